@@ -1,0 +1,1 @@
+"""Pure functions over numpy tables: no I/O, no clock, no threads, no configuration files."""

@@ -1,0 +1,84 @@
+"""The one result. The page, ``/metrics``, OTLP, ``--json`` and ``driftline top`` only render it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from driftline.tables import F64, ModelKey
+
+State = Literal["ok", "drift", "too_few_rows", "blind", "no_baseline"]
+Size = Literal["", "small", "moderate", "large"]
+Source = Literal["rows", "panes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``[start, end)`` in unix nanoseconds; ``name`` as configured ("1h", "1d", "1mo") or "" for a whole file."""
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class MethodValue:
+    """A drift statistic. ``p_value`` (corrected over the features of the window) only where it decides."""
+
+    value: float | None
+    p_value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetDrift:
+    """Drift of one target: a feature, the score or the predicted class.
+
+    ``decided_by``: the one method that decides ("ks", "chi2"). ``rows``: rows with a usable value. ``effect``: the
+    deciding effect less its expectation without drift. ``size``: the word for PSI less its null mean.
+    ``was`` / ``now``: shares over ``cells`` display cells of the baseline and of the window; ``cells`` are their
+    labels ("12.5 – 20", "AA"). ``missing_was`` / ``missing_now``: shares of missing and invalid values.
+    """
+
+    target: Literal["feature", "score", "class"]
+    name: str
+    state: State
+    decided_by: str
+    rows: int
+    methods: dict[str, MethodValue]
+    effect: float | None = None
+    size: Size = ""
+    cells: tuple[str, ...] = ()
+    was: F64 | None = None
+    now: F64 | None = None
+    missing_was: float | None = None
+    missing_now: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A performance value. ``bound``: how far the value from panes can be from the one from rows; 0 when exact."""
+
+    value: float | None
+    rows: int
+    source: Source
+    bound: float = 0.0
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """What is known of one model, version and slice in one window."""
+
+    key: ModelKey
+    window: Window
+    rows: int
+    closed: bool
+    features: dict[str, TargetDrift] = field(default_factory=dict)
+    score: TargetDrift | None = None
+    predicted: TargetDrift | None = None
+    share: float | None = None
+    realized: dict[str, Metric] = field(default_factory=dict)
+    reference: dict[str, Metric] = field(default_factory=dict)
+    outcome_rows: int = 0
+    coverage: float | None = None
+    missing_features: tuple[str, ...] = ()
+    new_features: tuple[str, ...] = ()

@@ -1,0 +1,26 @@
+"""What passes between the receivers and the state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+Signal = Literal["traces", "metrics", "logs"]
+"""The three OTLP requests: ``/v1/traces``, ``/v1/metrics``, ``/v1/logs``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one request. ``rejected``: reason → rows, spans or outcomes that could not be used."""
+
+    accepted: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+
+
+class Overloaded(Exception):  # noqa: N818 - the state of the receiver, and what a sender is told
+    """The queue is full; the sender should come again after ``retry_after`` seconds (at most 2)."""
+
+    def __init__(self, retry_after: float = 1.0) -> None:
+        super().__init__(f"overloaded; retry after {retry_after} s")
+        self.retry_after = retry_after

@@ -1,0 +1,59 @@
+"""What there is to see: the read side that pages, ``/api``, ``/metrics``, derived telemetry and ``top`` render."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from driftline.tables import F64, ModelKey, Task
+
+from ..core.evaluation import Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineView:
+    """Which baseline is compared with. ``rows``: its reference rows; ``learned`` < ``needed`` while it is learning."""
+
+    source: Literal["config", "event", "provisional"]
+    digest: str
+    rows: int
+    features: tuple[str, ...]
+    learned: int = 0
+    needed: int = 0
+
+
+@dataclass(slots=True)
+class ModelView:
+    """One model, version and environment as of now.
+
+    ``rows``: predictions kept; ``first`` / ``last``: their event times; ``received``: wall time of the newest arrival
+    (all unix ns). ``by_class``: weighted predictions per predicted class since the state began ("" where no class is
+    known). ``duration``: as the pane part of that name. ``outcomes``: rows joined; ``pending``: outcomes of this model
+    that found no prediction yet. ``windows``: window name → evaluations, oldest first; the last may be open.
+    ``hints``: full sentences: what is missing, and what to do about it.
+    """
+
+    key: ModelKey
+    task: Task
+    rows: int
+    first: int
+    last: int
+    received: int
+    by_class: dict[str, float] = field(default_factory=dict)
+    duration: F64 | None = None
+    outcomes: int = 0
+    pending: int = 0
+    baseline: BaselineView | None = None
+    watermark: int = 0
+    windows: dict[str, list[Evaluation]] = field(default_factory=dict)
+    hints: tuple[str, ...] = ()
+
+
+class View(Protocol):
+    """Everything a reader may ask. Never blocks the way in."""
+
+    def models(self) -> list[ModelView]:
+        """All models, busiest first."""
+
+    def counters(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        """The processor's own monotonic counters and gauges: (metric name, sorted labels) → value."""

@@ -1,0 +1,73 @@
+"""The mergeable fold of a table over a stretch of event time.
+
+A pane is nothing but named vectors of sums, so panes merge by addition, a window is a sum of panes, and a store
+needs to know only ``(part, index, value)``. Nothing in it is a minimum, a maximum or a sketch: what is added can be
+recomputed and replaced when an outcome is corrected.
+
+Parts (float64 vectors):
+
+=====================  ==================================================================================
+``rows``               n, sum of weights, sum of squared weights
+``feature:NAME``       weight per bin of that feature's bins (see :mod:`driftline.bins`), then missing, then invalid
+``score``              the same over the score's bins (binary: positive class; multiclass: the winner; regression: value)
+``class``              weight per class in the order of the class bins' labels, other, missing, invalid
+``duration``           weight per bucket of ``DURATION_BOUNDS``, then the sum in seconds
+``outcomes``           n, sum of weights, sum of squared weights of rows whose outcome is known
+``confusion``          weight per actual × predicted class, row-major, ``len(classes)`` squared
+``losses``             sums in the order of ``LOSSES[task.kind]``
+``score_negative``     weight per bin of the fixed score grid, rows whose actual is not the positive class (binary)
+``score_positive``     the same where it is
+=====================  ==================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .tables import F64
+
+LOSSES: dict[str, tuple[str, ...]] = {
+    "binary": ("weight", "brier", "log_loss"),
+    "multiclass": ("weight", "brier", "log_loss"),
+    "regression": ("weight", "error", "absolute_error", "squared_error", "actual", "squared_actual"),
+}
+
+
+@dataclass(slots=True)
+class Pane:
+    """Named sums over rows; merge by addition. The empty pane is ``Pane()``."""
+
+    parts: dict[str, F64] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were folded, unweighted."""
+        part = self.parts.get("rows")
+        return 0 if part is None else int(part[0])
+
+
+def merge(panes: Iterable[Pane]) -> Pane:
+    """Add panes of equal bins, part by part.
+
+    Raises ``ValueError`` when one part has two lengths: the panes were folded over different bins.
+
+    >>> a, b = Pane({"rows": np.array([2.0, 2.0, 2.0])}), Pane({"rows": np.array([1.0, 1.0, 1.0])})
+    >>> merge([a, b]).rows
+    3
+    """
+    total: dict[str, F64] = {}
+    for pane in panes:
+        for name, values in pane.parts.items():
+            if name not in total:
+                total[name] = values.copy()
+            elif total[name].shape != values.shape:
+                raise ValueError(
+                    f"panes cannot be merged: part {name!r} has {len(total[name])} and {len(values)} entries; "
+                    "panes merge only when folded over the same bins"
+                )
+            else:
+                total[name] += values
+    return Pane(total)

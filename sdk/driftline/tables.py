@@ -1,0 +1,122 @@
+"""Columns of rows: what decoding yields, whatever the wire, and what a fold reads.
+
+A table holds rows of *one* model, version and environment. Nothing here is per row: every field is one array
+over all rows. A field that is ``None`` was sent by nobody; a value that one row lacks is ``NaN`` (numbers),
+``-1`` (codes), the empty text or the all-zero id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+I32 = NDArray[np.int32]
+Ids = NDArray[np.void]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKey:
+    """Which model a row belongs to. Outcomes join on environment, model and prediction id; never on version."""
+
+    model: str
+    version: str = ""
+    environment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a model predicts.
+
+    ``kind``: ``"binary"``, ``"multiclass"``, ``"regression"`` or ``""`` while unknown. ``classes``: canonical class
+    texts (see :func:`driftline.classes.class_text`), in the order of the score columns. ``threshold``: the score of
+    the positive class from which on it is predicted, binary only.
+    """
+
+    kind: str = ""
+    classes: tuple[str, ...] = ()
+    positive_class: str = ""
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """n texts in Arrow's layout: text i is ``data[offsets[i]:offsets[i + 1]]``, UTF-8.
+
+    ``offsets``: int32 (n + 1,), starts at 0. ``data``: bytes.
+    """
+
+    offsets: I32
+    data: bytes
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """n values of one feature or slice, each a number, a text or missing.
+
+    ``numbers``: float64 (n,), NaN where the value is no number; None when no value is.
+    ``codes``: int32 (n,), index into ``labels``, -1 where the value is no text; None when no value is.
+    A row is missing where it is neither. Booleans are the numbers 0 and 1. Infinities stay and are counted as invalid.
+    """
+
+    numbers: F64 | None = None
+    codes: I32 | None = None
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class PredictionTable:
+    """n predictions of one model.
+
+    ``time``: int64 (n,), unix nanoseconds. ``id``: n texts, empty where the sender gave none.
+    ``scores``: float64 (n, k): binary (n, 1) = score of the positive class; multiclass (n, k) in the order of
+    ``task.classes``; regression (n, 1) = the value. ``predicted``: the decided class as text codes (binary, multiclass);
+    None = derive it from the scores. ``duration``: float64 (n,), seconds. ``weight``: float64 (n,), how many
+    predictions the row stands for; None = 1 each. ``trace_id`` / ``span_id``: V16 / V8 (n,), all zero = not sampled.
+    ``keyed``: rows are recognised when they come again by time and id (plain spans and records); columnar rows are
+    recognised by their batch id instead.
+    """
+
+    key: ModelKey
+    task: Task
+    time: I64
+    id: Text
+    scores: F64 | None = None
+    predicted: Column | None = None
+    duration: F64 | None = None
+    weight: F64 | None = None
+    trace_id: Ids | None = None
+    span_id: Ids | None = None
+    features: dict[str, Column] = field(default_factory=dict)
+    slices: dict[str, Column] = field(default_factory=dict)
+    keyed: bool = True
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+@dataclass(slots=True)
+class OutcomeTable:
+    """n outcomes of one model in one environment (None = whichever environment holds the id).
+
+    ``id``: n texts. ``actual``: classes as text codes, or numbers, as they were sent. ``time``: int64 (n,), unix
+    nanoseconds, when the truth was known. ``prediction_time``: int64 (n,), 0 where not given. ``weight``: float64 (n,),
+    NaN where not given.
+    """
+
+    model: str
+    environment: str | None
+    id: Text
+    actual: Column
+    time: I64
+    prediction_time: I64
+    weight: F64
+
+    def __len__(self) -> int:
+        return len(self.time)
