@@ -1,0 +1,260 @@
+"""Write the constants and the reference page of the semantic conventions from their registry.
+
+    python scripts/generate_semconv.py            write the files
+    python scripts/generate_semconv.py --check    exit 1 and name the files that differ
+
+A development script, since it needs PyYAML, which the SDK does not depend on.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "sdk" / "driftline" / "semconv"
+PAGE = ROOT / "docs" / "semconv.md"
+
+Group = dict[str, Any]
+
+HEADER = '''"""{title} Generated from ``registry/{source}`` by ``scripts/generate_semconv.py``; do not edit."""
+# ruff: noqa: E501
+
+from typing import Final
+'''
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All groups of the registry by kind, in the order of the files."""
+
+    attribute_groups: list[Group]
+    spans: list[Group]
+    events: list[Group]
+    metrics: list[Group]
+
+    def attributes(self) -> Iterator[Group]:
+        """Yield every attribute definition."""
+        for group in self.attribute_groups:
+            yield from group["attributes"]
+
+
+def read(folder: Path = PACKAGE / "registry") -> Registry:
+    """Read the registry and check it.
+
+    Raises ``ValueError`` when a name is defined twice, lacks a brief or a stability, or a ``ref`` names no attribute.
+    """
+    groups: list[Group] = []
+    for path in sorted(folder.glob("*.yaml")):
+        groups += yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+    by_type = {
+        kind: [g for g in groups if g["type"] == kind] for kind in ("attribute_group", "span", "event", "metric")
+    }
+    registry = Registry(*by_type.values())
+    if len(groups) != sum(map(len, by_type.values())):
+        raise ValueError("a group's type is attribute_group, span, event or metric")
+    attributes = list(registry.attributes())
+    defined = {attribute["id"] for attribute in attributes}
+    ids = [g["id"] for g in groups] + [a["id"] for a in attributes]
+    if twice := sorted({name for name in ids if ids.count(name) > 1}):
+        raise ValueError(f"defined twice: {', '.join(twice)}; a name is defined once and referred to with ref")
+    for thing in [*registry.spans, *registry.events, *registry.metrics, *attributes]:
+        if missing := {"brief", "stability"} - thing.keys():
+            raise ValueError(f"{thing['id']} has no {' and no '.join(sorted(missing))}")
+    for group in [*registry.spans, *registry.events, *registry.metrics]:
+        for reference in group.get("attributes", []):
+            if reference["ref"] not in defined:
+                raise ValueError(f"{group['id']} refers to {reference['ref']}, which no attribute group defines")
+    return registry
+
+
+def constant(name: str) -> str:
+    """Return the constant of a telemetry name: upper case, ``_`` for ``.``."""
+    return name.upper().replace(".", "_")
+
+
+def prometheus_name(metric: Group) -> str:
+    """Return the name under which Prometheus knows a metric, scraped or received over OTLP.
+
+    Rules: OpenTelemetry specification, Prometheus and OpenMetrics compatibility, metric metadata: ``.`` becomes ``_``,
+    a unit is a suffix, an annotation in braces is not, ``1`` on a gauge is ``_ratio``, a counter ends in ``_total``.
+    """
+    name = metric["metric_name"].replace(".", "_")
+    unit, instrument = metric["unit"], metric["instrument"]
+    if unit == "1":
+        suffix = "ratio" if instrument == "gauge" else ""
+    elif unit.startswith("{"):
+        suffix = ""
+    else:
+        suffix = {"s": "seconds", "By": "bytes"}[unit]
+    if suffix:
+        name += f"_{suffix}"
+    return f"{name}_total" if instrument == "counter" else name
+
+
+def constants(pairs: list[tuple[str, str]]) -> str:
+    """Return assignments, each followed by its docstring."""
+    return "\n".join(f'{constant(name)}: Final = "{name}"\n{docstring(text)}\n' for name, text in pairs)
+
+
+def docstring(text: str) -> str:
+    """Return text as a docstring on one line."""
+    quoted = text.strip().replace("\\", "\\\\").replace('"""', "'''")
+    return f'"""{quoted} """' if quoted.endswith('"') else f'"""{quoted}"""'
+
+
+def attributes_module(registry: Registry) -> str:
+    """Return the source of ``attributes.py``."""
+    pairs = []
+    for attribute in registry.attributes():
+        brief = attribute["brief"]
+        if type_name(attribute).startswith("template"):
+            brief += " A prefix: append `.` and the name."
+        pairs.append((attribute["id"], brief))
+    head = HEADER.format(title="Attribute names.", source="attributes.yaml")
+    return f"{head}\n{constants(pairs)}"
+
+
+def events_module(registry: Registry) -> str:
+    """Return the source of ``events.py``."""
+    head = HEADER.format(title="Event names of log records.", source="events.yaml")
+    return f"{head}\n{constants([(event['name'], event['brief']) for event in registry.events])}"
+
+
+def metrics_module(registry: Registry) -> str:
+    """Return the source of ``metrics.py``."""
+    head = HEADER.format(title="Metric names, units, instruments.", source="metrics.yaml")
+    head = head.replace("from typing import Final", "from collections.abc import Mapping\nfrom typing import Final")
+    parts = [head, constants([(m["metric_name"], m["brief"]) for m in registry.metrics])]
+    tables: dict[str, tuple[str, Callable[[Group], str]]] = {
+        "UNITS": ("Metric name → UCUM unit.", lambda m: str(m["unit"])),
+        "INSTRUMENTS": ("Metric name → counter, gauge or histogram.", lambda m: str(m["instrument"])),
+        "DESCRIPTIONS": ("Metric name → what it says, in a sentence.", lambda m: str(m["brief"])),
+        "PROMETHEUS": ("Metric name → its name in Prometheus, scraped or received over OTLP.", prometheus_name),
+    }
+    for name, (text, value) in tables.items():
+        rows = "".join(f"    {constant(m['metric_name'])}: {quote(value(m))},\n" for m in registry.metrics)
+        parts.append(f"{name}: Final[Mapping[str, str]] = {{\n{rows}}}\n{docstring(text)}\n")
+    return "\n".join(parts)
+
+
+def quote(text: str) -> str:
+    """Return text as a literal, in the quotes that the formatter prefers."""
+    return repr(text) if '"' in text else f'"{text}"'
+
+
+def type_name(attribute: Group) -> str:
+    """Return the attribute's type as the reference page shows it; an enumeration is a string."""
+    kind = attribute["type"]
+    return "string" if isinstance(kind, dict) else str(kind)
+
+
+def page(registry: Registry) -> str:
+    """Return the reference page."""
+    lines = [
+        "# Semantic conventions",
+        "",
+        "<!-- Generated from sdk/driftline/semconv/registry by scripts/generate_semconv.py; do not edit. -->",
+        "",
+        "Every name that Driftline sends or reads. OpenTelemetry has no conventions for predictive models yet; these",
+        "are written in its registry's format so that they can become a proposal, and all are in development.",
+        "How the values travel: [on the wire](wire.md).",
+        "",
+        "## Spans",
+        "",
+    ]
+    for span in registry.spans:
+        lines += [
+            f"### `{span['id']}`",
+            "",
+            span["brief"],
+            "",
+            f"Kind: {span['span_kind']}. {span.get('note', '')}".strip(),
+            "",
+        ]
+        lines += reference_table(span)
+    lines += ["## Events", ""]
+    for event in registry.events:
+        lines += [f"### `{event['name']}`", "", event["brief"], "", *reference_table(event)]
+    lines += ["## Metrics", "", "| name | instrument | unit | in Prometheus | what it says |", "|---|---|---|---|---|"]
+    for metric in registry.metrics:
+        name, instrument, unit = metric["metric_name"], metric["instrument"], metric["unit"]
+        text = " ".join([metric["brief"], metric.get("note", "")]).strip()
+        lines.append(f"| `{name}` | {instrument} | `{unit}` | `{prometheus_name(metric)}` | {text} |")
+    lines += ["", "Attributes:", ""]
+    for metric in registry.metrics:
+        names = ", ".join(f"`{reference['ref']}`" for reference in metric.get("attributes", []))
+        lines.append(f"- `{metric['metric_name']}`: {names or 'none'}")
+    lines += ["", "## Attributes", ""]
+    for group in registry.attribute_groups:
+        lines += [
+            f"### {group['display_name']}",
+            "",
+            group["brief"],
+            "",
+            "| name | type | examples | what it says |",
+            "|---|---|---|---|",
+        ]
+        lines += [attribute_row(attribute) for attribute in group["attributes"]] + [""]
+    return "\n".join(lines)
+
+
+def reference_table(group: Group) -> list[str]:
+    """Return the table of the attributes that a span or an event refers to."""
+    rows = ["| attribute | required |", "|---|---|"]
+    for reference in group["attributes"]:
+        level = reference["requirement_level"]
+        text = f"required {level['conditionally_required']}" if isinstance(level, dict) else level.replace("_", "-")
+        rows.append(f"| `{reference['ref']}` | {text} |")
+    return [*rows, ""]
+
+
+def attribute_row(attribute: Group) -> str:
+    """Return one row of an attribute table."""
+    name, kind, text = attribute["id"], type_name(attribute), attribute["brief"]
+    if kind.startswith("template"):
+        name, kind = f"{name}.<name>", kind.removeprefix("template[").removesuffix("]")
+    if isinstance(attribute["type"], dict):
+        members = "; ".join(f"`{m['value']}`: {m['brief'].rstrip('.')}" for m in attribute["type"]["members"])
+        text += f" {members}."
+    text = " ".join([text, attribute.get("note", "")]).strip()
+    examples = ", ".join(f"`{shown(example)}`" for example in attribute["examples"])
+    return f"| `{name}` | {kind} | {examples} | {text} |"
+
+
+def shown(example: object) -> str:
+    """Return an example as it would be typed."""
+    return str(example).lower() if isinstance(example, bool) else str(example).replace("'", '"')
+
+
+def outputs(registry: Registry) -> dict[Path, str]:
+    """Return every generated file and its text."""
+    return {
+        PACKAGE / "attributes.py": attributes_module(registry),
+        PACKAGE / "events.py": events_module(registry),
+        PACKAGE / "metrics.py": metrics_module(registry),
+        PAGE: page(registry),
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the generated files; return the exit status."""
+    files = outputs(read())
+    stale = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if "--check" in arguments:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} differs from the registry; run: python scripts/generate_semconv.py")
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(files[path], encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,19 @@
+"""Telemetry names, each written once: in ``registry/*.yaml``.
+
+``attributes``, ``events`` and ``metrics`` are generated from the registry by ``scripts/generate_semconv.py``, and so is
+the reference page ``docs/semconv.md``. The constant of a name is the name in upper case with ``_`` for ``.``:
+
+>>> from driftline.semconv import attributes, metrics
+>>> attributes.ML_MODEL_NAME
+'ml.model.name'
+>>> metrics.UNITS[metrics.ML_OUTCOME_COVERAGE], metrics.PROMETHEUS[metrics.ML_OUTCOME_COVERAGE]
+('1', 'ml_outcome_coverage_ratio')
+"""
+
+from typing import Final
+
+SCHEMA_URL: Final = "https://driftline.invalid/schemas/0.1.0"
+"""Identifies this version of the names, on instrumentation scopes (merging two resource schema URLs drops attributes).
+
+The project owns no domain yet; ``.invalid`` (RFC 2606) says so and can never be somebody else's.
+"""

@@ -1,0 +1,124 @@
+"""Attribute names. Generated from ``registry/attributes.yaml`` by ``scripts/generate_semconv.py``; do not edit."""
+# ruff: noqa: E501
+
+from typing import Final
+
+ML_MODEL_NAME: Final = "ml.model.name"
+"""The name of the model, the same in every version and every process that serves it."""
+
+ML_MODEL_VERSION: Final = "ml.model.version"
+"""The version of the model that made the prediction."""
+
+ML_MODEL_TASK: Final = "ml.model.task"
+"""What the model predicts."""
+
+ML_MODEL_CLASSES: Final = "ml.model.classes"
+"""The classes, in the order of the score columns."""
+
+ML_MODEL_POSITIVE_CLASS: Final = "ml.model.positive_class"
+"""The class that a binary model's score is the probability of."""
+
+ML_MODEL_THRESHOLD: Final = "ml.model.threshold"
+"""The score of the positive class from which on it is the predicted class."""
+
+ML_OPERATION_NAME: Final = "ml.operation.name"
+"""The operation that the span describes."""
+
+ML_CAPTURE: Final = "ml.capture"
+"""How the emitting instrumentation scope captures predictions."""
+
+ML_PREDICTION_ID: Final = "ml.prediction.id"
+"""The text by which outcomes find the prediction again."""
+
+ML_PREDICTION_TIME: Final = "ml.prediction.time"
+"""When the prediction was made, in unix nanoseconds."""
+
+ML_PREDICTION_COUNT: Final = "ml.prediction.count"
+"""How many predictions the span or the columnar record holds."""
+
+ML_PREDICTION_SCORE: Final = "ml.prediction.score"
+"""What the model gave: the probability of the positive class of a binary model."""
+
+ML_PREDICTION_SCORES: Final = "ml.prediction.scores"
+"""One score per class, in the order of `ml.model.classes`."""
+
+ML_PREDICTION_CLASS: Final = "ml.prediction.class"
+"""The class that was decided for."""
+
+ML_PREDICTION_VALUE: Final = "ml.prediction.value"
+"""The predicted number of a regression model."""
+
+ML_PREDICTION_DURATION: Final = "ml.prediction.duration"
+"""How long the prediction took, in seconds; on records. A span has its own duration."""
+
+ML_PREDICTION_RECORDED: Final = "ml.prediction.recorded"
+"""Whether the rows of this span are also in a prediction record."""
+
+ML_PREDICTION_UNREAD: Final = "ml.prediction.unread"
+"""True when what the model returned could not be read as a score, a class or a value."""
+
+ML_PREDICTION_COLUMNS: Final = "ml.prediction.columns"
+"""The columns of a batch: a map from column name to the bytes of its values."""
+
+ML_BATCH_ID: Final = "ml.batch.id"
+"""Unique per columnar record, so that one that is sent again counts once."""
+
+ML_FEATURE_VALUE: Final = "ml.feature.value"
+"""The value of one feature as the model saw it; the feature's name is the last part, verbatim. A prefix: append `.` and the name."""
+
+ML_SLICE_VALUE: Final = "ml.slice.value"
+"""The value of one slice, a cut of low cardinality such as a region; the slice's name is the last part. A prefix: append `.` and the name."""
+
+ML_FEATURE_NAME: Final = "ml.feature.name"
+"""The name of a feature, on metrics."""
+
+ML_FEATURE_DROPPED: Final = "ml.feature.dropped"
+"""How many features stayed off the span because it carries at most a fixed number."""
+
+ML_OUTCOME_ACTUAL: Final = "ml.outcome.actual"
+"""What really happened: the class, or the number."""
+
+ML_OUTCOME_TIME: Final = "ml.outcome.time"
+"""When the truth was known, in unix nanoseconds."""
+
+ML_OUTCOME_PREDICTION_TIME: Final = "ml.outcome.prediction_time"
+"""When the prediction was made, in unix nanoseconds, if the sender of the outcome knows; it makes the join cheaper."""
+
+ML_OUTCOME_WEIGHT: Final = "ml.outcome.weight"
+"""One divided by the probability with which the row was chosen to be labelled; absent means 1."""
+
+ML_DRIFT_TARGET: Final = "ml.drift.target"
+"""Which distribution is compared with the baseline's."""
+
+ML_DRIFT_METHOD: Final = "ml.drift.method"
+"""How the two distributions are compared."""
+
+ML_PERFORMANCE_METRIC: Final = "ml.performance.metric"
+"""Which performance metric the value is."""
+
+ML_WINDOW: Final = "ml.window"
+"""The length of the window that the value describes."""
+
+STATE: Final = "state"
+"""The state that the series stands for."""
+
+DRIFTLINE_SIGNAL: Final = "driftline.signal"
+"""Which kind of OTLP request."""
+
+DRIFTLINE_REASON: Final = "driftline.reason"
+"""Why a row could not be used."""
+
+DRIFTLINE_DESTINATION: Final = "driftline.destination"
+"""The exporter of the configuration that the request goes to."""
+
+SERVICE_NAME: Final = "service.name"
+"""The logical name of the service; on the resource."""
+
+SERVICE_INSTANCE_ID: Final = "service.instance.id"
+"""The id of the one process; on the resource."""
+
+DEPLOYMENT_ENVIRONMENT_NAME: Final = "deployment.environment.name"
+"""The environment, such as staging or production; on the resource. Outcomes join within one environment."""
+
+ERROR_TYPE: Final = "error.type"
+"""The class of the error that ended the operation."""

@@ -1,0 +1,161 @@
+"""Metric names, units, instruments. Generated from ``registry/metrics.yaml`` by ``scripts/generate_semconv.py``; do not edit."""
+# ruff: noqa: E501
+
+from collections.abc import Mapping
+from typing import Final
+
+ML_PREDICTIONS: Final = "ml.predictions"
+"""Predictions made, complete whatever the sampling."""
+
+ML_PREDICTION_DURATION: Final = "ml.prediction.duration"
+"""How long predictions took."""
+
+ML_DRIFT_VALUE: Final = "ml.drift.value"
+"""How far the newest closed window is from the baseline, by one method."""
+
+ML_DRIFT_STATE: Final = "ml.drift.state"
+"""1 for the state that the target is in."""
+
+ML_PERFORMANCE_VALUE: Final = "ml.performance.value"
+"""How well the model did in the newest closed window, measured on outcomes."""
+
+ML_PERFORMANCE_WINDOW_END: Final = "ml.performance.window.end"
+"""The end of the window that `ml.performance.value` describes, in unix seconds."""
+
+ML_OUTCOME_COVERAGE: Final = "ml.outcome.coverage"
+"""The share of the window's predictions whose outcome is known."""
+
+DRIFTLINE_RECORD_COMPLETENESS: Final = "driftline.record.completeness"
+"""Rows seen divided by predictions counted; below 1 when a full buffer or a lost channel lost rows."""
+
+DRIFTLINE_RECEIVED_REQUESTS: Final = "driftline.received.requests"
+"""OTLP requests that were acknowledged."""
+
+DRIFTLINE_RECEIVED_ROWS: Final = "driftline.received.rows"
+"""Prediction and outcome rows that were kept."""
+
+DRIFTLINE_REJECTED_ROWS: Final = "driftline.rejected.rows"
+"""Spans, rows, outcomes and columns that could not be used."""
+
+DRIFTLINE_INGEST_DURATION: Final = "driftline.ingest.duration"
+"""From the last byte of a request to its acknowledgement."""
+
+DRIFTLINE_OUTCOMES_JOINED: Final = "driftline.outcomes.joined"
+"""Outcomes that found their prediction."""
+
+DRIFTLINE_OUTCOMES_PENDING: Final = "driftline.outcomes.pending"
+"""Outcomes that wait for their prediction."""
+
+DRIFTLINE_FORWARD_QUEUE_SIZE: Final = "driftline.forward.queue.size"
+"""Bytes that wait to be forwarded."""
+
+DRIFTLINE_FORWARD_SENT: Final = "driftline.forward.sent"
+"""Requests that the destination acknowledged."""
+
+DRIFTLINE_FORWARD_DROPPED: Final = "driftline.forward.dropped"
+"""Requests that were dropped because the queue was full."""
+
+DRIFTLINE_FORWARD_FAILED: Final = "driftline.forward.failed"
+"""Requests that the destination refused for good, or that retries could not deliver."""
+
+DRIFTLINE_SDK_DROPPED_ROWS: Final = "driftline.sdk.dropped.rows"
+"""Rows that the SDK dropped because its buffer was full."""
+
+DRIFTLINE_SDK_FAULTS: Final = "driftline.sdk.faults"
+"""Errors inside the SDK, which the host program never sees."""
+
+UNITS: Final[Mapping[str, str]] = {
+    ML_PREDICTIONS: "{prediction}",
+    ML_PREDICTION_DURATION: "s",
+    ML_DRIFT_VALUE: "{score}",
+    ML_DRIFT_STATE: "{state}",
+    ML_PERFORMANCE_VALUE: "{score}",
+    ML_PERFORMANCE_WINDOW_END: "s",
+    ML_OUTCOME_COVERAGE: "1",
+    DRIFTLINE_RECORD_COMPLETENESS: "1",
+    DRIFTLINE_RECEIVED_REQUESTS: "{request}",
+    DRIFTLINE_RECEIVED_ROWS: "{row}",
+    DRIFTLINE_REJECTED_ROWS: "{row}",
+    DRIFTLINE_INGEST_DURATION: "s",
+    DRIFTLINE_OUTCOMES_JOINED: "{outcome}",
+    DRIFTLINE_OUTCOMES_PENDING: "{outcome}",
+    DRIFTLINE_FORWARD_QUEUE_SIZE: "By",
+    DRIFTLINE_FORWARD_SENT: "{request}",
+    DRIFTLINE_FORWARD_DROPPED: "{request}",
+    DRIFTLINE_FORWARD_FAILED: "{request}",
+    DRIFTLINE_SDK_DROPPED_ROWS: "{row}",
+    DRIFTLINE_SDK_FAULTS: "{fault}",
+}
+"""Metric name → UCUM unit."""
+
+INSTRUMENTS: Final[Mapping[str, str]] = {
+    ML_PREDICTIONS: "counter",
+    ML_PREDICTION_DURATION: "histogram",
+    ML_DRIFT_VALUE: "gauge",
+    ML_DRIFT_STATE: "gauge",
+    ML_PERFORMANCE_VALUE: "gauge",
+    ML_PERFORMANCE_WINDOW_END: "gauge",
+    ML_OUTCOME_COVERAGE: "gauge",
+    DRIFTLINE_RECORD_COMPLETENESS: "gauge",
+    DRIFTLINE_RECEIVED_REQUESTS: "counter",
+    DRIFTLINE_RECEIVED_ROWS: "counter",
+    DRIFTLINE_REJECTED_ROWS: "counter",
+    DRIFTLINE_INGEST_DURATION: "histogram",
+    DRIFTLINE_OUTCOMES_JOINED: "counter",
+    DRIFTLINE_OUTCOMES_PENDING: "gauge",
+    DRIFTLINE_FORWARD_QUEUE_SIZE: "gauge",
+    DRIFTLINE_FORWARD_SENT: "counter",
+    DRIFTLINE_FORWARD_DROPPED: "counter",
+    DRIFTLINE_FORWARD_FAILED: "counter",
+    DRIFTLINE_SDK_DROPPED_ROWS: "counter",
+    DRIFTLINE_SDK_FAULTS: "counter",
+}
+"""Metric name → counter, gauge or histogram."""
+
+DESCRIPTIONS: Final[Mapping[str, str]] = {
+    ML_PREDICTIONS: "Predictions made, complete whatever the sampling.",
+    ML_PREDICTION_DURATION: "How long predictions took.",
+    ML_DRIFT_VALUE: "How far the newest closed window is from the baseline, by one method.",
+    ML_DRIFT_STATE: "1 for the state that the target is in.",
+    ML_PERFORMANCE_VALUE: "How well the model did in the newest closed window, measured on outcomes.",
+    ML_PERFORMANCE_WINDOW_END: "The end of the window that `ml.performance.value` describes, in unix seconds.",
+    ML_OUTCOME_COVERAGE: "The share of the window's predictions whose outcome is known.",
+    DRIFTLINE_RECORD_COMPLETENESS: "Rows seen divided by predictions counted; below 1 when a full buffer or a lost channel lost rows.",
+    DRIFTLINE_RECEIVED_REQUESTS: "OTLP requests that were acknowledged.",
+    DRIFTLINE_RECEIVED_ROWS: "Prediction and outcome rows that were kept.",
+    DRIFTLINE_REJECTED_ROWS: "Spans, rows, outcomes and columns that could not be used.",
+    DRIFTLINE_INGEST_DURATION: "From the last byte of a request to its acknowledgement.",
+    DRIFTLINE_OUTCOMES_JOINED: "Outcomes that found their prediction.",
+    DRIFTLINE_OUTCOMES_PENDING: "Outcomes that wait for their prediction.",
+    DRIFTLINE_FORWARD_QUEUE_SIZE: "Bytes that wait to be forwarded.",
+    DRIFTLINE_FORWARD_SENT: "Requests that the destination acknowledged.",
+    DRIFTLINE_FORWARD_DROPPED: "Requests that were dropped because the queue was full.",
+    DRIFTLINE_FORWARD_FAILED: "Requests that the destination refused for good, or that retries could not deliver.",
+    DRIFTLINE_SDK_DROPPED_ROWS: "Rows that the SDK dropped because its buffer was full.",
+    DRIFTLINE_SDK_FAULTS: "Errors inside the SDK, which the host program never sees.",
+}
+"""Metric name → what it says, in a sentence."""
+
+PROMETHEUS: Final[Mapping[str, str]] = {
+    ML_PREDICTIONS: "ml_predictions_total",
+    ML_PREDICTION_DURATION: "ml_prediction_duration_seconds",
+    ML_DRIFT_VALUE: "ml_drift_value",
+    ML_DRIFT_STATE: "ml_drift_state",
+    ML_PERFORMANCE_VALUE: "ml_performance_value",
+    ML_PERFORMANCE_WINDOW_END: "ml_performance_window_end_seconds",
+    ML_OUTCOME_COVERAGE: "ml_outcome_coverage_ratio",
+    DRIFTLINE_RECORD_COMPLETENESS: "driftline_record_completeness_ratio",
+    DRIFTLINE_RECEIVED_REQUESTS: "driftline_received_requests_total",
+    DRIFTLINE_RECEIVED_ROWS: "driftline_received_rows_total",
+    DRIFTLINE_REJECTED_ROWS: "driftline_rejected_rows_total",
+    DRIFTLINE_INGEST_DURATION: "driftline_ingest_duration_seconds",
+    DRIFTLINE_OUTCOMES_JOINED: "driftline_outcomes_joined_total",
+    DRIFTLINE_OUTCOMES_PENDING: "driftline_outcomes_pending",
+    DRIFTLINE_FORWARD_QUEUE_SIZE: "driftline_forward_queue_size_bytes",
+    DRIFTLINE_FORWARD_SENT: "driftline_forward_sent_total",
+    DRIFTLINE_FORWARD_DROPPED: "driftline_forward_dropped_total",
+    DRIFTLINE_FORWARD_FAILED: "driftline_forward_failed_total",
+    DRIFTLINE_SDK_DROPPED_ROWS: "driftline_sdk_dropped_rows_total",
+    DRIFTLINE_SDK_FAULTS: "driftline_sdk_faults_total",
+}
+"""Metric name → its name in Prometheus, scraped or received over OTLP."""
