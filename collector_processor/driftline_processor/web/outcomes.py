@@ -1,0 +1,134 @@
+"""``POST /v1/outcomes``: what really happened, as JSON, NDJSON or CSV, plain or gzip.
+
+Mounted by the pages and by the OTLP/HTTP receiver, so that one address is enough for a service that sends both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import xxhash
+from driftline.tables import OutcomeTable
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.runtime.signals import Overloaded, Receipt
+
+from .outcome_files import Parsed, parse_csv, parse_json, parse_ndjson
+from .outcome_rows import MalformedOutcomes, Unusable, text_of
+
+SubmitOutcomes = Callable[[list[OutcomeTable], bytes], "Future[Receipt]"]
+"""Takes tables and the digest of the request; the future resolves when the transaction is on disk."""
+
+MAX_JSON = 32 * 2**20
+"""A JSON document becomes a Python object per field; larger files come as NDJSON or CSV, which become columns."""
+
+MAX_FILE = 128 * 2**20
+"""About two million labels with ids and times."""
+
+SHOWN_REJECTIONS = 1000
+"""More are counted in ``more_rejected``: an answer should not be larger than the request."""
+
+_FORMATS: dict[str, tuple[Callable[[bytes, str | None, str | None], Parsed], int]] = {
+    "application/json": (parse_json, MAX_JSON),
+    "application/x-ndjson": (parse_ndjson, MAX_FILE),
+    "application/jsonl": (parse_ndjson, MAX_FILE),
+    "text/csv": (parse_csv, MAX_FILE),
+}
+
+
+class _TooLarge(Exception):  # noqa: N818 - what the answer says
+    pass
+
+
+def routes(submit: SubmitOutcomes, clock: Callable[[], int] = time.time_ns) -> list[BaseRoute]:
+    """Return the routes of the outcome API.
+
+    ``submit``: called once per request that holds a usable outcome. ``clock``: unix nanoseconds, the time of outcomes
+    that say none.
+    """
+
+    async def post_outcomes(request: Request) -> Response:
+        kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+        if kind not in _FORMATS:
+            return _error(415, f"content type {kind[:80]!r} is not known; send {', '.join(_FORMATS)}")
+        parse, limit = _FORMATS[kind]
+        try:
+            body = await _body(request, limit)
+            model = text_of(request.query_params.get("model"), "model")
+            environment = text_of(request.query_params.get("environment"), "environment")
+            parsed = await asyncio.to_thread(parse, body, model, environment)
+        except _TooLarge:
+            return _error(
+                413, f"the request is larger than {limit // 2**20} MiB; send it in parts, best as NDJSON or CSV"
+            )
+        except (MalformedOutcomes, Unusable) as reason:
+            return _error(400, str(reason))
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if len(parsed.rows.time) == 0:
+            return _error(400, _no_model()) if _all_lack_model(parsed) else _answer(Receipt(), parsed)
+        now = clock()
+        digest = xxhash.xxh3_128(body)
+        digest.update(f"{kind}\n{model}\n{environment}".encode())
+        if (parsed.rows.time == 0).any():
+            # Said again later, such an outcome is news (1, then 0, then 1 again): it must not look like a resend.
+            digest.update(now.to_bytes(8, "little"))
+        try:
+            receipt = await asyncio.wrap_future(submit(parsed.rows.tables(now), digest.digest()))
+        except Overloaded as overloaded:
+            return _error(503, "overloaded; send it again", {"Retry-After": str(max(1, round(overloaded.retry_after)))})
+        return _answer(receipt, parsed)
+
+    return [Route("/v1/outcomes", post_outcomes, methods=["POST"])]
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """Return the body, unpacked, as long as neither it nor its packed form is above ``limit`` bytes."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", ""):
+        raise MalformedOutcomes(f"content encoding {encoding[:80]!r} is not known; send gzip or none")
+    body = bytearray()
+    unpack = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
+    async for chunk in request.stream():
+        try:
+            # A kilobyte can unpack to megabytes: never make more of it than the limit leaves.
+            body += unpack.decompress(chunk, limit + 1 - len(body)) if unpack else chunk
+        except zlib.error as error:
+            raise MalformedOutcomes(f"the gzip stream is damaged: {error}") from None
+        if len(body) > limit:
+            raise _TooLarge
+    if unpack and not unpack.eof:
+        raise MalformedOutcomes("the gzip stream ends too early")
+    return bytes(body)
+
+
+def _answer(receipt: Receipt, parsed: Parsed) -> Response:
+    rejected: list[dict[str, object]] = [
+        {"index": index, "reason": reason} for index, reason in parsed.rejected[:SHOWN_REJECTIONS]
+    ]
+    # What the state refuses (an outcome for an expired prediction) it counts by reason, not by row.
+    rejected += [
+        {"index": None, "reason": reason, "rows": rows} for reason, rows in sorted(receipt.rejected.items()) if rows
+    ]
+    answer: dict[str, object] = {"accepted": receipt.accepted, "rejected": rejected}
+    if len(parsed.rejected) > SHOWN_REJECTIONS:
+        answer["more_rejected"] = len(parsed.rejected) - SHOWN_REJECTIONS
+    return JSONResponse(answer)
+
+
+def _no_model() -> str:
+    return "no model is named; add ?model=NAME to the URL, or a model to every row"
+
+
+def _all_lack_model(parsed: Parsed) -> bool:
+    return bool(parsed.rejected) and all(reason.startswith("model is missing") for _, reason in parsed.rejected)
+
+
+def _error(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"error": sentence}, status_code=status, headers=headers)
