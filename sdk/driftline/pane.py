@@ -9,9 +9,10 @@ Parts (float64 vectors):
 =====================  ==================================================================================
 ``rows``               n, sum of weights, sum of squared weights
 ``feature:NAME``       weight per bin of that feature's bins (see :mod:`driftline.bins`), then missing, then invalid
-``score``              the same over the score's bins (binary: positive class; multiclass: the winner; regression: value)
+``score``              the same over the score's bins (binary: positive class; multiclass: winner; regression: value)
 ``class``              weight per class in the order of the class bins' labels, other, missing, invalid
-``duration``           weight per bucket of ``DURATION_BOUNDS``, then the sum in seconds
+``unknown:NAME``       weight of rows that carry a feature the bins do not know (at most ``MOST_UNKNOWN`` names a fold)
+``duration``           weight per bucket of ``DURATION_BOUNDS`` (upper bounds included), then the sum in seconds
 ``outcomes``           n, sum of weights, sum of squared weights of rows whose outcome is known
 ``confusion``          weight per actual × predicted class, row-major, ``len(classes)`` squared
 ``losses``             sums in the order of ``LOSSES[task.kind]``
@@ -25,8 +26,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from .tables import F64
 
 LOSSES: dict[str, tuple[str, ...]] = {
@@ -34,6 +33,14 @@ LOSSES: dict[str, tuple[str, ...]] = {
     "multiclass": ("weight", "brier", "log_loss"),
     "regression": ("weight", "error", "absolute_error", "squared_error", "actual", "squared_actual"),
 }
+
+DURATION_BOUNDS: tuple[float, ...] = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075),
+    *(0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+)
+"""Seconds: the bounds OpenTelemetry advises for request durations, continued down to 0.1 ms."""
+
+MOST_UNKNOWN = 64
 
 
 @dataclass(slots=True)
@@ -54,6 +61,7 @@ def merge(panes: Iterable[Pane]) -> Pane:
 
     Raises ``ValueError`` when one part has two lengths: the panes were folded over different bins.
 
+    >>> import numpy as np
     >>> a, b = Pane({"rows": np.array([2.0, 2.0, 2.0])}), Pane({"rows": np.array([1.0, 1.0, 1.0])})
     >>> merge([a, b]).rows
     3

@@ -1,0 +1,290 @@
+"""The edges or labels of one feature, and how rows are counted over them.
+
+Bins are chosen once, from the reference rows, and travel in the baseline; afterwards every window is one
+``searchsorted`` and one ``bincount`` over them. Numbers get quantile bins (the cure for sentinels and stray values that
+make auto-scaled histograms blind), categories their frequent labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .classes import number_text
+from .tables import F64, I64, Column
+
+Index = NDArray[np.intp]
+
+QUANTILES: F64 = np.concatenate([[0.001], np.arange(1, 100) / 100, [0.999]])
+"""Edges of continuous features. What lies beyond the outer two is in open bins, so one stray 1e9 moves no edge."""
+
+FEW = 50
+"""Up to so many distinct values each has a bin of its own."""
+
+ATOM = 0.01
+"""A value that holds more than this share of the rows has a bin of its own."""
+
+TOLERANCE = 2.0**-23
+"""Relative half-width of such a bin: a value rounded to float32 by one side still lies in it."""
+
+RARE = 10
+"""A label seen fewer times goes to ``other``: too rare to compare, and possibly personal."""
+
+MOST_LABELS = 200
+LONGEST_LABEL = 256
+
+SCORE_BINS = 4098
+"""The fixed grid for probabilities: exact 0, 4,096 bins of logit over [-16, 16], exact 1."""
+
+_PER_LOGIT = 4096 / 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumberBins:
+    """Bins of a number: bin i is ``[edges[i - 1], edges[i])``; the outer two are open.
+
+    ``edges``: float64, strictly increasing, finite; empty when the reference had no finite value.
+    """
+
+    edges: F64
+
+    @property
+    def size(self) -> int:
+        """How many bins there are; counts have two more entries, for missing and invalid."""
+        return len(self.edges) + 1
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NumberBins) and np.array_equal(self.edges, other.edges)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryBins:
+    """Bins of a category: one per label, the last for every other text."""
+
+    labels: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """How many bins there are; counts have two more entries, for missing and invalid."""
+        return len(self.labels) + 1
+
+
+Bins = NumberBins | CategoryBins
+
+
+def count(bins: Bins, column: Column, weight: F64 | None = None) -> F64:
+    """Return the weight per bin, then of missing values, then of invalid ones: float64 (size + 2,).
+
+    Invalid are infinities, and text in a number feature. In a category feature a number is its text: 17.0 is "17".
+    ``weight``: float64 (n,), None = 1 each.
+
+    >>> count(NumberBins(np.array([0.0, 1.0])), Column(numbers=np.array([-1.0, 0.0, 0.5, 1.0, np.nan, np.inf])))
+    array([1., 2., 1., 1., 1.])
+    """
+    index = assign(bins, column)
+    return np.bincount(index, weight, minlength=bins.size + 2).astype(np.float64, copy=False)
+
+
+def count_by(bins: Bins, column: Column, group: I64, groups: int, weight: F64 | None = None) -> F64:
+    """Count as :func:`count` per group of rows: float64 (groups, size + 2).
+
+    ``group``: int64 (n,), 0 <= group < groups, such as the pane of time a row falls into.
+
+    >>> count_by(CategoryBins(("a",)), Column(codes=np.array([0, 0, -1]), labels=("a",)), np.array([1, 1, 0]), 2)
+    array([[0., 0., 1., 0.],
+           [2., 0., 0., 0.]])
+    """
+    width = bins.size + 2
+    flat = assign(bins, column) + group * width
+    return np.bincount(flat, weight, minlength=groups * width).astype(np.float64, copy=False).reshape(groups, width)
+
+
+def assign(bins: Bins, column: Column) -> Index:
+    """Return the bin of each row: intp (n,); ``size`` = missing, ``size + 1`` = invalid.
+
+    A column without any value (neither numbers nor codes) has no rows here.
+    """
+    if isinstance(bins, NumberBins):
+        return _assign_numbers(bins, column)
+    return _assign_labels(bins, column)
+
+
+def _assign_numbers(bins: NumberBins, column: Column) -> Index:
+    if column.numbers is None:
+        if column.codes is None:
+            return np.empty(0, dtype=np.intp)
+        return np.where(column.codes >= 0, bins.size + 1, bins.size)
+    values = column.numbers
+    index = np.searchsorted(bins.edges, values, side="right")
+    finite = np.isfinite(values)
+    if not finite.all():  # NaN and infinities sort to the ends; only tables that have some pay for moving them
+        index[~finite] = np.where(np.isnan(values[~finite]), bins.size, bins.size + 1)
+        if column.codes is not None:
+            index[~finite & (column.codes >= 0)] = bins.size + 1
+    return index
+
+
+def _assign_labels(bins: CategoryBins, column: Column) -> Index:
+    bin_of = {label: position for position, label in enumerate(bins.labels)}
+    other, missing, invalid = len(bins.labels), bins.size, bins.size + 1
+    index: Index | None = None
+    if column.codes is not None:
+        lookup = np.fromiter((bin_of.get(label, other) for label in column.labels), np.intp, len(column.labels))
+        index = np.append(lookup, missing)[column.codes]  # code -1 reads the last entry
+    if column.numbers is not None:
+        values = column.numbers
+        if index is None:
+            index = np.full(len(values), missing, dtype=np.intp)
+        known = {number: position for label, position in bin_of.items() if (number := _number(label)) is not None}
+        given = ~np.isnan(values)
+        if known and given.any():
+            numbers = np.array(sorted(known))
+            at = np.minimum(np.searchsorted(numbers, values), len(numbers) - 1)
+            positions = np.array([known[number] for number in numbers.tolist()], dtype=np.intp)
+            index[given] = np.where(numbers[at] == values, positions[at], other)[given]
+        else:
+            index[given] = other
+        index[np.isinf(values)] = invalid
+    return np.empty(0, dtype=np.intp) if index is None else index
+
+
+def _number(label: str) -> float | None:
+    """The number that is written as this label, so that 17.0 meets "17"; None where no number is written so."""
+    try:
+        number = float(label)
+    except ValueError:
+        return None
+    return number if number_text(number) == label else None
+
+
+def number_bins(values: F64) -> NumberBins:
+    """Choose bins from the reference values of a feature: float64 (n,), NaN and infinities are left out.
+
+    Few distinct values (<= 50) get a bin each, with the gaps between them as bins of their own, where only what the
+    reference never had can fall. Otherwise there are 100 quantile bins between the 0.1 % and the 99.9 % quantile and an
+    open one at either end; a value with more than 1 % of the rows (zero, a sentinel, a default) has its own bin.
+
+    Evidently cuts at equal widths between the extremes and NannyML at quantiles up to the maximum, so one stray 1e9
+    hides a real shift there; here it falls into an open bin.
+
+    >>> number_bins(np.array([0.0, 0.0, 1.0])).size
+    5
+    >>> number_bins(np.arange(10_000.0)).size
+    102
+    """
+    ordered = np.sort(values[np.isfinite(values)])
+    if len(ordered) == 0:
+        return NumberBins(np.empty(0))
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    distinct = ordered[starts]
+    if len(distinct) <= FEW:
+        return NumberBins(_around(distinct, np.arange(len(distinct))))
+    counts = np.diff(np.append(starts, len(ordered)))
+    atoms = _around(distinct, np.flatnonzero(counts > ATOM * len(ordered)))
+    # method linear puts an edge between two values; halved, because (b - a) overflows for values near the largest float
+    quantiles = np.unique(np.quantile(ordered / 2, QUANTILES) * 2)
+    lower, upper = atoms[0::2], atoms[1::2]
+    at = np.searchsorted(lower, quantiles, side="right") - 1
+    inside = np.zeros(len(quantiles), dtype=bool) if len(lower) == 0 else (at >= 0) & (quantiles < upper[at])
+    return NumberBins(np.unique(np.concatenate([quantiles[~inside], atoms])))
+
+
+def _around(distinct: F64, chosen: Index) -> F64:
+    """Edges ``[low, high)`` around chosen distinct values, never reaching past the middle to a neighbour."""
+    values = distinct[chosen]
+    reach = np.abs(values) * TOLERANCE
+    low, high = values - reach, values + reach
+    middle = distinct[:-1] / 2 + distinct[1:] / 2
+    if len(middle):
+        low = np.where(chosen > 0, np.maximum(low, middle[chosen - 1]), low)
+        high = np.where(chosen < len(middle), np.minimum(high, middle[np.minimum(chosen, len(middle) - 1)]), high)
+    biggest = np.finfo(np.float64).max
+    low = np.clip(np.minimum(low, values), -biggest, biggest)
+    high = np.clip(np.maximum(high, np.nextafter(values, np.inf)), -biggest, biggest)
+    return np.unique(np.column_stack([low, high]).reshape(-1)) if len(values) else np.empty(0)
+
+
+def category_bins(column: Column) -> CategoryBins:
+    """Choose labels from the reference values of a category: those seen at least 10 times, at most 200, frequent first.
+
+    Labels longer than 256 characters stay in ``other``: a baseline is kilobytes.
+
+    >>> category_bins(Column(codes=np.repeat([0, 1, 2], [5, 20, 30]), labels=("rare", "b", "a"))).labels
+    ('a', 'b')
+    """
+    seen: dict[str, int] = {}
+    if column.codes is not None:
+        counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.labels))
+        for label, times in zip(column.labels, counts.tolist(), strict=False):
+            seen[label] = seen.get(label, 0) + times
+    if column.numbers is not None:
+        numbers, times_each = np.unique(column.numbers[np.isfinite(column.numbers)], return_counts=True)
+        for number, times in zip(numbers.tolist(), times_each.tolist(), strict=True):
+            label = number_text(number)
+            seen[label] = seen.get(label, 0) + times
+    frequent = [(-times, label) for label, times in seen.items() if times >= RARE and len(label) <= LONGEST_LABEL]
+    return CategoryBins(tuple(label for _, label in sorted(frequent)[:MOST_LABELS]))
+
+
+def bins_for(column: Column) -> Bins:
+    """Choose bins from the reference values of a feature: a category where texts outnumber numbers, else a number.
+
+    >>> bins_for(Column(numbers=np.array([1.0, 2.0, np.nan])))
+    NumberBins(edges=array([0.99999988, 1.00000012, 1.99999976, 2.00000024]))
+    """
+    texts = 0 if column.codes is None else int(np.count_nonzero(column.codes >= 0))
+    numbers = 0 if column.numbers is None else int(np.count_nonzero(~np.isnan(column.numbers)))
+    if texts > numbers:
+        return category_bins(column)
+    return number_bins(np.empty(0) if column.numbers is None else column.numbers)
+
+
+def score_bin(scores: F64) -> I64:
+    """Return the bin of each probability on the fixed grid: int64 (n,), 0 = exact 0, ``SCORE_BINS - 1`` = exact 1.
+
+    The same grid for all models, 1/128 wide on the logit scale, so that panes merge and the area under the ROC curve
+    stays within 1e-4 when scores shift. Scores must lie in [0, 1].
+
+    >>> score_bin(np.array([0.0, 0.5, 1.0])).tolist()
+    [0, 2049, 4097]
+    """
+    with np.errstate(divide="ignore"):
+        logit = np.log(scores) - np.log1p(-scores)
+    inner = np.clip(np.floor((np.clip(logit, -17, 17) + 16) * _PER_LOGIT), 0, SCORE_BINS - 3).astype(np.int64) + 1
+    return np.where(scores <= 0, 0, np.where(scores >= 1, SCORE_BINS - 1, inner))
+
+
+def to_json(bins: Bins) -> dict[str, list[float] | list[str]]:
+    """Return the bins as plain JSON values; floats round-trip exactly.
+
+    >>> to_json(CategoryBins(("AA", "UA")))
+    {'labels': ['AA', 'UA']}
+    """
+    if isinstance(bins, NumberBins):
+        return {"edges": bins.edges.tolist()}
+    return {"labels": list(bins.labels)}
+
+
+def from_json(value: object) -> Bins:
+    """Read bins back. Raises ``ValueError`` that names the rule when the value describes no bins.
+
+    >>> from_json({"labels": ["AA", "UA"]})
+    CategoryBins(labels=('AA', 'UA'))
+    """
+    if isinstance(value, Mapping) and isinstance(labels := value.get("labels"), list):
+        if not all(isinstance(label, str) for label in labels) or len(set(labels)) < len(labels):
+            raise ValueError("labels must be texts, each once")
+        return CategoryBins(tuple(labels))
+    if isinstance(value, Mapping) and isinstance(edges := value.get("edges"), list):
+        if not all(isinstance(edge, int | float) and not isinstance(edge, bool) for edge in edges):
+            raise ValueError("edges must be numbers")
+        array = np.array(edges, dtype=np.float64)
+        if not np.isfinite(array).all() or (np.diff(array) <= 0).any():
+            raise ValueError("edges must be finite and increase strictly")
+        return NumberBins(array)
+    raise ValueError('bins must be {"edges": [numbers]} or {"labels": [texts]}')

@@ -1,0 +1,187 @@
+"""One text per class, whatever type it was sent as: an actual of 1, 1.0, "1" and true is one class.
+
+Services send predicted classes as integers, people upload outcomes as CSV, JSON has booleans. Comparing them needs one
+canonical text; it is made here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from .tables import I32, Column, Task
+
+_INTEGRAL = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0*)?")
+_BOOLEANS = {"true": "1", "True": "1", "TRUE": "1", "false": "0", "False": "0", "FALSE": "0"}
+_EXACT = 2.0**53
+
+
+def number_text(value: float) -> str:
+    """Write a number as people write it: 17.0 is "17", 0.5 is "0.5"; NaN is the empty text (missing).
+
+    >>> number_text(17.0), number_text(-0.0), number_text(0.5)
+    ('17', '0', '0.5')
+    """
+    if value != value:
+        return ""
+    if abs(value) < _EXACT and value == int(value):
+        return str(int(value))
+    return repr(float(value))
+
+
+def class_text(value: object) -> str:
+    """Return the canonical text of a class; the empty text when it is missing (None, NaN, "").
+
+    True, 1, 1.0, "1", "1.0" and "true" are "1"; False and its kin are "0"; any other text is itself, stripped.
+
+    >>> [class_text(v) for v in (True, 1, 1.0, "1", "1.0", "true")]
+    ['1', '1', '1', '1', '1', '1']
+    >>> class_text(" churned "), class_text(float("nan")), class_text("007")
+    ('churned', '', '007')
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return number_text(value)
+    text = (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    whole = _INTEGRAL.fullmatch(text)
+    return text if whole is None else "0" if whole[1] == "-0" else whole[1]
+
+
+def class_column(column: Column) -> Column:
+    """Return the classes of a column as codes into canonical labels; -1 where missing.
+
+    A column without any value (neither numbers nor codes) is returned as it is.
+
+    >>> class_column(Column(numbers=np.array([1.0, 0.0, np.nan]))).labels
+    ('0', '1')
+    """
+    index: dict[str, int] = {}
+    codes: I32 | None = None
+    if column.codes is not None:
+        lookup = np.full(len(column.labels) + 1, -1, dtype=np.int32)  # the last entry is where code -1 lands
+        for code, label in enumerate(column.labels):
+            text = class_text(label)
+            if text:
+                lookup[code] = index.setdefault(text, len(index))
+        codes = lookup[column.codes]
+    if column.numbers is not None:
+        distinct, inverse = np.unique(column.numbers, return_inverse=True)
+        lookup = np.full(len(distinct), -1, dtype=np.int32)
+        for position, number in enumerate(distinct.tolist()):
+            text = number_text(number)
+            if text:
+                lookup[position] = index.setdefault(text, len(index))
+        from_numbers = lookup[inverse.reshape(-1)]
+        codes = from_numbers if codes is None else np.where(from_numbers >= 0, from_numbers, codes)
+    return Column(codes=codes, labels=tuple(index))
+
+
+def class_codes(column: Column, classes: Sequence[str]) -> I32 | None:
+    """Return indices into ``classes``; ``len(classes)`` where it is some other class, -1 where missing.
+
+    ``classes``: canonical texts. None when the column holds no value at all.
+
+    >>> class_codes(Column(codes=np.array([0, 1, -1], np.int32), labels=("true", "maybe")), ("0", "1")).tolist()
+    [1, 2, -1]
+    """
+    canonical = class_column(column)
+    if canonical.codes is None:
+        return None
+    index = {text: code for code, text in enumerate(classes)}
+    lookup = np.array([index.get(label, len(classes)) for label in canonical.labels] + [-1], dtype=np.int32)
+    return lookup[canonical.codes]
+
+
+def seen_classes(columns: Iterable[Column]) -> tuple[str, ...]:
+    """Return the distinct classes of columns: numbers in numeric order, then texts in theirs (scikit-learn's order).
+
+    >>> seen_classes([Column(numbers=np.array([10.0, 2.0, 2.0, np.nan]))])
+    ('2', '10')
+    """
+    found: set[str] = set()
+    for column in columns:
+        canonical = class_column(column)
+        if canonical.codes is not None:
+            used = np.unique(canonical.codes)
+            found.update(canonical.labels[code] for code in used[used >= 0].tolist())
+    return tuple(sorted(found, key=_order))
+
+
+def resolve_task(
+    kind: str,
+    *,
+    classes: Sequence[object] | None = None,
+    positive_class: object = None,
+    threshold: float = 0.5,
+    seen: Iterable[Column] = (),
+    score_columns: int = 0,
+) -> Task:
+    """Complete what a model predicts from what was said and what was seen.
+
+    ``classes``: in the order of the score columns; else the distinct values of ``seen`` (actual, predicted), else
+    ("0", "1") for binary. ``positive_class``: else the last class where the classes are 0 and 1 in any spelling.
+    ``score_columns``: how many score columns there are, 0 when unknown. Raises ``ValueError`` with the fix when the
+    kind is unknown, the classes do not fit the scores, or nobody said which class is the positive one.
+
+    >>> resolve_task("binary", classes=[False, True]).positive_class
+    '1'
+    >>> resolve_task("binary", classes=["stays", "churns"])
+    Traceback (most recent call last):
+    ...
+    ValueError: classes are ('stays', 'churns') and none is known to be the positive one; pass positive_class='churns'
+    """
+    if kind not in ("binary", "multiclass", "regression"):
+        raise ValueError(f"task is {kind!r}; it must be 'binary', 'multiclass' or 'regression'")
+    if kind == "regression":
+        return Task(kind)
+    if not 0.0 <= threshold <= 1.0:
+        raise ValueError(f"threshold is {threshold!r}; it must be a probability between 0 and 1")
+    texts = tuple(class_text(value) for value in classes) if classes is not None else seen_classes(seen)
+    if len(set(texts)) < len(texts) or "" in texts:
+        raise ValueError(f"classes are {texts}; each class must be named once, and none may be empty")
+    if kind == "binary":
+        if classes is None and set(texts) <= {"0", "1"}:
+            texts = ("0", "1")
+        if len(texts) != 2:
+            raise ValueError(
+                f"a binary model has two classes, but {len(texts)} were {'given' if classes else 'seen'}: "
+                f"{_few(texts)}; pass classes=[negative, positive], or task='multiclass'"
+            )
+        positive = class_text(positive_class) if positive_class is not None else "1" if set(texts) == {"0", "1"} else ""
+        if not positive:
+            raise ValueError(
+                f"classes are {texts} and none is known to be the positive one; pass positive_class={texts[-1]!r}"
+            )
+        if positive not in texts:
+            raise ValueError(f"positive_class is {positive!r}, which is not one of the classes {texts}")
+        return Task(kind, texts, positive, float(threshold))
+    if score_columns and score_columns != len(texts):
+        raise ValueError(
+            f"there are {score_columns} score columns but {len(texts)} classes: {_few(texts)}; "
+            "pass classes=[...] in the order of the score columns"
+        )
+    if not texts:
+        raise ValueError("a multiclass model needs its classes; pass classes=[...] in the order of the score columns")
+    return Task(kind, texts)
+
+
+def _order(text: str) -> tuple[int, float, str]:
+    try:
+        return (0, float(text), text)
+    except ValueError:
+        return (1, 0.0, text)
+
+
+def _few(texts: Sequence[str]) -> str:
+    return ", ".join(repr(text) for text in texts[:5]) + (", ..." if len(texts) > 5 else "")
