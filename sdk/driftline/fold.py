@@ -1,0 +1,257 @@
+"""Fold rows into panes: ``fold(table, bins) → Pane``. The parts are listed in :mod:`driftline.pane`.
+
+A prediction is folded when it arrives, its outcome when that arrives: two panes of the same stretch of time, which
+merge by addition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bins import SCORE_BINS, Bins, CategoryBins, Index, count, count_by, score_bin
+from .classes import class_codes
+from .pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
+from .tables import F64, I32, I64, Column, PredictionTable, Task
+
+Mask = NDArray[np.bool_]
+
+EPSILON = float(np.finfo(np.float64).eps)
+"""Probabilities are clipped to [EPSILON, 1 - EPSILON] before the logarithm, as ``sklearn.metrics.log_loss`` does."""
+
+SUM_TOLERANCE = 1e-3
+"""Scores of one row whose sum is farther from 1 are no probabilities and have no log loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBins:
+    """The bins of one model: what a pane is folded over. Panes merge only over the same ones."""
+
+    features: dict[str, Bins] = field(default_factory=dict)
+    score: Bins | None = None
+    classes: CategoryBins | None = None
+
+
+def fold(table: PredictionTable, bins: ModelBins) -> Pane:
+    """Fold all rows of a table into one pane.
+
+    A feature the table lacks is missing in each row. Features the bins do not know are named in ``unknown:NAME`` parts.
+
+    >>> from .tables import ModelKey, Text
+    >>> rows = Text(np.zeros(3, np.int32), b"")
+    >>> time, value = np.zeros(2, np.int64), np.array([[1.0], [5.0]])
+    >>> table = PredictionTable(ModelKey("m"), Task("regression"), time, rows, value)
+    >>> from .bins import NumberBins
+    >>> fold(table, ModelBins(score=NumberBins(np.array([2.0])))).parts["score"]
+    array([1., 1., 0., 0.])
+    """
+    return Pane({name: sums[0] for name, sums in _parts(table, bins, None, 1).items()})
+
+
+def fold_by(table: PredictionTable, bins: ModelBins, group: I64, groups: int) -> list[Pane]:
+    """Fold the rows of each group into a pane of its own, all groups at once.
+
+    ``group``: int64 (n,), 0 <= group < groups: the pane of time each row falls into. A group without rows gives a pane
+    of zeros.
+    """
+    parts = _parts(table, bins, group, groups)
+    return [Pane({name: sums[position].copy() for name, sums in parts.items()}) for position in range(groups)]
+
+
+def fold_outcomes(
+    task: Task, scores: F64 | None, predicted: Column | None, actual: Column, weight: F64 | None = None
+) -> Pane:
+    """Fold joined rows (prediction and its truth) into the parts that performance needs.
+
+    ``scores``: float64 (n, k) as in :class:`~driftline.tables.PredictionTable`; ``predicted``: the class the service
+    decided, None = derive it (see :func:`decide`); ``actual``: classes, or numbers for regression; ``weight``: float64
+    (n,), None or NaN = 1. A row counts as known only when its actual is usable: one of ``task.classes``, or a finite
+    number. Scores outside [0, 1] are no probabilities: they have a decision, but no losses and no place on the score
+    grid.
+
+    >>> task = Task("binary", ("0", "1"), "1")
+    >>> pane = fold_outcomes(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))
+    >>> pane.parts["confusion"].tolist(), pane.parts["losses"].round(3).tolist()
+    ([0.0, 0.0, 1.0, 1.0], [2.0, 0.4, 1.139])
+    """
+    n = _length(actual)
+    if weight is not None:
+        weight = usable_weight(weight)
+    if task.kind == "regression":
+        return _fold_values(scores, actual_numbers(actual), weight)
+    classes = len(task.classes)
+    truth = class_codes(actual, task.classes)
+    if truth is None or classes == 0:
+        truth = np.full(n, -1, dtype=np.int32)
+    known = (truth >= 0) & (truth < classes)
+    decided = decide(task, scores, predicted)
+    both = known & (decided >= 0) & (decided < classes) if len(decided) else np.zeros(n, dtype=bool)
+    cell = truth[both] * classes + decided[both]
+    confusion = np.bincount(cell, _at(weight, both), minlength=classes * classes).astype(np.float64, copy=False)
+    parts = {"outcomes": _rows(weight, known), "confusion": confusion}
+    if scores is not None and len(scores):
+        parts |= _fold_probabilities(task, scores, truth, known, weight)
+    return Pane(parts)
+
+
+def decide(task: Task, scores: F64 | None, predicted: Column | None) -> I32:
+    """Return the decided class of each row: int32 (n,) codes into ``task.classes``.
+
+    The service's own decision where it was sent; else, per row, binary: the positive class when score >= threshold;
+    multiclass: the greatest score. ``len(task.classes)`` is a class that is not among them, -1 unknown. Regression
+    decides nothing: all -1.
+
+    >>> decide(Task("binary", ("no", "yes"), "yes", 0.3), np.array([[0.3], [0.2], [np.nan]]), None).tolist()
+    [1, 0, -1]
+    """
+    sent = None if predicted is None or task.kind == "regression" else class_codes(predicted, task.classes)
+    if scores is None:
+        return np.empty(0, dtype=np.int32) if sent is None else sent
+    derived = np.full(len(scores), -1, dtype=np.int32)
+    if task.kind == "binary" and task.positive_class in task.classes and scores.shape[1] == 1:
+        positive = task.classes.index(task.positive_class)
+        score = scores[:, 0]
+        derived = np.where(score >= task.threshold, positive, 1 - positive).astype(np.int32)
+        derived[np.isnan(score)] = -1
+    elif task.kind == "multiclass" and 0 < scores.shape[1] == len(task.classes):
+        derived = scores.argmax(axis=1).astype(np.int32)
+        derived[np.isnan(scores).any(axis=1)] = -1
+    return derived if sent is None else np.where(sent >= 0, sent, derived)
+
+
+def target_score(task: Task, scores: F64) -> F64:
+    """Return the one number per row whose distribution is watched: float64 (n,).
+
+    Binary: the score of the positive class; multiclass: the greatest score (confidence); regression: the value.
+    """
+    if task.kind == "multiclass" and scores.shape[1] > 1:
+        return np.asarray(scores.max(axis=1), dtype=np.float64)
+    return scores[:, 0]
+
+
+def actual_numbers(actual: Column) -> F64:
+    """Return actual values of a regression: float64 (n,), numbers in text included, NaN where there is none."""
+    values = np.full(_length(actual), np.nan) if actual.numbers is None else actual.numbers
+    if actual.codes is None:
+        return values
+    parsed = np.array([*(_float(label) for label in actual.labels), np.nan])
+    return np.where(np.isnan(values), parsed[actual.codes], values)
+
+
+def usable_weight(weight: F64) -> F64:
+    """Return weights that can be summed: NaN means not given and is 1; a negative or infinite one counts 0."""
+    ok = (weight >= 0) & (weight < np.inf)
+    return weight if ok.all() else np.where(np.isnan(weight), 1.0, np.where(ok, weight, 0.0))
+
+
+def _parts(table: PredictionTable, bins: ModelBins, group: I64 | None, groups: int) -> dict[str, F64]:
+    n = len(table)
+    weight = None if table.weight is None else usable_weight(table.weight)
+
+    def sums(index: Index, width: int, values: F64 | None, where: Index | None = None) -> F64:
+        if group is not None:
+            index = index + (group if where is None else group[where]) * width
+        total = np.bincount(index, values, minlength=groups * width)
+        return total.astype(np.float64, copy=False).reshape(groups, width)
+
+    def target(over: Bins, column: Column | None) -> F64:
+        if column is None or (column.numbers is None and column.codes is None):
+            return sums(np.full(n, over.size, dtype=np.intp), over.size + 2, weight)
+        if group is None:
+            return count(over, column, weight)[np.newaxis]
+        return count_by(over, column, group, groups, weight)
+
+    zero = np.zeros(n, dtype=np.intp)
+    plain = sums(zero, 1, None)
+    weighed = plain if weight is None else sums(zero, 1, weight)
+    squared = plain if weight is None else sums(zero, 1, weight * weight)
+    parts = {"rows": np.hstack([plain, weighed, squared])}
+    for name, over in bins.features.items():
+        parts[f"feature:{name}"] = target(over, table.features.get(name))
+    if bins.features:
+        for name in sorted(table.features.keys() - bins.features.keys())[:MOST_UNKNOWN]:
+            parts[f"unknown:{name}"] = weighed
+    if bins.score is not None:
+        score = None if table.scores is None else target_score(table.task, table.scores)
+        parts["score"] = target(bins.score, None if score is None else Column(numbers=score))
+    if bins.classes is not None:
+        codes = decide(table.task, table.scores, table.predicted)
+        decided = Column(codes=codes, labels=(*table.task.classes, "")) if len(codes) else None
+        parts["class"] = target(bins.classes, decided)
+    if table.duration is not None:
+        parts["duration"] = _durations(table.duration, weight, sums)
+    return parts
+
+
+def _durations(seconds: F64, weight: F64 | None, sums: Callable[[Index, int, F64 | None, Index | None], F64]) -> F64:
+    usable = np.flatnonzero((seconds >= 0) & (seconds < np.inf))
+    values, weights = seconds[usable], _at(weight, usable)
+    bucket = np.searchsorted(DURATION_BOUNDS, values, side="left")
+    buckets = sums(bucket, len(DURATION_BOUNDS) + 1, weights, usable)
+    total = values if weights is None else values * weights
+    return np.hstack([buckets, sums(np.zeros(len(usable), dtype=np.intp), 1, total, usable)])
+
+
+def _fold_values(scores: F64 | None, actual: F64, weight: F64 | None) -> Pane:
+    known = np.isfinite(actual)
+    parts = {"outcomes": _rows(weight, known)}
+    if scores is not None and len(scores):
+        usable = known & np.isfinite(scores[:, 0])
+        y, error = actual[usable], scores[usable, 0] - actual[usable]
+        w = np.ones(len(y)) if weight is None else weight[usable]
+        parts["losses"] = np.array([w.sum(), w @ error, w @ np.abs(error), w @ error**2, w @ y, w @ y**2])
+    return Pane(parts)
+
+
+def _fold_probabilities(task: Task, scores: F64, truth: I32, known: Mask, weight: F64 | None) -> dict[str, F64]:
+    with np.errstate(invalid="ignore"):
+        probable = ((scores >= 0) & (scores <= 1)).all(axis=1)
+        if task.kind == "multiclass":
+            probable &= (np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE) & (scores.shape[1] == len(task.classes))
+        elif scores.shape[1] != 1 or task.positive_class not in task.classes:
+            return {}
+    usable = known & probable
+    p, y = scores[usable], truth[usable]
+    w = np.ones(len(y)) if weight is None else weight[usable]
+    if task.kind == "multiclass":
+        hit = np.zeros_like(p)
+        hit[np.arange(len(y)), y] = 1.0
+        brier = ((p - hit) ** 2).sum(axis=1)
+        log_loss = -np.log(np.clip(p[np.arange(len(y)), y], EPSILON, 1 - EPSILON)) if len(y) else np.empty(0)
+        return {"losses": np.array([w.sum(), w @ brier, w @ log_loss])}
+    score = p[:, 0]
+    positive = y == task.classes.index(task.positive_class)
+    chance = np.clip(np.where(positive, score, 1 - score), EPSILON, 1 - EPSILON)
+    at = score_bin(score)
+    return {
+        "losses": np.array([w.sum(), w @ (score - positive) ** 2, w @ -np.log(chance)]),
+        "score_negative": np.bincount(at[~positive], w[~positive], minlength=SCORE_BINS),
+        "score_positive": np.bincount(at[positive], w[positive], minlength=SCORE_BINS),
+    }
+
+
+def _rows(weight: F64 | None, which: Mask) -> F64:
+    known = float(np.count_nonzero(which))
+    if weight is None:
+        return np.array([known, known, known])
+    w = weight[which]
+    return np.array([known, w.sum(), w @ w])
+
+
+def _at(weight: F64 | None, which: Index | Mask) -> F64 | None:
+    return None if weight is None else weight[which]
+
+
+def _length(column: Column) -> int:
+    values = column.codes if column.numbers is None else column.numbers
+    return 0 if values is None else len(values)
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
