@@ -1,0 +1,251 @@
+"""What may be written in ``driftline.yaml``: the keys, their types and their defaults (see ``docs/configuration.md``).
+
+What must hold *between* keys (two ports that are equal, a positive class that is no class) is in ``config_rules``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from .config_values import (
+    Address,
+    ClassText,
+    ClassTexts,
+    Days,
+    FilePath,
+    Listen,
+    Seconds,
+    Secret,
+    Share,
+    Text,
+    TimeZone,
+    WindowName,
+)
+from .config_yaml import parse_yaml
+
+Forwarded = Literal["traces", "metrics", "logs", "records"]
+"""What can be passed on as it came; ``records`` are the log records that are predictions, outcomes and baselines."""
+
+Derived = Literal["metrics", "traces"]
+"""What Driftline makes itself: drift and performance as metrics, outcomes as spans."""
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. ``problems``: one sentence each, with key, rule and fix."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _empty_is_default(written: object) -> object:
+    """``grpc:`` with nothing after it means "with its defaults", as in the Collector."""
+    if isinstance(written, Mapping):
+        return {key: {} if value is None else value for key, value in written.items()}
+    return written
+
+
+class Section(BaseModel):
+    """A mapping of the file: unknown keys are errors, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Grpc(Section):
+    """OTLP over gRPC."""
+
+    endpoint: Listen = Address("127.0.0.1", 4317)
+
+
+class Http(Section):
+    """OTLP over HTTP; ``POST /v1/outcomes`` too."""
+
+    endpoint: Listen = Address("127.0.0.1", 4318)
+
+
+class Protocols(Section):
+    """Which OTLP transports are received: those that are named; both where the key is left out."""
+
+    grpc: Grpc | None = None
+    http: Http | None = None
+
+
+class Otlp(Section):
+    """The OTLP receiver."""
+
+    protocols: Annotated[Protocols, BeforeValidator(_empty_is_default)] = Protocols(grpc=Grpc(), http=Http())
+
+
+class Receivers(Section):
+    """What is received."""
+
+    otlp: Otlp = Otlp()
+
+
+class Web(Section):
+    """Pages, ``/metrics``, ``/api``, ``/healthz``, ``/readyz`` and ``POST /v1/outcomes``."""
+
+    endpoint: Listen = Address("127.0.0.1", 8780)
+
+
+class Storage(Section):
+    """Where rows are kept, and how long."""
+
+    directory: FilePath = Path("driftline-data")
+    retention: Days = timedelta(days=90)
+
+
+class Model(Section):
+    """What the processor should know of one model beyond what arrives; everything is optional."""
+
+    task: Literal["binary", "multiclass", "regression"] | None = None
+    classes: ClassTexts = ()
+    positive_class: ClassText | None = None
+    threshold: Share | None = None
+    baseline: FilePath | None = None
+    windows: tuple[WindowName, ...] = ("1h", "1d")
+    timezone: TimeZone = "UTC"
+    outcome_delay: Days = timedelta(0)
+    slices: tuple[Text, ...] = ()
+    min_effect: dict[str, Share] = Field(default_factory=dict)
+
+
+class Tls(Section):
+    """How a destination is trusted. ``insecure``: no TLS (gRPC only; over HTTP the scheme says it)."""
+
+    insecure: bool = False
+    ca_file: FilePath | None = None
+    cert_file: FilePath | None = None
+    key_file: FilePath | None = None
+
+
+class Exporter(Section):
+    """One OTLP destination: what is forwarded to it as it came, and what is derived for it."""
+
+    endpoint: Text
+    headers: dict[str, Secret] = Field(default_factory=dict)
+    compression: Literal["gzip", "none"] = "gzip"
+    timeout: Seconds = timedelta(seconds=10)
+    tls: Tls = Tls()
+    forward: tuple[Forwarded, ...] = ()
+    derived: tuple[Derived, ...] = ()
+    temporality: Literal["cumulative", "delta"] = "cumulative"
+    forward_headers: tuple[Text, ...] = ()
+
+
+class Config(Section):
+    """The whole file. ``exporters``: ``otlp_grpc/NAME`` and ``otlp_http/NAME`` (``otlp/``, ``otlphttp/`` too)."""
+
+    receivers: Annotated[Receivers, BeforeValidator(_empty_is_default)] = Receivers()
+    web: Web = Web()
+    storage: Storage = Storage()
+    models: Annotated[dict[str, Model], BeforeValidator(_empty_is_default)] = Field(default_factory=dict)
+    exporters: dict[str, Exporter] = Field(default_factory=dict)
+
+
+def transport_of(name: str) -> Literal["grpc", "http"] | None:
+    """Say how an exporter of this name talks, or None where the name says nothing.
+
+    >>> transport_of("otlp_grpc/jaeger"), transport_of("otlphttp/prometheus"), transport_of("jaeger")
+    ('grpc', 'http', None)
+    """
+    kind = name.partition("/")[0]
+    return "grpc" if kind in ("otlp_grpc", "otlp") else "http" if kind in ("otlp_http", "otlphttp") else None
+
+
+def forward_exporter(url: str) -> tuple[str, dict[str, Any]]:
+    """Name and keys of the exporter behind ``--forward URL``: everything goes there.
+
+    >>> forward_exporter("http://127.0.0.1:14318")[0], forward_exporter("127.0.0.1:14317")[0]
+    ('otlp_http/forward', 'otlp_grpc/forward')
+    """
+    everything: dict[str, Any] = {"forward": list(get_args(Forwarded)), "derived": list(get_args(Derived))}
+    if url.startswith(("http://", "https://")):
+        return "otlp_http/forward", {"endpoint": url, **everything}
+    scheme, _, rest = url.rpartition("://")
+    if scheme not in ("", "grpc", "grpcs"):
+        raise ConfigError(
+            [f"--forward: '{scheme}://' is not known; write http://, https://, grpc://, grpcs:// or host:port"]
+        )
+    return "otlp_grpc/forward", {"endpoint": rest.rstrip("/"), "tls": {"insecure": scheme != "grpcs"}, **everything}
+
+
+def load(path: Path | str | None = None, forward: str | None = None) -> Config:
+    """Read and check the configuration; with no file, the defaults. ``forward``: the URL of ``--forward``.
+
+    Raises ConfigError with every problem at once.
+
+    >>> str(load().web.endpoint)
+    '127.0.0.1:8780'
+    """
+    config, problems = _read(Path(path) if path is not None else None, forward)
+    if problems or config is None:
+        raise ConfigError(problems)
+    return config
+
+
+def validate_file(path: Path | str) -> list[str]:
+    """Return every problem of a configuration file as a sentence; none when ``driftline up`` would take it."""
+    return _read(Path(path), None)[1]
+
+
+def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[str]]:
+    from .config_rules import broken_rules
+
+    problems: list[str] = []
+    tree = _tree(path, problems) if path is not None else {}
+    if tree is None:
+        return None, problems
+    if forward is not None and isinstance(tree.get("exporters", {}), dict):
+        name, keys = forward_exporter(forward)
+        tree = {**tree, "exporters": {**tree.get("exporters", {}), name: keys}}
+    config = _parse(tree, path.parent if path is not None else Path(), problems)
+    if config is not None:
+        # A rule about a key in which something wrong was found already would repeat that in other words.
+        named = [problem.partition(": ")[0] for problem in problems]
+        for problem in broken_rules(config):
+            if not any(key.startswith(problem.partition(": ")[0]) for key in named):
+                problems.append(problem)
+    return config, list(dict.fromkeys(problems))
+
+
+def _tree(path: Path, problems: list[str]) -> dict[str, Any] | None:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        problems.append(f"{path}: cannot be read: {reason}")
+        return None
+    tree = parse_yaml(text, os.environ, problems)
+    if isinstance(tree, dict):
+        # `models:` with nothing after it is the same as no such key.
+        return {key: value for key, value in tree.items() if value is not None or key not in Config.model_fields}
+    if tree is None and not problems:
+        return {}
+    if tree is not None:
+        problems.append("the file must be keys and values, such as 'web: {endpoint: \"127.0.0.1:8780\"}'")
+    return None
+
+
+def _parse(tree: dict[str, Any], folder: Path, problems: list[str]) -> Config | None:
+    """Parse; what is wrong is named and taken out, so that the rules can still look at the rest."""
+    from .config_messages import sentence, without
+
+    for attempt in range(100):
+        try:
+            return Config.model_validate(tree, context={"folder": folder})
+        except ValidationError as invalid:
+            errors = invalid.errors(include_url=False)
+        for error in errors:
+            missing = error["type"] == "missing"
+            # A key that is missing because its wrong value was taken out has been named already.
+            if attempt == 0 or not missing:
+                problems.append(sentence(error, Config))
+            tree = without(tree, error["loc"][:-1] if missing else error["loc"])
+    return None

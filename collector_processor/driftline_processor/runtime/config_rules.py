@@ -1,0 +1,146 @@
+"""What must hold between the keys of a configuration, and with the files it names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from .config import Config, Exporter, Model, transport_of
+from .config_values import Address, parse_address
+
+
+def broken_rules(config: Config) -> list[str]:
+    """Return a sentence for every rule that the configuration breaks."""
+    problems = [*_listeners(config)]
+    for name, model in config.models.items():
+        problems += [f"models.{name}.{problem}" for problem in (*_model(model), *_baseline(model))]
+    for name, exporter in config.exporters.items():
+        problems += [f"exporters.{name}{problem}" for problem in _exporter(name, exporter, config)]
+    return problems
+
+
+def listeners(config: Config) -> list[tuple[str, Address]]:
+    """Return key and address of everything that listens."""
+    protocols = config.receivers.otlp.protocols
+    found = [("web.endpoint", config.web.endpoint)]
+    if protocols.http is not None:
+        found.insert(0, ("receivers.otlp.protocols.http.endpoint", protocols.http.endpoint))
+    if protocols.grpc is not None:
+        found.insert(0, ("receivers.otlp.protocols.grpc.endpoint", protocols.grpc.endpoint))
+    return found
+
+
+def _listeners(config: Config) -> Iterator[str]:
+    found = listeners(config)
+    for i, (key, address) in enumerate(found):
+        for other_key, other in found[:i]:
+            if address.meets(other):
+                yield f"{key}: {address} is also {other_key}; give each its own port"
+    if len(found) == 1:
+        yield "receivers.otlp.protocols: nothing is received; name grpc, http or both"
+    if config.storage.retention <= timedelta(0):
+        yield "storage.retention: nothing would be kept; write how long, such as '90d'"
+
+
+def _model(model: Model) -> Iterator[str]:
+    listed = ", ".join(model.classes)
+    if len(set(model.classes)) < len(model.classes):
+        yield f"classes: one class is named twice ({listed}); 1, 1.0, '1' and true are one class"
+    if model.task == "binary" and model.classes and len(model.classes) != 2:
+        yield f"classes: a binary model has two, not {len(model.classes)} ({listed}); or is its task multiclass?"
+    if model.task == "multiclass" and len(model.classes) == 1:
+        yield f"classes: a multiclass model has at least two, not one ({listed})"
+    if model.task == "regression" and model.classes:
+        yield "classes: a regression model has none; leave the key out, or write another task"
+    if model.positive_class is not None:
+        if model.task in ("multiclass", "regression"):
+            yield f"positive_class: only a binary model has one; leave it out, or write task: binary, not {model.task}"
+        elif model.classes and model.positive_class not in model.classes:
+            yield f"positive_class: '{model.positive_class}' is not in classes ({listed}); write one of them"
+    if model.threshold is not None and model.task in ("multiclass", "regression"):
+        yield f"threshold: only a binary model has one; leave it out, or write task: binary, not {model.task}"
+    for key, values in (("windows", model.windows), ("slices", model.slices)):
+        if len(set(values)) < len(values):
+            yield f"{key}: one of {', '.join(values)} is named twice; name each once"
+    if not model.windows:
+        yield "windows: none are named; write at least one, such as [1d]"
+    if model.outcome_delay < timedelta(0):
+        yield "outcome_delay: is negative; write '0s' or more"
+
+
+def _baseline(model: Model) -> Iterator[str]:
+    if model.baseline is None:
+        return
+    from driftline.baseline import Baseline
+
+    try:
+        baseline = Baseline.load(model.baseline)
+    except OSError as error:
+        yield (
+            f"baseline: {model.baseline} cannot be read ({error.strerror or error}); "
+            "the path is relative to this file; build one with 'driftline baseline build'"
+        )
+        return
+    except (ValueError, TypeError, KeyError, json.JSONDecodeError) as error:
+        yield f"baseline: {model.baseline} is not a baseline ({error}); build it with 'driftline baseline build'"
+        return
+    if model.task and baseline.task.kind and model.task != baseline.task.kind:
+        yield f"task: '{model.task}', but the baseline {model.baseline} is of a {baseline.task.kind} model; write that"
+    if model.classes and baseline.task.classes and set(model.classes) != set(baseline.task.classes):
+        yield (
+            f"classes: {', '.join(model.classes)}, but the baseline {model.baseline} has "
+            f"{', '.join(baseline.task.classes)}; write those, or build it again"
+        )
+
+
+def _exporter(name: str, exporter: Exporter, config: Config) -> Iterator[str]:
+    transport = transport_of(name)
+    if transport is None:
+        yield ": the name does not say how to send; write otlp_grpc/NAME or otlp_http/NAME"
+        return
+    if not exporter.forward and not exporter.derived:
+        yield ": sends nothing; add some of forward: [traces, metrics, logs, records], derived: [metrics, traces]"
+    if exporter.timeout <= timedelta(0):
+        yield ".timeout: must be more than nothing; write '10s'"
+    if (exporter.tls.cert_file is None) != (exporter.tls.key_file is None):
+        yield ".tls: cert_file and key_file belong together; write both or none"
+    for key in ("ca_file", "cert_file", "key_file"):
+        path = getattr(exporter.tls, key)
+        if path is not None and not path.is_file():
+            yield f".tls.{key}: there is no file {path}; the path is relative to this file"
+    if exporter.tls.insecure and (exporter.tls.ca_file or exporter.tls.cert_file):
+        yield ".tls.insecure: true means no TLS, but certificates are given; leave one of the two out"
+    target = _target(transport, exporter.endpoint)
+    if isinstance(target, str):
+        yield f".endpoint: {target}"
+        return
+    for key, address in listeners(config):
+        if address.meets(target) and (address.host == target.host or target.loopback or target.everywhere):
+            yield f".endpoint: {exporter.endpoint} is driftline's own {key}: a loop; write where it should go instead"
+
+
+def _target(transport: str, endpoint: str) -> Address | str:
+    """Return where an exporter sends, or what is wrong with its endpoint."""
+    try:
+        parts = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return f"'{endpoint}' has no usable port; write a number up to 65535"
+    if transport == "http":
+        if parts.scheme not in ("http", "https"):
+            return f"'{endpoint}' has no scheme; write 'http://{endpoint}' or 'https://{endpoint}'"
+        for path in ("/v1/traces", "/v1/metrics", "/v1/logs"):
+            if parts.path.rstrip("/").endswith(path):
+                return f"'{endpoint}' names one signal; driftline adds {path} itself, so leave it out"
+        return Address(host, port or (443 if parts.scheme == "https" else 80))
+    if parts.path not in ("", "/") and parts.scheme != "dns":
+        return f"'{endpoint}' has a path, which gRPC does not; write 'host:port', or name the exporter otlp_http/NAME"
+    if parts.scheme in ("dns", "unix"):
+        return Address("", 0)
+    if parts.scheme not in ("", "http", "https", "grpc", "grpcs"):
+        return f"'{parts.scheme}://' is not known; write 'host:port'"
+    if port is None:
+        return f"'{endpoint}' has no port; write '{endpoint.rstrip('/')}:4317'"
+    return parse_address(parts.netloc.rpartition("@")[2])

@@ -1,0 +1,134 @@
+"""The values that ``driftline.yaml`` writes as text: durations, addresses, windows, time zones, paths, classes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from driftline.classes import class_text
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo
+
+from driftline_processor.core import window
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_ADDRESS = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^:/\[\]\s]*)):(?P<port>\d{1,5})")
+
+
+def parse_duration(text: object, *units: str) -> timedelta:
+    """Read ``90d``, ``1h30m``, ``0s``; ``units`` are the ones to suggest where there is none.
+
+    >>> parse_duration("1h30m")
+    datetime.timedelta(seconds=5400)
+    >>> parse_duration("90", "d", "h")
+    Traceback (most recent call last):
+    ValueError: '90' has no unit; write '90d' or '90h'
+    """
+    if isinstance(text, timedelta):
+        return text
+    written = str(text).strip()
+    parts = _DURATION.findall(written)
+    if parts and "".join(number + unit for number, unit in parts) == written:
+        try:
+            return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
+        except OverflowError:
+            raise ValueError(f"'{written}' is too long; the longest duration is '999999999d'") from None
+    if re.fullmatch(r"\d+(\.\d+)?", written):
+        raise ValueError(f"'{written}' has no unit; write " + " or ".join(f"'{written}{unit}'" for unit in units))
+    raise ValueError(f"'{written}' is not a duration; write a number and a unit (ms, s, m, h, d, w), such as '10s'")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. ``port`` 0: any free one, chosen by the system.
+
+    >>> str(Address("::1", 4317))
+    '[::1]:4317'
+    """
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it listens on every address of the machine."""
+        return self.host in ("0.0.0.0", "::")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    def meets(self, other: Address) -> bool:
+        """Whether a listener on this address would get what is sent to the other, or be in its way."""
+        if self.port != other.port or self.port == 0:
+            return False
+        return self.host == other.host or self.everywhere or other.everywhere or (self.loopback and other.loopback)
+
+
+def parse_address(written: object) -> Address:
+    """Read ``host:port`` or ``[v6]:port``; ``:port`` is every address.
+
+    >>> parse_address("http://127.0.0.1:4318/v1")
+    Traceback (most recent call last):
+    ValueError: 'http://127.0.0.1:4318/v1' is not an address; write 'host:port' alone, as in '127.0.0.1:4318'
+    """
+    if isinstance(written, Address):
+        return written
+    text = str(written).strip()
+    match = _ADDRESS.fullmatch(text)
+    if match is None:
+        raise ValueError(f"'{text}' is not an address; write 'host:port' alone, as in '127.0.0.1:4318'")
+    if int(match["port"]) > 65535:
+        raise ValueError(f"port {match['port']} does not exist; ports go up to 65535")
+    return Address(match["six"] or match["host"] or "0.0.0.0", int(match["port"]))
+
+
+def _days(text: object) -> timedelta:
+    return parse_duration(text, "d", "h")
+
+
+def _seconds(text: object) -> timedelta:
+    return parse_duration(text, "s", "m")
+
+
+def _window(written: object) -> str:
+    window.parse(str(written).strip())
+    return str(written).strip()
+
+
+def _time_zone(written: object) -> str:
+    window.time_zone(str(written))
+    return str(written)
+
+
+def _path(written: object, info: ValidationInfo) -> Path:
+    return Path((info.context or {}).get("folder", "")) / Path(str(written)).expanduser()
+
+
+def _class_texts(written: object) -> object:
+    return tuple(class_text(item) for item in written) if isinstance(written, (list, tuple)) else written
+
+
+def _as_text(written: object) -> object:
+    """What looks like a number in YAML may still be meant as a text: a header, the name of a slice."""
+    return str(written) if isinstance(written, (int, float)) and not isinstance(written, bool) else written
+
+
+Days = Annotated[timedelta, BeforeValidator(_days)]
+Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+Listen = Annotated[Address, BeforeValidator(parse_address)]
+FilePath = Annotated[Path, BeforeValidator(_path)]
+WindowName = Annotated[str, BeforeValidator(_window)]
+TimeZone = Annotated[str, BeforeValidator(_time_zone)]
+ClassTexts = Annotated[tuple[str, ...], BeforeValidator(_class_texts)]
+ClassText = Annotated[str, BeforeValidator(class_text)]
+Text = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+Secret = Annotated[SecretStr, BeforeValidator(_as_text)]
+Share = Annotated[float, Field(ge=0, le=1)]

@@ -1,0 +1,294 @@
+"""Wrong configurations never start, and say which key, which rule, which fix; all of it at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from driftline_processor.runtime.config import Config, ConfigError, load, validate_file
+from driftline_processor.runtime.config_values import Address
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "driftline.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+COMPLETE = """
+receivers: {otlp: {protocols: {grpc: {endpoint: "127.0.0.1:4317"}, http: {endpoint: "127.0.0.1:4318"}}}}
+web: {endpoint: "127.0.0.1:8780"}
+storage: {directory: ./driftline-data, retention: 90d}
+models:
+  churn: {task: binary, classes: ["0", "1"], positive_class: "1", threshold: 0.5, windows: [1h, 1d],
+          timezone: UTC, outcome_delay: 0s, slices: [region], min_effect: {}}
+exporters:
+  otlp_grpc/jaeger: {endpoint: "127.0.0.1:14317", tls: {insecure: true}, forward: [traces], derived: [traces]}
+  otlp_http/prometheus: {endpoint: "http://127.0.0.1:9090/api/v1/otlp", derived: [metrics]}
+"""
+
+
+def test_the_documented_file_loads(tmp_path: Path) -> None:
+    config = load(write(tmp_path, COMPLETE))
+    churn, jaeger = config.models["churn"], config.exporters["otlp_grpc/jaeger"]
+    assert (churn.task, churn.classes, churn.positive_class, churn.windows) == ("binary", ("0", "1"), "1", ("1h", "1d"))
+    assert (jaeger.tls.insecure, jaeger.forward, jaeger.derived) == (True, ("traces",), ("traces",))
+    assert (jaeger.compression, jaeger.timeout, jaeger.temporality) == ("gzip", timedelta(seconds=10), "cumulative")
+    assert config.storage.retention == timedelta(days=90)
+    assert config.storage.directory == tmp_path / "driftline-data"
+
+
+def test_no_file_gives_the_documented_ports() -> None:
+    protocols = load().receivers.otlp.protocols
+    assert protocols.grpc is not None
+    assert protocols.http is not None
+    assert [protocols.grpc.endpoint, protocols.http.endpoint] == [
+        Address("127.0.0.1", 4317),
+        Address("127.0.0.1", 4318),
+    ]
+    assert load() == Config()
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "models:\nexporters:\n", "{}"])
+def test_an_empty_file_is_the_defaults(tmp_path: Path, text: str) -> None:
+    assert load(write(tmp_path, text)) == Config()
+
+
+def test_only_named_protocols_are_received_and_an_empty_one_has_its_defaults(tmp_path: Path) -> None:
+    protocols = load(write(tmp_path, "receivers: {otlp: {protocols: {grpc: }}}")).receivers.otlp.protocols
+    assert protocols.grpc is not None
+    assert protocols.grpc.endpoint == Address("127.0.0.1", 4317)
+    assert protocols.http is None
+
+
+ONE_PROBLEM = [
+    ("models: {churn: {windows: [25]}}", "models.churn.windows: '25' has no unit; write '25h' or '25m'"),
+    (
+        "models: {churn: {windows: [7m]}}",
+        "models.churn.windows: '7m' is not a whole number of 5-minute panes; write '5m' or '10m'",
+    ),
+    ("models: {churn: {windows: []}}", "models.churn.windows: none are named; write at least one, such as [1d]"),
+    (
+        "models: {churn: {windows: [1d, 1d]}}",
+        "models.churn.windows: one of 1d, 1d is named twice; name each once",
+    ),
+    ("models: {churn: {windows: 1d}}", "models.churn.windows: '1d' is not a list; write [1d]"),
+    ("storage: {retention: 90}", "storage.retention: '90' has no unit; write '90d' or '90h'"),
+    ("storage: {retention: 0d}", "storage.retention: nothing would be kept; write how long, such as '90d'"),
+    (
+        "storage: {retention: soon}",
+        "storage.retention: 'soon' is not a duration; write a number and a unit (ms, s, m, h, d, w), such as '10s'",
+    ),
+    ("storage: {retention: 1.5}", "storage.retention: '1.5' has no unit; write '1.5d' or '1.5h'"),
+    ("storage: {directroy: x}", "storage.directroy: there is no such key; did you mean 'directory'?"),
+    ("storage: {colour: x}", "storage.colour: there is no such key; known: directory, retention"),
+    ("modles: {}", "modles: there is no such key; did you mean 'models'?"),
+    (
+        "models: {churn: {positiv_class: x}}",
+        "models.churn.positiv_class: there is no such key; did you mean 'positive_class'?",
+    ),
+    (
+        "receivers: {otlp: {protocols: {grpc: {endpoit: x}}}}",
+        "receivers.otlp.protocols.grpc.endpoit: there is no such key; did you mean 'endpoint'?",
+    ),
+    ("web: 8780", "web: '8780' is not a set of keys; write them indented below it, or in braces"),
+    (
+        "web: {endpoint: 8780}",
+        "web.endpoint: '8780' is not an address; write 'host:port' alone, as in '127.0.0.1:4318'",
+    ),
+    ("web: {endpoint: 'localhost:87800'}", "web.endpoint: port 87800 does not exist; ports go up to 65535"),
+    (
+        "web: {endpoint: 'localhost:4318'}",
+        "web.endpoint: localhost:4318 is also receivers.otlp.protocols.http.endpoint; give each its own port",
+    ),
+    (
+        "web: {endpoint: '0.0.0.0:4317'}",
+        "web.endpoint: 0.0.0.0:4317 is also receivers.otlp.protocols.grpc.endpoint; give each its own port",
+    ),
+    (
+        "receivers: {otlp: {protocols: {}}}",
+        "receivers.otlp.protocols: nothing is received; name grpc, http or both",
+    ),
+    (
+        "models: {churn: {timezone: Mars/Olympus}}",
+        "models.churn.timezone: 'Mars/Olympus' is not a time zone; write an IANA name, as in 'UTC' or 'Europe/Paris'",
+    ),
+    (
+        "models: {churn: {task: classify}}",
+        "models.churn.task: 'classify' is not known; write 'binary', 'multiclass' or 'regression'",
+    ),
+    (
+        "models: {churn: {classes: [no, yes], positive_class: maybe}}",
+        "models.churn.positive_class: 'maybe' is not in classes (no, yes); write one of them",
+    ),
+    (
+        "models: {churn: {task: binary, classes: [a, b, c]}}",
+        "models.churn.classes: a binary model has two, not 3 (a, b, c); or is its task multiclass?",
+    ),
+    (
+        "models: {churn: {classes: [1, 1.0]}}",
+        "models.churn.classes: one class is named twice (1, 1); 1, 1.0, '1' and true are one class",
+    ),
+    (
+        "models: {fare: {task: regression, threshold: 0.5}}",
+        "models.fare.threshold: only a binary model has one; leave it out, or write task: binary, not regression",
+    ),
+    ("models: {churn: {threshold: 50}}", "models.churn.threshold: '50' is out of range; write a number from 0 to 1"),
+    ("models: {churn: {threshold: half}}", "models.churn.threshold: 'half' is not a number"),
+    ("models: {churn: {threshold: .nan}}", "models.churn.threshold: '.nan' is not a number"),
+    (
+        "exporters: {jaeger: {endpoint: 'a:1', forward: [traces]}}",
+        "exporters.jaeger: the name does not say how to send; write otlp_grpc/NAME or otlp_http/NAME",
+    ),
+    ("exporters: {otlp/a: {forward: [traces]}}", "exporters.otlp/a.endpoint: is missing and has no default"),
+    (
+        "exporters: {otlp/a: {endpoint: 'a:1'}}",
+        "exporters.otlp/a: sends nothing; "
+        "add some of forward: [traces, metrics, logs, records], derived: [metrics, traces]",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'a:1', forward: [spans]}}",
+        "exporters.otlp/a.forward: 'spans' is not known; write 'traces', 'metrics', 'logs' or 'records'",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'a', forward: [traces]}}",
+        "exporters.otlp/a.endpoint: 'a' has no port; write 'a:4317'",
+    ),
+    (
+        "exporters: {otlp_http/a: {endpoint: 'a:4318', forward: [traces]}}",
+        "exporters.otlp_http/a.endpoint: 'a:4318' has no scheme; write 'http://a:4318' or 'https://a:4318'",
+    ),
+    (
+        "exporters: {otlphttp/a: {endpoint: 'http://a:4318/v1/traces', forward: [traces]}}",
+        "exporters.otlphttp/a.endpoint: 'http://a:4318/v1/traces' names one signal; "
+        "driftline adds /v1/traces itself, so leave it out",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'http://localhost:4317', forward: [traces]}}",
+        "exporters.otlp/a.endpoint: http://localhost:4317 is driftline's own receivers.otlp.protocols.grpc.endpoint: "
+        "a loop; write where it should go instead",
+    ),
+    (
+        "exporters: {otlp_http/a: {endpoint: 'http://127.0.0.1:4318', derived: [metrics]}}",
+        "exporters.otlp_http/a.endpoint: http://127.0.0.1:4318 is driftline's own "
+        "receivers.otlp.protocols.http.endpoint: a loop; write where it should go instead",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], compression: zstd}}",
+        "exporters.otlp/a.compression: 'zstd' is not known; write 'gzip' or 'none'",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], tls: {insecure: perhaps}}}",
+        "exporters.otlp/a.tls.insecure: 'perhaps' is neither true nor false",
+    ),
+    (
+        "web: {endpoint: ':1'}\nweb: {endpoint: ':2'}",
+        "line 2, column 1: 'web' is already set in line 1; keep one of the two",
+    ),
+    ("web: {endpoint: [", "line 1, column 18: expected the node content, but found '<stream end>'"),
+    ("- a", "the file must be keys and values, such as 'web: {endpoint: \"127.0.0.1:8780\"}'"),
+    (
+        "storage: {directory: '${env:DRIFTLINE_NOT_SET}/x'}",
+        "storage.directory: the environment variable DRIFTLINE_NOT_SET is not set; set it, or write "
+        "'${env:DRIFTLINE_NOT_SET:-default}'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), ONE_PROBLEM, ids=[problem[:60] for _, problem in ONE_PROBLEM])
+def test_a_wrong_key_is_named_with_rule_and_fix(tmp_path: Path, text: str, problem: str) -> None:
+    assert validate_file(write(tmp_path, text)) == [problem]
+
+
+def test_all_problems_come_at_once(tmp_path: Path) -> None:
+    text = """
+web: {endpoint: "localhost:4318"}
+storage: {retention: 90, folder: x}
+models: {churn: {windows: [25], timezone: Mars, classes: [a, b], positive_class: c}}
+exporters: {otlp/a: {endpoint: nowhere, forward: [traces]}}
+"""
+    assert sorted(problem.partition(":")[0] for problem in validate_file(write(tmp_path, text))) == [
+        "exporters.otlp/a.endpoint",
+        "models.churn.positive_class",
+        "models.churn.timezone",
+        "models.churn.windows",
+        "storage.folder",
+        "storage.retention",
+        "web.endpoint",
+    ]
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "driftline.yaml"
+    assert validate_file(path) == [f"{path}: cannot be read: No such file or directory"]
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(path)
+
+
+def test_a_file_that_is_not_text_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_bytes(b"\xff\xfe\x00\x01")
+    assert validate_file(path) == [f"{path}: cannot be read: it is not UTF-8 text"]
+
+
+def test_variables_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFTLINE_TEST_TOKEN", "s3cret")
+    monkeypatch.delenv("DRIFTLINE_TEST_PORT", raising=False)
+    text = """
+exporters:
+  otlp/a: {endpoint: "a:${env:DRIFTLINE_TEST_PORT:-4317}", forward: [traces],
+           headers: {api-key: "${env:DRIFTLINE_TEST_TOKEN}", price: "$$5", number: 0123}}
+"""
+    exporter = load(write(tmp_path, text)).exporters["otlp/a"]
+    assert exporter.endpoint == "a:4317"
+    assert {key: value.get_secret_value() for key, value in exporter.headers.items()} == {
+        "api-key": "s3cret",
+        "price": "$5",
+        "number": "0123",
+    }
+
+
+def test_secrets_are_never_shown(tmp_path: Path) -> None:
+    text = "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], headers: {api-key: s3cret}}}"
+    config = load(write(tmp_path, text))
+    assert "s3cret" not in f"{config!r} {config}"
+    assert "api-key" in repr(config)
+
+
+def test_a_baseline_is_looked_for_beside_the_file_and_must_load(tmp_path: Path) -> None:
+    problems = validate_file(write(tmp_path, "models: {churn: {baseline: churn.baseline.json}}"))
+    assert problems == [
+        f"models.churn.baseline: {tmp_path / 'churn.baseline.json'} cannot be read (No such file or directory); "
+        "the path is relative to this file; build one with 'driftline baseline build'"
+    ]
+    (tmp_path / "churn.baseline.json").write_text("{}")
+    [problem] = validate_file(tmp_path / "driftline.yaml")
+    assert problem.startswith(f"models.churn.baseline: {tmp_path / 'churn.baseline.json'} is not a baseline (")
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "endpoint", "insecure"),
+    [
+        ("http://127.0.0.1:14318", "otlp_http/forward", "http://127.0.0.1:14318", False),
+        ("https://otlp.example/x", "otlp_http/forward", "https://otlp.example/x", False),
+        ("127.0.0.1:14317", "otlp_grpc/forward", "127.0.0.1:14317", True),
+        ("grpc://127.0.0.1:14317/", "otlp_grpc/forward", "127.0.0.1:14317", True),
+        ("grpcs://otlp.example:443", "otlp_grpc/forward", "otlp.example:443", False),
+    ],
+)
+def test_forward_sends_everything_to_one_url(url: str, name: str, endpoint: str, insecure: bool) -> None:
+    exporter = load(None, url).exporters[name]
+    assert (exporter.endpoint, exporter.tls.insecure) == (endpoint, insecure)
+    assert exporter.forward == ("traces", "metrics", "logs", "records")
+    assert exporter.derived == ("metrics", "traces")
+
+
+def test_forwarding_to_oneself_is_a_loop() -> None:
+    with pytest.raises(ConfigError, match="a loop"):
+        load(None, "http://localhost:4318")
+
+
+def test_forwarding_to_an_unknown_scheme_says_which_there_are() -> None:
+    with pytest.raises(ConfigError, match="write http://, https://, grpc://, grpcs:// or host:port"):
+        load(None, "kafka://broker:9092")
