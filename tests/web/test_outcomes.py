@@ -14,7 +14,7 @@ import pytest
 from driftline.tables import OutcomeTable, Text
 from driftline_processor.runtime.signals import Overloaded, Receipt
 from driftline_processor.web.outcomes import routes
-from httpx import Response
+from httpx2 import Response
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 

@@ -29,7 +29,7 @@ class ModelView:
     ``rows``: predictions kept; ``first`` / ``last``: their event times; ``received``: wall time of the newest arrival
     (all unix ns). ``by_class``: weighted predictions per predicted class since the state began ("" where no class is
     known). ``duration``: as the pane part of that name. ``outcomes``: rows joined; ``pending``: outcomes of this model
-    that found no prediction yet. ``windows``: window name → evaluations, oldest first; the last may be open.
+    that found no prediction yet. ``timezone``: the model's, in which its windows begin and end. ``windows``: window name → evaluations, oldest first; the last may be open.
     ``hints``: full sentences: what is missing, and what to do about it.
     """
 
@@ -45,6 +45,7 @@ class ModelView:
     pending: int = 0
     baseline: BaselineView | None = None
     watermark: int = 0
+    timezone: str = "UTC"
     windows: dict[str, list[Evaluation]] = field(default_factory=dict)
     hints: tuple[str, ...] = ()
 

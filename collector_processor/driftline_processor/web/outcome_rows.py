@@ -91,10 +91,11 @@ def instant_of(value: object, name: str) -> int:
         raise Unusable(f"{name} is {_kind(value)}; send ISO 8601 or unix seconds, ms or ns")
     if isinstance(value, str):
         try:
-            value = float(value)
+            number = float(value)
         except ValueError:
             return _iso(value, name)
-    number = _float(value, name)
+    else:
+        number = _float(value, name)
     if not 0 < number < LAST:
         raise Unusable(f"{name} is {number:g}, which is no time between 1970 and 2262")
     unit = next(unit for limit, unit in ((1e11, 10**9), (1e14, 10**6), (1e17, 10**3), (math.inf, 1)) if number < limit)
