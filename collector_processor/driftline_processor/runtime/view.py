@@ -29,8 +29,8 @@ class ModelView:
     ``rows``: predictions kept; ``first`` / ``last``: their event times; ``received``: wall time of the newest arrival
     (all unix ns). ``by_class``: weighted predictions per predicted class since the state began ("" where no class is
     known). ``duration``: as the pane part of that name. ``outcomes``: rows joined; ``pending``: outcomes of this model
-    that found no prediction yet. ``timezone``: the model's, in which its windows begin and end. ``windows``: window name → evaluations, oldest first; the last may be open.
-    ``hints``: full sentences: what is missing, and what to do about it.
+    that found no prediction yet. ``timezone``: the model's, in which its windows begin and end. ``windows``: window
+    name → evaluations, oldest first; the last may be open. ``hints``: full sentences: what is missing, and what to do about it.
     """
 
     key: ModelKey
