@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from driftline.tables import F64, ModelKey, Task
 
-from ..core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class ModelView:
     (all unix ns). ``by_class``: weighted predictions per predicted class since the state began ("" where no class is
     known). ``duration``: as the pane part of that name. ``outcomes``: rows joined; ``pending``: outcomes of this model
     that found no prediction yet. ``timezone``: the model's, in which its windows begin and end. ``windows``: window
-    name → evaluations, oldest first; the last may be open. ``hints``: full sentences: what is missing, and what to do about it.
+    name → evaluations, oldest first; the last may be open. ``hints``: full sentences: what is missing, and what to do
+    about it.
     """
 
     key: ModelKey
