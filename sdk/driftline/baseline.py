@@ -1,0 +1,171 @@
+"""What a model looked like when it was known to be right: bins, and one pane of reference rows over them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from .baseline_json import Columns, dump, parse
+from .fold import ModelBins
+from .frames import ArrayLike, FrameLike
+from .pane import Pane
+from .profile import choose_bins, fold_reference, table_from_frame
+from .tables import Column, PredictionTable, Task
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """The reference a model is compared with: kilobytes, never raw rows.
+
+    Build it from rows the model was **not** trained on: a model looks better, and its scores more extreme, on rows it
+    has seen, and every later window would then look like drift.
+
+    ``bins``: what panes are folded over. ``pane``: the reference rows over them, with the outcomes where ``actual`` was
+    given, so reference performance is read from it like any other. ``columns``: where score, predicted, actual, time,
+    id (a name, or names) and features stood in the data, the defaults of ``driftline evaluate``. ``provisional``:
+    learned from the first rows of production, not chosen by anybody.
+
+    >>> import numpy as np
+    >>> X = {"age": np.arange(100.0), "region": np.repeat(["north", "south"], 50)}
+    >>> baseline = Baseline.from_frame(X, score=np.linspace(0, 1, 100), model="churn", task="binary")
+    >>> baseline.pane.rows, list(baseline.bins.features)
+    (100, ['age', 'region'])
+    """
+
+    model: str
+    version: str
+    task: Task
+    bins: ModelBins
+    pane: Pane
+    columns: Columns = field(default_factory=dict)
+    provisional: bool = False
+
+    @classmethod
+    def from_frame(
+        cls,
+        X: FrameLike,
+        *,
+        score: ArrayLike | None = None,
+        predicted: ArrayLike | None = None,
+        actual: ArrayLike | None = None,
+        time: ArrayLike | None = None,
+        id: ArrayLike | None = None,
+        model: str,
+        task: str,
+        version: str = "",
+        classes: Sequence[object] | None = None,
+        positive_class: object = None,
+        threshold: float = 0.5,
+        features: Sequence[str] | None = None,
+    ) -> Baseline:
+        """Build a baseline from n held-out rows.
+
+        ``X``: pandas or polars DataFrame, pyarrow Table, dict of columns, or 2-D array (n, m). ``score``,
+        ``predicted``, ``actual``, ``time``, ``id``: each a column name of X or n values; ``score`` may be (n,), for
+        binary also (n, 2), for multiclass (n, k) or k column names, in the order of ``classes``. Of time and id only
+        the column names are kept. ``task``: "binary", "multiclass" or "regression". ``classes``: else the values seen
+        in actual and predicted. ``positive_class``: else the last of (0, 1), (False, True), ("0", "1"). ``threshold``:
+        the score from which on the positive class is predicted. ``features``: else all columns that are nothing else;
+        for a 2-D array, the names of its columns.
+
+        Raises ``ValueError``, with the fix, when columns are missing or of different lengths, when there are no rows,
+        and when classes or positive class cannot be known.
+
+        >>> X = {"x": [1.0, 2.0], "p": [0.2, 0.9], "y": ["no", "yes"]}
+        >>> Baseline.from_frame(X, score="p", actual="y", model="m", task="binary")
+        Traceback (most recent call last):
+        ...
+        ValueError: classes are ('no', 'yes') and none is known to be the positive one; pass positive_class='yes'
+        """
+        table, truth, columns = table_from_frame(
+            X,
+            score=score,
+            predicted=predicted,
+            actual=actual,
+            time=time,
+            id=id,
+            model=model,
+            task=task,
+            version=version,
+            classes=classes,
+            positive_class=positive_class,
+            threshold=threshold,
+            features=features,
+        )
+        return cls.from_tables([table], [truth], columns=columns)
+
+    @classmethod
+    def from_tables(
+        cls,
+        tables: Sequence[PredictionTable],
+        actual: Sequence[Column | None] | None = None,
+        *,
+        columns: Columns | None = None,
+        provisional: bool = False,
+    ) -> Baseline:
+        """Build a baseline from tables of one model and task.
+
+        ``actual``: one column per table, parallel to its rows, or None where no outcome is known. Raises ``ValueError``
+        when there is no row at all. More rows than memory: choose bins from some of them
+        (:func:`driftline.profile.choose_bins`), then merge the panes of all.
+        """
+        if not any(len(table) for table in tables):
+            raise ValueError("there are no rows; a baseline needs reference rows")
+        first = tables[0]
+        bins = choose_bins(tables, first.task)
+        pane = fold_reference(tables, actual or [None] * len(tables), bins, first.task)
+        return cls(first.key.model, first.key.version, first.task, bins, pane, columns or {}, provisional)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Baseline:
+        """Read a baseline file. Raises ``ValueError`` or ``OSError`` that name the file, the key and the fix."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"{path}: there is no such file; build it with Baseline.from_frame(...).save({str(path)!r}) "
+                "or 'driftline baseline build'"
+            ) from None
+        except UnicodeDecodeError:
+            raise ValueError(f"{path}: this is no baseline: it is not text; build it anew") from None
+        return cls.from_json(text, where=str(path))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the baseline to a file, as a whole or not at all."""
+        target = Path(path)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(self.to_json() + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+
+    def to_json(self) -> str:
+        """Return the canonical JSON: keys sorted, no spaces, so equal baselines are equal texts."""
+        return self._json
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "baseline") -> Baseline:
+        """Read a baseline from its JSON. ``where`` is named in errors. Raises ``ValueError`` with key and fix."""
+        return cls(*parse(text, where))
+
+    @cached_property
+    def digest(self) -> str:
+        """What the baseline is known by: 32 hex characters, blake2b of 16 bytes of the canonical JSON."""
+        return hashlib.blake2b(self._json.encode(), digest_size=16).hexdigest()
+
+    @cached_property
+    def _json(self) -> str:
+        return dump(self.model, self.version, self.task, self.bins, self.pane, self.columns, self.provisional)

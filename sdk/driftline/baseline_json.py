@@ -1,0 +1,220 @@
+"""The baseline as JSON, schema ``driftline.baseline/1``: kilobytes, sparse where zero, every float exact.
+
+Everything that is read is checked, because a file that somebody edited or half copied must be refused in a sentence
+that names the key, not fail as a shape error at the first window.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .bins import SCORE_BINS, Bins, CategoryBins, from_json, to_json
+from .fold import ModelBins
+from .pane import DURATION_BOUNDS, LOSSES, Pane
+from .tables import F64, Task
+
+SCHEMA = "driftline.baseline/1"
+
+Columns = dict[str, str | list[str]]
+
+_REBUILD = "build the baseline anew"
+
+
+class Fields(NamedTuple):
+    """The fields of a :class:`driftline.Baseline`, in its order."""
+
+    model: str
+    version: str
+    task: Task
+    bins: ModelBins
+    pane: Pane
+    columns: Columns
+    provisional: bool
+
+
+def dump(model: str, version: str, task: Task, bins: ModelBins, pane: Pane, columns: Columns, provisional: bool) -> str:
+    """Return the canonical JSON text."""
+    value = {
+        "schema": SCHEMA,
+        "model": model,
+        "version": version,
+        "task": {
+            "kind": task.kind,
+            "classes": list(task.classes),
+            "positive_class": task.positive_class,
+            "threshold": _short(task.threshold),
+        },
+        "columns": columns,
+        "features": {name: _bins_json(feature) for name, feature in bins.features.items()},
+        "feature_order": list(bins.features),
+        "score": None if bins.score is None else _bins_json(bins.score),
+        "class": None if bins.classes is None else to_json(bins.classes),
+        "pane": {name: _vector_json(values) for name, values in pane.parts.items()},
+        "provisional": provisional,
+    }
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def parse(text: str, where: str) -> Fields:
+    """Read and check the JSON. Raises ``ValueError``: ``where: key: rule; fix``."""
+    try:
+        root = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{where}: this is no JSON ({error}): the file is cut off or edited; {_REBUILD}") from None
+    except RecursionError:
+        raise ValueError(f"{where}: this is no baseline: it is nested too deeply; {_REBUILD}") from None
+    schema = root.get("schema") if isinstance(root, dict) else None
+    if schema != SCHEMA:
+        newer = isinstance(schema, str) and schema.startswith("driftline.baseline/")
+        fix = "a newer driftline wrote it; upgrade this one" if newer else _REBUILD
+        raise ValueError(f"{where}: schema: {schema!r} is not {SCHEMA!r}; {fix}")
+    read = _Reader(where)
+    task = _task(read, read.get(root, "task", dict, ""))
+    features = read.get(root, "features", dict, "")
+    order = read.texts(root, "feature_order", "")
+    if sorted(order) != sorted(features):
+        raise read.error("feature_order", "must name every feature once")
+    classes = None if root.get("class") is None else read.bins(root["class"], "class")
+    if classes is not None and not isinstance(classes, CategoryBins):
+        raise read.error("class", "must have labels")
+    bins = ModelBins(
+        features={name: read.bins(features[name], f"features.{name}") for name in order},
+        score=None if root.get("score") is None else read.bins(root["score"], "score"),
+        classes=classes,
+    )
+    parts = read.get(root, "pane", dict, "")
+    pane = Pane({name: read.vector(value, f"pane.{name}") for name, value in parts.items()})
+    _check_lengths(read, pane, bins, task)
+    columns = read.get(root, "columns", dict, "")
+    for role, named in columns.items():
+        if not isinstance(named, str) and not (isinstance(named, list) and all(isinstance(n, str) for n in named)):
+            raise read.error(f"columns.{role}", "must be a column name or a list of them")
+    return Fields(
+        model=read.get(root, "model", str, ""),
+        version=read.get(root, "version", str, ""),
+        task=task,
+        bins=bins,
+        pane=pane,
+        columns=columns,
+        provisional=read.get(root, "provisional", bool, ""),
+    )
+
+
+class _Reader:
+    """Reads checked values; every error names file, key, rule and fix."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def error(self, key: str, rule: str) -> ValueError:
+        return ValueError(f"{self.where}: {key}: {rule}; the file is damaged or edited: {_REBUILD}")
+
+    def get(self, parent: Mapping[str, Any], key: str, kind: type, path: str) -> Any:
+        full = f"{path}.{key}" if path else key
+        if key not in parent:
+            raise self.error(full, "is missing")
+        if not isinstance(parent[key], kind):
+            raise self.error(full, f"must be {_KINDS[kind]}, not {type(parent[key]).__name__}")
+        return parent[key]
+
+    def texts(self, parent: Mapping[str, Any], key: str, path: str) -> list[str]:
+        values: list[str] = self.get(parent, key, list, path)
+        if not all(isinstance(value, str) for value in values):
+            raise self.error(f"{path}.{key}" if path else key, "must be a list of texts")
+        return values
+
+    def bins(self, value: object, key: str) -> Bins:
+        try:
+            return from_json(value)
+        except (ValueError, OverflowError) as error:
+            raise self.error(key, str(error)) from None
+
+    def vector(self, value: object, key: str) -> F64:
+        if isinstance(value, list):
+            return self._floats(value, key)
+        if not isinstance(value, dict) or value.keys() != {"size", "at", "values"}:
+            raise self.error(key, "must be a list of numbers or {size, at, values}")
+        size, at = value["size"], value["at"]
+        if not _whole(size) or not 0 <= size <= 1_000_000:
+            raise self.error(f"{key}.size", "must be a whole number up to 1,000,000")
+        if not isinstance(at, list) or not all(_whole(index) and 0 <= index < size for index in at):
+            raise self.error(f"{key}.at", "must be a list of positions below size")
+        values = self._floats(value["values"], f"{key}.values")
+        if len(at) != len(values):
+            raise self.error(key, f"has {len(at)} positions but {len(values)} values")
+        dense = np.zeros(size)
+        dense[np.array(at, dtype=np.intp)] = values
+        return dense
+
+    def _floats(self, values: object, key: str) -> F64:
+        if not isinstance(values, list) or not all(
+            isinstance(number, int | float) and not isinstance(number, bool) for number in values
+        ):
+            raise self.error(key, "must be a list of numbers")
+        try:
+            array = np.array(values, dtype=np.float64)
+        except OverflowError:
+            array = np.array([np.inf])
+        if not np.isfinite(array).all():
+            raise self.error(key, "must be a list of finite numbers")
+        return array
+
+
+_KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
+
+
+def _task(read: _Reader, value: dict[str, Any]) -> Task:
+    kind = read.get(value, "kind", str, "task")
+    classes = tuple(read.texts(value, "classes", "task"))
+    positive = read.get(value, "positive_class", str, "task")
+    threshold = value.get("threshold")
+    if kind not in ("binary", "multiclass", "regression", ""):
+        raise read.error("task.kind", f"is {kind!r}, not binary, multiclass or regression")
+    if kind == "binary" and classes and (len(classes) != 2 or positive not in classes):
+        raise read.error("task.positive_class", f"must be one of two classes, but is {positive!r} of {classes}")
+    if not isinstance(threshold, int | float) or isinstance(threshold, bool) or not 0 <= threshold <= 1:
+        raise read.error("task.threshold", "must be a number between 0 and 1")
+    return Task(kind, classes, positive, float(threshold))
+
+
+def _check_lengths(read: _Reader, pane: Pane, bins: ModelBins, task: Task) -> None:
+    wanted = {f"feature:{name}": feature.size + 2 for name, feature in bins.features.items()}
+    wanted |= {"rows": 3, "outcomes": 3, "confusion": len(task.classes) ** 2, "duration": len(DURATION_BOUNDS) + 2}
+    wanted |= {"score_negative": SCORE_BINS, "score_positive": SCORE_BINS, "losses": len(LOSSES.get(task.kind, ()))}
+    if bins.score is not None:
+        wanted["score"] = bins.score.size + 2
+    if bins.classes is not None:
+        wanted["class"] = bins.classes.size + 2
+    for name, values in pane.parts.items():
+        if name in wanted and len(values) != wanted[name]:
+            raise read.error(f"pane.{name}", f"has {len(values)} entries where {wanted[name]} belong")
+        if name.startswith("feature:") and name not in wanted:
+            raise read.error(f"pane.{name}", "counts a feature that has no bins")
+    for name in ("rows", *(f"feature:{feature}" for feature in bins.features)):
+        if name not in pane.parts:
+            raise read.error(f"pane.{name}", "is missing")
+
+
+def _bins_json(bins: Bins) -> dict[str, Any]:
+    value = to_json(bins)
+    return {key: [_short(v) if isinstance(v, float) else v for v in values] for key, values in value.items()}
+
+
+def _vector_json(values: F64) -> Any:
+    filled = np.flatnonzero(values)
+    if 2 * len(filled) < len(values):
+        return {"size": len(values), "at": filled.tolist(), "values": [_short(v) for v in values[filled].tolist()]}
+    return [_short(v) for v in values.tolist()]
+
+
+def _short(number: float) -> float | int:
+    """Whole numbers without ``.0``: counts are most of the file."""
+    return int(number) if abs(number) < 2.0**53 and number == int(number) else number
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
