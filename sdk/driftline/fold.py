@@ -227,7 +227,7 @@ def _fold_probabilities(task: Task, scores: F64, truth: I32, known: Mask, weight
     chance = np.clip(np.where(positive, score, 1 - score), EPSILON, 1 - EPSILON)
     at = score_bin(score)
     return {
-        "losses": np.array([w.sum(), w @ (score - positive) ** 2, w @ -np.log(chance)]),
+        "losses": np.array([w.sum(), w @ (score - positive) ** 2, w @ -np.log(chance), w @ score, w @ positive]),
         "score_negative": np.bincount(at[~positive], w[~positive], minlength=SCORE_BINS),
         "score_positive": np.bincount(at[positive], w[positive], minlength=SCORE_BINS),
     }

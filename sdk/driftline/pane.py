@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from .tables import F64
 
 LOSSES: dict[str, tuple[str, ...]] = {
-    "binary": ("weight", "brier", "log_loss"),
+    "binary": ("weight", "brier", "log_loss", "score", "positive"),
     "multiclass": ("weight", "brier", "log_loss"),
     "regression": ("weight", "error", "absolute_error", "squared_error", "actual", "squared_actual"),
 }

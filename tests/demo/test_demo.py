@@ -1,0 +1,84 @@
+"""The demo end to end, with real processes over loopback, against the oracle that knows nothing of Driftline."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from driftline_processor.demo.stage import Finding, play
+
+from .oracle import CATEGORICAL, NUMERIC, Truth, truth
+
+MIN_EFFECT = 0.04
+BIN = 0.011
+"""A quantile bin holds a hundredth of the baseline: KS from bins is at most that much (and rounding) below the exact one."""
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Finding, str]]:
+    screen = io.StringIO()
+    with play(tmp_path_factory.mktemp("demo"), Console(file=screen, width=160)) as finding:
+        yield finding, screen.getvalue()
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, Truth]:
+    return truth()
+
+
+@pytest.fixture(scope="module")
+def months(played: tuple[Finding, str]) -> dict[str, dict[str, Any]]:
+    finding, _ = played
+    return {(pd.Timestamp(w["start"]) + pd.Timedelta(days=1)).month_name(): w for w in finding.months["windows"]}
+
+
+def test_every_month_has_all_its_rows_and_outcomes(months: dict[str, Any], expected: dict[str, Truth]) -> None:
+    assert {name: w["rows"] for name, w in months.items()} == {name: t.rows for name, t in expected.items()}
+    assert sum(t.rows for t in expected.values()) == 56_965
+    for name, true in expected.items():
+        assert months[name]["outcomes"]["coverage"] == pytest.approx(true.coverage, abs=1e-12)
+
+
+def test_realized_performance_is_what_scikit_learn_says(months: dict[str, Any], expected: dict[str, Truth]) -> None:
+    for name, true in expected.items():
+        realized = months[name]["performance"]["realized"]
+        for metric, value in (
+            ("log_loss", true.log_loss),
+            ("brier", true.brier),
+            ("accuracy", true.accuracy),
+            ("mean_score", true.mean_score),
+            ("actual_rate", true.actual_rate),
+            ("log_loss_constant", true.constant),
+        ):
+            assert realized[metric]["value"] == pytest.approx(value, abs=1e-9), (name, metric)
+        assert realized["roc_auc"]["value"] == pytest.approx(true.auc, abs=1e-3)
+
+
+def test_drift_is_what_scipy_says(months: dict[str, Any], expected: dict[str, Truth]) -> None:
+    for name, true in expected.items():
+        features = months[name]["drift"]["features"]
+        assert set(features) == {*NUMERIC, *CATEGORICAL}
+        for feature, exact in true.ks.items():
+            value = features[feature]["methods"]["ks"]["value"]
+            assert exact - BIN <= value <= exact + 1e-9, (name, feature)
+            clear = true.adjusted[feature] <= 1e-4 and exact > MIN_EFFECT + 2 * BIN
+            quiet = true.adjusted[feature] > 0.05 or exact < MIN_EFFECT - 1e-3
+            if clear or quiet:
+                assert features[feature]["state"] == ("drift" if clear else "ok"), (name, feature)
+
+
+def test_the_story_is_told_with_the_numbers_of_the_oracle(played: tuple[Finding, str], expected: dict[str, Truth]) -> None:
+    _, screen = played
+    told = re.sub(r"\s+", " ", screen)
+    july = expected["July"]
+    assert f"in July the model said {july.mean_score:.1%} of the flights would be late and {july.actual_rate:.1%} were" in told
+    assert f"log loss of {july.log_loss:.3f} is worse than the {july.constant:.3f} of a constant" in told
+    assert "Drift is not loss: September" in told
+    assert "loss is not drift: December" in told
