@@ -75,7 +75,7 @@ def fold_outcomes(
     >>> task = Task("binary", ("0", "1"), "1")
     >>> pane = fold_outcomes(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))
     >>> pane.parts["confusion"].tolist(), pane.parts["losses"].round(3).tolist()
-    ([0.0, 0.0, 1.0, 1.0], [2.0, 0.4, 1.139])
+    ([0.0, 0.0, 1.0, 1.0], [2.0, 0.4, 1.139, 1.2, 2.0])
     """
     n = _length(actual)
     if weight is not None:
