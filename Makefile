@@ -1,0 +1,48 @@
+# Everything here sets itself up: it needs Python 3.11 or newer and make. `make` alone says what there is.
+
+PY := .venv/bin/python
+SOURCES := sdk collector_processor tests scripts
+
+.PHONY: help demo test lint format semconv bench interop
+
+help:
+	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
+	@echo "make test      all tests (PYTEST_ARGS='-k psi')"
+	@echo "make lint      ruff, mypy, generated files up to date"
+	@echo "make format    ruff's formatter and its safe fixes"
+	@echo "make semconv   constants and reference page from the registry of telemetry names"
+	@echo "make bench     each speed promise against its reference, in one run"
+	@echo "make interop   with a real Jaeger, Prometheus and Collector (built into .peers/; needs Go)"
+
+demo:
+	@sh scripts/setup.sh demo
+	@.venv/bin/driftline demo $(DEMO_ARGS)
+
+test:
+	@sh scripts/setup.sh dev
+	@$(PY) -m pytest -n auto -m "not interop" $(PYTEST_ARGS)
+
+lint:
+	@sh scripts/setup.sh dev
+	@$(PY) -m ruff check $(SOURCES)
+	@$(PY) -m ruff format --check $(SOURCES)
+	@$(PY) -m mypy $(SOURCES)
+	@$(PY) scripts/generate_semconv.py --check
+
+format:
+	@sh scripts/setup.sh dev
+	@$(PY) -m ruff check --fix $(SOURCES)
+	@$(PY) -m ruff format $(SOURCES)
+
+semconv:
+	@sh scripts/setup.sh dev
+	@$(PY) scripts/generate_semconv.py
+
+bench:
+	@sh scripts/setup.sh dev
+	@failed=0; for file in tests/benchmarks/bench_*.py; do $(PY) $$file || failed=1; done; exit $$failed
+
+interop:
+	@sh scripts/setup.sh dev
+	@bash scripts/install_peers.sh
+	@$(PY) -m pytest -m interop tests/interop $(PYTEST_ARGS)

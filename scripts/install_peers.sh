@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Install the real peers of the interoperability tests into .peers/ (git-ignored), each from its Go module.
+#
+# Prometheus and Jaeger have replace directives in their go.mod, which `go install pkg@version` refuses, so they are built
+# in a copy of the module's own source: with the dependencies and checksums of the release. One compiler at a time, since
+# a peer is several hundred packages. A peer that is there in the wanted version is left alone; one that cannot be had is
+# named, and its tests skip.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+JAEGER=v1.76.0
+PROMETHEUS=v0.314.0 # the Go module's number of Prometheus 3.14
+COLLECTOR=v0.160.0
+
+PEERS=$PWD/.peers
+mkdir -p "$PEERS"
+
+if ! command -v go >/dev/null; then
+    echo "make interop builds Jaeger, Prometheus and a Collector: install Go 1.25 or newer from https://go.dev/dl/" >&2
+    exit 1
+fi
+
+missing=0
+
+# build NAME VERSION COMMAND...: run COMMAND in an empty folder; it leaves the executable NAME there.
+build() {
+    local name=$1 version=$2
+    shift 2
+    if [ -x "$PEERS/$name" ] && [ "$(cat "$PEERS/$name.version" 2>/dev/null)" = "$version" ]; then
+        return
+    fi
+    echo "building $name $version (once; some minutes) ..."
+    local folder
+    folder=$(mktemp -d)
+    if (cd "$folder" && "$@") >"$PEERS/$name.log" 2>&1; then
+        mv "$folder/$name" "$PEERS/$name" && echo "$version" >"$PEERS/$name.version"
+    else
+        echo "$name $version could not be built; its tests are skipped; the reason is at the end of .peers/$name.log" >&2
+        missing=1
+    fi
+    rm -rf "$folder"
+}
+
+# from_module NAME MODULE VERSION PACKAGE
+from_module() {
+    local source
+    source=$(go mod download -json "$2@$3" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') && [ -d "$source" ] &&
+        cp -r "$source" source && chmod -R u+w source &&
+        (cd source && GOWORK=off nice -n 19 go build -p 1 -ldflags "-s -w" -o "../$1" "./$4")
+}
+
+collector() {
+    GOBIN=$PWD go install -p 1 "go.opentelemetry.io/collector/cmd/builder@$COLLECTOR" &&
+        sed "s/VERSION/$COLLECTOR/" "$MANIFEST" >manifest.yaml &&
+        GOFLAGS="${GOFLAGS:-} -p=1" nice -n 19 ./builder --config manifest.yaml &&
+        mv otelcol/otelcol-driftline otel-collector
+}
+MANIFEST=$PWD/tests/interop/collector.yaml
+
+build jaeger "$JAEGER" from_module jaeger github.com/jaegertracing/jaeger "$JAEGER" cmd/all-in-one
+build prometheus "$PROMETHEUS" from_module prometheus github.com/prometheus/prometheus "$PROMETHEUS" cmd/prometheus
+build otel-collector "$COLLECTOR" collector
+exit $missing

@@ -1,0 +1,110 @@
+"""The commands say in one sentence what is missing, and `.ci/run` cannot pass without a test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .modules import ROOT
+
+
+def executable(path: Path, script: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone with nothing but what the commands read."""
+    for name in ("scripts/setup.sh", ".ci/run", "pyproject.toml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def setup(clone: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = ["sh", str(clone / "scripts/setup.sh"), "demo"]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+
+
+def test_an_old_python_is_named(clone: Path) -> None:
+    old = executable(clone / "old", '[ "$1" = --version ] && echo "Python 3.9.2" && exit 0; exit 1')
+
+    done = setup(clone, PYTHON=str(old))
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "driftline: Python 3.11 or newer is missing (found: Python 3.9.2); install it from "
+        "https://www.python.org/downloads/ or name one: make PYTHON=/path/to/python3.12\n"
+    )
+    assert not (clone / ".venv").exists()
+
+
+def test_a_python_without_venv_is_named(clone: Path) -> None:
+    bare = executable(clone / "bare", 'case "$2" in *ensurepip*) exit 1 ;; esac; exit 0')
+
+    done = setup(clone, PYTHON=str(bare))
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"driftline: {bare} cannot make a virtual environment because its venv or ensurepip module is missing; "
+        "on Debian and Ubuntu: apt install python3-venv\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("[Errno 111] Connection refused", "no package index can be reached"),
+        ("ERROR: Failed building wheel for numpy", "no compiler could build it"),
+        ("ERROR: No matching distribution found for duckdb", "No matching distribution found for duckdb"),
+    ],
+)
+def test_what_stops_pip_is_said_in_one_sentence(clone: Path, words: str, sentence: str) -> None:
+    executable(clone / ".venv/bin/python", f'[ "$1" = -c ] && exit 0; echo "{words}"; exit 1')
+
+    done = setup(clone)
+
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_second_setup_takes_no_time_until_pyproject_changes(clone: Path) -> None:
+    executable(clone / ".venv/bin/python", f'[ "$1" = -c ] || echo pip >> {clone}/calls; exit 0')
+    calls = clone / "calls"
+
+    setup(clone)
+    first = calls.read_text().count("pip")
+    setup(clone)
+    second = calls.read_text().count("pip")
+    with (clone / "pyproject.toml").open("a") as file:
+        file.write("\n# changed\n")
+    setup(clone)
+
+    assert (first, second, calls.read_text().count("pip")) == (2, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("closing", "make_status", "status"),
+    [
+        ("===== 812 passed, 3 skipped in 95.21s (0:01:35) =====", 0, 0),
+        ("===== 1 failed, 811 passed in 95.21s (0:01:35) =====", 2, 2),
+        ("===== no tests ran in 0.01s =====", 2, 2),
+        ("===== 3 skipped in 0.01s =====", 0, 1),
+    ],
+)
+def test_ci_passes_only_when_tests_ran_and_passed(clone: Path, closing: str, make_status: int, status: int) -> None:
+    executable(clone / "bin/make", f'[ "$1" = lint ] && exit 0; echo "{closing}"; echo "make: ..."; exit {make_status}')
+    environment = {**os.environ, "PATH": f"{clone / 'bin'}:{os.environ['PATH']}"}
+
+    done = subprocess.run([clone / ".ci/run"], capture_output=True, text=True, env=environment, check=False)
+
+    assert done.returncode == status
+    assert done.stdout.splitlines()[-1] == closing

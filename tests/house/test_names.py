@@ -1,0 +1,110 @@
+"""Telemetry names live in one registry; everything else is generated from it or refers to it."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator
+from functools import cache
+from types import ModuleType
+from typing import get_args
+
+import pytest
+from driftline.pane import LOSSES
+from driftline.semconv import attributes, events, metrics
+from driftline_processor.core.evaluation import State
+from driftline_processor.runtime.signals import Signal
+
+from .modules import ROOT, Module, modules
+
+
+@cache
+def generator() -> ModuleType:
+    """Import the development script, which belongs to no package."""
+    spec = importlib.util.spec_from_file_location("generate_semconv", ROOT / "scripts/generate_semconv.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def constants(module: ModuleType) -> dict[str, str]:
+    return {key: value for key, value in vars(module).items() if key.isupper() and isinstance(value, str)}
+
+
+REGISTERED = {*constants(attributes).values(), *constants(events).values(), *constants(metrics).values()}
+PROMETHEUS = set(metrics.PROMETHEUS.values())
+
+
+def test_constants_and_reference_page_are_those_of_the_registry(capsys: pytest.CaptureFixture[str]) -> None:
+    assert generator().main(["--check"]) == 0, capsys.readouterr().out
+
+
+def test_a_constant_is_its_name_in_upper_case() -> None:
+    for module in (attributes, events, metrics):
+        assert {key: value.upper().replace(".", "_") for key, value in constants(module).items()} == {
+            key: key for key in constants(module)
+        }
+
+
+def test_prometheus_names_are_the_ones_that_outsiders_rely_on() -> None:
+    promised = {
+        metrics.ML_PREDICTIONS: "ml_predictions_total",
+        metrics.ML_PREDICTION_DURATION: "ml_prediction_duration_seconds",
+        metrics.ML_DRIFT_VALUE: "ml_drift_value",
+        metrics.ML_DRIFT_STATE: "ml_drift_state",
+        metrics.ML_PERFORMANCE_VALUE: "ml_performance_value",
+        metrics.ML_PERFORMANCE_WINDOW_END: "ml_performance_window_end_seconds",
+        metrics.ML_OUTCOME_COVERAGE: "ml_outcome_coverage_ratio",
+    }
+    assert {name: metrics.PROMETHEUS[name] for name in promised} == promised
+
+
+@pytest.mark.parametrize(
+    ("attribute", "values"),
+    [
+        ("state", get_args(State)),
+        ("driftline.signal", get_args(Signal)),
+        ("ml.model.task", tuple(LOSSES)),
+    ],
+)
+def test_the_values_in_the_registry_are_those_of_the_code(attribute: str, values: tuple[str, ...]) -> None:
+    found = next(entry for entry in generator().read().attributes() if entry["id"] == attribute)
+    assert tuple(member["value"] for member in found["type"]["members"]) == values
+
+
+def literals(module: Module) -> Iterator[tuple[str, int]]:
+    """Yield every text or bytes literal that is not a docstring, and its line."""
+    docstrings = {id(node.value) for node in ast.walk(module.tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Constant) and id(node) not in docstrings:
+            if isinstance(node.value, str):
+                yield node.value, node.lineno
+            elif isinstance(node.value, bytes):
+                yield node.value.decode("latin-1"), node.lineno
+
+
+def is_telemetry_name(text: str) -> bool:
+    """Tell whether a literal is a telemetry name, or the beginning of one to which an f-string adds the rest."""
+    if re.fullmatch(r"ml\.[a-z_.]+", text):
+        return True
+    bare = text.removesuffix(".")
+    return bare in PROMETHEUS or ("." in bare and bare in REGISTERED)
+
+
+@pytest.mark.parametrize(
+    "module", [m for m in modules() if not m.name.startswith("driftline.semconv")], ids=lambda module: module.name
+)
+def test_no_telemetry_name_is_written_outside_the_registry(module: Module) -> None:
+    assert [f"line {line}: {text!r}" for text, line in literals(module) if is_telemetry_name(text)] == []
+
+
+def test_the_search_for_literals_finds_names_in_f_strings_and_bytes() -> None:
+    tree = ast.parse(
+        "'''ml.window'''\nx = f'ml.feature.value.{y}', b'ml.window', 'driftline.yaml', 'ml_drift_value', 'ml'"
+    )
+    found = [text for text, _ in literals(Module("x", ROOT, tree)) if is_telemetry_name(text)]
+    assert found == ["ml.window", "ml_drift_value", "ml.feature.value."]
