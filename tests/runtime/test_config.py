@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
+from driftline.baseline import Baseline
 from driftline_processor.runtime.config import Config, ConfigError, load, validate_file
 from driftline_processor.runtime.config_values import Address
 
@@ -259,12 +261,28 @@ def test_secrets_are_never_shown(tmp_path: Path) -> None:
 def test_a_baseline_is_looked_for_beside_the_file_and_must_load(tmp_path: Path) -> None:
     problems = validate_file(write(tmp_path, "models: {churn: {baseline: churn.baseline.json}}"))
     assert problems == [
-        f"models.churn.baseline: {tmp_path / 'churn.baseline.json'} cannot be read (No such file or directory); "
-        "the path is relative to this file; build one with 'driftline baseline build'"
+        f"models.churn.baseline: there is no file {tmp_path / 'churn.baseline.json'} "
+        "(the path is relative to this one); build it with 'driftline baseline build'"
     ]
     (tmp_path / "churn.baseline.json").write_text("{}")
     [problem] = validate_file(tmp_path / "driftline.yaml")
-    assert problem.startswith(f"models.churn.baseline: {tmp_path / 'churn.baseline.json'} is not a baseline (")
+    assert problem.startswith(f"models.churn.baseline: {tmp_path / 'churn.baseline.json'}: schema")
+
+
+def test_a_baseline_of_another_task_or_other_classes_is_found(tmp_path: Path) -> None:
+    rows = {"age": np.array([20.0, 30.0, 40.0, 50.0])}
+    scores, actual = np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1])
+    baseline = Baseline.from_frame(rows, score=scores, actual=actual, model="churn", task="binary")
+    baseline.save(tmp_path / "b.json")
+    fine = "models: {churn: {baseline: b.json, task: binary, classes: [0, 1]}}"
+    assert validate_file(write(tmp_path, fine)) == []
+    assert validate_file(write(tmp_path, "models: {churn: {baseline: b.json, task: regression}}")) == [
+        f"models.churn.task: 'regression', but the baseline {tmp_path / 'b.json'} is of a binary model; write that"
+    ]
+    assert validate_file(write(tmp_path, "models: {churn: {baseline: b.json, classes: [stay, go]}}")) == [
+        f"models.churn.classes: stay, go, but the baseline {tmp_path / 'b.json'} has 0, 1; "
+        "write those, or build it again"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -209,9 +209,8 @@ def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[s
     if config is not None:
         # A rule about a key in which something wrong was found already would repeat that in other words.
         named = [problem.partition(": ")[0] for problem in problems]
-        for problem in broken_rules(config):
-            if not any(key.startswith(problem.partition(": ")[0]) for key in named):
-                problems.append(problem)
+        broken = [(problem.partition(": ")[0], problem) for problem in broken_rules(config)]
+        problems += [problem for key, problem in broken if not any(other.startswith(key) for other in named)]
     return config, list(dict.fromkeys(problems))
 
 

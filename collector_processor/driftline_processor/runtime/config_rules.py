@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -75,16 +74,16 @@ def _baseline(model: Model) -> Iterator[str]:
         return
     from driftline.baseline import Baseline
 
-    try:
-        baseline = Baseline.load(model.baseline)
-    except OSError as error:
+    if not model.baseline.is_file():
         yield (
-            f"baseline: {model.baseline} cannot be read ({error.strerror or error}); "
-            "the path is relative to this file; build one with 'driftline baseline build'"
+            f"baseline: there is no file {model.baseline} (the path is relative to this one); "
+            "build it with 'driftline baseline build'"
         )
         return
-    except (ValueError, TypeError, KeyError, json.JSONDecodeError) as error:
-        yield f"baseline: {model.baseline} is not a baseline ({error}); build it with 'driftline baseline build'"
+    try:
+        baseline = Baseline.load(model.baseline)
+    except (OSError, ValueError) as error:
+        yield f"baseline: {error}"
         return
     if model.task and baseline.task.kind and model.task != baseline.task.kind:
         yield f"task: '{model.task}', but the baseline {model.baseline} is of a {baseline.task.kind} model; write that"

@@ -1,0 +1,74 @@
+"""What a sender is told, in protobuf: partial success, a status, when to come again."""
+
+from __future__ import annotations
+
+import math
+
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
+
+from .signals import Overloaded, Receipt
+
+MAX_REQUEST = 20 * 2**20
+"""Bytes of one request, unpacked: the limit of the OpenTelemetry Collector's gRPC receiver is 4 MiB, ours is wider."""
+
+PATIENCE = 30.0
+"""Seconds until a transaction is given up on; exporters wait 10. Its resend is recognised by digest."""
+
+INVALID_ARGUMENT, UNAVAILABLE = 3, 14
+"""google.rpc.Code."""
+
+
+def export_response(receipt: Receipt) -> bytes:
+    """Encode ``Export{Trace,Metrics,Logs}ServiceResponse``, which are the same on the wire.
+
+    >>> from collections import Counter
+    >>> export_response(Receipt(accepted=3))
+    b''
+    >>> export_response(Receipt(accepted=2, rejected=Counter({"no model name": 1})))[4:]
+    b'\\x12\\x1f1 not usable: no model name (1)'
+    """
+    rejected = sum(receipt.rejected.values())
+    if not rejected:
+        return b""
+    reasons = "; ".join(f"{reason} ({count})" for reason, count in receipt.rejected.most_common(10))
+    message = f"{rejected} not usable: {reasons}"
+    partial = ExportLogsPartialSuccess(rejected_log_records=rejected, error_message=message)
+    return bytes(ExportLogsServiceResponse(partial_success=partial).SerializeToString())
+
+
+def status(code: int, message: str, retry_after: float | None = None) -> bytes:
+    """Encode a ``google.rpc.Status``, with RetryInfo where ``retry_after`` (seconds) is given."""
+    answer = Status(code=code, message=message)
+    if retry_after is not None:
+        detail = Any()
+        detail.Pack(_retry_info(retry_after))
+        answer.details.append(detail)
+    return bytes(answer.SerializeToString())
+
+
+def retry_metadata(overloaded: Overloaded) -> tuple[tuple[str, bytes], ...]:
+    """Return the trailing gRPC metadata that says when to come again.
+
+    The specification puts RetryInfo into ``grpc-status-details-bin``; Python's exporter reads only
+    ``google.rpc.retryinfo-bin``, and gives up when the delay is beyond its deadline.
+    """
+    seconds = min(overloaded.retry_after, 2.0)
+    return (
+        ("grpc-status-details-bin", status(UNAVAILABLE, str(overloaded), seconds)),
+        ("google.rpc.retryinfo-bin", _retry_info(seconds).SerializeToString()),
+    )
+
+
+def retry_after(overloaded: Overloaded) -> str:
+    """Return the value of the ``Retry-After`` header: whole seconds, 1 or 2."""
+    return str(min(2, max(1, math.ceil(overloaded.retry_after))))
+
+
+def _retry_info(seconds: float) -> RetryInfo:
+    delay = Duration()
+    delay.FromNanoseconds(round(seconds * 1e9))
+    return RetryInfo(retry_delay=delay)
