@@ -39,3 +39,9 @@ LINK = re.compile(r"\]\((?!https?://|mailto:|#)([^)#\s]+)")
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     targets = LINK.findall(page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_decision_is_in_the_index() -> None:
+    index = (ROOT / "docs/decisions/README.md").read_text(encoding="utf-8")
+    pages = [page.name for page in sorted((ROOT / "docs/decisions").glob("0*.md"))]
+    assert LINK.findall(index) == pages
