@@ -1,0 +1,171 @@
+"""Start a real peer, or Driftline itself, on free loopback ports, and end it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0
+"""Seconds until a peer that has not answered is a failure; a machine under load is slow, not wrong."""
+
+T = TypeVar("T")
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def executable(name: str) -> Path:
+    """Return the path of an installed peer; skip the test when it is not there."""
+    path = ROOT / ".peers" / name
+    if not path.exists():
+        pytest.skip(f"{name} is not installed; `make interop` builds it")
+    return path
+
+
+def get(url: str) -> Any:
+    """Return what a URL answers, parsed where it is JSON."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text = answer.read().decode()
+        return json.loads(text) if "json" in answer.headers.get("Content-Type", "") else text
+
+
+def post(url: str, body: object) -> Any:
+    """Send JSON and return the JSON that comes back."""
+    data = json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def eventually(look: Callable[[], T], until: Callable[[T], object] = bool) -> T:
+    """Look again until what is seen is as it should be; fail with the last sight after PATIENCE seconds."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            seen: Any = look()
+            if until(seen):
+                return seen  # type: ignore[no-any-return]
+        except (OSError, urllib.error.URLError) as error:
+            seen = error
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {PATIENCE:.0f} s; last seen: {seen}")
+        time.sleep(0.1)
+
+
+@contextmanager
+def running(command: list[str], ready: str, log: Path, environment: dict[str, str] | None = None) -> Iterator[None]:
+    """Run a process until the block ends; the block begins when GET ``ready`` answers with success."""
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})}, cwd=log.parent
+        )
+    try:
+
+        def answer() -> object:
+            if process.poll() is not None:
+                pytest.fail(f"{command[0]} ended with {process.returncode}: {log.read_text()[-2000:]}")
+            return get(ready) is not None
+
+        eventually(answer)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Driftline:
+    """A running `driftline up`; ``grpc``: host:port, ``http`` and ``web``: URLs."""
+
+    def __init__(self) -> None:
+        ports = free_ports(3)
+        self.grpc = f"127.0.0.1:{ports[0]}"
+        self.http = f"http://127.0.0.1:{ports[1]}"
+        self.web = f"http://127.0.0.1:{ports[2]}"
+
+    @contextmanager
+    def up(self, folder: Path, **config: object) -> Iterator[None]:
+        """Run it with these keys of driftline.yaml beside its addresses."""
+        endpoints = {"grpc": {"endpoint": self.grpc}, "http": {"endpoint": self.http.removeprefix("http://")}}
+        tree = {
+            "receivers": {"otlp": {"protocols": endpoints}},
+            "web": {"endpoint": self.web.removeprefix("http://")},
+            "storage": {"directory": str(folder / "driftline-data")},
+            **config,
+        }
+        path = folder / "driftline.yaml"
+        path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+        command = [sys.executable, "-m", "driftline_processor.cli", "up", "--config", str(path)]
+        with running(command, f"{self.web}/readyz", folder / "driftline.log"):
+            yield
+
+    def rows(self, model: str) -> float:
+        """Return how many predictions of a model it has counted."""
+        prefix, name = "ml_predictions_total{", f'ml_model_name="{model}"'
+        lines = get(f"{self.web}/metrics").splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(prefix) and name in line)
+
+
+@contextmanager
+def jaeger(folder: Path) -> Iterator[tuple[str, str]]:
+    """Run Jaeger; yield its OTLP/gRPC address and the URL of its API."""
+    otlp, http, query, query_grpc, admin, grpc, thrift = free_ports(7)
+    command = [
+        str(executable("jaeger")),
+        f"--collector.otlp.grpc.host-port=127.0.0.1:{otlp}",
+        f"--collector.otlp.http.host-port=127.0.0.1:{http}",
+        f"--query.http-server.host-port=127.0.0.1:{query}",
+        f"--query.grpc-server.host-port=127.0.0.1:{query_grpc}",
+        f"--admin.http.host-port=127.0.0.1:{admin}",
+        f"--collector.grpc-server.host-port=127.0.0.1:{grpc}",
+        f"--collector.http-server.host-port=127.0.0.1:{thrift}",
+    ]
+    with running(command, f"http://127.0.0.1:{query}/api/services", folder / "jaeger.log"):
+        yield f"127.0.0.1:{otlp}", f"http://127.0.0.1:{query}"
+
+
+@contextmanager
+def prometheus(folder: Path, scraped: str) -> Iterator[str]:
+    """Run Prometheus with otel-config/prometheus.yml, scraping one address every second; yield its URL."""
+    (port,) = free_ports(1)
+    config = (ROOT / "otel-config/prometheus.yml").read_text(encoding="utf-8")
+    assert "scrape_interval: 15s" in config
+    assert "127.0.0.1:8780" in config
+    config = config.replace("scrape_interval: 15s", "scrape_interval: 1s").replace("127.0.0.1:8780", scraped)
+    path = folder / "prometheus.yml"
+    path.write_text(config, encoding="utf-8")
+    command = [
+        str(executable("prometheus")),
+        f"--config.file={path}",
+        f"--storage.tsdb.path={folder / 'prometheus-data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--web.enable-otlp-receiver",
+    ]
+    with running(command, f"http://127.0.0.1:{port}/-/ready", folder / "prometheus.log"):
+        yield f"http://127.0.0.1:{port}"
