@@ -76,8 +76,10 @@ def eventually(look: Callable[[], T], until: Callable[[T], object] = bool) -> T:
 
 
 @contextmanager
-def running(command: list[str], ready: str, log: Path, environment: dict[str, str] | None = None) -> Iterator[None]:
-    """Run a process until the block ends; the block begins when GET ``ready`` answers with success."""
+def running(
+    command: list[str], ready: Callable[[], object], log: Path, environment: dict[str, str] | None = None
+) -> Iterator[None]:
+    """Run a process until the block ends; the block begins when ``ready`` no longer raises."""
     with log.open("w") as out:
         process = subprocess.Popen(
             command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})}, cwd=log.parent
@@ -87,7 +89,8 @@ def running(command: list[str], ready: str, log: Path, environment: dict[str, st
         def answer() -> object:
             if process.poll() is not None:
                 pytest.fail(f"{command[0]} ended with {process.returncode}: {log.read_text()[-2000:]}")
-            return get(ready) is not None
+            ready()
+            return True
 
         eventually(answer)
         yield
@@ -122,7 +125,7 @@ class Driftline:
         path = folder / "driftline.yaml"
         path.write_text(yaml.safe_dump(tree), encoding="utf-8")
         command = [sys.executable, "-m", "driftline_processor.cli", "up", "--config", str(path)]
-        with running(command, f"{self.web}/readyz", folder / "driftline.log"):
+        with running(command, lambda: get(f"{self.web}/readyz"), folder / "driftline.log"):
             yield
 
     def rows(self, model: str) -> float:
@@ -146,7 +149,7 @@ def jaeger(folder: Path) -> Iterator[tuple[str, str]]:
         f"--collector.grpc-server.host-port=127.0.0.1:{grpc}",
         f"--collector.http-server.host-port=127.0.0.1:{thrift}",
     ]
-    with running(command, f"http://127.0.0.1:{query}/api/services", folder / "jaeger.log"):
+    with running(command, lambda: get(f"http://127.0.0.1:{query}/api/services"), folder / "jaeger.log"):
         yield f"127.0.0.1:{otlp}", f"http://127.0.0.1:{query}"
 
 
@@ -167,5 +170,22 @@ def prometheus(folder: Path, scraped: str) -> Iterator[str]:
         f"--web.listen-address=127.0.0.1:{port}",
         "--web.enable-otlp-receiver",
     ]
-    with running(command, f"http://127.0.0.1:{port}/-/ready", folder / "prometheus.log"):
+    with running(command, lambda: get(f"http://127.0.0.1:{port}/-/ready"), folder / "prometheus.log"):
         yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def collector(folder: Path, **environment: str) -> Iterator[tuple[str, str]]:
+    """Run a Collector with otel-config/beside.yaml and these variables; yield its gRPC address and HTTP URL."""
+    grpc, http, telemetry = free_ports(3)
+    config = (ROOT / "otel-config/beside.yaml").read_text(encoding="utf-8")
+    reader = {"pull": {"exporter": {"prometheus": {"host": "127.0.0.1", "port": telemetry}}}}
+    tree = yaml.safe_load(config)
+    tree["service"]["telemetry"] = {"metrics": {"readers": [reader]}}
+    path = folder / "collector.yaml"
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    command = [str(executable("otel-collector")), "--config", str(path)]
+    addresses = {"COLLECTOR_GRPC": f"127.0.0.1:{grpc}", "COLLECTOR_HTTP": f"127.0.0.1:{http}"}
+    ready = f"http://127.0.0.1:{telemetry}/metrics"
+    with running(command, lambda: get(ready), folder / "collector.log", {**addresses, **environment}):
+        yield f"127.0.0.1:{grpc}", f"http://127.0.0.1:{http}"

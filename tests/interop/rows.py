@@ -1,0 +1,45 @@
+"""Predictions as senders without our SDK make them: stock OpenTelemetry, the attributes of the wire page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from driftline.semconv import attributes as a
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Tracer, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+
+
+@contextmanager
+def tracer(exporter: SpanExporter) -> Iterator[Tracer]:
+    """Yield a tracer; when the block ends every span has been sent."""
+    provider = TracerProvider(resource=Resource({a.SERVICE_NAME: "shop"}), shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    try:
+        made = provider.get_tracer("shop.churn")
+        assert isinstance(made, Tracer)
+        yield made
+    finally:
+        provider.shutdown()
+
+
+def predict(shop: Tracer, identity: str, score: float, time: int | None = None, model: str = "churn") -> str:
+    """Make one web request with a prediction in it; return the trace id in hex."""
+    with shop.start_as_current_span("POST /score") as request, shop.start_as_current_span(f"predict {model}") as span:
+        span.set_attributes(
+            {
+                a.ML_OPERATION_NAME: "predict",
+                a.ML_MODEL_NAME: model,
+                a.ML_MODEL_VERSION: "1",
+                a.ML_MODEL_TASK: "binary",
+                a.ML_MODEL_CLASSES: ("0", "1"),
+                a.ML_PREDICTION_ID: identity,
+                a.ML_PREDICTION_SCORE: score,
+                f"{a.ML_FEATURE_VALUE}.tenure": 12.0 * score,
+                f"{a.ML_FEATURE_VALUE}.plan": "gold" if score > 0.5 else "basic",
+            }
+        )
+        if time is not None:
+            span.set_attribute(a.ML_PREDICTION_TIME, time)
+        return f"{request.get_span_context().trace_id:032x}"

@@ -1,0 +1,76 @@
+"""Prometheus knows the same series by the same names, whether it scrapes Driftline or is sent OTLP."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.baseline import Baseline
+from driftline.semconv import metrics
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+from .peers import Driftline, eventually, get, post, prometheus
+from .rows import predict, tracer
+
+pytestmark = pytest.mark.interop
+
+HOUR = 3_600 * 10**9
+DERIVED = [
+    metrics.PROMETHEUS[name]
+    for name in (
+        metrics.ML_DRIFT_VALUE,
+        metrics.ML_DRIFT_STATE,
+        metrics.ML_PERFORMANCE_VALUE,
+        metrics.ML_PERFORMANCE_WINDOW_END,
+        metrics.ML_OUTCOME_COVERAGE,
+    )
+]
+
+
+def baseline(folder: Path) -> Path:
+    """Build a baseline of rows as they are sent."""
+    score = np.random.default_rng(7).beta(2, 5, 2_000)
+    frame = pd.DataFrame({"tenure": 12.0 * score, "plan": np.where(score > 0.5, "gold", "basic")})
+    path = folder / "churn.baseline.json"
+    Baseline.from_frame(frame, score=score, actual=(score > 0.4).astype(int), model="churn", task="binary").save(path)
+    return path
+
+
+Series = dict[tuple[tuple[str, str], ...], str]
+
+
+def known(url: str, name: str, address: str) -> tuple[Series, Series]:
+    """Return what Prometheus has of that name, scraped from the address and sent: the model's labels → value."""
+    found: list[dict[str, Any]] = get(f"{url}/api/v1/query?query={quote(name)}")["data"]["result"]
+    scraped: Series = {}
+    sent: Series = {}
+    for each in found:
+        labels = each["metric"]
+        ours = {key: value for key, value in labels.items() if key.startswith("ml_") or key == "state"}
+        (scraped if labels["instance"] == address else sent)[tuple(sorted(ours.items()))] = each["value"][1]
+    return scraped, sent
+
+
+def test_scraped_and_sent_series_have_the_same_names_labels_and_values(tmp_path: Path) -> None:
+    driftline = Driftline()
+    now = time.time_ns()
+    scores = np.random.default_rng(8).beta(5, 2, 900)
+    address = driftline.web.removeprefix("http://")
+    with prometheus(tmp_path, address) as url:
+        exporter = {"endpoint": f"{url}/api/v1/otlp", "derived": ["metrics"]}
+        models = {"churn": {"baseline": str(baseline(tmp_path)), "windows": ["1h"]}}
+        with driftline.up(tmp_path, models=models, exporters={"otlp_http/prometheus": exporter}):
+            with tracer(OTLPSpanExporter(endpoint=f"{driftline.http}/v1/traces")) as shop:
+                for row, score in enumerate(scores):
+                    predict(shop, str(row), float(score), now - 3 * HOUR + row * 3 * HOUR // len(scores))
+            outcomes = [{"id": str(row), "actual": int(score > 0.6)} for row, score in enumerate(scores)]
+            post(f"{driftline.web}/v1/outcomes", {"model": "churn", "outcomes": outcomes})
+
+            for name in DERIVED:
+                eventually(partial(known, url, name, address), lambda both: both[0] and both[0] == both[1])
