@@ -176,6 +176,17 @@ def forward_exporter(url: str) -> tuple[str, dict[str, Any]]:
     return "otlp_grpc/forward", {"endpoint": rest.rstrip("/"), "tls": {"insecure": scheme != "grpcs"}, **everything}
 
 
+def shown_endpoint(endpoint: str) -> str:
+    """Return an endpoint for people: without the user and password that a URL may carry.
+
+    >>> shown_endpoint("https://me:secret@collector.example/otlp")
+    'https://collector.example/otlp'
+    """
+    scheme, mark, rest = endpoint.rpartition("://")
+    netloc, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{netloc.rpartition('@')[2]}{slash}{path}"
+
+
 def load(path: Path | str | None = None, forward: str | None = None) -> Config:
     """Read and check the configuration; with no file, the defaults. ``forward``: the URL of ``--forward``.
 

@@ -1,4 +1,4 @@
-"""What a sender is told, in protobuf: partial success, a status, when to come again."""
+"""What OTLP fixes: methods, content type, and what a sender is told (partial success, a status, when to come again)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 
-from .signals import Overloaded, Receipt
+from .signals import Overloaded, Receipt, Signal
+
+METHODS: dict[str, Signal] = {
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export": "traces",
+    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": "metrics",
+    "/opentelemetry.proto.collector.logs.v1.LogsService/Export": "logs",
+}
+
+PROTOBUF = "application/x-protobuf"
 
 MAX_REQUEST = 20 * 2**20
 """Bytes of one request, unpacked: the limit of the OpenTelemetry Collector's gRPC receiver is 4 MiB, ours is wider."""

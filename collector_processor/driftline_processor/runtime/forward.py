@@ -1,0 +1,117 @@
+"""Passing on what was accepted, as it came.
+
+A request is offered to the destinations when its rows are on disk, so that what was refused, and will come again, is
+not forwarded twice; see ``docs/decisions/0005-forwarding.md``.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+
+import xxhash
+
+from .config import Config, shown_endpoint
+from .destination import Destination
+from .health import Counters
+from .signals import Signal
+from .transport import transport_for
+
+_log = logging.getLogger("driftline")
+
+_REMEMBERED_SECONDS = 15 * 60.0
+_REMEMBERED = 200_000
+
+
+class Passed:
+    """Which requests passed in the last 15 minutes: resends, and requests that come back to where they were."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._times: OrderedDict[bytes, float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, body: bytes) -> bool:
+        """Remember a request; say whether it was known."""
+        digest, now = xxhash.xxh3_128_digest(body), self._clock()
+        with self._lock:
+            while self._times:
+                oldest, when = next(iter(self._times.items()))
+                if now - when <= _REMEMBERED_SECONDS and len(self._times) < _REMEMBERED:
+                    break
+                del self._times[oldest]
+            known = digest in self._times
+            self._times.setdefault(digest, now)
+            return known
+
+    def __contains__(self, body: bytes) -> bool:
+        with self._lock:
+            return xxhash.xxh3_128_digest(body) in self._times
+
+
+class Forwarder:
+    """All destinations. :meth:`offer` never blocks, and never fails the receiver."""
+
+    def __init__(self, config: Config, counters: Counters, passed: Passed | None = None) -> None:
+        self._passed = passed or Passed()
+        self._said_again = False
+        self.destinations = {
+            name: Destination(
+                name,
+                transport_for(name, exporter),
+                counters,
+                exporter.forward,
+                exporter.forward_headers,
+                on_sent=self._passed.add,
+            )
+            for name, exporter in config.exporters.items()
+        }
+
+    def start(self) -> None:
+        """Begin to send."""
+        for destination in self.destinations.values():
+            destination.start()
+
+    def stop(self, grace: float) -> None:
+        """Deliver what waits, for at most ``grace`` seconds over all destinations."""
+        end = time.monotonic() + grace
+        for destination in self.destinations.values():
+            destination.stop(max(0.1, end - time.monotonic()))
+
+    def offer(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> None:
+        """Queue an accepted request for every destination that wants it, unless it passed here before."""
+        wanting = [destination for destination in self.destinations.values() if destination.forwards(signal)]
+        if not wanting:
+            return
+        if self._passed.add(body):
+            if not self._said_again:
+                self._said_again = True
+                _log.info(
+                    "a request came again that was forwarded before, and is not forwarded again; a sender repeats "
+                    "itself when an acknowledgement was lost, or a destination sends back to driftline"
+                )
+            return
+        for destination in wanting:
+            destination.offer(signal, body, headers)
+
+
+def described(config: Config) -> list[str]:
+    """Say in plain lines where things are forwarded.
+
+    >>> described(Config())
+    ['forwarding nowhere: traces end here; add --forward URL']
+    """
+    lines = []
+    for name, exporter in config.exporters.items():
+        sent = []
+        if exporter.forward:
+            sent.append(f"forwarding {', '.join(exporter.forward)}")
+        if exporter.derived:
+            sent.append(f"sending derived {', '.join(exporter.derived)}")
+        lines.append(f"{' and '.join(sent)} to {shown_endpoint(exporter.endpoint)} ({name})")
+    if not any(exporter.forward for exporter in config.exporters.values()):
+        lines.append("forwarding nowhere: traces end here; add --forward URL")
+    return lines
