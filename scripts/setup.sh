@@ -59,4 +59,5 @@ demo) install --editable '.[demo]' ;;
 dev) install --editable '.[demo]' --group dev ;;
 *) fail "setup.sh takes demo or dev, not '$wanted'" ;;
 esac
+echo "$installed" >.venv/installed-demo # dev has all that demo has
 echo "$installed" >"$stamp"

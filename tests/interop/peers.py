@@ -124,7 +124,7 @@ class Driftline:
         }
         path = folder / "driftline.yaml"
         path.write_text(yaml.safe_dump(tree), encoding="utf-8")
-        command = [sys.executable, "-m", "driftline_processor.cli", "up", "--config", str(path)]
+        command = [sys.executable, "-m", "driftline_processor", "up", "--config", str(path)]
         with running(command, lambda: get(f"{self.web}/readyz"), folder / "driftline.log"):
             yield
 
