@@ -1,0 +1,127 @@
+"""Cells to draw: some twenty shares that a person can compare at a glance, labelled in the feature's own unit."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from driftline.bins import TOLERANCE, Bins, CategoryBins, Index, NumberBins
+from driftline.classes import number_text
+from driftline.tables import F64
+
+MOST_VALUES = 16
+"""Up to so many distinct values are drawn one by one."""
+
+MOST_LABELS = 12
+WIDTHS = 20
+
+
+class Cells(NamedTuple):
+    """``labels`` of the cells and the shares ``was`` and ``now`` over them: float64 (cells,), each adds up to 1."""
+
+    labels: tuple[str, ...]
+    was: F64
+    now: F64
+
+
+def cells(bins: Bins, reference: F64, current: F64) -> Cells:
+    """Return what to draw for counts over bins, missing and invalid left out. An empty side is all zero.
+
+    >>> from driftline.bins import number_bins
+    >>> drawn = cells(number_bins(np.array([0.0, 1.0])), np.array([0, 3, 0, 1, 0.0]), np.array([0, 1, 0, 1, 2.0]))
+    >>> drawn.labels, drawn.now.tolist()
+    (('0', '1', 'other values'), [0.25, 0.25, 0.5])
+    """
+    was, now = _shares(reference), _shares(current)
+    if isinstance(bins, CategoryBins):
+        return _labels(bins, was, now)
+    atoms = np.flatnonzero(was[1:-1] > 0) + 1 if len(bins.edges) else np.empty(0, dtype=np.intp)
+    if 0 < len(atoms) <= MOST_VALUES and _narrow(bins, atoms) and was[0] == 0 and was[-1] == 0:
+        return _values(bins, atoms, was, now)
+    return _widths(bins, was, now)
+
+
+def _shares(counts: F64) -> F64:
+    total = counts.sum()
+    return counts / total if total > 0 else np.zeros(len(counts))
+
+
+def _labels(bins: CategoryBins, was: F64, now: F64) -> Cells:
+    # the frequent ones of both sides, in the order of the baseline, so that a picture keeps its shape over time
+    shown = np.sort(np.argsort(-np.maximum(was, now)[:-1], kind="stable")[:MOST_LABELS])
+    labels = [bins.labels[at] for at in shown.tolist()]
+    drawn_was, drawn_now = was[shown], now[shown]
+    rest_was, rest_now = float(was.sum() - drawn_was.sum()), float(now.sum() - drawn_now.sum())
+    if max(rest_was, rest_now) > 1e-12:
+        return Cells((*labels, "other"), np.append(drawn_was, rest_was), np.append(drawn_now, rest_now))
+    return Cells(tuple(labels), drawn_was, drawn_now)
+
+
+def _narrow(bins: NumberBins, which: Index) -> bool:
+    """Whether these bins hold one value each: as narrow as :func:`driftline.bins.number_bins` cuts around a value."""
+    low, high = bins.edges[which - 1], bins.edges[which]
+    return bool((high - low <= 1e-6 * np.maximum(np.abs(low), np.abs(high)) + 1e-300).all())
+
+
+def _values(bins: NumberBins, atoms: Index, was: F64, now: F64) -> Cells:
+    middles = bins.edges[atoms - 1] / 2 + bins.edges[atoms] / 2
+    labels = [_value_text(value) for value in middles.tolist()]
+    if len(set(labels)) < len(labels):
+        labels = [number_text(value) for value in middles.tolist()]
+    rest = float(now.sum() - now[atoms].sum())
+    if rest > 1e-12:
+        return Cells((*labels, "other values"), np.append(was[atoms], 0.0), np.append(now[atoms], rest))
+    return Cells(tuple(labels), was[atoms], now[atoms])
+
+
+def _widths(bins: NumberBins, was: F64, now: F64) -> Cells:
+    edges = _nice_edges(bins.edges, was)
+    if len(edges) == 0:
+        return Cells(("all",), np.array([was.sum()]), np.array([now.sum()]))
+    drawn_was, drawn_now = _spread(bins.edges, edges, was), _spread(bins.edges, edges, now)
+    texts = _edge_texts(edges)
+    between = [f"{low} – {high}" for low, high in pairwise(texts)]
+    labels = [f"< {texts[0]}", *between, f"≥ {texts[-1]}"]
+    first = 0 if max(drawn_was[0], drawn_now[0]) > 1e-12 else 1
+    last = len(labels) if max(drawn_was[-1], drawn_now[-1]) > 1e-12 else len(labels) - 1
+    return Cells(tuple(labels[first:last]), drawn_was[first:last], drawn_now[first:last])
+
+
+def _nice_edges(edges: F64, was: F64) -> F64:
+    """Edges at round numbers, 10 to 20 of one width, between the 1 % and the 99 % quantile of the reference."""
+    if len(edges) < 2:
+        return edges
+    total = np.cumsum(was)[:-1]
+    inside = np.flatnonzero((total >= 0.01) & (total <= 0.99))
+    low, high = (edges[inside[0]], edges[inside[-1]]) if len(inside) > 1 else (edges[0], edges[-1])
+    width = (high - low) / WIDTHS
+    if not np.isfinite(width) or width <= max(abs(low), abs(high)) * 1e-12:
+        return edges[:: max(1, len(edges) // WIDTHS)]
+    power = 10.0 ** math.floor(math.log10(width))
+    step = power * min(factor for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * power >= width * (1 - 1e-9))
+    nice: F64 = np.arange(math.floor(low / step), math.ceil(high / step) + 1) * step
+    return nice[(nice >= edges[0]) & (nice <= edges[-1])]
+
+
+def _spread(fine: F64, coarse: F64, shares: F64) -> F64:
+    """Shares over coarse cells: each inner fine bin is spread evenly over its width, open bins go to the open cells."""
+    total = np.cumsum(shares)
+    # a little lower, so that an edge does not cut through the bin that number_bins makes around a value
+    below = np.interp(coarse - np.abs(coarse) * 2 * TOLERANCE, fine, total[:-1], left=0.0)
+    return np.diff(np.concatenate([[0.0], below, [total[-1]]]))
+
+
+def _value_text(value: float) -> str:
+    rounded = float(f"{value:.6g}") if abs(value) < 1e6 else float(round(value))
+    return number_text(rounded)
+
+
+def _edge_texts(edges: F64) -> list[str]:
+    """The fewest digits that tell the edges apart."""
+    for digits in range(3, 17):
+        texts = [number_text(float(f"{edge:.{digits}g}")) for edge in edges.tolist()]
+        if len(set(texts)) == len(texts) and np.allclose([float(text) for text in texts], edges, rtol=1e-9, atol=0):
+            return texts
+    return [number_text(edge) for edge in edges.tolist()]

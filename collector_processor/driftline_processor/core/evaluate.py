@@ -1,0 +1,68 @@
+"""``evaluate(pane, baseline) → Evaluation``: what is known of one model in one window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.pane import Pane
+from driftline.tables import ModelKey, Task
+
+from .drift import drift
+from .evaluation import Evaluation, Metric, TargetDrift, Window
+from .performance import realized as realized_from_pane
+
+
+def evaluate(
+    pane: Pane,
+    baseline: Baseline | None,
+    key: ModelKey,
+    window: Window,
+    closed: bool,
+    min_effect: Mapping[str, float] | None = None,
+    realized: dict[str, Metric] | None = None,
+    task: Task | None = None,
+) -> Evaluation:
+    """Evaluate a window.
+
+    ``pane``: the window's rows, folded over the baseline's bins. ``min_effect``: feature → least effect, see
+    :func:`driftline_processor.core.drift.drift`. ``realized``: performance from rows, where they are at hand; else it
+    is read from the pane. ``task``: else the baseline's; without either there is no performance.
+    """
+    task = task or (baseline.task if baseline is not None else None)
+    evaluation = Evaluation(key=key, window=window, rows=pane.rows, closed=closed)
+    rows, known = pane.parts.get("rows"), pane.parts.get("outcomes")
+    if known is not None:
+        evaluation.outcome_rows = int(known[0])
+    if rows is not None and rows[1] > 0:
+        evaluation.coverage = min(1.0, float(known[1] / rows[1])) if known is not None else 0.0
+    if realized is not None:
+        evaluation.realized = realized
+    elif task is not None:
+        evaluation.realized = realized_from_pane(pane, task)
+    if baseline is None:
+        evaluation.score = _unknown("score", pane)
+        evaluation.predicted = _unknown("class", pane) if task is None or task.kind != "regression" else None
+        return evaluation
+    found = drift(pane, baseline, min_effect)
+    evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
+    evaluation.reference = realized_from_pane(baseline.pane, baseline.task)
+    evaluation.missing_features = tuple(
+        name for name in baseline.bins.features if pane.rows and _never_arrived(pane, f"feature:{name}")
+    )
+    evaluation.new_features = tuple(
+        name.removeprefix("unknown:")
+        for name, values in sorted(pane.parts.items())
+        if name.startswith("unknown:") and values.any()
+    )
+    return evaluation
+
+
+def _unknown(target: str, pane: Pane) -> TargetDrift:
+    return TargetDrift("score" if target == "score" else "class", "", "no_baseline", "", pane.rows, {})
+
+
+def _never_arrived(pane: Pane, part: str) -> bool:
+    counts = pane.parts.get(part)
+    return counts is None or not np.delete(counts, len(counts) - 2).any()

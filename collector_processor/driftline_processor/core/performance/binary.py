@@ -1,0 +1,78 @@
+"""Metrics of a binary classifier, for its positive class."""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.classes import class_codes
+from driftline.pane import LOSSES, Pane
+from driftline.tables import F64, Column, Task
+
+from driftline_processor.core.evaluation import Metric
+
+from .ratio import ratio
+
+
+def from_pane(pane: Pane, task: Task, rows: int) -> dict[str, Metric]:
+    """Return accuracy, precision, recall, f1 at the service's own decision, and roc_auc, log_loss, brier of the scores.
+
+    Definitions are scikit-learn's, except that an undefined value is None where ``zero_division`` would be 0. Without
+    scores the last three are absent, without decisions the first four.
+    """
+    metrics: dict[str, float | None] = {}
+    confusion = pane.parts.get("confusion")
+    if confusion is not None and confusion.sum() > 0 and len(task.classes) == 2:
+        positive = task.classes.index(task.positive_class)
+        counts = confusion.reshape(2, 2)
+        hits, misses = counts[positive, positive], counts[positive, 1 - positive]
+        alarms, rest = counts[1 - positive, positive], counts[1 - positive, 1 - positive]
+        metrics["accuracy"] = ratio(hits + rest, confusion.sum())
+        metrics["precision"] = ratio(hits, hits + alarms)
+        metrics["recall"] = ratio(hits, hits + misses)
+        metrics["f1"] = ratio(2 * hits, 2 * hits + alarms + misses)
+    found = {name: Metric(value, rows, "panes") for name, value in metrics.items()}
+    negative, positives = pane.parts.get("score_negative"), pane.parts.get("score_positive")
+    if negative is not None and positives is not None:
+        area, bound = area_from_grid(negative, positives)
+        found["roc_auc"] = Metric(area, rows, "panes", bound)
+    losses = pane.parts.get("losses")
+    if losses is not None:
+        sums = dict(zip(LOSSES["binary"], losses.tolist(), strict=True))
+        for name in ("log_loss", "brier"):
+            found[name] = Metric(ratio(sums[name], sums["weight"]), rows, "panes")
+    return found
+
+
+def area_from_grid(negative: F64, positive: F64) -> tuple[float | None, float]:
+    """Return the area under the ROC curve from scores on the fixed grid, and how far it can be from the exact one.
+
+    ``negative``, ``positive``: weight per bin. Scores of one bin count as ties, so the error is at most half of
+    Σ p q, the shares of positives and negatives in each bin. None when either class is absent.
+
+    >>> area_from_grid(np.array([1.0, 1.0]), np.array([0.0, 2.0]))
+    (0.75, 0.25)
+    """
+    negatives, positives = negative.sum(), positive.sum()
+    if negatives <= 0 or positives <= 0:
+        return None, 0.0
+    q, p = negative / negatives, positive / positives
+    below = np.cumsum(q) - q
+    return float(p @ (below + q / 2)), float(p @ q) / 2
+
+
+def area_from_rows(task: Task, scores: F64, actual: Column, weight: F64 | None) -> float | None:
+    """Return the exact area under the ROC curve: the chance that a positive scores above a negative, ties half.
+
+    Equal to ``sklearn.metrics.roc_auc_score``. None when either class is absent.
+    """
+    truth = class_codes(actual, task.classes)
+    if truth is None:
+        return None
+    score = scores[:, 0]
+    usable = (truth >= 0) & (truth < len(task.classes)) & (score >= 0) & (score <= 1)
+    positive = truth[usable] == task.classes.index(task.positive_class)
+    w = np.ones(len(positive)) if weight is None else weight[usable]
+    _, place = np.unique(score[usable], return_inverse=True)
+    size = int(place.max()) + 1 if len(place) else 0
+    negatives: F64 = np.bincount(place[~positive], w[~positive], minlength=size).astype(np.float64, copy=False)
+    positives: F64 = np.bincount(place[positive], w[positive], minlength=size).astype(np.float64, copy=False)
+    return area_from_grid(negatives, positives)[0]

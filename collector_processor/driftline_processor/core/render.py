@@ -1,0 +1,72 @@
+"""The JSON of ``driftline evaluate --json`` and of ``/api``. Its shape is a promise to scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from .evaluation import Evaluation, Metric, TargetDrift
+
+
+def evaluations_to_json(model: str, version: str, evaluations: Iterable[Evaluation]) -> dict[str, Any]:
+    """Return the whole answer for one model and version: ``{"model", "version", "windows": [...]}``.
+
+    >>> evaluations_to_json("churn", "3", [])
+    {'model': 'churn', 'version': '3', 'windows': []}
+    """
+    return {"model": model, "version": version, "windows": [to_json(evaluation) for evaluation in evaluations]}
+
+
+def to_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Return one window as plain JSON values. What is unknown is null, never 0.
+
+    ``start`` and ``end`` are null where rows have no time. ``low``, ``high`` and ``estimated`` are null until intervals
+    and estimates without labels exist.
+    """
+    window = evaluation.window
+    timeless = window.start == 0 and window.end == 0
+    return {
+        "start": None if timeless else iso_time(window.start),
+        "end": None if timeless else iso_time(window.end),
+        "rows": evaluation.rows,
+        "closed": evaluation.closed,
+        "drift": {
+            "features": {name: _target(target) for name, target in evaluation.features.items()},
+            "score": None if evaluation.score is None else _target(evaluation.score),
+            "class": None if evaluation.predicted is None else _target(evaluation.predicted),
+            "share": evaluation.share,
+        },
+        "performance": {
+            "realized": {name: _metric(metric) for name, metric in evaluation.realized.items()},
+            "estimated": None,
+        },
+        "outcomes": {"rows": evaluation.outcome_rows, "coverage": evaluation.coverage},
+    }
+
+
+def iso_time(nanoseconds: int) -> str:
+    """Return unix nanoseconds as ISO 8601 in UTC, fractions only where there are any.
+
+    >>> iso_time(1_772_323_200_000_000_000), iso_time(1_500_000_000)
+    ('2026-03-01T00:00:00Z', '1970-01-01T00:00:01.5Z')
+    """
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f".{rest:09d}".rstrip("0") if rest else ""
+    return f"{text}{fraction}Z"
+
+
+def _target(target: TargetDrift) -> dict[str, Any]:
+    return {
+        "state": target.state,
+        "decided_by": target.decided_by or None,
+        "rows": target.rows,
+        "methods": {
+            name: {"value": method.value, "p_value": method.p_value} for name, method in target.methods.items()
+        },
+    }
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return {"value": metric.value, "low": None, "high": None, "rows": metric.rows, "source": metric.source}
