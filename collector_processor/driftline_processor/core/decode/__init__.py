@@ -1,0 +1,93 @@
+"""OTLP requests to tables: traces and logs, from any OpenTelemetry SDK or from ours.
+
+    spans = decode_traces(body, now)
+    records = decode_logs(body, now)
+    records.predictions, records.outcomes, records.baselines, records.rejected
+
+Decoding is the validation: what protobuf refuses at any depth is refused as a whole, everything else is kept as far as
+it can be used. ``docs/wire.md`` says what is read and lists every reason for which something is not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from driftline.tables import OutcomeTable, PredictionTable
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from . import columnar, outcomes, predictions, rows
+
+__all__ = ["Decoded", "Malformed", "decode_logs", "decode_traces"]
+
+
+class Malformed(ValueError):  # noqa: N818 - the state of a request, and what its sender is told
+    """The body is not the protobuf message it should be; nothing of it was used."""
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What one request holds for us.
+
+    ``predictions``: one table per model, version, environment and task. ``batches``: parallel to it, the batch id of a
+    columnar table, "" where there is none. ``baselines``: JSON texts. ``rejected``: reason → rows or columns that could
+    not be used. ``ignored``: spans whose row is also in a record.
+    """
+
+    predictions: list[PredictionTable] = field(default_factory=list)
+    batches: list[str] = field(default_factory=list)
+    outcomes: list[OutcomeTable] = field(default_factory=list)
+    baselines: list[str] = field(default_factory=list)
+    rejected: Counter[str] = field(default_factory=Counter)
+    ignored: int = 0
+
+
+def decode_traces(body: bytes, now: int) -> Decoded:
+    """Decode the body of an ``ExportTraceServiceRequest``.
+
+    ``now``: unix nanoseconds, the time of rows that say none. Raises :class:`Malformed`.
+
+    >>> decode_traces(b"", 0)
+    Decoded(predictions=[], batches=[], outcomes=[], baselines=[], rejected=Counter(), ignored=0)
+    """
+    try:
+        request = ExportTraceServiceRequest.FromString(body)
+    except DecodeError as error:
+        raise Malformed(f"not an ExportTraceServiceRequest: {error}") from None
+    decoded = Decoded()
+    if rows.MARK in body:
+        spans = rows.spans(request, body)
+        decoded.predictions, decoded.ignored = predictions.from_spans(spans, now, decoded.rejected)
+        decoded.batches = [""] * len(decoded.predictions)
+    decoded.rejected = +decoded.rejected
+    return decoded
+
+
+def decode_logs(body: bytes, now: int) -> Decoded:
+    """Decode the body of an ``ExportLogsServiceRequest``; see :func:`decode_traces`."""
+    try:
+        request = ExportLogsServiceRequest.FromString(body)
+    except DecodeError as error:
+        raise Malformed(f"not an ExportLogsServiceRequest: {error}") from None
+    decoded = Decoded()
+    if rows.MARK not in body:
+        return decoded
+    found = rows.records(request, body)
+    for record, environment in found.batches:
+        table = columnar.from_record(record, environment, now, decoded.rejected)
+        if table is not None:
+            decoded.predictions.append(table[0])
+            decoded.batches.append(table[1])
+    plain = predictions.from_records(found.predictions, now, decoded.rejected)
+    decoded.predictions += plain
+    decoded.batches += [""] * len(plain)
+    decoded.outcomes = outcomes.from_records(found.outcomes, now, decoded.rejected)
+    for record in found.baselines:
+        if record.body.string_value:
+            decoded.baselines.append(record.body.string_value)
+        else:
+            decoded.rejected["baseline_not_text"] += 1
+    decoded.rejected = +decoded.rejected
+    return decoded

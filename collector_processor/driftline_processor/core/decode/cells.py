@@ -1,0 +1,175 @@
+"""The attributes of many rows as columns: one :class:`Cells` per key, whatever each row sent under it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+from driftline.semconv import attributes as a
+from driftline.tables import F64, I32, I64
+from numpy.typing import NDArray
+
+from .values import BOOLEAN, INTEGER, LIST, NUMBER, OTHER, TEXT, label, read
+
+MAX_COLUMNS: Final = 1024
+"""Features and slices of one request; a sender that invents a name per row must not make a column of each."""
+
+MAX_CELLS: Final = 16_000_000
+"""Rows × columns of one request: what a body of 20 MiB could be inflated to otherwise has no bound."""
+
+MAX_LABELS: Final = 4096
+"""Distinct texts of one feature in one request; the rest are ``OTHER_LABEL``."""
+
+OTHER_LABEL: Final = "other"
+
+FEATURE: Final = a.ML_FEATURE_VALUE + "."
+SLICE: Final = a.ML_SLICE_VALUE + "."
+
+KNOWN: Final = frozenset(
+    {
+        a.ML_MODEL_NAME,
+        a.ML_MODEL_VERSION,
+        a.ML_MODEL_TASK,
+        a.ML_MODEL_CLASSES,
+        a.ML_MODEL_POSITIVE_CLASS,
+        a.ML_MODEL_THRESHOLD,
+        a.ML_OPERATION_NAME,
+        a.ML_PREDICTION_ID,
+        a.ML_PREDICTION_TIME,
+        a.ML_PREDICTION_SCORE,
+        a.ML_PREDICTION_SCORES,
+        a.ML_PREDICTION_CLASS,
+        a.ML_PREDICTION_VALUE,
+        a.ML_PREDICTION_DURATION,
+        a.ML_OUTCOME_ACTUAL,
+        a.ML_OUTCOME_TIME,
+        a.ML_OUTCOME_PREDICTION_TIME,
+        a.ML_OUTCOME_WEIGHT,
+    }
+)
+
+Where = slice | NDArray[np.intp]
+"""Which rows: a slice where they follow each other, which numpy writes several times faster."""
+
+
+class Cells:
+    """What n rows sent under one key.
+
+    ``kind``: uint8 (n,), one of the kinds of :mod:`.values`. ``numbers``: float64 (n,), of numbers, integers and
+    booleans, else NaN. ``codes``: int32 (n,), of texts and lists, index into ``things``, else -1. ``integers``: int64
+    (n,), exact, where the kind is an integer.
+    """
+
+    __slots__ = ("_index", "codes", "integers", "kind", "numbers", "plain")
+
+    def __init__(self, rows: int, plain: bool) -> None:
+        self.kind: NDArray[np.uint8] = np.zeros(rows, np.uint8)
+        self.numbers: F64 = np.full(rows, np.nan)
+        self.codes: I32 = np.full(rows, -1, np.int32)
+        self.integers: I64 | None = None
+        self.plain = plain
+        self._index: dict[Any, int] = {}
+
+    @property
+    def things(self) -> tuple[Any, ...]:
+        """The distinct texts and lists, in the order of their codes."""
+        return tuple(self._index)
+
+    def code(self, thing: Any) -> int:
+        """Return the code of a text or list. A column of features (not ``plain``) bounds texts and their number."""
+        if self.plain:
+            return self._index.setdefault(thing, len(self._index))
+        text = label(thing)
+        if text not in self._index and len(self._index) >= MAX_LABELS - 1:
+            text = OTHER_LABEL
+        return self._index.setdefault(text, len(self._index))
+
+    def put(self, row: int, kind: int, thing: Any) -> None:
+        """Set one row; what it held before is gone: of a key sent twice, the last counts."""
+        self.kind[row] = kind
+        self.numbers[row] = thing if kind in (NUMBER, INTEGER, BOOLEAN) else np.nan
+        self.codes[row] = self.code(thing) if self._coded(kind) else -1
+        if kind == INTEGER:
+            self.exact()[row] = thing
+
+    def put_numbers(self, where: Where, values: F64) -> None:
+        """Set rows that all hold doubles, and held nothing before."""
+        self.kind[where] = NUMBER
+        self.numbers[where] = values
+
+    def put_distinct(self, where: Where, distinct: list[tuple[int, Any]], inverse: NDArray[np.intp] | int) -> None:
+        """Set rows, which held nothing before, to ``distinct[inverse]``."""
+        kinds = np.array([kind for kind, _ in distinct], np.uint8)
+        self.kind[where] = kinds[inverse]
+        if ((kinds == NUMBER) | (kinds == INTEGER) | (kinds == BOOLEAN)).any():
+            numeric = (NUMBER, INTEGER, BOOLEAN)
+            self.numbers[where] = np.array([float(t) if k in numeric else np.nan for k, t in distinct])[inverse]
+        if ((kinds == TEXT) | (kinds == LIST)).any():
+            self.codes[where] = np.array([self.code(t) if self._coded(k) else -1 for k, t in distinct], np.int32)[
+                inverse
+            ]
+        if (kinds == INTEGER).any():
+            self.exact()[where] = np.array([t if k == INTEGER else 0 for k, t in distinct], np.int64)[inverse]
+
+    def exact(self) -> I64:
+        """Return ``integers``, made when the first one comes."""
+        if self.integers is None:
+            self.integers = np.zeros(len(self.kind), np.int64)
+        return self.integers
+
+    def _coded(self, kind: int) -> bool:
+        return kind == TEXT or (kind == LIST and self.plain)
+
+
+class Grid:
+    """The attributes of n rows.
+
+    ``features`` / ``slices``: by their own name. ``recorded``: bool (n,), rows that say they are also in a record.
+    ``rejected``: reason → columns.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.known: dict[str, Cells] = {}
+        self.features: dict[str, Cells] = {}
+        self.slices: dict[str, Cells] = {}
+        self.recorded: NDArray[np.bool_] = np.zeros(rows, np.bool_)
+        self.rejected: Counter[str] = Counter()
+        self._by_key: dict[str, Cells | None] = {}
+        self._room = min(MAX_COLUMNS, MAX_CELLS // max(rows, 1))
+
+    def cells(self, key: str) -> Cells | None:
+        """Return the column of an attribute; None when nobody reads that attribute."""
+        if key not in self._by_key:
+            self._by_key[key] = self._make(key)
+        return self._by_key[key]
+
+    def _make(self, key: str) -> Cells | None:
+        if key in KNOWN:
+            return self.known.setdefault(key, Cells(self.rows, plain=True))
+        for prefix, columns in ((FEATURE, self.features), (SLICE, self.slices)):
+            if key.startswith(prefix) and len(key) > len(prefix):
+                if len(self.features) + len(self.slices) >= self._room:
+                    self.rejected["too_many_features"] += 1
+                    return None
+                return columns.setdefault(label(key[len(prefix) :]), Cells(self.rows, plain=False))
+        return None
+
+    def put(self, row: int, attributes: Iterable[Any]) -> None:
+        """Set one row from its ``KeyValue`` messages: the general way, which any row can go."""
+        for attribute in attributes:
+            key = attribute.key
+            if key == a.ML_PREDICTION_RECORDED:
+                self.recorded[row] |= attribute.value.bool_value
+                continue
+            cells = self.cells(key)
+            if cells is not None:
+                cells.put(row, *read(attribute.value))
+
+
+def unsupported(cells: Cells, rows: Where) -> int:
+    """Count the values of a feature that are neither number nor text."""
+    kind = cells.kind[rows]
+    return int(((kind == LIST) | (kind == OTHER)).sum())

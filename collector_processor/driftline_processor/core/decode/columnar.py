@@ -1,0 +1,244 @@
+"""Columnar predictions: a record named ``ml.prediction.batch`` is a table already."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+from driftline.classes import class_column, class_text
+from driftline.columns import Array, ColumnError, Value, decode, strings, texts
+from driftline.ids import id_text
+from driftline.semconv import attributes as a
+from driftline.tables import F64, I64, Column, ModelKey, PredictionTable, Task, Text
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+from .cells import FEATURE, MAX_COLUMNS, MAX_LABELS, OTHER_LABEL, SLICE
+from .fields import task_of
+from .scores import Given, scores_of
+from .values import BOOLEAN, EMPTY, INTEGER, LIST, MAX_TEXT, NUMBER, TEXT, label, read
+
+MAX_ROWS: Final = 1_000_000
+"""A sane sender puts at most 5,000 rows in a record; beyond this, the count is a mistake."""
+
+_TRACE_ID, _SPAN_ID = "trace_id", "span_id"
+_NUMERIC = "fiu"
+
+
+def from_record(
+    record: LogRecord, environment: str | None, now: int, rejected: Counter[str]
+) -> tuple[PredictionTable, str] | None:
+    """Return the table of one record and its batch id ("" = none); None when it cannot be used as a whole.
+
+    A column that cannot be used is counted with its reason and left out; its neighbours are kept.
+    """
+    columns: Iterable[KeyValue] = ()
+    head = _Head(rejected)
+    for attribute in record.attributes:
+        if attribute.key == a.ML_PREDICTION_COLUMNS:
+            columns = attribute.value.kvlist_value.values
+        else:
+            head.values[attribute.key] = read(attribute.value)
+    kind, n = head.values.get(a.ML_PREDICTION_COUNT, (EMPTY, 0))
+    if kind != INTEGER or not 0 < n <= MAX_ROWS:
+        rejected["empty_batch" if kind == INTEGER and n == 0 else "bad_count"] += 1
+        return None
+    model = head.text(a.ML_MODEL_NAME)
+    if not model:
+        rejected["no_model_name"] += n
+        return None
+    found = _Columns(n, rejected)
+    for column in columns:
+        found.add(column.key, column.value.bytes_value)
+    if not found.known and not found.features:
+        rejected["no_usable_column"] += n
+        return None
+    key = ModelKey(model, head.text(a.ML_MODEL_VERSION), environment or "")
+    batch = head.text(a.ML_BATCH_ID)
+    happened = record.time_unix_nano or record.observed_time_unix_nano
+    table = found.table(key, head.task(), happened if 0 < happened < 2**63 else now)
+    table.keyed = not batch
+    return table, batch
+
+
+@dataclass(slots=True)
+class _Head:
+    """The attributes of the record itself, which hold for all its rows; as :class:`~.fields.Fields`, for one row."""
+
+    rejected: Counter[str]
+    values: dict[str, tuple[int, Any]] = field(default_factory=dict)
+
+    def get(self, name: str, *kinds: int) -> Any:
+        kind, thing = self.values.get(name, (EMPTY, None))
+        if kind == EMPTY or kind in kinds:
+            return thing
+        self.rejected[f"wrong_type:{name}"] += 1
+        return None
+
+    def text(self, name: str) -> str:
+        thing = self.get(name, TEXT, INTEGER, NUMBER)
+        if isinstance(thing, float) and not math.isfinite(thing):
+            return ""
+        text = id_text(thing)
+        if len(text) > MAX_TEXT:
+            self.rejected[f"too_long:{name}"] += 1
+            return ""
+        return text
+
+    def task(self) -> Task:
+        threshold = self.get(a.ML_MODEL_THRESHOLD, NUMBER, INTEGER)
+        return task_of(
+            self.text(a.ML_MODEL_TASK),
+            self.get(a.ML_MODEL_CLASSES, LIST) or (),
+            class_text(self.get(a.ML_MODEL_POSITIVE_CLASS, TEXT, NUMBER, INTEGER, BOOLEAN))[:MAX_TEXT],
+            0.5 if threshold is None or math.isnan(threshold) else float(threshold),
+        )
+
+
+@dataclass(slots=True)
+class _Columns:
+    """The columns of ``n`` rows that could be used."""
+
+    n: int
+    rejected: Counter[str]
+    known: dict[str, Any] = field(default_factory=dict)
+    features: dict[str, Column] = field(default_factory=dict)
+    slices: dict[str, Column] = field(default_factory=dict)
+
+    def add(self, name: str, data: bytes) -> None:
+        """Decode one column, or count why it cannot be."""
+        try:
+            if name.startswith(FEATURE):
+                self._add(self.features, name[len(FEATURE) :], decode(data, self.n))
+            elif name.startswith(SLICE):
+                self._add(self.slices, name[len(SLICE) :], decode(data, self.n))
+            elif name in _READERS:
+                self.known[name] = _READERS[name](decode(data, self.n))
+        except ColumnError as error:
+            self.rejected[error.reason] += 1
+
+    def _add(self, columns: dict[str, Column], name: str, value: Value) -> None:
+        if len(self.features) + len(self.slices) >= MAX_COLUMNS:
+            raise ColumnError("too_many_features")
+        columns[label(name)] = _column(value)
+
+    def table(self, key: ModelKey, task: Task, time: int) -> PredictionTable:
+        """Return the table. ``time``: unix nanoseconds, of rows that say none."""
+        known = self.known
+        scores = known.get(a.ML_PREDICTION_SCORES)
+        given = Given(
+            known.get(a.ML_PREDICTION_SCORE),
+            (np.full(self.n, -1), []) if scores is None else scores,
+            known.get(a.ML_PREDICTION_VALUE),
+        )
+        kind, matrix = scores_of(task, given, self.rejected)
+        sampled = _TRACE_ID in known and _SPAN_ID in known
+        return PredictionTable(
+            key=key,
+            task=replace(task, kind=kind),
+            time=self._times(time),
+            id=known.get(a.ML_PREDICTION_ID) or texts([""] * self.n),
+            scores=matrix,
+            predicted=known.get(a.ML_PREDICTION_CLASS),
+            duration=known.get(a.ML_PREDICTION_DURATION),
+            trace_id=known[_TRACE_ID] if sampled else None,
+            span_id=known[_SPAN_ID] if sampled else None,
+            features=self.features,
+            slices=self.slices,
+        )
+
+    def _times(self, otherwise: int) -> I64:
+        times: I64 | None = self.known.get(a.ML_PREDICTION_TIME)
+        if times is None:
+            return np.full(self.n, otherwise)
+        if times.min() > 0:
+            return times
+        bad = times <= 0
+        self.rejected["bad_time"] += int(bad.sum())
+        return np.where(bad, otherwise, times)
+
+
+def _array(value: Value, kinds: str) -> Array:
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds:
+        raise ColumnError("column_kind")
+    if value.ndim != 1:
+        raise ColumnError("column_length")
+    return value
+
+
+def _numbers(value: Value) -> F64:
+    return _array(value, _NUMERIC).astype(np.float64, copy=False)
+
+
+def _instants(value: Value) -> I64:
+    return _array(value, "i").astype(np.int64, copy=False)
+
+
+def _matrix(value: Value) -> F64:
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in _NUMERIC:
+        raise ColumnError("column_kind")
+    return value.reshape(len(value), -1).astype(np.float64, copy=False)
+
+
+def _ids(value: Value) -> Text:
+    if isinstance(value, np.ndarray):
+        return texts([id_text(number) for number in _array(value, "i").tolist()])
+    if isinstance(value, Column):
+        if value.numbers is not None or value.codes is None:
+            raise ColumnError("column_kind")
+        labels = (*value.labels, "")  # the last is where code -1 lands
+        value = texts([labels[code] for code in value.codes.tolist()])
+    if len(value.data) > MAX_TEXT and int(np.diff(value.offsets).max()) > MAX_TEXT:
+        value = texts([text if len(text) <= MAX_TEXT else "" for text in strings(value)])
+    return value
+
+
+def _trace_ids(value: Value) -> Array:
+    return _width(_array(value, "V"), 16)
+
+
+def _span_ids(value: Value) -> Array:
+    return _width(_array(value, "V"), 8)
+
+
+def _width(ids: Array, width: int) -> Array:
+    if ids.dtype.itemsize != width:
+        raise ColumnError("column_kind")
+    return ids
+
+
+def _classes(value: Value) -> Column:
+    return class_column(_column(value))
+
+
+def _column(value: Value) -> Column:
+    """Return a feature; see :meth:`.cells.Cells.code` for the bounds on its texts."""
+    if isinstance(value, np.ndarray):
+        return Column(_array(value, "fiub").astype(np.float64, copy=False))
+    if isinstance(value, Text):
+        index: dict[str, int] = {}
+        codes = [index.setdefault(text, len(index)) for text in strings(value)]
+        value = Column(codes=np.array(codes, np.int32), labels=tuple(index))
+    if len(value.labels) >= MAX_LABELS and value.codes is not None:
+        last = MAX_LABELS - 1
+        value = Column(value.numbers, np.minimum(value.codes, last), (*value.labels[:last], OTHER_LABEL))
+    if any(len(text) > MAX_TEXT for text in value.labels):
+        value = replace(value, labels=tuple(label(text) for text in value.labels))
+    return value
+
+
+_READERS: Final = {
+    a.ML_PREDICTION_TIME: _instants,
+    a.ML_PREDICTION_ID: _ids,
+    a.ML_PREDICTION_SCORE: _numbers,
+    a.ML_PREDICTION_SCORES: _matrix,
+    a.ML_PREDICTION_VALUE: _numbers,
+    a.ML_PREDICTION_DURATION: _numbers,
+    a.ML_PREDICTION_CLASS: _classes,
+    _TRACE_ID: _trace_ids,
+    _SPAN_ID: _span_ids,
+}

@@ -1,0 +1,73 @@
+"""Outcomes: records named ``ml.outcome``. One that cannot be used costs only itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from driftline.columns import texts
+from driftline.semconv import attributes as a
+from driftline.tables import Column, OutcomeTable
+
+from .cells import Where
+from .fields import Fields, grouped
+from .rows import Rows
+
+
+def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTable]:
+    """Return the outcomes by model and environment.
+
+    ``now``: unix nanoseconds, for outcomes that say no usable time. ``rejected`` is added to: per outcome the first of
+    ``no_model_name``, ``no_id``, ``no_actual``, ``bad_weight`` that holds.
+    """
+    fields = Fields(rows.grid(), slice(None), rejected)
+    n = fields.n
+    if n == 0:
+        return []
+    models, model_names = fields.texts(a.ML_MODEL_NAME)
+    ids, id_texts = fields.texts(a.ML_PREDICTION_ID)
+    actual = fields.values(a.ML_OUTCOME_ACTUAL) or Column(np.full(n, np.nan))
+    weight = fields.numbers(a.ML_OUTCOME_WEIGHT)
+    weights = np.full(n, np.nan) if weight is None else weight
+    known = np.zeros(n, np.bool_) if actual.codes is None else _has_text(actual)
+    if actual.numbers is not None:
+        known |= np.isfinite(actual.numbers)
+    keep = np.ones(n, np.bool_)
+    for reason, bad in (
+        ("no_model_name", models < 0),
+        ("no_id", ids < 0),
+        ("no_actual", ~known),
+        ("bad_weight", ~(np.isnan(weights) | (weights > 0)) | np.isinf(weights)),
+    ):
+        rejected[reason] += int((keep & bad).sum())
+        keep &= ~bad
+    said, happened = fields.times(a.ML_OUTCOME_TIME), np.array(rows.time, np.uint64).view(np.int64)
+    time = np.where(said > 0, said, np.where(happened > 0, happened, now))
+    predicted_at = fields.times(a.ML_OUTCOME_PREDICTION_TIME)
+    environments = {name: code for code, name in enumerate(dict.fromkeys(rows.environment))}
+    chosen = np.flatnonzero(keep)
+    group, first = grouped(models[chosen], np.array([environments[name] for name in rows.environment])[chosen])
+    tables = []
+    for number, row in enumerate(chosen[first].tolist()):
+        members: Where = chosen[group == number]
+        tables.append(
+            OutcomeTable(
+                model=model_names[models[row]],
+                environment=rows.environment[row],
+                id=texts([id_texts[code] for code in ids[members].tolist()]),
+                actual=Column(
+                    None if actual.numbers is None else actual.numbers[members],
+                    None if actual.codes is None else actual.codes[members],
+                    actual.labels,
+                ),
+                time=time[members],
+                prediction_time=predicted_at[members],
+                weight=weights[members],
+            )
+        )
+    return tables
+
+
+def _has_text(actual: Column) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    filled = np.array([bool(label.strip()) for label in actual.labels] + [False])  # the last is where code -1 lands
+    return filled[actual.codes]

@@ -1,0 +1,109 @@
+"""What was given as score, scores or value, as the one matrix that a table holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from driftline.semconv import attributes as a
+from driftline.tables import F64, I64, Task
+
+from .cells import Where
+
+BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """``score`` and ``value``: float64 (n,), or None where no row has one.
+
+    ``scores``: codes (n,), -1 = missing, into lists of scalars; or a float64 matrix (n, k) from a columnar record.
+    """
+
+    score: F64 | None
+    scores: tuple[I64, list[tuple[Any, ...]]] | F64
+    value: F64 | None
+
+    def at(self, rows: Where) -> Given:
+        """Return some of the rows."""
+        scores = self.scores[rows] if isinstance(self.scores, np.ndarray) else (self.scores[0][rows], self.scores[1])
+        return Given(
+            None if self.score is None else self.score[rows],
+            scores,
+            None if self.value is None else self.value[rows],
+        )
+
+
+def scores_of(task: Task, given: Given, rejected: Counter[str]) -> tuple[str, F64 | None]:
+    """Return the kind of task, inferred where the sender named none, and the scores, float64 (n, k).
+
+    A value is a regression's, several scores are a multiclass model's, one score is a binary model's. Of a binary
+    model's two scores the positive class's is kept. Rows without a usable score are NaN; None where all are.
+    """
+    kind = task.kind or _infer(given)
+    if kind == REGRESSION:
+        value = given.value
+        if given.score is not None:
+            value = given.score if value is None else np.where(np.isnan(value), given.score, value)
+        return kind, _usable(value)
+    if kind == MULTICLASS:
+        return kind, _matrix(given.scores, len(task.classes), rejected)
+    if kind == BINARY:
+        score = given.score
+        pairs = _matrix(given.scores, 2, rejected)
+        if pairs is not None:
+            positive = pairs[
+                :, task.classes.index(task.positive_class) if task.positive_class in task.classes[:2] else 1
+            ]
+            score = positive if score is None else np.where(np.isnan(score), positive, score)
+        return kind, _usable(score)
+    return kind, None
+
+
+def _infer(given: Given) -> str:
+    if _any(given.value):
+        return REGRESSION
+    if isinstance(given.scores, np.ndarray) or (given.scores[0] >= 0).any():
+        return MULTICLASS
+    return BINARY if _any(given.score) else ""
+
+
+def _any(values: F64 | None) -> bool:
+    return values is not None and not np.isnan(values).all()
+
+
+def _usable(values: F64 | None) -> F64 | None:
+    return values.reshape(-1, 1) if values is not None and _any(values) else None
+
+
+def _matrix(scores: tuple[I64, list[tuple[Any, ...]]] | F64, k: int, rejected: Counter[str]) -> F64 | None:
+    """Return the scores of ``k`` classes (0: as many as the longest list has)."""
+    wrong = f"wrong_length:{a.ML_PREDICTION_SCORES}"
+    if isinstance(scores, np.ndarray):
+        if k and scores.shape[1] != k:
+            rejected[wrong] += len(scores)
+            return None
+        return scores
+    codes, lists = scores
+    used = np.unique(codes)
+    used = used[used >= 0]
+    if not len(used):
+        return None
+    k = k or max(len(lists[code]) for code in used)
+    rows = np.full((len(lists) + 1, k), np.nan)  # the last row is where code -1 lands
+    misfits = np.zeros(len(lists) + 1, np.bool_)
+    for code in used.tolist():
+        if len(lists[code]) == k:
+            rows[code] = [_number(thing) for thing in lists[code]]
+        else:
+            misfits[code] = True
+    if misfits[codes].any():
+        rejected[wrong] += int(misfits[codes].sum())
+    matrix = rows[codes]
+    return None if np.isnan(matrix).all() else matrix
+
+
+def _number(thing: Any) -> float:
+    return float(thing) if isinstance(thing, int | float) and not isinstance(thing, bool) else np.nan
