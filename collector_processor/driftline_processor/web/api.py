@@ -1,0 +1,142 @@
+"""``/api/v1``: what the pages show, as JSON. The shapes are in docs/http-api.md.
+
+Errors are ``{"error": "a sentence"}``. An unknown value is ``null``, never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from driftline_processor.core import render
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.runtime.view import ModelView
+
+from .words import compared, drifted, handle, iso, overall
+
+MOST_EVALUATIONS = 1000
+
+
+def models(known: Sequence[ModelView]) -> Response:
+    """Answer ``GET /api/v1/models``: every model with its newest closed and its open window, in brief."""
+    return JSONResponse({"models": [_model(model) for model in known]})
+
+
+def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
+    """Answer ``GET /api/v1/models/{name}/evaluations``: windows of one name, newest last."""
+    model = find(request, known)
+    window = request.query_params.get("window") or next(iter(model.windows), "")
+    if window and window not in model.windows:
+        raise HTTPException(404, no_window(model, window))
+    try:
+        limit = int(request.query_params.get("limit", "100"))
+    except ValueError:
+        limit = 0
+    if not 1 <= limit <= MOST_EVALUATIONS:
+        raise HTTPException(400, f"limit is a number from 1 to {MOST_EVALUATIONS}, as in ?limit=100")
+    chosen = model.windows.get(window, [])[-limit:]
+    return JSONResponse(
+        {
+            "model": model.key.model,
+            "version": model.key.version,
+            "environment": model.key.environment,
+            "window": window,
+            "windows": [render.to_json(evaluation) for evaluation in chosen],
+        }
+    )
+
+
+def find(request: Request, known: Sequence[ModelView]) -> ModelView:
+    """Return the busiest model that the path and ``?version=&environment=`` name.
+
+    Raises 404 with a sentence that says what there is instead.
+    """
+    name = request.path_params["name"]
+    named = [model for model in known if handle(model.key.model) == name]
+    if not named:
+        raise HTTPException(404, f"no model {name[:80]!r} has been seen; / lists those that have")
+    wanted = {part: request.query_params[part] for part in ("version", "environment") if part in request.query_params}
+    for model in named:
+        if all(handle(getattr(model.key, part)) == value for part, value in wanted.items()):
+            return model
+    asked = " and ".join(f"{part} {value[:80]!r}" for part, value in wanted.items())
+    raise HTTPException(404, f"model {name[:80]!r} has no {asked}; /models/{name[:80]} shows what it has")
+
+
+def no_window(model: ModelView, window: str) -> str:
+    """Say that a model has no window of this name, and which it has."""
+    return f"{window[:80]!r} is no window of this model; it has {', '.join(model.windows) or 'none yet'}"
+
+
+def _model(model: ModelView) -> dict[str, Any]:
+    baseline = model.baseline
+    return {
+        "model": model.key.model,
+        "version": model.key.version,
+        "environment": model.key.environment,
+        "task": model.task.kind,
+        "classes": list(model.task.classes),
+        "positive_class": model.task.positive_class,
+        "rows": model.rows,
+        "first": iso(model.first),
+        "last": iso(model.last),
+        "received": iso(model.received),
+        "by_class": model.by_class,
+        "outcomes": model.outcomes,
+        "pending": model.pending,
+        "timezone": model.timezone,
+        "baseline": None
+        if baseline is None
+        else {
+            "source": baseline.source,
+            "digest": baseline.digest,
+            "rows": baseline.rows,
+            "features": list(baseline.features),
+            "learned": baseline.learned,
+            "needed": baseline.needed,
+        },
+        "hints": list(model.hints),
+        "windows": {
+            name: {
+                "closed": _brief(next((e for e in reversed(known) if e.closed), None)),
+                "open": _brief(next((e for e in reversed(known) if not e.closed), None)),
+                "rows": [evaluation.rows for evaluation in known[-40:]],
+            }
+            for name, known in model.windows.items()
+        },
+    }
+
+
+def _brief(evaluation: Evaluation | None) -> dict[str, Any] | None:
+    """A window without its features: what a table of models shows of it."""
+    if evaluation is None:
+        return None
+    psi = evaluation.score.methods.get("psi") if evaluation.score else None
+    return {
+        "start": iso(evaluation.window.start),
+        "end": iso(evaluation.window.end),
+        "rows": evaluation.rows,
+        "closed": evaluation.closed,
+        "state": overall(evaluation),
+        "drift": {
+            "drifted": drifted(evaluation),
+            "compared": compared(evaluation),
+            "share": known_number(evaluation.share),
+            "score_psi": None if psi is None else known_number(psi.value),
+        },
+        "performance": {
+            name: {"value": known_number(metric.value), "rows": metric.rows, "source": metric.source}
+            for name, metric in evaluation.realized.items()
+        },
+        "outcomes": {"rows": evaluation.outcome_rows, "coverage": known_number(evaluation.coverage)},
+    }
+
+
+def known_number(value: float | None) -> float | None:
+    """Return a number that JSON can say; None for NaN and infinities."""
+    return value if value is not None and math.isfinite(value) else None

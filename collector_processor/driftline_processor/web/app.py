@@ -1,0 +1,120 @@
+"""The web application: pages, ``/metrics``, ``/api``, ``/healthz``, ``/readyz`` and ``POST /v1/outcomes``.
+
+Nothing here changes state except the outcome API, which is a POST; every other route answers GET and HEAD alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from driftline_processor.runtime.health import Health
+from driftline_processor.runtime.view import View
+
+from . import api, metrics, outcomes, pages
+
+HERE = Path(__file__).parent
+
+SECURITY_HEADERS = {
+    # Scripts and styles are files of our own: a model's name that is a script stays text even if escaping failed.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+}
+
+
+def create_app(
+    view: View,
+    submit_outcomes: outcomes.SubmitOutcomes,
+    health: Health,
+    addresses: pages.Addresses = pages.DEFAULT_ADDRESSES,
+    clock: Callable[[], int] = time.time_ns,
+) -> Starlette:
+    """Build the application over what there is to see.
+
+    ``view``: read on every request, in a thread. ``submit_outcomes``: see :func:`outcomes.routes`. ``health``: its
+    reasons are what ``/readyz`` answers. ``addresses``: of the OTLP receivers, for the page that says how to start.
+    ``clock``: unix nanoseconds.
+    """
+
+    def home(request: Request) -> Response:
+        return pages.models(request, view.models(), clock(), addresses)
+
+    def model(request: Request) -> Response:
+        return pages.model(request, view.models(), clock())
+
+    def list_models(_: Request) -> Response:
+        return api.models(view.models())
+
+    def list_evaluations(request: Request) -> Response:
+        return api.evaluations(request, view.models())
+
+    def scrape(request: Request) -> Response:
+        return metrics.scrape(request, view)
+
+    def ready(_: Request) -> Response:
+        reasons = health.reasons()
+        return JSONResponse({"ready": not reasons, "reasons": reasons}, status_code=503 if reasons else 200)
+
+    return Starlette(
+        routes=[
+            Route("/", home),
+            Route("/models/{name:path}", model),
+            Route("/metrics", scrape),
+            Route("/api/v1/models", list_models),
+            Route("/api/v1/models/{name:path}/evaluations", list_evaluations),
+            Route("/healthz", lambda _: PlainTextResponse("ok\n")),
+            Route("/readyz", ready),
+            *outcomes.routes(submit_outcomes, clock),
+            Mount("/static", StaticFiles(directory=HERE / "static")),
+        ],
+        middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={HTTPException: _sentence, Exception: _sentence},
+    )
+
+
+class SecurityHeaders:
+    """Add :data:`SECURITY_HEADERS` to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and the answer back with its headers."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+async def _sentence(request: Request, error: Exception) -> Response:
+    """Answer an error as a page to a browser, and as JSON to a program."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = error.headers if isinstance(error, HTTPException) else None
+    detail = error.detail if isinstance(error, HTTPException) else "this page failed; the processor's log says why"
+    if status == 404 and detail == "Not Found":
+        detail = f"there is nothing at {request.url.path[:200]}; start at /"
+    if request.url.path.startswith(("/api/", "/v1/")) or request.method not in ("GET", "HEAD"):
+        return JSONResponse({"error": detail}, status_code=status, headers=headers)
+    return await run_in_threadpool(pages.failure, request, status, detail)

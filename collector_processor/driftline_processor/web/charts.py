@@ -1,0 +1,220 @@
+"""Charts over windows of time: traffic, states, performance. Gaps are gaps; an unknown value is never drawn as 0."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from markupsafe import Markup
+
+from driftline_processor.core.evaluation import Evaluation, Metric, TargetDrift
+
+from . import svg
+from .words import compact, count, metric_word, number, overall, percent, short, span, state_word, tick, verdict
+
+Address = Callable[[Evaluation], str]
+"""Evaluation → the address of its window's page."""
+
+
+def sparkline(evaluations: Sequence[Evaluation]) -> Markup:
+    """Draw rows per window as bars, the newest on the right, the open one hollow."""
+    shown = evaluations[-40:]
+    most = max((evaluation.rows for evaluation in shown), default=0) or 1
+    step = 160 / max(len(shown), 12)
+    left = 160 - step * len(shown)
+    marks = []
+    for place, evaluation in enumerate(shown):
+        height = max(30 * evaluation.rows / most, 1.0 if evaluation.rows else 0)
+        css = "bar" if evaluation.closed else "bar open"
+        marks.append(svg.rect(left + place * step, 31 - height, step * 0.8, height, css))
+    rows = count(shown[-1].rows) if shown else "no"
+    return svg.picture(160, 32, marks, f"rows per window, {rows} in the newest", "sparkline")
+
+
+def strip(evaluations: Sequence[Evaluation], chosen: Evaluation, address: Address, timezone: str) -> Markup:
+    """Draw the timeline that a window is chosen from: a bar per window, as high as its rows, coloured by its state."""
+    most = max(evaluation.rows for evaluation in evaluations) or 1
+    step = 1000 / max(len(evaluations), 8)
+    marks = []
+    for place, evaluation in enumerate(evaluations):
+        state = overall(evaluation)
+        height = max(64 * evaluation.rows / most, 3)
+        what = verdict(evaluation) if evaluation.closed else "open, " + verdict(evaluation)
+        title = f"{span(evaluation.window, timezone)}: {count(evaluation.rows)} rows, {what}"
+        css = f"bar state-{state}" + ("" if evaluation.closed else " open")
+        marks.append(
+            svg.link(
+                address(evaluation),
+                [
+                    svg.rect(place * step, 0, step, 76, "ground chosen" if evaluation is chosen else "ground", title),
+                    svg.rect(place * step + step * 0.1, 72 - height, step * 0.8, height, css, title),
+                ],
+                title,
+            )
+        )
+    return svg.picture(1000, 76, marks, "windows over time; choose one", "strip", stretch=True)
+
+
+def performance(
+    metric: str,
+    evaluations: Sequence[Evaluation],
+    chosen: Evaluation,
+    reference: Metric | None,
+    address: Address,
+    timezone: str,
+) -> Markup:
+    """Draw one metric over windows, the baseline's value as a line across, and coverage as bars underneath.
+
+    The line is broken where a window is missing or its value unknown; an open window is a hollow dot.
+    """
+    left, right, top, bottom = 46.0, 352.0, 14.0, 118.0
+    first, last = evaluations[0].window.start, evaluations[-1].window.end
+    values = [_value(evaluation, metric) for evaluation in evaluations]
+    known = [value for value in values if value is not None]
+    expected = None if reference is None else _finite(reference.value)
+    low, high = _range([*known, *([] if expected is None else [expected])])
+
+    def x(time: float) -> float:
+        return left + (right - left) * (time - first) / max(last - first, 1)
+
+    def y(value: float) -> float:
+        return bottom - (bottom - top) * (value - low) / (high - low)
+
+    marks = [svg.line(left, y(value), right, y(value), "grid") for value in (low, (low + high) / 2, high)]
+    marks += [svg.text(left - 5, y(value) + 3.5, number(value), "axis", "end") for value in (low, high)]
+    start, end = chosen.window.start, chosen.window.end
+    marks.append(svg.rect(x(start), top - 8, x(end) - x(start), bottom - top + 32, "chosen"))
+    if expected is not None:
+        marks.append(svg.line(left, y(expected), right, y(expected), "was"))
+        above = y(expected) - 4 if y(expected) > top + 12 else y(expected) + 11
+        marks.append(svg.text(right, above, f"baseline {number(expected)}", "axis", "end"))
+    marks += [svg.path(run, "line") for run in _runs(evaluations, values, x, y)]
+    radius = 3.0 if len(evaluations) <= 40 else 2.0
+    for evaluation, value in zip(evaluations, values, strict=True):
+        coverage = evaluation.coverage or 0.0
+        begin, width = x(evaluation.window.start), x(evaluation.window.end) - x(evaluation.window.start)
+        known_share = f"outcomes for {percent(evaluation.coverage)} of {count(evaluation.rows)} rows"
+        title = f"{span(evaluation.window, timezone)}: {metric_word(metric)} {number(value)}, {known_share}"
+        parts = [
+            svg.rect(begin + width * 0.08, bottom + 8, width * 0.84, 14, "coverage ground", title),
+            svg.rect(begin + width * 0.08, bottom + 22 - 14 * coverage, width * 0.84, 14 * coverage, "coverage", title),
+        ]
+        if value is not None:
+            css = "dot" if evaluation.closed else "dot open"
+            size = radius + 1.5 if evaluation is chosen else radius
+            parts.append(svg.dot(begin + width / 2, y(value), size, css, title))
+        marks.append(svg.link(address(evaluation), parts, title))
+    marks.append(svg.text(left - 5, bottom + 19, "outcomes", "axis", "end"))
+    marks += _ticks(evaluations, left, right, bottom + 36, timezone)
+    newest = number(known[-1]) if known else "unknown"
+    return svg.picture(360, 158, marks, f"{metric_word(metric)} over time, newest {newest}", "chart")
+
+
+def heat(evaluations: Sequence[Evaluation], features: Sequence[str], chosen: Evaluation, timezone: str) -> Markup:
+    """Draw a row per feature and a column per window, coloured by state and size: what drifts, and since when."""
+    label, width, row = 150.0, 720.0, 16.0
+    step = (width - label) / max(len(evaluations), 8)
+    height = row * len(features) + 20
+    marks = []
+    for down, name in enumerate(features):
+        marks.append(svg.text(label - 8, down * row + 12, short(name, 22), "axis", "end"))
+        for across, evaluation in enumerate(evaluations):
+            target = evaluation.features.get(name)
+            if target is not None:
+                title = f"{short(name, 40)}, {span(evaluation.window, timezone)}: {_how_far(target)}"
+                css = f"cell {_shade(target)}" + ("" if evaluation.closed else " open")
+                marks.append(svg.rect(label + across * step + 0.5, down * row + 1, step - 1, row - 2, css, title))
+    place = next((place for place, evaluation in enumerate(evaluations) if evaluation is chosen), None)
+    if place is not None:
+        marks.append(svg.rect(label + place * step, 0, step, height - 20, "frame"))
+    marks += _ticks(evaluations, label, label + step * len(evaluations), height - 6, timezone)
+    return svg.picture(width, height, marks, "drift of each feature in each window", "heat")
+
+
+def trend(name: str, evaluations: Sequence[Evaluation], chosen: Evaluation) -> Markup:
+    """Draw a feature's PSI over windows as dots and a line, so that a card says since when."""
+    targets = [evaluation.features.get(name) for evaluation in evaluations]
+    values = [_psi(target) for target in targets]
+    most = max([value for value in values if value is not None] + [0.25])
+    step = 160 / max(len(evaluations), 2)
+    points = [
+        ((place + 0.5) * step, 26 - 22 * min(max(value, 0) / most, 1) if value is not None else None)
+        for place, value in enumerate(values)
+    ]
+    marks = [svg.line(0, 26 - 22 * level / most, 160, 26 - 22 * level / most, "grid") for level in (0.0, 0.1, 0.25)]
+    run: list[tuple[float, float]] = []
+    for x, y in points:
+        if y is not None:
+            run.append((x, y))
+        elif run:
+            marks.append(svg.path(run, "line"))
+            run = []
+    if run:
+        marks.append(svg.path(run, "line"))
+    for (x, y), target, evaluation in zip(points, targets, evaluations, strict=True):
+        if y is not None and target is not None and (evaluation is chosen or len(evaluations) <= 40):
+            marks.append(svg.dot(x, y, 3 if evaluation is chosen else 1.6, f"dot state-{target.state}"))
+    return svg.picture(160, 30, marks, f"PSI over {len(evaluations)} windows", "sparkline")
+
+
+def _value(evaluation: Evaluation, metric: str) -> float | None:
+    found = evaluation.realized.get(metric)
+    return None if found is None else _finite(found.value)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _psi(target: TargetDrift | None) -> float | None:
+    method = None if target is None else target.methods.get("psi")
+    return None if method is None else _finite(method.value)
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    """A range with some air, and never one of no height: a constant metric is a line in the middle."""
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    air = (high - low) * 0.12 or max(abs(high) * 0.1, 1e-9)
+    return low - air if low < 0 or low - air > 0 else 0.0, high + air
+
+
+def _runs(
+    evaluations: Sequence[Evaluation],
+    values: Sequence[float | None],
+    x: Callable[[float], float],
+    y: Callable[[float], float],
+) -> list[list[tuple[float, float]]]:
+    """Split into stretches of windows that follow on each other and whose value is known."""
+    runs: list[list[tuple[float, float]]] = []
+    end = None
+    for evaluation, value in zip(evaluations, values, strict=True):
+        if value is None:
+            end = None
+            continue
+        if evaluation.window.start != end:
+            runs.append([])
+        runs[-1].append(((x(evaluation.window.start) + x(evaluation.window.end)) / 2, y(value)))
+        end = evaluation.window.end
+    return [run for run in runs if len(run) > 1]
+
+
+def _ticks(evaluations: Sequence[Evaluation], left: float, right: float, y: float, timezone: str) -> list[Markup]:
+    first, last = evaluations[0].window, evaluations[-1].window
+    if len(evaluations) == 1:
+        return [svg.text((left + right) / 2, y, tick(first, timezone), "axis", "middle")]
+    return [svg.text(left, y, tick(first, timezone), "axis"), svg.text(right, y, tick(last, timezone), "axis", "end")]
+
+
+def _shade(target: TargetDrift) -> str:
+    """The class of a heat map's cell: only what is in state drift has a size; the rest is at most a wash."""
+    return f"drift-{target.size or 'small'}" if target.state == "drift" else f"is-{target.state}"
+
+
+def _how_far(target: TargetDrift) -> str:
+    psi = _psi(target)
+    words = [state_word(target.state)]
+    if target.state == "drift" and target.size:
+        words.append(target.size)
+    if psi is not None:
+        words.append(f"PSI {number(psi)}")
+    return ", ".join([*words, f"{compact(target.rows)} rows"])

@@ -1,0 +1,214 @@
+"""The pages: which window is chosen, in what order things are shown, and where every link leads.
+
+Templates print; what they print is decided here and worded in :mod:`words`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from driftline_processor.core.evaluation import Evaluation, State, TargetDrift
+from driftline_processor.core.window import closes_at
+from driftline_processor.runtime.view import ModelView
+
+from . import charts, words
+from .api import find, no_window
+from .distributions import distribution
+from .outcome_rows import Unusable, instant_of
+
+STRIP = 60
+"""Windows on one timeline: a day and a half of hours, two months of days."""
+
+CARDS = 100
+"""Features drawn on one page, the most drifted first; the API has all."""
+
+HEAT = 40
+"""Features in the overview of what drifts since when."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the OTLP receivers listen, for the page that says how to send the first prediction."""
+
+    grpc: str = "127.0.0.1:4317"
+    http: str = "127.0.0.1:4318"
+
+
+DEFAULT_ADDRESSES = Addresses()
+
+
+def models(request: Request, known: Sequence[ModelView], now: int, addresses: Addresses) -> Response:
+    """Answer the page of all models, or how to send the first prediction when there is none."""
+    if not known:
+        return _page("first.html", now=now, host=request.url.netloc, addresses=addresses)
+    return _page("models.html", now=now, models=[_summary(model) for model in known])
+
+
+def model(request: Request, known: Sequence[ModelView], now: int) -> Response:
+    """Answer the page of one model in one window.
+
+    ``?version=&environment=`` choose among models of one name, ``window=`` the length and ``at=`` the window that holds
+    a moment (ISO 8601 or unix time); without it the newest closed one. Raises 404 for what there is not.
+    """
+    found = find(request, known)
+    same = [other for other in known if other.key.model == found.key.model]
+    name = request.query_params.get("window") or _default_window(found)
+    everything = found.windows.get(name)
+    if everything is None and name:
+        raise HTTPException(404, no_window(found, name))
+    context: dict[str, Any] = {"now": now, "model": found, "same": same, "window": name}
+    if not everything:
+        return _page("model.html", **context, chosen=None)
+    chosen = _chosen(everything, request.query_params.get("at"), found.timezone)
+    place = everything.index(chosen)
+    begin = max(min(place - STRIP // 2, len(everything) - STRIP), 0)
+    shown = everything[begin : begin + STRIP]
+    ranked = rank(chosen.features.values())
+    return _page(
+        "model.html",
+        **context,
+        chosen=chosen,
+        shown=shown,
+        earlier=everything[place - 1] if place else None,
+        later=everything[place + 1] if place + 1 < len(everything) else None,
+        first=everything[0],
+        last=everything[-1],
+        ranked=ranked[:CARDS],
+        left_out=max(len(ranked) - CARDS, 0),
+        heated=_heated(shown, ranked)[:HEAT],
+        metrics=_metrics(shown),
+        reference=_reference(chosen, shown),
+        closes=closes_at(chosen.window),
+        at=lambda evaluation: address(found, name, evaluation),
+    )
+
+
+def failure(request: Request, status: int, sentence: str) -> Response:
+    """Answer an error as a page."""
+    return _page("failure.html", status, now=0, code=status, sentence=sentence, path=request.url.path)
+
+
+def address(
+    model: ModelView, window: str = "", evaluation: Evaluation | None = None, target: str = "", page: str = "/models/"
+) -> str:
+    """Return the address of a model's page, of one window of it, of one feature or metric on it.
+
+    ``target``: the id of an element there, see :func:`anchor`.
+    """
+    asked = {
+        "version": words.handle(model.key.version),
+        "environment": words.handle(model.key.environment),
+        "window": window,
+        "at": words.iso(evaluation.window.start) if evaluation else "",
+    }
+    query = urlencode({key: value for key, value in asked.items() if value})
+    fragment = "#" + quote(target, safe="") if target else ""
+    return page + quote(words.handle(model.key.model), safe="") + ("?" + query if query else "") + fragment
+
+
+def anchor(kind: str, name: str) -> str:
+    """Return the id of a feature's or metric's element: no spaces, and short whatever the name.
+
+    >>> anchor("feature", "wind speed")
+    'feature-wind_speed'
+    """
+    return "-".join([kind, *("_".join(words.handle(name).split()),)])
+
+
+def rank(targets: Sequence[TargetDrift] | Any) -> list[TargetDrift]:
+    """Order targets by what matters: those in drift first, and the farthest from the baseline first among equals."""
+    order: dict[State, int] = {"drift": 0, "ok": 1, "blind": 2, "too_few_rows": 3, "no_baseline": 4}
+
+    def distance(target: TargetDrift) -> float:
+        psi = target.methods.get("psi")
+        value = psi.value if psi is not None and psi.value is not None else target.effect
+        return -(value or 0.0)
+
+    return sorted(targets, key=lambda target: (order.get(target.state, 5), distance(target), target.name))
+
+
+def _summary(model: ModelView) -> dict[str, Any]:
+    name = _default_window(model)
+    known = model.windows.get(name, [])
+    closed = [evaluation for evaluation in known if evaluation.closed]
+    measured = next((e for e in reversed(closed) if any(m.value is not None for m in e.realized.values())), None)
+    return {
+        "model": model,
+        "window": name,
+        "address": address(model),
+        "known": known,
+        "newest": closed[-1] if closed else None,
+        "open": known[-1] if known and not known[-1].closed else None,
+        "measured": measured,
+        "metrics": words.metric_names(measured.realized)[:2] if measured else [],
+    }
+
+
+def _default_window(model: ModelView) -> str:
+    """The longest window that has closed at least once, else the shortest: what says most, and soonest."""
+    length = {name: known[-1].window.end - known[-1].window.start for name, known in model.windows.items() if known}
+    closed = [name for name in length if any(evaluation.closed for evaluation in model.windows[name])]
+    if closed:
+        return max(closed, key=lambda name: length[name])
+    return min(length, key=lambda name: length[name]) if length else next(iter(model.windows), "")
+
+
+def _chosen(known: Sequence[Evaluation], at: str | None, timezone: str) -> Evaluation:
+    if not at:
+        return next((evaluation for evaluation in reversed(known) if evaluation.closed), known[-1])
+    try:
+        time = instant_of(at, "at")
+    except Unusable as reason:
+        raise HTTPException(400, str(reason)) from None
+    for evaluation in known:
+        if evaluation.window.start <= time < evaluation.window.end:
+            return evaluation
+    first, last = words.moment(known[0].window.start, timezone), words.moment(known[-1].window.end, timezone)
+    raise HTTPException(404, f"no window with predictions holds {at[:80]}; there are some from {first} to {last}")
+
+
+def _heated(shown: Sequence[Evaluation], ranked: Sequence[TargetDrift]) -> list[str]:
+    """Features by how often they drift in the windows shown, then as ranked in the chosen one."""
+    times: dict[str, int] = {target.name: 0 for target in ranked}
+    for evaluation in shown:
+        for name, target in evaluation.features.items():
+            times[name] = times.get(name, 0) + (target.state == "drift")
+    return sorted(times, key=lambda name: -times[name])
+
+
+def _metrics(shown: Sequence[Evaluation]) -> list[str]:
+    everything = {name: metric for evaluation in shown for name, metric in evaluation.realized.items()}
+    return words.metric_names(everything)
+
+
+def _reference(chosen: Evaluation, shown: Sequence[Evaluation]) -> Mapping[str, Any]:
+    return next((evaluation.reference for evaluation in (chosen, *reversed(shown)) if evaluation.reference), {})
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.globals.update(words=words, charts=charts, distribution=distribution, address=address, anchor=anchor)
+    return templates
+
+
+def _page(template: str, status: int = 200, /, **context: Any) -> Response:
+    page = _templates().get_template(template).render(context)
+    # A half surrogate in a name from the wire cannot be encoded; it is shown as a question mark.
+    return HTMLResponse(page.encode("utf-8", "replace"), status_code=status, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,314 @@
+"""Numbers, times and names as people read them: the filters of the templates.
+
+An unknown value is the word "unknown" or a dash, never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import xxhash
+from driftline.tables import ModelKey
+
+from driftline_processor.core.evaluation import Evaluation, Metric, State, TargetDrift, Window
+
+UNKNOWN = "–"
+
+MINUS = "−"
+
+SHOWN = 80
+"""Characters of a name that a page shows; the rest is behind an ellipsis."""
+
+LINKED = 200
+"""Characters of a name that fit in an address; longer names are addressed by a digest."""
+
+STATE_WORDS: dict[State, str] = {
+    "ok": "no drift",
+    "drift": "drift",
+    "too_few_rows": "too few rows",
+    "blind": "cannot tell",
+    "no_baseline": "no baseline",
+}
+
+METRIC_WORDS: dict[str, str] = {
+    "log_loss": "log loss",
+    "roc_auc": "ROC AUC",
+    "f1": "F1",
+    "brier": "Brier score",
+    "mae": "mean absolute error",
+    "rmse": "root mean squared error",
+    "r2": "R²",
+    "ks": "KS",
+    "psi": "PSI",
+    "js": "Jensen-Shannon",
+    "chi2": "chi-square",
+}
+
+_METRIC_ORDER = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "precision", "recall", "f1", "brier")
+
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse", "mse"})
+
+
+def number(value: float | None) -> str:
+    """Write a value with three or four digits that matter; a dash when it is unknown.
+
+    >>> number(0.12345), number(1234.5), number(-2.0), number(None), number(0.0000012)
+    ('0.1235', '1,234', '−2', '–', '1.2e−06')
+    """
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= 1e15 or size < 1e-3:
+        text = f"{value:.2g}"
+    elif size >= 1000:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.4g}"
+    return text.replace("-", MINUS)
+
+
+def count(value: float | None) -> str:
+    """Write a whole number with thousands separated.
+
+    >>> count(56965)
+    '56,965'
+    """
+    return UNKNOWN if value is None else f"{value:,.0f}"
+
+
+def compact(value: float) -> str:
+    """Write a count in at most four characters.
+
+    >>> compact(999), compact(5693), compact(56965), compact(2_400_000)
+    ('999', '5.7k', '57k', '2.4M')
+    """
+    for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            scaled = value / limit
+            return f"{scaled:.1f}{unit}" if scaled < 9.95 else f"{scaled:.0f}{unit}"
+    return f"{value:.0f}"
+
+
+def percent(share: float | None) -> str:
+    """Write a share; what is nearly all or nearly nothing is never rounded to it.
+
+    >>> percent(0.974), percent(0.9999), percent(0.0001), percent(1), percent(0), percent(None)
+    ('97.4 %', '> 99.9 %', '< 0.1 %', '100 %', '0 %', '–')
+    """
+    if share is None or not math.isfinite(share):
+        return UNKNOWN
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1:
+        return "> 99.9 %"
+    return f"{share * 100:.3g} %"
+
+
+def p_value(value: float | None) -> str:
+    """Write a p-value.
+
+    >>> p_value(0.0321), p_value(1e-30), p_value(0.9999)
+    ('p = 0.032', 'p < 0.0001', 'p = 1')
+    """
+    if value is None:
+        return "p unknown"
+    return "p < 0.0001" if value < 0.0001 else f"p = {value:.2g}"
+
+
+def ago(then: int, now: int) -> str:
+    """Say how long ago a moment was, both unix nanoseconds.
+
+    >>> ago(0, 90 * 10**9), ago(0, 3 * 86400 * 10**9), ago(10**9, 0)
+    ('1 min ago', '3 days ago', 'now')
+    """
+    seconds = (now - then) / 1e9
+    if seconds < 2:
+        return "now"
+    if seconds < 60:
+        return f"{seconds:.0f} s ago"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min ago"
+    if seconds < 2 * 86_400:
+        return f"{seconds // 3600:.0f} h ago"
+    return f"{seconds // 86_400:.0f} days ago"
+
+
+def moment(time: int, timezone: str = "UTC") -> str:
+    """Write unix nanoseconds as minutes of a time zone's clock.
+
+    >>> moment(1372636800 * 10**9)
+    '2013-07-01 00:00'
+    """
+    return _local(time, timezone).strftime("%Y-%m-%d %H:%M")
+
+
+def iso(time: int) -> str:
+    """Write unix nanoseconds as an address and an API say them.
+
+    >>> iso(1372636800 * 10**9)
+    '2013-07-01T00:00:00Z'
+    """
+    return datetime.fromtimestamp(time // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def span(window: Window, timezone: str = "UTC") -> str:
+    """Name a window as a calendar does.
+
+    >>> span(Window("1d", 1372636800 * 10**9, 1372723200 * 10**9))
+    'Mon 1 July 2013'
+    >>> span(Window("1h", 1372636800 * 10**9, 1372640400 * 10**9))
+    '1 July 2013, 00:00 – 01:00'
+    >>> span(Window("1mo", 1372636800 * 10**9, 1375315200 * 10**9))
+    'July 2013'
+    """
+    start, end = _local(window.start, timezone), _local(window.end, timezone)
+    if window.name == "1d":
+        return f"{start:%a} {start.day} {start:%B %Y}"
+    if window.name == "1mo":
+        return f"{start:%B %Y}"
+    if window.name.endswith(("d", "w", "mo")):
+        last = _local(window.end - 1, timezone)
+        return f"{start.day} {start:%b %Y} – {last.day} {last:%b %Y}"
+    day = f"{start.day} {start:%B %Y}, {start:%H:%M}"
+    return (
+        f"{day} – {end:%H:%M}"
+        if window.end - window.start <= 86_400 * 10**9
+        else f"{day} – {moment(window.end, timezone)}"
+    )
+
+
+def tick(window: Window, timezone: str = "UTC") -> str:
+    """Name a window in the few characters that an axis has.
+
+    >>> tick(Window("1d", 1372636800 * 10**9, 1372723200 * 10**9))
+    '1 Jul'
+    """
+    start = _local(window.start, timezone)
+    if window.name.endswith("mo"):
+        return f"{start:%b %Y}"
+    if window.name.endswith(("d", "w")):
+        return f"{start.day} {start:%b}"
+    return f"{start:%H:%M}" if (start.hour, start.minute) != (0, 0) else f"{start.day} {start:%b}"
+
+
+def short(name: str, length: int = SHOWN) -> str:
+    """Cut a name that came from the wire to what a page can show, and make what is invisible in it visible.
+
+    >>> short("x" * 1_000_000, 5), short("a\\u202eb")
+    ('xxxx…', 'a�b')
+    """
+    name = "".join(letter if letter.isprintable() else "\ufffd" for letter in name[: length + 1])
+    return name if len(name) <= length else name[: length - 1] + "…"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name the first ten of many.
+
+    >>> listed(["a", "b"]), listed(["x"] * 12)
+    ('a, b', 'x, x, x, x, x, x, x, x, x, x and 2 more')
+    """
+    more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+    return ", ".join(short(name, 40) for name in names[:10]) + more
+
+
+@lru_cache(maxsize=4096)
+def handle(name: str) -> str:
+    """Return what stands for a name in an address: itself, or its beginning and a digest when it is long.
+
+    >>> handle("churn"), handle("x" * 1000)[198:]
+    ('churn', 'xx~c0a4877b962cba82')
+    """
+    if len(name) <= LINKED:
+        return name
+    return f"{name[:LINKED]}~{xxhash.xxh3_64_hexdigest(name.encode('utf-8', 'surrogatepass'))}"
+
+
+def model_name(key: ModelKey) -> str:
+    """Name a model with its version and environment.
+
+    >>> model_name(ModelKey("churn", "v2", "prod"))
+    'churn v2 prod'
+    """
+    return " ".join(short(part) for part in (key.model, key.version, key.environment) if part)
+
+
+def state_word(state: State) -> str:
+    """Say a drift state in words."""
+    return STATE_WORDS.get(state, state.replace("_", " "))
+
+
+def metric_word(name: str) -> str:
+    """Say a metric's or method's name in words.
+
+    >>> metric_word("log_loss"), metric_word("predicted_rate")
+    ('log loss', 'predicted rate')
+    """
+    return METRIC_WORDS.get(name, short(name.replace("_", " ")))
+
+
+def metric_names(metrics: dict[str, Metric]) -> list[str]:
+    """Return the names of metrics in the order in which people ask for them."""
+    known = [name for name in _METRIC_ORDER if name in metrics]
+    return known + [name for name in metrics if name not in known]
+
+
+def better(metric: str, value: float, reference: float) -> bool | None:
+    """Whether a value is better than the reference; None when neither direction is good, or they are equal.
+
+    >>> better("log_loss", 0.6, 0.5), better("roc_auc", 0.7, 0.6), better("predicted_rate", 0.1, 0.2)
+    (False, True, None)
+    """
+    if value == reference or metric not in _METRIC_ORDER:
+        return None
+    return (value < reference) == (metric in LOWER_IS_BETTER)
+
+
+def drifted(evaluation: Evaluation) -> int:
+    """Count the features in state drift."""
+    return sum(target.state == "drift" for target in evaluation.features.values())
+
+
+def compared(evaluation: Evaluation) -> int:
+    """Count the features that could be compared with the baseline."""
+    return sum(target.state in ("ok", "drift") for target in evaluation.features.values())
+
+
+def overall(evaluation: Evaluation) -> State:
+    """Return the one state that stands for a window: drift when anything drifts, else the least sure one."""
+    targets: list[TargetDrift] = [*evaluation.features.values()]
+    targets += [target for target in (evaluation.score, evaluation.predicted) if target is not None]
+    states = {target.state for target in targets}
+    order: tuple[State, ...] = ("drift", "ok", "blind", "too_few_rows")
+    return next((state for state in order if state in states), "no_baseline")
+
+
+def verdict(evaluation: Evaluation) -> str:
+    """Say in a few words what a window's drift comes to."""
+    n, of = drifted(evaluation), compared(evaluation)
+    state = overall(evaluation)
+    if of and n:
+        return f"{n} of {of} features drift"
+    if state == "drift":
+        return "the predictions drift, no feature does"
+    if of:
+        return f"none of {of} features drifts"
+    return state_word(state)
+
+
+@lru_cache(maxsize=64)
+def _zone(timezone: str) -> tzinfo:
+    try:
+        return ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError):
+        return UTC
+
+
+def _local(time: int, timezone: str) -> datetime:
+    # A clock far in the future must not break the page: the calendar ends with the year 9999.
+    return datetime.fromtimestamp(min(max(time // 10**9, 0), 253_402_000_000), _zone(timezone))
