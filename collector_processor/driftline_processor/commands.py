@@ -1,0 +1,186 @@
+"""The commands. What each one needs is imported when it runs: `--help` and `evaluate` start no server's libraries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .files.errors import BadInput
+
+BAD_INPUT = 2
+CROSSED = 3
+
+app = typer.Typer(
+    name="driftline",
+    help="OpenTelemetry for predictive models: drift, late labels and performance.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+baseline_app = typer.Typer(help="What a model is compared with.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(baseline_app, name="baseline")
+
+Data = Annotated[list[Path], typer.Argument(metavar="DATA", help="Files of rows: CSV, Parquet or NDJSON.")]
+Model = Annotated[str, typer.Option(metavar="NAME", help="The model's name.")]
+Version = Annotated[str, typer.Option(metavar="V", help="The model's version.")]
+TaskKind = Annotated[str, typer.Option(metavar="binary|multiclass|regression", help="What the model predicts.")]
+Score = Annotated[str, typer.Option(metavar="COL[,COL]", help="Score column; one per class for multiclass.")]
+Predicted = Annotated[str, typer.Option(metavar="COL", help="The decided class, or the value.")]
+Actual = Annotated[str, typer.Option(metavar="COL", help="What really happened.")]
+Time = Annotated[str, typer.Option(metavar="COL", help="When it was predicted.")]
+Id = Annotated[str, typer.Option("--id", metavar="COL", help="The prediction id, which outcomes refer to.")]
+Classes = Annotated[str, typer.Option(metavar="X,Y", help="The classes, in the order of the score columns.")]
+Positive = Annotated[str, typer.Option(metavar="X", help="The class whose probability the score is.")]
+Threshold = Annotated[float | None, typer.Option(metavar="T", help="The score from which on it is predicted.")]
+Features = Annotated[str, typer.Option(metavar="COL,COL", help="The features; else all other columns.")]
+
+
+@app.command()
+def up(
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="driftline.yaml")] = None,
+    forward: Annotated[str | None, typer.Option(metavar="URL", help="Send everything on to this OTLP URL.")] = None,
+) -> None:
+    """Receive OTLP, evaluate, show the pages, send on."""
+    from .runtime.service import run
+
+    raise typer.Exit(run(config, forward))
+
+
+@app.command()
+def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="driftline.yaml")]) -> None:
+    """Check a configuration; name the key, the rule and the fix."""
+    from .runtime.config import validate_file
+
+    errors = validate_file(file)
+    for error in errors:
+        typer.echo(error, err=True)
+    if errors:
+        raise typer.Exit(BAD_INPUT)
+    typer.echo(f"{file}: the configuration is valid")
+
+
+@app.command()
+def top(
+    url: Annotated[str, typer.Argument(metavar="[URL]", help="A running `driftline up`.")] = "http://127.0.0.1:8780",
+) -> None:
+    """Watch a running processor in the terminal."""
+    from .top import run
+
+    raise typer.Exit(run(url))
+
+
+@app.command()
+def demo(once: Annotated[bool, typer.Option("--once", help="End when the story is told.")] = False) -> None:
+    """Watch a real model drift and go wrong on real flights."""
+    from .demo import run
+
+    raise typer.Exit(run(once))
+
+
+@baseline_app.command("build")
+def build(
+    data: Data,
+    model: Model,
+    task: TaskKind,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the baseline goes (.json).")],
+    version: Version = "",
+    score: Score = "",
+    predicted: Predicted = "",
+    actual: Actual = "",
+    time: Time = "",
+    id: Id = "",
+    classes: Classes = "",
+    positive_class: Positive = "",
+    threshold: Threshold = None,
+    features: Features = "",
+) -> None:
+    """Build a baseline from rows the model was not trained on."""
+    with _one_sentence():
+        from .files.build import build_from_files
+        from .files.roles import ColumnOptions
+
+        columns = (_list(score), predicted, actual, time, id)
+        meaning = (_list(classes), positive_class, threshold, _list(features))
+        baseline = build_from_files(data, ColumnOptions(model, version, task, *columns, *meaning), _say)
+        try:
+            baseline.save(output)
+        except OSError as error:
+            raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
+        rows, count = baseline.pane.rows, len(baseline.bins.features)
+        typer.echo(f"{output}: {count} features of {rows:,} rows; next: driftline evaluate DATA... --baseline {output}")
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    baseline: Annotated[Path, typer.Option(metavar="FILE", help="A built baseline (.json), or rows to compare with.")],
+    outcomes: Annotated[Path | None, typer.Option(metavar="FILE", help="id, actual, and perhaps time, weight.")] = None,
+    window: Annotated[str, typer.Option(metavar="1d", help="Cut the rows into windows of time, in UTC.")] = "",
+    window_rows: Annotated[int | None, typer.Option(metavar="N", min=1, help="Cut the rows into windows of N.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    fail_on: Annotated[
+        list[str] | None, typer.Option(metavar='"PATH OP NUMBER"', help="Exit 3 when true in any window; repeatable.")
+    ] = None,
+    model: Model = "",
+    version: Version = "",
+    task: TaskKind = "",
+    score: Score = "",
+    predicted: Predicted = "",
+    actual: Actual = "",
+    time: Time = "",
+    id: Id = "",
+    classes: Classes = "",
+    positive_class: Positive = "",
+    threshold: Threshold = None,
+    features: Features = "",
+) -> None:
+    """Compare rows with a baseline: drift, and performance where the outcomes are known.
+
+    Columns default to the baseline's. Exit code 0: fine, 3: a --fail-on crossed, 2: bad input.
+    """
+    with _one_sentence():
+        from .core.render import evaluations_to_json
+        from .files.conditions import check, parse
+        from .files.cut import Cut
+        from .files.evaluate_files import evaluate_files
+        from .files.roles import ColumnOptions
+
+        columns = (_list(score), predicted, actual, time, id)
+        meaning = (_list(classes), positive_class, threshold, _list(features))
+        options = ColumnOptions(model, version, task, *columns, *meaning)
+        result = evaluate_files(data, baseline, outcomes, options, Cut(window, window_rows or 0), _say)
+        known = result.baseline
+        conditions = [parse(text, known.bins.features, known.task.kind) for text in fail_on or ()]
+        answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations)
+        if as_json:
+            typer.echo(json.dumps(answer, indent=2))
+        else:
+            from .files.view import show
+
+            show(result.evaluations)
+        if check(conditions, answer["windows"], _say):
+            raise typer.Exit(CROSSED)
+
+
+def _list(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def _say(sentence: str) -> None:
+    typer.echo(f"driftline: {sentence}", err=True)
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Tell bad input in one sentence and exit with 2."""
+    try:
+        yield
+    except BadInput as error:
+        _say(str(error))
+        raise typer.Exit(BAD_INPUT) from error

@@ -1,0 +1,126 @@
+"""`--fail-on "PATH OP NUMBER"`: conditions over a window, PATH as in its JSON."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import BadInput, Say, listed, near, rows
+
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_CONDITION = re.compile(r"\s*(\S.*?)\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*")
+_PLAIN = {("rows",), ("drift", "share"), ("outcomes", "rows"), ("outcomes", "coverage")}
+_LEAF = re.compile(r"(?:(?P<name>.+)\.)?(?P<leaf>rows|state|decided_by|methods\.(?P<method>[^.]+)\.(?:value|p_value))")
+_METRIC_LEAVES = ("value", "low", "high", "rows")
+
+METHODS = ("psi", "ks", "js", "chi2")
+_PROBABLE = ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier")
+METRICS = {"binary": _PROBABLE, "multiclass": _PROBABLE, "regression": ("mae", "rmse", "r2", "bias")}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One parsed condition. ``keys``: the way through a window's JSON."""
+
+    text: str
+    keys: tuple[str, ...]
+    compare: Callable[[float, float], bool]
+    number: float
+
+    def holds(self, window: Mapping[str, Any]) -> bool | None:
+        """Say whether the condition is true in a window (its JSON); None when the value is unknown.
+
+        >>> parse("drift.share > 0.3", (), "").holds({"drift": {"share": 0.5}})
+        True
+        """
+        value: Any = window
+        for key in self.keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return None if value is None else self.compare(float(value), self.number)
+
+
+def parse(text: str, features: Collection[str], kind: str) -> Condition:
+    """Read a condition; a feature's name may contain dots.
+
+    ``features``: the names that may stand in ``drift.features.NAME``. ``kind``: the kind of task, which has its metrics
+    (:data:`METRICS`). Raises :class:`BadInput` when the condition has another form, or its path cannot
+    exist in any window.
+
+    >>> parse("drift.features.a.b.methods.psi.value >= 0.1", ["a.b"], "").keys
+    ('drift', 'features', 'a.b', 'methods', 'psi', 'value')
+    """
+    match = _CONDITION.fullmatch(text)
+    if match is None:
+        raise BadInput(f"--fail-on {text!r}: write PATH OP NUMBER, as in 'drift.share > 0.3'")
+    path, sign, number = match.groups()
+    try:
+        value = float(number)
+    except ValueError:
+        raise BadInput(f"--fail-on {text!r}: '{number}' is no number") from None
+    try:
+        keys = _keys(path, features, METRICS.get(kind, ()))
+    except LookupError as error:
+        raise BadInput(f"--fail-on {text!r}: {error.args[0]}") from None
+    return Condition(text, keys, _OPERATORS[sign], value)
+
+
+def _keys(path: str, features: Collection[str], metrics: Collection[str]) -> tuple[str, ...]:
+    parts = tuple(path.split("."))
+    if parts in _PLAIN:
+        return parts
+    if parts[0] == "performance" and len(parts) == 4 and parts[1] in ("realized", "estimated"):
+        if parts[2] not in metrics:
+            raise LookupError(f"no metric '{parts[2]}'; {near(parts[2], tuple(metrics))}")
+        if parts[3] not in _METRIC_LEAVES:
+            raise LookupError(f"no '{parts[3]}' in a metric; {near(parts[3], _METRIC_LEAVES)}")
+        return parts
+    if parts[0] == "drift" and len(parts) > 2 and parts[1] in ("features", "score", "class"):
+        return (*parts[:2], *_target_keys(".".join(parts[2:]), features if parts[1] == "features" else None))
+    raise LookupError(
+        f"there is no '{path}' in a window; there are rows, drift.share, drift.features.NAME..., drift.score..., "
+        "drift.class..., performance.realized.METRIC.value, outcomes.rows and outcomes.coverage"
+    )
+
+
+def _target_keys(path: str, features: Collection[str] | None) -> tuple[str, ...]:
+    """The keys below ``drift.features`` (where a name comes first) or below ``drift.score`` and ``drift.class``."""
+    match = _LEAF.fullmatch(path)
+    named = match is not None and match["name"] is not None
+    if match is None or named != (features is not None):
+        raise LookupError(f"'{path}' is no value of a target; there are rows and methods.METHOD.value")
+    if features is not None and match["name"] not in features:
+        raise LookupError(f"no feature '{match['name']}'; {near(match['name'], tuple(features))}")
+    if match["leaf"] in ("state", "decided_by"):
+        raise LookupError(f"'{match['leaf']}' is a word; compare a number, such as methods.psi.value or drift.share")
+    if match["method"] is not None and match["method"] not in METHODS:
+        raise LookupError(f"no method '{match['method']}'; there are {listed(METHODS)}")
+    leaf = tuple(match["leaf"].split("."))
+    return leaf if features is None else (match["name"], *leaf)
+
+
+def check(conditions: Sequence[Condition], windows: Sequence[Mapping[str, Any]], say: Say) -> bool:
+    """Say which conditions are true in which closed windows, and which cannot be told; return whether any is true."""
+    crossed = False
+    for condition in conditions:
+        closed = [window for window in windows if window["closed"]]
+        values = [(window, condition.holds(window)) for window in closed]
+        fired = [window for window, holds in values if holds]
+        unknown = sum(holds is None for _, holds in values)
+        if fired:
+            crossed = True
+            first = f", first in the one from {fired[0]['start']}" if len(closed) > 1 and fired[0]["start"] else ""
+            say(f"--fail-on {condition.text!r}: true in {len(fired)} of {rows(len(closed), 'window')}{first}")
+        if unknown:
+            count = f"{unknown} of {rows(len(closed), 'window')}"
+            say(f"--fail-on {condition.text!r}: the value is unknown in {count}, where it never fires")
+    return crossed

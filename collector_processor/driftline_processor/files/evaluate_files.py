@@ -1,0 +1,185 @@
+"""Evaluate files against a baseline: read, fold per window, evaluate.
+
+Features stream through in batches and leave only their panes behind; scores, decisions and truth stay in memory, so
+that performance is exact, from rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.classes import class_codes
+from driftline.fold import fold, fold_by, fold_outcomes
+from driftline.frames import concatenate
+from driftline.pane import Pane, merge
+from driftline.tables import F64, I64, Column, ModelKey, Task
+
+from driftline_processor.core.evaluate import evaluate
+from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.performance import from_rows
+
+from .build import build_from_files
+from .cut import Cut, cut_rows
+from .errors import BadInput, Say, rows
+from .outcomes import join, read_outcomes
+from .roles import ColumnOptions, Roles, find_roles, id_column
+from .rows import Rows, for_task, read_rows, select, tables, take, with_time
+from .source import open_source
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What `driftline evaluate` found: the baseline it used, and one evaluation per window, oldest first."""
+
+    key: ModelKey
+    baseline: Baseline
+    evaluations: list[Evaluation]
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Rows with what was predicted and what happened, as :func:`from_rows` takes them."""
+
+    scores: F64 | None
+    predicted: Column | None
+    actual: Column
+    weight: F64 | None
+
+
+def evaluate_files(
+    data: Sequence[Path], reference: Path, outcomes: Path | None, options: ColumnOptions, cut: Cut, say: Say
+) -> Result:
+    """Evaluate rows against a baseline: ``reference`` is a built one (``.json``) or rows to build one from.
+
+    Every window is closed: nothing more will come. Raises :class:`BadInput` when a file, a column or an option cannot
+    be made sense of.
+    """
+    cut.check()
+    baseline = _baseline(reference, data[0], options, say)
+    if reference.suffix != ".json" or outcomes is not None:
+        options = replace(options, actual="")  # the reference rows had it; the truth of these may come later, or apart
+    task, key = baseline.task, ModelKey(baseline.model, options.version or baseline.version)
+    sources = [open_source(path, {id_column(options, baseline.columns)}, say) for path in data]
+    roles = find_roles(sources, options, task.kind, baseline.columns, say, baseline.bins.features)
+    reads = [for_task(read_rows(source, roles, task.kind), task) for source in sources]
+    if roles.time:
+        reads = [with_time(read, roles.time, say) for read in reads]
+    weights: list[F64 | None] = [None] * len(reads)
+    if outcomes is not None:
+        if not roles.id:
+            raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with --id COL")
+        reads, weights = join(read_outcomes(outcomes, task.kind, say), reads, roles.id, say)
+    _name_strangers(reads, task, say)
+    windows, groups = cut_rows(reads, cut)
+    panes = _fold(reads, roles, key, baseline, groups, len(windows))
+    truths = _truths(reads, weights, groups, len(windows))
+    return Result(
+        key,
+        baseline,
+        [_evaluate(*parts, baseline, key) for parts in zip(windows, panes, truths, strict=True)],
+    )
+
+
+def _baseline(reference: Path, data: Path, options: ColumnOptions, say: Say) -> Baseline:
+    if reference.suffix != ".json":
+        return build_from_files([reference], replace(options, model=options.model or data.name.split(".")[0]), say)
+    try:
+        baseline = Baseline.load(reference)
+    except (ValueError, OSError) as error:
+        raise BadInput(str(error)) from error
+    task = baseline.task
+    for option, given, own in (
+        ("--task", options.task, task.kind),
+        ("--classes", options.classes, task.classes),
+        ("--positive-class", options.positive_class, task.positive_class),
+        ("--threshold", options.threshold, task.threshold),
+    ):
+        if given not in ("", (), None, own):
+            raise BadInput(f"{option}: the baseline {reference} was built with {own!r}; leave the option out")
+    return replace(baseline, model=options.model or baseline.model)
+
+
+def _fold(
+    reads: Sequence[Rows], roles: Roles, key: ModelKey, baseline: Baseline, groups: Sequence[I64], windows: int
+) -> list[Pane]:
+    """Fold all rows into one pane per window, a batch at a time."""
+    total = [Pane() for _ in range(windows)]
+    for read, group in zip(reads, groups, strict=True):
+        start = 0
+        for table in tables(read, roles, key, baseline.task, baseline.bins.features):
+            window = group[start : start + len(table)]
+            start += len(table)
+            if read.usable is not None:
+                table, window = select(table, window >= 0), window[window >= 0]
+            if windows == 1:
+                total[0] = merge([total[0], fold(table, baseline.bins)])
+                continue
+            present, local = np.unique(window, return_inverse=True)
+            for at, pane in zip(present.tolist(), fold_by(table, baseline.bins, local, len(present)), strict=True):
+                total[at] = merge([total[at], pane])
+    for pane in total:
+        pane.parts |= {f"unknown:{name}": pane.parts["rows"][1:2] for name in roles.unknown}
+    return total
+
+
+def _truths(
+    reads: Sequence[Rows], weights: Sequence[F64 | None], groups: Sequence[I64], windows: int
+) -> Iterator[Truth | None]:
+    """Yield the truth of each window; None everywhere when no file has any."""
+    if all(read.actual is None for read in reads):
+        yield from [None] * windows
+        return
+    group = np.concatenate(groups)
+    order = np.argsort(group, kind="stable")
+    ends = np.searchsorted(group[order], np.arange(windows + 1))
+    scores = _stacked([read.scores for read in reads])
+    weight = _stacked(weights)
+    actual = _joined([read.actual for read in reads])
+    predicted = _joined([read.predicted for read in reads])
+    for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
+        which = order[start:end]
+        yield Truth(
+            None if scores is None else scores[which],
+            None if predicted is None else take(predicted, which),
+            Column() if actual is None else take(actual, which),
+            None if weight is None else weight[which],
+        )
+
+
+def _stacked(parts: Sequence[F64 | None]) -> F64 | None:
+    """A column has the same part in every file, or in none."""
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there) if there else None
+
+
+def _joined(parts: Sequence[Column | None]) -> Column | None:
+    there = [part for part in parts if part is not None]
+    return concatenate(there) if there else None
+
+
+def _name_strangers(reads: Sequence[Rows], task: Task, say: Say) -> None:
+    """Name the actual values that are nothing the model could have predicted; they count as not known."""
+    for read in reads:
+        if read.actual is None:
+            continue
+        if task.kind == "regression":
+            strange = np.zeros(0, np.bool_) if read.actual.codes is None else read.actual.codes >= 0
+        else:
+            codes = class_codes(read.actual, task.classes)
+            strange = np.zeros(0, np.bool_) if codes is None else codes == len(task.classes)
+        if strange.any():
+            what = "no number" if task.kind == "regression" else f"none of the classes {', '.join(task.classes)}"
+            say(f"{read.source.path}: {rows(int(strange.sum()))} with an actual that is {what}, taken as not known")
+
+
+def _evaluate(window: Window, pane: Pane, truth: Truth | None, baseline: Baseline, key: ModelKey) -> Evaluation:
+    realized = None
+    if truth is not None:
+        rows_of_truth = (truth.scores, truth.predicted, truth.actual, truth.weight)
+        pane = merge([pane, fold_outcomes(baseline.task, *rows_of_truth)])
+        realized = from_rows(baseline.task, *rows_of_truth)
+    return evaluate(pane, baseline, key, window, True, realized=realized)

@@ -1,0 +1,126 @@
+"""Read a file of outcomes, and find the outcome of every row by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.frames import length
+from driftline.tables import F64, Column
+from numpy.typing import NDArray
+
+from .errors import BadInput, Say, near, rows
+from .rows import Rows, take
+from .source import Source, open_source, readable
+from .times import read_times
+from .values import ids, whole_column
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """n outcomes, one per id. ``actual``: as sent. ``weight``: float64 (n,), None when the file has none."""
+
+    path: str
+    id: Any
+    actual: Column
+    weight: F64 | None
+
+
+def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
+    """Read id, actual and, where there are such columns, time and weight; ``kind``: the kind of task.
+
+    Of several outcomes of one id the last by time holds (without times, the last in the file). Outcomes without id or
+    actual, and those with a weight that is no positive number, are counted, named and left out.
+
+    Raises :class:`BadInput` when the file or one of the two columns cannot be read.
+    """
+    source = open_source(path, {"id"}, say)
+    names = tuple(source.schema.names)
+    for name in ("id", "actual"):
+        if name not in names:
+            raise BadInput(f"{path}: no column '{name}'; {near(name, names)}")
+    with readable(path):
+        id_texts = _one(ids(source.column("id")))
+        actual = whole_column(source.column("actual"), kind == "regression")
+        weight = _weight(source) if "weight" in names else None
+        order = _order(source) if "time" in names else np.arange(source.rows)
+    usable = id_texts.is_valid().to_numpy(zero_copy_only=False) & _given(actual)
+    _name(say, path, ~usable, "without id or actual")
+    if weight is not None:
+        wrong = ~(np.isnan(weight) | ((weight > 0) & np.isfinite(weight)))
+        _name(say, path, wrong & usable, "with a weight that is no positive number")
+        usable &= ~wrong
+    order = order[usable[order]]
+    codes = id_texts.take(pa.array(order)).dictionary_encode()
+    last = np.zeros(len(codes.dictionary), np.intp)
+    last[codes.indices.to_numpy()] = order  # of equal indices numpy keeps the last assignment
+    return Outcomes(str(path), codes.dictionary, take(actual, last), None if weight is None else weight[last])
+
+
+def join(outcomes: Outcomes, reads: Sequence[Rows], name: str, say: Say) -> tuple[list[Rows], list[F64 | None]]:
+    """Give every row the actual of its id, and return the weights in parallel: float64 (n,) per file, NaN = not given.
+
+    ``name``: the rows' id column. What joins nothing is counted and named.
+    """
+    joined: list[Rows] = []
+    weights: list[F64 | None] = []
+    seen = np.zeros(len(outcomes.id), np.bool_)
+    for read in reads:
+        with readable(read.source.path):
+            found = pc.index_in(_one(ids(read.source.column(name))), value_set=outcomes.id)
+        index = found.fill_null(-1).to_numpy().astype(np.intp, copy=False)
+        seen[index[index >= 0]] = True
+        actual = outcomes.actual
+        joined.append(
+            replace(
+                read,
+                actual=Column(
+                    None if actual.numbers is None else np.append(actual.numbers, np.nan)[index],
+                    None if actual.codes is None else np.append(actual.codes, np.int32(-1))[index],
+                    actual.labels,
+                ),
+            )
+        )
+        weights.append(None if outcomes.weight is None else np.append(outcomes.weight, np.nan)[index])
+    strangers = int(np.count_nonzero(~seen))
+    if strangers:
+        example = outcomes.id[int(np.flatnonzero(~seen)[0])].as_py()
+        say(f"{outcomes.path}: {rows(strangers, 'outcome')} of an id that no row has in '{name}', such as {example!r}")
+    return joined, weights
+
+
+def _weight(source: Source) -> F64:
+    values = whole_column(source.column("weight"), True)
+    return np.full(source.rows, np.nan) if values.numbers is None else values.numbers
+
+
+def _order(source: Source) -> NDArray[np.intp]:
+    """Rows from oldest to newest; one without a readable time counts as oldest, equal times stand as they came."""
+    times = read_times(source.column("time"))
+    return np.argsort(np.where(times.readable, times.values, np.iinfo(np.int64).min), kind="stable")
+
+
+def _given(actual: Column) -> NDArray[np.bool_]:
+    given = np.zeros(length(actual), np.bool_)
+    if actual.numbers is not None:
+        given |= ~np.isnan(actual.numbers)
+    if actual.codes is not None:
+        given |= actual.codes >= 0
+    return given
+
+
+def _name(say: Say, path: Path, which: NDArray[np.bool_], what: str) -> None:
+    at = np.flatnonzero(which)
+    if len(at):
+        say(f"{path}: {rows(len(at), 'outcome')} {what} left out: the first is row {int(at[0]) + 1}")
+
+
+def _one(array: pa.Array | pa.ChunkedArray) -> Any:
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    return array

@@ -1,0 +1,146 @@
+"""Which column plays which part: as the options say, else as the baseline knows, else by the name of the part."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from .errors import BadInput, Say, listed, near
+from .source import Source
+from .values import is_comparable, is_nested, is_time
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnOptions:
+    """What the user said about model and columns; empty where nothing was said."""
+
+    model: str = ""
+    version: str = ""
+    task: str = ""
+    score: tuple[str, ...] = ()
+    predicted: str = ""
+    actual: str = ""
+    time: str = ""
+    id: str = ""
+    classes: tuple[str, ...] = ()
+    positive_class: str = ""
+    threshold: float | None = None
+    features: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The columns of each part; empty where there is none.
+
+    ``score``: in the order of the classes. ``unknown``: columns that could be features and that the baseline lacks.
+    """
+
+    features: tuple[str, ...]
+    score: tuple[str, ...] = ()
+    predicted: str = ""
+    actual: str = ""
+    time: str = ""
+    id: str = ""
+    unknown: tuple[str, ...] = ()
+
+
+Columns = Mapping[str, str | Sequence[str]]
+"""Part → the column or columns it had in the reference rows, as a baseline remembers them."""
+
+
+def id_column(options: ColumnOptions, known: Columns) -> str:
+    """The name of the id column, if there is one: it must be known before a CSV is parsed, or 007 becomes 7."""
+    return options.id or "".join(_remembered(known, "id")) or "id"
+
+
+def find_roles(
+    sources: Sequence[Source],
+    options: ColumnOptions,
+    task: str,
+    known: Columns,
+    say: Say,
+    features: Collection[str] | None = None,
+) -> Roles:
+    """Find the columns of every part in all files.
+
+    ``task``: "" when unknown; then nothing is a score, a prediction or an actual. ``known``: the baseline's columns,
+    ``features``: the baseline's features; None when the baseline is data, and every other column is a feature.
+
+    Raises :class:`BadInput` when a column that was asked for is not there.
+    """
+    names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
+    shared = [name for name in names if all(name in source.schema.names for source in sources)]
+    reserved = set(features or ())
+
+    def find(part: str, given: Sequence[str], option: str) -> tuple[str, ...]:
+        for name in given:
+            _demand(sources, name, option)
+        if given:
+            return tuple(given)
+        remembered = _remembered(known, part)
+        if remembered and all(name in shared for name in remembered):
+            return remembered
+        if remembered and part in ("score", "predicted"):
+            say(f"no column '{listed(remembered)}', the baseline's {part}: its drift and the performance are unknown")
+        return (part,) if not remembered and part in shared and part not in reserved else ()
+
+    if not task and (options.score or options.predicted or options.actual):
+        raise BadInput("--task is missing: say whether the score is of a binary, multiclass or regression model")
+    score = find("score", options.score, "--score") if task else ()
+    predicted = find("predicted", _some(options.predicted), "--predicted") if task else ()
+    actual = find("actual", _some(options.actual), "--actual") if task else ()
+    time = find("time", _some(options.time), "--time") or _only_time(sources, shared, reserved)
+    ids = find("id", _some(options.id), "--id")
+    for name in options.features:
+        _demand(sources, name, "--features")
+    taken = {*score, *predicted, *actual, *time, *ids, *reserved}
+    others = [name for name in names if name not in taken]
+    unknown: tuple[str, ...] = ()
+    if options.features:
+        chosen = options.features
+    elif features is None:
+        chosen = _comparable(sources, others, say)
+    else:
+        chosen = tuple(name for name in features if name in names)
+        unknown = _comparable(sources, others, _silent)
+        if features and not chosen:
+            raise BadInput(f"{sources[0].path}: it has none of the baseline's features {listed(sorted(features))}")
+    return Roles(chosen, score, "".join(predicted), "".join(actual), "".join(time), "".join(ids), unknown)
+
+
+def _demand(sources: Sequence[Source], name: str, option: str) -> None:
+    for source in sources:
+        if name not in source.schema.names:
+            raise BadInput(f"{source.path}: no column '{name}' ({option}); {near(name, tuple(source.schema.names))}")
+
+
+def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tuple[str, ...]:
+    """All columns that are numbers or categories; the others are named."""
+    kinds = {name: next(s.schema.field(name).type for s in sources if name in s.schema.names) for name in names}
+    nested = [name for name, kind in kinds.items() if is_nested(kind)]
+    times = [name for name, kind in kinds.items() if is_time(kind)]
+    if nested:
+        say(f"left out, because their values are lists or structures: {listed(nested)}")
+    if times:
+        say(f"left out, because their values are times (name them in --features to compare them): {listed(times)}")
+    return tuple(name for name, kind in kinds.items() if is_comparable(kind))
+
+
+def _silent(sentence: str) -> None:
+    """Columns that are left out of the unknown ones are nobody's business."""
+
+
+def _only_time(sources: Sequence[Source], shared: Sequence[str], reserved: Collection[str]) -> tuple[str, ...]:
+    """The one column whose type says that it holds times, where there is exactly one."""
+    schema = sources[0].schema
+    times = [name for name in shared if name not in reserved and is_time(schema.field(name).type)]
+    return tuple(times) if len(times) == 1 else ()
+
+
+def _remembered(known: Columns, part: str) -> tuple[str, ...]:
+    value = known.get(part, ())
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _some(name: str) -> tuple[str, ...]:
+    return (name,) if name else ()

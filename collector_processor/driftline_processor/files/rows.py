@@ -1,0 +1,142 @@
+"""The rows of one file: its few columns of predictions and truth in memory, its many features in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from driftline.bins import Bins, NumberBins
+from driftline.profile import scores_for
+from driftline.tables import F64, I64, Column, ModelKey, PredictionTable, Task, Text
+from numpy.typing import NDArray
+
+from .errors import BadInput, Say, rows
+from .roles import Roles
+from .source import Source, readable
+from .times import UNIT_NAMES, read_times
+from .values import column, is_nested, whole_column
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """n rows of one file. ``time``: unix nanoseconds, None without a time column.
+
+    ``scores``, ``predicted``: as in :class:`PredictionTable`. ``actual``: None without a column of that part.
+    ``usable``: bool (n,), False where the time cannot be read; None when all rows are.
+    """
+
+    source: Source
+    time: I64 | None = None
+    scores: F64 | None = None
+    predicted: Column | None = None
+    actual: Column | None = None
+    usable: NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        return self.source.rows
+
+
+def read_rows(source: Source, roles: Roles, kind: str) -> Rows:
+    """Read score, predicted and actual of a file; ``kind``: the kind of task."""
+    with readable(source.path):
+        return Rows(
+            source,
+            scores=_scores(source, roles, kind),
+            predicted=_whole(source, roles.predicted, False) if roles.predicted and kind != "regression" else None,
+            actual=_whole(source, roles.actual, kind == "regression") if roles.actual else None,
+        )
+
+
+def for_task(read: Rows, task: Task) -> Rows:
+    """Bring the scores to the shape the task has: one column for binary, one per class for multiclass."""
+    if read.scores is None:
+        return read
+    try:
+        return replace(read, scores=scores_for(task, read.scores))
+    except ValueError as error:
+        raise BadInput(f"--score: {error}") from error
+
+
+def tables(read: Rows, roles: Roles, key: ModelKey, task: Task, bins: Mapping[str, Bins]) -> Iterator[PredictionTable]:
+    """Yield the rows in batches as tables, features read as what their bins are."""
+    schema = read.source.schema
+    numeric = {
+        name: isinstance(bins[name], NumberBins)
+        for name in roles.features
+        if name in bins and name in schema.names and not is_nested(schema.field(name).type)
+    }
+    start = 0
+    for batch in read.source.batches(numeric):
+        n = batch.num_rows
+        part = slice(start, start + n)
+        yield PredictionTable(
+            key=key,
+            task=task,
+            time=np.zeros(n, np.int64) if read.time is None else read.time[part],
+            id=Text(np.zeros(n + 1, np.int32), b""),
+            scores=None if read.scores is None else read.scores[part],
+            predicted=None if read.predicted is None else take(read.predicted, part),
+            features={name: column(batch.column(name), number) for name, number in numeric.items()},
+        )
+        start += n
+
+
+def select(table: PredictionTable, which: NDArray[np.bool_]) -> PredictionTable:
+    """Return the rows of a table where ``which`` (bool (n,)) is true."""
+    n = int(np.count_nonzero(which))
+    return replace(
+        table,
+        time=table.time[which],
+        id=Text(np.zeros(n + 1, np.int32), b""),
+        scores=None if table.scores is None else table.scores[which],
+        predicted=None if table.predicted is None else take(table.predicted, which),
+        features={name: take(values, which) for name, values in table.features.items()},
+    )
+
+
+def take(values: Column, which: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Column:
+    """Return some rows of a column."""
+    return Column(
+        None if values.numbers is None else values.numbers[which],
+        None if values.codes is None else values.codes[which],
+        values.labels,
+    )
+
+
+def with_time(read: Rows, name: str, say: Say) -> Rows:
+    """Read the time of every row; a row whose time cannot be read is counted, named and left out of everything."""
+    source = read.source
+    with readable(source.path):
+        values = source.column(name)
+        times = read_times(values)
+    if times.unit:
+        say(f"{source.path}: {name}: read as unix {UNIT_NAMES[times.unit]}")
+    bad = np.flatnonzero(~times.readable)
+    if len(bad) == source.rows:
+        raise BadInput(f"{source.path}: {name}: no value can be read as a time; the first is {values[0].as_py()!r}")
+    if len(bad):
+        first = int(bad[0])
+        say(
+            f"{source.path}: {name}: {rows(len(bad))} without a readable time left out: "
+            f"the first is row {first + 1}, {values[first].as_py()!r}"
+        )
+    return replace(read, time=times.values, usable=times.readable if len(bad) else None)
+
+
+def _scores(source: Source, roles: Roles, kind: str) -> F64 | None:
+    names = roles.score or ((roles.predicted,) if kind == "regression" and roles.predicted else ())
+    if not names:
+        return None
+    return np.column_stack([_numbers(source, name) for name in names])
+
+
+def _numbers(source: Source, name: str) -> F64:
+    values = _whole(source, name, True).numbers
+    return np.full(source.rows, np.nan) if values is None else values
+
+
+def _whole(source: Source, name: str, number: bool) -> Column:
+    if is_nested(source.schema.field(name).type):
+        raise BadInput(f"{source.path}: column '{name}' holds lists or structures; name a column of plain values")
+    return whole_column(source.column(name), number)

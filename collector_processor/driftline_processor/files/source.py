@@ -1,0 +1,199 @@
+"""Open a file of rows: CSV, Parquet or NDJSON, told by its extension.
+
+Parquet is read in batches of rows, only the columns asked for; CSV and NDJSON are parsed once, by Arrow, into columns.
+What Arrow cannot take from one line never costs the others: the line is named and left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from .errors import BadInput, Say, listed, rows
+
+BATCH = 131_072
+"""Rows per batch: 1 MB a column of doubles, which stays in the cache between one step and the next."""
+
+_PARQUET = (".parquet", ".pq")
+_CSV = (".csv", ".tsv")
+_NDJSON = (".ndjson", ".jsonl", ".json")
+DATA_SUFFIXES = _PARQUET + _CSV + _NDJSON
+
+
+class Source(Protocol):
+    """Rows of one file. ``schema`` knows every column's type; ``rows`` how many there are."""
+
+    path: str
+    schema: pa.Schema
+    rows: int
+
+    def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the named columns of all rows, in the file's order."""
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return one whole column."""
+
+
+def kind_of(path: Path) -> str:
+    """Tell ``"parquet"``, ``"csv"`` or ``"ndjson"`` by the extension (``.gz`` may follow), ``""`` for others.
+
+    >>> kind_of(Path("week.CSV.gz")), kind_of(Path("week.xlsx"))
+    ('csv', '')
+    """
+    name = path.name.lower().removesuffix(".gz")
+    for kind, suffixes in (("parquet", _PARQUET), ("csv", _CSV), ("ndjson", _NDJSON)):
+        if name.endswith(suffixes):
+            return kind
+    return ""
+
+
+def open_source(path: Path, text: Collection[str], say: Say) -> Source:
+    """Open a file; ``text`` names the columns that stay text even where they look like numbers (ids).
+
+    Raises :class:`BadInput` when it is not there, not readable, empty, or of an unknown kind.
+    """
+    kind = kind_of(path)
+    if not path.exists():
+        raise BadInput(f"{path}: no such file")
+    if not path.is_file():
+        raise BadInput(f"{path}: is a directory; name its files, as in {path}/*.parquet")
+    if not kind:
+        raise BadInput(f"{path}: unknown extension; rows are read from .parquet, .csv and .ndjson")
+    if path.stat().st_size == 0:
+        raise BadInput(f"{path}: the file is empty")
+    with readable(path):
+        if kind == "parquet":
+            source: Source = ParquetSource(path, text)
+        elif kind == "csv":
+            source = TableSource(path, _read_csv(path, text, say), say)
+        else:
+            from .ndjson import read_ndjson
+
+            source = TableSource(path, read_ndjson(path, say), say)
+    if not source.rows:
+        raise BadInput(f"{path}: the file has columns but no rows")
+    return source
+
+
+@contextmanager
+def readable(path: Path | str) -> Iterator[None]:
+    """Turn what Arrow and the system say about a file into one sentence."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BadInput(f"{path}: cannot be read: {reason}") from error
+
+
+class ParquetSource:
+    """A Parquet file, read in batches; texts come as dictionary codes, as they are stored."""
+
+    def __init__(self, path: Path, text: Collection[str]) -> None:
+        self.path = str(path)
+        self.schema = pa.parquet.read_schema(path)
+        twice = {name for name in self.schema.names if self.schema.names.count(name) > 1}
+        if twice:
+            raise BadInput(f"{path}: two columns have the name '{min(twice)}'; rename one")
+        coded = [f.name for f in self.schema if _is_text(f.type) and f.name not in text]
+        self._file = pa.parquet.ParquetFile(path, read_dictionary=coded)
+        self.schema = self._file.schema_arrow
+        self.rows = int(self._file.metadata.num_rows)
+
+    def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        wanted = [name for name in self.schema.names if name in names]
+        with readable(self.path):
+            if wanted:
+                yield from self._file.iter_batches(BATCH, columns=wanted)
+            else:  # Parquet without columns yields nothing; the rows are still there
+                for start in range(0, self.rows, BATCH):
+                    yield _no_columns(min(BATCH, self.rows - start))
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        with readable(self.path):
+            return self._file.read(columns=[name]).column(name)
+
+
+class TableSource:
+    """Rows that are in memory, as columns."""
+
+    def __init__(self, path: Path, table: pa.Table, say: Say) -> None:
+        names = table.schema.names
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            say(f"{path}: {listed(twice)}: several columns of one name; the first is read")
+            table = table.select([i for i, name in enumerate(names) if names.index(name) == i])
+        self.path = str(path)
+        self.schema = table.schema
+        self.rows = len(table)
+        self._table = table
+
+    def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        wanted = self._table.select([name for name in self.schema.names if name in names])
+        if wanted.num_columns:
+            yield from wanted.to_batches(max_chunksize=BATCH)
+        else:
+            yield _no_columns(self.rows)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        return self._table.column(name)
+
+
+def _no_columns(n: int) -> pa.RecordBatch:
+    return pa.RecordBatch.from_struct_array(pa.array([{}] * n, pa.struct([])))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _read_csv(path: Path, text: Collection[str], say: Say) -> pa.Table:
+    """Parse a CSV; lines with too few or too many values are named and left out.
+
+    Arrow tells the number of a bad line only when it parses with one thread, so only a file that has one is parsed
+    again. ``NA``, ``null``, ``NaN`` and nothing at all, unquoted, are missing, as in pandas.
+    """
+    bad: list[Any] = []
+
+    def skip(row: Any) -> str:
+        bad.append(row)
+        return "skip"
+
+    def parse(threads: bool) -> pa.Table:
+        bad.clear()
+        return pa.csv.read_csv(
+            path,
+            read_options=pa.csv.ReadOptions(use_threads=threads, block_size=1 << 23),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=_delimiter(path), newlines_in_values=True, invalid_row_handler=skip
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                column_types={name: pa.string() for name in text},
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+
+    table = parse(True)
+    if bad:
+        table = parse(False)
+        first = bad[0]
+        say(
+            f"{path}: {rows(len(bad), 'line')} left out: "
+            f"line {first.number} has {rows(first.actual_columns, 'value')}, the header {first.expected_columns}"
+        )
+    return table
+
+
+def _delimiter(path: Path) -> str:
+    """Tell by the header: tabs or semicolons where there is no comma."""
+    with pa.input_stream(str(path), compression="detect") as stream:
+        header = stream.read(65_536).split(b"\n", 1)[0]
+    if b"," in header:
+        return ","
+    return "\t" if b"\t" in header else ";" if b";" in header else ","

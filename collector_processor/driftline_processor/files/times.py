@@ -1,0 +1,132 @@
+"""Read a column of points in time: timestamps, dates, ISO 8601 texts, unix seconds to nanoseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.tables import F64, I64
+from numpy.typing import NDArray
+
+from .values import numbers
+
+_PER_UNIT = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+_LATEST = 2**63 - 1
+_ISO = (
+    r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+    r"([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
+)
+_ZONED = r":\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)$"
+_UNIX = r"^[+-]?\d+(\.\d+)?([eE][+]?\d+)?$"
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """n points in time. ``values``: int64 (n,), unix nanoseconds, 0 where ``readable`` (bool (n,)) is False.
+
+    ``unit``: the key into :data:`UNIT_NAMES` that plain numbers were read in, guessed by their size, else "".
+    """
+
+    values: I64
+    readable: NDArray[np.bool_]
+    unit: str = ""
+
+
+def read_times(array: pa.ChunkedArray) -> Times:
+    """Read a column as points in time; what has no zone is UTC, a date is its midnight.
+
+    Plain numbers are unix time; seconds, milliseconds, microseconds or nanoseconds is told by the median: below 1e11
+    seconds (the year 5138), below 1e14 milliseconds, below 1e17 microseconds.
+
+    >>> read_times(pa.chunked_array([pa.array(["1970-01-01T01:00:01+01:00", "yesterday"])])).values.tolist()
+    [1000000000, 0]
+    >>> read_times(pa.chunked_array([pa.array([1_700_000_000_000])])).unit
+    'ms'
+    """
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        return read_times(array.cast(kind.value_type))
+    if pa.types.is_timestamp(kind):
+        return _whole(array.cast(pa.int64()), kind.unit)
+    if pa.types.is_date(kind):
+        return _whole(array.cast(pa.timestamp("ms")).cast(pa.int64()), "ms")
+    if pa.types.is_integer(kind) and kind != pa.uint64():
+        values = array.cast(pa.int64())
+        unit = _unit_of(numbers(_one(values)))
+        times = _whole(values, unit)
+        return Times(times.values, times.readable, unit)
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or kind == pa.uint64():
+        return _unix(numbers(_one(array)))
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _texts(pc.utf8_trim_whitespace(array))
+    return Times(np.zeros(len(array), np.int64), np.zeros(len(array), np.bool_))
+
+
+def _whole(array: pa.ChunkedArray, unit: str) -> Times:
+    """Whole numbers of a unit, without the detour over doubles."""
+    given = np.asarray(array.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
+    values = np.asarray((array.fill_null(0) if array.null_count else array).to_numpy(), dtype=np.int64)
+    factor = _PER_UNIT[unit]
+    fits = (values <= _LATEST // factor) & (values >= -(_LATEST // factor))
+    readable = given & fits
+    return Times(np.where(readable, values, 0) * factor, readable)
+
+
+def _unix(values: F64) -> Times:
+    unit = _unit_of(values)
+    factor = _PER_UNIT[unit]
+    with np.errstate(invalid="ignore"):
+        readable = np.abs(values) < _LATEST / factor / 1.001
+    usable = np.where(readable, values, 0.0)
+    whole = np.floor(usable)
+    fraction = np.round((usable - whole) * factor).astype(np.int64)
+    return Times(whole.astype(np.int64) * factor + fraction, readable, unit)
+
+
+def _unit_of(values: F64) -> str:
+    finite = np.abs(values[np.isfinite(values)])
+    size = float(np.median(finite)) if len(finite) else 0.0
+    return "s" if size < 1e11 else "ms" if size < 1e14 else "us" if size < 1e17 else "ns"
+
+
+def _texts(array: pa.ChunkedArray) -> Times:
+    """ISO 8601 with and without a zone, and unix times written as text; each is cast by Arrow as a whole."""
+    n = len(array)
+    values, readable = np.zeros(n, np.int64), np.zeros(n, np.bool_)
+    iso, zoned, unix = (_matches(array, pattern) for pattern in (_ISO, _ZONED, _UNIX))
+    for which, kind in ((iso & zoned, pa.timestamp("ns", "UTC")), (iso & ~zoned, pa.timestamp("ns"))):
+        at = np.flatnonzero(which)
+        if len(at):
+            read = _cast(_one(array.take(pa.array(at))), kind)
+            readable[at] = read.is_valid().to_numpy(zero_copy_only=False)
+            values[at] = read.cast(pa.int64()).fill_null(0).to_numpy()
+    at = np.flatnonzero(unix)
+    if not len(at):
+        return Times(values, readable)
+    read_unix = _unix(numbers(_one(array.take(pa.array(at)).cast(pa.float64()))))
+    values[at], readable[at] = read_unix.values, read_unix.readable
+    return Times(values, readable, read_unix.unit)
+
+
+def _matches(array: pa.ChunkedArray, pattern: str) -> Any:
+    return pc.match_substring_regex(array, pattern).fill_null(False).to_numpy(zero_copy_only=False).astype(np.bool_)
+
+
+def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Cast texts to times, null where it cannot be (30 February, the year 9999): halve until bad ones stand alone."""
+    try:
+        return array.cast(kind)
+    except pa.ArrowInvalid:
+        if len(array) == 1:
+            return pa.nulls(1, kind)
+        middle = len(array) // 2
+        return pa.concat_arrays([_cast(array[:middle], kind), _cast(array[middle:], kind)])
+
+
+def _one(array: pa.ChunkedArray) -> pa.Array:
+    combined = array.combine_chunks()
+    return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)

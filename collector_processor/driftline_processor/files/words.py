@@ -1,0 +1,164 @@
+"""The words and characters an evaluation is told with, in a terminal and in a sentence."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+
+import numpy as np
+from driftline.tables import F64
+
+from driftline_processor.core.evaluation import Evaluation, TargetDrift, Window
+
+BLOCKS = " ▁▂▃▄▅▆▇█"
+ASCII = " .:-=+*#@"
+MOST_CELLS = 16
+
+METHOD_NAMES = {"psi": "PSI", "ks": "KS", "js": "JS", "chi2": "χ²"}
+METRIC_NAMES = {"roc_auc": "AUC", "log_loss": "log loss", "brier": "Brier", "f1": "F1", "mae": "MAE", "rmse": "RMSE"}
+METRIC_NAMES["r2"] = "R²"
+STATE_WORDS = {"too_few_rows": "too few rows", "no_baseline": "no baseline"}
+HEADLINES = ("roc_auc", "accuracy", "mae")
+"""The metric that stands for a model in one sentence: the first of these that is known."""
+
+
+def metric_name(name: str) -> str:
+    """Return the metric's usual name: "roc_auc" is the AUC."""
+    return METRIC_NAMES.get(name, name.replace("_", " "))
+
+
+def number(value: float | None) -> str:
+    """Write a value in at most about six characters; a dash where it is unknown.
+
+    >>> number(0.41234), number(12345.6), number(None), number(0.00001), number(0.0)
+    ('0.412', '12,346', '–', '1.0e-05', '0')
+    """
+    if value is None or value != value:
+        return "–"
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if size < 0.0005:
+        return f"{value:.1e}"
+    if size < 10:
+        return f"{value:.3f}"
+    return f"{value:.1f}" if size < 1000 else f"{value:,.0f}" if size < 1e6 else f"{value:.2e}"
+
+
+def percent(share: float | None) -> str:
+    """Write a share in percent; what is more than nothing is never 0.
+
+    >>> percent(0.974), percent(0.0004), percent(0.0), percent(None), percent(0.9999)
+    ('97 %', '<1 %', '0 %', '–', '>99 %')
+    """
+    if share is None:
+        return "–"
+    if 0 < share < 0.005:
+        return "<1 %"
+    return ">99 %" if 0.995 <= share < 1 else f"{share * 100:.0f} %"
+
+
+def histogram(shares: F64 | None, highest: float, ramp: str = BLOCKS) -> str:
+    """Draw shares as one line of blocks, ``highest`` as a full one; what is more than nothing is seen.
+
+    >>> histogram(np.array([0.0, 0.001, 0.25, 0.5]), 0.5)
+    ' ▁▄█'
+    """
+    if shares is None or highest <= 0:
+        return ""
+    top = len(ramp) - 1
+    heights = np.clip(np.rint(np.asarray(shares) / highest * top), 0, top).astype(int)
+    heights[(heights == 0) & (np.asarray(shares) > 0)] = 1
+    return "".join(ramp[height] for height in heights.tolist())
+
+
+def fewer_cells(shares: F64, most: int = MOST_CELLS) -> F64:
+    """Merge neighbouring cells until at most ``most`` are left.
+
+    >>> fewer_cells(np.array([0.1, 0.2, 0.3, 0.4]), 2).round(1).tolist()
+    [0.3, 0.7]
+    """
+    if len(shares) <= most:
+        return shares
+    step = -(-len(shares) // most)
+    return np.add.reduceat(shares, np.arange(0, len(shares), step))
+
+
+def printable(text: str) -> str:
+    """Replace what would move a terminal's cursor or change its colours: names come from other people's data.
+
+    >>> printable("a\\x1b[31mb")
+    'a·[31mb'
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else "·" for c in text)
+
+
+def window_text(window: Window, zone: tzinfo = UTC) -> str:
+    """Name a window by its days, or by its times where it does not begin and end at midnight.
+
+    >>> window_text(Window("1d", 0, 86_400 * 10**9)), window_text(Window("1h", 0, 3600 * 10**9))
+    ('1970-01-01', '1970-01-01 00:00 – 01:00')
+    """
+    if window.start == window.end:
+        return "all rows"
+    first, end = (datetime.fromtimestamp(time / 10**9, zone) for time in (window.start, window.end))
+    if (first.hour, first.minute, end.hour, end.minute) == (0, 0, 0, 0) and window.name:
+        last = datetime.fromtimestamp(window.end / 10**9 - 1, zone)
+        return f"{first:%Y-%m-%d}" if first.date() == last.date() else f"{first:%Y-%m-%d} – {last:%Y-%m-%d}"
+    until = f"{end:%H:%M}" if first.date() == end.date() else f"{end:%Y-%m-%d %H:%M}"
+    return f"{first:%Y-%m-%d %H:%M} – {until}"
+
+
+def ranked(evaluation: Evaluation) -> list[TargetDrift]:
+    """Sort the features by what matters: drifted first, then what cannot be told, each by the size of its PSI."""
+    return sorted(evaluation.features.values(), key=_rank)
+
+
+def _rank(target: TargetDrift) -> tuple[int, float, str]:
+    psi = target.methods.get("psi")
+    value = psi.value if psi is not None and psi.value is not None else -1.0
+    return ({"drift": 0, "ok": 2}.get(target.state, 1), -value, target.name)
+
+
+def sentence(evaluation: Evaluation) -> str:
+    """Tell the whole evaluation in one sentence that a person can read."""
+    parts = [_drift_words(evaluation)]
+    for target, name in ((evaluation.score, "the score"), (evaluation.predicted, "the predicted class")):
+        if target is not None and target.state == "drift":
+            parts.append(f"{name} drifted{_how_much(target)}")
+    parts.append(_performance_words(evaluation))
+    return "; ".join(part for part in parts if part) + "."
+
+
+def _drift_words(evaluation: Evaluation) -> str:
+    order = ranked(evaluation)
+    drifted = [target for target in order if target.state == "drift"]
+    told = [target for target in order if target.state in ("drift", "ok")]
+    if not order:
+        return f"{evaluation.rows:,} rows"
+    if not told:
+        return f"no feature can be judged: {STATE_WORDS.get(order[0].state, order[0].state)}"
+    features = f"{len(told)} feature{'' if len(told) == 1 else 's'}"
+    rest = "" if len(told) == len(order) else f" ({len(order) - len(told)} cannot be judged)"
+    if not drifted:
+        return f"none of {features} drifted{rest}"
+    return f"{len(drifted)} of {features} drifted{rest}, {printable(drifted[0].name)} most{_how_much(drifted[0])}"
+
+
+def _how_much(target: TargetDrift) -> str:
+    value = target.methods.get(target.decided_by)
+    if value is None or value.value is None:
+        return ""
+    shown = f"{METHOD_NAMES.get(target.decided_by, target.decided_by)} {number(value.value)}"
+    return f" ({shown}: {target.size})" if target.size else f" ({shown})"
+
+
+def _performance_words(evaluation: Evaluation) -> str:
+    known = [name for name in HEADLINES if name in evaluation.realized and evaluation.realized[name].value is not None]
+    if not known:
+        return "no outcomes, so performance is unknown" if not evaluation.outcome_rows else ""
+    name = known[0]
+    reference = evaluation.reference.get(name)
+    text = f"{metric_name(name)} {number(evaluation.realized[name].value)} on {percent(evaluation.coverage)} of rows"
+    if reference is not None and reference.value is not None:
+        text += f", {number(reference.value)} in the baseline"
+    return text
