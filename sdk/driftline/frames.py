@@ -5,36 +5,33 @@ By what they can do, never by what they are: pandas, polars and pyarrow are not 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from .inputs.batch import column_of_values
 from .tables import F64, Column
 
 FrameLike = Any
 ArrayLike = Any
 
 
-def read_frame(frame: FrameLike, names: Sequence[str] | None = None) -> dict[str, Column]:
-    """Return the columns of a frame by name.
+def columns_of(frame: FrameLike, names: Sequence[str] | None = None) -> dict[str, ArrayLike]:
+    """Return the columns of a frame by name, as it holds them; :func:`column_of` reads one.
 
     ``frame``: pandas or polars DataFrame, pyarrow Table, mapping of name to n values, or 2-D array (n, m), whose
-    columns are called by ``names``, else f0, f1, ... Raises ``ValueError`` for anything else, for columns of different
-    lengths and for two columns of one name.
+    columns are called by ``names``, else f0, f1, ... Raises ``ValueError`` for anything else, and for two columns of
+    one name.
 
-    >>> read_frame({"age": [31, None]})["age"].numbers
-    array([31., nan])
+    >>> list(columns_of(np.zeros((3, 2))))
+    ['f0', 'f1']
     """
-    columns: dict[str, Column] = {}
+    columns: dict[str, ArrayLike] = {}
     for name, values in _pairs(frame, names):
         if name in columns:
             raise ValueError(f"there are two columns named {name!r}; rename one")
-        columns[name] = column_of(values)
-    lengths = {length(column) for column in columns.values()}
-    if len(lengths) > 1:
-        raise ValueError(f"columns have different lengths: {', '.join(map(str, sorted(lengths)))}")
+        columns[name] = values
     return columns
 
 
@@ -65,7 +62,8 @@ def column_of(values: ArrayLike) -> Column:
     if array.dtype.kind in "US":
         labels, inverse = np.unique(array.astype(str), return_inverse=True)
         return Column(codes=inverse.astype(np.int32), labels=tuple(labels.tolist()))
-    return _objects(array.tolist())
+    read = column_of_values(array.tolist())
+    return read if isinstance(read, Column) else Column(numbers=read.astype(np.float64, copy=False))
 
 
 def score_matrix(values: ArrayLike) -> F64:
@@ -78,6 +76,16 @@ def score_matrix(values: ArrayLike) -> F64:
     if array.ndim != 2:
         raise ValueError(f"scores have one or two dimensions, but these have shape {array.shape}")
     return np.asarray(array, dtype=np.float64)
+
+
+def is_time(values: ArrayLike) -> bool:
+    """Say whether values are points in time: they place a row, but drift of the calendar says nothing.
+
+    >>> is_time(np.array(["2026-11-01"], "datetime64[D]"))
+    True
+    """
+    kind = getattr(values, "dtype", getattr(values, "type", ""))
+    return str(kind).lower().startswith(("datetime", "timestamp", "date"))
 
 
 def length(column: Column) -> int:
@@ -150,24 +158,6 @@ def _array(values: ArrayLike) -> Any:
 
 def _text(value: object) -> bool:
     return isinstance(value, str | bytes)
-
-
-def _objects(values: list[Any]) -> Column:
-    index: dict[str, int] = {}
-    codes = np.array([index.setdefault(v, len(index)) if isinstance(v, str) else -1 for v in values], dtype=np.int32)
-    numbers = np.full(len(values), np.nan)
-    for at in np.flatnonzero(codes < 0).tolist():
-        value = values[at]
-        if value is None or type(value).__name__ in ("NAType", "NaTType"):
-            continue
-        try:
-            numbers[at] = float(value)
-        except OverflowError:  # an integer beyond the largest float
-            numbers[at] = math.copysign(math.inf, value)
-        except (TypeError, ValueError):
-            text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-            codes[at] = index.setdefault(text, len(index))
-    return Column(numbers, codes if index else None, tuple(index))
 
 
 def _numbers(column: Column) -> F64:

@@ -10,7 +10,7 @@ from .baseline_json import Columns
 from .bins import CategoryBins, bins_for, number_bins
 from .classes import class_codes, resolve_task, seen_classes
 from .fold import ModelBins, fold, fold_outcomes, target_score
-from .frames import ArrayLike, FrameLike, column_of, concatenate, length, read_frame, score_matrix
+from .frames import ArrayLike, FrameLike, column_of, columns_of, concatenate, is_time, length, score_matrix
 from .pane import Pane, merge
 from .tables import F64, Column, ModelKey, PredictionTable, Task, Text
 
@@ -65,11 +65,14 @@ def table_from_frame(
 
     The arguments are those of :meth:`driftline.Baseline.from_frame`, and so are the errors.
     """
-    frame = read_frame(X, features if isinstance(X, np.ndarray) and X.dtype.names is None else None)
+    frame = columns_of(X, features if isinstance(X, np.ndarray) and X.dtype.names is None else None)
     given = {"score": score, "predicted": predicted, "actual": actual, "time": time, "id": id}
     columns: Columns = {role: name for role in ROLES if (name := _named(role, given[role], frame)) is not None}
     taken = {name for named in columns.values() for name in ([named] if isinstance(named, str) else named)}
-    chosen = [name for name in frame if name not in taken] if features is None else list(features)
+    if features is None:
+        chosen = [name for name in frame if name not in taken and not is_time(frame[name])]
+    else:
+        chosen = list(features)
     for name in chosen:
         if name not in frame:
             raise ValueError(f"features: {_no_column(name, frame)}")
@@ -82,13 +85,10 @@ def table_from_frame(
         scores = _numbers(decided)[:, np.newaxis]  # a regression predicts its value
     if scores is None and decided is None:
         raise ValueError("there is neither a score nor a predicted class; pass score= or predicted=")
-    rows = {
-        "X": length(next(iter(frame.values()))) if frame else None,
-        "score": None if scores is None else len(scores),
-        "predicted": None if decided is None else length(decided),
-        "actual": None if truth is None else length(truth),
-    }
-    n = _agreed({role: count for role, count in rows.items() if count is not None})
+    read = {name: column_of(frame[name]) for name in chosen}
+    parts = [*read.items(), ("predicted", decided), ("actual", truth)]
+    rows = [(length(column), name) for name, column in parts if column is not None]
+    n = _agreed(rows if scores is None else [*rows, (len(scores), "score")])
     resolved = resolve_task(
         task,
         classes=classes,
@@ -106,7 +106,7 @@ def table_from_frame(
         id=Text(np.zeros(n + 1, dtype=np.int32), b""),
         scores=None if scores is None else scores_for(resolved, scores),
         predicted=None if resolved.kind == "regression" else decided,
-        features={name: frame[name] for name in chosen},
+        features=read,
     )
     return table, truth, columns
 
@@ -129,7 +129,7 @@ def scores_for(task: Task, scores: F64) -> F64:
     return scores
 
 
-def _named(role: str, given: ArrayLike | None, frame: Mapping[str, Column]) -> str | list[str] | None:
+def _named(role: str, given: ArrayLike | None, frame: Mapping[str, ArrayLike]) -> str | list[str] | None:
     """The column name or names an argument stands for; None when it is an array or nothing."""
     if isinstance(given, str):
         if given not in frame:
@@ -143,15 +143,17 @@ def _named(role: str, given: ArrayLike | None, frame: Mapping[str, Column]) -> s
     return None
 
 
-def _column(given: ArrayLike | None, named: str | list[str] | None, frame: Mapping[str, Column]) -> Column | None:
+def _column(given: ArrayLike | None, named: str | list[str] | None, frame: Mapping[str, ArrayLike]) -> Column | None:
     if isinstance(named, str):
-        return frame[named]
+        return column_of(frame[named])
     return None if given is None else column_of(given)
 
 
-def _scores(given: ArrayLike | None, named: str | list[str] | None, frame: Mapping[str, Column]) -> F64 | None:
+def _scores(given: ArrayLike | None, named: str | list[str] | None, frame: Mapping[str, ArrayLike]) -> F64 | None:
     if named is not None:
-        return np.column_stack([_numbers(frame[name]) for name in ([named] if isinstance(named, str) else named)])
+        return np.column_stack(
+            [_numbers(column_of(frame[name])) for name in ([named] if isinstance(named, str) else named)]
+        )
     return None if given is None else score_matrix(given)
 
 
@@ -159,14 +161,13 @@ def _numbers(column: Column) -> F64:
     return np.full(length(column), np.nan) if column.numbers is None else column.numbers
 
 
-def _agreed(rows: Mapping[str, int]) -> int:
-    counts = sorted(set(rows.values()))
-    if len(counts) > 1:
-        said = ", ".join(f"{role} has {count}" for role, count in rows.items())
-        raise ValueError(f"the numbers of rows differ: {said}")
-    if not counts or counts[0] == 0:
+def _agreed(rows: Sequence[tuple[int, str]]) -> int:
+    (fewest, one), (most, another) = min(rows), max(rows)
+    if fewest != most:
+        raise ValueError(f"columns have different lengths: {one} has {fewest} rows and {another} has {most}")
+    if most == 0:
         raise ValueError("there are no rows; a baseline needs reference rows")
-    return counts[0]
+    return most
 
 
 def _refuse_unknown_classes(truth: Column, task: Task) -> None:
@@ -176,7 +177,7 @@ def _refuse_unknown_classes(truth: Column, task: Task) -> None:
         raise ValueError(f"actual has values that are no classes: {_few(strange)}; the classes are {task.classes}")
 
 
-def _no_column(name: str, frame: Mapping[str, Column]) -> str:
+def _no_column(name: str, frame: Mapping[str, ArrayLike]) -> str:
     return f"there is no column {name!r}; the columns are {_few(list(frame))}"
 
 

@@ -102,7 +102,8 @@ def _nice_edges(edges: F64, was: F64) -> F64:
     power = 10.0 ** math.floor(math.log10(width))
     step = power * min(factor for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * power >= width * (1 - 1e-9))
     nice: F64 = np.arange(math.floor(low / step), math.ceil(high / step) + 1) * step
-    return nice[(nice >= edges[0]) & (nice <= edges[-1])]
+    inside_edges: F64 = nice[(nice >= edges[0]) & (nice <= edges[-1])]
+    return inside_edges
 
 
 def _spread(fine: F64, coarse: F64, shares: F64) -> F64:
