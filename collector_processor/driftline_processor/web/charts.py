@@ -10,7 +10,21 @@ from markupsafe import Markup
 from driftline_processor.core.evaluation import Evaluation, Metric, TargetDrift
 
 from . import svg
-from .words import compact, count, metric_word, number, overall, percent, short, span, state_word, tick, verdict
+from .words import (
+    compact,
+    compared,
+    count,
+    drifted,
+    metric_word,
+    number,
+    overall,
+    percent,
+    short,
+    span,
+    state_word,
+    tick,
+    verdict,
+)
 
 Address = Callable[[Evaluation], str]
 """Evaluation → the address of its window's page."""
@@ -32,7 +46,10 @@ def sparkline(evaluations: Sequence[Evaluation]) -> Markup:
 
 
 def strip(evaluations: Sequence[Evaluation], chosen: Evaluation, address: Address, timezone: str) -> Markup:
-    """Draw the timeline that a window is chosen from: a bar per window, as high as its rows, coloured by its state."""
+    """Draw the timeline that a window is chosen from: a bar per window, as high as its rows, filled as it drifts.
+
+    The filled part is the share of drifted features among those that could be compared.
+    """
     most = max(evaluation.rows for evaluation in evaluations) or 1
     step = 1000 / max(len(evaluations), 8)
     marks = []
@@ -42,16 +59,15 @@ def strip(evaluations: Sequence[Evaluation], chosen: Evaluation, address: Addres
         what = verdict(evaluation) if evaluation.closed else "open, " + verdict(evaluation)
         title = f"{span(evaluation.window, timezone)}: {count(evaluation.rows)} rows, {what}"
         css = f"bar state-{state}" + ("" if evaluation.closed else " open")
-        marks.append(
-            svg.link(
-                address(evaluation),
-                [
-                    svg.rect(place * step, 0, step, 76, "ground chosen" if evaluation is chosen else "ground", title),
-                    svg.rect(place * step + step * 0.1, 72 - height, step * 0.8, height, css, title),
-                ],
-                title,
-            )
-        )
+        left, width = place * step + step * 0.1, step * 0.8
+        bars = [
+            svg.rect(place * step, 0, step, 76, "ground chosen" if evaluation is chosen else "ground", title),
+            svg.rect(left, 72 - height, width, height, css, title),
+        ]
+        if state == "drift":
+            part = height * max(drifted(evaluation) / max(compared(evaluation), 1), 0.1)
+            bars.append(svg.rect(left, 72 - part, width, part, "bar drift-part", title))
+        marks.append(svg.link(address(evaluation), bars, title))
     return svg.picture(1000, 76, marks, "windows over time; choose one", "strip", stretch=True)
 
 
@@ -72,7 +88,8 @@ def performance(
     values = [_value(evaluation, metric) for evaluation in evaluations]
     known = [value for value in values if value is not None]
     expected = None if reference is None else _finite(reference.value)
-    low, high = _range([*known, *([] if expected is None else [expected])])
+    ticks = _ticks_of([*known, *([] if expected is None else [expected])])
+    low, high = ticks[0], ticks[-1]
 
     def x(time: float) -> float:
         return left + (right - left) * (time - first) / max(last - first, 1)
@@ -80,14 +97,12 @@ def performance(
     def y(value: float) -> float:
         return bottom - (bottom - top) * (value - low) / (high - low)
 
-    marks = [svg.line(left, y(value), right, y(value), "grid") for value in (low, (low + high) / 2, high)]
-    marks += [svg.text(left - 5, y(value) + 3.5, number(value), "axis", "end") for value in (low, high)]
+    marks = [svg.line(left, y(value), right, y(value), "grid") for value in ticks]
+    marks += [svg.text(left - 5, y(value) + 3.5, number(value), "axis", "end") for value in ticks]
     start, end = chosen.window.start, chosen.window.end
     marks.append(svg.rect(x(start), top - 8, x(end) - x(start), bottom - top + 32, "chosen"))
     if expected is not None:
         marks.append(svg.line(left, y(expected), right, y(expected), "was"))
-        above = y(expected) - 4 if y(expected) > top + 12 else y(expected) + 11
-        marks.append(svg.text(right, above, f"baseline {number(expected)}", "axis", "end"))
     marks += [svg.path(run, "line") for run in _runs(evaluations, values, x, y)]
     radius = 3.0 if len(evaluations) <= 40 else 2.0
     for evaluation, value in zip(evaluations, values, strict=True):
@@ -171,11 +186,21 @@ def _psi(target: TargetDrift | None) -> float | None:
     return None if method is None else _finite(method.value)
 
 
-def _range(values: Sequence[float]) -> tuple[float, float]:
-    """A range with some air, and never one of no height: a constant metric is a line in the middle."""
+def _ticks_of(values: Sequence[float]) -> list[float]:
+    """Three to six round numbers around the values; never all one, so that a constant metric is a line in the middle.
+
+    >>> _ticks_of([0.4265, 0.6658]), _ticks_of([0.4])
+    ([0.4, 0.5, 0.6, 0.7], [0.38, 0.4, 0.42])
+    """
     low, high = min(values, default=0.0), max(values, default=1.0)
-    air = (high - low) * 0.12 or max(abs(high) * 0.1, 1e-9)
-    return low - air if low < 0 or low - air > 0 else 0.0, high + air
+    reach = (high - low) or abs(high) * 0.2 or 1.0
+    rough = reach / 4
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * unit for unit in (1, 2, 2.5, 5, 10) if power * unit >= rough * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    if last - first < 2:
+        first, last = first - 1, last + 1
+    return [round(place * step, 12) for place in range(first, last + 1)]
 
 
 def _runs(

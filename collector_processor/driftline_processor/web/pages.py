@@ -5,7 +5,7 @@ Templates print; what they print is decided here and worded in :mod:`words`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -125,7 +125,7 @@ def anchor(kind: str, name: str) -> str:
     return "-".join([kind, *("_".join(words.handle(name).split()),)])
 
 
-def rank(targets: Sequence[TargetDrift] | Any) -> list[TargetDrift]:
+def rank(targets: Iterable[TargetDrift]) -> list[TargetDrift]:
     """Order targets by what matters: those in drift first, and the farthest from the baseline first among equals."""
     order: dict[State, int] = {"drift": 0, "ok": 1, "blind": 2, "too_few_rows": 3, "no_baseline": 4}
 
@@ -148,6 +148,9 @@ def _summary(model: ModelView) -> dict[str, Any]:
         "address": address(model),
         "known": known,
         "newest": closed[-1] if closed else None,
+        "worst": [target for target in rank(closed[-1].features.values()) if target.state == "drift"][:3]
+        if closed
+        else [],
         "open": known[-1] if known and not known[-1].closed else None,
         "measured": measured,
         "metrics": words.metric_names(measured.realized)[:2] if measured else [],

@@ -293,7 +293,7 @@ def verdict(evaluation: Evaluation) -> str:
     n, of = drifted(evaluation), compared(evaluation)
     state = overall(evaluation)
     if of and n:
-        return f"{n} of {of} features drift"
+        return f"{n} of {of} features {'drifts' if n == 1 else 'drift'}"
     if state == "drift":
         return "the predictions drift, no feature does"
     if of:
