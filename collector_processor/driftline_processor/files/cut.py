@@ -16,6 +16,7 @@ from .errors import BadInput
 from .rows import Rows
 
 MOST_WINDOWS = 10_000
+_SECOND = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ def cut_rows(reads: Sequence[Rows], cut: Cut) -> tuple[list[Window], list[I64]]:
     """Return the windows, oldest first, and per file the window of each row: int64 (n,), -1 = in none.
 
     Windows of event time are aligned in UTC, and only those with rows are there. Windows of N rows follow event time
-    where there is one, else the order in the files; the last may have fewer. Without a time column a window starts and
-    ends at 0.
+    where there is one, else the order in the files; the last may have fewer. Windows that are not of event time span
+    whole seconds around their rows; without a time column they start and end at 0.
 
     Raises :class:`BadInput` when windows of time are asked for and there is no time, or too many come out.
     """
@@ -88,4 +89,5 @@ def _by_rows(time: I64 | None, keep: np.typing.NDArray[np.bool_], size: int) -> 
 def _spanning(time: I64 | None, which: np.typing.NDArray[np.bool_] | np.typing.NDArray[np.intp]) -> Window:
     if time is None:
         return Window("", 0, 0)
-    return Window("", int(time[which].min()), int(time[which].max()) + 1)
+    first, last = int(time[which].min()), int(time[which].max())
+    return Window("", first - first % _SECOND, last - last % _SECOND + _SECOND)

@@ -5,24 +5,24 @@ The tables choose their columns by the width there is, their characters by what 
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from driftline_processor.core.evaluation import Evaluation, TargetDrift
 
 from .words import (
-    ASCII,
-    BLOCKS,
-    METHOD_NAMES,
     STATE_WORDS,
     fewer_cells,
     histogram,
+    method_value,
     metric_name,
     number,
     percent,
@@ -36,6 +36,9 @@ _SIZE_STYLES = {"large": "bold red", "moderate": "bold yellow", "small": "yellow
 _LOWER_IS_BETTER = {"log_loss", "brier", "mae", "rmse"}
 _HIGHER_IS_BETTER = {"accuracy", "precision", "recall", "f1", "roc_auc", "r2"}
 _PIPE_WIDTH = 120
+_LONGEST_NAME = 28
+_NUMBERS = ("test", "p", "PSI", "JS")
+_ASCII = str.maketrans("▁▂▃▄▅▆▇█→–·≈χ²", ".:-=+*%#>--~X2")
 
 
 def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableType:
@@ -44,12 +47,12 @@ def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableTyp
     if evaluation.realized:
         parts += [Text(), _performance(evaluation)]
     parts += [Text(line, style="dim") for line in _remarks(evaluation)]
-    return Group(*parts, Text(), Text(sentence(evaluation), style="bold"))
+    return Readable(Group(*parts, Text(), Text(sentence(evaluation), style="bold")))
 
 
 def windows_view(evaluations: Sequence[Evaluation], zone: tzinfo = UTC) -> RenderableType:
     """Show several windows, a line each: rows, coverage, what drifted, the score's PSI, performance."""
-    return WindowsTable(tuple(evaluations), zone)
+    return Readable(WindowsTable(tuple(evaluations), zone))
 
 
 def show(evaluations: Sequence[Evaluation], console: Console | None = None) -> None:
@@ -63,91 +66,88 @@ def show(evaluations: Sequence[Evaluation], console: Console | None = None) -> N
 
 def terminal() -> Console:
     """The console of standard output; a pipe has no width, so it gets one that cuts little."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a name no such terminal can show ends no report
     return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, soft_wrap=False)
 
 
 @dataclass(frozen=True, slots=True)
+class Readable:
+    """Anything, in characters the terminal has: where it has no Unicode, each of ours becomes one of ASCII."""
+
+    content: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self.content, options):
+            yield Segment(segment.text.translate(_ASCII), *segment[1:]) if options.ascii_only else segment
+
+
+@dataclass(frozen=True, slots=True)
 class DriftTable:
-    """Score, class and features with both distributions drawn."""
+    """Score, class and features with both distributions drawn; the least wanted columns go when it is narrow."""
 
     evaluation: Evaluation
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         evaluation = self.evaluation
-        special = [target for target in (evaluation.score, evaluation.predicted) if target is not None]
-        targets = [*special, *ranked(evaluation)]
-        if not targets:
-            return
-        ramp, arrow = (ASCII, "->") if options.ascii_only else (BLOCKS, "→")
-        methods = [m for m in METHOD_NAMES if any(m in target.methods for target in targets)]
-        drawn = [_drawn(target, ramp) for target in targets]
-        cells = max(3, max(len(was) for was, _ in drawn))
-        moved = any((target.missing_was or 0) > 0 or (target.missing_now or 0) > 0 for target in targets)
-        name = min(28, max(8, max(len(printable(_name(target))) for target in targets)))
-        # what each column takes with its gap; the least wanted go first when the terminal is narrow
-        wanted = {"state": 13, "size": 9, "was": cells + 2, "is": cells + 2, "missing": 16 * moved, "p": 8}
-        wanted |= dict.fromkeys(methods, 8)
-        for spare in ("chi2", "js", "p", "missing", "size", "psi", "ks", "was", "is"):
-            if name + 2 + sum(wanted.values()) > options.max_width:
+        predictions = [target for target in (evaluation.score, evaluation.predicted) if target is not None]
+        targets = [*predictions, *ranked(evaluation)]
+        rows = [_cells(target) for target in targets]
+        names = [Text(printable(_name(target)), no_wrap=True, overflow="ellipsis") for target in targets]
+        left = options.max_width - min(_LONGEST_NAME, max((name.cell_len for name in names), default=0))
+        wanted = {key: 2 + max(len(key), *(row[key].cell_len for row in rows)) for key in (rows[0] if rows else {})}
+        if not any(row["missing"].plain for row in rows):
+            wanted.pop("missing", None)
+        for spare in ("JS", "p", "PSI", "missing", "was", "→ is", "test", "size"):
+            if sum(wanted.values()) > left:
                 wanted.pop(spare, None)
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=False)
-        table.add_column("", max_width=name, no_wrap=True, overflow="ellipsis")
-        headings = {"was": "was", "is": f"{arrow} is", "state": "state", "size": "size", "missing": "missing", "p": "p"}
-        order = ["was", "is", "state", "size", *methods, "p", "missing"]
-        shown = [key for key in order if wanted.get(key)]
-        for key in shown:
-            right = key in methods or key in ("p", "missing")
-            heading = METHOD_NAMES.get(key, headings.get(key, key))
-            table.add_column(_plain(heading, options), justify="right" if right else "left", no_wrap=True)
-        for at, (target, (was, now)) in enumerate(zip(targets, drawn, strict=True)):
-            if at == len(special) and special:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        table.add_column("", max_width=_LONGEST_NAME)
+        for key in wanted:
+            table.add_column(key, justify="right" if key in _NUMBERS else "left", no_wrap=True)
+        for at, (name, row) in enumerate(zip(names, rows, strict=True)):
+            if at == len(predictions) and at:
                 table.add_row()
-            values = _cells(target, was, now, arrow)
-            table.add_row(Text(printable(_name(target))), *(values.get(key, Text("")) for key in shown))
+            table.add_row(name, *(row[key] for key in wanted))
         yield table
 
 
 @dataclass(frozen=True, slots=True)
 class WindowsTable:
-    """A line per window."""
+    """A line per window; where it is narrow, with one metric."""
 
     evaluations: tuple[Evaluation, ...]
     zone: tzinfo
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        metrics = [
-            name
-            for name in ("roc_auc", "accuracy", "log_loss", "mae", "rmse")
-            if any(name in evaluation.realized for evaluation in self.evaluations)
-        ][: 3 if options.max_width >= 110 else 1]
+        known = {name for evaluation in self.evaluations for name in evaluation.realized}
+        metrics = [name for name in ("roc_auc", "accuracy", "log_loss", "mae", "rmse") if name in known]
+        metrics = metrics[: 3 if options.max_width >= 110 else 1]
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("window", no_wrap=True)
         for heading in ("rows", "outcomes", "drifted"):
             table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("most", max_width=28, no_wrap=True, overflow="ellipsis")
+        table.add_column("most", max_width=_LONGEST_NAME, no_wrap=True, overflow="ellipsis")
         table.add_column("score PSI", justify="right", no_wrap=True)
         for name in metrics:
-            table.add_column(_plain(metric_name(name), options), justify="right", no_wrap=True)
+            table.add_column(metric_name(name), justify="right", no_wrap=True)
         for evaluation in self.evaluations:
-            table.add_row(*_line(evaluation, self.zone, options), *(_value(evaluation, name) for name in metrics))
+            table.add_row(*_line(evaluation, self.zone), *(_value(evaluation, name) for name in metrics))
         yield table
 
 
-def _line(evaluation: Evaluation, zone: tzinfo, options: ConsoleOptions) -> list[Text]:
+def _line(evaluation: Evaluation, zone: tzinfo) -> list[Text]:
     drifted = [target for target in ranked(evaluation) if target.state == "drift"]
     judged = sum(target.state in ("drift", "ok") for target in evaluation.features.values())
-    worst = drifted[0] if drifted else None
-    psi = evaluation.score.methods.get("psi") if evaluation.score is not None else None
-    score_style = _state_style(evaluation.score) if evaluation.score is not None else ""
+    style, most = ("green", "") if not drifted else (_state_style(drifted[0]), printable(drifted[0].name))
+    score = evaluation.score
     return [
-        Text(_plain(window_text(evaluation.window, zone) + ("" if evaluation.closed else " (open)"), options)),
+        Text(window_text(evaluation.window, zone) + ("" if evaluation.closed else " (open)")),
         Text(f"{evaluation.rows:,}"),
-        Text(_plain(percent(evaluation.coverage), options)),
-        Text(f"{len(drifted)} of {judged}", style=_state_style(worst) if worst else "green"),
-        Text(
-            f"{printable(worst.name)} {worst.size}".strip() if worst else "", style=_state_style(worst) if worst else ""
-        ),
-        Text(_plain(number(psi.value if psi is not None else None), options), style=score_style),
+        Text(percent(evaluation.coverage)),
+        Text(f"{len(drifted)} of {judged}", style=style),
+        Text(f"{most} {drifted[0].size}" if drifted else "", style=style),
+        Text(method_value(score, "psi").removeprefix("PSI "), style=_state_style(score)) if score else Text("–"),
     ]
 
 
@@ -196,30 +196,32 @@ def _remarks(evaluation: Evaluation) -> list[str]:
     return ["", *remarks] if remarks else []
 
 
-def _drawn(target: TargetDrift, ramp: str) -> tuple[str, str]:
+def _cells(target: TargetDrift) -> dict[str, Text]:
+    """What a target's row shows, in the order of the columns."""
+    style = _state_style(target)
+    drifts = target.state == "drift"
+    decisive = target.methods.get(target.decided_by)
+    was, now = _drawn(target)
+    return {
+        "was": Text(was, style="dim"),
+        "→ is": Text(now, style=style if drifts else ""),
+        "state": Text(STATE_WORDS.get(target.state, target.state), style=style),
+        "size": Text(target.size if drifts else "", style=style),
+        "test": Text(method_value(target, target.decided_by), style=style if drifts else ""),
+        "p": Text(_p_value(decisive.p_value if decisive is not None else None), style="dim"),
+        "PSI": Text(method_value(target, "psi").removeprefix("PSI "), style="dim"),
+        "JS": Text(method_value(target, "js").removeprefix("JS "), style="dim"),
+        "missing": Text(_missing(target), style=_missing_style(target)),
+    }
+
+
+def _drawn(target: TargetDrift) -> tuple[str, str]:
     """Both distributions on one scale."""
     if target.was is None or target.now is None:
         return "", ""
     was, now = fewer_cells(target.was), fewer_cells(target.now)
     highest = float(max(was.max(initial=0.0), now.max(initial=0.0)))
-    return histogram(was, highest, ramp), histogram(now, highest, ramp)
-
-
-def _cells(target: TargetDrift, was: str, now: str, arrow: str) -> dict[str, Text]:
-    style = _state_style(target)
-    cells = {
-        "was": Text(was, style="dim"),
-        "is": Text(now, style=style if target.state == "drift" else ""),
-        "state": Text(STATE_WORDS.get(target.state, target.state), style=style),
-        "size": Text(target.size, style=style) if target.state == "drift" else Text(""),
-        "missing": Text(_missing(target, arrow), style=_missing_style(target)),
-    }
-    for method, value in target.methods.items():
-        decides = method == target.decided_by
-        cells[method] = Text(number(value.value), style=style if decides else "dim")
-        if decides:
-            cells["p"] = Text(_p_value(value.p_value), style="dim")
-    return cells
+    return histogram(was, highest), histogram(now, highest)
 
 
 def _state_style(target: TargetDrift) -> str:
@@ -228,9 +230,9 @@ def _state_style(target: TargetDrift) -> str:
     return "green" if target.state == "ok" else "cyan"
 
 
-def _missing(target: TargetDrift, arrow: str) -> str:
+def _missing(target: TargetDrift) -> str:
     was, now = target.missing_was or 0.0, target.missing_now or 0.0
-    return f"{percent(was)} {arrow} {percent(now)}" if was or now else ""
+    return f"{percent(was)} → {percent(now)}" if was or now else ""
 
 
 def _missing_style(target: TargetDrift) -> str:
@@ -256,8 +258,3 @@ def _p_value(p: float | None) -> str:
 
 def _name(target: TargetDrift) -> str:
     return {"score": "score", "class": "predicted class"}.get(target.target, target.name)
-
-
-def _plain(text: str, options: ConsoleOptions) -> str:
-    """Give a terminal without Unicode characters it has."""
-    return text.replace("–", "-").replace("χ²", "chi2").replace("R²", "R2") if options.ascii_only else text

@@ -10,7 +10,6 @@ from driftline.tables import F64
 from driftline_processor.core.evaluation import Evaluation, TargetDrift, Window
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
-ASCII = " .:-=+*#@"
 MOST_CELLS = 16
 
 METHOD_NAMES = {"psi": "PSI", "ks": "KS", "js": "JS", "chi2": "χ²"}
@@ -57,7 +56,7 @@ def percent(share: float | None) -> str:
     return ">99 %" if 0.995 <= share < 1 else f"{share * 100:.0f} %"
 
 
-def histogram(shares: F64 | None, highest: float, ramp: str = BLOCKS) -> str:
+def histogram(shares: F64 | None, highest: float) -> str:
     """Draw shares as one line of blocks, ``highest`` as a full one; what is more than nothing is seen.
 
     >>> histogram(np.array([0.0, 0.001, 0.25, 0.5]), 0.5)
@@ -65,10 +64,10 @@ def histogram(shares: F64 | None, highest: float, ramp: str = BLOCKS) -> str:
     """
     if shares is None or highest <= 0:
         return ""
-    top = len(ramp) - 1
+    top = len(BLOCKS) - 1
     heights = np.clip(np.rint(np.asarray(shares) / highest * top), 0, top).astype(int)
     heights[(heights == 0) & (np.asarray(shares) > 0)] = 1
-    return "".join(ramp[height] for height in heights.tolist())
+    return "".join(BLOCKS[height] for height in heights.tolist())
 
 
 def fewer_cells(shares: F64, most: int = MOST_CELLS) -> F64:
@@ -119,17 +118,31 @@ def _rank(target: TargetDrift) -> tuple[int, float, str]:
     return ({"drift": 0, "ok": 2}.get(target.state, 1), -value, target.name)
 
 
+def method_value(target: TargetDrift, method: str) -> str:
+    """Name and value of a drift method, "" where it has none."""
+    found = target.methods.get(method)
+    if found is None or found.value is None:
+        return ""
+    value = number(found.value) if found.value >= 0.0005 else "<0.001" if found.value > 0 else "0"
+    return f"{METHOD_NAMES.get(method, method)} {value}"
+
+
 def sentence(evaluation: Evaluation) -> str:
     """Tell the whole evaluation in one sentence that a person can read."""
-    parts = [_drift_words(evaluation)]
-    for target, name in ((evaluation.score, "the score"), (evaluation.predicted, "the predicted class")):
-        if target is not None and target.state == "drift":
-            parts.append(f"{name} drifted{_how_much(target)}")
-    parts.append(_performance_words(evaluation))
+    parts = (_feature_words(evaluation), _prediction_words(evaluation), _performance_words(evaluation))
     return "; ".join(part for part in parts if part) + "."
 
 
-def _drift_words(evaluation: Evaluation) -> str:
+def _prediction_words(evaluation: Evaluation) -> str:
+    targets = ((evaluation.score, "the score"), (evaluation.predicted, "the predicted class"))
+    drifted = [f"{name}{_how_much(t)}" for t, name in targets if t is not None and t.state == "drift"]
+    if not drifted:
+        return ""
+    too = any(target.state == "drift" for target in evaluation.features.values())
+    return f"so did {' and '.join(drifted)}" if too else f"but {' and '.join(drifted)} did"
+
+
+def _feature_words(evaluation: Evaluation) -> str:
     order = ranked(evaluation)
     drifted = [target for target in order if target.state == "drift"]
     told = [target for target in order if target.state in ("drift", "ok")]
@@ -145,11 +158,9 @@ def _drift_words(evaluation: Evaluation) -> str:
 
 
 def _how_much(target: TargetDrift) -> str:
-    value = target.methods.get(target.decided_by)
-    if value is None or value.value is None:
-        return ""
-    shown = f"{METHOD_NAMES.get(target.decided_by, target.decided_by)} {number(value.value)}"
-    return f" ({shown}: {target.size})" if target.size else f" ({shown})"
+    """How far, by a value that is comparable: a chi-square statistic grows with the rows, so PSI speaks for it."""
+    shown = method_value(target, "psi" if target.decided_by == "chi2" else target.decided_by)
+    return f" ({shown}: {target.size})" if shown and target.size else ""
 
 
 def _performance_words(evaluation: Evaluation) -> str:
