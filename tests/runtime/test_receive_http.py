@@ -1,0 +1,266 @@
+"""OTLP over HTTP from stock exporters, from the outcome API's users, and from sockets that say anything."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from driftline_processor.core.decode import Malformed
+from driftline_processor.runtime.config_values import Address
+from driftline_processor.runtime.http_server import HttpServers
+from driftline_processor.runtime.ports import PortInUse
+from driftline_processor.runtime.protocol import MAX_REQUEST, PROTOBUF
+from driftline_processor.runtime.receive_grpc import Accept
+from driftline_processor.runtime.receive_http import otlp_app
+from driftline_processor.runtime.signals import Overloaded, Receipt, Signal
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from .fake_intake import FailsFirst, FakeIntake
+from .stock import export_logs, export_metrics, export_spans, names
+
+ANYWHERE = Address("127.0.0.1", 0)
+
+
+@contextmanager
+def receiver(accept: Accept) -> Iterator[str]:
+    servers = HttpServers()
+    address = servers.bind(ANYWHERE, "receivers.otlp.protocols.http.endpoint")
+    servers.start([otlp_app(accept, [Route("/v1/outcomes", lambda _: PlainTextResponse("mounted"))])], grace=1)
+    yield f"http://{address}"
+    servers.stop()
+
+
+@pytest.mark.parametrize("compression", list(Compression))
+def test_stock_exporters_deliver_all_signals(compression: Compression) -> None:
+    intake = FakeIntake()
+    with receiver(intake) as url:
+        export_spans(OTLPSpanExporter(f"{url}/v1/traces", compression=compression), "a", "b")
+        export_metrics(OTLPMetricExporter(f"{url}/v1/metrics", compression=compression), "requests")
+        export_logs(OTLPLogExporter(f"{url}/v1/logs", compression=compression), "login")
+    assert [(signal, names(signal, body)) for signal, body in intake.taken] == [
+        ("traces", ["a", "b"]),
+        ("metrics", ["requests"]),
+        ("logs", ["login"]),
+    ]
+
+
+def post(url: str, body: bytes = b"", path: str = "/v1/logs", **headers: str) -> httpx.Response:
+    named = {"content-type": PROTOBUF, **{key.replace("_", "-"): value for key, value in headers.items()}}
+    return httpx.post(url + path, content=body, headers=named, trust_env=False)
+
+
+def test_headers_are_handed_on() -> None:
+    intake = FakeIntake()
+    with receiver(intake) as url:
+        post(url, x_tenant="one")
+    assert intake.headers[0]["x-tenant"] == "one"
+
+
+def test_success_is_an_empty_protobuf_response() -> None:
+    with receiver(FakeIntake()) as url:
+        response = post(url)
+    assert (response.status_code, response.headers["content-type"], response.content) == (200, PROTOBUF, b"")
+
+
+def test_rows_that_could_not_be_used_are_a_partial_success() -> None:
+    with receiver(FakeIntake(lambda: Receipt(2, Counter({"no model name": 2})))) as url:
+        partial = ExportLogsServiceResponse.FromString(post(url).content).partial_success
+    assert partial.rejected_log_records == 2
+    assert partial.error_message == "2 not usable: no model name (2)"
+
+
+BOMB = gzip.compress(b"\0" * (4 * MAX_REQUEST))
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "code", "sentence"),
+    [
+        (b"{}", {"content_type": "application/json"}, 415, f"OTLP as JSON comes with a later version; send {PROTOBUF}"),
+        (
+            b"",
+            {"content_type": "text/plain; charset=x"},
+            415,
+            f"content type 'text/plain' is not OTLP; send {PROTOBUF}",
+        ),
+        (b"", {"content_type": ""}, 415, f"content type '' is not OTLP; send {PROTOBUF}"),
+        (
+            b"",
+            {"content_encoding": "br"},
+            415,
+            "content encoding 'br' is not known; send gzip, deflate or none",
+        ),
+        (
+            b"no gzip",
+            {"content_encoding": "gzip"},
+            400,
+            "the gzip stream is damaged: Error -3 while",
+        ),
+        (gzip.compress(b"x" * 100)[:-12], {"content_encoding": "gzip"}, 400, "the gzip stream ends too early"),
+        (zlib.compress(b"x" * 100)[:-6], {"content_encoding": "deflate"}, 400, "the deflate stream ends too early"),
+        (b"", {"content_encoding": "gzip"}, 400, "the gzip stream ends too early"),
+        (BOMB, {"content_encoding": "gzip"}, 413, "the request is larger than 20 MiB; send it in smaller batches"),
+        (b"\0" * (MAX_REQUEST + 1), {}, 413, "the request is larger than 20 MiB; send it in smaller batches"),
+    ],
+    ids=["json", "text", "no type", "brotli", "no gzip", "cut gzip", "cut deflate", "empty gzip", "bomb", "too large"],
+)
+def test_what_cannot_be_read_is_refused_with_a_sentence(
+    body: bytes, headers: dict[str, str], code: int, sentence: str
+) -> None:
+    intake = FakeIntake()
+    with receiver(intake) as url:
+        response = post(url, body, **headers)
+        assert post(url).status_code == 200
+    assert response.status_code == code
+    assert Status.FromString(response.content).message.startswith(sentence)
+    assert [body for _, body in intake.taken] == [b""]
+
+
+def test_exactly_the_limit_is_taken() -> None:
+    intake = FakeIntake()
+    with receiver(intake) as url:
+        assert post(url, gzip.compress(b"\0" * MAX_REQUEST), content_encoding="gzip").status_code == 200
+        assert post(url, b"\0" * MAX_REQUEST).status_code == 200
+    assert [len(body) for _, body in intake.taken] == [MAX_REQUEST, MAX_REQUEST]
+
+
+def test_a_malformed_request_is_a_400_with_a_status() -> None:
+    intake = FakeIntake(FailsFirst(Malformed("not an ExportLogsServiceRequest")))
+    with receiver(intake) as url:
+        response = post(url, b"\xff")
+    status = Status.FromString(response.content)
+    assert (response.status_code, response.headers["content-type"]) == (400, PROTOBUF)
+    assert (status.code, status.message) == (3, "not an ExportLogsServiceRequest")
+
+
+@pytest.mark.parametrize("through_future", [False, True])
+def test_overload_is_a_503_that_says_when_to_come_again(through_future: bool) -> None:
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
+        del signal, body, headers
+        if not through_future:
+            raise Overloaded(1.2)
+        future: Future[Receipt] = Future()
+        future.set_exception(Overloaded(1.2))
+        return future
+
+    with receiver(accept) as url:
+        response = post(url)
+    info = RetryInfo()
+    assert (response.status_code, response.headers["retry-after"]) == (503, "2")
+    assert Status.FromString(response.content).details[0].Unpack(info)
+    assert info.retry_delay.ToMilliseconds() == 1200
+
+
+@pytest.mark.parametrize("error", [Overloaded(0.01), RuntimeError("disk full")])
+def test_a_stock_exporter_comes_again(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    intake = FakeIntake(FailsFirst(error))
+    with receiver(intake) as url:
+        export_spans(OTLPSpanExporter(f"{url}/v1/traces"), "a")
+    assert [names(signal, body) for signal, body in intake.taken] == [["a"]]
+    ours = [record.getMessage() for record in caplog.records if record.name == "driftline"]
+    assert ours == (["a traces request could not be kept"] if isinstance(error, RuntimeError) else [])
+
+
+def test_other_methods_and_paths_are_refused_and_the_outcome_api_is_mounted() -> None:
+    with receiver(FakeIntake()) as url:
+        assert httpx.get(f"{url}/v1/traces", trust_env=False).status_code == 405
+        assert post(url, path="/v1/profiles").status_code == 404
+        assert httpx.get(f"{url}/v1/outcomes", trust_env=False).text == "mounted"
+
+
+def say(url: str, *parts: bytes, hang_up: bool = False) -> bytes:
+    """Send bytes, hang up in the middle or wait for the answer, and return its first line."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), 10) as connection:
+        connection.sendall(b"".join(parts))
+        if hang_up:
+            return b""
+        return b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n")[0]
+
+
+POST = b"POST /v1/logs HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/x-protobuf\r\n"
+TLS_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"
+CHUNKS = b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+
+
+def test_sockets_that_say_anything_harm_nobody_else() -> None:
+    intake, bad = FakeIntake(), b"HTTP/1.1 400 Bad Request"
+    with receiver(intake) as url:
+        assert say(url, TLS_HELLO) == bad
+        assert say(url, b"GARBAGE\r\n\r\n") == bad
+        assert say(url, POST, b"Content-Length: many\r\n\r\n") == bad
+        say(url, POST, b"Content-Length: 10\r\n\r\nhalf", hang_up=True)
+        say(url, b"POST /v1/logs HTTP/1.1\r\nHos", hang_up=True)
+        say(url, hang_up=True)
+        assert say(url, POST, b"Transfer-Encoding: chunked\r\n\r\n", CHUNKS) == b"HTTP/1.1 200 OK"
+    assert [body for _, body in intake.taken] == [b"abcde"]
+
+
+def test_stopping_answers_what_is_under_way() -> None:
+    arrived, future = threading.Event(), Future[Receipt]()
+
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
+        del signal, body, headers
+        arrived.set()
+        return future
+
+    servers = HttpServers()
+    url = f"http://{servers.bind(ANYWHERE, 'web.endpoint')}"
+    servers.start([otlp_app(accept)], grace=10)
+    answers: list[int] = []
+    asking = threading.Thread(target=lambda: answers.append(post(url).status_code))
+    asking.start()
+    assert arrived.wait(10)
+    stopping = threading.Thread(target=servers.stop)
+    stopping.start()
+    future.set_result(Receipt())
+    stopping.join(15)
+    asking.join(10)
+    assert answers == [200]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_port_in_use_names_the_key_and_a_way_out(host: str) -> None:
+    first, second = HttpServers(), HttpServers()
+    taken = first.bind(Address(host, 0), "web.endpoint")
+    with pytest.raises(PortInUse) as in_use:
+        second.bind(taken, "web.endpoint")
+    assert str(in_use.value).startswith(f"{taken} is in use, another program; stop it, or change web.endpoint, as in")
+    second.stop()
+    first.stop()
+
+
+@pytest.mark.parametrize(
+    ("port", "holder"),
+    [(4317, "an OpenTelemetry Collector or Jaeger"), (4318, "an OpenTelemetry Collector"), (8780, "another driftline")],
+)
+def test_the_likely_holder_of_a_well_known_port_is_named(
+    port: int, holder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftline_processor.runtime.ports._taken", lambda _: True)
+    message = str(PortInUse(Address("127.0.0.1", port), "some.key", "taken"))
+    assert message.startswith(f"127.0.0.1:{port} is in use, probably {holder}")
+    assert message.endswith(f"change some.key, as in '127.0.0.1:{port + 10000}' (0: any free port)")
+
+
+def test_an_address_of_another_machine_cannot_be_listened_on() -> None:
+    servers: Any = HttpServers()
+    with pytest.raises(PortInUse, match=r"192\.0\.2\.1:4318 cannot be listened on \(.*\); change some\.key"):
+        servers.bind(Address("192.0.2.1", 4318), "some.key")
+    servers.stop()
