@@ -1,0 +1,181 @@
+"""Which baseline a series is compared with: the configured one, else one that was sent, else one that is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from driftline.baseline import Baseline
+from driftline.columns import Value, decode, encode
+from driftline.tables import Column, ModelKey, PredictionTable, Text
+
+from .series import Series
+from .store import Connection, insert, number, read
+
+NEEDED = 1_000
+"""With no baseline, the first rows of a model and version become a provisional one; comparison starts after them."""
+
+Source = Literal["config", "event", "provisional"]
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A baseline and where it came from."""
+
+    baseline: Baseline
+    source: Source
+
+
+class Baselines:
+    """All baselines that were ever in force, by digest, and the rule that says which one is now.
+
+    What the configuration names wins; else the newest that was sent for the model and this version; else the newest
+    sent for the model; else the first 1,000 rows of the series, which are kept in the store until they are enough.
+    """
+
+    def __init__(self, connection: Connection, configured: Mapping[str, Baseline]) -> None:
+        """Read what was sent and learned; ``configured``: model → the baseline its configuration names."""
+        self._configured = configured
+        self._by_digest = {baseline.digest: baseline for baseline in configured.values()}
+        self._sent: dict[str, list[tuple[str, str]]] = {}
+        self._provisional: dict[ModelKey, str] = {}
+        self._learning: dict[int, int] = {}
+        for row in read(connection, "SELECT * FROM baselines ORDER BY received").to_pylist():
+            self._by_digest[row["digest"]] = Baseline.from_json(row["json"])
+            if row["source"] == "event":
+                self._sent.setdefault(row["model"], []).append((row["version"], row["digest"]))
+            elif row["source"] == "provisional":
+                self._provisional[ModelKey(row["model"], row["version"], row["environment"])] = row["digest"]
+        parts = "SELECT DISTINCT series, part, rows FROM learning"
+        for row in read(
+            connection, f"SELECT series, sum(rows)::BIGINT AS rows FROM ({parts}) GROUP BY series"
+        ).to_pylist():
+            self._learning[row["series"]] = row["rows"]
+        for baseline in configured.values():
+            self._store(connection, baseline, "config", ModelKey(baseline.model, baseline.version), 0)
+
+    def in_force(self, key: ModelKey) -> InForce | None:
+        """Return the baseline a series is compared with now; None while it is learning."""
+        if configured := self._configured.get(key.model):
+            return InForce(configured, "config")
+        if sent := self._sent.get(key.model):
+            mine = [digest for version, digest in sent if version == key.version]
+            return InForce(self._by_digest[mine[-1] if mine else sent[-1][1]], "event")
+        digest = self._provisional.get(key)
+        return None if digest is None else InForce(self._by_digest[digest], "provisional")
+
+    def by_digest(self, digest: str) -> Baseline | None:
+        """Return a baseline that is or was in force."""
+        return self._by_digest.get(digest)
+
+    def learned(self, series: int) -> int:
+        """Return how many rows of a series have been kept for its provisional baseline."""
+        return self._learning.get(series, 0)
+
+    def give_back(self, connection: Connection, series: Series) -> list[PredictionTable]:
+        """Return the rows that were kept for learning, and forget them: a baseline came before they were enough."""
+        if not self._learning.pop(series.number, 0):
+            return []
+        tables = _learned(connection, series)
+        connection.execute("DELETE FROM learning WHERE series = ?", [series.number])
+        return tables
+
+    def receive(self, connection: Connection, baseline: Baseline, received: int) -> None:
+        """Take in a baseline that was sent; one that is in force for its version already changes nothing."""
+        sent = self._sent.setdefault(baseline.model, [])
+        mine = [digest for version, digest in sent if version == baseline.version]
+        if mine and mine[-1] == baseline.digest:
+            return
+        self._by_digest[baseline.digest] = baseline
+        sent.append((baseline.version, baseline.digest))
+        self._store(connection, baseline, "event", ModelKey(baseline.model, baseline.version), received)
+
+    def learn(self, connection: Connection, series: Series, table: PredictionTable, received: int) -> None:
+        """Keep rows for a provisional baseline, and build it when there are enough.
+
+        ``table``: at most the rows that are still needed.
+        """
+        self._learning[series.number] = self.learned(series.number) + len(table)
+        part = (number(connection, "SELECT max(part) FROM learning") or 0) + 1
+        columns = encode(_columns(table))
+        rows = {
+            "series": pa.array([series.number] * len(columns), pa.int32()),
+            "part": [part] * len(columns),
+            "rows": pa.array([len(table)] * len(columns), pa.int32()),
+            "name": list(columns),
+            "data": list(columns.values()),
+        }
+        insert(connection, "learning", pa.table(rows))
+        if self.learned(series.number) < NEEDED:
+            return
+        baseline = Baseline.from_tables(_learned(connection, series), provisional=True)
+        self._by_digest[baseline.digest] = baseline
+        self._provisional[series.key] = baseline.digest
+        self._store(connection, baseline, "provisional", series.key, received)
+        connection.execute("DELETE FROM learning WHERE series = ?", [series.number])
+        del self._learning[series.number]
+
+    def _store(self, connection: Connection, baseline: Baseline, source: Source, key: ModelKey, received: int) -> None:
+        row = {
+            "digest": baseline.digest,
+            "source": source,
+            "environment": key.environment,
+            "model": key.model,
+            "version": key.version,
+            "received": received,
+            "json": baseline.to_json(),
+        }
+        if source == "config":
+            connection.execute("DELETE FROM baselines WHERE source = 'config' AND digest = ?", [baseline.digest])
+        insert(connection, "baselines", pa.Table.from_pylist([row]))
+
+
+def _columns(table: PredictionTable) -> dict[str, Value]:
+    """Name the columns that a baseline is made of, as they are kept while learning."""
+    columns: dict[str, Value] = {"time": table.time}
+    if table.scores is not None:
+        columns["scores"] = table.scores
+    if table.predicted is not None and _has_values(table.predicted):
+        columns["predicted"] = table.predicted
+    if table.weight is not None:
+        columns["weight"] = table.weight
+    for name, column in table.features.items():
+        if _has_values(column):
+            columns[f"feature:{name}"] = column
+    return columns
+
+
+def _learned(connection: Connection, series: Series) -> list[PredictionTable]:
+    parts: dict[int, tuple[int, dict[str, Value]]] = {}
+    for row in read(connection, "SELECT * FROM learning WHERE series = ? ORDER BY part", series.number).to_pylist():
+        parts.setdefault(row["part"], (row["rows"], {}))[1][row["name"]] = decode(row["data"], row["rows"])
+    return [_table(series, n, columns) for n, columns in parts.values()]
+
+
+def _table(series: Series, n: int, columns: Mapping[str, Value]) -> PredictionTable:
+    scores, weight, predicted = (columns.get(name) for name in ("scores", "weight", "predicted"))
+    return PredictionTable(
+        key=series.key,
+        task=series.task,
+        time=np.asarray(columns["time"], dtype=np.int64),
+        id=Text(np.zeros(n + 1, dtype=np.int32), b""),
+        scores=None if scores is None else np.asarray(scores, dtype=np.float64).reshape(n, -1),
+        predicted=None if predicted is None else _column(predicted),
+        weight=None if weight is None else np.asarray(weight, dtype=np.float64),
+        features={
+            name.removeprefix("feature:"): _column(value)
+            for name, value in columns.items()
+            if name.startswith("feature:")
+        },
+    )
+
+
+def _has_values(column: Column) -> bool:
+    return column.numbers is not None or column.codes is not None
+
+
+def _column(value: Value) -> Column:
+    return value if isinstance(value, Column) else Column(numbers=np.asarray(value, dtype=np.float64))

@@ -1,0 +1,83 @@
+"""What rows add to the panes they fall into."""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.classes import class_column
+from driftline.fold import ModelBins, decide, fold_by, usable_weight
+from driftline.pane import Pane
+from driftline.tables import F64, I64, Column, PredictionTable
+
+from driftline_processor.core.window import PANE
+
+from .panes import DECIDED, PaneChanges
+from .series import Series
+from .take import take_predictions
+
+_MOST_LABELS = 100
+_PANES_AT_ONCE = 256
+
+
+def panes_of(table: PredictionTable) -> I64:
+    """Return the start of the pane each row falls into: int64 (n,), unix nanoseconds."""
+    return table.time - table.time % PANE
+
+
+def add_plain(
+    changes: PaneChanges, series: Series, table: PredictionTable, decided: Column | None
+) -> tuple[dict[str, float], F64 | None]:
+    """Add what needs no bins: rows, durations, and the weight of each decided class.
+
+    Return the sums over the table of the last two: class → weight ("" where none is known), and durations.
+    """
+    panes, group = np.unique(panes_of(table), return_inverse=True)
+    folded = fold_by(table, ModelBins(), group, len(panes))
+    changes.add(series.number, "", panes, folded)
+    weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
+    labels: tuple[str, ...] = ("",)
+    codes = np.zeros(len(table), dtype=np.int64)
+    if decided is not None and decided.codes is not None:
+        labels = (*decided.labels[:_MOST_LABELS], "")
+        codes = np.where((decided.codes < 0) | (decided.codes >= len(labels) - 1), len(labels) - 1, decided.codes)
+    sums = np.bincount(group * len(labels) + codes, weight, minlength=len(panes) * len(labels))
+    by_label = sums.astype(np.float64, copy=False).reshape(len(panes), len(labels))
+    for code, label in enumerate(labels):
+        changes.add_part(series.number, "", panes, f"{DECIDED}{label}", by_label[:, code : code + 1])
+    by_class = {label: total for label, total in zip(labels, by_label.sum(axis=0).tolist(), strict=True) if total}
+    durations = [pane.parts["duration"] for pane in folded if "duration" in pane.parts]
+    return by_class, np.sum(durations, axis=0) if durations else None
+
+
+def add_binned(changes: PaneChanges, series: Series, table: PredictionTable, baseline: Baseline) -> None:
+    """Add what a baseline's bins count; some panes at a time, because one batch may reach over months."""
+    panes, group = np.unique(panes_of(table), return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    edges = np.searchsorted(group[order], np.arange(len(panes) + 1))
+    for first in range(0, len(panes), _PANES_AT_ONCE):
+        last = min(first + _PANES_AT_ONCE, len(panes))
+        rows = order[edges[first] : edges[last]]
+        some, at = (table, group) if len(rows) == len(table) else (take_predictions(table, rows), group[rows] - first)
+        folded = fold_by(some, baseline.bins, at, last - first)
+        binned = [Pane({k: v for k, v in pane.parts.items() if k not in ("rows", "duration")}) for pane in folded]
+        changes.add(series.number, baseline.digest, panes[first:last], binned)
+
+
+def decided_classes(table: PredictionTable) -> Column | None:
+    """Return the decided class of each row as canonical text; None where nothing decides (regression).
+
+    The service's own decision where it was sent, else the one its scores and threshold give now: a threshold that
+    changes later changes no decision that was made.
+    """
+    if table.task.kind == "regression":
+        return None
+    sent = None if table.predicted is None else class_column(table.predicted)
+    if sent is not None and sent.codes is None:
+        sent = None
+    if table.scores is None:
+        return sent
+    derived = Column(codes=decide(table.task, table.scores, None), labels=table.task.classes)
+    if sent is None or sent.codes is None or derived.codes is None:
+        return derived
+    shifted = np.where(derived.codes >= 0, derived.codes + len(sent.labels), -1)
+    return Column(codes=np.where(sent.codes >= 0, sent.codes, shifted), labels=(*sent.labels, *derived.labels))

@@ -1,0 +1,135 @@
+"""The way in: requests of all receivers → one queue → one thread → one transaction → acknowledgements.
+
+Decoding happens on the receivers' threads; the one writer takes everything that waits and commits it together, so that
+a hundred small requests share one fsync. A future resolves when its request is on disk, never before.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+from driftline.tables import OutcomeTable
+
+from driftline_processor.core.decode import decode_logs, decode_traces
+
+from .intake import Intake, Request
+from .seen import digest_of
+from .signals import Overloaded, Receipt, Signal
+
+_log = logging.getLogger(__name__)
+
+QUEUE_BYTES = 64 << 20
+"""How many bytes of requests may wait; beyond that senders are told to come again."""
+
+_TOGETHER_BYTES = 16 << 20
+_ROW_BYTES = 64  # an outcome that came over HTTP, roughly
+
+_Waiting = tuple[Request, int, "Future[Receipt]"]
+
+
+class Ingest:
+    """Takes requests from any thread; :meth:`start` before the first, :meth:`stop` after the last."""
+
+    def __init__(self, intake: Intake, clock: Callable[[], int], queue_bytes: int = QUEUE_BYTES) -> None:
+        self._intake, self._clock = intake, clock
+        self._limit, self._bytes = queue_bytes, 0
+        self._queue: deque[_Waiting] = deque()
+        self._ready = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="driftline-ingest", daemon=True)
+
+    def start(self) -> None:
+        """Start the writer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, acknowledge it, and end; what comes later is Overloaded."""
+        with self._ready:
+            self._stopping = True
+            self._ready.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def submit(self, signal: Signal, body: bytes) -> Future[Receipt]:
+        """Decode an OTLP request and queue it; the future resolves when it is on disk.
+
+        Raises Malformed when protobuf would refuse the body, Overloaded when the queue is full. A request that holds
+        nothing for the analysis (ordinary traces and logs, all metrics) is acknowledged without a transaction.
+        """
+        self._check(len(body))
+        if signal == "metrics":
+            return _done(Receipt())
+        now = self._clock()
+        decoded = decode_traces(body, now) if signal == "traces" else decode_logs(body, now)
+        request = Request(
+            digest_of(body), decoded.predictions, decoded.batches, decoded.outcomes, decoded.baselines, decoded.rejected
+        )
+        return self.offer(request, len(body))
+
+    def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
+        """Queue outcomes that came otherwise; ``digest``: 16 bytes by which the same upload is known again.
+
+        Raises Overloaded when the queue is full.
+        """
+        return self.offer(Request(digest, outcomes=tables), _ROW_BYTES * sum(map(len, tables)))
+
+    def offer(self, request: Request, size: int) -> Future[Receipt]:
+        """Queue a decoded request of ``size`` bytes. Raises Overloaded when the queue is full."""
+        if not request.rows and not request.rejected:
+            return _done(Receipt())
+        future: Future[Receipt] = Future()
+        future.set_running_or_notify_cancel()  # a client that goes away must not cancel what is being written
+        with self._ready:
+            self._check(size)
+            self._queue.append((request, size, future))
+            self._bytes += size
+            self._ready.notify()
+        return future
+
+    def _check(self, size: int) -> None:
+        """One request is always taken: a body larger than the queue must not be refused for ever."""
+        if self._stopping or (self._queue and self._bytes + size > self._limit):
+            raise Overloaded
+
+    def _run(self) -> None:
+        while waiting := self._next():
+            self._commit(waiting)
+        self._intake.close()
+
+    def _next(self) -> list[_Waiting]:
+        """Wait for requests and take all there are, up to a size; nothing only when stopping."""
+        with self._ready:
+            while not self._queue and not self._stopping:
+                self._ready.wait()
+            taken: list[_Waiting] = []
+            size = 0
+            while self._queue and size < _TOGETHER_BYTES:
+                taken.append(self._queue.popleft())
+                size += taken[-1][1]
+            self._bytes -= size
+            return taken
+
+    def _commit(self, waiting: list[_Waiting]) -> None:
+        """Commit together; when that fails each alone, so that one bad request never fails its neighbours."""
+        try:
+            receipts = self._intake.take([request for request, _, _ in waiting])
+        except Exception as error:
+            if len(waiting) > 1:
+                for one in waiting:
+                    self._commit([one])
+                return
+            _log.exception("a request could not be stored")
+            waiting[0][2].set_exception(error)
+            return
+        for (_, _, future), receipt in zip(waiting, receipts, strict=True):
+            future.set_result(receipt)
+
+
+def _done(receipt: Receipt) -> Future[Receipt]:
+    future: Future[Receipt] = Future()
+    future.set_result(receipt)
+    return future

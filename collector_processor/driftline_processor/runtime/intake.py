@@ -1,0 +1,243 @@
+"""Tables → one transaction: which rows are new, what they add to which panes, and where event time now stands.
+
+The way in only adds rows. What it knows of the state by heart (series, digests, watermarks, totals) changes as it
+works; when a transaction fails, all of that is read again from the store, which never saw the failed one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+from driftline.baseline import Baseline
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables import I64, OutcomeTable, PredictionTable
+
+from .baselines import NEEDED, Baselines
+from .config import Model
+from .counting import add_binned, add_plain, decided_classes, panes_of
+from .health import Counters
+from .news import Totals, Touched, read_totals
+from .panes import PaneChanges
+from .rows import outcome_rows, prediction_rows, text_array
+from .seen import BATCHES_KEPT, REQUESTS_KEPT, Seen, digest_of
+from .series import Series, SeriesRegister
+from .signals import Receipt
+from .store import Connection, Store, insert, mark, number, read, transaction
+from .take import Rows, concatenate_predictions, likeness, take_outcomes, take_predictions
+from .watermark import Watermark, Watermarks, read_watermarks, write_watermarks
+
+LATEST = 366 * 86_400 * 10**9
+"""An event time before 1970, or more than a year beyond the wall clock, is no time."""
+
+
+@dataclass(slots=True)
+class Request:
+    """One decoded request. ``batches``: parallel to ``predictions``, the batch id or ""."""
+
+    digest: bytes
+    predictions: Sequence[PredictionTable] = ()
+    batches: Sequence[str] = ()
+    outcomes: Sequence[OutcomeTable] = ()
+    baselines: Sequence[str] = ()
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rows(self) -> int:
+        """How many rows, outcomes and baselines there are."""
+        return sum(map(len, self.predictions)) + sum(map(len, self.outcomes)) + len(self.baselines)
+
+
+class Intake:
+    """Takes requests in, several in one transaction. One thread uses it; others may read its public fields."""
+
+    def __init__(
+        self,
+        store: Store,
+        models: Mapping[str, Model],
+        configured: Mapping[str, Baseline],
+        touched: Touched,
+        counters: Counters,
+        clock: Callable[[], int],
+    ) -> None:
+        self._connection = store.connect()
+        self._models, self._configured = models, configured
+        self._touched, self._counters, self._clock = touched, counters, clock
+        self._load()
+
+    def _load(self) -> None:
+        """Read what is known by heart."""
+        connection, now = self._connection, self._clock()
+        self._requests = Seen(connection, "requests", REQUESTS_KEPT, now)
+        self._batches = Seen(connection, "batches", BATCHES_KEPT, now)
+        self.series = SeriesRegister(connection, self._models)
+        self.baselines = Baselines(connection, self._configured)
+        self.watermarks: Watermarks = read_watermarks(connection)
+        self.totals = read_totals(connection)
+        self._prediction_seq = _last(connection, "predictions")
+        self._outcome_seq = _last(connection, "outcomes")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def take(self, requests: Sequence[Request]) -> list[Receipt]:
+        """Write requests in one transaction and return what became of each, once it is on disk.
+
+        Raises what the store raised; then nothing of any of them was taken.
+        """
+        work = _Work(self._clock())
+        try:
+            with transaction(self._connection):
+                receipts = [self._sort(request, work) for request in requests]
+                for tables in work.tables.values():
+                    self._take_predictions(concatenate_predictions(tables), work)
+                self._write(work)
+        except BaseException:
+            self._load()
+            raise
+        for series, panes in work.touched:
+            self._touched.touch(series, panes)
+        for reason, rows in (+work.unused).items():
+            self._counters.add(m.DRIFTLINE_REJECTED_ROWS, rows, {a.DRIFTLINE_REASON: reason})
+        self._counters.add(m.DRIFTLINE_RECEIVED_ROWS, work.kept)
+        return receipts
+
+    def _sort(self, request: Request, work: _Work) -> Receipt:
+        """Put what a request brings to the work, unless it was seen before."""
+        if request.digest in self._requests:
+            work.unused["request_seen"] += request.rows
+            return Receipt(request.rows, request.rejected)
+        self._requests.add(request.digest, work.now)
+        work.digests.append(request.digest)
+        rejected = Counter[str]()
+        for text in request.baselines:
+            try:
+                self.baselines.receive(self._connection, Baseline.from_json(text), work.now)
+            except ValueError:
+                rejected["bad_baseline"] += 1
+        for table, batch in zip(request.predictions, request.batches, strict=True):
+            if batch and self._batch_seen(table, batch, work):
+                work.unused["batch_seen"] += len(table)
+                continue
+            usable = _timely(table.time, work.now, rejected)
+            table = table if len(usable) == len(table) else take_predictions(table, usable)
+            if len(table):
+                work.tables.setdefault(likeness(table), []).append(table)
+        for outcomes in request.outcomes:
+            usable = _timely(outcomes.time, work.now, rejected)
+            outcomes = outcomes if len(usable) == len(outcomes) else take_outcomes(outcomes, usable)
+            work.outcomes.append(outcome_rows(outcomes, self._outcome_seq + 1, work.now))
+            self._outcome_seq += len(outcomes)
+            work.kept += len(outcomes)
+        work.unused.update(request.rejected + rejected)
+        return Receipt(request.rows - rejected.total(), request.rejected + rejected)
+
+    def _batch_seen(self, table: PredictionTable, batch: str, work: _Work) -> bool:
+        digest = digest_of("\0".join((table.key.environment, table.key.model, batch)).encode())
+        if digest in self._batches:
+            return True
+        self._batches.add(digest, work.now)
+        work.batches.append(digest)
+        return False
+
+    def _take_predictions(self, table: PredictionTable, work: _Work) -> None:
+        in_force = self.baselines.in_force(table.key)
+        series = self.series.of(table, in_force.baseline.task if in_force else None)
+        if table.keyed:
+            new = self._new_rows(series, table)
+            work.unused["row_seen"] += len(table) - len(new)
+            table = table if len(new) == len(table) else take_predictions(table, new)
+        if not len(table):
+            return
+        table = replace(table, task=series.task)
+        decided = decided_classes(table)
+        work.rows.append(prediction_rows(table, series.number, self._prediction_seq + 1, decided, work.now))
+        self._prediction_seq += len(table)
+        work.kept += len(table)
+        work.touched.append((series.number, np.unique(panes_of(table))))
+
+        by_class, duration = add_plain(work.changes, series, table, decided)
+        totals = self.totals.get(series.number, Totals())
+        self.totals[series.number] = totals.plus(table.time, work.now, by_class, duration)
+        self._compare(series, table, work)
+
+        model = (table.key.environment, table.key.model)
+        work.watermarks[model] = self.watermarks.setdefault(model, Watermark())
+        work.watermarks[model].observe(table.time, work.now)
+
+    def _new_rows(self, series: Series, table: PredictionTable) -> Rows:
+        """Positions of the rows that are neither in the store nor earlier in the table; without an id all are new."""
+        incoming = pa.table({"row": np.arange(len(table)), "time": table.time, "id": text_array(table.id)})
+        known = read(
+            self._connection,
+            "SELECT row FROM incoming i JOIN predictions p ON p.time = i.time AND p.id = i.id"
+            " WHERE p.series = ? AND p.time BETWEEN ? AND ? AND i.id <> '' UNION SELECT row FROM incoming"
+            " WHERE id <> '' QUALIFY row_number() OVER (PARTITION BY time, id ORDER BY row) > 1",
+            series.number,
+            int(table.time.min()),
+            int(table.time.max()),
+            incoming=incoming,
+        )
+        return np.delete(np.arange(len(table)), known.column(0).to_numpy())
+
+    def _compare(self, series: Series, table: PredictionTable, work: _Work) -> None:
+        """Count over the bins of the baseline in force; while there is none, keep the rows to learn one."""
+        in_force = self.baselines.in_force(series.key)
+        if in_force is not None:
+            for kept in self.baselines.give_back(self._connection, series):
+                add_binned(work.changes, series, kept, in_force.baseline)
+            add_binned(work.changes, series, table, in_force.baseline)
+            return
+        wanted = NEEDED - self.baselines.learned(series.number)
+        rows = np.arange(len(table))
+        self.baselines.learn(self._connection, series, take_predictions(table, rows[:wanted]), work.now)
+        if len(table) > wanted:
+            self._compare(series, take_predictions(table, rows[wanted:]), work)
+
+    def _write(self, work: _Work) -> None:
+        connection = self._connection
+        self.series.write(connection)
+        if work.rows:
+            insert(connection, "predictions", pa.concat_tables(work.rows))
+        if work.outcomes:
+            insert(connection, "outcomes", pa.concat_tables(work.outcomes))
+        work.changes.write(connection)
+        self._requests.write(connection, work.digests, work.now)
+        self._batches.write(connection, work.batches, work.now)
+        write_watermarks(connection, work.watermarks)
+        self._requests.expire(work.now)
+        self._batches.expire(work.now)
+
+
+@dataclass(slots=True)
+class _Work:
+    """What one transaction takes in. ``tables``: alike ones together; ``unused``: reason → rows that count nowhere."""
+
+    now: int
+    tables: dict[Hashable, list[PredictionTable]] = field(default_factory=dict)
+    rows: list[pa.Table] = field(default_factory=list)
+    outcomes: list[pa.Table] = field(default_factory=list)
+    changes: PaneChanges = field(default_factory=PaneChanges)
+    digests: list[bytes] = field(default_factory=list)
+    batches: list[bytes] = field(default_factory=list)
+    watermarks: Watermarks = field(default_factory=dict)
+    touched: list[tuple[int, I64]] = field(default_factory=list)
+    unused: Counter[str] = field(default_factory=Counter)
+    kept: int = 0
+
+
+def _timely(times: I64, now: int, rejected: Counter[str]) -> Rows:
+    usable = np.flatnonzero((times > 0) & (times < now + LATEST))
+    if len(usable) < len(times):
+        rejected["time_out_of_range"] += len(times) - len(usable)
+    return usable
+
+
+def _last(connection: Connection, table: str) -> int:
+    """The last sequence number that was handed out; its row may have expired, what has read it has not forgotten."""
+    return max(number(connection, f"SELECT max(seq) FROM {table}") or 0, mark(connection, f"joined_{table}"))

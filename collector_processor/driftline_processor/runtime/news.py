@@ -1,0 +1,89 @@
+"""What the way in tells the other threads: which panes it touched, and running totals per series."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+import numpy as np
+from driftline.pane import DURATION_BOUNDS
+from driftline.tables import F64, I64
+
+from .panes import DECIDED
+from .store import Connection, read
+
+
+class Touched:
+    """Which panes of which series have changed since somebody last asked."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._panes: dict[int, set[int]] = {}
+
+    def touch(self, series: int, panes: I64) -> None:
+        """Note panes by their start; ``panes``: int64, unix nanoseconds."""
+        with self._lock:
+            self._panes.setdefault(series, set()).update(panes.tolist())
+
+    def take(self) -> dict[int, set[int]]:
+        """Return series → panes, and begin anew."""
+        with self._lock:
+            taken, self._panes = self._panes, {}
+            return taken
+
+
+@dataclass(slots=True)
+class Totals:
+    """Running totals of one series: rows kept, their event times, the newest arrival, and what was decided.
+
+    ``by_class``: weight per decided class; ``duration``: as the pane part. Replaced as a whole, never changed in place.
+    """
+
+    rows: int = 0
+    first: int = 0
+    last: int = 0
+    received: int = 0
+    by_class: dict[str, float] = field(default_factory=dict)
+    duration: F64 | None = None
+
+    def plus(self, times: I64, received: int, by_class: dict[str, float], duration: F64 | None) -> Totals:
+        """Return the totals with more rows added."""
+        if not len(times):
+            return self
+        merged = dict(self.by_class)
+        for label, weight in by_class.items():
+            merged[label] = merged.get(label, 0.0) + weight
+        return Totals(
+            self.rows + len(times),
+            min(self.first or int(times.min()), int(times.min())),
+            max(self.last, int(times.max())),
+            max(self.received, received),
+            merged,
+            _sum(self.duration, duration),
+        )
+
+
+def read_totals(connection: Connection) -> dict[int, Totals]:
+    """Read the totals of all series: of the rows that are kept, and of all panes."""
+    counted = (
+        "SELECT series, count(*) AS rows, min(time) AS first, max(time) AS last, max(received) AS received"
+        " FROM predictions GROUP BY series"
+    )
+    totals = {row.pop("series"): Totals(**row) for row in read(connection, counted).to_pylist()}
+    summed = (
+        "SELECT series, part, idx, sum(value) AS value FROM panes WHERE fold = '' AND part <> 'rows'"
+        " GROUP BY ALL ORDER BY ALL"
+    )
+    for row in read(connection, summed).to_pylist():
+        total = totals.setdefault(row["series"], Totals())
+        if row["part"].startswith(DECIDED):
+            total.by_class[row["part"].removeprefix(DECIDED)] = row["value"]
+        elif row["part"] == "duration":
+            if total.duration is None:
+                total.duration = np.zeros(len(DURATION_BOUNDS) + 2)
+            total.duration[row["idx"]] = row["value"]
+    return totals
+
+
+def _sum(one: F64 | None, other: F64 | None) -> F64 | None:
+    return other if one is None else one if other is None else np.add(one, other)

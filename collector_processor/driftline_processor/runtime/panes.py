@@ -1,0 +1,181 @@
+"""Panes in the store: sparse ``(series, fold, pane, part, index, value)`` rows that add up.
+
+A change to a pane is appended, never written over; a window is ``sum(value)`` over its panes. ``fold`` says what the
+sums were folded over, because only equal folds may be added: the empty text for what needs no bins (rows, durations,
+decisions), a baseline's digest for what its bins counted, :func:`performance_fold` for what an outcome added. ``span``
+is the length of the stored pane: five minutes, and after a roll-up an hour or a day of the model's time zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+from driftline.baseline import Baseline
+from driftline.bins import SCORE_BINS
+from driftline.pane import DURATION_BOUNDS, LOSSES, Pane
+from driftline.tables import F64, I64, Task
+
+from driftline_processor.core.window import PANE, window_of
+
+from .store import Connection, insert, read, run
+
+DECIDED = "decided:"
+"""Prefix of parts that hold the weight of one decided class, whatever the bins."""
+
+KEEP_PANES = 14 * 86_400 * 10**9
+KEEP_HOURS = 90 * 86_400 * 10**9
+KEEP_DAYS = 3 * 366 * 86_400 * 10**9
+"""How long behind the watermark panes stay five minutes, then hours, then days (nanoseconds)."""
+
+
+def performance_fold(task: Task) -> str:
+    """Name what the sums of outcomes were folded over: kind, classes in their order, and the positive class."""
+    said = "\0".join((task.kind, task.positive_class, *task.classes))
+    return "task:" + xxhash.xxh3_64_hexdigest(said.encode())
+
+
+@dataclass(slots=True)
+class PaneChanges:
+    """Sums to be added to panes, gathered for one transaction."""
+
+    _series: list[I64] = field(default_factory=list)
+    _fold: list[I64] = field(default_factory=list)
+    _pane: list[I64] = field(default_factory=list)
+    _part: list[I64] = field(default_factory=list)
+    _index: list[I64] = field(default_factory=list)
+    _value: list[F64] = field(default_factory=list)
+    _folds: dict[str, int] = field(default_factory=dict)
+    _parts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, series: int, fold: str, starts: I64, panes: Sequence[Pane]) -> None:
+        """Add one Pane for each pane of time; ``starts``: int64 (len(panes),), unix nanoseconds."""
+        for part in dict.fromkeys(name for pane in panes for name in pane.parts):
+            if all(part in pane.parts for pane in panes):
+                self.add_part(series, fold, starts, part, np.stack([pane.parts[part] for pane in panes]))
+                continue
+            having = [position for position, pane in enumerate(panes) if part in pane.parts]
+            self.add_part(series, fold, starts[having], part, np.stack([panes[at].parts[part] for at in having]))
+
+    def add_part(self, series: int, fold: str, starts: I64, part: str, sums: F64) -> None:
+        """Add one part of several panes; ``sums``: float64 (len(starts), width)."""
+        row, index = np.nonzero(sums)
+        if not len(row):
+            return
+        self._series.append(np.full(len(row), series))
+        self._fold.append(np.full(len(row), self._folds.setdefault(fold, len(self._folds))))
+        self._pane.append(starts[row])
+        self._part.append(np.full(len(row), self._parts.setdefault(part, len(self._parts))))
+        self._index.append(index)
+        self._value.append(sums[row, index])
+
+    def write(self, connection: Connection) -> None:
+        """Append what was gathered, inside the caller's transaction."""
+        if not self._value:
+            return
+        table = {
+            "series": pa.array(np.concatenate(self._series).astype(np.int32)),
+            "fold": _labels(self._fold, self._folds),
+            "pane": np.concatenate(self._pane),
+            "span": pa.repeat(pa.scalar(PANE), sum(map(len, self._value))),
+            "part": _labels(self._part, self._parts),
+            "idx": pa.array(np.concatenate(self._index).astype(np.int32)),
+            "value": np.concatenate(self._value),
+        }
+        insert(connection, "panes", pa.table(table))
+
+
+def read_window(
+    connection: Connection, series: int, start: int, end: int, width: Callable[[str, str], int]
+) -> dict[str, Pane]:
+    """Sum the panes of a stretch of time: fold → Pane.
+
+    ``width``: how long the vector of a (fold, part) is; trailing zeros are not stored.
+    """
+    rows = read(
+        connection,
+        "SELECT fold, part, idx, sum(value) AS value FROM panes WHERE series = ? AND pane >= ? AND pane < ?"
+        " GROUP BY fold, part, idx ORDER BY fold, part",
+        series,
+        start,
+        end,
+    )
+    if not rows.num_rows:
+        return {}
+    index, value = rows.column("idx").to_numpy(), rows.column("value").to_numpy()
+    fold, part = (rows.column(name).combine_chunks().dictionary_encode() for name in ("fold", "part"))
+    fold_code, part_code = fold.indices.to_numpy(), part.indices.to_numpy()
+    edges = np.flatnonzero(np.diff(fold_code) | np.diff(part_code)) + 1
+    folds, parts = fold.dictionary.to_pylist(), part.dictionary.to_pylist()
+    panes: dict[str, Pane] = {}
+    for first, last in zip([0, *edges], [*edges, len(index)], strict=True):
+        name, over = parts[part_code[first]], folds[fold_code[first]]
+        sums = np.zeros(max(width(over, name), int(index[first:last].max()) + 1))
+        sums[index[first:last]] = value[first:last]
+        panes.setdefault(over, Pane()).parts[name] = sums
+    return panes
+
+
+def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
+    """Return the length of a part's vector: that of the baseline's own, else what the task says."""
+    if baseline is not None and part in baseline.pane.parts:
+        return len(baseline.pane.parts[part])
+    if part == "confusion":
+        return len(task.classes) ** 2
+    if part == "losses":
+        return len(LOSSES.get(task.kind, ()))
+    widths = {"rows": 3, "outcomes": 3, "score_negative": SCORE_BINS, "score_positive": SCORE_BINS}
+    return widths.get(part, len(DURATION_BOUNDS) + 2 if part == "duration" else 1)
+
+
+def roll_up(connection: Connection, series: int, watermark: int, timezone: str) -> None:
+    """Add up the closed panes of a series that were written in pieces, and lengthen the old ones.
+
+    Inside the caller's transaction. Rows that another thread appends meanwhile are left for the next time.
+    """
+    stored = read(
+        connection,
+        "SELECT pane, span, count(*) > count(DISTINCT (fold, part, idx)) AS pieces FROM panes"
+        " WHERE series = ? AND pane < ? GROUP BY pane, span",
+        series,
+        watermark - 2 * PANE,
+    )
+    targets = {"pane": list[int](), "span": list[int](), "new_pane": list[int](), "new_span": list[int]()}
+    for row in stored.to_pylist():
+        pane, span = _rolled(row["pane"], row["span"], watermark, timezone)
+        if row["pieces"] or span != row["span"]:
+            for name, value in (("pane", row["pane"]), ("span", row["span"]), ("new_pane", pane), ("new_span", span)):
+                targets[name].append(value)
+    connection.execute("DELETE FROM panes WHERE series = ? AND pane < ?", [series, watermark - KEEP_DAYS])
+    if not targets["pane"]:
+        return
+    target = pa.table(targets)
+    summed = read(
+        connection,
+        "SELECT series, fold, new_pane AS pane, new_span AS span, part, idx, sum(value) AS value"
+        " FROM panes JOIN target USING (pane, span) WHERE series = ? GROUP BY ALL",
+        series,
+        target=target,
+    )
+    run(
+        connection,
+        "DELETE FROM panes USING target WHERE series = ? AND panes.pane = target.pane AND panes.span = target.span",
+        series,
+        target=target,
+    )
+    insert(connection, "panes", summed)
+
+
+def _rolled(pane: int, span: int, watermark: int, timezone: str) -> tuple[int, int]:
+    """Where a stored pane belongs at its age: its start and length."""
+    age = watermark - pane
+    name = "1d" if age > KEEP_HOURS else "1h" if age > KEEP_PANES else "5m"
+    unit = window_of(name, pane, timezone)
+    return (unit.start, unit.end - unit.start) if unit.end - unit.start > span else (pane, span)
+
+
+def _labels(codes: list[I64], labels: dict[str, int]) -> pa.Array:
+    return pa.array(list(labels), pa.string()).take(pa.array(np.concatenate(codes)))

@@ -1,0 +1,135 @@
+"""Numpy tables to Arrow tables and back: the shape in which rows enter and leave the store."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from driftline.fold import actual_numbers
+from driftline.tables import F64, I32, I64, Column, Ids, OutcomeTable, PredictionTable, Text
+
+
+def prediction_rows(table: PredictionTable, series: int, first: int, decided: Column | None, received: int) -> pa.Table:
+    """Return the rows of the ``predictions`` table.
+
+    ``first``: the sequence number of the first row. ``decided``: the decided class of each row, None for regression.
+    """
+    n = len(table)
+    single = table.scores is not None and table.scores.shape[1] == 1
+    return pa.table(
+        {
+            "seq": np.arange(first, first + n),
+            "series": np.full(n, series, dtype=np.int32),
+            "id": text_array(table.id),
+            "time": table.time,
+            "score": number_array(table.scores[:, 0] if single and table.scores is not None else None, n),
+            "scores": _lists(None if single else table.scores, n),
+            "predicted": label_array(decided, n),
+            "weight": number_array(table.weight, n),
+            "trace_id": _ids(table.trace_id, n),
+            "span_id": _ids(table.span_id, n),
+            "received": np.full(n, received),
+        }
+    )
+
+
+def outcome_rows(table: OutcomeTable, first: int, received: int) -> pa.Table:
+    """Return the rows of the ``outcomes`` table; an actual stays what it was sent as, text or number."""
+    n = len(table)
+    return pa.table(
+        {
+            "seq": np.arange(first, first + n),
+            "model": pa.repeat(pa.scalar(table.model), n),
+            "environment": pa.repeat(pa.scalar(table.environment, pa.string()), n),
+            "id": text_array(table.id),
+            "actual": label_array(table.actual, n),
+            "number": number_array(table.actual.numbers, n),
+            "time": table.time,
+            "prediction_time": table.prediction_time,
+            "weight": number_array(table.weight, n),
+            "received": np.full(n, received),
+        }
+    )
+
+
+def text_array(text: Text) -> pa.StringArray:
+    """Return texts as an Arrow array without a copy."""
+    return pa.StringArray.from_buffers(len(text), pa.py_buffer(text.offsets), pa.py_buffer(text.data))
+
+
+def label_array(column: Column | None, n: int) -> pa.Array:
+    """Return the texts of a column, null where a row has none."""
+    if column is None or column.codes is None:
+        return pa.nulls(n, pa.string())
+    return pa.array(column.labels, pa.string()).take(pa.array(column.codes, mask=column.codes < 0))
+
+
+def number_array(numbers: F64 | None, n: int) -> pa.Array:
+    """Return numbers, null where NaN."""
+    return pa.nulls(n, pa.float64()) if numbers is None else pa.array(numbers, mask=np.isnan(numbers))
+
+
+def numbers_of(rows: pa.Table, name: str) -> F64:
+    """Read a column of doubles: NaN where null."""
+    return np.asarray(rows.column(name).to_numpy(), dtype=np.float64)
+
+
+def integers_of(rows: pa.Table, name: str) -> I64:
+    """Read a column of whole numbers, none null."""
+    return np.asarray(rows.column(name).to_numpy(), dtype=np.int64)
+
+
+def labels_of(rows: pa.Table, name: str) -> Column:
+    """Read a column of texts as codes and labels: -1 where null."""
+    codes, labels = _codes(rows.column(name))
+    return Column(codes=codes, labels=labels)
+
+
+def actual_of(rows: pa.Table) -> Column:
+    """Read the columns ``actual`` and ``number`` back into the column that was sent."""
+    codes, labels = _codes(rows.column("actual"))
+    return Column(numbers=numbers_of(rows, "number"), codes=codes, labels=labels)
+
+
+def scores_of(rows: pa.Table, classes: int) -> F64 | None:
+    """Read ``score`` or, where there is none, ``scores``: float64 (n, 1) or (n, classes); NaN where a row has none."""
+    score = numbers_of(rows, "score")
+    if not np.isnan(score).all() or rows.column("scores").null_count == len(rows):
+        return None if np.isnan(score).all() else score[:, np.newaxis]
+    lists = rows.column("scores").combine_chunks()
+    lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
+    scores = np.full((len(rows), classes), np.nan)
+    whole = lengths == classes
+    values = np.asarray(lists.filter(pa.array(whole)).flatten().to_numpy(zero_copy_only=False), dtype=np.float64)
+    scores[whole] = values.reshape(-1, classes)
+    return scores
+
+
+def finite_actuals(actual: Column) -> F64:
+    """Return actual values of a regression, NaN where unusable."""
+    values = actual_numbers(actual)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _lists(scores: F64 | None, n: int) -> pa.Array:
+    if scores is None:
+        return pa.nulls(n, pa.list_(pa.float64()))
+    k = scores.shape[1]
+    return pa.ListArray.from_arrays(np.arange(0, n * k + 1, k, dtype=np.int32), scores.reshape(-1))
+
+
+def _ids(ids: Ids | None, n: int) -> pa.Array:
+    """All-zero ids are null. Arrow reads the bytes of the void array in place."""
+    if ids is None:
+        return pa.nulls(n, pa.binary())
+    width = ids.dtype.itemsize
+    sampled = np.ascontiguousarray(ids).view(np.uint8).reshape(n, width).any(axis=1)
+    fixed = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(width), n, [pa.array(sampled).buffers()[1], pa.py_buffer(np.ascontiguousarray(ids))]
+    )
+    return fixed.cast(pa.binary())
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[I32, tuple[str, ...]]:
+    encoded = column.combine_chunks().dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+    return codes, tuple(encoded.dictionary.to_pylist())

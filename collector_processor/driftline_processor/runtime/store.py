@@ -1,0 +1,158 @@
+"""The one DuckDB file that holds everything: rows, outcomes, what they joined to, panes and what was believed.
+
+Two threads write, each through a connection of its own: the way in (:mod:`.ingest`) only ever *adds* rows, the keeper
+(:mod:`.join`, :mod:`.evaluate`) adds, replaces and expires what it owns; so the two never touch the same row, and
+neither waits for the other. Rows travel as Arrow tables, never one by one.
+
+Tables that only grow carry ``seq``, which one thread hands out in the order of its commits: "what is new since" is
+``seq > mark``. DuckDB skips blocks by the minimum and maximum of ``seq`` and ``time``, so nothing needs an index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+Connection = Any
+"""A DuckDB connection (the package has no types that hold over its versions)."""
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name VARCHAR, value BIGINT);
+CREATE TABLE IF NOT EXISTS series (
+    series INTEGER, environment VARCHAR, model VARCHAR, version VARCHAR, task VARCHAR);
+CREATE TABLE IF NOT EXISTS predictions (
+    seq BIGINT, series INTEGER, id VARCHAR, time BIGINT, score DOUBLE, scores DOUBLE[], predicted VARCHAR,
+    weight DOUBLE, trace_id BLOB, span_id BLOB, received BIGINT);
+CREATE TABLE IF NOT EXISTS outcomes (
+    seq BIGINT, model VARCHAR, environment VARCHAR, id VARCHAR, actual VARCHAR, number DOUBLE, time BIGINT,
+    prediction_time BIGINT, weight DOUBLE, received BIGINT);
+CREATE TABLE IF NOT EXISTS waiting (outcome BIGINT, model VARCHAR, id VARCHAR, received BIGINT);
+CREATE TABLE IF NOT EXISTS joined (
+    seq BIGINT, prediction BIGINT, outcome BIGINT, series INTEGER, time BIGINT, score DOUBLE, scores DOUBLE[],
+    predicted VARCHAR, actual VARCHAR, number DOUBLE, weight DOUBLE, outcome_time BIGINT);
+CREATE TABLE IF NOT EXISTS panes (
+    series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, part VARCHAR, idx INTEGER, value DOUBLE);
+CREATE TABLE IF NOT EXISTS requests (digest BLOB, received BIGINT);
+CREATE TABLE IF NOT EXISTS batches (digest BLOB, received BIGINT);
+CREATE TABLE IF NOT EXISTS watermarks (
+    environment VARCHAR, model VARCHAR, watermark BIGINT, received BIGINT);
+CREATE TABLE IF NOT EXISTS baselines (
+    digest VARCHAR, source VARCHAR, environment VARCHAR, model VARCHAR, version VARCHAR, received BIGINT, json VARCHAR);
+CREATE TABLE IF NOT EXISTS learning (series INTEGER, part BIGINT, rows INTEGER, name VARCHAR, data BLOB);
+CREATE TABLE IF NOT EXISTS evaluations (
+    series INTEGER, name VARCHAR, start BIGINT, stop BIGINT, believed BIGINT, json VARCHAR);
+"""
+
+
+class StorageError(Exception):
+    """The storage cannot be opened; the message names the directory, the rule and the fix."""
+
+
+class Store:
+    """One open file. Every thread works through a connection of its own, see :meth:`connect`."""
+
+    def __init__(self, directory: Path, *, threads: int = 2, memory: str = "1GB") -> None:
+        """Open or create the file in ``directory``; recovery after a crash is part of opening.
+
+        ``threads`` and ``memory`` bound what DuckDB takes. Raises StorageError when the directory cannot be written,
+        another process holds the file, or a newer Driftline wrote it.
+        """
+        self.path = directory / "driftline.duckdb"
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._root: Connection = duckdb.connect(
+                str(self.path), config={"threads": str(threads), "memory_limit": memory}
+            )
+        except OSError as error:
+            raise StorageError(
+                f"storage.directory: {directory} cannot be written ({error.strerror}); name another"
+            ) from error
+        except duckdb.IOException as error:
+            raise StorageError(
+                f"storage.directory: {directory} is held by another process; stop the other 'driftline up', "
+                f"or name another directory ({str(error).splitlines()[0]})"
+            ) from error
+        self._root.execute(_SCHEMA)
+        found = mark(self._root, "schema", SCHEMA_VERSION)
+        if found != SCHEMA_VERSION:
+            self._root.close()
+            raise StorageError(
+                f"storage.directory: {directory} was written by another version of Driftline (schema {found}, this one "
+                f"knows {SCHEMA_VERSION}); name another directory, or run that version"
+            )
+        set_mark(self._root, "schema", SCHEMA_VERSION)
+
+    def connect(self) -> Connection:
+        """Return a connection for one thread; close it when the thread ends."""
+        return self._root.cursor()
+
+    def close(self) -> None:
+        """Write the log into the file and close it."""
+        self._root.execute("CHECKPOINT")
+        self._root.close()
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Commit what the block did, with fsync, or nothing of it when it raises."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def insert(connection: Connection, table: str, rows: pa.Table) -> None:
+    """Append an Arrow table, by column names; columns it lacks become NULL."""
+    if rows.num_rows:
+        run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM rows", rows=rows)
+
+
+def read(connection: Connection, query: str, *parameters: object, **tables: pa.Table) -> pa.Table:
+    """Run a query and return all of its rows; it may name the Arrow ``tables`` given with it."""
+    with _named(connection, tables):
+        return connection.sql(query, params=list(parameters)).to_arrow_table()
+
+
+def run(connection: Connection, statement: str, *parameters: object, **tables: pa.Table) -> None:
+    """Run a statement that returns nothing; it may name the Arrow ``tables`` given with it."""
+    with _named(connection, tables):
+        connection.execute(statement, list(parameters))
+
+
+@contextmanager
+def _named(connection: Connection, tables: Mapping[str, pa.Table]) -> Iterator[None]:
+    for name, table in tables.items():
+        connection.register(name, table)
+    try:
+        yield
+    finally:
+        for name in tables:
+            connection.unregister(name)
+
+
+def number(connection: Connection, query: str, *parameters: object) -> int | None:
+    """Run a query whose answer is one whole number, None where it is null."""
+    found = connection.execute(query, list(parameters)).fetchall()[0][0]
+    return None if found is None else int(found)
+
+
+def mark(connection: Connection, name: str, default: int = 0) -> int:
+    """Read a named number: how far a thread has come."""
+    found = number(connection, "SELECT max(value) FROM meta WHERE name = ?", name)
+    return default if found is None else found
+
+
+def set_mark(connection: Connection, name: str, value: int) -> None:
+    """Write a named number, replacing the one before."""
+    connection.execute("DELETE FROM meta WHERE name = ?", [name])
+    connection.execute("INSERT INTO meta VALUES (?, ?)", [name, value])
