@@ -12,8 +12,8 @@ from .modules import Module, modules, within
 PROCESSOR = "driftline_processor"
 CORE = f"{PROCESSOR}.core"
 
-SDK_DEPENDENCIES = ("driftline", "numpy", "opentelemetry", "wrapt", "grpc", "google.protobuf")
-"""What the bare install brings; anything else a user's object may be is looked at, never imported."""
+SDK_DEPENDENCIES = ("driftline", "numpy", "opentelemetry", "wrapt", "grpc", "requests", "google.protobuf", "google.rpc")
+"""What the bare install brings, the OTLP exporters' own included; whatever else a user's object is, is never imported."""
 
 CORE_DEPENDENCIES = ("driftline", CORE, "numpy", "scipy", "google.protobuf", "opentelemetry.proto")
 

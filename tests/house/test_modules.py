@@ -17,7 +17,7 @@ LONGEST = 400
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
 def test_a_module_says_what_it_is(module: Module) -> None:
-    assert ast.get_docstring(module.tree)
+    assert ast.get_docstring(module.tree) is not None, f"{module.path} begins with no docstring"
 
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
