@@ -13,7 +13,7 @@ PROCESSOR = "driftline_processor"
 CORE = f"{PROCESSOR}.core"
 
 SDK_DEPENDENCIES = ("driftline", "numpy", "opentelemetry", "wrapt", "grpc", "requests", "google.protobuf", "google.rpc")
-"""What the bare install brings, the OTLP exporters' own included; whatever else a user's object is, is never imported."""
+"""What the bare install brings, the OTLP exporters' own included; whatever else a user passes is never imported."""
 
 CORE_DEPENDENCIES = ("driftline", CORE, "numpy", "scipy", "google.protobuf", "opentelemetry.proto")
 
