@@ -1,0 +1,66 @@
+"""OpenTelemetry for predictive models.
+
+>>> import driftline
+>>> churn = driftline.Model("churn", task="binary", version="2026-11-01")
+>>> @churn.predict(id="order_id")
+... def score(order: dict) -> float:
+...     return 0.25
+>>> score({"order_id": "A-1001", "amount": 17.5})
+0.25
+>>> churn.outcome("A-1001", actual=1)
+
+``Model`` (model.py) decorates; a call takes its snapshots (call.py, capture.py, inputs/, outputs.py), says a span
+(span.py) and appends itself to a buffer (rows.py); a thread (flush.py) turns rows into columns (block.py), columns
+into records (records.py, otlp.py), and sends them (channel.py) to the endpoint (endpoint.py).
+
+Importing this module imports no numpy, no exporter and no framework: they load with the first Model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .config import configure
+from .model import Model
+
+if TYPE_CHECKING:
+    from .baseline import Baseline
+    from .current import Prediction, current
+    from .lifecycle import flush, shutdown
+    from .outcomes import Accepted, Rejection, Undelivered
+
+__all__ = [
+    "Accepted",
+    "Baseline",
+    "Model",
+    "Prediction",
+    "Rejection",
+    "Undelivered",
+    "configure",
+    "current",
+    "flush",
+    "shutdown",
+]
+
+_HOMES = {
+    "Accepted": "outcomes",
+    "Baseline": "baseline",
+    "Prediction": "current",
+    "Rejection": "outcomes",
+    "Undelivered": "outcomes",
+    "current": "current",
+    "flush": "lifecycle",
+    "shutdown": "lifecycle",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what needs numpy or OpenTelemetry only when somebody asks for it."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'driftline' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

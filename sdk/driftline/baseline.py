@@ -71,8 +71,8 @@ class Baseline:
         binary also (n, 2), for multiclass (n, k) or k column names, in the order of ``classes``. Of time and id only
         the column names are kept. ``task``: "binary", "multiclass" or "regression". ``classes``: else the values seen
         in actual and predicted. ``positive_class``: else the last of (0, 1), (False, True), ("0", "1"). ``threshold``:
-        the score from which on the positive class is predicted. ``features``: else all columns that are nothing else and
-        no points in time; for a 2-D array, the names of its columns.
+        the score from which on the positive class is predicted. ``features``: else all columns that are nothing else
+        and no points in time; for a 2-D array, the names of its columns.
 
         Raises ``ValueError``, with the fix, when columns are missing or of different lengths, when there are no rows,
         and when classes or positive class cannot be known.

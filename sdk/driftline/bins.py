@@ -169,8 +169,8 @@ def number_bins(values: F64) -> NumberBins:
     reference never had can fall. Otherwise there are 100 quantile bins between the 0.1 % and the 99.9 % quantile and an
     open one at either end; a value with more than 1 % of the rows (zero, a sentinel, a default) has its own bin.
 
-    Evidently cuts at equal widths between the extremes and NannyML at quantiles up to the maximum, so one stray 1e9
-    hides a real shift there; here it falls into an open bin.
+    Evidently and NannyML cut equal widths between the extremes, so that one stray 1e9 puts everything else into one
+    bin and hides a real shift; here it falls into an open bin.
 
     >>> number_bins(np.array([0.0, 0.0, 1.0])).size
     5
@@ -183,30 +183,30 @@ def number_bins(values: F64) -> NumberBins:
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     distinct = ordered[starts]
     if len(distinct) <= FEW:
-        return NumberBins(_around(distinct, np.arange(len(distinct))))
+        return NumberBins(_edges(*_around(distinct, np.arange(len(distinct)))))
     counts = np.diff(np.append(starts, len(ordered)))
-    atoms = _around(distinct, np.flatnonzero(counts > ATOM * len(ordered)))
-    # method linear puts an edge between two values; halved, because (b - a) overflows for values near the largest float
-    quantiles = np.unique(np.quantile(ordered / 2, QUANTILES) * 2)
-    lower, upper = atoms[0::2], atoms[1::2]
-    at = np.searchsorted(lower, quantiles, side="right") - 1
-    inside = np.zeros(len(quantiles), dtype=bool) if len(lower) == 0 else (at >= 0) & (quantiles < upper[at])
-    return NumberBins(np.unique(np.concatenate([quantiles[~inside], atoms])))
+    low, high = _around(distinct, np.flatnonzero(counts > ATOM * len(ordered)))
+    # halved, because between two values near the largest float the difference overflows
+    quantiles = np.quantile(ordered / 2, QUANTILES) * 2
+    at = np.searchsorted(low, quantiles, side="right") - 1
+    inside = (at >= 0) & (quantiles < np.append(high, -np.inf)[at])
+    return NumberBins(_edges(quantiles[~inside], low, high))
 
 
-def _around(distinct: F64, chosen: Index) -> F64:
+def _around(distinct: F64, chosen: Index) -> tuple[F64, F64]:
     """Edges ``[low, high)`` around chosen distinct values, never reaching past the middle to a neighbour."""
     values = distinct[chosen]
     reach = np.abs(values) * TOLERANCE
-    low, high = values - reach, values + reach
-    middle = distinct[:-1] / 2 + distinct[1:] / 2
-    if len(middle):
-        low = np.where(chosen > 0, np.maximum(low, middle[chosen - 1]), low)
-        high = np.where(chosen < len(middle), np.minimum(high, middle[np.minimum(chosen, len(middle) - 1)]), high)
-    biggest = np.finfo(np.float64).max
-    low = np.clip(np.minimum(low, values), -biggest, biggest)
-    high = np.clip(np.maximum(high, np.nextafter(values, np.inf)), -biggest, biggest)
-    return np.unique(np.column_stack([low, high]).reshape(-1)) if len(values) else np.empty(0)
+    middle = np.concatenate([[-np.inf], distinct[:-1] / 2 + distinct[1:] / 2, [np.inf]])
+    with np.errstate(over="ignore"):  # beyond the largest float there is nothing to count, and no edge
+        low = np.minimum(np.maximum(values - reach, middle[chosen]), values)
+        high = np.maximum(np.minimum(values + reach, middle[chosen + 1]), np.nextafter(values, np.inf))
+    return low, high
+
+
+def _edges(*parts: F64) -> F64:
+    edges = np.unique(np.concatenate(parts))
+    return edges[np.isfinite(edges)]
 
 
 def category_bins(column: Column) -> CategoryBins:
@@ -284,7 +284,7 @@ def from_json(value: object) -> Bins:
         if not all(isinstance(edge, int | float) and not isinstance(edge, bool) for edge in edges):
             raise ValueError("edges must be numbers")
         array = np.array(edges, dtype=np.float64)
-        if not np.isfinite(array).all() or (np.diff(array) <= 0).any():
+        if not np.isfinite(array).all() or (array[1:] <= array[:-1]).any():
             raise ValueError("edges must be finite and increase strictly")
         return NumberBins(array)
     raise ValueError('bins must be {"edges": [numbers]} or {"labels": [texts]}')

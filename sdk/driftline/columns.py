@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +26,7 @@ _BOOLEANS, _IDS, _TEXTS, _CATEGORIES, _MIXED = b"?vscm"
 _CODES: dict[int, np.dtype[Any]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
 _WHOLE = tuple((name, _DTYPES[name[0]], 2.0**bits) for name, bits in ((b"b", 7), (b"h", 15), (b"i", 31), (b"q", 63)))
 _TRAILER = struct.Struct("<IBB")  # of categories: labels k, width of a code w, kind
+_REMEMBERED = 4096  # bytes of labels up to which they are kept for the next batch
 _INT32 = np.dtype("<i4")
 
 
@@ -188,18 +190,28 @@ def _decode_categories(data: bytes, start: int, n: int) -> tuple[NDArray[np.int3
     if dtype is None:
         raise ColumnError("column_codes")
     names = start + n * width
-    first = names + 4 * (k + 1)
-    if first > end:
+    if names + 4 * (k + 1) > end:
         raise ColumnError("column_length")
     codes = np.frombuffer(data, dtype, n, start)
     if n and np.maximum.reduce(codes) > k:
         raise ColumnError("column_codes")
-    offsets = np.frombuffer(data, _INT32, k + 1, names)
-    labels = data[first:end]
-    _check_offsets(offsets, labels)
     shifted = codes.astype(np.int32)
     shifted -= 1
-    return shifted, tuple(_split(labels, offsets.tolist()))
+    labels = data[names:end]
+    return shifted, _labels(labels, k) if len(labels) < _REMEMBERED else _labels.__wrapped__(labels, k)
+
+
+@lru_cache(maxsize=256)
+def _labels(data: bytes, k: int) -> tuple[str, ...]:
+    """Return the labels after their offsets; remembered, since a sender's labels seldom change from batch to batch."""
+    offsets = np.frombuffer(data, _INT32, k + 1).tolist()
+    letters = data[4 * (k + 1) :]
+    if offsets[0] != 0 or offsets[-1] != len(letters) or offsets != sorted(offsets):
+        raise ColumnError("column_offsets")
+    try:
+        return tuple(_split(letters, offsets))
+    except UnicodeDecodeError:
+        raise ColumnError("column_utf8") from None
 
 
 def _decode_texts(data: bytes, n: int) -> Text:
@@ -207,25 +219,18 @@ def _decode_texts(data: bytes, n: int) -> Text:
     if len(data) - 1 < start:
         raise ColumnError("column_length")
     text = Text(np.frombuffer(data, _INT32, n + 1), data[start:-1])
-    _check_offsets(text.offsets, text.data)
-    return text
-
-
-def _check_offsets(offsets: NDArray[np.int32], data: bytes) -> None:
-    """Make sure that every slice between two offsets is valid UTF-8."""
-    if offsets[0] != 0 or offsets[-1] != len(data) or (offsets[1:] < offsets[:-1]).any():
+    offsets, letters = text.offsets, text.data
+    if offsets[0] != 0 or offsets[-1] != len(letters) or (offsets[1:] < offsets[:-1]).any():
         raise ColumnError("column_offsets")
-    if data.isascii():
-        return
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        raise ColumnError("column_utf8") from None
-    starts = offsets[offsets < len(data)]
-    if (
-        (np.frombuffer(data, np.uint8)[starts] & 0xC0) == 0x80
-    ).any():  # a continuation byte: the cut splits a character
-        raise ColumnError("column_utf8")
+    if not letters.isascii():
+        try:
+            letters.decode()
+        except UnicodeDecodeError:
+            raise ColumnError("column_utf8") from None
+        starts = offsets[offsets < len(letters)]
+        if ((np.frombuffer(letters, np.uint8)[starts] & 0xC0) == 0x80).any():  # an offset inside a character
+            raise ColumnError("column_utf8")
+    return text
 
 
 def _split(data: bytes, offsets: list[int]) -> list[str]:

@@ -1,0 +1,234 @@
+"""Bins that stray values cannot blind, and counts that lose no row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from driftline.bins import (
+    SCORE_BINS,
+    Bins,
+    CategoryBins,
+    NumberBins,
+    bins_for,
+    category_bins,
+    count,
+    count_by,
+    from_json,
+    number_bins,
+    score_bin,
+    to_json,
+)
+from driftline.tables import F64, Column
+from hypothesis import given
+from hypothesis import strategies as st
+
+ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True)
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def numbers(*values: float) -> Column:
+    return Column(numbers=np.array(values, dtype=np.float64))
+
+
+def texts(*values: str | None) -> Column:
+    labels = tuple(dict.fromkeys(value for value in values if value is not None))
+    return Column(codes=np.array([-1 if v is None else labels.index(v) for v in values], np.int32), labels=labels)
+
+
+def normal(n: int = 50_000) -> F64:
+    return np.random.default_rng(7).normal(size=n)
+
+
+def test_continuous_values_get_a_hundred_quantile_bins_and_two_open_ones() -> None:
+    values = normal()
+    bins = number_bins(values)
+    counts = count(bins, Column(numbers=values))
+    assert bins.size == 102
+    assert counts[0] == counts[101] == 50
+    assert (np.abs(counts[2:100] - 500) <= 1).all()
+    assert counts[102:].tolist() == [0, 0]
+
+
+def test_one_stray_value_moves_no_edge_and_hides_no_shift() -> None:
+    values = normal()
+    strayed = np.append(values[:-1], 1e9)
+    clean, stray = number_bins(values), number_bins(strayed)
+    assert np.abs(clean.edges - stray.edges).max() < 0.01
+    shifted = count(stray, Column(numbers=values + 1))[: stray.size]
+    reference = count(stray, Column(numbers=strayed))[: stray.size]
+    distance = np.abs(np.cumsum(shifted) / shifted.sum() - np.cumsum(reference) / reference.sum()).max()
+    assert distance == pytest.approx(0.383, abs=0.005)  # 2 Φ(0.5) - 1, as without the stray value
+
+
+def test_values_that_many_rows_share_have_bins_of_their_own() -> None:
+    values = np.concatenate([np.zeros(40_000), [-999.0] * 1_000, np.exp(normal(59_000))])
+    bins = number_bins(values)
+    counts = count(bins, numbers(0.0, 0.0, np.nextafter(0, 1), -999.0, -998.9, -5.0))
+    assert sorted(counts[counts > 0].tolist()) == [1.0, 1.0, 2.0, 2.0]
+    assert count(bins, Column(numbers=values))[np.searchsorted(bins.edges, 0.0, side="right")] == 40_000
+
+
+def test_few_distinct_values_have_a_bin_each_and_the_gaps_show_what_is_new() -> None:
+    bins = number_bins(np.array([0.0, 1.0, 2.0] * 20))
+    assert bins.size == 7
+    assert count(bins, numbers(-1, 0, 0.5, 1, 1.5, 2, 3)).tolist() == [1, 1, 1, 1, 1, 1, 1, 0, 0]
+
+
+def test_a_value_that_one_side_rounded_to_float32_stays_in_its_bin() -> None:
+    bins = number_bins(np.array([0.1, 0.2, 1e9 + 1, 1e9 + 2] * 20))
+    rounded = np.array([0.1, 0.2], np.float32).astype(np.float64)
+    assert (
+        count(bins, Column(numbers=rounded))[: bins.size].tolist()
+        == count(bins, numbers(0.1, 0.2))[: bins.size].tolist()
+    )
+    counts = count(bins, numbers(1e9 + 1, 1e9 + 2))  # whole numbers are told apart whatever their size
+    assert counts.max() == 1
+
+
+def test_neighbouring_frequent_values_each_keep_their_bin() -> None:
+    many = np.repeat(1e15 + np.arange(60.0), 20)
+    bins = number_bins(many)
+    counts = count(bins, Column(numbers=many))
+    assert sorted(counts[counts > 0].tolist()) == [20.0] * 60
+
+
+def test_a_constant_feature_has_one_bin_for_its_value() -> None:
+    bins = number_bins(np.full(1000, 3.0))
+    assert count(bins, numbers(2.9, 3, 3, 3.1)).tolist() == [1, 2, 1, 0, 0]
+
+
+def test_a_feature_without_a_finite_value_has_one_bin() -> None:
+    bins = number_bins(np.array([np.nan, np.inf, -np.inf]))
+    assert bins.size == 1
+    assert count(bins, numbers(1.0, np.nan)).tolist() == [1, 1, 0]
+
+
+HUGE = (np.linspace(-1, 1, 80) * 1.7e308).tolist()
+
+
+@pytest.mark.parametrize("values", [[1.7e308, -1.7e308], [5e-324, 0.0, -5e-324], HUGE])
+def test_extreme_values_make_valid_bins(values: list[float]) -> None:
+    bins = number_bins(np.array(values))
+    assert np.isfinite(bins.edges).all()
+    assert (bins.edges[1:] > bins.edges[:-1]).all()
+    assert count(bins, numbers(*values)).sum() == len(values)
+
+
+def test_missing_and_invalid_numbers_are_counted_apart() -> None:
+    column = Column(
+        numbers=np.array([0.5, np.nan, np.inf, -np.inf, np.nan]),
+        codes=np.array([-1, -1, -1, -1, 0], np.int32),
+        labels=("twelve",),
+    )
+    assert count(NumberBins(np.array([0.0])), column).tolist() == [0, 1, 1, 3]
+
+
+def test_text_alone_is_invalid_in_a_number_feature() -> None:
+    assert count(NumberBins(np.array([0.0])), texts("a", None)).tolist() == [0, 0, 1, 1]
+
+
+def test_nothing_sent_is_no_rows() -> None:
+    assert count(NumberBins(np.array([0.0])), Column()).tolist() == [0, 0, 0, 0]
+    assert count(CategoryBins(("a",)), Column()).tolist() == [0, 0, 0, 0]
+
+
+def test_categories_meet_numbers_by_their_text() -> None:
+    column = Column(
+        numbers=np.array([17.0, 0.5, 3.0, np.nan, np.inf, np.nan]),
+        codes=np.array([-1, -1, -1, 0, -1, -1], np.int32),
+        labels=("17",),
+    )
+    assert count(CategoryBins(("17", "0.5", "AA")), column).tolist() == [2, 1, 0, 1, 1, 1]
+    assert count(CategoryBins(("AA",)), numbers(1.0)).tolist() == [0, 1, 0, 0]
+
+
+def test_weights_are_summed() -> None:
+    assert count(CategoryBins(("a",)), texts("a", "b", "a"), np.array([2.0, 0.5, 1.0])).tolist() == [3, 0.5, 0, 0]
+
+
+def test_frequent_labels_are_kept_and_rare_or_endless_ones_are_other() -> None:
+    column = texts(*(["b"] * 20 + ["a"] * 20 + ["c"] * 30 + ["rare"] * 9 + ["x" * 300] * 50))
+    assert category_bins(column) == CategoryBins(("c", "a", "b"))
+
+
+def test_at_most_two_hundred_labels_are_kept() -> None:
+    codes = np.repeat(np.arange(500, dtype=np.int32), 10 + np.arange(500) // 10)
+    bins = category_bins(Column(codes=codes, labels=tuple(f"l{i}" for i in range(500))))
+    assert len(bins.labels) == 200
+    assert bins.labels[0] == "l490"
+
+
+def test_numbers_of_a_mostly_textual_column_are_labels() -> None:
+    column = Column(
+        numbers=np.array([7.0] * 10 + [np.nan] * 30),
+        codes=np.array([-1] * 10 + [0] * 30, np.int32),
+        labels=("north",),
+    )
+    assert bins_for(column) == CategoryBins(("north", "7"))
+    assert isinstance(bins_for(Column()), NumberBins)
+
+
+def test_the_score_grid_keeps_the_ends_and_the_order() -> None:
+    scores = np.array([0.0, 1e-300, 1e-7, 0.5, 1 - 1e-7, np.nextafter(1, 0), 1.0])
+    at = score_bin(scores)
+    assert at[[0, 1, 3, 5, 6]].tolist() == [0, 1, 2049, SCORE_BINS - 2, SCORE_BINS - 1]
+    assert (np.diff(at) >= 0).all()
+
+
+@given(st.lists(ANY_FLOAT, max_size=300), st.lists(ANY_FLOAT, max_size=50))
+def test_every_number_is_counted_once_whatever_it_is(reference: list[float], current: list[float]) -> None:
+    bins = number_bins(np.array(reference, dtype=np.float64))
+    values = np.array(current, dtype=np.float64)
+    counts = count(bins, Column(numbers=values))
+    assert counts.sum() == len(current)
+    assert counts[bins.size] == np.isnan(values).sum()
+    assert counts[bins.size + 1] == np.isinf(values).sum()
+
+
+@given(st.lists(FINITE, min_size=1, max_size=300))
+def test_every_reference_value_lies_in_a_bin_that_contains_it(reference: list[float]) -> None:
+    values = np.array(reference)
+    bins = number_bins(values)
+    low = np.append(-np.inf, bins.edges)[np.searchsorted(bins.edges, values, side="right")]
+    assert (low <= values).all()
+    assert (bins.edges[1:] > bins.edges[:-1]).all()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), ANY_FLOAT, st.floats(0, 10)), max_size=60),
+    st.sampled_from([NumberBins(np.array([-1.0, 0.0, 2.5])), CategoryBins(("0", "1"))]),
+)
+def test_counting_by_group_is_counting_each_group(rows: list[tuple[int, float, float]], bins: Bins) -> None:
+    group = np.array([row[0] for row in rows], dtype=np.int64)
+    values = np.array([row[1] for row in rows], dtype=np.float64)
+    weight = np.array([row[2] for row in rows], dtype=np.float64)
+    grouped = count_by(bins, Column(numbers=values), group, 4, weight)
+    for at in range(4):
+        alone = count(bins, Column(numbers=values[group == at]), weight[group == at])
+        assert grouped[at].tolist() == alone.tolist()
+
+
+@given(st.lists(FINITE, max_size=80))
+def test_bins_survive_json_exactly(values: list[float]) -> None:
+    bins = number_bins(np.array(values, dtype=np.float64))
+    assert from_json(to_json(bins)) == bins
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({}, "bins must be"),
+        (None, "bins must be"),
+        ({"edges": [1.0, "2"]}, "edges must be numbers"),
+        ({"edges": [1.0, True]}, "edges must be numbers"),
+        ({"edges": [2.0, 1.0]}, "increase strictly"),
+        ({"edges": [1.0, float("nan")]}, "finite"),
+        ({"labels": ["a", "a"]}, "each once"),
+        ({"labels": [1]}, "labels must be texts"),
+    ],
+)
+def test_what_describes_no_bins_is_refused(value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        from_json(value)
