@@ -8,7 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline.baseline import Baseline
-from driftline_processor.runtime.config import Config, ConfigError, load, validate_file
+from driftline_processor.runtime.config import (
+    Config,
+    ConfigError,
+    Exporter,
+    Grpc,
+    Http,
+    Model,
+    Section,
+    Storage,
+    Web,
+    load,
+    validate_file,
+)
 from driftline_processor.runtime.config_values import Address
 
 
@@ -177,6 +189,10 @@ ONE_PROBLEM = [
         "receivers.otlp.protocols.http.endpoint: a loop; write where it should go instead",
     ),
     (
+        "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], forward_headers: [Content-Type]}}",
+        "exporters.otlp/a.forward_headers: 'Content-Type' belongs to the request itself and cannot travel; leave it out",
+    ),
+    (
         "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], compression: zstd}}",
         "exporters.otlp/a.compression: 'zstd' is not known; write 'gzip' or 'none'",
     ),
@@ -310,3 +326,45 @@ def test_forwarding_to_oneself_is_a_loop() -> None:
 def test_forwarding_to_an_unknown_scheme_says_which_there_are() -> None:
     with pytest.raises(ConfigError, match="write http://, https://, grpc://, grpcs:// or host:port"):
         load(None, "kafka://broker:9092")
+
+
+def keys_of(section: type[Section], prefix: str = "") -> list[str]:
+    """The keys that the documentation must name, below the last heading."""
+    keys: list[str] = []
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Section):
+            keys += keys_of(inner, f"{prefix}{name}.")
+        else:
+            keys.append(f"{prefix}{name}")
+    return keys
+
+
+@pytest.mark.parametrize(
+    ("heading", "section", "prefix"),
+    [
+        ("### `receivers.otlp.protocols`", Grpc, "grpc."),
+        ("### `receivers.otlp.protocols`", Http, "http."),
+        ("### `web`", Web, ""),
+        ("### `storage`", Storage, ""),
+        ("### `models.NAME`", Model, ""),
+        ("### `exporters.NAME`", Exporter, ""),
+    ],
+)
+def test_every_key_is_documented(heading: str, section: type[Section], prefix: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    chapter = page.partition(heading)[2].partition("\n##")[0]
+    assert [key for key in keys_of(section, prefix) if f"`{key}`" not in chapter] == []
+
+
+def test_every_section_is_documented() -> None:
+    assert keys_of(Config) == ["receivers.otlp.protocols.grpc", "receivers.otlp.protocols.http", "web.endpoint"] + [
+        "storage.directory",
+        "storage.retention",
+        "models",
+        "exporters",
+    ]
+
+
+def test_the_file_to_copy_is_valid() -> None:
+    assert validate_file(Path(__file__).parents[2] / "otel-config" / "driftline.yaml") == []

@@ -9,6 +9,16 @@ from urllib.parse import urlsplit
 from .config import Config, Exporter, Model, transport_of
 from .config_values import Address, parse_address
 
+_OF_THE_REQUEST = (
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "te",
+    "transfer-encoding",
+)
+
 
 def broken_rules(config: Config) -> list[str]:
     """Return a sentence for every rule that the configuration breaks."""
@@ -111,6 +121,9 @@ def _exporter(name: str, exporter: Exporter, config: Config) -> Iterator[str]:
             yield f".tls.{key}: there is no file {path}; the path is relative to this file"
     if exporter.tls.insecure and (exporter.tls.ca_file or exporter.tls.cert_file):
         yield ".tls.insecure: true means no TLS, but certificates are given; leave one of the two out"
+    for header in exporter.forward_headers:
+        if header.lower() in _OF_THE_REQUEST:
+            yield f".forward_headers: '{header}' belongs to the request itself and cannot travel; leave it out"
     target = _target(transport, exporter.endpoint)
     if isinstance(target, str):
         yield f".endpoint: {target}"
