@@ -44,5 +44,4 @@ bench:
 
 interop:
 	@sh scripts/setup.sh dev
-	@bash scripts/install_peers.sh
-	@$(PY) -m pytest -m interop tests/interop $(PYTEST_ARGS)
+	@bash scripts/install_peers.sh; missing=$$?; $(PY) -m pytest -m interop tests/interop $(PYTEST_ARGS) && exit $$missing
