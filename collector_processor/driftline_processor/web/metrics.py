@@ -19,7 +19,7 @@ from starlette.responses import Response
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.runtime.view import ModelView, View
 
-from .words import handle
+from .words import LINKED, handle
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -71,7 +71,7 @@ def _predictions(models: Iterable[ModelView]) -> list[Family]:
     for model in models:
         labels = _model(model)
         for name, value in model.by_class.items():
-            predictions.add({**labels, a.ML_PREDICTION_CLASS: handle(name)}, value)
+            predictions.add({**labels, a.ML_PREDICTION_CLASS: _label(name)}, value)
         if model.duration is not None and len(model.duration) == len(DURATION_BOUNDS) + 2:
             total = 0.0
             for bound, weight in zip((*DURATION_BOUNDS, math.inf), model.duration, strict=False):
@@ -95,7 +95,7 @@ def _windows(models: Iterable[ModelView]) -> list[Family]:
                     continue
                 what = {**labels, a.ML_DRIFT_TARGET: target.target}
                 if target.target == "feature":
-                    what[a.ML_FEATURE_NAME] = handle(target.name)
+                    what[a.ML_FEATURE_NAME] = _label(target.name)
                 for method, found in target.methods.items():
                     value.add({**what, a.ML_DRIFT_METHOD: method, **at}, found.value)
                 state.add({**what, **at, a.STATE: target.state}, 1)
@@ -122,11 +122,16 @@ def _newest_closed(model: ModelView) -> Iterator[tuple[str, Evaluation]]:
 
 
 def _model(model: ModelView) -> dict[str, str]:
-    labels = {a.ML_MODEL_NAME: handle(model.key.model), a.ML_MODEL_VERSION: handle(model.key.version)}
+    labels = {a.ML_MODEL_NAME: _label(model.key.model), a.ML_MODEL_VERSION: _label(model.key.version)}
     if model.key.environment:
         # Without it two environments of one model would be one series twice, and the whole scrape would fail.
-        labels[a.DEPLOYMENT_ENVIRONMENT_NAME] = handle(model.key.environment)
+        labels[a.DEPLOYMENT_ENVIRONMENT_NAME] = _label(model.key.environment)
     return labels
+
+
+def _label(name: str) -> str:
+    """A name as it is, unless it is so long that it would swell every scrape."""
+    return name if len(name) <= LINKED else handle(name)
 
 
 def _identifier(name: str) -> str:

@@ -219,14 +219,14 @@ def listed(names: Sequence[str]) -> str:
 
 @lru_cache(maxsize=4096)
 def handle(name: str) -> str:
-    """Return what stands for a name in an address: itself, or its beginning and a digest when it is long.
+    """Return what stands for a name in an address: itself, or a digest behind what can be printed of its beginning.
 
     >>> handle("churn"), handle("x" * 1000)[198:]
-    ('churn', 'xx~c0a4877b962cba82')
+    ('churn', 'x…~c0a4877b962cba82')
     """
-    if len(name) <= LINKED:
+    if len(name) <= LINKED and name.isprintable():
         return name
-    return f"{name[:LINKED]}~{xxhash.xxh3_64_hexdigest(name.encode('utf-8', 'surrogatepass'))}"
+    return f"{short(name, LINKED)}~{xxhash.xxh3_64_hexdigest(name.encode('utf-8', 'surrogatepass'))}"
 
 
 def model_name(key: ModelKey) -> str:
@@ -258,15 +258,15 @@ def metric_names(metrics: dict[str, Metric]) -> list[str]:
     return known + [name for name in metrics if name not in known]
 
 
-def better(metric: str, value: float, reference: float) -> bool | None:
-    """Whether a value is better than the reference; None when neither direction is good, or they are equal.
+def direction(metric: str) -> str:
+    """Say which way is good. Whether a difference means anything is not said: intervals have to come first.
 
-    >>> better("log_loss", 0.6, 0.5), better("roc_auc", 0.7, 0.6), better("predicted_rate", 0.1, 0.2)
-    (False, True, None)
+    >>> direction("log_loss"), direction("roc_auc"), direction("predicted_rate")
+    ('lower is better', 'higher is better', '')
     """
-    if value == reference or metric not in _METRIC_ORDER:
-        return None
-    return (value < reference) == (metric in LOWER_IS_BETTER)
+    if metric in LOWER_IS_BETTER:
+        return "lower is better"
+    return "higher is better" if metric in _METRIC_ORDER else ""
 
 
 def drifted(evaluation: Evaluation) -> int:

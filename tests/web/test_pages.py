@@ -1,0 +1,270 @@
+"""What the pages say, for models that have everything and for models that lack something."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import pytest
+from driftline.tables import ModelKey
+from driftline_processor.core.evaluation import MethodValue
+from driftline_processor.runtime.view import View
+from starlette.testclient import TestClient
+
+from .fake_view import FakeView, animals, fraud, many, ns, price
+
+Browse = Callable[[View], TestClient]
+
+HOSTILE = "<script>alert(1)</script>\"'&\u202e"
+
+
+class Page(HTMLParser):
+    """A page as its elements: all ids, all addresses, all text, and whether every element is closed."""
+
+    VOID = frozenset({"meta", "link", "img", "br", "input", "hr"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.styles: list[str] = []
+        self.tags: list[str] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [given["id"] or ""] if "id" in given else []
+        self.links += [given["href"] or ""] if "href" in given else []
+        self.styles += [name for name in given if name == "style" or name.startswith("on")]
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self._open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def targets(self) -> set[str]:
+        return {unquote(link[1:]) for link in self.links if link.startswith("#")}
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def page(client: TestClient, address: str = "/", status: int = 200) -> Page:
+    answer = client.get(address)
+    assert answer.status_code == status
+    return Page(answer.text)
+
+
+def test_with_no_model_the_page_says_how_to_send_the_first_prediction(browse: Browse) -> None:
+    text = page(browse(FakeView())).text
+    assert "Waiting for the first prediction" in text
+    assert 'driftline.Model("churn", task="binary")' in text
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318" in text
+    assert "OTLP over gRPC 127.0.0.1:4317" in text
+
+
+def test_the_overview_says_of_every_model_what_is_known_and_what_is_not(browse: Browse) -> None:
+    text = page(browse(many())).text
+    assert "flights winter demo traffic 57k rows, last 42 s ago drift, December 2013 2 of 9 features drift" in text
+    assert "outcomes for 96 % of the rows" in text
+    assert "fraud v7 prod" in text
+    assert "unknown: no outcome has been joined" in text
+    assert "missing: card_age, country, velocity_1h; new: device." in text
+    assert "open no 1h window has closed yet; 10 rows so far" in text
+
+
+def test_every_link_of_the_overview_and_of_a_model_leads_somewhere(browse: Browse) -> None:
+    client = browse(many())
+    home = page(client)
+    links = {*home.links, *page(client, "/models/flights?window=1mo").links, *page(client, "/models/churn").links}
+    for link in sorted(link for link in links if not link.startswith("#")):
+        address, _, target = link.partition("#")
+        answer = client.get(address)
+        assert answer.status_code == 200, link
+        if target:
+            assert unquote(target) in Page(answer.text).ids
+
+
+def test_the_page_of_every_kind_of_model_is_sound(browse: Browse) -> None:
+    client = browse(many())
+    for name in ("flights", "flights?window=1d", "fraud", "animals", "price", "churn"):
+        found = page(client, f"/models/{name}")
+        assert len(found.ids) == len(set(found.ids))
+        assert found.targets <= set(found.ids)
+        assert found.styles == []
+        assert "nan" not in found.text.lower().split()
+        assert "None" not in found.text.split()
+
+
+def test_a_window_a_feature_and_a_metric_have_an_address(browse: Browse) -> None:
+    client = browse(many())
+    july = page(client, "/models/flights?version=winter&environment=demo&window=1mo&at=2013-07-01T00:00:00Z")
+    assert "July 2013" in july.text
+    assert "3 of 9 features drift" in july.text
+    assert {"feature-temp", "metric-log_loss", "score", "class", "drift", "performance"} <= set(july.ids)
+    assert "#feature-temp" in july.links
+
+
+def test_at_takes_any_moment_of_the_window(browse: Browse) -> None:
+    client = browse(many())
+    for at in ("2013-07-09", "1373328000", "1373328000000000000"):
+        assert "July 2013" in page(client, f"/models/flights?window=1mo&at={at}").text
+
+
+def test_without_at_the_newest_closed_window_is_shown(browse: Browse) -> None:
+    text = page(browse(many()), "/models/flights?window=1d").text
+    assert "Tue 31 December 2013 2 of 9 features drift" in text
+
+
+def test_the_open_window_says_that_it_is_open_and_when_it_closes(browse: Browse) -> None:
+    text = page(browse(many()), "/models/flights?window=1d&at=2014-01-01T08:00:00Z").text
+    assert "This window is open: 64 rows so far; it closes when the model's clock passes 2014-01-02 00:10" in text
+    learned = page(browse(many()), "/models/churn").text
+    assert "10 rows so far, 10 of 1,000 needed for a baseline; it closes" in learned
+    assert "learning a baseline: 10 of 1,000 rows" in learned
+
+
+def test_a_feature_shows_both_distributions_its_methods_and_what_is_missing(browse: Browse) -> None:
+    html = browse(many()).get("/models/flights?window=1mo&at=2013-07-01").text
+    card = html[html.index('id="feature-temp"') :]
+    card = card[: card.index("</article>")]
+    assert card.count('class="now"') == 12
+    assert card.count('path class="was"') == 1
+    assert "drift, large" in card
+    assert re.search(r'class="decides">KS [0-9.]+, p &lt; 0\.0001', card)
+    assert "missing 0.4 % → 2 %" in card
+
+
+def test_features_are_ranked_by_what_matters(browse: Browse) -> None:
+    ids = page(browse(many()), "/models/flights?window=1mo&at=2013-07-01").ids
+    assert [name for name in ids if name.startswith("feature-")][:3] == [
+        "feature-temp",
+        "feature-dewp",
+        "feature-wind_speed",
+    ]
+
+
+def test_an_unknown_value_is_a_gap_and_never_a_zero(browse: Browse) -> None:
+    html = browse(many()).get("/models/flights?window=1mo&at=2013-08-01").text
+    card = html[html.index('id="metric-precision"') :]
+    card = card[: card.index("</article>")]
+    assert "<strong>–</strong>" in card
+    assert card.count('class="dot"') == 9  # ten months, one unknown
+    assert card.count('path class="line"') == 2
+    assert "precision –, outcomes for 96 % of 5,385 rows" in card
+
+
+def test_a_model_without_outcomes_says_how_to_send_them(browse: Browse) -> None:
+    text = page(browse(many()), "/models/fraud").text
+    assert "Unknown: no outcome has been joined to a prediction of these windows." in text
+    assert "Missing in this window, known to the baseline: card_age, country, velocity_1h" in text
+    assert "New in this window, unknown to the baseline: device" in text
+
+
+def test_versions_of_one_name_are_reached_from_each_other(browse: Browse) -> None:
+    old, new = animals(), animals()
+    old.key = ModelKey("animals", "1")
+    client = browse(FakeView([new, old]))
+    assert "/models/animals?version=1&window=1d" in page(client, "/models/animals?version=2").links
+    assert page(client, "/models/animals?version=3", status=404).text.count("has no version '3'") == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "sentence"),
+    [
+        ("/models/nobody", 404, "no model 'nobody' has been seen"),
+        ("/models/flights?window=7h", 404, "'7h' is no window of this model; it has 1d, 1mo"),
+        ("/models/flights?at=noon", 400, "at is 'noon'; send ISO 8601"),
+        ("/models/flights?at=1999-01-01", 404, "no window with predictions holds 1999-01-01"),
+        ("/nowhere", 404, "there is nothing at /nowhere"),
+    ],
+)
+def test_what_is_not_there_is_a_page_with_a_sentence(browse: Browse, address: str, status: int, sentence: str) -> None:
+    assert sentence in page(browse(many()), address, status).text
+
+
+def hostile_view(name: str) -> FakeView:
+    model = fraud()
+    model.key = ModelKey(name, name, name)
+    model.hints = (name,)
+    model.task = replace(model.task, positive_class=name, classes=(name,))
+    for evaluation in model.windows["1h"]:
+        amount = evaluation.features["amount"]
+        bad = replace(
+            amount, name=name, cells=(name,) * 12, decided_by="chi2", methods={name: MethodValue(1.0), **amount.methods}
+        )
+        evaluation.features = {name: bad, "fine": replace(amount, name="fine")}
+        evaluation.missing_features = evaluation.new_features = (name,)
+    return FakeView([model])
+
+
+def test_names_from_the_wire_are_text_everywhere(browse: Browse) -> None:
+    client = browse(hostile_view(HOSTILE))
+    (address,) = {link.partition("#")[0] for link in page(client).links if "/models/" in link and "window" not in link}
+    for html in (client.get("/").text, client.get(address).text, client.get("/models/" + "<b>").text):
+        found = Page(html)
+        assert found.tags.count("script") == 1  # our own file
+        assert "b" not in found.tags
+        assert found.styles == []
+        assert "\u202e" not in html
+
+
+def test_a_name_of_a_megabyte_is_cut_and_its_links_work(browse: Browse) -> None:
+    client = browse(hostile_view("x" * 1_000_000))
+    home = client.get("/")
+    assert len(home.text) < 20_000
+    address = next(link for link in Page(home.text).links if link.startswith("/models/x"))
+    answer = client.get(address)
+    assert answer.status_code == 200
+    assert len(answer.text) < 300_000
+    found = Page(answer.text)
+    assert found.targets <= set(found.ids)
+
+
+def test_a_name_that_utf_8_cannot_say_breaks_nothing(browse: Browse) -> None:
+    model = animals()
+    model.key = ModelKey("a\ud800b")
+    assert browse(FakeView([model])).get("/").status_code == 200
+
+
+def test_hundreds_of_features_are_cut_to_the_most_drifted(browse: Browse) -> None:
+    model = price()
+    evaluation = model.windows["1d"][0]
+    evaluation.features = {f"f{i}": replace(evaluation.features["area"], name=f"f{i}") for i in range(300)}
+    found = page(browse(FakeView([model])), "/models/price")
+    assert sum(name.startswith("feature-") for name in found.ids) == 100
+    assert "200 features more" in found.text
+
+
+def test_a_clock_beyond_the_calendar_breaks_nothing(browse: Browse) -> None:
+    model = price()
+    model.last = model.watermark = 2**63 - 1
+    assert "price" in page(browse(FakeView([model]))).text
+    assert page(browse(FakeView([model])), "/models/price").text
+
+
+def test_windows_are_named_in_the_models_own_time_zone(browse: Browse) -> None:
+    model = price()
+    model.timezone = "America/New_York"
+    model.windows["1d"][0].window = replace(model.windows["1d"][0].window, start=ns(2013, 12, 31, 5))
+    assert "Tue 31 December 2013" in page(browse(FakeView([model])), "/models/price").text
+    model.timezone = "Not/AZone"
+    assert page(browse(FakeView([model])), "/models/price").text
