@@ -6,17 +6,20 @@ that performance is exact, from rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.classes import class_codes
 from driftline.fold import fold, fold_by, fold_outcomes
 from driftline.frames import concatenate
-from driftline.pane import Pane, merge
-from driftline.tables import F64, I64, Column, ModelKey, Task
+from driftline.pane import MOST_UNKNOWN, Pane, merge
+from driftline.tables import F64, I64, Column, ModelKey, PredictionTable, Task
 
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
@@ -29,6 +32,10 @@ from .outcomes import join, read_outcomes
 from .roles import ColumnOptions, Roles, find_roles, id_column
 from .rows import Rows, for_task, read_rows, select, tables, take, with_time
 from .source import open_source
+
+T = TypeVar("T")
+R = TypeVar("R")
+_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,23 +114,42 @@ def _fold(
     reads: Sequence[Rows], roles: Roles, key: ModelKey, baseline: Baseline, groups: Sequence[I64], windows: int
 ) -> list[Pane]:
     """Fold all rows into one pane per window, a batch at a time."""
+
+    def batches() -> Iterator[tuple[PredictionTable, I64]]:
+        for read, group in zip(reads, groups, strict=True):
+            start = 0
+            for table in tables(read, roles, key, baseline.task, baseline.bins.features):
+                window = group[start : start + len(table)]
+                start += len(table)
+                yield (table, window) if read.usable is None else (select(table, window >= 0), window[window >= 0])
+
+    def fold_batch(batch: tuple[PredictionTable, I64]) -> list[tuple[int, Pane]]:
+        table, window = batch
+        if windows == 1:
+            return [(0, fold(table, baseline.bins))]
+        present, local = np.unique(window, return_inverse=True)
+        panes = fold_by(table, baseline.bins, local, len(present))
+        return list(zip(present.tolist(), panes, strict=True))
+
     total = [Pane() for _ in range(windows)]
-    for read, group in zip(reads, groups, strict=True):
-        start = 0
-        for table in tables(read, roles, key, baseline.task, baseline.bins.features):
-            window = group[start : start + len(table)]
-            start += len(table)
-            if read.usable is not None:
-                table, window = select(table, window >= 0), window[window >= 0]
-            if windows == 1:
-                total[0] = merge([total[0], fold(table, baseline.bins)])
-                continue
-            present, local = np.unique(window, return_inverse=True)
-            for at, pane in zip(present.tolist(), fold_by(table, baseline.bins, local, len(present)), strict=True):
-                total[at] = merge([total[at], pane])
+    for folded in _ahead(fold_batch, batches()):
+        for at, pane in folded:
+            total[at] = merge([total[at], pane])
     for pane in total:
-        pane.parts |= {f"unknown:{name}": pane.parts["rows"][1:2] for name in roles.unknown}
+        pane.parts |= {f"unknown:{name}": pane.parts["rows"][1:2] for name in roles.unknown[:MOST_UNKNOWN]}
     return total
+
+
+def _ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Apply a function on two threads, a few items ahead: numpy searches and counts without the interpreter's lock."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        running: deque[Future[R]] = deque()
+        for item in items:
+            running.append(pool.submit(function, item))
+            if len(running) > _THREADS:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
 
 
 def _truths(

@@ -95,6 +95,9 @@ def find_roles(
         _demand(sources, name, "--features")
     taken = {*score, *predicted, *actual, *time, *ids, *reserved}
     others = [name for name in names if name not in taken]
+    if not task and "actual" in others:
+        others.remove("actual")
+        say("left out: actual; say --task binary, multiclass or regression to see performance")
     unknown: tuple[str, ...] = ()
     if options.features:
         chosen = options.features

@@ -38,7 +38,7 @@ _HIGHER_IS_BETTER = {"accuracy", "precision", "recall", "f1", "roc_auc", "r2"}
 _PIPE_WIDTH = 120
 _LONGEST_NAME = 28
 _NUMBERS = ("test", "p", "PSI", "JS")
-_ASCII = str.maketrans("▁▂▃▄▅▆▇█→–·≈χ²", ".:-=+*%#>--~X2")
+_ASCII = str.maketrans("▁▂▃▄▅▆▇█→–−·≈χ²", ".:-=+*%#>---~X2")
 
 
 def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableType:
@@ -168,7 +168,7 @@ def _open(evaluation: Evaluation) -> list[str]:
 def _performance(evaluation: Evaluation) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("performance", no_wrap=True)
-    for heading in ("is", "baseline", "outcomes"):
+    for heading in ("is", "baseline", "change", "outcomes"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, metric in evaluation.realized.items():
         reference = evaluation.reference.get(name)
@@ -176,8 +176,9 @@ def _performance(evaluation: Evaluation) -> Table:
         about = "≈ " if metric.bound else ""
         table.add_row(
             Text(metric_name(name)),
-            Text(about + number(metric.value), style=_change_style(name, was, metric.value)),
+            Text(about + number(metric.value)),
             Text(number(was), style="dim"),
+            Text(_change(was, metric.value), style=_change_style(name, was, metric.value)),
             Text(f"{metric.rows:,}", style="dim"),
         )
     return table
@@ -239,11 +240,18 @@ def _missing_style(target: TargetDrift) -> str:
     return "yellow" if abs((target.missing_now or 0.0) - (target.missing_was or 0.0)) >= 0.01 else "dim"
 
 
-def _change_style(name: str, was: float | None, now: float | None) -> str:
-    if was is None or now is None or name not in _LOWER_IS_BETTER | _HIGHER_IS_BETTER:
+def _change(was: float | None, now: float | None) -> str:
+    if was is None or now is None:
         return ""
-    worse = now > was if name in _LOWER_IS_BETTER else now < was
-    return "yellow" if worse else "green"
+    return f"{'+' if now >= was else '−'}{number(abs(now - was))}"
+
+
+def _change_style(name: str, was: float | None, now: float | None) -> str:
+    """Worse is marked; how sure that is, only an interval could say."""
+    if was is None or now is None:
+        return ""
+    worse = now > was if name in _LOWER_IS_BETTER else now < was if name in _HIGHER_IS_BETTER else False
+    return "yellow" if worse else ""
 
 
 def _value(evaluation: Evaluation, name: str) -> Text:

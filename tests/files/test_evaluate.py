@@ -1,0 +1,219 @@
+"""`driftline evaluate` end to end: numbers against pandas, scikit-learn and scipy on the same files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from scipy.spatial.distance import jensenshannon
+from sklearn import metrics
+
+from .conftest import Run
+
+
+def windows(run: Run, *arguments: object) -> list[dict[str, Any]]:
+    result = run("evaluate", *arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    found: list[dict[str, Any]] = json.loads(result.stdout)["windows"]
+    return found
+
+
+def test_two_files_and_nothing_else(run: Run, files: Path) -> None:
+    result = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--json")
+    answer = json.loads(result.stdout)
+    assert (answer["model"], answer["version"], len(answer["windows"])) == ("week", "", 1)
+    window = answer["windows"][0]
+    assert window["rows"] == 3_000
+    assert set(window["drift"]["features"]) == {"age", "region", "vip", "income", "score"}
+    assert window["performance"] == {"realized": {}, "estimated": None}
+    assert window["outcomes"] == {"rows": 0, "coverage": 0.0}
+
+
+def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
+    options = ("--task", "binary", "--outcomes", files / "outcomes.csv", "--version", "7", "--model", "churn")
+    result = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--json", *options)
+    answer = json.loads(result.stdout)
+    assert list(answer) == ["model", "version", "windows"]
+    assert (answer["model"], answer["version"]) == ("churn", "7")
+    window = answer["windows"][0]
+    assert list(window) == ["start", "end", "rows", "closed", "drift", "performance", "outcomes"]
+    assert list(window["drift"]) == ["features", "score", "class", "share"]
+    age = window["drift"]["features"]["age"]
+    assert list(age) == ["state", "decided_by", "rows", "methods"]
+    assert set(age["methods"]) == {"ks", "psi", "js"}
+    assert list(age["methods"]["ks"]) == ["value", "p_value"]
+    assert set(window["drift"]["class"]["methods"]) == {"chi2", "psi", "js"}
+    assert list(window["performance"]) == ["realized", "estimated"]
+    auc = window["performance"]["realized"]["roc_auc"]
+    assert list(auc) == ["value", "low", "high", "rows", "source"]
+    assert (auc["low"], auc["high"], auc["rows"], auc["source"]) == (None, None, 2_400, "rows")
+    assert window["outcomes"] == {"rows": 2_400, "coverage": 0.8}
+    assert window["closed"] is True
+
+
+def test_drift_is_what_scipy_says(run: Run, files: Path, reference: pd.DataFrame, week: pd.DataFrame) -> None:
+    [window] = windows(run, files / "week.parquet", "--baseline", files / "reference.parquet")
+    features = window["drift"]["features"]
+
+    counts = [frame["region"].value_counts().sort_index().to_numpy() for frame in (reference, week)]
+    chi2 = stats.chi2_contingency(np.array(counts), correction=False)
+    assert features["region"]["methods"]["chi2"]["value"] == pytest.approx(chi2.statistic, rel=1e-9)
+    js = jensenshannon(*counts, base=2)
+    assert features["region"]["methods"]["js"]["value"] == pytest.approx(js, rel=1e-9)
+
+    ks = stats.ks_2samp(reference["income"].dropna(), week["income"].dropna(), method="asymp").statistic
+    # over 100 quantile bins the distance can be missed by what one bin holds on both sides
+    assert features["income"]["methods"]["ks"]["value"] == pytest.approx(ks, abs=0.02)
+    assert features["income"]["rows"] == week["income"].notna().sum()
+
+    assert {name: feature["state"] for name, feature in features.items()} == {
+        "age": "drift",
+        "region": "drift",
+        "score": "drift",
+        "vip": "ok",
+        "income": "ok",
+    }
+    assert window["drift"]["share"] == 3 / 5
+
+
+def test_ks_is_exact_where_every_value_has_a_bin(
+    run: Run, tmp_path: Path, reference: pd.DataFrame, week: pd.DataFrame
+) -> None:
+    for name, frame in (("was", reference), ("is", week)):
+        pd.DataFrame({"decade": frame["age"] // 10}).to_parquet(tmp_path / f"{name}.parquet")
+    [window] = windows(run, tmp_path / "is.parquet", "--baseline", tmp_path / "was.parquet")
+    expected = stats.ks_2samp(reference["age"] // 10, week["age"] // 10, method="asymp")
+    ks = window["drift"]["features"]["decade"]["methods"]["ks"]
+    assert ks["value"] == pytest.approx(expected.statistic, abs=1e-12)
+
+
+def test_p_values_are_corrected_over_the_features(run: Run, files: Path) -> None:
+    [window] = windows(run, files / "week.parquet", "--baseline", files / "reference.parquet")
+    p = [f["methods"][f["decided_by"]]["p_value"] for f in window["drift"]["features"].values()]
+    alone = []
+    for name in ("age", "region", "vip", "income", "score"):
+        [one] = windows(run, files / "week.parquet", "--baseline", files / "reference.parquet", "--features", name)
+        feature = one["drift"]["features"][name]
+        alone.append(feature["methods"][feature["decided_by"]]["p_value"])
+    assert sorted(p) == pytest.approx(sorted(stats.false_discovery_control(alone)), rel=1e-9)
+
+
+def test_performance_is_what_scikit_learn_says(run: Run, files: Path, week: pd.DataFrame) -> None:
+    [window] = windows(
+        run, files / "week.parquet", "--baseline", files / "reference.parquet", "--task", "binary",
+        "--outcomes", files / "outcomes.csv",
+    )  # fmt: skip
+    known = week.head(2_400)
+    y, p, decided = known["actual"], known["score"], known["score"] >= 0.5
+    expected = {
+        "accuracy": metrics.accuracy_score(y, decided),
+        "precision": metrics.precision_score(y, decided),
+        "recall": metrics.recall_score(y, decided),
+        "f1": metrics.f1_score(y, decided),
+        "roc_auc": metrics.roc_auc_score(y, p),
+        "log_loss": metrics.log_loss(y, p),
+        "brier": metrics.brier_score_loss(y, p),
+    }
+    realized = window["performance"]["realized"]
+    assert {name: metric["value"] for name, metric in realized.items()} == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_built_baseline_says_the_same_as_its_rows(run: Run, files: Path) -> None:
+    built = run(
+        "baseline", "build", files / "reference.parquet", "--model", "churn", "--task", "binary",
+        "-o", files / "churn.baseline.json",
+    )  # fmt: skip
+    assert built.exit_code == 0, built.stderr
+    from_rows = windows(run, files / "week.parquet", "--baseline", files / "reference.parquet", "--task", "binary")
+    assert windows(run, files / "week.parquet", "--baseline", files / "churn.baseline.json") == from_rows
+
+
+def test_multiclass(run: Run, tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    scores = random.dirichlet([2, 1, 1], 1_000)
+    names = np.array(["bus", "car", "train"])
+    frame = pd.DataFrame(scores, columns=["p_bus", "p_car", "p_train"])
+    frame["x"] = random.normal(size=1_000)
+    frame["truth"] = names[[random.choice(3, p=row) for row in scores]]
+    frame.to_parquet(tmp_path / "trips.parquet")
+    [window] = windows(
+        run, tmp_path / "trips.parquet", "--baseline", tmp_path / "trips.parquet", "--task", "multiclass",
+        "--score", "p_bus,p_car,p_train", "--classes", "bus,car,train", "--actual", "truth",
+    )  # fmt: skip
+    realized = {name: metric["value"] for name, metric in window["performance"]["realized"].items()}
+    decided = names[scores.argmax(axis=1)]
+    assert realized["accuracy"] == pytest.approx(metrics.accuracy_score(frame["truth"], decided), rel=1e-9)
+    assert realized["f1"] == pytest.approx(metrics.f1_score(frame["truth"], decided, average="macro"), rel=1e-9)
+    assert realized["log_loss"] == pytest.approx(metrics.log_loss(frame["truth"], scores), rel=1e-9)
+    assert list(window["drift"]["features"]) == ["x"]
+    assert window["drift"]["score"]["state"] == window["drift"]["class"]["state"] == "ok"
+
+
+def test_regression(run: Run, tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    frame = pd.DataFrame({"x": random.normal(size=500)})
+    frame["predicted"] = 3 * frame["x"]
+    frame["actual"] = frame["predicted"] + random.normal(size=500)
+    frame.to_parquet(tmp_path / "price.parquet")
+    [window] = windows(
+        run, tmp_path / "price.parquet", "--baseline", tmp_path / "price.parquet", "--task", "regression"
+    )
+    realized = {name: metric["value"] for name, metric in window["performance"]["realized"].items()}
+    y, value = frame["actual"], frame["predicted"]
+    assert realized["mae"] == pytest.approx(metrics.mean_absolute_error(y, value), rel=1e-9)
+    assert realized["rmse"] == pytest.approx(metrics.root_mean_squared_error(y, value), rel=1e-9)
+    assert realized["r2"] == pytest.approx(metrics.r2_score(y, value), rel=1e-9)
+    assert window["drift"]["class"] is None
+
+
+def test_windows_of_a_day_are_the_days_of_pandas(run: Run, files: Path, week: pd.DataFrame) -> None:
+    found = windows(
+        run, files / "week.parquet", "--baseline", files / "reference.parquet", "--task", "binary",
+        "--outcomes", files / "outcomes.csv", "--window", "1d",
+    )  # fmt: skip
+    days = week.groupby(week["time"].dt.strftime("%Y-%m-%dT00:00:00Z"))
+    assert {window["start"]: window["rows"] for window in found} == days.size().to_dict()
+    assert found[0]["end"] == found[1]["start"]
+    assert all(window["closed"] for window in found)
+    known = week.head(2_400)
+    first = known[known["time"].dt.strftime("%Y-%m-%dT00:00:00Z") == found[0]["start"]]
+    auc = found[0]["performance"]["realized"]["roc_auc"]["value"]
+    assert auc == pytest.approx(metrics.roc_auc_score(first["actual"], first["score"]), rel=1e-9)
+    assert sum(window["outcomes"]["rows"] for window in found) == 2_400
+
+
+def test_windows_of_rows_follow_the_time(run: Run, files: Path, week: pd.DataFrame) -> None:
+    week.drop(columns="actual").sample(frac=1, random_state=5).to_parquet(files / "shuffled.parquet")
+    options = ("--baseline", files / "reference.parquet", "--window-rows", 1_400)
+    found = windows(run, files / "shuffled.parquet", *options)
+    assert [window["rows"] for window in found] == [1_400, 1_400, 200]
+    assert found[0]["start"] == week["time"].iloc[0].strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert found == windows(run, files / "week.parquet", *options)
+
+
+def test_several_files_are_one_set_of_rows(run: Run, files: Path, week: pd.DataFrame) -> None:
+    part = week.drop(columns="actual")
+    part.head(1_000).to_parquet(files / "a.parquet")
+    part.tail(2_000).to_csv(files / "b.csv", index=False)
+    options = ("--baseline", files / "reference.parquet", "--model", "churn")
+    whole = windows(run, files / "week.parquet", *options)
+    assert windows(run, files / "a.parquet", files / "b.csv", *options) == whole
+
+
+@pytest.mark.parametrize("name", ["week.csv", "week.csv.gz", "week.ndjson", "week.jsonl", "week.tsv"])
+def test_every_format_gives_the_same_numbers(run: Run, files: Path, week: pd.DataFrame, name: str) -> None:
+    rows = week.drop(columns="actual")
+    if "json" in name:
+        texts = rows.assign(time=rows["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")).replace({np.nan: None})
+        lines = [json.dumps(row) for row in texts.to_dict(orient="records")]
+        (files / name).write_text("\n".join(lines))
+    else:
+        rows.to_csv(files / name, index=False, sep="\t" if name.endswith("tsv") else ",")
+    options = ("--baseline", files / "reference.parquet", "--task", "binary", "--outcomes", files / "outcomes.csv")
+    [expected], [found] = windows(run, files / "week.parquet", *options), windows(run, files / name, *options)
+    assert found == expected
