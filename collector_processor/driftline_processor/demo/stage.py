@@ -21,7 +21,8 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ..top import windows_table
+from driftline_processor.top import windows_table
+
 from . import data, replay, story, train
 
 START_SECONDS = 60
@@ -44,7 +45,7 @@ def _await(url: str, process: subprocess.Popen[bytes], what: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f"{what} ended with exit code {process.returncode} before it was ready (its output is above)")
+            raise RuntimeError(f"{what} ended with exit code {process.returncode} before it was ready (see above)")
         with contextlib.suppress(httpx.HTTPError):
             if httpx.get(url, timeout=2).status_code == 200:
                 return
@@ -92,7 +93,12 @@ def _configuration(directory: Path, ports: dict[str, int], forward: str | None) 
         kind = "otlp_http" if forward.startswith("http") else "otlp_grpc"
         tls = {} if kind == "otlp_http" else {"tls": {"insecure": True}}
         config["exporters"] = {
-            f"{kind}/backend": {"endpoint": forward, **tls, "forward": ["traces", "metrics", "logs"], "derived": ["traces", "metrics"]}
+            f"{kind}/backend": {
+                "endpoint": forward,
+                **tls,
+                "forward": ["traces", "metrics", "logs"],
+                "derived": ["traces", "metrics"],
+            }
         }
     path = directory / "driftline.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
@@ -117,7 +123,10 @@ def _settle(page: str, predictions: int, outcomes: int) -> dict[str, Any]:
             if (rows, joined) == (predictions, outcomes):
                 return found
         time.sleep(0.3)
-    raise RuntimeError(f"after {SETTLE_SECONDS} s the processor shows {rows} of {predictions} predictions and {joined} of {outcomes} outcomes")
+    raise RuntimeError(
+        f"after {SETTLE_SECONDS} s the processor shows {rows} of {predictions} predictions "
+        f"and {joined} of {outcomes} outcomes"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +146,10 @@ def run(once: bool = False, forward: str | None = None) -> int:
     """
     console = Console()
     try:
-        with tempfile.TemporaryDirectory(prefix="driftline-demo-") as name, play(Path(name), console, forward) as finding:
+        with (
+            tempfile.TemporaryDirectory(prefix="driftline-demo-") as name,
+            play(Path(name), console, forward) as finding,
+        ):
             _links(finding.page, console)
             if not once:
                 console.print("Serving until Ctrl-C.")
@@ -154,7 +166,9 @@ def run(once: bool = False, forward: str | None = None) -> int:
 def play(directory: Path, console: Console, forward: str | None = None) -> Iterator[Finding]:
     """Train, start processor and service, replay, tell; both keep serving until the context ends."""
     started = time.monotonic()
-    console.print("[bold]Late flights.[/] A model learns from two winter months which flights arrive late; then the year goes on.")
+    console.print(
+        "[bold]Late flights.[/] A model learns from two winter months which flights arrive late; then the year goes on."
+    )
     flights = data.load()
     model = train.fit(flights)
     train.write(model, train.baseline_of(model, flights), directory)
@@ -184,7 +198,8 @@ def play(directory: Path, console: Console, forward: str | None = None) -> Itera
         console.print("\n[bold]What was found[/]")
         for sentence in sentences:
             console.print(f" • {sentence}")
-        console.print(f"\n{len(replayed):,} predictions, each with its outcome where there is one, in {time.monotonic() - started:.0f} s.")
+        seconds = time.monotonic() - started
+        console.print(f"\n{len(replayed):,} predictions, with every outcome there is, in {seconds:.0f} s.")
         yield Finding(found, sentences, page)
 
 
@@ -193,7 +208,8 @@ def _replay(replayed: pd.DataFrame, client: httpx.Client, console: Console) -> N
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("March", total=len(replayed))
         for step in replay.replay(replayed, client):
-            progress.update(task, completed=step.predictions, description=f"{step.time:%B %d}, {step.outcomes:,} landed")
+            said = f"{step.time:%B %d}, {step.outcomes:,} landed"
+            progress.update(task, completed=step.predictions, description=said)
 
 
 def _sentences(found: dict[str, Any], model: Any, flights: pd.DataFrame) -> list[str]:

@@ -1,7 +1,7 @@
 """What the replay shows, said in sentences, each number taken from the processor's own evaluations.
 
-Nothing here knows the answer: months are chosen by rules over the numbers, and a sentence whose condition does not hold is
-not said. ``tests/demo`` recomputes the numbers with pandas and scikit-learn alone.
+Nothing here knows the answer: months are chosen by rules over the numbers, and a sentence whose condition does not hold
+is not said. ``tests/demo`` recomputes the numbers with pandas and scikit-learn alone.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def month_of(window: dict[str, Any]) -> Month | None:
     if score is None or any((realized.get(name) or {}).get("value") is None for name in needed):
         return None
     features = window["drift"]["features"]
-    # Windows start at local midnight and are given in UTC, which in New York is still the same date; a day on it is anywhere.
+    # Windows start at local midnight and are given in UTC; a day later it is the same month everywhere.
     start = pd.Timestamp(window["start"]) + pd.Timedelta(days=1)
     return Month(
         name=start.strftime("%B"),
@@ -90,15 +90,15 @@ def tell(months: list[Month], reference_log_loss: float, reference_auc: float, f
         worst = max(worse, key=lambda m: m.log_loss - m.constant)
         sentences.append(
             f"It went wrong: in {worst.name} the model said {worst.mean_score:.1%} of the flights would be late and "
-            f"{worst.actual_rate:.1%} were. Its log loss of {worst.log_loss:.3f} is worse than the {worst.constant:.3f} of a "
-            f"constant that always says the winter's rate"
+            f"{worst.actual_rate:.1%} were. Its log loss of {worst.log_loss:.3f} is worse than the "
+            f"{worst.constant:.3f} of a constant that always says the winter's rate"
             + (f" (so it was in {_listed([m.name for m in worse])})." if len(worse) > 1 else ".")
         )
         repaired = frozen.get(worst.name)
         if repaired is not None and repaired < worst.constant:
             sentences.append(
-                f"The cause is the weather it had never seen: asked again with temp and dewp held at their training means, "
-                f"the same model's log loss in {worst.name} is {repaired:.3f}."
+                f"The cause is the weather it had never seen: asked again with temp and dewp held at their training "
+                f"means, the same model's log loss in {worst.name} is {repaired:.3f}."
             )
     low, high = min(months, key=lambda m: m.auc), max(months, key=lambda m: m.auc)
     sentences.append(
@@ -117,8 +117,8 @@ def tell(months: list[Month], reference_log_loss: float, reference_auc: float, f
         quiet = max(unseen, key=lambda m: m.log_loss)
         sentences.append(
             f"And loss is not drift: {quiet.name}'s scores look like the winter's (PSI {quiet.score_psi:.2f}), yet "
-            f"{quiet.actual_rate:.1%} were late where the model said {quiet.mean_score:.1%}: log loss {quiet.log_loss:.3f}. "
-            f"Only the outcomes show it."
+            f"{quiet.actual_rate:.1%} were late where the model said {quiet.mean_score:.1%}: log loss "
+            f"{quiet.log_loss:.3f}. Only the outcomes show it."
         )
     return sentences
 

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from driftline.baseline import Baseline
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-from driftline.baseline import Baseline
 
 from .data import CATEGORIES, FEATURES, NUMBERS, reference_rows, training_rows
 
