@@ -190,7 +190,7 @@ ONE_PROBLEM = [
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], forward_headers: [Content-Type]}}",
-        "exporters.otlp/a.forward_headers: 'Content-Type' belongs to the request itself and cannot travel; leave it out",
+        "exporters.otlp/a.forward_headers: 'Content-Type' is of the request itself and cannot travel; leave it out",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], compression: zstd}}",
@@ -358,12 +358,9 @@ def test_every_key_is_documented(heading: str, section: type[Section], prefix: s
 
 
 def test_every_section_is_documented() -> None:
-    assert keys_of(Config) == ["receivers.otlp.protocols.grpc", "receivers.otlp.protocols.http", "web.endpoint"] + [
-        "storage.directory",
-        "storage.retention",
-        "models",
-        "exporters",
-    ]
+    protocols = [f"receivers.otlp.protocols.{name}" for name in ("grpc", "http")]
+    others = ["web.endpoint", "storage.directory", "storage.retention", "models", "exporters"]
+    assert keys_of(Config) == protocols + others
 
 
 def test_the_file_to_copy_is_valid() -> None:

@@ -123,7 +123,7 @@ def _exporter(name: str, exporter: Exporter, config: Config) -> Iterator[str]:
         yield ".tls.insecure: true means no TLS, but certificates are given; leave one of the two out"
     for header in exporter.forward_headers:
         if header.lower() in _OF_THE_REQUEST:
-            yield f".forward_headers: '{header}' belongs to the request itself and cannot travel; leave it out"
+            yield f".forward_headers: '{header}' is of the request itself and cannot travel; leave it out"
     target = _target(transport, exporter.endpoint)
     if isinstance(target, str):
         yield f".endpoint: {target}"
