@@ -1,0 +1,282 @@
+"""Predictions → columns: the work that the hot path put off, in numpy, on the background thread."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .capture import read_one, read_output
+from .columns import Value, texts
+from .current import Prediction
+from .faults import FAULTS
+from .fold import decide
+from .identity import Identity
+from .ids import id_text
+from .inputs.batch import Columns, column_of_values
+from .notes import tell
+from .outputs import Output
+from .semconv import attributes as a
+from .tables import F64, I64, Column
+
+Values = NDArray[Any] | Column
+
+
+@dataclass(slots=True)
+class Block:
+    """n predictions of one identity, as columns. ``trace``: V16 (n,), ``span``: V8 (n,), zero = not sampled.
+
+    ``errors``: the error type per row, "" where the call returned.
+    """
+
+    identity: Identity
+    time: I64
+    duration: F64
+    ids: list[str]
+    trace: NDArray[np.void]
+    span: NDArray[np.void]
+    errors: list[str]
+    scores: F64 | None = None
+    predicted: Column | None = None
+    features: Columns = field(default_factory=dict)
+    slices: Columns = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def shape(self) -> tuple[Any, ...]:
+        """Return what two blocks must share to become one record."""
+        scores = None if self.scores is None else self.scores.shape[1]
+        return (self.identity, tuple(self.features), tuple(self.slices), scores, self.predicted is None)
+
+    def counts(self) -> Counter[tuple[str, str]]:
+        """Count predictions by decided class ("" where there is none) and error type ("" where there is none)."""
+        classes = (*self.identity.task.classes, "other", "")
+        codes = decide(self.identity.task, self.scores, self.predicted)
+        decided = [""] * len(self) if len(codes) == 0 else [classes[code] for code in codes.tolist()]
+        return Counter(zip(decided, self.errors, strict=True))
+
+    def wire_columns(self) -> dict[str, Value]:
+        """Return the columns of the record; names as docs/wire.md has them."""
+        columns: dict[str, Value] = {
+            a.ML_PREDICTION_TIME: self.time,
+            a.ML_PREDICTION_ID: texts(self.ids),
+            a.ML_PREDICTION_DURATION: self.duration.astype(np.float32),
+        }
+        kind = self.identity.task.kind
+        if self.scores is not None and kind == "multiclass":
+            columns[a.ML_PREDICTION_SCORES] = self.scores
+        elif self.scores is not None:
+            columns[a.ML_PREDICTION_SCORE if kind == "binary" else a.ML_PREDICTION_VALUE] = self.scores[:, 0]
+        if self.predicted is not None:
+            columns[a.ML_PREDICTION_CLASS] = self.predicted
+        if self.trace.tobytes().strip(b"\0"):
+            columns["trace_id"] = self.trace
+            columns["span_id"] = self.span
+        columns.update((f"{a.ML_FEATURE_VALUE}.{name}", values) for name, values in self.features.items())
+        columns.update((f"{a.ML_SLICE_VALUE}.{name}", values) for name, values in self.slices.items())
+        return columns
+
+    def part(self, start: int, stop: int) -> Block:
+        """Return rows ``start`` to ``stop``."""
+        cut = slice(start, stop)
+        return replace(
+            self,
+            time=self.time[cut],
+            duration=self.duration[cut],
+            ids=self.ids[cut],
+            trace=self.trace[cut],
+            span=self.span[cut],
+            errors=self.errors[cut],
+            scores=None if self.scores is None else self.scores[cut],
+            predicted=None if self.predicted is None else _cut(self.predicted, cut),
+            features={name: _cut(values, cut) for name, values in self.features.items()},
+            slices={name: _cut(values, cut) for name, values in self.slices.items()},
+        )
+
+
+def blocks_of(predictions: Iterable[Prediction]) -> list[Block]:
+    """Turn predictions into blocks: single rows by their names, batches one by one; then merge what is alike.
+
+    A prediction that cannot be turned is counted as a fault, and its neighbours are kept.
+    """
+    singles: dict[tuple[Any, ...], list[Prediction]] = {}
+    blocks: list[Block] = []
+    for prediction in predictions:
+        if prediction.batch is None:
+            plan = prediction.plan
+            singles.setdefault((plan.identity, plan.inputs.id_field, prediction.names), []).append(prediction)
+        elif prediction.count:
+            try:
+                blocks.append(_batch(prediction))
+            except Exception as error:
+                FAULTS.swallow("batch", error)
+    for group in singles.values():
+        try:
+            blocks.append(_singles(group))
+        except Exception as error:
+            FAULTS.swallow("rows", error)
+    alike: dict[tuple[Any, ...], list[Block]] = {}
+    for block in blocks:
+        alike.setdefault(block.shape(), []).append(block)
+    return [_merge(group) for group in alike.values()]
+
+
+def _singles(group: list[Prediction]) -> Block:
+    plan, names = group[0].plan, group[0].names
+    n = len(group)
+    features: Columns = {}
+    if names is not None:
+        columns = zip(*(prediction.values or () for prediction in group), strict=True)
+        features = {
+            str(name): column_of_values(values)
+            for name, values in zip(names, columns, strict=True)
+            if plan.wanted(str(name))
+        }
+    read = [read_one(prediction) for prediction in group]
+    unread = next((i for i, (_, _, reason) in enumerate(read) if reason is not None), 0)
+    for prediction in {id(p): p for p in (group[0], group[unread])}.values():
+        tell(prediction, read_output(prediction))
+    identity = plan.identity
+    width = len(identity.task.classes) if identity.task.kind == "multiclass" else 1
+    scores: F64 | None = None
+    if any(score is not None for score, _, _ in read):
+        nothing: Any = (np.nan,) * width if width > 1 else np.nan
+        scores = np.array([nothing if score is None else score for score, _, _ in read], np.float64).reshape(n, width)
+    predicted: Column | None = None
+    if any(text for _, text, _ in read):
+        column = column_of_values([text or None for _, text, _ in read])
+        predicted = column if isinstance(column, Column) else None
+    slice_names = dict.fromkeys(chain.from_iterable(prediction.slices or () for prediction in group))
+    return Block(
+        identity,
+        np.array([prediction.time for prediction in group], np.int64),
+        np.array([prediction.duration for prediction in group], np.float64),
+        [prediction.id for prediction in group],
+        np.frombuffer(b"".join([p.trace_id.to_bytes(16, "big") for p in group]), "V16"),
+        np.frombuffer(b"".join([p.span_id.to_bytes(8, "big") for p in group]), "V8"),
+        [prediction.error for prediction in group],
+        scores,
+        predicted,
+        features,
+        {name: column_of_values([(p.slices or {}).get(name) for p in group]) for name in slice_names},
+    )
+
+
+def _batch(prediction: Prediction) -> Block:
+    plan, batch, n = prediction.plan, prediction.batch, prediction.count
+    if batch is None:
+        raise TypeError("not a batch")
+    names = batch.names()
+    columns = batch.columns(plan.default_names(batch.width()) if names is None else names)
+    columns = {str(name): values for name, values in columns.items() if _length(values) == n}
+    output = read_output(prediction) if not prediction.error else Output()
+    tell(prediction, output)
+    return Block(
+        plan.identity,
+        np.full(n, prediction.time, np.int64),
+        np.full(n, prediction.duration, np.float64),
+        _batch_ids(prediction, columns),
+        np.frombuffer(prediction.trace_id.to_bytes(16, "big") * n, "V16"),
+        np.frombuffer(prediction.span_id.to_bytes(8, "big") * n, "V8"),
+        [prediction.error] * n,
+        output.scores,
+        output.predicted,
+        {name: values for name, values in columns.items() if plan.wanted(name)},
+        _batch_slices(prediction, columns),
+    )
+
+
+def _batch_ids(prediction: Prediction, columns: Columns) -> list[str]:
+    n = prediction.count
+    given: Sequence[Any] | None = prediction.ids
+    if given is None and prediction.plan.inputs.id_field in columns:
+        given = list_of(columns[prediction.plan.inputs.id_field])
+    prefix = prediction.id if given is None or len(given) != n else ""
+    if prefix:
+        if given is not None:
+            FAULTS.swallow("ids", ValueError(f"{len(given)} ids were given for {n} rows; ids are made up instead"))
+        return [f"{prefix}.{i}" for i in range(n)]
+    ids = [id_text(value) for value in given or ()]
+    return [text or f"{prediction.id}.{i}" for i, text in enumerate(ids)] if "" in ids else ids
+
+
+def _batch_slices(prediction: Prediction, columns: Columns) -> Columns:
+    n = prediction.count
+    slices: Columns = {name: columns[name] for name in prediction.plan.inputs.slice_fields if name in columns}
+    for name, value in (prediction.slices or {}).items():
+        values = column_of_values(value if isinstance(value, list) else [value] * n)
+        if _length(values) == n:
+            slices[name] = values
+    return slices
+
+
+def list_of(values: Values) -> list[Any]:
+    """Return a column as Python values, None where missing."""
+    if not isinstance(values, Column):
+        return list(values.tolist())
+    out: list[Any] = [None] * _length(values)
+    if values.numbers is not None:
+        out = [None if number != number else number for number in values.numbers.tolist()]
+    if values.codes is not None:
+        out = [values.labels[code] if code >= 0 else out[i] for i, code in enumerate(values.codes.tolist())]
+    return out
+
+
+def _length(values: Values) -> int:
+    if isinstance(values, Column):
+        return len(values.codes) if values.codes is not None else 0 if values.numbers is None else len(values.numbers)
+    return len(values)
+
+
+def _cut(values: Any, cut: slice) -> Any:
+    if not isinstance(values, Column):
+        return values[cut]
+    codes = None if values.codes is None else values.codes[cut]
+    numbers = None if values.numbers is None else values.numbers[cut]
+    if codes is None:
+        return Column(numbers)
+    used, codes_now = np.unique(codes, return_inverse=True)  # a part names only the labels that it uses
+    labels = tuple(values.labels[code] for code in used.tolist() if code >= 0)
+    shift = 1 if len(used) and used[0] < 0 else 0
+    return Column(numbers, (codes_now.reshape(-1) - shift).astype(np.int32), labels)
+
+
+def _merge(blocks: list[Block]) -> Block:
+    if len(blocks) == 1:
+        return blocks[0]
+    first = blocks[0]
+    return Block(
+        first.identity,
+        np.concatenate([block.time for block in blocks]),
+        np.concatenate([block.duration for block in blocks]),
+        list(chain.from_iterable(block.ids for block in blocks)),
+        np.concatenate([block.trace for block in blocks]),
+        np.concatenate([block.span for block in blocks]),
+        list(chain.from_iterable(block.errors for block in blocks)),
+        None if first.scores is None else np.concatenate([b.scores for b in blocks if b.scores is not None]),
+        None if first.predicted is None else _join([b.predicted for b in blocks if b.predicted is not None]),
+        {name: _join([block.features[name] for block in blocks]) for name in first.features},
+        {name: _join([block.slices[name] for block in blocks]) for name in first.slices},
+    )
+
+
+def _join(columns: Sequence[Values]) -> Any:
+    arrays = [column for column in columns if not isinstance(column, Column)]
+    if len(arrays) == len(columns):
+        return np.concatenate(arrays)
+    index: dict[str, int] = {}
+    numbers, codes = [], []
+    for column in columns:
+        n = _length(column)
+        own = column if isinstance(column, Column) else Column(column.astype(np.float64))
+        numbers.append(np.full(n, np.nan) if own.numbers is None else own.numbers)
+        lookup = np.array([index.setdefault(label, len(index)) for label in own.labels] + [-1], np.int32)
+        codes.append(np.full(n, -1, np.int32) if own.codes is None else lookup[own.codes])
+    some = any(not isinstance(column, Column) or column.numbers is not None for column in columns)
+    return Column(np.concatenate(numbers) if some else None, np.concatenate(codes), tuple(index))

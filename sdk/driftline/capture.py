@@ -1,0 +1,175 @@
+"""From arguments and results to a prediction's fields: snapshots only, nothing is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import outputs
+from .current import ABSENT, Prediction
+from .faults import FAULTS, logger
+from .inputs import Row, reader_for
+from .inputs.row import clean, clean_value
+from .inputs.scalar import SCALARS
+from .outputs import Output, Unread
+from .signature import Selector
+
+
+def take_inputs(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Take the snapshot of features, id and slices."""
+    inputs = prediction.plan.inputs
+    if inputs.features is not None:
+        value = inputs.features(args, kwargs)
+        if value is not ABSENT:
+            take_features(prediction, value)
+    elif inputs.scalars:
+        given = [(name, value) for name, get in inputs.scalars if (value := get(args, kwargs)) is not ABSENT]
+        prediction.names = tuple(name for name, _ in given)
+        prediction.values = clean(tuple(value for _, value in given))
+    if inputs.id is not None:
+        _take_id(prediction, inputs.id(args, kwargs))
+    elif inputs.id_field and prediction.values is not None and inputs.id_field in (prediction.names or ()):
+        prediction.id = prediction.values[(prediction.names or ()).index(inputs.id_field)]
+    if inputs.slices or inputs.slice_fields or inputs.slices_function:
+        _take_slices(prediction, args, kwargs)
+
+
+def take_features(prediction: Prediction, value: Any) -> None:
+    """Take the snapshot of one input."""
+    snapshot = reader_for(value.__class__)(value)
+    plan = prediction.plan
+    if plan.first_input is None:
+        plan.first_input = outputs.describe(value)
+    if isinstance(snapshot, Row):
+        prediction.values = snapshot.values
+        names = snapshot.names
+        if names is None:
+            one = len(snapshot.values) == 1 and plan.inputs.argument and isinstance(value, SCALARS)
+            names = (plan.inputs.argument,) if one else plan.default_names(len(snapshot.values))
+        prediction.names = names
+    elif snapshot is not None:
+        prediction.batch = snapshot
+        prediction.count = snapshot.count
+    elif FAULTS.once(f"unrecorded {plan.name} {type(value).__name__}"):
+        logger.warning(
+            "driftline: %s was given %s; its features are not recorded; say what they are: "
+            "@%s.predict(features=lambda ...: {...})",
+            plan.name,
+            outputs.describe(value).text,
+            plan.identity.name,
+        )
+
+
+def _take_id(prediction: Prediction, value: Any) -> None:
+    if value is ABSENT:
+        return
+    if prediction.batch is None or isinstance(value, SCALARS):
+        prediction.id = value
+    else:
+        prediction.ids = list(value.tolist() if hasattr(value, "tolist") else value)
+
+
+def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    inputs = prediction.plan.inputs
+    slices = {name: value for name, get in inputs.slices if (value := get(args, kwargs)) is not ABSENT}
+    if inputs.slices_function is not None:
+        more = inputs.slices_function(args, kwargs)
+        slices.update({} if more is ABSENT else more)
+    if prediction.batch is None:
+        names, values = prediction.names or (), prediction.values or ()
+        slices.update((name, values[names.index(name)]) for name in inputs.slice_fields if name in names)
+        slices = {name: clean_value(value) for name, value in slices.items()}
+    else:
+        slices = {
+            name: clean_value(value) if isinstance(value, SCALARS) else list(value) for name, value in slices.items()
+        }
+    prediction.slices = slices or None
+
+
+def take_result(prediction: Prediction, result: Any) -> None:
+    """Take the snapshot of what was returned, and of the score and class that were said."""
+    plan = prediction.plan
+    if result is not ABSENT:
+        if plan.first_result is None:
+            plan.first_result = outputs.describe(result)
+        if plan.score is None and plan.predicted is None:
+            prediction.result = outputs.keep(result)
+        else:
+            if plan.score is not None and not prediction.scored:
+                prediction.score = select(plan.score, result)
+            if plan.predicted is not None and not prediction.decided:
+                prediction.predicted = select(plan.predicted, result)
+    if prediction.scored:
+        prediction.score = outputs.keep(prediction.score)
+    if prediction.decided:
+        prediction.predicted = outputs.keep(prediction.predicted)
+
+
+def select(selector: Selector, result: Any) -> Any:
+    """Apply a selector to a result: a function, or a name of its fields; of a list of results, of each of them."""
+    if callable(selector):
+        return selector(result)
+    if isinstance(result, Mapping):
+        return result[selector] if selector in result else _without(result, selector)
+    if isinstance(result, list):
+        return [select(selector, one) for one in result]
+    if hasattr(result, "columns") and hasattr(result, "__getitem__"):
+        return result[selector]
+    return getattr(result, selector, _without(result, selector))
+
+
+def _without(result: Any, name: str) -> Unread:
+    what = outputs.describe(result)
+    return Unread(f"{what.text} without {name!r}", what.fields)
+
+
+def fill(outer: Prediction, inner: Prediction) -> None:
+    """Give the open prediction what its own layer left empty: features, id, slices now; the result when it ends."""
+    if outer.values is None and outer.batch is None:
+        outer.names, outer.values, outer.batch, outer.count = inner.names, inner.values, inner.batch, inner.count
+    if not outer.identified and inner.identified:
+        outer.id = inner.id
+    if outer.ids is None:
+        outer.ids = inner.ids
+    outer.slices = {**(inner.slices or {}), **(outer.slices or {})} or None
+    if not outer.scored and not outer.decided:
+        outer.inner = inner
+
+
+def read_output(prediction: Prediction) -> Output:
+    """Read the result of a prediction of n rows."""
+    task = prediction.plan.identity.task
+    n, one_row = prediction.count, prediction.batch is None
+    layer = prediction
+    if prediction.inner is not None and not prediction.scored and not prediction.decided:
+        own = outputs.read(task, prediction.result, n, one_row=one_row) if prediction.result is not ABSENT else None
+        if own is not None and own.unread is None:
+            return own
+        layer = prediction.inner
+    if not layer.scored and not layer.decided:
+        if layer.result is ABSENT:
+            return Output()
+        return outputs.read(task, layer.result, n, one_row=one_row)
+    output = Output()
+    if layer.scored:
+        output = outputs.score_of(task, layer.score, n, one_row=one_row)
+    if layer.decided:
+        if task.kind == "regression":
+            return outputs.score_of(task, layer.predicted, n, one_row=one_row)
+        decided = outputs.predicted_of(layer.predicted, n)
+        output.predicted, output.unread = decided.predicted, output.unread or decided.unread
+    return output
+
+
+def read_one(prediction: Prediction) -> tuple[Any, str, Unread | None]:
+    """Read the result of a prediction of one row, once: score (float or tuple of k), class, or why it is unread."""
+    if prediction.output is None:
+        plain = prediction.inner is None and not prediction.scored and not prediction.decided
+        task = prediction.plan.identity.task
+        if plain and prediction.result is ABSENT:
+            prediction.output = None, "", None
+        elif plain and isinstance(prediction.result, float) and task.kind != "multiclass":
+            prediction.output = float(prediction.result), "", None
+        else:
+            prediction.output = outputs.one(task, read_output(prediction))
+    return prediction.output

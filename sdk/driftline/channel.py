@@ -1,0 +1,207 @@
+"""How a request reaches the receiver: OTLP over HTTP, or over gRPC where the environment says so.
+
+A channel sends one request and says what became of it; when to try again is decided by the pipeline.
+"""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from .endpoint import Endpoint
+
+if TYPE_CHECKING:
+    import requests
+
+_CONNECT_SECONDS = 3.0
+_RETRYABLE = frozenset((429, 502, 503, 504))  # OTLP specification, "Failures": retryable response codes
+_UNSUPPORTED = frozenset((404, 405, 501))
+_RETRYABLE_CODES = frozenset(("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"))
+_EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one request.
+
+    ``unreachable``: nothing listens; ``retry``: come again, after ``after`` seconds if the receiver said so;
+    ``refused``: this request will never be taken; ``unsupported``: no such request ever will (404, UNIMPLEMENTED).
+    """
+
+    state: Literal["delivered", "unreachable", "retry", "refused", "unsupported"]
+    reason: str = ""
+    after: float | None = None
+
+
+class Channel(Protocol):
+    """Somewhere to send requests. ``name``: the endpoint, as people write it."""
+
+    name: str
+
+    def send(self, body: bytes, timeout: float) -> Delivery:
+        """Send one ``ExportLogsServiceRequest`` within ``timeout`` seconds. Never raises."""
+        ...
+
+    def forget(self) -> None:
+        """Let go of connections without closing them: they belong to the parent of this process."""
+        ...
+
+    def close(self) -> None:
+        """Close connections."""
+        ...
+
+
+def open_channel(endpoint: Endpoint) -> Channel:
+    """Return the channel to an endpoint; nothing is opened before the first request."""
+    return GrpcChannel(endpoint) if endpoint.protocol == "grpc" else HttpChannel(endpoint)
+
+
+class HttpChannel:
+    """OTLP/HTTP with protobuf bodies; through ``requests``, so that proxies and CA bundles are the exporters' own."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        import requests
+
+        self.name = endpoint.base
+        self._endpoint = endpoint
+        self._new_session = requests.Session
+        self._session: requests.Session | None = None
+
+    def send(self, body: bytes, timeout: float) -> Delivery:
+        """Post one request to ``/v1/logs``."""
+        return self.post(self._endpoint.logs, body, "application/x-protobuf", timeout)[0]
+
+    def post(self, url: str, body: bytes, content_type: str, timeout: float) -> tuple[Delivery, bytes]:
+        """Post a body within ``timeout`` seconds; return what became of it, and the answer."""
+        import requests
+
+        endpoint = self._endpoint
+        headers = {**endpoint.headers, "content-type": content_type}
+        if endpoint.gzip:
+            body = gzip.compress(body, 3)
+            headers["content-encoding"] = "gzip"
+        try:
+            response = self._open_session().post(
+                url,
+                data=body,
+                headers=headers,
+                timeout=(min(_CONNECT_SECONDS, timeout), min(endpoint.timeout, timeout)),
+                allow_redirects=False,
+            )
+        except requests.exceptions.Timeout as error:
+            return Delivery("retry", type(error).__name__), b""
+        except requests.exceptions.SSLError as error:
+            return Delivery("refused", str(error)), b""
+        except requests.exceptions.ConnectionError as error:
+            return Delivery("unreachable", type(error).__name__), b""
+        except Exception as error:  # a wrong URL or certificate: no use in trying again
+            return Delivery("refused", f"{type(error).__name__}: {error}"), b""
+        status = response.status_code
+        if 200 <= status < 300:
+            return Delivery("delivered"), response.content
+        reason = f"{status} {response.reason}"
+        if status in _RETRYABLE:
+            return Delivery("retry", reason, _retry_after(response.headers.get("retry-after", ""))), response.content
+        return Delivery("unsupported" if status in _UNSUPPORTED else "refused", reason), response.content
+
+    def _open_session(self) -> requests.Session:
+        if self._session is None:
+            endpoint, session = self._endpoint, self._new_session()
+            if endpoint.certificate:
+                session.verify = endpoint.certificate
+            if endpoint.client_certificate:
+                pair = endpoint.client_certificate, endpoint.client_key
+                session.cert = pair if endpoint.client_key else endpoint.client_certificate
+            self._session = session
+        return self._session
+
+    def forget(self) -> None:
+        """Leave the parent's connections alone."""
+        self._session = None
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+
+class GrpcChannel:
+    """OTLP/gRPC: the same bytes, in one unary call."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.name = endpoint.base
+        self._endpoint = endpoint
+        self._channel: Any = None
+
+    def send(self, body: bytes, timeout: float) -> Delivery:
+        """Call ``LogsService/Export``."""
+        import grpc
+
+        if self._channel is None:
+            self._channel = self._open(grpc)
+        export = self._channel.unary_unary(_EXPORT)
+        try:
+            metadata = tuple((key.lower(), value) for key, value in self._endpoint.headers.items())
+            export(body, metadata=metadata, timeout=min(self._endpoint.timeout, timeout))
+        except grpc.RpcError as error:
+            return _grpc_failure(error)
+        return Delivery("delivered")
+
+    def _open(self, grpc: Any) -> Any:
+        endpoint = self._endpoint
+        compression = grpc.Compression.Gzip if endpoint.gzip else grpc.Compression.NoCompression
+        if endpoint.insecure:
+            return grpc.insecure_channel(endpoint.logs, compression=compression)
+        credentials = grpc.ssl_channel_credentials(
+            _file(endpoint.certificate), _file(endpoint.client_key), _file(endpoint.client_certificate)
+        )
+        return grpc.secure_channel(endpoint.logs, credentials, compression=compression)
+
+    def forget(self) -> None:
+        """Leave the parent's channel alone."""
+        self._channel = None
+
+    def close(self) -> None:
+        """Close the channel."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+
+def _grpc_failure(error: Any) -> Delivery:
+    code, details = error.code().name, str(error.details() or "")
+    reason = f"{code} {details}".strip()
+    if code == "UNIMPLEMENTED":
+        return Delivery("unsupported", reason)
+    if code == "UNAVAILABLE" and "onnect" in details:  # "failed to connect", "Connection refused"
+        return Delivery("unreachable", reason)
+    after = _retry_info(error)
+    if code in _RETRYABLE_CODES or (code == "RESOURCE_EXHAUSTED" and after is not None):
+        return Delivery("retry", reason, after)
+    return Delivery("refused", reason)
+
+
+def _retry_info(error: Any) -> float | None:
+    for key, value in error.trailing_metadata() or ():
+        if key == "google.rpc.retryinfo-bin":
+            from google.rpc.error_details_pb2 import RetryInfo
+
+            delay = RetryInfo.FromString(value).retry_delay
+            return float(delay.seconds + delay.nanos * 1e-9)
+    return None
+
+
+def _retry_after(text: str) -> float | None:
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        return None
+
+
+def _file(path: str) -> bytes | None:
+    if not path:
+        return None
+    with open(path, "rb") as file:
+        return file.read()

@@ -1,0 +1,97 @@
+"""OpenTelemetry set up in one line, for programs that have not done so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .endpoint import Endpoint
+
+
+def configure(
+    service_name: str | None = None,
+    endpoint: str | None = None,
+    *,
+    environment: str | None = None,
+    resource_attributes: Mapping[str, str] | None = None,
+) -> None:
+    """Set up traces and metrics over OTLP where the program has no providers, and say where records go.
+
+    Leave it out if OpenTelemetry is already set up: a provider that exists is never replaced. Call it once, before
+    the first prediction. ``service_name``: else ``OTEL_SERVICE_NAME``. ``endpoint``: of 'driftline up' (or of any OTLP
+    receiver), such as "http://localhost:4318"; it wins over ``DRIFTLINE_ENDPOINT`` and ``OTEL_EXPORTER_OTLP_*``, which
+    decide where it is left out. ``environment``: such as "production"; outcomes join within one.
+    ``resource_attributes``: further ones. ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER=none`` and
+    ``OTEL_METRICS_EXPORTER=none`` are obeyed.
+
+    >>> import driftline
+    >>> driftline.configure(service_name="shop")  # doctest: +SKIP
+    """
+    from . import pipelines
+    from .endpoint import disabled, resolve
+
+    pipelines.use_endpoint(endpoint)
+    if disabled():
+        return
+    from opentelemetry.sdk.resources import Resource
+
+    from .semconv import attributes as a
+
+    attributes = dict(resource_attributes or {})
+    if service_name:
+        attributes[a.SERVICE_NAME] = service_name
+    if environment:
+        attributes[a.DEPLOYMENT_ENVIRONMENT_NAME] = environment
+    resource = Resource.create(attributes)
+    target = resolve(endpoint, {}) if endpoint else None
+    if os.environ.get("OTEL_TRACES_EXPORTER", "") != "none":
+        _set_up_traces(resource, target)
+    if os.environ.get("OTEL_METRICS_EXPORTER", "") != "none":
+        _set_up_metrics(resource, target)
+
+
+def _set_up_traces(resource: Any, target: Endpoint | None) -> None:
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        return
+    provider = TracerProvider(resource=resource)
+    if _grpc("TRACES", target):
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
+
+        exporter: Any = GrpcExporter(endpoint=target.base if target else None)
+    else:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        exporter = OTLPSpanExporter(endpoint=f"{target.base}/v1/traces" if target else None)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+
+
+def _set_up_metrics(resource: Any, target: Endpoint | None) -> None:
+    from opentelemetry import metrics
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+
+    if hasattr(metrics.get_meter_provider(), "shutdown"):  # a real one; the placeholder of the API has no end
+        return
+    if _grpc("METRICS", target):
+        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcExporter
+
+        exporter: Any = GrpcExporter(endpoint=target.base if target else None)
+    else:
+        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+
+        exporter = OTLPMetricExporter(endpoint=f"{target.base}/v1/metrics" if target else None)
+    metrics.set_meter_provider(MeterProvider([PeriodicExportingMetricReader(exporter)], resource=resource))
+
+
+def _grpc(signal: str, target: Endpoint | None) -> bool:
+    if target is not None:
+        return target.protocol == "grpc"
+    protocol = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    return protocol == "grpc"

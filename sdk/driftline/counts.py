@@ -1,0 +1,49 @@
+"""``ml.predictions``, and what the SDK says of itself: one ``add(n)`` per flush, through the application's meters."""
+
+from __future__ import annotations
+
+from collections import Counter as Count
+from typing import TYPE_CHECKING
+
+from opentelemetry import metrics as otel_metrics
+
+from .identity import SCOPE, VERSION, Identity
+from .semconv import SCHEMA_URL, metrics
+from .semconv import attributes as a
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import Counter, MeterProvider
+
+_counters: dict[tuple[MeterProvider | None, str], Counter] = {}
+
+
+def count(identity: Identity, counts: Count[tuple[str, str]]) -> None:
+    """Add predictions by decided class and error type."""
+    counter = _counter(identity.meter_provider, metrics.ML_PREDICTIONS)
+    for (decided, error), n in counts.items():
+        attributes = {a.ML_MODEL_NAME: identity.name}
+        if identity.version:
+            attributes[a.ML_MODEL_VERSION] = identity.version
+        if decided:
+            attributes[a.ML_PREDICTION_CLASS] = decided
+        if error:
+            attributes[a.ERROR_TYPE] = error
+        counter.add(n, attributes)
+
+
+def count_own(dropped: int, faults: Count[str]) -> None:
+    """Add rows that a full buffer dropped, and errors inside the SDK by their type."""
+    if dropped:
+        _counter(None, metrics.DRIFTLINE_SDK_DROPPED_ROWS).add(dropped)
+    for kind, n in faults.items():
+        _counter(None, metrics.DRIFTLINE_SDK_FAULTS).add(n, {a.ERROR_TYPE: kind})
+
+
+def _counter(provider: MeterProvider | None, name: str) -> Counter:
+    key = (provider, name)
+    counter = _counters.get(key)
+    if counter is None:
+        meter = otel_metrics.get_meter(SCOPE, VERSION, meter_provider=provider, schema_url=SCHEMA_URL)
+        counter = meter.create_counter(name, unit=metrics.UNITS[name], description=metrics.DESCRIPTIONS[name])
+        _counters[key] = counter
+    return counter

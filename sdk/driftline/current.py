@@ -1,0 +1,146 @@
+"""The prediction that is being made: what ``driftline.current()`` and ``with model.prediction()`` give."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from .ids import IDS, id_text
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span
+
+    from .inputs.batch import Batch
+    from .outputs import Unread
+    from .plan import Plan
+
+OPEN: ContextVar[Prediction | None] = ContextVar("driftline_open_prediction", default=None)
+ABSENT: Any = object()
+"""Nothing was said; None is something that a model may return."""
+
+
+class Prediction:
+    """One call of a model, open while the model predicts.
+
+    ``id``: its text id (of a batch: the prefix of its rows' ids), readable and settable while it is open.
+    ``score``, ``predicted``: set them inside ``with model.prediction(...)``; the score is what the model gives
+    (binary: the probability of the positive class), predicted the class that was decided for.
+    """
+
+    __slots__ = (
+        "_id",
+        "_predicted",
+        "_score",
+        "batch",
+        "closed",
+        "count",
+        "duration",
+        "error",
+        "fills",
+        "ids",
+        "inner",
+        "names",
+        "open_token",
+        "outer",
+        "output",
+        "plan",
+        "result",
+        "slices",
+        "span",
+        "span_id",
+        "span_token",
+        "started",
+        "time",
+        "trace_id",
+        "values",
+    )
+
+    def __init__(self, plan: Plan, outer: Prediction | None) -> None:
+        self.plan = plan
+        self.outer = outer
+        self.fills: Prediction | None = None
+        self.inner: Prediction | None = None
+        self.closed = False
+        self.time = 0
+        self.started = 0
+        self.duration = 0.0
+        self.count = 1
+        self.names: tuple[str, ...] | None = None
+        self.values: tuple[Any, ...] | None = None
+        self.batch: Batch | None = None
+        self._id: str | None = None
+        self.ids: list[Any] | None = None
+        self.slices: dict[str, Any] | None = None
+        self.result: Any = ABSENT
+        self._score: Any = ABSENT
+        self._predicted: Any = ABSENT
+        self.output: tuple[Any, str, Unread | None] | None = None
+        self.error = ""
+        self.span: Span | None = None
+        self.span_token: Token[Context] | None = None
+        self.open_token: Token[Prediction | None] | None = None
+        self.trace_id = 0
+        self.span_id = 0
+
+    @property
+    def identified(self) -> bool:
+        """Whether an id was given or made."""
+        return self._id is not None
+
+    @property
+    def scored(self) -> bool:
+        """Whether a score was said, rather than returned."""
+        return self._score is not ABSENT
+
+    @property
+    def decided(self) -> bool:
+        """Whether a predicted class was said, rather than returned."""
+        return self._predicted is not ABSENT
+
+    @property
+    def id(self) -> str:
+        """The text by which outcomes find this prediction again; made when it is first needed."""
+        if self._id is None:
+            self._id = IDS.uuid7(self.time)
+        return self._id
+
+    @id.setter
+    def id(self, value: object) -> None:
+        text = id_text(value)
+        if text:
+            self._id = text
+
+    @property
+    def score(self) -> Any:
+        """What the model gives: a float, or one per class; of a batch, one per row. None until it is set."""
+        return None if self._score is ABSENT else self._score
+
+    @score.setter
+    def score(self, value: Any) -> None:
+        self._score = value
+
+    @property
+    def predicted(self) -> Any:
+        """The class that was decided for (regression: the value); of a batch, one per row. None until it is set."""
+        return None if self._predicted is ABSENT else self._predicted
+
+    @predicted.setter
+    def predicted(self, value: Any) -> None:
+        self._predicted = value
+
+
+def current() -> Prediction | None:
+    """Return the prediction that is open in this thread or task, or None.
+
+    Inside a function decorated with ``@model.predict`` it is the running call; its ``id`` can be read and set.
+
+    >>> current() is None
+    True
+    """
+    prediction = OPEN.get()
+    while prediction is not None and prediction.closed:
+        prediction = prediction.outer
+    return prediction

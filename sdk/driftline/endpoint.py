@@ -1,0 +1,115 @@
+"""Where records, outcomes and baselines go: read from the environment, as the OpenTelemetry specification has it.
+
+``DRIFTLINE_ENDPOINT``, else ``OTEL_EXPORTER_OTLP_LOGS_ENDPOINT``, else ``OTEL_EXPORTER_OTLP_ENDPOINT``, else
+``http://localhost:4318``. Timeout, compression and certificates are those of ``OTEL_EXPORTER_OTLP_LOGS_*``, else of
+``OTEL_EXPORTER_OTLP_*`` (OpenTelemetry specification, "OpenTelemetry Protocol Exporter").
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+from opentelemetry.util.re import parse_env_headers
+
+DEFAULT = "http://localhost:4318"
+_DEFAULT_GRPC = "http://localhost:4317"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One receiver of OTLP logs.
+
+    ``base``: as people write it; ``logs``: the URL of the logs signal (http) or host:port (grpc). ``timeout``: seconds.
+    """
+
+    base: str
+    logs: str
+    protocol: Literal["http", "grpc"] = "http"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 10.0
+    gzip: bool = False
+    certificate: str = ""
+    client_key: str = ""
+    client_certificate: str = ""
+    insecure: bool = False
+
+    @property
+    def outcomes(self) -> str:
+        """Return the URL that takes outcomes; raises ``ValueError`` where the endpoint speaks gRPC."""
+        if self.protocol == "grpc":
+            raise ValueError(
+                f"outcomes() posts over HTTP, and {self.base} speaks gRPC; "
+                "set DRIFTLINE_ENDPOINT to the HTTP endpoint of 'driftline up', such as http://localhost:4318"
+            )
+        return self.logs.removesuffix("/v1/logs") + "/v1/outcomes"
+
+
+def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ) -> Endpoint:
+    """Return the endpoint. ``given``: what ``configure(endpoint=)`` said; it wins over the environment.
+
+    The general ``OTEL_EXPORTER_OTLP_HEADERS`` hold the key of the backend that OTLP goes to, so they stay home where
+    records go elsewhere; ``OTEL_EXPORTER_OTLP_LOGS_HEADERS`` always apply.
+
+    >>> resolve(environ={"DRIFTLINE_ENDPOINT": "http://driftline:4318"}).logs
+    'http://driftline:4318/v1/logs'
+    """
+    own = given or environ.get("DRIFTLINE_ENDPOINT", "").strip()
+    protocol = _protocol(own, _setting(environ, "PROTOCOL"))
+    full = environ.get("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "").strip()
+    base = own or full or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+    base = base or (_DEFAULT_GRPC if protocol == "grpc" else DEFAULT)
+    if protocol == "grpc":
+        logs = urlsplit(base).netloc or base
+    elif full and not own:
+        logs, base = full, full.removesuffix("/v1/logs")
+    else:
+        logs = base.rstrip("/") + "/v1/logs"
+    headers = environ.get("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "")
+    if not headers and not own:
+        headers = environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
+    insecure = _setting(environ, "INSECURE").lower()
+    return Endpoint(
+        base.rstrip("/"),
+        logs,
+        protocol,
+        parse_env_headers(headers, liberal=True),
+        _seconds(_setting(environ, "TIMEOUT")),
+        _setting(environ, "COMPRESSION").lower() == "gzip",
+        _setting(environ, "CERTIFICATE"),
+        _setting(environ, "CLIENT_KEY"),
+        _setting(environ, "CLIENT_CERTIFICATE"),
+        not base.startswith("https:") and (insecure == "true" or base.startswith("http:")),
+    )
+
+
+def silenced(environ: Mapping[str, str] = os.environ) -> bool:
+    """Say whether ``OTEL_LOGS_EXPORTER=none`` silences records: not where ``DRIFTLINE_ENDPOINT`` asks for them."""
+    return environ.get("OTEL_LOGS_EXPORTER", "").strip() == "none" and not environ.get("DRIFTLINE_ENDPOINT", "").strip()
+
+
+def disabled(environ: Mapping[str, str] = os.environ) -> bool:
+    """Say whether ``OTEL_SDK_DISABLED`` turns everything off."""
+    return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def _setting(environ: Mapping[str, str], name: str) -> str:
+    return (environ.get(f"OTEL_EXPORTER_OTLP_LOGS_{name}") or environ.get(f"OTEL_EXPORTER_OTLP_{name}") or "").strip()
+
+
+def _protocol(own: str, wanted: str) -> Literal["http", "grpc"]:
+    """Own endpoints say by their port what they speak, since the protocol setting belongs to the other backend."""
+    port = urlsplit(own if "//" in own else f"//{own}").port if own else None
+    if port == 4317:
+        return "grpc"
+    return "grpc" if wanted.lower() == "grpc" and port != 4318 else "http"
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text) if text else 10.0
+    except ValueError:
+        return 10.0

@@ -1,0 +1,61 @@
+"""The one error policy: what goes wrong inside Driftline never reaches the program that it watches.
+
+An internal error is swallowed, counted by its type, and logged once per step and kind. Driftline's
+own tests raise instead, so that no bug hides behind the policy.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+logger = logging.getLogger("driftline")
+
+
+class Faults:
+    """Count internal errors; log the first of each kind; raise them all while ``raising`` is set.
+
+    >>> faults = Faults()
+    >>> faults.swallow("snapshot", ValueError("odd"))
+    >>> faults.drain()
+    Counter({'ValueError': 1})
+    """
+
+    def __init__(self) -> None:
+        self.raising = False
+        self._counts: Counter[str] = Counter()
+        self._logged: set[tuple[str, type[BaseException]]] = set()
+
+    def swallow(self, step: str, error: BaseException) -> None:
+        """Deal with an error caught in ``step`` (a fixed word); call it in the ``except`` block."""
+        if self.raising:
+            raise error
+        self._counts[type(error).__name__] += 1
+        if (step, type(error)) not in self._logged:
+            self._logged.add((step, type(error)))
+            logger.warning(
+                "driftline: internal error in %s; predictions are not affected, further ones are only counted",
+                step,
+                exc_info=error,
+            )
+
+    def drain(self) -> Counter[str]:
+        """Return the counts since the last call: type → errors."""
+        counts, self._counts = self._counts, Counter()
+        return counts
+
+    def once(self, kind: str) -> bool:
+        """Return True the first time it is asked for ``kind``: lines that are logged once per process."""
+        key = (kind, BaseException)
+        if key in self._logged:
+            return False
+        self._logged.add(key)
+        return True
+
+    def reset(self) -> None:
+        """Forget what was counted and logged: a forked child starts anew."""
+        self._counts = Counter()
+        self._logged = set()
+
+
+FAULTS = Faults()

@@ -1,0 +1,224 @@
+"""The background: rows → columns → requests → the channel, and counts, once per flush.
+
+A pipeline is what all models of one channel share. Its thread sleeps until something is recorded, gathers for a
+second, and sends; it is started by the first record, so that none exists when a server forks its workers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from opentelemetry import context
+
+from . import lifecycle, resource
+from .channel import Channel, Delivery
+from .counts import count, count_own
+from .current import Prediction
+from .faults import FAULTS, logger
+from .outcomes import Outcome
+from .records import Frame, frames
+from .rows import Bounded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .identity import Identity
+
+GATHER_SECONDS = 1.0
+"""How long a row may wait before it is sent; a thousand rows a second make one record of a thousand."""
+FULL_ROWS = 5000
+BUFFER_BYTES = 32 * 2**20
+QUEUE_BYTES = 32 * 2**20
+EXIT_SECONDS = 5.0
+_LONGEST_PAUSE = 30.0
+_ROW_BYTES = 600  # of an open prediction's own fields
+_VALUE_BYTES = 40
+
+
+class Pipeline:
+    """Buffer, thread and queue of one channel. ``open_channel`` is called by the first flush."""
+
+    def __init__(self, open_channel: Callable[[], Channel], *, recording: bool = True) -> None:
+        self.recording = recording
+        """Whether rows reach a record; spans say so in ``ml.prediction.recorded``."""
+        self._open_channel = open_channel
+        self._channel: Channel | None = None
+        self._rows: Bounded[Prediction | Outcome] = Bounded(BUFFER_BYTES)
+        self._queue: Bounded[Frame] = Bounded(QUEUE_BYTES)
+        self._baselines: dict[tuple[str, str], tuple[Identity, str]] = {}
+        self._announced: set[tuple[str, str]] = set()
+        self._begin()
+        lifecycle.remember(self)
+
+    def _begin(self) -> None:
+        self._lock = threading.RLock()  # one flush at a time
+        self._start_lock = threading.Lock()
+        self._wake = threading.Event()
+        self._full = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._asleep = True
+        self._closed = False
+        self._pause = 0.0
+        self._again = 0.0  # monotonic seconds; no request before that
+
+    def append(self, entry: Prediction | Outcome) -> None:
+        """Hand a row over: the last step of the hot path."""
+        if entry.__class__ is Prediction:
+            batch = entry.batch
+            cost = _ROW_BYTES + (batch.cost if batch is not None else _VALUE_BYTES * len(entry.values or ()))
+            rows = self._rows.append(entry, cost, entry.count)
+        else:
+            rows = self._rows.append(entry, _ROW_BYTES, 1)
+        if self._asleep:
+            self._rouse()
+        if rows >= FULL_ROWS:
+            self._full.set()
+
+    def announce(self, identity: Identity, digest: str, baseline: str) -> None:
+        """Send a model's baseline, as JSON, with the next flush: once per process."""
+        self._baselines.setdefault((identity.name, digest), (identity, baseline))
+
+    def flush(self, timeout: float) -> bool:
+        """Send everything recorded before the call; say whether all of it arrived within ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
+        if not self._lock.acquire(timeout=max(0.0, timeout)):
+            return False
+        try:
+            self._again = 0.0
+            self._convert()
+            return self._send(deadline)
+        finally:
+            self._lock.release()
+
+    def shutdown(self, timeout: float) -> bool:
+        """Flush, stop the thread and close the channel; what is recorded later is dropped and counted."""
+        self._closed = True
+        self._wake.set()
+        self._full.set()
+        delivered = self.flush(timeout)
+        lost = self._queue.rows + self._rows.rows
+        if lost and self.recording:
+            logger.warning("driftline: rows not delivered to %s: %d", self._name(), lost)
+        if self._channel is not None:
+            self._channel.close()
+        return delivered
+
+    def after_fork(self) -> None:
+        """Start anew in a child: the parent sends what the parent recorded."""
+        self._rows.forget()
+        self._queue.forget()
+        self._announced = set()
+        if self._channel is not None:
+            self._channel.forget()
+        self._begin()
+
+    def _rouse(self) -> None:
+        with self._start_lock:
+            self._asleep = False
+            if self._thread is None and not self._closed:
+                lifecycle.register_exit()
+                self._thread = threading.Thread(target=self._run, name="driftline", daemon=True)
+                self._thread.start()
+        self._wake.set()
+
+    def _name(self) -> str:
+        return "the channel" if self._channel is None else self._channel.name
+
+    def _run(self) -> None:
+        with self._lock:  # while the interpreter ends, some imports and all thread pools are refused
+            self._channel = self._channel or self._open_channel()
+            resource.own_attributes()
+        while not self._closed:
+            try:
+                self._tick()
+            except Exception as error:
+                with contextlib.suppress(Exception):
+                    FAULTS.swallow("flush", error)
+
+    def _tick(self) -> None:
+        """Wait for work, let it gather, and do it."""
+        self._wake.wait(None if not self._queue.rows else max(0.05, self._again - time.monotonic()))
+        self._full.wait(GATHER_SECONDS)
+        if self._closed:
+            return
+        self._wake.clear()
+        self._full.clear()
+        self._asleep = True
+        with self._lock:
+            self._convert()
+            self._send(time.monotonic() + 60.0)
+
+    def _convert(self) -> None:
+        """Turn what was recorded into counts and frames."""
+        entries = self._rows.drain()
+        predictions = [entry for entry in entries if isinstance(entry, Prediction)]
+        outcomes = [entry for entry in entries if isinstance(entry, Outcome)]
+        baselines = [self._baselines[key] for key in self._baselines if key not in self._announced]
+        for frame in frames(predictions, outcomes, baselines, counted=count):
+            if self.recording:
+                self._queue.append(frame, len(frame.body), frame.rows)
+        self._announced.update(self._baselines)
+        count_own(self._rows.drops() + self._queue.drops(), FAULTS.drain())
+
+    def _send(self, deadline: float) -> bool:
+        """Send the queue, oldest first, until it is empty or the receiver cannot take more now."""
+        with _quiet():
+            while (frame := self._queue.first()) is not None:
+                now = time.monotonic()
+                if now >= deadline or now < self._again:
+                    return False
+                if self._channel is None:
+                    self._channel = self._open_channel()
+                delivery = self._channel.send(frame.body, deadline - now)
+                if not self._settle(frame, delivery):
+                    return False
+        return True
+
+    def _settle(self, frame: Frame, delivery: Delivery) -> bool:
+        """Act on what became of a frame; True to go on with the next."""
+        if delivery.state in ("unreachable", "retry"):
+            self._pause = min(_LONGEST_PAUSE, max(1.0, 2 * self._pause))
+            self._again = time.monotonic() + (self._pause if delivery.after is None else delivery.after)
+            if delivery.state == "unreachable":
+                self._warn(
+                    "unreachable",
+                    f"driftline: nothing listens on {self._name()} (start 'driftline up' or set DRIFTLINE_ENDPOINT); "
+                    f"keeping the last {QUEUE_BYTES >> 20} MB",
+                )
+            else:
+                self._warn("retry", f"driftline: {self._name()} is busy ({delivery.reason}); trying again")
+            return False
+        self._queue.remove(frame)
+        self._pause = 0.0
+        if delivery.state == "delivered":
+            return True
+        if delivery.state == "unsupported":
+            self.recording = False
+            self._queue.drain()
+            self._warn(
+                "unsupported",
+                f"driftline: {self._name()} does not take OTLP logs ({delivery.reason}), so predictions are not "
+                "recorded and only sampled spans are left; set DRIFTLINE_ENDPOINT to a 'driftline up', "
+                "or add a logs pipeline to the collector",
+            )
+        else:
+            self._warn("refused", f"driftline: {self._name()} refused {frame.rows} rows: {delivery.reason}")
+        return True
+
+    def _warn(self, kind: str, line: str) -> None:
+        if FAULTS.once(f"{kind} {self._name()}"):
+            logger.warning("%s", line)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep instrumentation of HTTP clients from making spans of our own requests."""
+    token = context.attach(context.set_value("suppress_instrumentation", True))
+    try:
+        yield
+    finally:
+        context.detach(token)

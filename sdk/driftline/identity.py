@@ -1,0 +1,63 @@
+"""Who predicts: what every span, record and count of one model says about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
+
+from .semconv import attributes as a
+from .tables import Task
+
+SCOPE = "driftline"
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A model as its handles describe it; equal handles share records and counts.
+
+    ``features``: the allow-list, and the names of inputs that have none, in order; None = every feature.
+    """
+
+    name: str
+    version: str = ""
+    task: Task = field(default_factory=Task)
+    features: tuple[str, ...] | None = None
+    tracer_provider: TracerProvider | None = None
+    meter_provider: MeterProvider | None = None
+
+    def record_attributes(self) -> dict[str, Any]:
+        """Return the ``ml.model.*`` attributes of a record."""
+        attributes: dict[str, Any] = {a.ML_MODEL_NAME: self.name}
+        if self.version:
+            attributes[a.ML_MODEL_VERSION] = self.version
+        if self.task.kind:
+            attributes[a.ML_MODEL_TASK] = self.task.kind
+        if self.task.classes:
+            attributes[a.ML_MODEL_CLASSES] = self.task.classes
+        if self.task.kind == "binary":
+            attributes[a.ML_MODEL_POSITIVE_CLASS] = self.task.positive_class
+            attributes[a.ML_MODEL_THRESHOLD] = self.task.threshold
+        return attributes
+
+    def derive(self, score: Any) -> str:
+        """Return the class that a score decides for: at the threshold, or the first of the greatest; "" if none.
+
+        ``score``: a float (binary), or one float per class.
+
+        >>> Identity("churn", task=Task("binary", ("0", "1"), "1")).derive(0.5)
+        '1'
+        """
+        task = self.task
+        if task.kind == "binary":
+            if score != score:
+                return ""
+            if score >= task.threshold:
+                return task.positive_class
+            return task.classes[0] if task.classes[1] == task.positive_class else task.classes[1]
+        if task.kind == "multiclass" and all(value == value for value in score):
+            return task.classes[max(range(len(score)), key=score.__getitem__)]
+        return ""

@@ -1,0 +1,82 @@
+"""n rows at once, and how Python values become a column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.tables import Column
+
+from .row import clean_value
+
+Columns = dict[str, NDArray[Any] | Column]
+"""Name → numbers or booleans (n,), or a Column where there are texts or missing values of any kind."""
+
+_NUMBERS = frozenset((float, int, bool))
+
+
+class Batch:
+    """A snapshot of n rows. ``count``: n; ``cost``: bytes that it holds, about."""
+
+    count: int
+    cost: int
+
+    def names(self) -> tuple[str, ...] | None:
+        """Return the feature names, or None where the input has none."""
+        raise NotImplementedError
+
+    def width(self) -> int:
+        """Return the number of columns."""
+        raise NotImplementedError
+
+    def columns(self, names: tuple[str, ...]) -> Columns:
+        """Turn the snapshot into columns of those names, in the order of :meth:`names`; on the background thread."""
+        raise NotImplementedError
+
+
+def column_of_values(values: Sequence[Any]) -> NDArray[Any] | Column:
+    """Turn n Python values into a column, by their types and never by what a text looks like: "17" stays a text.
+
+    >>> column_of_values((1.5, None, 2))
+    array([1.5, nan, 2. ])
+    >>> column_of_values(("a", "b", None, "a")).codes
+    array([ 0,  1, -1,  0], dtype=int32)
+    >>> column_of_values((1, "a")).numbers
+    array([ 1., nan])
+    """
+    kinds = set(map(type, values))
+    if kinds <= _NUMBERS:
+        return _numbers(values, kinds)
+    if not kinds <= {*_NUMBERS, str, type(None)}:
+        values = [clean_value(value) for value in values]
+        kinds = set(map(type, values))
+    if str not in kinds:
+        return _numbers([np.nan if value is None else value for value in values], kinds)
+    if len(kinds) == 1:
+        codes, labels = _categories(values)
+        return Column(codes=codes, labels=labels)
+    texts = [value if value.__class__ is str else None for value in values]
+    codes, labels = _categories(texts)
+    if kinds & _NUMBERS:
+        plain = [np.nan if value is None or value.__class__ is str else value for value in values]
+        return Column(_numbers(plain, kinds).astype(np.float64), codes, labels)
+    return Column(codes=codes, labels=labels)
+
+
+def _numbers(values: Sequence[Any], kinds: set[type]) -> NDArray[Any]:
+    if kinds == {bool}:
+        return np.array(values, np.bool_)
+    try:
+        return np.array(values, np.float64)
+    except OverflowError:  # a whole number beyond 1e308
+        return np.array([clean_value(value) for value in values], np.float64)
+
+
+def _categories(values: Sequence[str | None]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    labels = tuple(label for label in dict.fromkeys(values) if label is not None)
+    index: dict[str | None, int] = {label: code for code, label in enumerate(labels)}
+    index[None] = -1
+    return np.fromiter(map(index.__getitem__, values), np.int32, len(values)), labels

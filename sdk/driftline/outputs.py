@@ -1,0 +1,243 @@
+"""What people return from ``predict``, read by its type and never by its values.
+
+Binary: a float is the score of the positive class, two columns are the scores of the classes in their order; an int,
+a bool or a text is the predicted class. Multiclass: k columns are the scores; an int or a text is the class.
+Regression: a number is the value. Anything else is *unread*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .classes import class_column, class_text
+from .inputs.batch import column_of_values
+from .inputs.frame import series_column
+from .inputs.objects import fields
+from .tables import F64, Column, Task
+
+_AT_ONCE = (float, int, bool, str, type(None), np.generic)
+_SHOWN = 12
+_KEEPERS: dict[type, Callable[[Any], Any]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What was returned instead. ``text``: "a dict with keys ['label', 'probability']"; ``fields``: those keys."""
+
+    text: str
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Output:
+    """What n results say. ``scores``: float64 (n, k), NaN where a row has none; ``predicted``: canonical classes."""
+
+    scores: F64 | None = None
+    predicted: Column | None = None
+    unread: Unread | None = None
+
+
+def keep(result: Any) -> Any:
+    """Take a snapshot of a result: arrays are copied, what cannot be read is described and let go.
+
+    >>> keep(0.25), keep({"label": 1, "probability": 0.25}).text
+    (0.25, "a dict with keys ['label', 'probability']")
+    """
+    kind = result.__class__
+    keeper = _KEEPERS.get(kind)
+    if keeper is None:
+        keeper = _KEEPERS[kind] = _find(kind)
+    return keeper(result)
+
+
+def _find(kind: type) -> Callable[[Any], Any]:
+    if issubclass(kind, _AT_ONCE):
+        return _itself
+    if issubclass(kind, np.ndarray):
+        return _copy
+    if issubclass(kind, list):
+        return _sequence
+    for base in kind.__mro__:
+        if base.__module__.partition(".")[0] == "pandas":
+            if base.__name__ == "Series":
+                return series_column
+            if base.__name__ == "DataFrame":
+                return lambda frame: frame.to_numpy().copy()
+    return describe
+
+
+def _itself(result: Any) -> Any:
+    return result
+
+
+def _copy(result: NDArray[Any]) -> Any:
+    return result.copy()
+
+
+def _sequence(result: list[Any]) -> Any:
+    """A list of numbers or texts, or of equally long lists of numbers."""
+    if any(isinstance(value, list | tuple | np.ndarray) for value in result):
+        try:
+            rows = np.array(result)
+        except ValueError:
+            return describe(result)
+        return rows if rows.dtype.kind in "fiub" else describe(result)
+    if all(isinstance(value, _AT_ONCE) for value in result):
+        return list(result)
+    return describe(result)
+
+
+def describe(value: Any) -> Unread:
+    """Say in words what a value is.
+
+    >>> describe((0.2, "x")).text, describe({"label": 1}).text
+    ('a tuple of 2', "a dict with keys ['label']")
+    """
+    kind = type(value)
+    article = "an" if kind.__name__[:1].lower() in "aeiou" else "a"
+    name = f"{article} {kind.__name__}"
+    if isinstance(value, Mapping):
+        keys = tuple(map(str, value))
+        return Unread(f"{name} with keys {_list(keys)}", keys)
+    if isinstance(value, np.ndarray):
+        return Unread(f"an array of {value.dtype} with shape {value.shape}")
+    if hasattr(value, "columns") and hasattr(value, "shape"):
+        columns = tuple(map(str, value.columns))
+        return Unread(f"{name} with columns {_list(columns)}", columns)
+    if names := fields(kind):
+        return Unread(f"{name} with fields {_list(names)}", names)
+    return Unread(f"{name} of {len(value)}" if isinstance(value, list | tuple) else name)
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return str([*names[:_SHOWN], "..."] if len(names) > _SHOWN else list(names))
+
+
+def one(task: Task, output: Output) -> tuple[Any, str, Unread | None]:
+    """Return the output of one row: its score (a float, or a tuple of k), its predicted class, or why neither.
+
+    >>> binary = Task("binary", ("0", "1"), "1")
+    >>> one(binary, read(binary, 0.25, 1, one_row=True)), one(binary, read(binary, True, 1, one_row=True))
+    ((0.25, '', None), (None, '1', None))
+    """
+    score: Any = None
+    if output.scores is not None:
+        values = output.scores[0].tolist()
+        score = tuple(values) if task.kind == "multiclass" else values[0]
+    predicted = ""
+    if output.predicted is not None and output.predicted.codes is not None and output.predicted.codes[0] >= 0:
+        predicted = output.predicted.labels[output.predicted.codes[0]]
+    return score, predicted, output.unread
+
+
+def read(task: Task, kept: Any, n: int, *, one_row: bool = False) -> Output:
+    """Read the kept result of a batch of n rows, or of one row."""
+    if kept.__class__ is Unread:
+        return Output(unread=kept)
+    if kept is None:
+        return Output(unread=Unread("None"))
+    values = _as_array(kept) if task.kind != "regression" or kept.__class__ is not list else column_of_values(kept)
+    if isinstance(values, Column):
+        read_as_classes = task.kind != "regression" and n == _length(values)
+        return Output(predicted=class_column(values)) if read_as_classes else _unread(kept)
+    if values.dtype.kind not in "fiub":
+        return _unread(kept)
+    shape = values.shape
+    if one_row and shape in ((), (1,), (1, 1)):
+        values = values.reshape(1)
+    elif one_row and len(shape) == 1:
+        values = values.reshape(1, -1)
+    elif len(shape) == 2 and shape[1] == 1:
+        values = values[:, 0]
+    if len(values.shape) not in (1, 2) or len(values) != n:
+        return _unread(kept)
+    return _numbers(task, values, kept)
+
+
+def _numbers(task: Task, values: NDArray[Any], kept: Any) -> Output:
+    kind = values.dtype.kind
+    if task.kind == "regression":
+        return Output(scores=_double(values)[:, None]) if values.ndim == 1 and kind in "fiu" else _unread(kept)
+    if values.ndim == 2:
+        if kind != "f" or values.shape[1] != len(task.classes):
+            return _unread(kept)
+        scores = _double(values)
+        return Output(scores=scores[:, [task.classes.index(task.positive_class)]] if task.kind == "binary" else scores)
+    if kind == "f":
+        return Output(scores=_double(values)[:, None]) if task.kind == "binary" else _unread(kept)
+    return Output(predicted=class_column(Column(numbers=_double(values))))
+
+
+def _double(values: NDArray[Any]) -> F64:
+    return values.astype(np.float64)
+
+
+def _as_array(kept: Any) -> NDArray[Any] | Column:
+    if isinstance(kept, Column):
+        return kept
+    if isinstance(kept, list):
+        kinds = set(map(type, kept))
+        if kinds <= {int, bool, type(None)} and kept:  # classes; as doubles they would be read as scores
+            return class_column_of(kept)
+        if kinds <= {float} or len(kinds) > 1:
+            return column_of_values([value.item() if isinstance(value, np.generic) else value for value in kept])
+        return np.array(kept) if issubclass(kinds.pop(), np.generic) else column_of_values(kept)
+    if isinstance(kept, str):
+        return Column(codes=np.zeros(1, np.int32), labels=(str(kept),))
+    array = np.asarray(kept)
+    if array.dtype.kind in "OUS" and array.ndim <= 2 and array.size == len(array.reshape(-1)):
+        flat = array.reshape(-1).tolist()
+        return _as_array(flat) if array.ndim <= 1 or array.shape[1] == 1 else array
+    return array
+
+
+def _length(column: Column) -> int:
+    values = column.codes if column.codes is not None else column.numbers
+    return 0 if values is None else len(values)
+
+
+def _unread(kept: Any) -> Output:
+    if isinstance(kept, list):
+        return Output(unread=Unread(f"a list of {len(kept)}"))
+    return Output(unread=kept if isinstance(kept, Unread) else describe(kept))
+
+
+def score_of(task: Task, given: Any, n: int, *, one_row: bool) -> Output:
+    """Read what was said to be the score: numbers of any dtype, in the shapes of the task."""
+    if isinstance(given, int) and not isinstance(given, float):
+        given = float(given)
+    elif isinstance(given, list) and set(map(type, given)) <= {int, float, bool, np.float64, np.float32}:
+        given = np.array(given, np.float64)
+    elif isinstance(given, np.ndarray | np.generic) and given.dtype.kind in "iub":
+        given = given.astype(np.float64)
+    output = read(task, given, n, one_row=one_row)
+    return output if output.scores is not None else Output(unread=output.unread or Unread("no score"))
+
+
+def predicted_of(given: Any, n: int) -> Output:
+    """Read what was said to be the predicted class: one value per row, of any kind."""
+    if isinstance(given, Unread):
+        return Output(unread=given)
+    if isinstance(given, _AT_ONCE):
+        given = [given]
+    column = given if isinstance(given, Column) else None
+    if column is None:
+        flat = np.asarray(given).reshape(-1).tolist() if not isinstance(given, list) else given
+        column = class_column_of(flat)
+    return Output(predicted=class_column(column)) if _length(column) == n else _unread(given)
+
+
+def class_column_of(values: list[Any]) -> Column:
+    """Return n values of any type as canonical class texts; -1 where missing.
+
+    >>> class_column_of([1, "1", None, True]).codes
+    array([ 0,  0, -1,  0], dtype=int32)
+    """
+    texts = [class_text(value) for value in values]
+    index = {text: code for code, text in enumerate(text for text in dict.fromkeys(texts) if text)}
+    return Column(codes=np.array([index.get(text, -1) for text in texts], np.int32), labels=tuple(index))

@@ -1,0 +1,97 @@
+"""What was recorded → requests ready to send: one columnar record each, or many outcomes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from . import columns
+from .block import Block, blocks_of
+from .current import Prediction
+from .faults import FAULTS, logger
+from .identity import SCOPE, VERSION, Identity
+from .ids import IDS
+from .otlp import log_record, request
+from .outcomes import Outcome
+from .resource import resource_attributes
+from .semconv import SCHEMA_URL, events
+from .semconv import attributes as a
+
+MOST_ROWS = 5000
+MOST_BYTES = 2**20
+Counted = Callable[[Identity, Counter[tuple[str, str]]], None]
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """One ``ExportLogsServiceRequest``. ``rows``: predictions and outcomes in it."""
+
+    body: bytes
+    rows: int
+
+
+def frames(
+    predictions: Iterable[Prediction],
+    outcomes: Iterable[Outcome],
+    baselines: Iterable[tuple[Identity, str]],
+    counted: Counted,
+) -> Iterator[Frame]:
+    """Turn what one flush gathered into requests, baselines first; tell ``counted`` how many predictions were made."""
+    for identity, text in baselines:
+        attributes = identity.record_attributes()
+        yield _frame(identity, [log_record(events.ML_BASELINE, time.time_ns(), attributes, body=text)], 0)
+    for block in blocks_of(predictions):
+        try:
+            counted(block.identity, block.counts())
+        except Exception as error:
+            FAULTS.swallow("counts", error)
+        for start in range(0, len(block), MOST_ROWS):
+            try:
+                yield from _batches(block.part(start, start + MOST_ROWS) if len(block) > MOST_ROWS else block)
+            except Exception as error:
+                FAULTS.swallow("record", error)
+    yield from _outcomes(outcomes)
+
+
+def _batches(block: Block) -> Iterator[Frame]:
+    """Yield a record of at most 1 MiB, halving the rows until it is one."""
+    identity, n = block.identity, len(block)
+    attributes = identity.record_attributes()
+    attributes[a.ML_BATCH_ID] = IDS.uuid7()
+    attributes[a.ML_PREDICTION_COUNT] = n
+    attributes[a.ML_PREDICTION_COLUMNS] = columns.encode(block.wire_columns())
+    frame = _frame(identity, [log_record(events.ML_PREDICTION_BATCH, int(block.time[-1]), attributes)], n)
+    if len(frame.body) <= MOST_BYTES:
+        yield frame
+    elif n > 1:
+        yield from _batches(block.part(0, n // 2))
+        yield from _batches(block.part(n // 2, n))
+    elif FAULTS.once(f"row too large {identity.name}"):
+        logger.warning("driftline: a row of %s takes %d bytes and is not recorded", identity.name, len(frame.body))
+
+
+def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[Frame]:
+    groups: dict[Identity, list[bytes]] = {}
+    for outcome in outcomes:
+        try:
+            record = log_record(events.ML_OUTCOME, outcome.recorded, outcome.attributes())
+        except Exception as error:
+            FAULTS.swallow("outcome", error)
+        else:
+            groups.setdefault(outcome.identity, []).append(record)
+    for identity, records in groups.items():
+        part: list[bytes] = []
+        size = 0
+        for record in records:
+            if part and (size + len(record) > MOST_BYTES - 4096 or len(part) == MOST_ROWS):
+                yield _frame(identity, part, len(part))
+                part, size = [], 0
+            part.append(record)
+            size += len(record) + 4
+        yield _frame(identity, part, len(part))
+
+
+def _frame(identity: Identity, records: list[bytes], rows: int) -> Frame:
+    return Frame(request(resource_attributes(identity), (SCOPE, VERSION), SCHEMA_URL, records), rows)

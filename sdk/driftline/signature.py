@@ -1,0 +1,165 @@
+"""What a decorated function's parameters mean; worked out once, at decoration."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .current import ABSENT
+
+Selector = str | Callable[..., Any]
+Getter = Callable[[tuple[Any, ...], dict[str, Any]], Any]
+"""Takes the call's arguments (without ``self``) and gives a value, or ``ABSENT``."""
+
+_SCALARS = {bool, int, float, str, complex, bytes}
+_SCALAR_NAMES = {"bool", "int", "float", "str", "Decimal", "date", "datetime", "Literal"}
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Where a call's features, id and slices come from.
+
+    ``features``: one getter; or, for a row of several scalars, ``scalars``: its names and getters. ``argument``: the
+    parameter's name, also the feature's where the input is one scalar. ``id`` and ``slices``: getters; ``id_field``
+    and ``slice_fields`` name fields of the input instead.
+    """
+
+    features: Getter | None
+    argument: str
+    scalars: tuple[tuple[str, Getter], ...] = ()
+    id: Getter | None = None
+    id_field: str = ""
+    slices: tuple[tuple[str, Getter], ...] = ()
+    slice_fields: tuple[str, ...] = ()
+    slices_function: Getter | None = None
+
+
+def read_signature(
+    function: Callable[..., Any],
+    features: Selector | Sequence[str] | None,
+    id: Selector | None,
+    slices: Selector | Sequence[str] | None,
+) -> Inputs:
+    """Decide which parameters are features, id and slices.
+
+    A selector that names no parameter names a field of the input. Without ``features=``, the one parameter that is
+    left is the features; several that are annotated as scalars are a row. Raises ``TypeError`` when several could be
+    the features, naming them.
+    """
+    name = getattr(function, "__qualname__", repr(function))
+    parameters = _parameters(function)
+    getters = {p.name: _getter(p, i) for i, p in enumerate(parameters)}
+    id_getter = _select(id, getters)
+    slice_names = () if slices is None or callable(slices) else (slices,) if isinstance(slices, str) else tuple(slices)
+    if features is None:
+        used = {id, *slice_names}
+        left = [p for p in parameters if p.name not in used and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        chosen: Selector | tuple[str, ...] = _choose(name, left, _annotations(function))
+    elif isinstance(features, str) or callable(features):
+        chosen = features
+    else:
+        chosen = tuple(features)
+    for wanted in (chosen,) if isinstance(chosen, str) else chosen if isinstance(chosen, tuple) else ():
+        if wanted not in getters:
+            raise TypeError(f"{name} has no parameter {wanted!r} for features=; its parameters are {list(getters)}")
+    return Inputs(
+        features=None if isinstance(chosen, tuple) else _select(chosen, getters),
+        argument=chosen if isinstance(chosen, str) else "",
+        scalars=tuple((n, getters[n]) for n in chosen) if isinstance(chosen, tuple) else (),
+        id=id_getter,
+        id_field=id if isinstance(id, str) and id_getter is None else "",
+        slices=tuple((n, getters[n]) for n in slice_names if n in getters),
+        slice_fields=tuple(n for n in slice_names if n not in getters),
+        slices_function=_select(slices, {}) if callable(slices) else None,
+    )
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    parameters = list(inspect.signature(function).parameters.values())
+    if parameters and parameters[0].name in ("self", "cls"):
+        return parameters[1:]
+    return parameters
+
+
+def _getter(parameter: inspect.Parameter, position: int) -> Getter:
+    name = parameter.name
+    default = ABSENT if parameter.default is parameter.empty else parameter.default
+    if parameter.kind is parameter.KEYWORD_ONLY:
+        return lambda _args, kwargs: kwargs.get(name, default)
+
+    def get(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return args[position] if len(args) > position else kwargs.get(name, default)
+
+    return get
+
+
+def _select(selector: Selector | None, getters: dict[str, Getter]) -> Getter | None:
+    if selector is None:
+        return None
+    if isinstance(selector, str):
+        return getters.get(selector)
+    function = selector
+    return lambda args, kwargs: function(*args, **kwargs)
+
+
+def _choose(name: str, left: list[inspect.Parameter], annotations: dict[str, Any]) -> str | tuple[str, ...]:
+    if len(left) == 1:
+        return left[0].name
+    required = [p for p in left if p.default is p.empty]
+    scalar = [p for p in left if _is_scalar(annotations.get(p.name, p.annotation))]
+    if len(left) > 1 and len(scalar) == len(left):
+        return tuple(p.name for p in left)
+    if len(required) == 1 and required[0] not in scalar:
+        return required[0].name
+    if not left:
+        raise TypeError(f"{name} has no parameter that could be the features; say which: features=lambda ...: ...")
+    names = [p.name for p in left]
+    raise TypeError(
+        f"{name}: any of {names} could be the features; say which: features={names[0]!r}, "
+        f"or features={tuple(names)} for a row of several values"
+    )
+
+
+def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function)
+    except Exception:  # names that exist only for the type checker; the texts will do
+        return {}
+
+
+def _is_scalar(annotation: Any) -> bool:
+    if isinstance(annotation, str):
+        parts = [part.strip().partition("[")[0].rpartition(".")[2] for part in annotation.split("|")]
+        return all(part in {*_SCALAR_NAMES, "None"} for part in parts)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return True
+    if origin in (typing.Union, types.UnionType, typing.Annotated):
+        members = arguments[:1] if origin is typing.Annotated else arguments
+        return all(member is type(None) or _is_scalar(member) for member in members)
+    return annotation in _SCALARS or getattr(annotation, "__name__", "") in _SCALAR_NAMES
+
+
+def block_inputs(id_field: str) -> Inputs:
+    """Return the inputs of a ``with`` block, whose arguments are features, id and slices, ``ABSENT`` where not given.
+
+    ``id_field``: the column of a batch that holds the ids, "" where there is none.
+    """
+    return Inputs(
+        features=lambda args, _: args[0],
+        argument="",
+        id=None if id_field else lambda args, _: args[1],
+        id_field=id_field,
+        slices_function=lambda args, _: args[2],
+    )
+
+
+def column_named(features: Any, name: object) -> str:
+    """Return the name if it is that of a column of a batch, else ""."""
+    if isinstance(name, str) and isinstance(features, list | tuple) and features and isinstance(features[0], Mapping):
+        return name if name in features[0] else ""
+    return name if isinstance(name, str) and name in list(getattr(features, "columns", ())) else ""
