@@ -1,0 +1,239 @@
+"""How a destination is reached: TLS, compression, and what answers and failures mean."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from driftline_processor.runtime.config import Exporter
+from driftline_processor.runtime.protocol import PROTOBUF, retry_metadata, status
+from driftline_processor.runtime.signals import Overloaded
+from driftline_processor.runtime.transport import Answer, GrpcTransport, HttpTransport
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
+
+PARTIAL = ExportLogsServiceResponse(
+    partial_success=ExportLogsPartialSuccess(rejected_log_records=2, error_message="too old")
+).SerializeToString()
+
+
+@contextmanager
+def http_server(
+    code: int, body: bytes = b"", headers: dict[str, str] | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[int, list[tuple[str, dict[str, str], bytes]]]]:
+    """An HTTP server that always answers the same; yields its port and what it was sent."""
+    requests: list[tuple[str, dict[str, str], bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            sent = self.rfile.read(int(self.headers["content-length"]))
+            requests.append((self.path, {key.lower(): value for key, value in self.headers.items()}, sent))
+            self.send_response(code)
+            for key, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+                self.send_header(key, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Quiet(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            pass
+
+    server = Quiet(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server.server_port, requests
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def over_http(endpoint: str, **keys: Any) -> Answer:
+    transport = HttpTransport(Exporter(endpoint=endpoint, **keys))
+    try:
+        return transport.send("logs", b"body", {"x-tenant": "one"})
+    finally:
+        transport.close()
+
+
+LATER = {"Retry-After": "7"}
+REASON = status(3, "no such tenant")
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "headers", "answer"),
+    [
+        (200, b"", {}, Answer("sent")),
+        (202, b"{}", {}, Answer("sent")),
+        (200, PARTIAL, {}, Answer("sent", "partial success", "2 rejected: too old")),
+        (400, REASON, {"Content-Type": PROTOBUF}, Answer("refused", "HTTP 400", "no such tenant")),
+        (401, b"who?", {}, Answer("refused", "HTTP 401", "who?")),
+        (404, b"", {}, Answer("refused", "HTTP 404")),
+        (301, b"", {"Location": "/elsewhere"}, Answer("refused", "HTTP 301")),
+        (500, b"oops", {}, Answer("refused", "HTTP 500", "oops")),
+        (429, b"", LATER, Answer("retry", "HTTP 429", "", 7.0)),
+        (502, b"", {}, Answer("retry", "HTTP 502")),
+        (503, b"", {"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, Answer("retry", "HTTP 503", "", 0.0)),
+        (504, b"", {"Retry-After": "soon"}, Answer("retry", "HTTP 504")),
+    ],
+)
+def test_what_a_status_means(code: int, body: bytes, headers: dict[str, str], answer: Answer) -> None:
+    with http_server(code, body, headers) as (port, _):
+        assert over_http(f"http://127.0.0.1:{port}") == answer
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_what_http_sends(compression: str) -> None:
+    with http_server(200) as (port, requests):
+        keys: dict[str, Any] = {"compression": compression, "headers": {"X-Tenant": "ours", "Api-Key": "s3cret"}}
+        over_http(f"http://127.0.0.1:{port}/api/v1/otlp/", **keys)
+    [(path, headers, body)] = requests
+    assert path == "/api/v1/otlp/v1/logs"
+    assert (headers["content-type"], headers["x-tenant"], headers["api-key"]) == (PROTOBUF, "ours", "s3cret")
+    assert headers.get("content-encoding") == ("gzip" if compression == "gzip" else None)
+    assert (gzip.decompress(body) if compression == "gzip" else body) == b"body"
+
+
+def test_a_host_that_answers_nothing_is_tried_again() -> None:
+    hanging = over_http("http://127.0.0.1:1")
+    assert (hanging.result, hanging.kind, hanging.unreachable) == ("retry", "ConnectError", True)
+
+
+@contextmanager
+def grpc_server(
+    code: grpc.StatusCode = grpc.StatusCode.OK,
+    trailing: tuple[tuple[str, bytes], ...] = (),
+    answer: bytes = b"",
+    credentials: Any = None,
+) -> Iterator[int]:
+    class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
+        def service(self, call: Any) -> Any:
+            del call
+            return grpc.unary_unary_rpc_method_handler(self.export)
+
+        def export(self, body: bytes, context: Any) -> bytes:
+            context.set_trailing_metadata(trailing)
+            if code is not grpc.StatusCode.OK:
+                context.abort(code, "because")
+            assert body == b"body"
+            return answer
+
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[Handler()])
+    if credentials is not None:
+        port = server.add_secure_port("127.0.0.1:0", credentials)
+    else:
+        port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield port
+    server.stop(None).wait()
+
+
+def over_grpc(endpoint: str, **keys: Any) -> Answer:
+    transport = GrpcTransport(Exporter(endpoint=endpoint, **{"timeout": timedelta(seconds=5), **keys}))
+    try:
+        return transport.send("traces", b"body", {})
+    finally:
+        transport.close()
+
+
+Code = grpc.StatusCode
+WITH_DELAY = retry_metadata(Overloaded(1.5))
+
+
+@pytest.mark.parametrize(
+    ("code", "trailing", "answer"),
+    [
+        (Code.OK, (), Answer("sent")),
+        (Code.INVALID_ARGUMENT, (), Answer("refused", "INVALID_ARGUMENT", "because")),
+        (Code.UNIMPLEMENTED, (), Answer("refused", "UNIMPLEMENTED", "because")),
+        (Code.RESOURCE_EXHAUSTED, (), Answer("refused", "RESOURCE_EXHAUSTED", "because")),
+        (Code.RESOURCE_EXHAUSTED, WITH_DELAY, Answer("retry", "RESOURCE_EXHAUSTED", "because", 1.5)),
+        (Code.RESOURCE_EXHAUSTED, WITH_DELAY[:1], Answer("retry", "RESOURCE_EXHAUSTED", "because", 1.5)),
+        (Code.RESOURCE_EXHAUSTED, WITH_DELAY[1:], Answer("retry", "RESOURCE_EXHAUSTED", "because", 1.5)),
+        (Code.UNAVAILABLE, WITH_DELAY, Answer("retry", "UNAVAILABLE", "because", 1.5)),
+        (Code.UNAVAILABLE, (), Answer("retry", "UNAVAILABLE", "because", None, True)),
+        (Code.ABORTED, (("grpc-status-details-bin", b"\xff"),), Answer("retry", "ABORTED", "because")),
+        (Code.DATA_LOSS, (), Answer("retry", "DATA_LOSS", "because")),
+    ],
+)
+def test_what_a_code_means(code: grpc.StatusCode, trailing: tuple[tuple[str, bytes], ...], answer: Answer) -> None:
+    with grpc_server(code, trailing) as port:
+        assert over_grpc(f"http://127.0.0.1:{port}") == answer
+
+
+def test_a_partial_success_is_sent_and_said() -> None:
+    with grpc_server(answer=PARTIAL) as port:
+        assert over_grpc(f"grpc://127.0.0.1:{port}") == Answer("sent", "partial success", "2 rejected: too old")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed certificate of 127.0.0.1, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed: it makes the certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    chain, key = folder / "cert.pem", folder / "key.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-keyout",
+        str(key),
+        "-out",
+        str(chain),
+    ]
+    subprocess.run([*made, *subject], check=True, capture_output=True)
+    return chain, key
+
+
+def test_tls_is_spoken_and_who_is_not_trusted_is_not_sent_to(certificate: tuple[Path, Path]) -> None:
+    chain, key = certificate
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    with http_server(200, tls=context) as (port, requests):
+        assert over_http(f"https://127.0.0.1:{port}", tls={"ca_file": chain}) == Answer("sent")
+        stranger = over_http(f"https://127.0.0.1:{port}")
+        assert (stranger.result, stranger.kind, len(requests)) == ("retry", "ConnectError", 1)
+    credentials = grpc.ssl_server_credentials([(key.read_bytes(), chain.read_bytes())])
+    with grpc_server(credentials=credentials) as port:
+        assert over_grpc(f"127.0.0.1:{port}", tls={"ca_file": chain}) == Answer("sent")
+        assert over_grpc(f"https://127.0.0.1:{port}", tls={"ca_file": chain}) == Answer("sent")
+        assert over_grpc(f"127.0.0.1:{port}").result == "retry"
+
+
+def test_a_client_certificate_is_shown(certificate: tuple[Path, Path]) -> None:
+    chain, key = certificate
+    ours = {"ca_file": chain, "cert_file": chain, "key_file": key}
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    context.load_verify_locations(chain)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with http_server(200, tls=context) as (port, _):
+        assert over_http(f"https://127.0.0.1:{port}", tls=ours) == Answer("sent")
+        assert over_http(f"https://127.0.0.1:{port}", tls={"ca_file": chain}).result == "retry"
+    pair = [(key.read_bytes(), chain.read_bytes())]
+    credentials = grpc.ssl_server_credentials(pair, chain.read_bytes(), require_client_auth=True)
+    with grpc_server(credentials=credentials) as port:
+        assert over_grpc(f"127.0.0.1:{port}", tls=ours) == Answer("sent")
+        assert over_grpc(f"127.0.0.1:{port}", tls={"ca_file": chain}).result == "retry"
