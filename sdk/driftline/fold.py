@@ -25,6 +25,13 @@ EPSILON = float(np.finfo(np.float64).eps)
 SUM_TOLERANCE = 1e-3
 """Scores of one row whose sum is farther from 1 are no probabilities and have no log loss."""
 
+GREATEST = 1e100
+"""Values of a regression beyond it are unusable: one of them, squared, would turn a pane's sums infinite for good."""
+
+GREATEST_WEIGHT = 1e12
+LONGEST = 1e9
+"""Seconds; a longer duration was measured by a broken clock."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelBins:
@@ -68,9 +75,9 @@ def fold_outcomes(
 
     ``scores``: float64 (n, k) as in :class:`~driftline.tables.PredictionTable`; ``predicted``: the class the service
     decided, None = derive it (see :func:`decide`); ``actual``: classes, or numbers for regression; ``weight``: float64
-    (n,), None or NaN = 1. A row counts as known only when its actual is usable: one of ``task.classes``, or a finite
-    number. Scores outside [0, 1] are no probabilities: they have a decision, but no losses and no place on the score
-    grid.
+    (n,), None or NaN = 1. A row counts as known only when its actual is usable: one of ``task.classes``, or a number
+    (at most 1e100). Scores outside [0, 1] are no probabilities: they have a decision, but no losses and no place on the
+    score grid.
 
     >>> task = Task("binary", ("0", "1"), "1")
     >>> pane = fold_outcomes(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))
@@ -88,10 +95,11 @@ def fold_outcomes(
         truth = np.full(n, -1, dtype=np.int32)
     known = (truth >= 0) & (truth < classes)
     decided = decide(task, scores, predicted)
-    both = known & (decided >= 0) & (decided < classes) if len(decided) else np.zeros(n, dtype=bool)
+    if len(decided) == 0:  # neither score nor decision was sent
+        decided = np.full(n, -1, dtype=np.int32)
+    both = known & (decided >= 0) & (decided < classes)
     cell = truth[both] * classes + decided[both]
-    confusion = np.bincount(cell, _at(weight, both), minlength=classes * classes).astype(np.float64, copy=False)
-    parts = {"outcomes": _rows(weight, known), "confusion": confusion}
+    parts = {"outcomes": _rows(weight, known), "confusion": _counts(cell, _at(weight, both), classes * classes)}
     if scores is not None and len(scores):
         parts |= _fold_probabilities(task, scores, truth, known, weight)
     return Pane(parts)
@@ -142,8 +150,8 @@ def actual_numbers(actual: Column) -> F64:
 
 
 def usable_weight(weight: F64) -> F64:
-    """Return weights that can be summed: NaN means not given and is 1; a negative or infinite one counts 0."""
-    ok = (weight >= 0) & (weight < np.inf)
+    """Return weights that can be summed: NaN means not given and is 1; a negative or absurd one (> 1e12) is 0."""
+    ok = (weight >= 0) & (weight <= GREATEST_WEIGHT)
     return weight if ok.all() else np.where(np.isnan(weight), 1.0, np.where(ok, weight, 0.0))
 
 
@@ -154,8 +162,7 @@ def _parts(table: PredictionTable, bins: ModelBins, group: I64 | None, groups: i
     def sums(index: Index, width: int, values: F64 | None, where: Index | None = None) -> F64:
         if group is not None:
             index = index + (group if where is None else group[where]) * width
-        total = np.bincount(index, values, minlength=groups * width)
-        return total.astype(np.float64, copy=False).reshape(groups, width)
+        return _counts(index, values, groups * width).reshape(groups, width)
 
     def target(over: Bins, column: Column | None) -> F64:
         if column is None or (column.numbers is None and column.codes is None):
@@ -187,7 +194,7 @@ def _parts(table: PredictionTable, bins: ModelBins, group: I64 | None, groups: i
 
 
 def _durations(seconds: F64, weight: F64 | None, sums: Callable[[Index, int, F64 | None, Index | None], F64]) -> F64:
-    usable = np.flatnonzero((seconds >= 0) & (seconds < np.inf))
+    usable = np.flatnonzero((seconds >= 0) & (seconds <= LONGEST))
     values, weights = seconds[usable], _at(weight, usable)
     bucket = np.searchsorted(DURATION_BOUNDS, values, side="left")
     buckets = sums(bucket, len(DURATION_BOUNDS) + 1, weights, usable)
@@ -196,10 +203,10 @@ def _durations(seconds: F64, weight: F64 | None, sums: Callable[[Index, int, F64
 
 
 def _fold_values(scores: F64 | None, actual: F64, weight: F64 | None) -> Pane:
-    known = np.isfinite(actual)
+    known = np.abs(actual) <= GREATEST
     parts = {"outcomes": _rows(weight, known)}
     if scores is not None and len(scores):
-        usable = known & np.isfinite(scores[:, 0])
+        usable = known & (np.abs(scores[:, 0]) <= GREATEST)
         y, error = actual[usable], scores[usable, 0] - actual[usable]
         w = np.ones(len(y)) if weight is None else weight[usable]
         parts["losses"] = np.array([w.sum(), w @ error, w @ np.abs(error), w @ error**2, w @ y, w @ y**2])
@@ -228,8 +235,8 @@ def _fold_probabilities(task: Task, scores: F64, truth: I32, known: Mask, weight
     at = score_bin(score)
     return {
         "losses": np.array([w.sum(), w @ (score - positive) ** 2, w @ -np.log(chance), w @ score, w @ positive]),
-        "score_negative": np.bincount(at[~positive], w[~positive], minlength=SCORE_BINS),
-        "score_positive": np.bincount(at[positive], w[positive], minlength=SCORE_BINS),
+        "score_negative": _counts(at[~positive], w[~positive], SCORE_BINS),
+        "score_positive": _counts(at[positive], w[positive], SCORE_BINS),
     }
 
 
@@ -239,6 +246,11 @@ def _rows(weight: F64 | None, which: Mask) -> F64:
         return np.array([known, known, known])
     w = weight[which]
     return np.array([known, w.sum(), w @ w])
+
+
+def _counts(index: Index | I64 | I32, weight: F64 | None, size: int) -> F64:
+    # of no rows at all bincount makes whole numbers, whatever the weights
+    return np.bincount(index, weight, minlength=size).astype(np.float64, copy=False)
 
 
 def _at(weight: F64 | None, which: Index | Mask) -> F64 | None:
