@@ -80,10 +80,12 @@ def decode_logs(body: bytes, now: int) -> Decoded:
         if table is not None:
             decoded.predictions.append(table[0])
             decoded.batches.append(table[1])
-    plain = predictions.from_records(found.predictions, now, decoded.rejected)
-    decoded.predictions += plain
-    decoded.batches += [""] * len(plain)
-    decoded.outcomes = outcomes.from_records(found.outcomes, now, decoded.rejected)
+    if found.predictions:
+        plain = predictions.from_records(found.predictions, now, decoded.rejected)
+        decoded.predictions += plain
+        decoded.batches += [""] * len(plain)
+    if found.outcomes:
+        decoded.outcomes = outcomes.from_records(found.outcomes, now, decoded.rejected)
     for record in found.baselines:
         if record.body.string_value:
             decoded.baselines.append(record.body.string_value)

@@ -11,7 +11,7 @@ from driftline.semconv import attributes as a
 from driftline.tables import F64, I32, I64
 from numpy.typing import NDArray
 
-from .values import BOOLEAN, INTEGER, LIST, NUMBER, OTHER, TEXT, label, read
+from .values import BOOLEAN, INTEGER, LIST, NUMBER, TEXT, label, read
 
 MAX_COLUMNS: Final = 1024
 """Features and slices of one request; a sender that invents a name per row must not make a column of each."""
@@ -49,6 +49,8 @@ KNOWN: Final = frozenset(
         a.ML_OUTCOME_WEIGHT,
     }
 )
+
+_NUMERIC = {NUMBER, INTEGER, BOOLEAN}
 
 Where = slice | NDArray[np.intp]
 """Which rows: a slice where they follow each other, which numpy writes several times faster."""
@@ -89,8 +91,8 @@ class Cells:
     def put(self, row: int, kind: int, thing: Any) -> None:
         """Set one row; what it held before is gone: of a key sent twice, the last counts."""
         self.kind[row] = kind
-        self.numbers[row] = thing if kind in (NUMBER, INTEGER, BOOLEAN) else np.nan
-        self.codes[row] = self.code(thing) if self._coded(kind) else -1
+        self.numbers[row] = thing if kind in _NUMERIC else np.nan
+        self.codes[row] = self.code(thing) if kind == TEXT or (kind == LIST and self.plain) else -1
         if kind == INTEGER:
             self.exact()[row] = thing
 
@@ -101,16 +103,14 @@ class Cells:
 
     def put_distinct(self, where: Where, distinct: list[tuple[int, Any]], inverse: NDArray[np.intp] | int) -> None:
         """Set rows, which held nothing before, to ``distinct[inverse]``."""
-        kinds = np.array([kind for kind, _ in distinct], np.uint8)
-        self.kind[where] = kinds[inverse]
-        if ((kinds == NUMBER) | (kinds == INTEGER) | (kinds == BOOLEAN)).any():
-            numeric = (NUMBER, INTEGER, BOOLEAN)
-            self.numbers[where] = np.array([float(t) if k in numeric else np.nan for k, t in distinct])[inverse]
-        if ((kinds == TEXT) | (kinds == LIST)).any():
-            self.codes[where] = np.array([self.code(t) if self._coded(k) else -1 for k, t in distinct], np.int32)[
-                inverse
-            ]
-        if (kinds == INTEGER).any():
+        kinds = {kind for kind, _ in distinct}
+        self.kind[where] = np.array([kind for kind, _ in distinct], np.uint8)[inverse]
+        if kinds & _NUMERIC:
+            self.numbers[where] = np.array([float(t) if k in _NUMERIC else np.nan for k, t in distinct])[inverse]
+        if kinds & {TEXT, LIST}:
+            codes = [self.code(t) if k == TEXT or (k == LIST and self.plain) else -1 for k, t in distinct]
+            self.codes[where] = np.array(codes, np.int32)[inverse]
+        if INTEGER in kinds:
             self.exact()[where] = np.array([t if k == INTEGER else 0 for k, t in distinct], np.int64)[inverse]
 
     def exact(self) -> I64:
@@ -118,9 +118,6 @@ class Cells:
         if self.integers is None:
             self.integers = np.zeros(len(self.kind), np.int64)
         return self.integers
-
-    def _coded(self, kind: int) -> bool:
-        return kind == TEXT or (kind == LIST and self.plain)
 
 
 class Grid:
@@ -167,9 +164,3 @@ class Grid:
             cells = self.cells(key)
             if cells is not None:
                 cells.put(row, *read(attribute.value))
-
-
-def unsupported(cells: Cells, rows: Where) -> int:
-    """Count the values of a feature that are neither number nor text."""
-    kind = cells.kind[rows]
-    return int(((kind == LIST) | (kind == OTHER)).sum())

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -112,34 +113,27 @@ class _Columns:
     def add(self, name: str, data: bytes) -> None:
         """Decode one column, or count why it cannot be."""
         try:
-            if name.startswith(FEATURE):
-                self._add(self.features, name[len(FEATURE) :], decode(data, self.n))
-            elif name.startswith(SLICE):
-                self._add(self.slices, name[len(SLICE) :], decode(data, self.n))
-            elif name in _READERS:
-                self.known[name] = _READERS[name](decode(data, self.n))
+            value = decode(data, self.n)
+            if name in _READERS:
+                self.known[name] = _READERS[name](value)
+                return
+            is_feature, own = _place(name) if len(name) < 2 * MAX_TEXT else _place.__wrapped__(name)
+            if own:
+                if len(self.features) + len(self.slices) >= MAX_COLUMNS:
+                    raise ColumnError("too_many_features")
+                (self.features if is_feature else self.slices)[own] = _column(value)
         except ColumnError as error:
             self.rejected[error.reason] += 1
-
-    def _add(self, columns: dict[str, Column], name: str, value: Value) -> None:
-        if len(self.features) + len(self.slices) >= MAX_COLUMNS:
-            raise ColumnError("too_many_features")
-        columns[label(name)] = _column(value)
 
     def table(self, key: ModelKey, task: Task, time: int) -> PredictionTable:
         """Return the table. ``time``: unix nanoseconds, of rows that say none."""
         known = self.known
-        scores = known.get(a.ML_PREDICTION_SCORES)
-        given = Given(
-            known.get(a.ML_PREDICTION_SCORE),
-            (np.full(self.n, -1), []) if scores is None else scores,
-            known.get(a.ML_PREDICTION_VALUE),
-        )
+        given = Given(*map(known.get, (a.ML_PREDICTION_SCORE, a.ML_PREDICTION_SCORES, a.ML_PREDICTION_VALUE)))
         kind, matrix = scores_of(task, given, self.rejected)
         sampled = _TRACE_ID in known and _SPAN_ID in known
         return PredictionTable(
             key=key,
-            task=replace(task, kind=kind),
+            task=task if task.kind else replace(task, kind=kind),
             time=self._times(time),
             id=known.get(a.ML_PREDICTION_ID) or texts([""] * self.n),
             scores=matrix,
@@ -160,6 +154,15 @@ class _Columns:
         bad = times <= 0
         self.rejected["bad_time"] += int(bad.sum())
         return np.where(bad, otherwise, times)
+
+
+@lru_cache(maxsize=4096)
+def _place(name: str) -> tuple[bool, str]:
+    """Return whether a column is a feature, and the name of the feature or slice; "" for neither."""
+    for prefix in (FEATURE, SLICE):
+        if name.startswith(prefix):
+            return prefix == FEATURE, label(name[len(prefix) :])
+    return False, ""
 
 
 def _array(value: Value, kinds: str) -> Array:
@@ -192,7 +195,8 @@ def _ids(value: Value) -> Text:
             raise ColumnError("column_kind")
         labels = (*value.labels, "")  # the last is where code -1 lands
         value = texts([labels[code] for code in value.codes.tolist()])
-    if len(value.data) > MAX_TEXT and int(np.diff(value.offsets).max()) > MAX_TEXT:
+    offsets = value.offsets
+    if len(value.data) > MAX_TEXT and np.maximum.reduce(offsets[1:] - offsets[:-1]) > MAX_TEXT:
         value = texts([text if len(text) <= MAX_TEXT else "" for text in strings(value)])
     return value
 
@@ -218,7 +222,9 @@ def _classes(value: Value) -> Column:
 def _column(value: Value) -> Column:
     """Return a feature; see :meth:`.cells.Cells.code` for the bounds on its texts."""
     if isinstance(value, np.ndarray):
-        return Column(_array(value, "fiub").astype(np.float64, copy=False))
+        if value.dtype.char != "d" or value.ndim != 1:
+            value = _array(value, "fiub").astype(np.float64)
+        return Column(value)
     if isinstance(value, Text):
         index: dict[str, int] = {}
         codes = [index.setdefault(text, len(index)) for text in strings(value)]
@@ -226,7 +232,7 @@ def _column(value: Value) -> Column:
     if len(value.labels) >= MAX_LABELS and value.codes is not None:
         last = MAX_LABELS - 1
         value = Column(value.numbers, np.minimum(value.codes, last), (*value.labels[:last], OTHER_LABEL))
-    if any(len(text) > MAX_TEXT for text in value.labels):
+    if value.labels and len(max(value.labels, key=len)) > MAX_TEXT:
         value = replace(value, labels=tuple(label(text) for text in value.labels))
     return value
 

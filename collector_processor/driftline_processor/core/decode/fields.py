@@ -44,17 +44,15 @@ class Fields:
         if cells is None:
             return np.full(self.n, -1), []
         kind = self._wanted(cells, name, TEXT, NUMBER, INTEGER)
-        index: dict[str, int] = {}
-        lookup = np.full(len(cells.things) + 1, -1)  # the last entry is where code -1 lands
-        too_long = np.zeros(len(lookup), np.bool_)
-        for code, thing in enumerate(cells.things):
-            text = id_text(thing) if isinstance(thing, str) else ""
-            too_long[code] = len(text) > MAX_TEXT
-            if text and not too_long[code]:
-                lookup[code] = index.setdefault(text, len(index))
+        things = [thing.strip() if isinstance(thing, str) else "" for thing in cells.things]
         codes = cells.codes[self._rows]
+        if any(len(thing) > MAX_TEXT for thing in things):
+            too_long = np.array([len(thing) > MAX_TEXT for thing in things] + [False])
+            self.count(f"too_long:{name}", too_long[codes])
+            things = [thing if len(thing) <= MAX_TEXT else "" for thing in things]
+        index: dict[str, int] = {thing: code for code, thing in enumerate(dict.fromkeys(filter(None, things)))}
+        lookup = np.array([*(index.get(thing, -1) for thing in things), -1])  # the last entry is where code -1 lands
         result = lookup[codes]
-        self.count(f"too_long:{name}", too_long[codes])
         numeric = np.flatnonzero((kind == NUMBER) | (kind == INTEGER))
         if len(numeric):
             numbers, integers = cells.numbers[self._rows], cells.exact()[self._rows]
@@ -115,14 +113,16 @@ class Fields:
         values = self.values(name)
         return None if values is None else class_column(values)
 
-    def lists(self, name: str) -> tuple[I64, list[tuple[Any, ...]]]:
-        """Return codes (-1 = missing) into distinct lists of scalars."""
+    def lists(self, name: str) -> tuple[I64, list[tuple[Any, ...]]] | None:
+        """Return codes (-1 = missing) into distinct lists of scalars; None where no row holds one."""
         cells = self._grid.known.get(name)
         if cells is None:
-            return np.full(self.n, -1), []
-        kind = self._wanted(cells, name, LIST)
+            return None
+        is_list = self._wanted(cells, name, LIST) == LIST
+        if not is_list.any():
+            return None
         things = [thing if isinstance(thing, tuple) else () for thing in cells.things]
-        return np.where(kind == LIST, cells.codes[self._rows], -1).astype(np.int64), things
+        return np.where(is_list, cells.codes[self._rows], -1).astype(np.int64), things
 
     def _wanted(self, cells: Cells, name: str, *kinds: int) -> NDArray[np.uint8]:
         """Return the kinds of the rows, after counting those that are none of ``kinds``."""
@@ -142,7 +142,7 @@ class Fields:
 def tasks(fields: Fields) -> tuple[I64, list[Task]]:
     """Return codes into the distinct tasks that rows name. A kind that is not known is as if it was not sent."""
     kinds, kind_texts = fields.texts(a.ML_MODEL_TASK)
-    classes, class_lists = fields.lists(a.ML_MODEL_CLASSES)
+    classes, class_lists = fields.lists(a.ML_MODEL_CLASSES) or (np.full(fields.n, -1), [])
     positives = fields.classes(a.ML_MODEL_POSITIVE_CLASS)
     positive = np.full(fields.n, -1) if positives is None or positives.codes is None else positives.codes
     thresholds = fields.numbers(a.ML_MODEL_THRESHOLD)

@@ -163,7 +163,7 @@ def _part(whole: _Whole, members: Where, key: ModelKey, task: Task, rejected: Co
     duration = None if whole.duration is None else whole.duration[members]
     return PredictionTable(
         key=key,
-        task=replace(task, kind=kind),
+        task=task if task.kind else replace(task, kind=kind),
         time=whole.time[members],
         id=texts(_pick(whole.ids, members)),
         scores=scores,

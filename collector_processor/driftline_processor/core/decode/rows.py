@@ -89,7 +89,7 @@ def spans(request: ExportTraceServiceRequest, body: bytes) -> Rows:
             if scope.scope.name == OWN_SCOPE:
                 continue
             for span in map(wire.span, _marked(raws)) if lean else filter(_is_marked, scope.spans):
-                rows.append(span, list(span.attributes) if lean else span.attributes, environment)
+                rows.append(span, span.attributes[:] if lean else span.attributes, environment)
                 rows.time.append(span.start_time_unix_nano)
                 rows.end.append(span.end_time_unix_nano)
                 rows.trace_state.append(span.trace_state)
@@ -116,7 +116,7 @@ def records(request: ExportLogsServiceRequest, body: bytes) -> Records:
 
 def _sort(record: LogRecord | wire.LeanRecord, raw: bytes | None, environment: str | None, found: Records) -> None:
     """Put a record where it belongs. ``raw``: its bytes, where it is a lean one."""
-    attributes: Any = record.attributes if raw is None else list(record.attributes)
+    attributes: Any = record.attributes if raw is None else record.attributes[:]
     name = record.event_name or _event_name(attributes, raw)
     if name in (events.ML_PREDICTION, events.ML_OUTCOME):
         rows = found.predictions if name == events.ML_PREDICTION else found.outcomes

@@ -12,23 +12,25 @@ from driftline.tables import F64, I64, Task
 
 from .cells import Where
 
+Scores = tuple[I64, list[tuple[Any, ...]]] | F64 | None
+"""Codes (n,), -1 = missing, into lists of scalars; or a float64 matrix (n, k) from a columnar record."""
+
 BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """``score`` and ``value``: float64 (n,), or None where no row has one.
-
-    ``scores``: codes (n,), -1 = missing, into lists of scalars; or a float64 matrix (n, k) from a columnar record.
-    """
+    """``score`` and ``value``: float64 (n,), or None where no row has one."""
 
     score: F64 | None
-    scores: tuple[I64, list[tuple[Any, ...]]] | F64
+    scores: Scores
     value: F64 | None
 
     def at(self, rows: Where) -> Given:
         """Return some of the rows."""
-        scores = self.scores[rows] if isinstance(self.scores, np.ndarray) else (self.scores[0][rows], self.scores[1])
+        scores = self.scores
+        if scores is not None:
+            scores = scores[rows] if isinstance(scores, np.ndarray) else (scores[0][rows], scores[1])
         return Given(
             None if self.score is None else self.score[rows],
             scores,
@@ -65,7 +67,7 @@ def scores_of(task: Task, given: Given, rejected: Counter[str]) -> tuple[str, F6
 def _infer(given: Given) -> str:
     if _any(given.value):
         return REGRESSION
-    if isinstance(given.scores, np.ndarray) or (given.scores[0] >= 0).any():
+    if given.scores is not None:
         return MULTICLASS
     return BINARY if _any(given.score) else ""
 
@@ -78,9 +80,11 @@ def _usable(values: F64 | None) -> F64 | None:
     return values.reshape(-1, 1) if values is not None and _any(values) else None
 
 
-def _matrix(scores: tuple[I64, list[tuple[Any, ...]]] | F64, k: int, rejected: Counter[str]) -> F64 | None:
+def _matrix(scores: Scores, k: int, rejected: Counter[str]) -> F64 | None:
     """Return the scores of ``k`` classes (0: as many as the longest list has)."""
     wrong = f"wrong_length:{a.ML_PREDICTION_SCORES}"
+    if scores is None:
+        return None
     if isinstance(scores, np.ndarray):
         if k and scores.shape[1] != k:
             rejected[wrong] += len(scores)

@@ -1,14 +1,16 @@
 """Rows of one shape, all at once: position by position instead of row by row.
 
 Senders emit the same attributes in the same order, span after span. So rows with equally many attributes are laid side
-by side; at each position numpy checks that the bytes up to the value are those of the first row, and gathers the
-doubles behind them; any other value is read once per distinct byte string. Rows that differ are tried again among
-themselves, and the last few go the general way. Both ways end in the same :class:`~.cells.Grid`; a property test holds
-them to it.
+by side, and at each position the key of the first row is expected of all: numpy compares the bytes up to the value and
+gathers the doubles behind them; any other value is read once per distinct byte string. Attributes that hold another key
+there, because their row lacks a feature, are gathered by the bytes of their key and read in the same way. What remains
+is rare - a key sent twice in a row, an encoding that no encoder makes - and its rows go the general way, so that both
+ways end in the same :class:`~.cells.Grid`; a property test holds them to it.
 """
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -18,122 +20,159 @@ from driftline.tables import F64
 from numpy.typing import NDArray
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-from .cells import Grid, Where
-from .values import BOOLEAN, EMPTY, read
+from .cells import Cells, Grid, Where
+from .values import ABSENT, BOOLEAN, EMPTY, TEXT, read
 
 MIN_ROWS: Final = 16
-"""Below this many rows, a template's fixed cost (about 10 µs a position) is more than the general way's."""
+"""Below this many rows, the fixed cost of a column (about 10 µs) is more than the general way's."""
 
-_MAX_TEMPLATES = 8  # of rows with equally many attributes, before the general way takes the rest
-_DOUBLE = b"\x12\x09\x21"  # KeyValue.value, 9 bytes: AnyValue.double_value
+_VALUE, _DOUBLE = b"\x12", b"\x09\x21"  # KeyValue.value; 9 bytes: AnyValue.double_value
+_STRING = 0x0A  # AnyValue.string_value
 
-Doubles = tuple[str, F64]
-Distinct = tuple[str, list[tuple[int, Any]], NDArray[np.intp] | int]
+Rows = NDArray[np.intp]
 
 
 def fill(grid: Grid, attributes: Sequence[Sequence[bytes]]) -> None:
     """Set every row of the grid from its attributes' bytes."""
+    filler = _Filler(grid)
     by_count: dict[int, list[int]] = {}
     for row, values in enumerate(attributes):
         by_count.setdefault(len(values), []).append(row)
     for rows in by_count.values():
-        for _ in range(_MAX_TEMPLATES):
-            if len(rows) < MIN_ROWS:
-                break
-            rows = _match(grid, rows, attributes)
-        for row in rows:
-            grid.put(row, map(KeyValue.FromString, attributes[row]))
+        if len(rows) < MIN_ROWS:
+            for row in rows:
+                for raw in attributes[row]:
+                    filler.leave(row, raw)
+        else:
+            there = np.array(rows, np.intp)
+            for column in zip(*(attributes[row] for row in rows), strict=True):
+                filler.add(there, column)
+    for row in sorted(filler.finish()):
+        grid.put(row, map(KeyValue.FromString, attributes[row]))
 
 
-def _match(grid: Grid, rows: list[int], attributes: Sequence[Sequence[bytes]]) -> list[int]:
-    """Set the rows whose keys are those of the first one, and return the others."""
-    fits = np.ones(len(rows), np.bool_)
-    found: list[Doubles | Distinct] = []
-    for column in zip(*(attributes[row] for row in rows), strict=True):
-        key = KeyValue.FromString(column[0]).key
-        found.append(_doubles(key, column, fits) or _distinct(key, column, fits))
-    if len({position[0] for position in found}) < len(found):  # a key sent twice: its order matters
-        for row, fit in zip(rows, fits.tolist(), strict=True):
-            if fit:
-                grid.put(row, map(KeyValue.FromString, attributes[row]))
-    else:
-        _write(grid, rows, fits, found)
-    return [row for row, fit in zip(rows, fits.tolist(), strict=True) if not fit]
+class _Filler:
+    """Sets columns of a grid, and remembers what it could not."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._left: defaultdict[bytes, tuple[list[int], list[bytes]]] = defaultdict(lambda: ([], []))
+        self._general: set[int] = set()
+
+    def leave(self, row: int, raw: bytes) -> None:
+        """Keep an attribute for later, with others whose key has the same bytes."""
+        rows, raws = self._left[raw[: raw[1] + 2] if len(raw) > 1 else b""]
+        rows.append(row)
+        raws.append(raw)
+
+    def add(self, rows: Rows, raws: Sequence[bytes]) -> None:
+        """Set one attribute of each row; those whose key is not that of the first are left."""
+        for position in self._put(rows, raws):
+            self.leave(int(rows[position]), raws[position])
+
+    def finish(self) -> set[int]:
+        """Set what was left, and return the rows that must go the general way."""
+        for rows, raws in self._left.values():
+            there, first = np.unique(np.array(rows, np.intp), return_index=True)
+            if len(there) < len(rows):  # a key sent twice in a row: its order matters
+                self._general.update(row for row, times in Counter(rows).items() if times > 1)
+            strangers = self._put(there, [raws[position] for position in first.tolist()])
+            self._general.update(there[strangers].tolist())
+        return self._general
+
+    def _put(self, rows: Rows, raws: Sequence[bytes]) -> list[int]:
+        """Set one attribute of each row, and return the positions that hold another key than the first."""
+        key = KeyValue.FromString(raws[0]).key
+        prefix = _prefix(key)
+        cells = self._grid.cells(key)
+        if cells is not None:
+            kinds = cells.kind[_where(rows)]
+            if kinds.any():
+                self._general.update(rows[kinds != ABSENT].tolist())
+        if not raws[0].startswith(prefix + _DOUBLE):
+            return self._put_distinct(cells, key, rows, raws)
+        same, values = _doubles(raws, prefix + _DOUBLE)
+        if same.all():
+            if cells is not None:
+                cells.put_numbers(_where(rows), values)
+            return []
+        if cells is not None:
+            cells.put_numbers(rows[same], values[same])
+        others = np.flatnonzero(~same)
+        strangers = self._put_distinct(cells, key, rows[others], [raws[i] for i in others.tolist()])
+        return [int(position) for position in others[strangers]]
+
+    def _put_distinct(self, cells: Cells | None, key: str, rows: Rows, raws: Sequence[bytes]) -> list[int]:
+        index: dict[bytes, int] = dict.fromkeys(raws, 0)
+        values, strangers = _read_distinct(key, index)
+        inverse: Rows | int = 0
+        found: list[int] = []
+        if len(values) > 1:
+            inverse = np.fromiter(map(index.__getitem__, raws), np.intp, len(raws))
+            if strangers:
+                strange = np.isin(inverse, strangers)
+                found = np.flatnonzero(strange).tolist()
+                rows, inverse = rows[~strange], inverse[~strange]
+        elif strangers:
+            return list(range(len(raws)))
+        if key == a.ML_PREDICTION_RECORDED:
+            said = np.array([kind == BOOLEAN and thing for kind, thing in values], np.bool_)
+            self._grid.recorded[rows] |= said[inverse]
+        elif cells is not None:
+            cells.put_distinct(_where(rows), values, inverse)
+        return found
 
 
-def _doubles(key: str, column: tuple[bytes, ...], fits: NDArray[np.bool_]) -> Doubles | None:
-    """Gather a column of doubles; None where the first one is none. Rows that hold anything else no longer fit."""
-    first = column[0]
-    length, start = len(first), len(first) - 8
-    prefix = _prefix(key)
-    if first[:start] != prefix:
-        return None
-    if set(map(len, column)) == {length}:
-        cells = np.frombuffer(b"".join(column), np.uint8).reshape(-1, length)
-    else:
-        as_long = [len(value) == length for value in column]
-        np.logical_and(fits, as_long, out=fits)
-        cells = np.frombuffer(b"".join(v if fit else first for v, fit in zip(column, as_long, strict=True)), np.uint8)
-        cells = cells.reshape(-1, length)
-    same = cells[:, :start] == cells[0, :start]
-    if not same.all():
-        np.logical_and(fits, same.all(axis=1), out=fits)
-    return key, np.ascontiguousarray(cells[:, start:]).view("<f8").ravel()
+def _where(rows: Rows) -> Where:
+    """Return rows, each greater than the one before, as a slice where they follow each other."""
+    if len(rows) and len(rows) == rows[-1] - rows[0] + 1:
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
 
 
 def _prefix(key: str) -> bytes:
-    """Return the bytes of a ``KeyValue`` up to its double."""
+    """Return the bytes of a ``KeyValue`` up to the length of its value."""
     name = key.encode()
     size, length = len(name), bytearray()
     while size > 0x7F:
         length.append(size & 0x7F | 0x80)
         size >>= 7
     length.append(size)
-    return b"\x0a" + length + name + _DOUBLE
+    return b"\x0a" + length + name + _VALUE
 
 
-def _distinct(key: str, column: tuple[bytes, ...], fits: NDArray[np.bool_]) -> Distinct:
-    """Read each distinct value of a column once. Rows that hold another key no longer fit."""
-    index: dict[bytes, int] = dict.fromkeys(column, 0)
+def _doubles(raws: Sequence[bytes], prefix: bytes) -> tuple[NDArray[np.bool_], F64]:
+    """Tell which attributes are the prefix and a double, and return the doubles (any number where they are not)."""
+    start = len(prefix)
+    length = start + 8
+    fits: NDArray[np.bool_] = np.ones(len(raws), np.bool_)
+    if set(map(len, raws)) != {length}:
+        fits = np.fromiter(map(len, raws), np.intp, len(raws)) == length
+        filler = bytes(length)
+        raws = [raw if fit else filler for raw, fit in zip(raws, fits.tolist(), strict=True)]
+    table = np.frombuffer(b"".join(raws), np.uint8).reshape(-1, length)
+    same = table[:, :start] == np.frombuffer(prefix, np.uint8)
+    if not same.all():
+        fits &= same.all(axis=1)
+    return fits, np.ascontiguousarray(table[:, start:]).view("<f8").ravel()
+
+
+def _read_distinct(key: str, index: dict[bytes, int]) -> tuple[list[tuple[int, Any]], list[int]]:
+    """Read distinct attributes, and number them in ``index``. Returns their values, and the numbers of other keys."""
     values: list[tuple[int, Any]] = []
     strangers: list[int] = []
+    prefix = _prefix(key)
+    start = len(prefix) + 3
     for code, raw in enumerate(index):
         index[raw] = code
+        rest = len(raw) - start
+        if 0 <= rest < 0x7E and raw.startswith(prefix) and raw[start - 3 : start] == bytes((rest + 2, _STRING, rest)):
+            values.append((TEXT, raw[start:].decode()))  # a short text and nothing else: four times as quick
+            continue
         attribute = KeyValue.FromString(raw)
         if attribute.key == key:
             values.append(read(attribute.value))
         else:
             strangers.append(code)
             values.append((EMPTY, None))
-    if len(values) == 1:
-        return key, values, 0
-    inverse = np.fromiter(map(index.__getitem__, column), np.intp, len(column))
-    if strangers:
-        np.logical_and(fits, ~np.isin(inverse, strangers), out=fits)
-    return key, values, inverse
-
-
-def _write(grid: Grid, rows: list[int], fits: NDArray[np.bool_], found: list[Doubles | Distinct]) -> None:
-    everything = bool(fits.all())
-    chosen = np.array(rows, np.intp) if everything else np.array(rows, np.intp)[fits]
-    where: Where = chosen
-    if len(chosen) == chosen[-1] - chosen[0] + 1:  # rows are in ascending order
-        where = slice(int(chosen[0]), int(chosen[-1]) + 1)
-    for position in found:
-        key = position[0]
-        if key == a.ML_PREDICTION_RECORDED:
-            if len(position) == 3:
-                said = np.array([kind == BOOLEAN and thing for kind, thing in position[1]], np.bool_)
-                grid.recorded[where] = said[_at(position[2], fits, everything)]
-            continue
-        cells = grid.cells(key)
-        if cells is None:
-            continue
-        if len(position) == 2:
-            cells.put_numbers(where, position[1] if everything else position[1][fits])
-        else:
-            cells.put_distinct(where, position[1], _at(position[2], fits, everything))
-
-
-def _at(inverse: NDArray[np.intp] | int, fits: NDArray[np.bool_], everything: bool) -> NDArray[np.intp] | int:
-    return inverse if everything or isinstance(inverse, int) else inverse[fits]
+    return values, strangers
