@@ -141,7 +141,7 @@ def _pairs(frame: FrameLike, names: Sequence[str] | None) -> Iterable[tuple[str,
 
 def _array(values: ArrayLike) -> Any:
     if isinstance(values, np.ma.MaskedArray):
-        return np.ma.filled(values.astype(object), None)
+        return np.where(np.ma.getmaskarray(values), None, values.data)
     if isinstance(values, np.ndarray):
         return values
     if hasattr(values, "to_numpy"):
