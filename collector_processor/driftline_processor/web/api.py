@@ -46,6 +46,7 @@ def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
             "version": model.key.version,
             "environment": model.key.environment,
             "window": window,
+            "timezone": model.timezone,
             "windows": [render.to_json(evaluation) for evaluation in chosen],
         }
     )

@@ -43,14 +43,14 @@ def create_app(
     view: View,
     submit_outcomes: outcomes.SubmitOutcomes,
     health: Health,
-    addresses: pages.Addresses = pages.DEFAULT_ADDRESSES,
     clock: Callable[[], int] = time.time_ns,
+    addresses: pages.Addresses = pages.DEFAULT_ADDRESSES,
 ) -> Starlette:
     """Build the application over what there is to see.
 
     ``view``: read on every request, in a thread. ``submit_outcomes``: see :func:`outcomes.routes`. ``health``: its
-    reasons are what ``/readyz`` answers. ``addresses``: of the OTLP receivers, for the page that says how to start.
-    ``clock``: unix nanoseconds.
+    reasons are what ``/readyz`` answers. ``clock``: unix nanoseconds. ``addresses``: of the OTLP receivers, for the
+    page that says how to start.
     """
 
     def home(request: Request) -> Response:

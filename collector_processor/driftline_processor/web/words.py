@@ -36,6 +36,8 @@ STATE_WORDS: dict[State, str] = {
 
 METRIC_WORDS: dict[str, str] = {
     "log_loss": "log loss",
+    "log_loss_constant": "log loss of a constant",
+    "mean_score": "predicted rate",
     "roc_auc": "ROC AUC",
     "f1": "F1",
     "brier": "Brier score",
@@ -139,6 +141,15 @@ def ago(then: int, now: int) -> str:
     return f"{seconds // 86_400:.0f} days ago"
 
 
+def seen(received: int, last: int, now: int, timezone: str = "UTC") -> str:
+    """Say when the newest row arrived, and of when it is where that is another day.
+
+    >>> seen(5 * 10**9, 4 * 10**9, 10 * 10**9), seen(86400 * 10**11, 0, 86400 * 10**11)
+    ('5 s ago', 'now, of 1970-01-01 00:00')
+    """
+    return ago(received, now) + (f", of {moment(last, timezone)}" if abs(received - last) > 86_400 * 10**9 else "")
+
+
 def moment(time: int, timezone: str = "UTC") -> str:
     """Write unix nanoseconds as minutes of a time zone's clock.
 
@@ -181,6 +192,18 @@ def span(window: Window, timezone: str = "UTC") -> str:
         if window.end - window.start <= 86_400 * 10**9
         else f"{day} – {moment(window.end, timezone)}"
     )
+
+
+def when(window: Window, timezone: str = "UTC") -> str:
+    """Name a window in at most 13 characters.
+
+    >>> when(Window("1h", 1372636800 * 10**9, 1372640400 * 10**9)), when(Window("1w", 1372636800 * 10**9, 0))
+    ('1 Jul 00:00', '1 Jul 2013')
+    """
+    start = _local(window.start, timezone)
+    if window.name.endswith("mo"):
+        return f"{start:%b %Y}"
+    return f"{start.day} {start:%b %Y}" if window.name.endswith(("d", "w")) else f"{start.day} {start:%b %H:%M}"
 
 
 def tick(window: Window, timezone: str = "UTC") -> str:
@@ -246,8 +269,8 @@ def state_word(state: State) -> str:
 def metric_word(name: str) -> str:
     """Say a metric's or method's name in words.
 
-    >>> metric_word("log_loss"), metric_word("predicted_rate")
-    ('log loss', 'predicted rate')
+    >>> metric_word("log_loss"), metric_word("actual_rate")
+    ('log loss', 'actual rate')
     """
     return METRIC_WORDS.get(name, short(name.replace("_", " ")))
 
@@ -261,7 +284,7 @@ def metric_names(metrics: dict[str, Metric]) -> list[str]:
 def direction(metric: str) -> str:
     """Say which way is good. Whether a difference means anything is not said: intervals have to come first.
 
-    >>> direction("log_loss"), direction("roc_auc"), direction("predicted_rate")
+    >>> direction("log_loss"), direction("roc_auc"), direction("mean_score")
     ('lower is better', 'higher is better', '')
     """
     if metric in LOWER_IS_BETTER:

@@ -1,0 +1,277 @@
+"""``driftline top``: what the pages show, live in a terminal, from the ``/api`` of any running processor."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import httpx
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from .core.evaluation import Window
+from .web import words
+
+EVERY = 2.0
+"""Seconds between two looks."""
+
+Fetch = Callable[[], Any]
+
+LARGE_PSI = 0.25
+"""From here on the size of a drift is called large."""
+
+_METRICS = {
+    "log_loss": "log loss",
+    "roc_auc": "AUC",
+    "accuracy": "accuracy",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R²",
+}
+
+
+def run(url: str = "http://127.0.0.1:8780", console: Console | None = None) -> int:
+    """Show the models of the processor at ``url`` until q or Ctrl-C; once when the output is no terminal.
+
+    Returns the exit code: 0, or 1 with a sentence on stderr when nothing answers there.
+    """
+    console = console or Console()
+    address = url if "://" in url else f"http://{url}"
+    with httpx.Client(base_url=address.rstrip("/"), timeout=5) as client:
+
+        def fetch() -> Any:
+            return client.get("/api/v1/models").raise_for_status().json()
+
+        try:
+            first = fetch()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            print(_unreachable(address, error), file=sys.stderr)
+            return 1
+        if not console.is_terminal:
+            console.print(_screen(first, address, console.width))
+            return 0
+        with contextlib.suppress(KeyboardInterrupt):
+            _watch(console, fetch, first, address)
+    return 0
+
+
+def models_table(document: Mapping[str, Any], width: int = 160, now: int | None = None) -> Table:
+    """Return a row per model from the JSON of ``/api/v1/models``.
+
+    ``PSI`` is the score's. ``width``: characters there are. 80 hold what matters; from 115 on there are the last arrival, the window and the
+    constant's log loss too, from 160 on the traffic and three metrics. ``now``: unix nanoseconds.
+    """
+    now = time.time_ns() if now is None else now
+    more, all_of_it = width >= 115, width >= 160
+    titles = ["model", "traffic", "rows", "last", "window", "drifted", "PSI", "said → was", "performance", "known"]
+    left_out = ([] if more else ["last", "window"]) + ([] if all_of_it else ["traffic"])
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for title in titles:
+        if title not in left_out:
+            left = title in ("model", "traffic", "last", "window", "performance")
+            table.add_column(title, justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
+    for model in document["models"]:
+        name, shown = _window(model)
+        measured = {} if shown is None else shown["performance"]
+        label = " ".join(words.short(model[part], 40) for part in ("model", "version", "environment") if model[part])
+        drifted, score, rates, known = _columns(shown, measured)
+        cells = {
+            "model": Text(words.short(label, 30 if more else 16)),
+            "traffic": Text(_sparkline(model["windows"].get(name, {}).get("rows", [])), "cyan"),
+            "rows": Text(words.compact(model["rows"])),
+            "last": Text(words.ago(_nanoseconds(model["received"]), now)),
+            "window": Text(_named(shown, name, model["timezone"], words.when)),
+            "drifted": drifted,
+            "PSI": score,
+            "said → was": rates,
+            "performance": _performance(measured, 3 if all_of_it else 1, constants=more),
+            "known": known,
+        }
+        table.add_row(*(cell for title, cell in cells.items() if title not in left_out))
+    return table
+
+
+def windows_table(document: Mapping[str, Any]) -> Table:
+    """Return a row per window from the JSON of ``/api/v1/models/{name}/evaluations``.
+
+    The rate that was predicted stands beside the one that came true, and the log loss beside that of a constant that
+    always says the baseline's rate: a model above it is worse than none. ``known``: the share of outcomes known.
+    """
+    windows = document["windows"]
+    measured = [window["performance"]["realized"] for window in windows]
+    metrics = [name for name in _METRICS if any(_value(found, name) is not None for found in measured)]
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("window", no_wrap=True)
+    for title in ("rows", "known", "drifted", "score PSI", "said → was"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name in metrics:
+        constant = any(_value(found, f"{name}_constant") is not None for found in measured)
+        table.add_column(_METRICS[name] + (" (constant)" if constant else ""), justify="right", no_wrap=True)
+    for window, found in zip(windows, measured, strict=True):
+        label = _named(window, document.get("window", ""), document.get("timezone", "UTC"))
+        drifted, score, rates, coverage = _columns(_brief(window), found)
+        values = [_metric(found, name) for name in metrics]
+        table.add_row(Text(label), words.count(window["rows"]), coverage, drifted, score, rates, *values)
+    return table
+
+
+def _columns(window: Mapping[str, Any] | None, measured: Mapping[str, Any]) -> tuple[Text, Text, Text, Text]:
+    """The cells that both tables share: drifted features, score PSI, rates, coverage."""
+    unknown = Text(words.UNKNOWN, "dim")
+    if window is None:
+        return unknown, unknown, unknown, unknown
+    psi, coverage = window["drift"]["score_psi"], window["outcomes"]["coverage"]
+    said, was = _value(measured, "mean_score"), _value(measured, "actual_rate")
+    return (
+        _drifted(window),
+        unknown if psi is None else Text(words.number(psi), "bold red" if psi >= LARGE_PSI else ""),
+        unknown if said is None or was is None else Text(f"{said * 100:.3g} → {was * 100:.3g} %"),
+        Text(words.percent(coverage)) if coverage else unknown,
+    )
+
+
+def _metric(measured: Mapping[str, Any], name: str, constants: bool = True) -> Text:
+    """A metric, red when a constant does better, which stands behind it in brackets."""
+    value, constant = _value(measured, name), _value(measured, f"{name}_constant")
+    if value is None:
+        return Text(words.UNKNOWN, "dim")
+    if constant is None:
+        return Text(words.number(value))
+    worse = "bold red" if value > constant else ""
+    return Text.assemble((words.number(value), worse), (f" ({words.number(constant)})" if constants else "", "dim"))
+
+
+def _performance(measured: Mapping[str, Any], most: int, constants: bool) -> Text:
+    known = [name for name in _METRICS if _value(measured, name) is not None][:most]
+    if not known:
+        return Text(words.UNKNOWN, "dim")
+    return Text(", ").join(Text(f"{_METRICS[name]} ").append_text(_metric(measured, name, constants)) for name in known)
+
+
+def _brief(window: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``/api/v1/models`` says of a window, from what ``…/evaluations`` says of it."""
+    states = [feature["state"] for feature in window["drift"]["features"].values()]
+    score = window["drift"]["score"] or {}
+    drifted = states.count("drift")
+    return {
+        "state": "drift" if drifted else "ok" if "ok" in states else next(iter(states), "no_baseline"),
+        "drift": {
+            "drifted": drifted,
+            "compared": drifted + states.count("ok"),
+            "score_psi": score.get("methods", {}).get("psi", {}).get("value"),
+        },
+        "outcomes": window["outcomes"],
+    }
+
+
+def _window(model: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
+    """The longest window with a closed one, else the newest open one: the page's choice."""
+    names = list(model["windows"])
+    for kind in ("closed", "open"):
+        found = [(name, model["windows"][name][kind]) for name in names if model["windows"][name][kind]]
+        if found:
+            pick = max if kind == "closed" else min
+            return pick(found, key=lambda it: _nanoseconds(it[1]["end"]) - _nanoseconds(it[1]["start"]))
+    return next(iter(names), ""), None
+
+
+def _value(measured: Mapping[str, Any], name: str) -> float | None:
+    metric = measured.get(name)
+    return None if metric is None or metric["value"] is None else float(metric["value"])
+
+
+def _drifted(window: Mapping[str, Any]) -> Text:
+    drifted, compared = window["drift"]["drifted"], window["drift"]["compared"]
+    if not compared:
+        return Text({"too_few_rows": "too few", "blind": "unsure"}.get(window["state"], words.UNKNOWN), "dim")
+    return Text(f"{drifted}/{compared}", "bold red" if drifted else "green")
+
+
+def _named(
+    window: Mapping[str, Any] | None, name: str, timezone: str, style: Callable[[Window, str], str] = words.span
+) -> str:
+    if window is None or not window.get("start"):
+        return words.UNKNOWN if window is None else "all rows"
+    label = style(Window(name, _nanoseconds(window["start"]), _nanoseconds(window["end"])), timezone)
+    return label if window["closed"] else f"{label} (open)"
+
+
+def _nanoseconds(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).timestamp()) * 10**9
+
+
+def _sparkline(rows: Sequence[float]) -> str:
+    most = max(rows, default=0)
+    return "".join("▁▂▃▄▅▆▇█"[min(int(8 * value / most), 7)] if most else "▁" for value in rows[-12:])
+
+
+def _screen(document: Mapping[str, Any], url: str, width: int, note: str = "") -> Group:
+    known = document["models"]
+    title = Text.assemble(("driftline top", "bold"), f"  {url}  ", (f"{len(known)} models", "dim"), (note, "bold red"))
+    if not known:
+        return Group(title, Text(f"\nNo model has been seen yet; {url} says how to send the first prediction."))
+    hints = [
+        Text.assemble((words.short(model["model"], 40), "bold"), ": ", words.short(hint, 300))
+        for model in known
+        for hint in model["hints"]
+    ]
+    return Group(title, Text(), models_table(document, width), Text(), *hints)
+
+
+def _watch(console: Console, fetch: Fetch, document: Any, url: str) -> None:
+    """Redraw every two seconds; a processor that goes away is said to be away, and looked for again."""
+    with (
+        _keys() as pressed,
+        Live(_screen(document, url, console.width), console=console, screen=True, auto_refresh=False) as live,
+    ):
+        while not pressed(EVERY):
+            try:
+                document, note = fetch(), ""
+            except (httpx.HTTPError, ValueError):
+                note = "  connection lost; looking again"
+            live.update(_screen(document, url, console.width, note), refresh=True)
+
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
+@contextlib.contextmanager
+def _keys() -> Iterator[Callable[[float], bool]]:
+    """Yield a function that waits so many seconds, and says whether q was pressed meanwhile."""
+    try:
+        import termios
+        import tty
+
+        before = termios.tcgetattr(sys.stdin)
+    except (ImportError, OSError, ValueError):  # no terminal to read from, or Windows: Ctrl-C it is
+        yield _sleep
+        return
+    tty.setcbreak(sys.stdin)
+
+    def pressed(seconds: float) -> bool:
+        ready, _, _ = select.select([sys.stdin], [], [], seconds)
+        return bool(ready) and sys.stdin.read(1) in ("q", "Q", "")
+
+    try:
+        yield pressed
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def _unreachable(url: str, error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        return (
+            f"driftline top: {url} answers {error.response.status_code}, so it is no Driftline; name the pages' address"
+        )
+    if isinstance(error, ValueError) and not isinstance(error, httpx.InvalidURL):
+        return f"driftline top: {url} answers, but not as Driftline does; name the pages' address (web.endpoint)"
+    return f"driftline top: nothing answers at {url}; start 'driftline up', or name a running one: driftline top URL"
