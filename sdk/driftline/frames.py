@@ -141,7 +141,9 @@ def _pairs(frame: FrameLike, names: Sequence[str] | None) -> Iterable[tuple[str,
 
 def _array(values: ArrayLike) -> Any:
     if isinstance(values, np.ma.MaskedArray):
-        return np.where(np.ma.getmaskarray(values), None, values.data)
+        plain = values.data.astype(object)
+        plain[np.ma.getmaskarray(values)] = None
+        return plain
     if isinstance(values, np.ndarray):
         return values
     if hasattr(values, "to_numpy"):

@@ -96,8 +96,8 @@ def _nice_edges(edges: F64, was: F64) -> F64:
     total = np.cumsum(was)[:-1]
     inside = np.flatnonzero((total >= 0.01) & (total <= 0.99))
     low, high = (edges[inside[0]], edges[inside[-1]]) if len(inside) > 1 else (edges[0], edges[-1])
-    width = (high - low) / WIDTHS
-    if not np.isfinite(width) or width <= max(abs(low), abs(high)) * 1e-12:
+    width, greatest = high / WIDTHS - low / WIDTHS, max(abs(low), abs(high))
+    if greatest > 1e300 or width < 1e-300 or width <= greatest * 1e-12:  # no room for round numbers between
         return edges[:: max(1, len(edges) // WIDTHS)]
     power = 10.0 ** math.floor(math.log10(width))
     step = power * min(factor for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * power >= width * (1 - 1e-9))
@@ -110,7 +110,9 @@ def _spread(fine: F64, coarse: F64, shares: F64) -> F64:
     """Shares over coarse cells: each inner fine bin is spread evenly over its width, open bins go to the open cells."""
     total = np.cumsum(shares)
     # a little lower, so that an edge does not cut through the bin that number_bins makes around a value
-    below = np.interp(coarse - np.abs(coarse) * 2 * TOLERANCE, fine, total[:-1], left=0.0)
+    with np.errstate(over="ignore"):
+        edges = coarse - np.abs(coarse) * (2 * TOLERANCE)
+    below = np.interp(edges, fine, total[:-1], left=0.0)
     return np.diff(np.concatenate([[0.0], below, [total[-1]]]))
 
 

@@ -1,0 +1,162 @@
+"""Each drift statistic against scipy and published formulas, from the same counts."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from driftline.bins import count, number_bins
+from driftline.tables import F64, Column
+from driftline_processor.core.drift.chi2 import EXPECTED, chi2, pool
+from driftline_processor.core.drift.correction import benjamini_hochberg
+from driftline_processor.core.drift.js import js
+from driftline_processor.core.drift.ks import ks, ks_effect, ks_p_value
+from driftline_processor.core.drift.psi import deciles, psi, psi_null_mean
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import stats
+from scipy.spatial.distance import jensenshannon
+
+TWO = st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500)), min_size=2, max_size=40)
+
+
+def vectors(rows: list[tuple[int, int]]) -> tuple[F64, F64]:
+    reference, current = np.array(rows, dtype=np.float64).T
+    assume(reference.sum() > 0 and current.sum() > 0)
+    return reference, current
+
+
+def drawn(rng: np.random.Generator, rows: int, bins: int) -> F64:
+    """Counts of rows that fall into equally likely bins."""
+    return rng.multinomial(rows, np.full(bins, 1 / bins)).astype(np.float64)
+
+
+@given(TWO)
+def test_ks_over_a_bin_per_value_is_the_two_sample_statistic(rows: list[tuple[int, int]]) -> None:
+    reference, current = vectors(rows)
+    values = np.arange(len(rows))
+    expected = stats.ks_2samp(
+        np.repeat(values, reference.astype(int)), np.repeat(values, current.astype(int)), method="asymp"
+    )
+    assert ks(reference, current) == pytest.approx(expected.statistic, abs=1e-9)
+
+
+def test_ks_over_quantile_bins_is_at_most_the_share_of_a_bin_smaller() -> None:
+    rng = np.random.default_rng(11)
+    reference, current = rng.normal(size=20_000), rng.normal(0.3, 1.2, size=5_000)
+    bins = number_bins(reference)
+    was = count(bins, Column(numbers=reference))[: bins.size]
+    now = count(bins, Column(numbers=current))[: bins.size]
+    exact = stats.ks_2samp(reference, current, method="asymp").statistic
+    binned = ks(was, now)
+    slack = float(np.maximum(was / was.sum(), now / now.sum()).max())
+    assert exact - slack <= binned <= exact + 1e-12
+    assert binned == pytest.approx(exact, abs=0.005)
+
+
+@pytest.mark.parametrize(("distance", "n", "m"), [(0.05, 1e5, 1e3), (0.3, 50, 60), (0.0, 10, 10), (1.0, 1e6, 1e6)])
+def test_ks_p_value_is_the_kolmogorov_limit(distance: float, n: float, m: float) -> None:
+    expected = stats.kstwobign.sf(math.sqrt(n * m / (n + m)) * distance)
+    assert ks_p_value(distance, n, m) == pytest.approx(expected, rel=1e-9, abs=1e-300)
+
+
+def test_ks_effect_is_nothing_on_average_without_drift() -> None:
+    rng = np.random.default_rng(5)
+    n, m = 1_000, 10_000
+    squares = [ks(drawn(rng, m, 5_000), drawn(rng, n, 5_000)) ** 2 for _ in range(1_000)]
+    expected = math.pi**2 / 12 * (1 / n + 1 / m)
+    assert np.mean(squares) == pytest.approx(expected, rel=0.06)
+    assert ks_effect(math.sqrt(expected), m, n) == 0
+    assert ks_effect(0.3, 1e9, 1e9) == pytest.approx(0.3, abs=1e-6)
+
+
+@given(TWO)
+def test_chi2_is_the_contingency_test_of_scipy(rows: list[tuple[int, int]]) -> None:
+    reference, current = vectors(rows)
+    filled = reference + current > 0
+    assume(np.count_nonzero(filled) >= 2)
+    expected = stats.chi2_contingency(np.vstack([reference[filled], current[filled]]), correction=False)
+    statistic, p = chi2(reference, current)
+    assert statistic == pytest.approx(expected.statistic, rel=1e-9, abs=1e-9)
+    assert p == pytest.approx(expected.pvalue, rel=1e-9, abs=1e-12)
+
+
+def test_chi2_of_one_category_is_no_evidence() -> None:
+    assert chi2(np.array([10.0, 0.0]), np.array([7.0, 0.0])) == (0.0, 1.0)
+
+
+@given(TWO)
+def test_pooled_cells_expect_enough_and_lose_no_row(rows: list[tuple[int, int]]) -> None:
+    reference, current = vectors(rows)
+    cells = pool(reference, current)
+    was, now = np.bincount(cells, reference), np.bincount(cells, current)
+    assert was.sum() == reference.sum()
+    assert now.sum() == current.sum()
+    expected = (was + now) * min(was.sum(), now.sum()) / (was.sum() + now.sum())
+    if len(expected) > 1:
+        assert (expected >= EXPECTED - 1e-9).all()
+
+
+def test_only_rare_bins_are_pooled() -> None:
+    reference, current = np.array([1000.0, 500, 3, 2, 0]), np.array([100.0, 60, 0, 0, 40])
+    assert pool(reference, current).tolist() == [1, 2, 0, 0, 0]
+
+
+@given(TWO)
+def test_psi_is_the_sum_over_shares_with_half_a_row_added(rows: list[tuple[int, int]]) -> None:
+    reference, current = vectors(rows)
+    expected = 0.0
+    filled = [(was + 0.5, now + 0.5) for was, now in rows if was + now > 0]
+    total_was, total_now = sum(was for was, _ in filled), sum(now for _, now in filled)
+    for was, now in filled:
+        p, q = was / total_was, now / total_now
+        expected += (q - p) * math.log(q / p)
+    assert psi(reference, current) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_psi_without_drift_is_its_null_mean_on_average() -> None:
+    rng = np.random.default_rng(9)
+    pairs = [(drawn(rng, 20_000, 10), drawn(rng, 500, 10)) for _ in range(2_000)]
+    assert np.mean([psi(*pair) for pair in pairs]) == pytest.approx(psi_null_mean(*pairs[0]), rel=0.03)
+    assert psi_null_mean(*pairs[0]) == pytest.approx(9 * (1 / 500 + 1 / 20_000))
+
+
+@pytest.mark.parametrize(
+    ("reference", "coarse"),
+    [
+        ([1.0] * 10, list(range(10))),
+        ([5.0, 0.0, 5.0], [2, 5, 7]),
+        ([0.0, 1.0, 0.0], [0, 5, 9]),
+        ([10.0], [5]),
+    ],
+)
+def test_coarse_bins_are_the_deciles_of_the_reference(reference: list[float], coarse: list[int]) -> None:
+    assert deciles(np.array(reference)).tolist() == coarse
+
+
+def test_continuous_features_have_ten_coarse_bins_of_a_tenth_each() -> None:
+    values = np.random.default_rng(2).normal(size=10_000)
+    bins = number_bins(values)
+    was = count(bins, Column(numbers=values))[: bins.size]
+    assert np.bincount(deciles(was), was) == pytest.approx(np.full(10, 1_000), abs=20)
+
+
+@given(TWO)
+def test_js_is_the_distance_of_scipy_to_base_two(rows: list[tuple[int, int]]) -> None:
+    reference, current = vectors(rows)
+    # scipy takes the root of what is a rounding error below zero for equal shares
+    with np.errstate(invalid="ignore"):
+        expected = np.nan_to_num(jensenshannon(reference, current, base=2))
+    assert js(reference, current) == pytest.approx(expected, abs=1e-7)
+    assert js(reference, current) ** 2 == pytest.approx(expected**2, abs=1e-9)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
+def test_corrected_p_values_are_those_of_scipy(p: list[float]) -> None:
+    values = np.array(p)
+    assert benjamini_hochberg(values) == pytest.approx(stats.false_discovery_control(values), abs=1e-12)
+
+
+def test_no_features_need_no_correction() -> None:
+    assert len(benjamini_hochberg(np.empty(0))) == 0
