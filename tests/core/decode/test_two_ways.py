@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.columns import strings
+from driftline.columns import Value, encode, strings, texts
 from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables import Column, OutcomeTable, PredictionTable
@@ -228,6 +228,31 @@ def _varint(number: int) -> bytes:
         result.append(number & 0x7F | 0x80)
         number >>= 7
     return bytes([*result, number])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 2**32))
+def test_mutated_batches_are_malformed_or_decoded(seed: int) -> None:
+    columns: dict[str, Value] = {
+        a.ML_PREDICTION_TIME: np.array([NOW, NOW + 1]),
+        a.ML_PREDICTION_ID: texts(["a", "é"]),
+        a.ML_PREDICTION_SCORES: np.array([[0.1, 0.9], [0.2, 0.8]]),
+        a.ML_PREDICTION_CLASS: Column(np.array([1.0, np.nan]), np.array([-1, 0], np.int32), ("x",)),
+        FEATURE + "a": np.array([1.5, np.inf]),
+        "trace_id": np.zeros(2, "V16"),
+    }
+    things = {a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_COUNT: 2, a.ML_PREDICTION_COLUMNS: encode(columns)}
+    body = bytearray(logs([record(events.ML_PREDICTION_BATCH, things)]))
+    rng = random.Random(seed)
+    for _ in range(rng.randint(1, 4)):
+        body[rng.randrange(len(body))] = rng.randrange(256)
+
+    try:
+        decoded = decode_logs(bytes(body), NOW)
+    except Malformed:
+        return
+    for table in decoded.predictions:
+        assert predictions_of(table)["keyed"]
 
 
 @settings(max_examples=300, deadline=None)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
 from driftline.tables import OutcomeTable, PredictionTable
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -58,10 +59,11 @@ def decode_traces(body: bytes, now: int) -> Decoded:
         raise Malformed(f"not an ExportTraceServiceRequest: {error}") from None
     decoded = Decoded()
     if rows.MARK in body:
-        spans = rows.spans(request, body)
-        decoded.predictions, decoded.ignored = predictions.from_spans(spans, now, decoded.rejected)
+        with np.errstate(invalid="ignore"):  # a signalling NaN of a sender is a NaN
+            spans = rows.spans(request, body)
+            decoded.predictions, decoded.ignored = predictions.from_spans(spans, now, decoded.rejected)
         decoded.batches = [""] * len(decoded.predictions)
-    decoded.rejected = +decoded.rejected
+        decoded.rejected = +decoded.rejected
     return decoded
 
 
@@ -72,9 +74,14 @@ def decode_logs(body: bytes, now: int) -> Decoded:
     except DecodeError as error:
         raise Malformed(f"not an ExportLogsServiceRequest: {error}") from None
     decoded = Decoded()
-    if rows.MARK not in body:
-        return decoded
-    found = rows.records(request, body)
+    if rows.MARK in body:
+        with np.errstate(invalid="ignore"):  # a signalling NaN of a sender is a NaN
+            _read(rows.records(request, body), now, decoded)
+        decoded.rejected = +decoded.rejected
+    return decoded
+
+
+def _read(found: rows.Records, now: int, decoded: Decoded) -> None:
     for record, environment in found.batches:
         table = columnar.from_record(record, environment, now, decoded.rejected)
         if table is not None:
@@ -91,5 +98,3 @@ def decode_logs(body: bytes, now: int) -> Decoded:
             decoded.baselines.append(record.body.string_value)
         else:
             decoded.rejected["baseline_not_text"] += 1
-    decoded.rejected = +decoded.rejected
-    return decoded

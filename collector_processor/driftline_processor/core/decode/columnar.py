@@ -112,16 +112,16 @@ class _Columns:
 
     def add(self, name: str, data: bytes) -> None:
         """Decode one column, or count why it cannot be."""
+        reader = _READERS.get(name)
         try:
-            value = decode(data, self.n)
-            if name in _READERS:
-                self.known[name] = _READERS[name](value)
+            if reader is not None:
+                self.known[name] = reader(decode(data, self.n))
                 return
             is_feature, own = _place(name) if len(name) < 2 * MAX_TEXT else _place.__wrapped__(name)
             if own:
                 if len(self.features) + len(self.slices) >= MAX_COLUMNS:
                     raise ColumnError("too_many_features")
-                (self.features if is_feature else self.slices)[own] = _column(value)
+                (self.features if is_feature else self.slices)[own] = _column(decode(data, self.n))
         except ColumnError as error:
             self.rejected[error.reason] += 1
 
