@@ -39,7 +39,14 @@ class Baselines:
     def __init__(self, connection: Connection, configured: Mapping[str, Baseline]) -> None:
         """Read what was sent and learned; ``configured``: model → the baseline its configuration names."""
         self._configured = configured
-        self._by_digest = {baseline.digest: baseline for baseline in configured.values()}
+        self.load(connection)
+        for baseline in configured.values():
+            if not number(connection, "SELECT count(*) FROM baselines WHERE digest = ?", baseline.digest):
+                self._store(connection, baseline, "config", ModelKey(baseline.model, baseline.version), 0)
+
+    def load(self, connection: Connection) -> None:
+        """Read the baselines again: a transaction failed, and what memory knows may not be in the store."""
+        self._by_digest = {baseline.digest: baseline for baseline in self._configured.values()}
         self._sent: dict[str, list[tuple[str, str]]] = {}
         self._provisional: dict[ModelKey, str] = {}
         self._learning: dict[int, int] = {}
@@ -54,8 +61,6 @@ class Baselines:
             connection, f"SELECT series, sum(rows)::BIGINT AS rows FROM ({parts}) GROUP BY series"
         ).to_pylist():
             self._learning[row["series"]] = row["rows"]
-        for baseline in configured.values():
-            self._store(connection, baseline, "config", ModelKey(baseline.model, baseline.version), 0)
 
     def in_force(self, key: ModelKey) -> InForce | None:
         """Return the baseline a series is compared with now; None while it is learning."""
@@ -128,8 +133,6 @@ class Baselines:
             "received": received,
             "json": baseline.to_json(),
         }
-        if source == "config":
-            connection.execute("DELETE FROM baselines WHERE source = 'config' AND digest = ?", [baseline.digest])
         insert(connection, "baselines", pa.Table.from_pylist([row]))
 
 

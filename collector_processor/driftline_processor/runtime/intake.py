@@ -65,8 +65,9 @@ class Intake:
         clock: Callable[[], int],
     ) -> None:
         self._connection = store.connect()
-        self._models, self._configured = models, configured
         self._touched, self._counters, self._clock = touched, counters, clock
+        self.series = SeriesRegister(self._connection, models)
+        self.baselines = Baselines(self._connection, configured)
         self._load()
 
     def _load(self) -> None:
@@ -74,8 +75,6 @@ class Intake:
         connection, now = self._connection, self._clock()
         self._requests = Seen(connection, "requests", REQUESTS_KEPT, now)
         self._batches = Seen(connection, "batches", BATCHES_KEPT, now)
-        self.series = SeriesRegister(connection, self._models)
-        self.baselines = Baselines(connection, self._configured)
         self.watermarks: Watermarks = read_watermarks(connection)
         self.totals = read_totals(connection)
         self._prediction_seq = _last(connection, "predictions")
@@ -98,10 +97,11 @@ class Intake:
                     self._take_predictions(concatenate_predictions(tables), work)
                 self._write(work)
         except BaseException:
+            self.series.load(self._connection)
+            self.baselines.load(self._connection)
             self._load()
             raise
-        for series, panes in work.touched:
-            self._touched.touch(series, panes)
+        self._touched.touch(work.touched, predictions=self._prediction_seq)
         for reason, rows in (+work.unused).items():
             self._counters.add(m.DRIFTLINE_REJECTED_ROWS, rows, {a.DRIFTLINE_REASON: reason})
         self._counters.add(m.DRIFTLINE_RECEIVED_ROWS, work.kept)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from driftline.pane import DURATION_BOUNDS
@@ -13,23 +15,33 @@ from .panes import DECIDED
 from .store import Connection, read
 
 
+class Reached(NamedTuple):
+    """The last sequence numbers of predictions and joined rows whose panes somebody was told of."""
+
+    predictions: int
+    joined: int
+
+
 class Touched:
     """Which panes of which series have changed since somebody last asked."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._panes: dict[int, set[int]] = {}
+        self._reached = Reached(0, 0)
 
-    def touch(self, series: int, panes: I64) -> None:
-        """Note panes by their start; ``panes``: int64, unix nanoseconds."""
+    def touch(self, panes: Iterable[tuple[int, I64]], predictions: int = 0, joined: int = 0) -> None:
+        """Note panes of series by their start (unix nanoseconds), and how far the tables have come with them."""
         with self._lock:
-            self._panes.setdefault(series, set()).update(panes.tolist())
+            for series, starts in panes:
+                self._panes.setdefault(series, set()).update(starts.tolist())
+            self._reached = Reached(max(predictions, self._reached.predictions), max(joined, self._reached.joined))
 
-    def take(self) -> dict[int, set[int]]:
-        """Return series → panes, and begin anew."""
+    def take(self) -> tuple[dict[int, set[int]], Reached]:
+        """Return series → panes and how far they reach, and begin anew."""
         with self._lock:
             taken, self._panes = self._panes, {}
-            return taken
+            return taken, self._reached
 
 
 @dataclass(slots=True)

@@ -73,7 +73,7 @@ class PaneChanges:
         self._value.append(sums[row, index])
 
     def write(self, connection: Connection) -> None:
-        """Append what was gathered, inside the caller's transaction."""
+        """Append what was gathered and begin anew, inside the caller's transaction."""
         if not self._value:
             return
         table = {
@@ -86,6 +86,8 @@ class PaneChanges:
             "value": np.concatenate(self._value),
         }
         insert(connection, "panes", pa.table(table))
+        for gathered in (self._series, self._fold, self._pane, self._part, self._index, self._value):
+            gathered.clear()
 
 
 def read_window(

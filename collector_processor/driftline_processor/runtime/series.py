@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
-import pyarrow as pa
 from driftline.classes import seen_classes
 from driftline.tables import ModelKey, PredictionTable, Task
 
 from .config import Model
-from .store import Connection, insert, read
+from .store import Connection, read
 
 MOST_CLASSES = 1_000
 """Classes that nobody declared are learned as they are seen, up to this many."""
@@ -19,35 +20,47 @@ MOST_CLASSES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One model, version and environment. ``declared``: somebody named the classes; else they are learned."""
+    """One model, version and environment.
+
+    ``task``: what it predicts, as far as it is known; ``declared``: somebody named the classes, else they are learned;
+    ``sent``: what its sender said last.
+    """
 
     number: int
     key: ModelKey
     task: Task
     declared: bool = False
+    sent: Task = field(default_factory=Task)
 
 
 class SeriesRegister:
-    """All series, in memory and in the store. One thread adds; any thread reads."""
+    """All series, in memory and in the store. Any thread may use it.
+
+    In the store a change is appended, and the newest row of a series counts: no two threads ever replace the same one.
+    """
 
     def __init__(self, connection: Connection, models: Mapping[str, Model]) -> None:
         """Read the series; ``models``: the configuration, whose word is last."""
         self._models = models
-        self._by_key: dict[ModelKey, Series] = {}
-        self._changed: dict[int, Series] = {}
-        for row in read(connection, "SELECT * FROM series ORDER BY series").to_pylist():
+        self._lock = threading.Lock()
+        self.load(connection)
+
+    def load(self, connection: Connection) -> None:
+        """Read the series again: a transaction failed, and what memory knows may not be in the store."""
+        newest = "SELECT * FROM series QUALIFY row_number() OVER (PARTITION BY series ORDER BY change DESC) = 1"
+        by_key: dict[ModelKey, Series] = {}
+        change = 0
+        for row in read(connection, newest).to_pylist():
             said = json.loads(row["task"])
-            declared = bool(said.pop("declared"))
             key = ModelKey(row["model"], row["version"], row["environment"])
-            task = Task(**{**said, "classes": tuple(said["classes"])})
-            self._by_key[key] = Series(row["series"], key, task, declared)
+            task, sent = _task(said["task"]), _task(said["sent"])
+            by_key[key] = Series(row["series"], key, task, said["declared"], sent)
+            change = max(change, row["change"])
+        self._by_key, self._change = by_key, change
+        self._changed: list[Series] = []
 
     def __iter__(self) -> Iterator[Series]:
         return iter(list(self._by_key.values()))
-
-    def get(self, key: ModelKey) -> Series | None:
-        """Return the series of a key, None before its first row."""
-        return self._by_key.get(key)
 
     def by_number(self) -> dict[int, Series]:
         """Return all series by their number."""
@@ -60,46 +73,53 @@ class SeriesRegister:
     def of(self, table: PredictionTable, baseline: Task | None) -> Series:
         """Return the series of a table, made or brought up to date with what the table says of its task.
 
-        ``baseline``: the task of the baseline in force, which knows the classes where the sender does not say.
+        ``baseline``: the task of the baseline in force, which knows the classes where the sender does not say. The
+        caller writes the changes with :meth:`write`.
         """
-        known = self._by_key.get(table.key)
-        before = known.task if known else Task()
-        task, declared = resolve(
-            self.settings(table.key.model), table, baseline, before, bool(known and known.declared)
-        )
-        if known is None:
-            known = Series(len(self._by_key) + 1, table.key, task, declared)
-        elif (task, declared) == (known.task, known.declared):
-            return known
-        return self._keep(replace(known, task=task, declared=declared))
-
-    def learn(self, series: Series, classes: tuple[str, ...]) -> Series:
-        """Add classes that outcomes showed to a series whose classes nobody declared."""
-        return self._keep(replace(series, task=_with_classes(series.task, classes)))
+        with self._lock:
+            known = self._by_key.get(table.key)
+            settings = self.settings(table.key.model)
+            if known is None:
+                task, declared = resolve(settings, table, baseline, Task(), False)
+                series = Series(len(self._by_key) + 1, table.key, task, declared, table.task)
+            else:
+                task, declared = resolve(settings, table, baseline, known.task, known.declared)
+                series = replace(known, task=task, declared=declared, sent=table.task)
+                if series == known:
+                    return known
+            self._by_key[table.key] = series
+            self._changed.append(series)
+            return series
 
     def write(self, connection: Connection) -> None:
-        """Store what changed, inside the caller's transaction."""
-        if not self._changed:
-            return
-        rows = [
-            {
-                "series": series.number,
-                "environment": series.key.environment,
-                "model": series.key.model,
-                "version": series.key.version,
-                "task": json.dumps({**asdict(series.task), "declared": series.declared}),
-            }
-            for series in self._changed.values()
-        ]
-        changed = list(self._changed)
-        connection.execute("DELETE FROM series WHERE series IN (SELECT unnest(?))", [changed])
-        insert(connection, "series", pa.Table.from_pylist(rows))
-        self._changed.clear()
+        """Store what :meth:`of` changed, inside the caller's transaction."""
+        with self._lock:
+            changed, self._changed = self._changed, []
+            self._append(connection, changed)
 
-    def _keep(self, series: Series) -> Series:
-        self._by_key[series.key] = series
-        self._changed[series.number] = series
-        return series
+    def learn(self, connection: Connection, series: Series, classes: tuple[str, ...]) -> Series:
+        """Add classes that outcomes showed to a series whose classes nobody declared, and store them."""
+        with self._lock:
+            current = self._by_key[series.key]
+            learned = replace(current, task=_with_classes(current.task, classes))
+            if learned != current:
+                self._by_key[series.key] = learned
+                self._append(connection, [learned])
+            return learned
+
+    def _append(self, connection: Connection, changed: list[Series]) -> None:
+        rows = []
+        for series in changed:
+            self._change += 1
+            said = json.dumps({"task": asdict(series.task), "declared": series.declared, "sent": asdict(series.sent)})
+            key = series.key
+            rows.append((series.number, self._change, key.environment, key.model, key.version, said))
+        if rows:
+            connection.executemany("INSERT INTO series VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+def _task(said: dict[str, Any]) -> Task:
+    return Task(**{**said, "classes": tuple(said["classes"])})
 
 
 def resolve(

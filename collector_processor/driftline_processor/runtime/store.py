@@ -26,7 +26,9 @@ SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name VARCHAR, value BIGINT);
 CREATE TABLE IF NOT EXISTS series (
-    series INTEGER, environment VARCHAR, model VARCHAR, version VARCHAR, task VARCHAR);
+    series INTEGER, change BIGINT, environment VARCHAR, model VARCHAR, version VARCHAR, task VARCHAR);
+CREATE VIEW IF NOT EXISTS models AS SELECT series, any_value(environment) AS environment, any_value(model) AS model,
+    any_value(version) AS version FROM series GROUP BY series;
 CREATE TABLE IF NOT EXISTS predictions (
     seq BIGINT, series INTEGER, id VARCHAR, time BIGINT, score DOUBLE, scores DOUBLE[], predicted VARCHAR,
     weight DOUBLE, trace_id BLOB, span_id BLOB, received BIGINT);

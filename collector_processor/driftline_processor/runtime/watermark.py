@@ -69,7 +69,7 @@ def read_watermarks(connection: Connection) -> Watermarks:
         " FROM watermarks GROUP BY environment, model",
     )
     newest = (
-        "SELECT time FROM predictions JOIN series USING (series) WHERE environment = ? AND model = ?"
+        "SELECT time FROM predictions JOIN models USING (series) WHERE environment = ? AND model = ?"
         " ORDER BY seq DESC LIMIT ?"
     )
     watermarks: Watermarks = {}

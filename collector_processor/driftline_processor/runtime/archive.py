@@ -1,0 +1,63 @@
+"""An Evaluation as text and back, so that what was believed, and when, outlives the process."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from driftline.tables import ModelKey
+
+from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, TargetDrift, Window
+
+
+def to_text(evaluation: Evaluation) -> str:
+    """Write an evaluation as JSON that :func:`from_text` reads back whole; equal evaluations are equal texts."""
+    return json.dumps(asdict(evaluation), default=_plain, separators=(",", ":"))
+
+
+def from_text(text: str) -> Evaluation:
+    """Read what :func:`to_text` wrote."""
+    said = json.loads(text)
+    return Evaluation(
+        key=ModelKey(**said["key"]),
+        window=Window(**said["window"]),
+        rows=said["rows"],
+        closed=said["closed"],
+        features={name: _target(target) for name, target in said["features"].items()},
+        score=_target_or_none(said["score"]),
+        predicted=_target_or_none(said["predicted"]),
+        share=said["share"],
+        realized={name: Metric(**metric) for name, metric in said["realized"].items()},
+        reference={name: Metric(**metric) for name, metric in said["reference"].items()},
+        outcome_rows=said["outcome_rows"],
+        coverage=said["coverage"],
+        missing_features=tuple(said["missing_features"]),
+        new_features=tuple(said["new_features"]),
+    )
+
+
+def _target(said: dict[str, Any]) -> TargetDrift:
+    return TargetDrift(
+        **{
+            **said,
+            "methods": {name: MethodValue(**method) for name, method in said["methods"].items()},
+            "cells": tuple(said["cells"]),
+            "was": None if said["was"] is None else np.array(said["was"], dtype=np.float64),
+            "now": None if said["now"] is None else np.array(said["now"], dtype=np.float64),
+        }
+    )
+
+
+def _target_or_none(said: dict[str, Any] | None) -> TargetDrift | None:
+    return None if said is None else _target(said)
+
+
+def _plain(value: object) -> object:
+    """Numpy values as JSON ones."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in an evaluation")

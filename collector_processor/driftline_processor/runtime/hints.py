@@ -1,0 +1,95 @@
+"""What is missing, and what to do about it: one full sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from driftline_processor.core.evaluation import Evaluation
+
+from .baselines import NEEDED, InForce
+from .config import Model
+from .series import Series
+
+_FEW = 5
+
+
+def hints(
+    series: Series,
+    settings: Model,
+    in_force: InForce | None,
+    learned: int,
+    outcomes: int,
+    pending: int,
+    newest: Evaluation | None,
+) -> tuple[str, ...]:
+    """Say what a model lacks.
+
+    ``learned``: rows kept for its baseline; ``outcomes``: rows joined, ``pending``: outcomes that wait for their
+    prediction; ``newest``: the evaluation of its last window.
+    """
+    found = [*_baseline(series, in_force, learned), *_task(series, settings), *_features(in_force, newest)]
+    return (*found, *_outcomes(series, outcomes, pending))
+
+
+def _baseline(series: Series, in_force: InForce | None, learned: int) -> Iterator[str]:
+    model, version = series.key.model, series.key.version
+    name_one = f"name one in driftline.yaml: models.{model}.baseline"
+    of = f"{model} {version}".rstrip()
+    if in_force is None:
+        yield f"{of} has no baseline: learning {learned:,} of {NEEDED:,} rows for a provisional one; {name_one}."
+    elif in_force.source == "provisional":
+        rows = in_force.baseline.pane.rows
+        yield f"{of} is compared with its own first {rows:,} rows; if you have rows known to be right, {name_one}."
+    elif in_force.baseline.version != version:
+        yield (
+            f"Version {version or '(none)'} has no baseline of its own; it is compared with that of version "
+            f"{in_force.baseline.version or '(none)'}."
+        )
+
+
+def _task(series: Series, settings: Model) -> Iterator[str]:
+    task, model = series.task, series.key.model
+    if task.kind == "binary" and not task.positive_class:
+        yield (
+            f"Which class of {model} is the positive one is not known, so its scores cannot be judged; "
+            f"set models.{model}.positive_class to one of {', '.join(task.classes)}."
+        )
+    if settings.positive_class and series.sent.positive_class not in ("", settings.positive_class):
+        yield (
+            f"{model} sends positive class {series.sent.positive_class}, driftline.yaml says {settings.positive_class} "
+            f"and wins: scores are read as the probability of {settings.positive_class}."
+        )
+    if settings.classes and series.sent.classes and set(settings.classes) != set(series.sent.classes):
+        yield (
+            f"{model} sends the classes {_names(series.sent.classes)}, driftline.yaml says {_names(settings.classes)}; "
+            f"make models.{model}.classes agree with the model."
+        )
+
+
+def _features(in_force: InForce | None, newest: Evaluation | None) -> Iterator[str]:
+    if in_force is None or newest is None or not (newest.missing_features or newest.new_features):
+        return
+    expected = len(in_force.baseline.bins.features)
+    arrive = expected - len(newest.missing_features) + len(newest.new_features)
+    said = f"{expected} baseline features, {arrive} arrive"
+    if newest.missing_features:
+        said += f"; missing: {_names(newest.missing_features)}"
+    if newest.new_features:
+        said += f"; new: {_names(newest.new_features)}"
+    yield said + "."
+
+
+def _outcomes(series: Series, outcomes: int, pending: int) -> Iterator[str]:
+    model = series.key.model
+    if pending:
+        noun = "outcome waits" if pending == 1 else "outcomes wait"
+        yield (
+            f"{pending:,} {noun} for a prediction of {model} with the same id: check that both use the same id and the "
+            "same deployment.environment.name."
+        )
+    elif not outcomes:
+        yield f"No outcomes yet: send {model}.outcome(id, actual) or POST /v1/outcomes."
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")

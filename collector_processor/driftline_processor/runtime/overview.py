@@ -1,0 +1,80 @@
+"""The read side of the state: everything it shows is in memory, so no reader ever waits for the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline.semconv import metrics as m
+
+from .baselines import NEEDED, InForce
+from .evaluate import Evaluator
+from .health import Counters, Labels
+from .hints import hints
+from .intake import Intake
+from .join import Join
+from .news import Totals
+from .series import Series
+from .upkeep import Upkeep
+from .view import BaselineView, ModelView
+from .watermark import Watermark
+
+
+class Overview:
+    """Implements :class:`.view.View` over the parts of the state."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        join: Join,
+        evaluator: Evaluator,
+        upkeep: Upkeep,
+        counters: Counters,
+        clock: Callable[[], int],
+    ) -> None:
+        self._intake, self._join, self._evaluator, self._upkeep = intake, join, evaluator, upkeep
+        self._counters, self._clock = counters, clock
+
+    def models(self) -> list[ModelView]:
+        """All models, busiest first."""
+        models = [self._model(series) for series in self._intake.series]
+        return sorted(models, key=lambda model: model.rows, reverse=True)
+
+    def counters(self) -> dict[tuple[str, Labels], float]:
+        """The counters of the process, and how many outcomes wait for their prediction."""
+        pending = sum(self._join.pending.values())
+        return {**self._counters.snapshot(), (m.DRIFTLINE_OUTCOMES_PENDING, ()): float(pending)}
+
+    def _model(self, series: Series) -> ModelView:
+        key, settings = series.key, self._intake.series.settings(series.key.model)
+        totals = self._intake.totals.get(series.number, Totals())
+        in_force, learned = self._intake.baselines.in_force(key), self._intake.baselines.learned(series.number)
+        history = self._evaluator.history(series.number)
+        windows = {name: list(history.get(name, {}).values()) for name in settings.windows}
+        latest = [evaluations[-1] for evaluations in windows.values() if evaluations]
+        newest = max(latest, key=lambda evaluation: evaluation.window.end, default=None)
+        outcomes, pending = self._join.joined[series.number], self._join.pending.get(key.model, 0)
+        watermark = self._intake.watermarks.get((key.environment, key.model), Watermark())
+        return ModelView(
+            key=key,
+            task=series.task,
+            rows=totals.rows - self._upkeep.expired[series.number],
+            first=totals.first,
+            last=totals.last,
+            received=totals.received,
+            by_class=totals.by_class,
+            duration=totals.duration,
+            outcomes=outcomes,
+            pending=pending,
+            baseline=_baseline(in_force, learned),
+            watermark=watermark.at(self._clock()),
+            timezone=settings.timezone,
+            windows=windows,
+            hints=hints(series, settings, in_force, learned, outcomes, pending, newest),
+        )
+
+
+def _baseline(in_force: InForce | None, learned: int) -> BaselineView | None:
+    if in_force is None:
+        return BaselineView("provisional", "", 0, (), learned, NEEDED) if learned else None
+    baseline = in_force.baseline
+    return BaselineView(in_force.source, baseline.digest, baseline.pane.rows, tuple(baseline.bins.features))

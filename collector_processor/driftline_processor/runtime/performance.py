@@ -1,0 +1,103 @@
+"""What outcomes add to the panes of their predictions, and how a pane is made anew when one is corrected.
+
+A first outcome is added. A correction cannot be subtracted (floats do not subtract cleanly), so the panes it concerns
+are recomputed from the joined rows; which is possible as long as all of those are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pyarrow as pa
+from driftline.fold import fold_outcomes
+from driftline.pane import Pane
+from driftline.tables import I64, Column
+
+from driftline_processor.core.window import PANE
+
+from .panes import PaneChanges, performance_fold
+from .rows import actual_of, integers_of, labels_of, numbers_of, scores_of
+from .series import Series
+from .store import Connection, number, read
+
+_KEPT = "SELECT {} FROM joined WHERE series = ? AND time >= ? AND time < ?"
+
+
+def add_outcomes(changes: PaneChanges, series: Series, rows: pa.Table) -> I64:
+    """Add joined rows of one series to the panes of their predictions; return the starts of those panes.
+
+    ``rows``: the columns of the table ``joined``.
+    """
+    if not rows.num_rows:
+        return np.empty(0, dtype=np.int64)
+    rows = rows.sort_by("time")
+    time = integers_of(rows, "time")
+    starts = time - time % PANE
+    edges = np.flatnonzero(np.diff(starts, prepend=starts[0] - 1))
+    task = series.task
+    scores, predicted, actual = scores_of(rows, len(task.classes)), labels_of(rows, "predicted"), actual_of(rows)
+    weight = numbers_of(rows, "weight")
+    panes: list[Pane] = []
+    for first, last in zip(edges, [*edges[1:], len(rows)], strict=True):
+        some = slice(first, last)
+        panes.append(
+            fold_outcomes(
+                task,
+                None if scores is None else scores[some],
+                None if task.kind == "regression" else _slice(predicted, some),
+                _slice(actual, some),
+                weight[some],
+            )
+        )
+    changes.add(series.number, performance_fold(task), starts[edges], panes)
+    return starts[edges]
+
+
+def recompute(
+    connection: Connection, changes: PaneChanges, series: Series, stretches: Sequence[tuple[int, int]]
+) -> I64:
+    """Make the performance parts within ``[start, end)`` anew from the joined rows; return the starts of their panes.
+
+    ``stretches``: disjoint, whole stored panes, see :func:`stored_stretches`. Inside the caller's transaction.
+    """
+    panes = [np.array([start for start, _ in stretches], dtype=np.int64)]
+    for start, end in stretches:
+        connection.execute(
+            "DELETE FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND fold LIKE 'task:%'",
+            [series.number, start, end],
+        )
+        rows = read(connection, _KEPT.format("*"), series.number, start, end)
+        panes.append(add_outcomes(changes, series, rows))
+    return np.unique(np.concatenate(panes))
+
+
+def stored_stretches(connection: Connection, series: int, panes: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the stored panes around these as disjoint stretches: five minutes each, or what they rolled up to."""
+    stored = read(
+        connection,
+        "SELECT w.start, coalesce(min(p.pane), w.start) AS first, coalesce(max(p.pane + p.span), w.start + ?) AS last"
+        " FROM wanted w LEFT JOIN panes p ON p.series = ? AND p.pane <= w.start AND p.pane + p.span > w.start"
+        " GROUP BY w.start ORDER BY first, last DESC",
+        PANE,
+        series,
+        wanted=pa.table({"start": pa.array(sorted(panes), pa.int64())}),
+    )
+    stretches: list[tuple[int, int]] = []
+    for row in stored.to_pylist():
+        if not stretches or row["first"] >= stretches[-1][1]:
+            stretches.append((row["first"], row["last"]))
+    return stretches
+
+
+def all_kept(connection: Connection, series: int, stretch: tuple[int, int]) -> bool:
+    """Say whether every row whose outcome was added to a stretch is still kept, so that it can be made anew."""
+    added = "SELECT sum(value) FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND part = 'outcomes' AND idx = 0"
+    kept = number(connection, _KEPT.format("count(*)"), series, *stretch) or 0
+    return kept >= (number(connection, added, series, *stretch) or 0)
+
+
+def _slice(column: Column, some: slice) -> Column:
+    numbers = None if column.numbers is None else column.numbers[some]
+    codes = None if column.codes is None else column.codes[some]
+    return Column(numbers, codes, column.labels)

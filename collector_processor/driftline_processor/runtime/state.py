@@ -1,0 +1,159 @@
+"""The state as one object: open it, submit to it, read its view, close it.
+
+    state = State(config)
+    state.start()
+    state.submit("logs", body).result()
+    state.view.models()
+    state.stop()
+
+Two threads: the way in (:mod:`.ingest`), and the keeper here, which joins every second, evaluates what was touched
+every two, and tidies up every ten minutes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+import pyarrow as pa
+from driftline.baseline import Baseline
+from driftline.tables import OutcomeTable
+
+from .config import Config, Model
+from .evaluate import Evaluator
+from .health import Counters
+from .ingest import Ingest
+from .intake import Intake, Request
+from .join import Join
+from .news import Touched
+from .overview import Overview
+from .series import Series
+from .signals import Receipt, Signal
+from .store import Store
+from .upkeep import Upkeep
+from .view import View
+
+_log = logging.getLogger(__name__)
+
+JOIN_EVERY, EVALUATE_EVERY, TIDY_EVERY = 1.0, 2.0, 600.0
+"""Seconds. A step that takes long is followed by a rest of ten times as long, so the way in keeps its processor."""
+
+
+class State:
+    """Everything that is known, in one directory."""
+
+    def __init__(
+        self,
+        config: Config,
+        counters: Counters | None = None,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Open the state, as it was left.
+
+        ``clock``: the wall clock in unix nanoseconds. Raises StorageError when the file cannot be opened, ValueError or
+        OSError when a configured baseline cannot be read.
+        """
+        baselines = configured_baselines(config.models)
+        counters = counters or Counters()
+        self._clock = clock
+        self._store = Store(Path(config.storage.directory))
+        touched = Touched()
+        self._intake = Intake(self._store, config.models, baselines, touched, counters, clock)
+        self._connection = self._store.connect()
+        series = self._intake.series
+        self._join = Join(self._connection, series, touched, counters)
+        self._evaluator = Evaluator(self._connection, series, self._intake.baselines, touched, self._watermark, clock)
+        self._upkeep = Upkeep(self._connection, series, self._watermark, config.storage.retention, counters, clock)
+        self._ingest = Ingest(self._intake, clock)
+        self.view: View = Overview(self._intake, self._join, self._evaluator, self._upkeep, counters, clock)
+        self._keeping = threading.Lock()
+        self._stopping = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="driftline-keeper", daemon=True)
+
+    def start(self) -> None:
+        """Start both threads."""
+        self._ingest.start()
+        self._keeper.start()
+
+    def stop(self) -> None:
+        """Write what waits, join and evaluate it, and close the file."""
+        self._ingest.stop()
+        self._stopping.set()
+        if self._keeper.ident is not None:
+            self._keeper.join()
+        self.settle()
+        self._connection.close()
+        self._store.close()
+
+    def submit(self, signal: Signal, body: bytes) -> Future[Receipt]:
+        """Take in an OTLP request, see :meth:`.ingest.Ingest.submit`."""
+        return self._ingest.submit(signal, body)
+
+    def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
+        """Take in outcomes, see :meth:`.ingest.Ingest.submit_outcomes`."""
+        return self._ingest.submit_outcomes(tables, digest)
+
+    def offer(self, request: Request) -> Future[Receipt]:
+        """Take in rows that are tables already."""
+        return self._ingest.offer(request, 0)
+
+    def on_joined(self, listener: Callable[[pa.Table], None]) -> None:
+        """Call ``listener`` with the rows of each join."""
+        self._join.listen(listener)
+
+    def join_now(self) -> None:
+        """Join everything that has been acknowledged."""
+        with self._keeping:
+            while self._join.step():
+                pass
+            self._join.refold()
+
+    def evaluate_now(self) -> None:
+        """Evaluate everything that was touched."""
+        with self._keeping:
+            while self._evaluator.step():
+                pass
+
+    def tidy_now(self) -> None:
+        """Expire, roll up and forget what is old enough."""
+        with self._keeping:
+            self._upkeep.step()
+
+    def settle(self) -> None:
+        """Join and evaluate everything that has been acknowledged."""
+        self.join_now()
+        self.evaluate_now()
+
+    def _watermark(self, series: Series) -> int:
+        found = self._intake.watermarks.get((series.key.environment, series.key.model))
+        return 0 if found is None else found.at(self._clock())
+
+    def _keep(self) -> None:
+        """Do each step when it is due, until the state is stopped; a step that fails is tried again."""
+        steps = ((self._upkeep.step, TIDY_EVERY), (self._join_step, JOIN_EVERY), (self._evaluator.step, EVALUATE_EVERY))
+        due = [0.0 for _ in steps]
+        while not self._stopping.is_set():
+            for position, (step, every) in enumerate(steps):
+                began = time.monotonic()
+                if began < due[position]:
+                    continue
+                try:
+                    with self._keeping:
+                        step()
+                except Exception:
+                    _log.exception("the keeper could not do its work; it will try again")
+                took = time.monotonic() - began
+                due[position] = began + max(every, 10 * took)
+            self._stopping.wait(max(0.0, min(due) - time.monotonic()))
+
+    def _join_step(self) -> None:
+        self._join.step()
+
+
+def configured_baselines(models: Mapping[str, Model]) -> dict[str, Baseline]:
+    """Load the baselines that the configuration names. Raises ValueError or OSError that say which key, and why."""
+    return {name: Baseline.load(model.baseline) for name, model in models.items() if model.baseline is not None}

@@ -1,0 +1,67 @@
+"""What keeps the file small: rows expire, old panes roll up, digests and watermarks are forgotten."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+
+from .health import Counters
+from .panes import roll_up
+from .seen import BATCHES_KEPT, REQUESTS_KEPT
+from .series import Series, SeriesRegister
+from .store import Connection, number, read, transaction
+from .watermark import forget_old_watermarks
+
+
+class Upkeep:
+    """Tidies the store. One thread uses it; any may read ``expired``: rows of each series deleted since the start."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        series: SeriesRegister,
+        watermark: Callable[[Series], int],
+        retention: timedelta,
+        counters: Counters,
+        clock: Callable[[], int],
+    ) -> None:
+        self._connection, self._series, self._watermark = connection, series, watermark
+        self._retention = int(retention.total_seconds()) * 10**9
+        self._counters, self._clock = counters, clock
+        self.expired: Counter[int] = Counter()
+
+    def step(self) -> None:
+        """Do all of it, one transaction each, so that the join and the evaluation never wait for long."""
+        self._expire()
+        now = self._clock()
+        with transaction(self._connection):
+            self._connection.execute("DELETE FROM requests WHERE received < ?", [now - REQUESTS_KEPT])
+            self._connection.execute("DELETE FROM batches WHERE received < ?", [now - BATCHES_KEPT])
+            forget_old_watermarks(self._connection)
+        for series in self._series:
+            timezone = self._series.settings(series.key.model).timezone
+            with transaction(self._connection):
+                roll_up(self._connection, series.number, self._watermark(series), timezone)
+
+    def _expire(self) -> None:
+        """Delete predictions and outcomes that arrived longer ago than the retention; their sums stay in the panes."""
+        oldest = self._clock() - self._retention
+        last = number(self._connection, "SELECT max(seq) FROM predictions WHERE received < ?", oldest)
+        lapsed = number(self._connection, "SELECT count(*) FROM waiting WHERE received < ?", oldest)
+        with transaction(self._connection):
+            gone = read(
+                self._connection,
+                "SELECT series, count(*) AS rows FROM predictions WHERE seq <= ? GROUP BY series",
+                last or 0,
+            ).to_pylist()
+            self._connection.execute("DELETE FROM predictions WHERE seq <= ?", [last or 0])
+            self._connection.execute("DELETE FROM joined WHERE prediction <= ?", [last or 0])
+            self._connection.execute("DELETE FROM outcomes WHERE received < ?", [oldest])
+            self._connection.execute("DELETE FROM waiting WHERE received < ?", [oldest])
+        self.expired.update({row["series"]: row["rows"] for row in gone})
+        if lapsed:
+            self._counters.add(m.DRIFTLINE_REJECTED_ROWS, lapsed, {a.DRIFTLINE_REASON: "expired"})
