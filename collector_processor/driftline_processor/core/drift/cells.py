@@ -98,7 +98,7 @@ def _nice_edges(edges: F64, was: F64) -> F64:
     low, high = (edges[inside[0]], edges[inside[-1]]) if len(inside) > 1 else (edges[0], edges[-1])
     width, greatest = high / WIDTHS - low / WIDTHS, max(abs(low), abs(high))
     if greatest > 1e300 or width < 1e-300 or width <= greatest * 1e-12:  # no room for round numbers between
-        return edges[:: max(1, len(edges) // WIDTHS)]
+        return edges[:: -(-len(edges) // WIDTHS)]
     power = 10.0 ** math.floor(math.log10(width))
     step = power * min(factor for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * power >= width * (1 - 1e-9))
     nice: F64 = np.arange(math.floor(low / step), math.ceil(high / step) + 1) * step
@@ -110,9 +110,13 @@ def _spread(fine: F64, coarse: F64, shares: F64) -> F64:
     """Shares over coarse cells: each inner fine bin is spread evenly over its width, open bins go to the open cells."""
     total = np.cumsum(shares)
     # a little lower, so that an edge does not cut through the bin that number_bins makes around a value
-    with np.errstate(over="ignore"):
-        edges = coarse - np.abs(coarse) * (2 * TOLERANCE)
-    below = np.interp(edges, fine, total[:-1], left=0.0)
+    edges = coarse - np.minimum(np.abs(coarse), 1e300) * (2 * TOLERANCE)
+    at = np.searchsorted(fine, edges, side="right") - 1
+    low, high = fine[at], np.append(fine[1:], np.inf)[at]
+    # by quarters, because differences of the largest floats overflow; the smallest have none
+    width = high / 4 - low / 4
+    part = np.divide(edges / 4 - low / 4, width, out=np.zeros(len(at)), where=width > 0)
+    below = np.where(at < 0, 0.0, total[at] + np.where(at < len(fine) - 1, part * shares[at + 1], 0.0))
     return np.diff(np.concatenate([[0.0], below, [total[-1]]]))
 
 
