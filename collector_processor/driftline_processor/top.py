@@ -65,11 +65,11 @@ def run(url: str = "http://127.0.0.1:8780", console: Console | None = None) -> i
 def models_table(document: Mapping[str, Any], width: int = 160, now: int | None = None) -> Table:
     """Return a row per model from the JSON of ``/api/v1/models``.
 
-    ``PSI`` is the score's. ``width``: characters there are. 80 hold what matters; from 115 on there are the last arrival, the window and the
-    constant's log loss too, from 160 on the traffic and three metrics. ``now``: unix nanoseconds.
+    ``PSI`` is the score's. ``width``: characters there are. 80 hold what matters; from 120 on there are the last
+    arrival, the window and the constant's log loss too, from 160 on the traffic and three metrics. ``now``: unix ns.
     """
     now = time.time_ns() if now is None else now
-    more, all_of_it = width >= 115, width >= 160
+    more, all_of_it = width >= 120, width >= 160
     titles = ["model", "traffic", "rows", "last", "window", "drifted", "PSI", "said → was", "performance", "known"]
     left_out = ([] if more else ["last", "window"]) + ([] if all_of_it else ["traffic"])
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
@@ -87,7 +87,7 @@ def models_table(document: Mapping[str, Any], width: int = 160, now: int | None 
             "traffic": Text(_sparkline(model["windows"].get(name, {}).get("rows", [])), "cyan"),
             "rows": Text(words.compact(model["rows"])),
             "last": Text(words.ago(_nanoseconds(model["received"]), now)),
-            "window": Text(_named(shown, name, model["timezone"], words.when)),
+            "window": Text(_named(shown, name, model["timezone"])),
             "drifted": drifted,
             "PSI": score,
             "said → was": rates,
@@ -107,13 +107,15 @@ def windows_table(document: Mapping[str, Any]) -> Table:
     windows = document["windows"]
     measured = [window["performance"]["realized"] for window in windows]
     metrics = [name for name in _METRICS if any(_value(found, name) is not None for found in measured)]
+    if "log_loss" in metrics:
+        metrics = [name for name in metrics if name != "accuracy"]  # it follows the base rate; 80 columns are few
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("window", no_wrap=True)
-    for title in ("rows", "known", "drifted", "score PSI", "said → was"):
+    for title in ("rows", "known", "drifted", "PSI", "said → was"):
         table.add_column(title, justify="right", no_wrap=True)
     for name in metrics:
         constant = any(_value(found, f"{name}_constant") is not None for found in measured)
-        table.add_column(_METRICS[name] + (" (constant)" if constant else ""), justify="right", no_wrap=True)
+        table.add_column(_METRICS[name] + ("\n(constant)" if constant else ""), justify="right", no_wrap=True)
     for window, found in zip(windows, measured, strict=True):
         label = _named(window, document.get("window", ""), document.get("timezone", "UTC"))
         drifted, score, rates, coverage = _columns(_brief(window), found)
@@ -131,7 +133,7 @@ def _columns(window: Mapping[str, Any] | None, measured: Mapping[str, Any]) -> t
     said, was = _value(measured, "mean_score"), _value(measured, "actual_rate")
     return (
         _drifted(window),
-        unknown if psi is None else Text(words.number(psi), "bold red" if psi >= LARGE_PSI else ""),
+        unknown if psi is None else Text(_short(psi), "bold red" if psi >= LARGE_PSI else ""),
         unknown if said is None or was is None else Text(f"{said * 100:.3g} → {was * 100:.3g} %"),
         Text(words.percent(coverage)) if coverage else unknown,
     )
@@ -143,9 +145,9 @@ def _metric(measured: Mapping[str, Any], name: str, constants: bool = True) -> T
     if value is None:
         return Text(words.UNKNOWN, "dim")
     if constant is None:
-        return Text(words.number(value))
+        return Text(_short(value))
     worse = "bold red" if value > constant else ""
-    return Text.assemble((words.number(value), worse), (f" ({words.number(constant)})" if constants else "", "dim"))
+    return Text.assemble((_short(value), worse), (f" ({_short(constant)})" if constants else "", "dim"))
 
 
 def _performance(measured: Mapping[str, Any], most: int, constants: bool) -> Text:
@@ -194,17 +196,19 @@ def _drifted(window: Mapping[str, Any]) -> Text:
     return Text(f"{drifted}/{compared}", "bold red" if drifted else "green")
 
 
-def _named(
-    window: Mapping[str, Any] | None, name: str, timezone: str, style: Callable[[Window, str], str] = words.span
-) -> str:
+def _named(window: Mapping[str, Any] | None, name: str, timezone: str) -> str:
     if window is None or not window.get("start"):
         return words.UNKNOWN if window is None else "all rows"
-    label = style(Window(name, _nanoseconds(window["start"]), _nanoseconds(window["end"])), timezone)
+    label = words.when(Window(name, _nanoseconds(window["start"]), _nanoseconds(window["end"])), timezone)
     return label if window["closed"] else f"{label} (open)"
 
 
 def _nanoseconds(moment: str) -> int:
     return int(datetime.fromisoformat(moment).timestamp()) * 10**9
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 10 else words.number(value)
 
 
 def _sparkline(rows: Sequence[float]) -> str:

@@ -141,8 +141,11 @@ def flight_window(window: Window, rows: int, closed: bool, coverage: float | Non
     if known:
         loss = -(late * math.log(said) + (1 - late) * math.log(1 - said)) + 0.005 * rng.normal()
         realized = {
-            "accuracy": Metric(1 - late, known, "panes"),
+            "accuracy": Metric(round(1 - late, 4), known, "panes"),
             "log_loss": Metric(loss, known, "panes"),
+            "log_loss_constant": Metric(-(late * math.log(0.21) + (1 - late) * math.log(0.79)), known, "panes"),
+            "mean_score": Metric(said, known, "panes"),
+            "actual_rate": Metric(late, known, "panes"),
             "roc_auc": Metric(0.655 + 0.01 * rng.normal(), known, "panes", 5e-5),
             "brier": Metric(late * 0.6, known, "panes"),
             "precision": Metric(None if month == 5 else 0.4, known, "panes"),

@@ -83,7 +83,7 @@ def test_with_no_model_the_page_says_how_to_send_the_first_prediction(browse: Br
 
 def test_the_overview_says_of_every_model_what_is_known_and_what_is_not(browse: Browse) -> None:
     text = page(browse(many())).text
-    assert "flights winter demo traffic 57k rows, last 42 s ago drift, December 2013 2 of 9 features drift" in text
+    assert "flights winter demo traffic 57k rows, last now drift, December 2013 2 of 9 features drift" in text
     assert "outcomes for 96 % of the rows" in text
     assert "fraud v7 prod" in text
     assert "unknown: no outcome has been joined" in text
@@ -166,7 +166,7 @@ def test_an_unknown_value_is_a_gap_and_never_a_zero(browse: Browse) -> None:
     html = browse(many()).get("/models/flights?window=1mo&at=2013-08-01").text
     card = html[html.index('id="metric-precision"') :]
     card = card[: card.index("</article>")]
-    assert "<strong>–</strong>" in card
+    assert "precision</a> –</h3>" in card
     assert card.count('class="dot"') == 9  # ten months, one unknown
     assert card.count('path class="line"') == 2
     assert "precision –, outcomes for 96 % of 5,385 rows" in card

@@ -11,6 +11,7 @@ from driftline_processor.core.evaluation import Evaluation, Metric, TargetDrift
 
 from . import svg
 from .words import (
+    BESIDE,
     compact,
     compared,
     count,
@@ -81,14 +82,17 @@ def performance(
 ) -> Markup:
     """Draw one metric over windows, the baseline's value as a line across, and coverage as bars underneath.
 
+    What the metric is read against (:data:`words.BESIDE`) is a second, thinner line.
+
     The line is broken where a window is missing or its value unknown; an open window is a hollow dot.
     """
     left, right, top, bottom = 46.0, 352.0, 14.0, 118.0
     first, last = evaluations[0].window.start, evaluations[-1].window.end
     values = [_value(evaluation, metric) for evaluation in evaluations]
+    beside = [_value(evaluation, BESIDE.get(metric, "")) for evaluation in evaluations]
     known = [value for value in values if value is not None]
     expected = None if reference is None else _finite(reference.value)
-    ticks = _ticks_of([*known, *([] if expected is None else [expected])])
+    ticks = _ticks_of([value for value in (*known, *beside, expected) if value is not None])
     low, high = ticks[0], ticks[-1]
 
     def x(time: float) -> float:
@@ -103,13 +107,16 @@ def performance(
     marks.append(svg.rect(x(start), top - 8, x(end) - x(start), bottom - top + 32, "chosen"))
     if expected is not None:
         marks.append(svg.line(left, y(expected), right, y(expected), "was"))
+    marks += [svg.path(run, "line beside") for run in _runs(evaluations, beside, x, y)]
     marks += [svg.path(run, "line") for run in _runs(evaluations, values, x, y)]
     radius = 3.0 if len(evaluations) <= 40 else 2.0
-    for evaluation, value in zip(evaluations, values, strict=True):
+    for evaluation, value, other in zip(evaluations, values, beside, strict=True):
         coverage = evaluation.coverage or 0.0
         begin, width = x(evaluation.window.start), x(evaluation.window.end) - x(evaluation.window.start)
         known_share = f"outcomes for {percent(evaluation.coverage)} of {count(evaluation.rows)} rows"
         title = f"{span(evaluation.window, timezone)}: {metric_word(metric)} {number(value)}, {known_share}"
+        if other is not None:
+            title += f"; {metric_word(BESIDE[metric])} {number(other)}"
         parts = [
             svg.rect(begin + width * 0.08, bottom + 8, width * 0.84, 14, "coverage ground", title),
             svg.rect(begin + width * 0.08, bottom + 22 - 14 * coverage, width * 0.84, 14 * coverage, "coverage", title),

@@ -140,21 +140,24 @@ def rank(targets: Iterable[TargetDrift]) -> list[TargetDrift]:
 def _summary(model: ModelView) -> dict[str, Any]:
     name = _default_window(model)
     known = model.windows.get(name, [])
-    closed = [evaluation for evaluation in known if evaluation.closed]
-    measured = next((e for e in reversed(closed) if any(m.value is not None for m in e.realized.values())), None)
+    newest = next((evaluation for evaluation in reversed(known) if evaluation.closed), None)
+    measured = next((it for it in reversed(known) if it.closed and _has_performance(it)), None)
+    metrics = words.metric_names(measured.realized) if measured else []
     return {
         "model": model,
         "window": name,
         "address": address(model),
         "known": known,
-        "newest": closed[-1] if closed else None,
-        "worst": [target for target in rank(closed[-1].features.values()) if target.state == "drift"][:3]
-        if closed
-        else [],
+        "newest": newest,
+        "worst": [target for target in rank(newest.features.values() if newest else ()) if target.state == "drift"][:3],
         "open": known[-1] if known and not known[-1].closed else None,
         "measured": measured,
-        "metrics": words.metric_names(measured.realized)[:2] if measured else [],
+        "metrics": [metric for metric in metrics if words.direction(metric)][:2],
     }
+
+
+def _has_performance(evaluation: Evaluation) -> bool:
+    return any(metric.value is not None for metric in evaluation.realized.values())
 
 
 def _default_window(model: ModelView) -> str:
@@ -191,7 +194,12 @@ def _heated(shown: Sequence[Evaluation], ranked: Sequence[TargetDrift]) -> list[
 
 def _metrics(shown: Sequence[Evaluation]) -> list[str]:
     everything = {name: metric for evaluation in shown for name, metric in evaluation.realized.items()}
-    return words.metric_names(everything)
+    return [name for name in words.metric_names(everything) if not beside_another(name, everything)]
+
+
+def beside_another(name: str, metrics: Mapping[str, Any]) -> bool:
+    """Whether a metric is drawn in the chart of another one."""
+    return any(name == other and main in metrics for main, other in words.BESIDE.items())
 
 
 def _reference(chosen: Evaluation, shown: Sequence[Evaluation]) -> Mapping[str, Any]:

@@ -50,7 +50,22 @@ METRIC_WORDS: dict[str, str] = {
     "chi2": "chi-square",
 }
 
-_METRIC_ORDER = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "precision", "recall", "f1", "brier")
+BESIDE = {"log_loss": "log_loss_constant", "mean_score": "actual_rate"}
+"""Metric → what it is read against: drawn in one chart. Above a constant's log loss a model is worse than none."""
+
+_METRIC_ORDER = (
+    "log_loss",
+    "mean_score",
+    "roc_auc",
+    "accuracy",
+    "mae",
+    "rmse",
+    "r2",
+    "precision",
+    "recall",
+    "f1",
+    "brier",
+)
 
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse", "mse"})
 
@@ -289,7 +304,7 @@ def direction(metric: str) -> str:
     """
     if metric in LOWER_IS_BETTER:
         return "lower is better"
-    return "higher is better" if metric in _METRIC_ORDER else ""
+    return "higher is better" if metric in _METRIC_ORDER and metric != "mean_score" else ""
 
 
 def drifted(evaluation: Evaluation) -> int:

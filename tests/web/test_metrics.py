@@ -1,0 +1,135 @@
+"""``/metrics``, read back by the parser of prometheus_client."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from driftline.tables import ModelKey
+from driftline_processor.core.evaluation import MethodValue
+from driftline_processor.runtime.view import View
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+from .fake_view import FakeView, flights, fraud, learning, many
+
+Browse = Callable[[View], TestClient]
+Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+FLIGHTS = {"ml_model_name": "flights", "ml_model_version": "winter", "deployment_environment_name": "demo"}
+
+
+def scrape(client: TestClient) -> Series:
+    """Every series once; raises when one comes twice or the text is not Prometheus'."""
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    series: Series = {}
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in series
+            series[key] = sample.value
+    return series
+
+
+def of(series: Series, name: str, **labels: str) -> float:
+    return series[name, frozenset(labels.items())]
+
+
+def named(series: Series, name: str) -> list[dict[str, str]]:
+    return [dict(labels) for found, labels in series if found == name]
+
+
+def test_the_format_is_announced(browse: Browse) -> None:
+    headers = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}
+    answer = browse(many()).get("/metrics", headers=headers)
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "# TYPE ml_predictions_total counter\n" in answer.text
+    assert "# HELP ml_drift_value " in answer.text
+
+
+def test_predictions_are_counted_per_class(browse: Browse) -> None:
+    series = scrape(browse(many()))
+    assert of(series, "ml_predictions_total", **FLIGHTS, ml_prediction_class="1") == 965.0
+
+
+def test_durations_are_a_cumulative_histogram(browse: Browse) -> None:
+    series = scrape(browse(many()))
+    name = "ml_prediction_duration_seconds"
+    assert of(series, f"{name}_bucket", **FLIGHTS, le="0.0005") == 0
+    assert of(series, f"{name}_bucket", **FLIGHTS, le="0.0025") == 50_000
+    assert of(series, f"{name}_bucket", **FLIGHTS, le="+Inf") == 56_965
+    assert of(series, f"{name}_count", **FLIGHTS) == 56_965
+    assert of(series, f"{name}_sum", **FLIGHTS) == 120.5
+
+
+def test_drift_describes_the_newest_closed_window(browse: Browse) -> None:
+    view = many()
+    month = view.known[0].windows["1mo"][-1]
+    at = {"ml_window": "1mo", "ml_drift_target": "feature", "ml_feature_name": "temp"}
+    series = scrape(browse(view))
+    value = month.features["temp"].methods["psi"].value
+    assert of(series, "ml_drift_value", **FLIGHTS, **at, ml_drift_method="psi") == value
+    assert of(series, "ml_drift_state", **FLIGHTS, **at, state="drift") == 1
+    assert sum(labels.get("ml_feature_name") == "temp" for labels in named(series, "ml_drift_state")) == 2  # 1d and 1mo
+    score = {"ml_window": "1mo", "ml_drift_target": "score"}
+    assert month.score is not None
+    assert of(series, "ml_drift_value", **FLIGHTS, **score, ml_drift_method="ks") == month.score.methods["ks"].value
+
+
+def test_performance_comes_with_its_window_and_its_coverage(browse: Browse) -> None:
+    series = scrape(browse(many()))
+    at = {"ml_window": "1mo"}
+    assert of(series, "ml_performance_value", **FLIGHTS, **at, ml_performance_metric="accuracy") == 0.67
+    assert of(series, "ml_performance_window_end_seconds", **FLIGHTS, **at) == 1_388_534_400
+    assert of(series, "ml_outcome_coverage_ratio", **FLIGHTS, **at) == 5311 / 5533
+
+
+def test_an_unknown_value_is_an_absent_series(browse: Browse) -> None:
+    model = fraud()
+    for evaluation in model.windows["1h"]:
+        amount = evaluation.features["amount"]
+        methods = {"psi": MethodValue(math.nan), "ks": MethodValue(None), "js": MethodValue(0.5)}
+        evaluation.features["amount"] = replace(amount, methods=methods)
+    series = scrape(browse(FakeView([model])))
+    assert [labels["ml_drift_method"] for labels in named(series, "ml_drift_value")] == ["js"]
+    assert {labels["state"] for labels in named(series, "ml_drift_state")} == {"drift", "blind"}
+    for name in ("ml_performance_value", "ml_performance_window_end_seconds", "ml_outcome_coverage_ratio"):
+        assert named(series, name) == []
+
+
+def test_an_open_window_is_no_gauge(browse: Browse) -> None:
+    series = scrape(browse(FakeView([learning()])))
+    assert {name for name, _ in series} == {"ml_predictions_total"}
+
+
+def test_the_processors_own_counters_have_their_registered_names(browse: Browse) -> None:
+    series = scrape(browse(many()))
+    assert of(series, "driftline_received_rows_total", driftline_signal="logs") == 56_965
+    assert of(series, "driftline_outcomes_pending") == 12
+
+
+def test_environments_of_one_model_are_different_series(browse: Browse) -> None:
+    here, there = flights(), flights()
+    there.key = ModelKey("flights", "winter", "other")
+    series = scrape(browse(FakeView([here, there])))
+    assert {dict(labels)["deployment_environment_name"] for _, labels in series} == {"demo", "other"}
+
+
+def test_names_from_the_wire_are_escaped(browse: Browse) -> None:
+    model = flights()
+    name = 'a"b\\c\nd\u202e'
+    model.key = ModelKey(name)
+    series = scrape(browse(FakeView([model])))
+    assert {dict(labels)["ml_model_name"] for _, labels in series} == {name}
+
+
+def test_a_name_of_a_megabyte_does_not_swell_the_page(browse: Browse) -> None:
+    model = fraud()
+    model.key = ModelKey("x" * 1_000_000, "\ud800")
+    assert len(browse(FakeView([model])).get("/metrics").text) < 20_000
+
+
+def test_nothing_seen_is_an_empty_page(browse: Browse) -> None:
+    assert browse(FakeView()).get("/metrics").text == ""
