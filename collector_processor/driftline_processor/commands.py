@@ -122,7 +122,7 @@ def evaluate(
     baseline: Annotated[Path, typer.Option(metavar="FILE", help="A built baseline (.json), or rows to compare with.")],
     outcomes: Annotated[Path | None, typer.Option(metavar="FILE", help="id, actual, and perhaps time, weight.")] = None,
     window: Annotated[str, typer.Option(metavar="1d", help="Cut the rows into windows of time, in UTC.")] = "",
-    window_rows: Annotated[int | None, typer.Option(metavar="N", min=1, help="Cut the rows into windows of N.")] = None,
+    window_rows: Annotated[int | None, typer.Option(metavar="N", help="Cut the rows into windows of N.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     fail_on: Annotated[
         list[str] | None, typer.Option(metavar='"PATH OP NUMBER"', help="Exit 3 when true in any window; repeatable.")
@@ -154,7 +154,7 @@ def evaluate(
         columns = (_list(score), predicted, actual, time, id)
         meaning = (_list(classes), positive_class, threshold, _list(features))
         options = ColumnOptions(model, version, task, *columns, *meaning)
-        result = evaluate_files(data, baseline, outcomes, options, Cut(window, window_rows or 0), _say)
+        result = evaluate_files(data, baseline, outcomes, options, Cut(window, window_rows), _say)
         known = result.baseline
         conditions = [parse(text, known.bins.features, known.task.kind) for text in fail_on or ()]
         answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations)

@@ -45,13 +45,16 @@ def build_from_files(paths: Sequence[Path], options: ColumnOptions, say: Say) ->
 def _task(reads: Sequence[Rows], roles: Roles, options: ColumnOptions) -> Task:
     if not options.task:
         return Task()
+    seen = [column for read in reads for column in (read.actual, read.predicted) if column is not None]
+    if options.task == "multiclass" and not options.classes and not seen:
+        raise BadInput("--classes is missing: name the classes, in the order of the score columns")
     try:
         return resolve_task(
             options.task,
             classes=options.classes or None,
             positive_class=options.positive_class or None,
             threshold=0.5 if options.threshold is None else options.threshold,
-            seen=[column for read in reads for column in (read.actual, read.predicted) if column is not None],
+            seen=seen,
             score_columns=len(roles.score),
         )
     except ValueError as error:

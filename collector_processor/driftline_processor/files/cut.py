@@ -24,13 +24,13 @@ class Cut:
     """``window``: a length of event time ("1d"); ``rows``: a number of rows; neither makes one window of all."""
 
     window: str = ""
-    rows: int = 0
+    rows: int | None = None
 
     def check(self) -> None:
         """Raise :class:`BadInput` when the length is none, or the number of rows not positive."""
-        if self.window and self.rows:
+        if self.window and self.rows is not None:
             raise BadInput("--window and --window-rows: choose one of them")
-        if self.rows < 0:
+        if self.rows is not None and self.rows < 1:
             raise BadInput(f"--window-rows is {self.rows}; it must be at least 1")
         if self.window:
             try:
@@ -57,7 +57,7 @@ def cut_rows(reads: Sequence[Rows], cut: Cut) -> tuple[list[Window], list[I64]]:
         if time is None:
             raise BadInput(f"{reads[0].source.path}: --window {cut.window} needs a time; name it with --time COL")
         windows, group = _by_time(time, keep, cut.window)
-    elif cut.rows:
+    elif cut.rows is not None:
         windows, group = _by_rows(time, keep, cut.rows)
     else:
         windows, group = [_spanning(time, keep)], np.where(keep, np.int64(0), np.int64(-1))

@@ -31,7 +31,7 @@ from .errors import BadInput, Say, rows
 from .outcomes import join, read_outcomes
 from .roles import ColumnOptions, Roles, find_roles, id_column
 from .rows import Rows, for_task, read_rows, select, tables, take, with_time
-from .source import open_source
+from .source import check_path, open_source
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -66,6 +66,8 @@ def evaluate_files(
     be made sense of.
     """
     cut.check()
+    for path in (*data, reference, *([outcomes] if outcomes is not None else [])):
+        check_path(path)
     baseline = _baseline(reference, data[0], options, say)
     if reference.suffix != ".json" or outcomes is not None:
         options = replace(options, actual="")  # the reference rows had it; the truth of these may come later, or apart

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.frames import length
 from driftline.tables import F64, Column
@@ -18,7 +17,7 @@ from .errors import BadInput, Say, near, rows
 from .rows import Rows, take
 from .source import Source, open_source, readable
 from .times import read_times
-from .values import ids, whole_column
+from .values import ids, positions, valid_of, values_of, whole_column
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +44,20 @@ def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
         if name not in names:
             raise BadInput(f"{path}: no column '{name}'; {near(name, names)}")
     with readable(path):
-        id_texts = _one(ids(source.column("id")))
+        id_texts = ids(source.column("id"))
         actual = whole_column(source.column("actual"), kind == "regression")
         weight = _weight(source) if "weight" in names else None
         order = _order(source) if "time" in names else np.arange(source.rows)
-    usable = id_texts.is_valid().to_numpy(zero_copy_only=False) & _given(actual)
+    usable = valid_of(id_texts) & (values_of(pc.binary_length(id_texts), 0) > 0) & _given(actual)
     _name(say, path, ~usable, "without id or actual")
     if weight is not None:
         wrong = ~(np.isnan(weight) | ((weight > 0) & np.isfinite(weight)))
         _name(say, path, wrong & usable, "with a weight that is no positive number")
         usable &= ~wrong
     order = order[usable[order]]
-    codes = id_texts.take(pa.array(order)).dictionary_encode()
+    codes = id_texts.take(positions(order)).dictionary_encode()
     last = np.zeros(len(codes.dictionary), np.intp)
-    last[codes.indices.to_numpy()] = order  # of equal indices numpy keeps the last assignment
+    last[values_of(codes.indices, -1)] = order  # of equal indices numpy keeps the last assignment
     return Outcomes(str(path), codes.dictionary, take(actual, last), None if weight is None else weight[last])
 
 
@@ -72,8 +71,8 @@ def join(outcomes: Outcomes, reads: Sequence[Rows], name: str, say: Say) -> tupl
     seen = np.zeros(len(outcomes.id), np.bool_)
     for read in reads:
         with readable(read.source.path):
-            found = pc.index_in(_one(ids(read.source.column(name))), value_set=outcomes.id)
-        index = found.fill_null(-1).to_numpy().astype(np.intp, copy=False)
+            found = pc.index_in(ids(read.source.column(name)), value_set=outcomes.id)
+        index = values_of(found, -1).astype(np.intp, copy=False)
         seen[index[index >= 0]] = True
         actual = outcomes.actual
         joined.append(
@@ -118,9 +117,3 @@ def _name(say: Say, path: Path, which: NDArray[np.bool_], what: str) -> None:
     at = np.flatnonzero(which)
     if len(at):
         say(f"{path}: {rows(len(at), 'outcome')} {what} left out: the first is row {int(at[0]) + 1}")
-
-
-def _one(array: pa.Array | pa.ChunkedArray) -> Any:
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-    return array

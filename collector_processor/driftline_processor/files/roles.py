@@ -89,7 +89,9 @@ def find_roles(
     score = find("score", options.score, "--score") if task else ()
     predicted = find("predicted", _some(options.predicted), "--predicted") if task else ()
     actual = find("actual", _some(options.actual), "--actual") if task else ()
-    time = find("time", _some(options.time), "--time") or _only_time(sources, shared, reserved)
+    time = find("time", _some(options.time), "--time")
+    if not time and (time := _only_time(sources, shared, reserved)):
+        say(f"time is read from '{time[0]}', the only column of times")
     ids = find("id", _some(options.id), "--id")
     for name in options.features:
         _demand(sources, name, "--features")
@@ -97,7 +99,8 @@ def find_roles(
     others = [name for name in names if name not in taken]
     if not task and "actual" in others:
         others.remove("actual")
-        say("left out: actual; say --task binary, multiclass or regression to see performance")
+        if features is None:
+            say("left out: actual; say --task binary, multiclass or regression to see performance")
     unknown: tuple[str, ...] = ()
     if options.features:
         chosen = options.features

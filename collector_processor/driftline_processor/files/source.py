@@ -53,20 +53,25 @@ def kind_of(path: Path) -> str:
     return ""
 
 
-def open_source(path: Path, text: Collection[str], say: Say) -> Source:
-    """Open a file; ``text`` names the columns that stay text even where they look like numbers (ids).
-
-    Raises :class:`BadInput` when it is not there, not readable, empty, or of an unknown kind.
-    """
-    kind = kind_of(path)
+def check_path(path: Path) -> None:
+    """Raise :class:`BadInput` when a file is not there, empty, or of an unknown kind."""
     if not path.exists():
         raise BadInput(f"{path}: no such file")
     if not path.is_file():
         raise BadInput(f"{path}: is a directory; name its files, as in {path}/*.parquet")
-    if not kind:
+    if not kind_of(path):
         raise BadInput(f"{path}: unknown extension; rows are read from .parquet, .csv and .ndjson")
     if path.stat().st_size == 0:
         raise BadInput(f"{path}: the file is empty")
+
+
+def open_source(path: Path, text: Collection[str], say: Say) -> Source:
+    """Open a file; ``text`` names the columns that stay text even where they look like numbers (ids).
+
+    Raises :class:`BadInput` when it cannot be read or has no rows.
+    """
+    check_path(path)
+    kind = kind_of(path)
     with readable(path):
         if kind == "parquet":
             source: Source = ParquetSource(path, text)
@@ -145,7 +150,7 @@ class TableSource:
 
 
 def _no_columns(n: int) -> pa.RecordBatch:
-    return pa.RecordBatch.from_struct_array(pa.array([{}] * n, pa.struct([])))
+    return pa.RecordBatch.from_struct_array(pa.Array.from_buffers(pa.struct([]), n, [None]))
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -164,13 +169,12 @@ def _read_csv(path: Path, text: Collection[str], say: Say) -> pa.Table:
         bad.append(row)
         return "skip"
 
-    def parse(threads: bool) -> pa.Table:
-        bad.clear()
+    def parse(**options: Any) -> pa.Table:
         return pa.csv.read_csv(
             path,
-            read_options=pa.csv.ReadOptions(use_threads=threads, block_size=1 << 23),
+            read_options=pa.csv.ReadOptions(block_size=1 << 23, **options),
             parse_options=pa.csv.ParseOptions(
-                delimiter=_delimiter(path), newlines_in_values=True, invalid_row_handler=skip
+                delimiter=_delimiter(path), newlines_in_values=True, invalid_row_handler=skip if options else None
             ),
             convert_options=pa.csv.ConvertOptions(
                 column_types={name: pa.string() for name in text},
@@ -179,15 +183,26 @@ def _read_csv(path: Path, text: Collection[str], say: Say) -> pa.Table:
             ),
         )
 
-    table = parse(True)
+    try:
+        return parse()
+    except pa.ArrowInvalid:
+        table = parse(use_threads=False, encoding=_encoding(path))
     if bad:
-        table = parse(False)
-        first = bad[0]
         say(
-            f"{path}: {rows(len(bad), 'line')} left out: "
-            f"line {first.number} has {rows(first.actual_columns, 'value')}, the header {first.expected_columns}"
+            f"{path}: {rows(len(bad), 'line')} left out: line {bad[0].number} has "
+            f"{rows(bad[0].actual_columns, 'value')}, the header {bad[0].expected_columns}"
         )
     return table
+
+
+def _encoding(path: Path) -> str:
+    """UTF-8 where all of it is; else Latin-1, in which every byte is a character."""
+    with pa.input_stream(str(path), compression="detect") as stream:
+        try:
+            stream.read().decode()
+        except UnicodeDecodeError:
+            return "latin-1"
+    return "utf-8"
 
 
 def _delimiter(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +10,7 @@ import pyarrow.compute as pc
 from driftline.tables import F64, I64
 from numpy.typing import NDArray
 
-from .values import numbers
+from .values import numbers, one_array, positions, truth_of, valid_of, values_of
 
 _PER_UNIT = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
@@ -56,11 +55,11 @@ def read_times(array: pa.ChunkedArray) -> Times:
         return _whole(array.cast(pa.timestamp("ms")).cast(pa.int64()), "ms")
     if pa.types.is_integer(kind) and kind != pa.uint64():
         values = array.cast(pa.int64())
-        unit = _unit_of(numbers(_one(values)))
+        unit = _unit_of(numbers(one_array(values)))
         times = _whole(values, unit)
         return Times(times.values, times.readable, unit)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or kind == pa.uint64():
-        return _unix(numbers(_one(array)))
+        return _unix(numbers(one_array(array)))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _texts(pc.utf8_trim_whitespace(array))
     return Times(np.zeros(len(array), np.int64), np.zeros(len(array), np.bool_))
@@ -68,8 +67,7 @@ def read_times(array: pa.ChunkedArray) -> Times:
 
 def _whole(array: pa.ChunkedArray, unit: str) -> Times:
     """Whole numbers of a unit, without the detour over doubles."""
-    given = np.asarray(array.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
-    values = np.asarray((array.fill_null(0) if array.null_count else array).to_numpy(), dtype=np.int64)
+    given, values = valid_of(array), values_of(array, 0)
     factor = _PER_UNIT[unit]
     fits = (values <= _LATEST // factor) & (values >= -(_LATEST // factor))
     readable = given & fits
@@ -101,19 +99,19 @@ def _texts(array: pa.ChunkedArray) -> Times:
     for which, kind in ((iso & zoned, pa.timestamp("ns", "UTC")), (iso & ~zoned, pa.timestamp("ns"))):
         at = np.flatnonzero(which)
         if len(at):
-            read = _cast(_one(array.take(pa.array(at))), kind)
-            readable[at] = read.is_valid().to_numpy(zero_copy_only=False)
-            values[at] = read.cast(pa.int64()).fill_null(0).to_numpy()
+            read = _cast(one_array(array.take(positions(at))), kind)
+            readable[at] = valid_of(read)
+            values[at] = values_of(read.cast(pa.int64()), 0)
     at = np.flatnonzero(unix)
     if not len(at):
         return Times(values, readable)
-    read_unix = _unix(numbers(_one(array.take(pa.array(at)).cast(pa.float64()))))
+    read_unix = _unix(numbers(one_array(array.take(positions(at)).cast(pa.float64()))))
     values[at], readable[at] = read_unix.values, read_unix.readable
     return Times(values, readable, read_unix.unit)
 
 
-def _matches(array: pa.ChunkedArray, pattern: str) -> Any:
-    return pc.match_substring_regex(array, pattern).fill_null(False).to_numpy(zero_copy_only=False).astype(np.bool_)
+def _matches(array: pa.ChunkedArray, pattern: str) -> NDArray[np.bool_]:
+    return truth_of(pc.match_substring_regex(array, pattern))
 
 
 def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -125,8 +123,3 @@ def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
             return pa.nulls(1, kind)
         middle = len(array) // 2
         return pa.concat_arrays([_cast(array[:middle], kind), _cast(array[middle:], kind)])
-
-
-def _one(array: pa.ChunkedArray) -> pa.Array:
-    combined = array.combine_chunks()
-    return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)

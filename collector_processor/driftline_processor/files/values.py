@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.tables import F64, Column
+from numpy.typing import NDArray
 
 MOSTLY = 0.9
 """A text column of which at least this share is written as numbers is a number column with stray texts in it."""
@@ -17,7 +18,7 @@ _WHOLE = r"^([+-]?\d+)\.0+$"
 
 def is_comparable(kind: pa.DataType) -> bool:
     """Say whether values of this type are numbers or categories: not nested, no point in time."""
-    return _plain(kind) and not pa.types.is_temporal(_value_type(kind))
+    return _plain(kind) and not is_time(_value_type(kind))
 
 
 def is_time(kind: pa.DataType) -> bool:
@@ -33,7 +34,7 @@ def is_nested(kind: pa.DataType) -> bool:
 def column(array: pa.Array, number: bool | None = None) -> Column:
     """Turn an Arrow array of n values into a :class:`Column`.
 
-    Numbers, booleans, decimals, times (as unix seconds) become float64 with NaN for null; texts become codes.
+    Numbers, booleans, decimals, times and durations (in seconds) become float64 with NaN for null; texts become codes.
     ``number``: whether the feature is known to be one; then texts that are written as numbers are read as such, and the
     others stay texts (and count as invalid). None: decide by :data:`MOSTLY`.
 
@@ -61,7 +62,7 @@ def column(array: pa.Array, number: bool | None = None) -> Column:
 
 
 def numbers(array: pa.Array) -> F64:
-    """Return an array of numbers, booleans, decimals or times (unix seconds) as float64 (n,), NaN for null.
+    """Return numbers, booleans, decimals, times or durations (both in seconds) as float64 (n,), NaN for null.
 
     >>> numbers(pa.array([True, None])).tolist()
     [1.0, nan]
@@ -70,38 +71,88 @@ def numbers(array: pa.Array) -> F64:
     if pa.types.is_null(kind):
         return np.full(len(array), np.nan)
     if pa.types.is_temporal(kind):
-        array = _seconds(array)
-    elif not pa.types.is_float64(kind):
+        return _seconds(array)
+    if not pa.types.is_float64(kind):
         array = array.cast(pa.float64(), safe=False)
-    return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
+    return np.asarray(values_of(array, float("nan")), dtype=np.float64)
 
 
-def ids(array: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Return ids as texts, null where there is none: 17, 17.0 and "17" are one id.
+def values_of(array: pa.Array | pa.ChunkedArray, missing: float) -> Any:
+    """Return integers or doubles as numpy has them, ``missing`` in place of null; a read-only view where it can be.
+
+    Arrow's own conversions, from and to Python, import pandas where that is installed: a quarter of a second, for
+    nothing. So buffers are read here, and :func:`positions` makes the one kind of array that is sent.
+    """
+    array = one_array(array)
+    n = len(array)
+    dtype = np.dtype("float64" if pa.types.is_float64(array.type) else str(array.type))
+    buffer = array.buffers()[1]
+    if buffer is None:
+        return np.full(n, missing, dtype)
+    values = np.frombuffer(buffer, dtype, count=array.offset + n)[array.offset :]
+    return np.where(valid_of(array), values, dtype.type(missing)) if array.null_count else values
+
+
+def valid_of(array: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Return where an array has a value: bool (n,)."""
+    array = one_array(array)
+    if pa.types.is_null(array.type):
+        return np.zeros(len(array), np.bool_)
+    buffer = array.buffers()[0]
+    return np.ones(len(array), np.bool_) if buffer is None else _bits(buffer, array.offset, len(array))
+
+
+def truth_of(array: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Return an array of booleans as numpy's; null is False."""
+    array = one_array(array)
+    return _bits(array.buffers()[1], array.offset, len(array)) & valid_of(array)
+
+
+def positions(at: NDArray[np.intp]) -> pa.Array:
+    """Return positions as Arrow's ``take`` wants them."""
+    return pa.Array.from_buffers(pa.int64(), len(at), [None, pa.py_buffer(at.astype(np.int64).tobytes())])
+
+
+def _bits(buffer: pa.Buffer, offset: int, n: int) -> NDArray[np.bool_]:
+    bits = np.unpackbits(np.frombuffer(buffer, np.uint8), count=offset + n, bitorder="little")
+    return bits[offset:].astype(np.bool_)
+
+
+def one_array(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return the rows of all chunks as one array."""
+    if not isinstance(array, pa.ChunkedArray):
+        return array
+    combined = array.combine_chunks()
+    if not isinstance(combined, pa.ChunkedArray):
+        return combined
+    # no chunk at all, or more text than the offsets of one array can address
+    return pa.concat_arrays([chunk.cast(pa.large_string()) for chunk in combined.chunks] or [pa.nulls(0)])
+
+
+def ids(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return ids as texts, null or empty where there is none: 17, 17.0 and "17" are one id.
 
     >>> ids(pa.array([17.0, None, 0.5])).to_pylist()
     ['17', None, '0.5']
     """
+    array = one_array(array)
     kind = array.type
     if pa.types.is_dictionary(kind):
         return ids(array.cast(kind.value_type))
     if pa.types.is_floating(kind):
-        array = pc.if_else(pc.is_nan(array), None, array)
+        array = pc.if_else(pc.is_nan(array), pa.nulls(len(array), kind), array)
     if not pa.types.is_string(kind):
         array = array.cast(pa.string())
-    if not pa.types.is_integer(kind):
-        array = pc.replace_substring_regex(pc.utf8_trim_whitespace(array), _WHOLE, r"\1")
-    return pc.if_else(pc.equal(array, ""), None, array)
+    return (
+        array
+        if pa.types.is_integer(kind)
+        else pc.replace_substring_regex(pc.utf8_trim_whitespace(array), _WHOLE, r"\1")
+    )
 
 
 def whole_column(array: pa.ChunkedArray, number: bool | None = None) -> Column:
     """Turn a whole chunked column into one :class:`Column`."""
-    if pa.types.is_dictionary(array.type):
-        array = array.unify_dictionaries()
-    combined = array.combine_chunks()
-    if isinstance(combined, pa.ChunkedArray):  # no chunk at all, or more text than one array can hold
-        combined = combined.cast(pa.large_string()).combine_chunks() if combined.num_chunks else pa.array([])
-    return column(combined, number)
+    return column(one_array(array.unify_dictionaries() if pa.types.is_dictionary(array.type) else array), number)
 
 
 def _plain(kind: pa.DataType) -> bool:
@@ -131,8 +182,7 @@ def _codes(array: pa.Array) -> tuple[Any, tuple[str, ...]]:
         array = array.cast(pa.large_string() if pa.types.is_string_view(array.type) else pa.large_binary())
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
-    indices = array.indices
-    codes = (indices.fill_null(-1) if indices.null_count else indices).to_numpy().astype(np.int32, copy=False)
+    codes = values_of(array.indices, -1).astype(np.int32, copy=False)
     labels = array.dictionary.to_pylist()
     if None in labels:  # a dictionary may hold null as a value
         at = labels.index(None)
@@ -141,13 +191,13 @@ def _codes(array: pa.Array) -> tuple[Any, tuple[str, ...]]:
     return codes, tuple(label if isinstance(label, str) else label.decode("utf-8", "replace") for label in labels)
 
 
-def _seconds(array: pa.Array) -> pa.Array:
+def _seconds(array: pa.Array) -> F64:
     kind = array.type
-    if pa.types.is_date32(kind) or pa.types.is_date64(kind):
+    if pa.types.is_date(kind):
         array, kind = array.cast(pa.timestamp("ms")), pa.timestamp("ms")
-    per_second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
     whole = array.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
-    return pc.divide(whole.cast(pa.float64(), safe=False), per_second)
+    per_second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
+    return np.where(valid_of(whole), values_of(whole, 0) / per_second, np.nan)
 
 
 def _number(text: str) -> float:

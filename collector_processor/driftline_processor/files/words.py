@@ -103,6 +103,8 @@ def window_text(window: Window, zone: tzinfo = UTC) -> str:
     if (first.hour, first.minute, end.hour, end.minute) == (0, 0, 0, 0) and window.name:
         last = datetime.fromtimestamp(window.end / 10**9 - 1, zone)
         return f"{first:%Y-%m-%d}" if first.date() == last.date() else f"{first:%Y-%m-%d} – {last:%Y-%m-%d}"
+    if window.end - window.start < 60 * 10**9:
+        return f"{first:%Y-%m-%d %H:%M:%S}"
     until = f"{end:%H:%M}" if first.date() == end.date() else f"{end:%Y-%m-%d %H:%M}"
     return f"{first:%Y-%m-%d %H:%M} – {until}"
 

@@ -1,0 +1,71 @@
+"""`driftline baseline build`: the same baseline as from a frame, from one file or several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from driftline.baseline import Baseline
+
+from .conftest import Run
+
+
+def build(run: Run, output: Path, *data: Path) -> Baseline:
+    result = run("baseline", "build", *data, "--model", "churn", "--task", "binary", "--version", "3", "-o", output)
+    assert result.exit_code == 0, result.stderr
+    return Baseline.load(output)
+
+
+def test_it_is_the_baseline_of_the_frame(run: Run, files: Path, reference: pd.DataFrame) -> None:
+    built = build(run, files / "b.json", files / "reference.parquet")
+    frame = Baseline.from_frame(
+        reference, score="score", actual="actual", time="time", id="id", model="churn", task="binary", version="3"
+    )
+    assert built.to_json() == frame.to_json()
+
+
+def test_several_files_are_one_reference(run: Run, files: Path, reference: pd.DataFrame) -> None:
+    reference.head(1_000).to_parquet(files / "a.parquet")
+    reference.tail(3_000).to_csv(files / "b.csv", index=False)
+    whole = build(run, files / "whole.json", files / "reference.parquet")
+    parts = build(run, files / "parts.json", files / "a.parquet", files / "b.csv")
+    assert parts.bins == whole.bins
+    assert parts.pane.parts.keys() == whole.pane.parts.keys()
+    for name, sums in whole.pane.parts.items():  # the sums of losses differ in the order of their additions
+        np.testing.assert_allclose(parts.pane.parts[name], sums, rtol=1e-12, err_msg=name)
+
+
+def test_it_says_what_it_built_and_what_is_next(run: Run, files: Path) -> None:
+    output = files / "churn.baseline.json"
+    options = ("--model", "churn", "--task", "binary", "-o", output)
+    result = run("baseline", "build", files / "reference.parquet", *options)
+    assert result.stdout == (
+        f"{output}: 4 features of 4,000 rows; next: driftline evaluate DATA... --baseline {output}\n"
+    )
+
+
+def test_evaluate_takes_its_columns_from_the_baseline(run: Run, files: Path, week: pd.DataFrame) -> None:
+    names = {"score": "p_churn", "id": "order", "time": "at"}
+    for name in ("reference", "week"):
+        pd.read_parquet(files / f"{name}.parquet").rename(columns=names).to_parquet(files / f"{name}2.parquet")
+    built = run(
+        "baseline", "build", files / "reference2.parquet", "--model", "churn", "--task", "binary",
+        "--score", "p_churn", "--id", "order", "--time", "at", "-o", files / "b.json",
+    )  # fmt: skip
+    assert built.exit_code == 0, built.stderr
+    result = run(
+        "evaluate", files / "week2.parquet", "--baseline", files / "b.json", "--outcomes", files / "outcomes.csv",
+        "--window", "1w", "--fail-on", f"outcomes.rows == {len(week.head(2_400))}",
+    )  # fmt: skip
+    assert result.exit_code == 3, result.stderr
+
+
+def test_a_folder_that_is_not_there(run: Run, files: Path) -> None:
+    output = files / "none" / "b.json"
+    options = ("--model", "churn", "--task", "binary", "-o", output)
+    result = run("baseline", "build", files / "reference.parquet", *options)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"driftline: {output}: cannot be written: No such file or directory\n",
+    )

@@ -1,0 +1,115 @@
+"""`--fail-on`: exit code 3 when true in any window, silence never hides an unknown value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driftline_processor.files.conditions import check, parse
+from driftline_processor.files.errors import BadInput
+
+from .conftest import Run
+
+WINDOW: dict[str, Any] = {
+    "start": "2026-02-02T00:00:00Z",
+    "rows": 100,
+    "closed": True,
+    "drift": {
+        "share": 0.25,
+        "features": {"temp.max": {"rows": 90, "methods": {"psi": {"value": 0.2, "p_value": None}}}},
+        "score": None,
+    },
+    "performance": {"realized": {"roc_auc": {"value": 0.7}}, "estimated": None},
+    "outcomes": {"rows": 80, "coverage": 0.8},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("drift.share > 0.25", False),
+        ("drift.share >= 0.25", True),
+        ("drift.share<.3", True),
+        ("rows == 100", True),
+        ("rows != 1e2", False),
+        ("outcomes.coverage <= 0.8", True),
+        ("drift.features.temp.max.rows < 91", True),
+        ("drift.features.temp.max.methods.psi.value > 0.1", True),
+        ("drift.features.temp.max.methods.psi.p_value > 0.1", None),
+        ("drift.score.methods.ks.value > 0.1", None),
+        ("performance.realized.roc_auc.value < 0.71", True),
+        ("performance.realized.accuracy.value < 0.71", None),
+        ("performance.estimated.roc_auc.value < 0.71", None),
+        ("performance.realized.roc_auc.low < 0.71", None),
+    ],
+)
+def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
+    assert parse(text, ["temp.max", "temp"], "binary").holds(WINDOW) is holds
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("drift.share", "write PATH OP NUMBER, as in 'drift.share > 0.3'"),
+        ("> 3", "write PATH OP NUMBER, as in 'drift.share > 0.3'"),
+        ("drift.share > x", "'x' is no number"),
+        ("drift.features.tmp.rows > 1", "no feature 'tmp'; did you mean 'temp'?"),
+        ("drift.score.state == 1", "'state' is a word; compare a number, such as methods.psi.value or drift.share"),
+        ("drift.features.temp.methods.kss.value > 1", "no method 'kss'; there are psi, ks, js, chi2"),
+        ("drift.features.temp > 1", "'temp' is no value of a target; there are rows and methods.METHOD.value"),
+        ("drift.score.temp.rows > 1", "'temp.rows' is no value of a target; there are rows and methods.METHOD.value"),
+        ("performance.realized.auc.value > 1", "no metric 'auc'; did you mean 'roc_auc'?"),
+        ("performance.realized.roc_auc.mean > 1", "no 'mean' in a metric; there are value, low, high, rows"),
+    ],
+)  # fmt: skip
+def test_a_path_that_cannot_exist_is_bad_input(text: str, why: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        parse(text, ["temp"], "binary")
+    assert str(refused.value) == f"--fail-on {text!r}: {why}"
+
+
+def test_only_closed_windows_fire_and_the_unknown_is_named() -> None:
+    conditions = [parse("drift.share > 0.2", (), ""), parse("drift.score.methods.ks.value > 0", (), "")]
+    later = {**WINDOW, "start": "2026-02-03T00:00:00Z", "drift": {"share": 0.1}}
+    still_open = {**WINDOW, "closed": False}
+    said: list[str] = []
+    assert check(conditions, [later, WINDOW, still_open], said.append)
+    assert said == [
+        "--fail-on 'drift.share > 0.2': true in 1 of 2 windows, first in the one from 2026-02-02T00:00:00Z",
+        "--fail-on 'drift.score.methods.ks.value > 0': the value is unknown in 2 of 2 windows, where it never fires",
+    ]
+    said.clear()
+    assert not check(conditions[:1], [later, still_open], said.append)
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("conditions", "code"),
+    [
+        (["drift.share > 0.3"], 3),
+        (["drift.share > 0.9"], 0),
+        (["drift.share > 0.9", "drift.features.region.methods.psi.value > 0.25"], 3),
+        (["performance.realized.roc_auc.value < 2"], 0),
+        (["drift.features.nosuch.rows > 0"], 2),
+    ],
+)
+def test_the_exit_code(run: Run, files: Path, conditions: list[str], code: int) -> None:
+    options = [part for condition in conditions for part in ("--fail-on", condition)]
+    result = run(
+        "evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--task", "binary", *options
+    )
+    assert result.exit_code == code
+    assert bool(result.stdout) is (code != 2)
+
+
+def test_without_outcomes_a_performance_condition_says_that_it_cannot_tell(run: Run, files: Path) -> None:
+    result = run(
+        "evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--task", "binary",
+        "--fail-on", "performance.realized.roc_auc.value < 0.9",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "driftline: --fail-on 'performance.realized.roc_auc.value < 0.9': "
+        "the value is unknown in 1 of 1 window, where it never fires\n"
+    )

@@ -1,0 +1,105 @@
+"""Outcomes apart: joined by id, the last one holds, and what cannot be used is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from .conftest import Run
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    scores = [0.1, 0.2, 0.8, 0.9] * 30
+    pd.DataFrame({"id": range(120), "score": scores, "x": range(120)}).to_parquet("rows.parquet")
+    return tmp_path
+
+
+def evaluate(run: Run, outcomes: str, task: str = "binary", data: str = "rows.parquet") -> tuple[Any, list[str]]:
+    """Return the one window and what was said."""
+    options = ("--task", task, "--outcomes", outcomes, "--json")
+    result = run("evaluate", data, "--baseline", "rows.parquet", *options)
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)["windows"][0], result.stderr.splitlines()
+
+
+@pytest.mark.parametrize("ids", [["0", "2", "3"], ["0.0", "2.0", "3.0"], [" 0", "2 ", "3"], ['"0"', '"2"', '"3"']])
+def test_an_id_is_one_however_it_is_written(run: Run, folder: Path, ids: list[str]) -> None:
+    (folder / "o.csv").write_text("id,actual\n" + "".join(f"{i},1\n" for i in ids))
+    window, said = evaluate(run, "o.csv")
+    assert (window["outcomes"], said) == ({"rows": 3, "coverage": 3 / 120}, [])
+    assert window["performance"]["realized"]["recall"]["value"] == 2 / 3
+
+
+def test_leading_zeros_are_part_of_an_id(run: Run, folder: Path) -> None:
+    (folder / "rows.csv").write_text("id,score,x\n007,0.9,1\n7,0.1,1\n")
+    (folder / "o.csv").write_text("id,actual\n007,1\n")
+    window, said = evaluate(run, "o.csv", data="rows.csv")
+    assert window["performance"]["realized"]["accuracy"] == {
+        "value": 1.0, "low": None, "high": None, "rows": 1, "source": "rows"
+    }  # fmt: skip
+    assert said == []
+
+
+@pytest.mark.parametrize("actual", ["1", "1.0", "true", "True", '"1"'])
+def test_an_actual_is_one_class_however_it_is_written(run: Run, folder: Path, actual: str) -> None:
+    (folder / "o.csv").write_text(f"id,actual\n2,{actual}\n3,{actual}\n")
+    window, said = evaluate(run, "o.csv")
+    assert (window["performance"]["realized"]["precision"]["value"], said) == (1.0, [])
+
+
+def test_the_last_outcome_by_time_holds(run: Run, folder: Path) -> None:
+    (folder / "o.csv").write_text("id,actual,time\n2,1,2026-01-03\n2,0,2026-01-02\n3,0,2026-01-01\n3,1,2026-01-01\n")
+    window, _ = evaluate(run, "o.csv")
+    assert window["outcomes"]["rows"] == 2
+    assert window["performance"]["realized"]["accuracy"]["value"] == 1.0
+
+
+def test_without_times_the_last_in_the_file_holds(run: Run, folder: Path) -> None:
+    (folder / "o.ndjson").write_text('{"id": 2, "actual": 0}\n{"id": 2, "actual": 1}\n')
+    window, _ = evaluate(run, "o.ndjson")
+    assert window["performance"]["realized"]["accuracy"]["value"] == 1.0
+
+
+def test_weights_count(run: Run, folder: Path) -> None:
+    (folder / "o.csv").write_text("id,actual,weight\n2,1,3\n3,0,1\n0,0,\n")
+    window, said = evaluate(run, "o.csv")
+    assert window["performance"]["realized"]["accuracy"]["value"] == pytest.approx((3 + 1) / 5, abs=1e-12)
+    assert said == []
+
+
+def test_what_cannot_be_used_is_named_and_the_rest_is_kept(run: Run, folder: Path) -> None:
+    (folder / "o.csv").write_text("id,actual,weight\n2,1,\n,1,\n3,,\n0,0,-1\n1,0,inf\n99999,1,\n3,maybe,\n")
+    window, said = evaluate(run, "o.csv")
+    assert said == [
+        "driftline: o.csv: 2 outcomes without id or actual left out: the first is row 2",
+        "driftline: o.csv: 2 outcomes with a weight that is no positive number left out: the first is row 4",
+        "driftline: o.csv: 1 outcome of an id that no row has in 'id', such as '99999'",
+        "driftline: rows.parquet: 1 row with an actual that is none of the classes 0, 1, taken as not known",
+    ]
+    assert window["outcomes"]["rows"] == 1
+
+
+def test_a_value_that_is_no_number_in_a_regression(run: Run, folder: Path) -> None:
+    (folder / "o.csv").write_text("id,actual\n2,0.5\n3,many\n")
+    window, said = evaluate(run, "o.csv", task="regression")
+    assert window["performance"]["realized"]["mae"]["value"] == pytest.approx(0.3, abs=1e-12)
+    assert said == ["driftline: rows.parquet: 1 row with an actual that is no number, taken as not known"]
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        ("key,actual", "o.csv: no column 'id'; there are key, actual"),
+        ("id,Actual", "o.csv: no column 'actual'; did you mean 'Actual'?"),
+    ],
+)
+def test_an_outcomes_file_without_its_columns(run: Run, folder: Path, header: str, sentence: str) -> None:
+    (folder / "o.csv").write_text(f"{header}\n1,1\n")
+    result = run("evaluate", "rows.parquet", "--baseline", "rows.parquet", "--task", "binary", "--outcomes", "o.csv")
+    assert (result.exit_code, result.stderr) == (2, f"driftline: {sentence}\n")

@@ -1,0 +1,142 @@
+"""What a person sees: ranked by what matters, drawn, and told in one sentence, on any terminal."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from driftline.tables import ModelKey
+from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, Size, State, TargetDrift, Window
+from driftline_processor.files.view import evaluation_view, show
+from driftline_processor.files.words import ranked, sentence
+from rich.console import Console
+
+DAY = 86_400 * 10**9
+
+
+def feature(name: str, state: State, psi: float, size: Size = "", decided_by: str = "ks") -> TargetDrift:
+    return TargetDrift(
+        "feature", name, state, decided_by, 100,
+        {decided_by: MethodValue(psi * 2, 0.5), "psi": MethodValue(psi), "js": MethodValue(psi / 2)}, psi, size,
+        ("a", "b", "c"), np.array([0.5, 0.5, 0.0]), np.array([0.0, 0.25, 0.75]), 0.0, 0.1,
+    )  # fmt: skip
+
+
+def evaluation(*features: TargetDrift, performance: bool = True) -> Evaluation:
+    found = Evaluation(
+        ModelKey("churn", "3", "prod"), Window("1d", 0, DAY), 1_000, True,
+        features={target.name: target for target in features},
+    )  # fmt: skip
+    if performance:
+        found.realized = {"roc_auc": Metric(0.66, 970, "rows"), "log_loss": Metric(0.5, 970, "rows")}
+        found.reference = {"roc_auc": Metric(0.67, 5_000, "panes", 1e-4)}
+        found.outcome_rows, found.coverage = 970, 0.97
+    return found
+
+
+def drawn(what: Evaluation, width: int = 120, encoding: str = "utf-8") -> str:
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace")
+    Console(file=file, width=width, highlight=False).print(evaluation_view(what))
+    file.flush()
+    return file.buffer.getvalue().decode(encoding)
+
+
+def test_features_are_ranked_by_what_matters() -> None:
+    shown = evaluation(
+        feature("calm", "ok", 0.01), feature("lively", "ok", 0.03), feature("unseen", "blind", 0.0),
+        feature("moved", "drift", 0.12, "moderate"), feature("gone", "drift", 0.4, "large"),
+    )  # fmt: skip
+    assert [target.name for target in ranked(shown)] == ["gone", "moved", "unseen", "lively", "calm"]
+
+
+def test_the_whole_picture() -> None:
+    lines = drawn(evaluation(feature("temp", "drift", 0.205, "large"), feature("wind", "ok", 0.0001))).splitlines()
+    assert [line.rstrip() for line in lines] == [
+        "churn · version 3 · prod · 1970-01-01 · 1,000 rows · outcomes for 97 %",
+        "",
+        "      was  → is  state  size        test    p     PSI      JS  missing",
+        "temp  ▅▅    ▃█   drift  large   KS 0.410  0.5   0.205   0.102  0 % → 10 %",
+        "wind  ▅▅    ▃█   ok            KS <0.001  0.5  <0.001  <0.001  0 % → 10 %",
+        "",
+        "performance     is  baseline  change  outcomes",
+        "AUC          0.660     0.670  −0.010       970",
+        "log loss     0.500         –               970",
+        "",
+        "1 of 2 features drifted, temp most (KS 0.410: large); AUC 0.660 on 97 % of rows, 0.670 in the baseline.",
+    ]
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100])
+def test_a_narrow_terminal_loses_columns_and_no_state(width: int) -> None:
+    shown = drawn(evaluation(feature("a" * 40, "drift", 0.2, "large")), width=width)
+    assert max(len(line) for line in shown.splitlines()) <= width
+    assert "drift" in shown
+    assert ("size" in shown, "▃█" in shown) == (width >= 60, width >= 60)
+
+
+def test_a_terminal_without_unicode_gets_ascii() -> None:
+    shown = drawn(evaluation(feature("temp", "drift", 0.2, "large", "chi2")), encoding="ascii")
+    assert "?" not in shown
+    assert "temp  ++    -#   drift  large  X2 0.400" in shown
+
+
+def test_names_from_elsewhere_cannot_steer_the_terminal() -> None:
+    shown = drawn(evaluation(feature("x\x1b[2J[red]y", "drift", 0.2, "large")))
+    assert "\x1b" not in shown
+    assert "x·[2J[red]y" in shown
+
+
+def test_a_pipe_and_no_color_get_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    what = evaluation(feature("temp", "drift", 0.2, "large"))
+    coloured, plain = io.StringIO(), io.StringIO()
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    show([what], Console(file=coloured, force_terminal=True, color_system="standard", width=100))
+    monkeypatch.setenv("NO_COLOR", "1")
+    show([what], Console(file=plain, force_terminal=True, color_system="standard", width=100))
+    assert "\x1b[1;31mdrift" in coloured.getvalue()
+    assert "31m" not in plain.getvalue()
+
+
+def test_several_windows_are_a_line_each_and_the_newest_in_full() -> None:
+    first, last = evaluation(feature("temp", "ok", 0.01)), evaluation(feature("temp", "drift", 0.2, "large"))
+    last.window = Window("1d", DAY, 2 * DAY)
+    file = io.StringIO()
+    show([first, last], Console(file=file, width=120))
+    lines = [line.rstrip() for line in file.getvalue().splitlines()]
+    assert lines[:4] == [
+        "window       rows  outcomes  drifted  most        score PSI    AUC  log loss",
+        "1970-01-01  1,000      97 %   0 of 1                      –  0.660     0.500",
+        "1970-01-02  1,000      97 %   1 of 1  temp large          –  0.660     0.500",
+        "",
+    ]
+    assert lines[4].startswith("churn · version 3 · prod · 1970-01-02 ")
+
+
+@pytest.mark.parametrize(
+    ("features", "words"),
+    [
+        ([feature("a", "ok", 0.01)], "none of 1 feature drifted; no outcomes, so performance is unknown."),
+        (
+            [feature("a", "too_few_rows", 0.0), feature("b", "too_few_rows", 0.0)],
+            "no feature can be judged: too few rows; no outcomes, so performance is unknown.",
+        ),
+        (
+            [feature("a", "drift", 0.3, "large", "chi2"), feature("b", "blind", 0.0)],
+            "1 of 1 feature drifted (1 cannot be judged), a most (PSI 0.300: large); "
+            "no outcomes, so performance is unknown.",
+        ),
+        ([], "1,000 rows; no outcomes, so performance is unknown."),
+    ],
+)
+def test_the_closing_sentence(features: list[TargetDrift], words: str) -> None:
+    assert sentence(evaluation(*features, performance=False)) == words
+
+
+def test_the_closing_sentence_tells_of_the_score() -> None:
+    what = evaluation(feature("a", "ok", 0.01))
+    what.score = TargetDrift("score", "", "drift", "ks", 100, {"ks": MethodValue(0.2, 0.0)}, 0.2, "moderate")
+    assert sentence(what) == (
+        "none of 1 feature drifted; but the score (KS 0.200: moderate) did; "
+        "AUC 0.660 on 97 % of rows, 0.670 in the baseline."
+    )
