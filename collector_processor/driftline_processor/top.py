@@ -47,7 +47,10 @@ def run(url: str = "http://127.0.0.1:8780", console: Console | None = None) -> i
     with httpx.Client(base_url=address.rstrip("/"), timeout=5) as client:
 
         def fetch() -> Any:
-            return client.get("/api/v1/models").raise_for_status().json()
+            document = client.get("/api/v1/models").raise_for_status().json()
+            if not isinstance(document, dict) or "models" not in document:
+                raise ValueError("this is no list of models")
+            return document
 
         try:
             first = fetch()
@@ -272,10 +275,6 @@ def _keys() -> Iterator[Callable[[float], bool]]:
 
 
 def _unreachable(url: str, error: Exception) -> str:
-    if isinstance(error, httpx.HTTPStatusError):
-        return (
-            f"driftline top: {url} answers {error.response.status_code}, so it is no Driftline; name the pages' address"
-        )
-    if isinstance(error, ValueError) and not isinstance(error, httpx.InvalidURL):
+    if isinstance(error, httpx.HTTPStatusError | ValueError):
         return f"driftline top: {url} answers, but not as Driftline does; name the pages' address (web.endpoint)"
     return f"driftline top: nothing answers at {url}; start 'driftline up', or name a running one: driftline top URL"

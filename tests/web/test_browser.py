@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from driftline_processor.runtime.health import Health
 from driftline_processor.web.app import create_app
 
 from .conftest import accept
 from .fake_view import NOW, FakeView, many
+from .serve import serve
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
@@ -28,15 +26,8 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed; 
 def served() -> Iterator[tuple[FakeView, str]]:
     """Pages of a view that the test may change, on a port of the system's choice."""
     view = many()
-    config = uvicorn.Config(create_app(view, accept, Health(), lambda: NOW), port=0, log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield view, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with serve(create_app(view, accept, Health(), lambda: NOW)) as url:
+        yield view, url
 
 
 def rendered(address: str, profile: Path, milliseconds: int = 2000) -> tuple[str, str]:
