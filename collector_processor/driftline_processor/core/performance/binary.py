@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from driftline.classes import class_codes
-from driftline.pane import LOSSES, Pane
+from driftline.pane import Pane
 from driftline.tables import F64, Column, Task
 
 from driftline_processor.core.evaluation import Metric
 
-from .ratio import ratio
+from .sums import confusion, losses, ratio
 
 
 def from_pane(pane: Pane, task: Task, rows: int) -> dict[str, Metric]:
@@ -19,13 +19,12 @@ def from_pane(pane: Pane, task: Task, rows: int) -> dict[str, Metric]:
     scores the last three are absent, without decisions the first four.
     """
     metrics: dict[str, float | None] = {}
-    confusion = pane.parts.get("confusion")
-    if confusion is not None and confusion.sum() > 0 and len(task.classes) == 2:
+    counts = confusion(pane, 2)
+    if counts is not None and task.positive_class in task.classes:
         positive = task.classes.index(task.positive_class)
-        counts = confusion.reshape(2, 2)
         hits, misses = counts[positive, positive], counts[positive, 1 - positive]
         alarms, rest = counts[1 - positive, positive], counts[1 - positive, 1 - positive]
-        metrics["accuracy"] = ratio(hits + rest, confusion.sum())
+        metrics["accuracy"] = ratio(hits + rest, counts.sum())
         metrics["precision"] = ratio(hits, hits + alarms)
         metrics["recall"] = ratio(hits, hits + misses)
         metrics["f1"] = ratio(2 * hits, 2 * hits + alarms + misses)
@@ -34,9 +33,8 @@ def from_pane(pane: Pane, task: Task, rows: int) -> dict[str, Metric]:
     if negative is not None and positives is not None:
         area, bound = area_from_grid(negative, positives)
         found["roc_auc"] = Metric(area, rows, "panes", bound)
-    losses = pane.parts.get("losses")
-    if losses is not None:
-        sums = dict(zip(LOSSES["binary"], losses.tolist(), strict=True))
+    sums = losses(pane, "binary")
+    if sums is not None:
         for name in ("log_loss", "brier"):
             found[name] = Metric(ratio(sums[name], sums["weight"]), rows, "panes")
     return found

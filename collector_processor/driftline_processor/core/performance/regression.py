@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 from driftline.fold import actual_numbers
-from driftline.pane import LOSSES, Pane
+from driftline.pane import Pane
 from driftline.tables import F64, Column
 
 from driftline_processor.core.evaluation import Metric
 
-from .ratio import ratio
+from .sums import losses, ratio
 
 
 def from_pane(pane: Pane, rows: int) -> dict[str, Metric]:
@@ -20,10 +20,9 @@ def from_pane(pane: Pane, rows: int) -> dict[str, Metric]:
     R² needs the spread of the actual values, which sums know only as Σy² - (Σy)²/n: its ``bound`` is what cancellation
     may have cost, and it is None where that is more than 0.01, and where all actual values are equal.
     """
-    losses = pane.parts.get("losses")
-    if losses is None:
+    sums = losses(pane, "regression")
+    if sums is None:
         return {}
-    sums = dict(zip(LOSSES["regression"], losses.tolist(), strict=True))
     weight = sums["weight"]
     squared = ratio(sums["squared_error"], weight)
     r2, bound = _r2_from_sums(sums)

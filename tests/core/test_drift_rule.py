@@ -1,0 +1,200 @@
+"""Which features drift: the primary method decides, corrected over the features, and only what is large enough."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from driftline.baseline import Baseline
+from driftline.fold import fold
+from driftline.pane import Pane
+from driftline.profile import table_from_frame
+from driftline.tables import F64, Task
+from driftline_processor.core.drift import Drift, drift
+
+RNG_SEED = 42
+
+
+def rows(n: int, seed: int, **changes: Any) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    frame: dict[str, Any] = {
+        "income": rng.lognormal(10, 0.5, n),
+        "age": rng.normal(40, 12, n),
+        "plan": rng.choice(["basic", "pro", "team"], n, p=[0.6, 0.3, 0.1]),
+        "active": rng.integers(0, 2, n),
+        "score": rng.random(n),
+    }
+    return frame | changes
+
+
+REFERENCE = Baseline.from_frame(rows(20_000, RNG_SEED), score="score", model="churn", task="binary")
+
+
+def folded(frame: dict[str, Any], weight: F64 | None = None, baseline: Baseline = REFERENCE) -> Pane:
+    table, _, _ = table_from_frame(frame, score="score", model="churn", task="binary")
+    return fold(replace(table, weight=weight), baseline.bins)
+
+
+def compared(n: int = 2_000, min_effect: dict[str, float] | None = None, **changes: Any) -> Drift:
+    return drift(folded(rows(n, 7, **changes)), REFERENCE, min_effect)
+
+
+def test_nothing_drifts_when_nothing_changed() -> None:
+    found = compared()
+    assert {name: feature.state for name, feature in found.features.items()} == dict.fromkeys(
+        ["income", "age", "plan", "active"], "ok"
+    )
+    assert found.share == 0
+    assert found.score is not None
+    assert found.predicted is not None
+    assert (found.score.state, found.predicted.state) == ("ok", "ok")
+
+
+def test_each_kind_of_value_has_its_primary_method_and_the_others_are_shown() -> None:
+    found = compared()
+    deciding = {name: feature.decided_by for name, feature in found.features.items()}
+    assert deciding == {"income": "ks", "age": "ks", "plan": "chi2", "active": "chi2"}
+    assert list(found.features["age"].methods) == ["ks", "psi", "js"]
+    assert found.features["age"].methods["ks"].p_value is not None
+    assert found.features["age"].methods["psi"].p_value is None
+    assert found.score is not None
+    assert found.predicted is not None
+    assert (found.score.decided_by, found.predicted.decided_by) == ("ks", "chi2")
+
+
+def test_a_shifted_number_drifts_and_says_how_much() -> None:
+    found = compared(age=np.random.default_rng(7).normal(46, 12, 2_000))
+    age = found.features["age"]
+    assert age.state == "drift"
+    assert age.effect == pytest.approx(0.197, abs=0.02)  # 2 Φ(0.25) - 1
+    assert age.size == "moderate"
+    assert found.share == 0.25
+    assert age.was is not None
+    assert age.now is not None
+    assert len(age.cells) == len(age.was) == len(age.now)
+
+
+def test_changed_shares_of_a_category_drift() -> None:
+    found = compared(plan=np.random.default_rng(7).choice(["basic", "pro", "new"], 2_000))
+    plan = found.features["plan"]
+    assert (plan.state, plan.size) == ("drift", "large")
+    assert plan.cells == ("basic", "pro", "team", "other")
+    assert plan.now is not None
+    assert plan.now[-1] == pytest.approx(1 / 3, abs=0.03)
+
+
+def test_a_drifted_score_moves_the_class_too() -> None:
+    found = compared(score=np.random.default_rng(7).beta(3, 1, 2_000))
+    assert found.score is not None
+    assert found.predicted is not None
+    assert (found.score.state, found.predicted.state) == ("drift", "drift")
+    assert found.share == 0
+
+
+def test_a_tiny_shift_is_certain_in_many_rows_and_still_no_drift() -> None:
+    baseline = Baseline.from_frame(rows(200_000, 1), score="score", model="churn", task="binary")
+    frame = rows(200_000, 2)
+    frame["age"] = frame["age"] + 0.5
+    age = drift(folded(frame, baseline=baseline), baseline).features["age"]
+    assert age.methods["ks"].p_value is not None
+    assert age.methods["ks"].p_value < 1e-6
+    assert age.effect is not None
+    assert 0 < age.effect < 0.04
+    assert age.state == "ok"
+
+
+def test_min_effect_is_a_choice_per_feature() -> None:
+    shifted = np.random.default_rng(7).normal(46, 12, 2_000)
+    assert compared(min_effect={"age": 0.5}, age=shifted).features["age"].state == "ok"
+    assert compared(min_effect={"income": 0.5}, age=shifted).features["age"].state == "drift"
+
+
+def test_p_values_are_corrected_over_the_features_of_the_window() -> None:
+    rng = np.random.default_rng(0)
+    wide = {f"x{i}": rng.normal(size=5_000) for i in range(100)} | {"score": rng.random(5_000)}
+    baseline = Baseline.from_frame(wide, score="score", model="churn", task="binary")
+    current = {f"x{i}": rng.normal(size=300) for i in range(100)} | {"score": rng.random(300)}
+    found = drift(folded(current, baseline=baseline), baseline)
+    p = [feature.methods["ks"].p_value for feature in found.features.values()]
+    assert min(value for value in p if value is not None) > 0.01
+    assert found.share == 0
+
+
+def test_missing_values_are_left_out_and_shown() -> None:
+    ages = np.random.default_rng(7).normal(40, 12, 2_000)
+    ages[:500], ages[500:600] = np.nan, np.inf
+    age = compared(age=ages).features["age"]
+    assert (age.state, age.rows) == ("ok", 1_400)
+    assert (age.missing_was, age.missing_now) == (0, 0.3)
+
+
+@pytest.mark.parametrize(("n", "state"), [(0, "too_few_rows"), (1, "too_few_rows"), (49, "too_few_rows"), (50, "ok")])
+def test_fewer_than_fifty_rows_decide_nothing(n: int, state: str) -> None:
+    pane = folded(rows(n, 3)) if n else Pane()
+    found = drift(pane, REFERENCE)
+    assert {feature.state for feature in found.features.values()} == {state}
+    assert found.share == (None if state == "too_few_rows" else 0)
+    for feature in found.features.values():
+        assert feature.rows == n
+        assert (feature.methods[feature.decided_by].p_value is None) == (state == "too_few_rows")
+        assert (feature.methods["psi"].value is None) == (n == 0)
+
+
+def test_a_feature_that_stopped_arriving_has_too_few_rows_not_no_drift() -> None:
+    age = compared(age=np.full(2_000, np.nan)).features["age"]
+    assert (age.state, age.rows, age.missing_now) == ("too_few_rows", 0, 1)
+    assert age.methods["ks"].value is None
+
+
+def test_a_baseline_that_never_saw_the_feature_is_blind() -> None:
+    baseline = Baseline.from_frame(
+        rows(1_000, 1, age=[None] * 1_000, plan=[f"user-{i}" for i in range(1_000)]),
+        score="score",
+        model="churn",
+        task="binary",
+    )
+    found = drift(folded(rows(1_000, 2), baseline=baseline), baseline)
+    assert found.features["age"].state == "blind"
+    assert found.features["plan"].state == "blind"
+    assert found.features["income"].state == "ok"
+
+
+def test_a_small_reference_decides_nothing_either() -> None:
+    baseline = Baseline.from_frame(rows(40, 1), score="score", model="churn", task="binary")
+    assert drift(folded(rows(1_000, 2), baseline=baseline), baseline).features["age"].state == "too_few_rows"
+
+
+def test_a_constant_that_changes_drifts_and_one_that_does_not_is_ok() -> None:
+    baseline = Baseline.from_frame(
+        {"same": [1.0] * 500, "moved": [1.0] * 500, "score": np.linspace(0, 1, 500)},
+        score="score",
+        model="churn",
+        task="binary",
+    )
+    current = {"same": [1.0] * 200, "moved": [2.0] * 200, "score": np.linspace(0, 1, 200)}
+    found = drift(folded(current, baseline=baseline), baseline)
+    assert (found.features["same"].state, found.features["moved"].state) == ("ok", "drift")
+    assert found.features["moved"].cells == ("1", "other values")
+
+
+def test_weights_count_as_rows_only_as_far_as_they_are_even() -> None:
+    frame = rows(2_000, 7)
+    even = drift(folded(frame, np.full(2_000, 3.0)), REFERENCE).features["age"]
+    plain = drift(folded(frame), REFERENCE).features["age"]
+    assert even.methods["ks"].value == pytest.approx(plain.methods["ks"].value)
+    assert even.methods["ks"].p_value == pytest.approx(plain.methods["ks"].p_value)
+    assert even.rows == plain.rows == 2_000
+    uneven = np.where(np.arange(2_000) < 40, 1e6, 1e-6)  # forty rows in effect
+    assert drift(folded(frame, uneven), REFERENCE).features["age"].state == "too_few_rows"
+
+
+def test_a_regression_has_no_class() -> None:
+    values = np.random.default_rng(1).normal(size=500)
+    baseline = Baseline.from_frame({"x": values}, score=values, model="m", task="regression")
+    found = drift(baseline.pane, baseline)
+    assert baseline.task == Task("regression")
+    assert found.predicted is None
+    assert found.score is not None
+    assert found.score.state == "ok"

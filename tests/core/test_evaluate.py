@@ -1,0 +1,94 @@
+"""The one result: everything known of a window, and nothing that is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.fold import ModelBins, fold, fold_outcomes
+from driftline.pane import Pane, merge
+from driftline.profile import table_from_frame
+from driftline.tables import ModelKey, Task
+from driftline_processor.core.evaluate import evaluate
+from driftline_processor.core.evaluation import Metric, Window
+
+KEY = ModelKey("churn", "7", "prod")
+DAY = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
+
+
+def frame(n: int, seed: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    score = rng.random(n)
+    return {"age": rng.normal(size=n), "score": score, "actual": (rng.random(n) < score).astype(int)}
+
+
+def built(rows: dict[str, Any]) -> Baseline:
+    return Baseline.from_frame(rows, score="score", actual="actual", model="churn", task="binary")
+
+
+def folded(rows: dict[str, Any], baseline: Baseline, labelled: int) -> Pane:
+    table, truth, _ = table_from_frame(rows, score="score", actual="actual", model="churn", task="binary")
+    assert truth is not None
+    assert truth.numbers is not None
+    truth.numbers[labelled:] = np.nan
+    return merge([fold(table, baseline.bins), fold_outcomes(table.task, table.scores, None, truth)])
+
+
+def test_a_window_has_drift_performance_and_coverage() -> None:
+    baseline = built(frame(5_000, 1))
+    found = evaluate(folded(frame(1_000, 2), baseline, 600), baseline, KEY, DAY, True)
+    assert (found.key, found.window, found.rows, found.closed) == (KEY, DAY, 1_000, True)
+    assert found.features["age"].state == "ok"
+    assert found.share == 0
+    assert (found.outcome_rows, found.coverage) == (600, 0.6)
+    assert found.realized["accuracy"].rows == 600
+    assert found.reference["accuracy"].rows == 5_000
+    assert (found.missing_features, found.new_features) == ((), ())
+
+
+def test_features_that_vanish_or_appear_are_named() -> None:
+    baseline = built(frame(500, 1) | {"old": np.ones(500)})
+    found = evaluate(folded(frame(200, 2) | {"new": np.ones(200)}, baseline, 0), baseline, KEY, DAY, False)
+    assert found.missing_features == ("old",)
+    assert found.new_features == ("new",)
+    assert found.features["old"].state == "too_few_rows"
+    assert not found.closed
+
+
+def test_an_empty_window_knows_nothing() -> None:
+    baseline = built(frame(500, 1))
+    found = evaluate(Pane(), baseline, KEY, DAY, True)
+    assert (found.rows, found.coverage, found.share, found.realized) == (0, None, None, {})
+    assert found.missing_features == ()
+
+
+def test_without_a_baseline_there_is_performance_and_no_drift() -> None:
+    task = Task("binary", ("0", "1"), "1")
+    table, truth, _ = table_from_frame(frame(300, 2), score="score", actual="actual", model="churn", task="binary")
+    assert truth is not None
+    pane = merge([fold(table, ModelBins()), fold_outcomes(task, table.scores, None, truth)])
+    found = evaluate(pane, None, KEY, DAY, True, task=task)
+    assert found.features == {}
+    assert found.share is None
+    assert found.score is not None
+    assert found.predicted is not None
+    assert (found.score.state, found.predicted.state) == ("no_baseline", "no_baseline")
+    assert found.realized["roc_auc"].value is not None
+    assert found.coverage == 1
+    assert evaluate(pane, None, KEY, DAY, True, task=Task("regression")).predicted is None
+    assert evaluate(pane, None, KEY, DAY, True).realized == {}
+
+
+def test_performance_from_rows_is_taken_where_it_is_given() -> None:
+    baseline = built(frame(500, 1))
+    realized = {"accuracy": Metric(0.5, 2, "rows")}
+    pane = folded(frame(200, 2), baseline, 2)
+    assert evaluate(pane, baseline, KEY, DAY, True, realized=realized).realized == realized
+
+
+def test_outcomes_before_their_predictions_cover_no_more_than_everything() -> None:
+    baseline = built(frame(500, 1))
+    pane = folded(frame(200, 2), baseline, 200)
+    pane.parts["outcomes"] = pane.parts["outcomes"] * 2
+    assert evaluate(pane, baseline, KEY, DAY, True).coverage == 1

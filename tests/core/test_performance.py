@@ -1,0 +1,204 @@
+"""Performance agrees with scikit-learn from rows, and from panes within the bound it states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from driftline.fold import fold_outcomes
+from driftline.pane import Pane, merge
+from driftline.tables import F64, Column, Task
+from driftline_processor.core.performance import from_rows, realized
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
+
+BINARY = Task("binary", ("no", "yes"), "yes", 0.4)
+ANIMALS = Task("multiclass", ("ant", "bee", "cat"))
+
+
+def texts(values: Any, labels: tuple[str, ...]) -> Column:
+    return Column(codes=np.asarray(values, dtype=np.int32), labels=labels)
+
+
+def binary_rows(n: int, seed: int) -> tuple[F64, Column, F64, F64]:
+    """Scores with ties and both ends, truth, weights, and the truth as 0 and 1."""
+    rng = np.random.default_rng(seed)
+    score = rng.random(n).round(2)
+    score[:3] = [0.0, 1.0, 0.5]
+    truth = (rng.random(n) < score).astype(np.float64)
+    return score, texts(truth, BINARY.classes), rng.uniform(0.1, 5, n), truth
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_binary_metrics_are_those_of_scikit_learn(weighted: bool) -> None:
+    score, actual, weights, truth = binary_rows(2_000, 1)
+    weight = weights if weighted else None
+    decided = score >= 0.4
+    found = from_rows(BINARY, score[:, np.newaxis], None, actual, weight)
+    expected = {
+        "accuracy": metrics.accuracy_score(truth, decided, sample_weight=weight),
+        "precision": metrics.precision_score(truth, decided, sample_weight=weight),
+        "recall": metrics.recall_score(truth, decided, sample_weight=weight),
+        "f1": metrics.f1_score(truth, decided, sample_weight=weight),
+        "roc_auc": metrics.roc_auc_score(truth, score, sample_weight=weight),
+        "log_loss": metrics.log_loss(truth, score, sample_weight=weight),
+        "brier": metrics.brier_score_loss(truth, score, sample_weight=weight),
+    }
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name].value == pytest.approx(value, rel=1e-9, abs=1e-9), name
+        assert (found[name].source, found[name].rows) == ("rows", 2_000)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_multiclass_metrics_are_those_of_scikit_learn(weighted: bool) -> None:
+    rng = np.random.default_rng(2)
+    scores = rng.dirichlet([1, 2, 3], 1_000)
+    truth = np.array([rng.choice(3, p=p) for p in scores])
+    weight = rng.uniform(0.1, 5, 1_000) if weighted else None
+    decided = scores.argmax(axis=1)
+    found = from_rows(ANIMALS, scores, None, texts(truth, ANIMALS.classes), weight)
+    macro: dict[str, Any] = {"average": "macro", "sample_weight": weight, "zero_division": np.nan}
+    expected = {
+        "accuracy": metrics.accuracy_score(truth, decided, sample_weight=weight),
+        "precision": metrics.precision_score(truth, decided, **macro),
+        "recall": metrics.recall_score(truth, decided, **macro),
+        "f1": metrics.f1_score(truth, decided, **macro),
+        "log_loss": metrics.log_loss(truth, scores, sample_weight=weight),
+        "brier": metrics.brier_score_loss(truth, scores, sample_weight=weight, scale_by_half=False),
+    }
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name].value == pytest.approx(value, rel=1e-9, abs=1e-9), name
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_regression_metrics_are_those_of_scikit_learn(weighted: bool, offset: float) -> None:
+    rng = np.random.default_rng(3)
+    truth = rng.normal(size=1_000) + offset
+    values = truth + rng.normal(0.1, 0.5, 1_000)
+    weight = rng.uniform(0.1, 5, 1_000) if weighted else None
+    found = from_rows(Task("regression"), values[:, np.newaxis], None, Column(numbers=truth), weight)
+    expected = {
+        "mae": metrics.mean_absolute_error(truth, values, sample_weight=weight),
+        "rmse": metrics.root_mean_squared_error(truth, values, sample_weight=weight),
+        "r2": metrics.r2_score(truth, values, sample_weight=weight),
+        "bias": float(np.average(values - truth, weights=weight)),
+    }
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name].value == pytest.approx(value, rel=1e-9, abs=1e-9), name
+
+
+def test_panes_give_the_same_but_for_the_area_whose_bound_holds() -> None:
+    score, actual, weight, _ = binary_rows(3_000, 4)
+    exact = from_rows(BINARY, score[:, np.newaxis], None, actual, weight)
+    halves = [
+        fold_outcomes(BINARY, score[part, np.newaxis], None, texts(actual.codes[part], BINARY.classes), weight[part])
+        for part in (slice(0, 1_000), slice(1_000, None))
+        if actual.codes is not None
+    ]
+    summed = realized(merge(halves), BINARY)
+    for name, metric in summed.items():
+        value = exact[name].value
+        assert metric.value is not None
+        assert value is not None
+        assert abs(metric.value - value) <= metric.bound + 1e-9, name
+        assert metric.source == "panes"
+        assert (metric.bound > 0) == (name == "roc_auc")
+
+
+@pytest.mark.parametrize(("rate", "shift"), [(0.3, 0.0), (0.3, -4.0), (0.01, 2.0), (0.01, -4.0)])
+def test_the_area_on_the_grid_is_within_a_ten_thousandth(rate: float, shift: float) -> None:
+    rng = np.random.default_rng(6)
+    truth = rng.random(500_000) < rate
+    logit = rng.normal(size=500_000) + 1.5 * truth + shift
+    score = 1 / (1 + np.exp(-logit))
+    pane = fold_outcomes(BINARY, score[:, np.newaxis], None, texts(truth, BINARY.classes))
+    found = realized(pane, BINARY)["roc_auc"]
+    exact = metrics.roc_auc_score(truth, score)
+    assert found.value == pytest.approx(exact, abs=1e-4)
+    assert found.value is not None
+    assert abs(found.value - exact) <= found.bound
+
+
+def test_undefined_values_are_unknown_and_never_zero() -> None:
+    score = np.array([[0.1], [0.2]])
+    negatives = texts([0, 0], BINARY.classes)
+    found = {name: metric.value for name, metric in from_rows(BINARY, score, None, negatives).items()}
+    assert found["accuracy"] == 1
+    assert [found[name] for name in ("precision", "recall", "f1", "roc_auc")] == [None] * 4
+    assert found["log_loss"] == pytest.approx(0.16425203348601802)
+
+
+def test_f1_is_zero_where_positives_were_missed_and_precision_unknown() -> None:
+    found = from_rows(BINARY, np.array([[0.1]]), None, texts([1], BINARY.classes))
+    assert (found["f1"].value, found["recall"].value, found["precision"].value) == (0, 0, None)
+
+
+def test_a_class_that_never_happened_does_not_pull_the_mean_down() -> None:
+    found = from_rows(ANIMALS, None, texts([0, 1, 1], ANIMALS.classes), texts([0, 1, 1], ANIMALS.classes))
+    assert {name: metric.value for name, metric in found.items()} == {
+        "accuracy": 1,
+        "precision": 1,
+        "recall": 1,
+        "f1": 1,
+    }
+
+
+def test_one_row_has_no_r2() -> None:
+    found = from_rows(Task("regression"), np.array([[2.0]]), None, Column(numbers=np.array([1.0])))
+    assert (found["mae"].value, found["r2"].value) == (1, None)
+
+
+def test_r2_from_sums_says_what_cancellation_cost_and_gives_up_in_time() -> None:
+    rng = np.random.default_rng(8)
+    for offset, known in ((0.0, True), (1e3, True), (1e9, False)):
+        truth = rng.normal(size=2_000) + offset
+        values = truth + rng.normal(size=2_000)
+        task = Task("regression")
+        pane = fold_outcomes(task, values[:, np.newaxis], None, Column(numbers=truth))
+        found = realized(pane, task)["r2"]
+        assert (found.value is not None) == known
+        if found.value is not None:
+            assert abs(found.value - metrics.r2_score(truth, values)) <= found.bound + 1e-15
+
+
+def test_nothing_is_known_before_an_outcome() -> None:
+    assert realized(Pane(), BINARY) == {}
+    assert from_rows(BINARY, np.array([[0.5]]), None, texts([-1], BINARY.classes)) == {}
+    assert from_rows(Task(), None, None, Column(numbers=np.array([1.0]))) == {}
+
+
+def test_a_pane_of_another_task_has_no_metrics_of_this_one() -> None:
+    pane = fold_outcomes(BINARY, np.array([[0.5]]), None, texts([1], BINARY.classes))
+    assert realized(pane, Task("regression")) == {}
+    assert realized(pane, ANIMALS) == {}
+
+
+def test_outcomes_without_a_prediction_that_can_be_read_have_no_metrics() -> None:
+    assert from_rows(BINARY, None, None, texts([1], BINARY.classes)) == {}
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(-0.5, 1.5) | st.just(float("nan")), st.sampled_from([-1, 0, 1]), st.floats(0, 10)),
+        max_size=50,
+    )
+)
+def test_values_stay_in_their_range_whatever_the_rows(rows: list[tuple[float, int, float]]) -> None:
+    scores = np.array([[row[0]] for row in rows], dtype=np.float64).reshape(-1, 1)
+    actual = texts([row[1] for row in rows], BINARY.classes)
+    weight = np.array([row[2] for row in rows], dtype=np.float64)
+    pane = realized(fold_outcomes(BINARY, scores, None, actual, weight), BINARY)
+    exact = from_rows(BINARY, scores, None, actual, weight)
+    assert pane.keys() == exact.keys()
+    for name, metric in pane.items():
+        value = exact[name].value
+        assert (metric.value is None) == (value is None)
+        if metric.value is not None and value is not None:
+            assert 0 <= metric.value <= (40 if name == "log_loss" else 1 + 1e-12)
+            assert abs(metric.value - value) <= metric.bound + 1e-9

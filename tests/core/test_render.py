@@ -1,0 +1,83 @@
+"""The JSON that scripts rely on, key by key."""
+
+from __future__ import annotations
+
+import json
+
+from driftline.tables import ModelKey
+from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, TargetDrift, Window
+from driftline_processor.core.render import evaluations_to_json, iso_time, to_json
+
+WINDOW = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
+METHODS = {"ks": MethodValue(0.31, 1e-9), "psi": MethodValue(0.4), "js": MethodValue(None)}
+AGE = TargetDrift("feature", "age", "drift", "ks", 950, METHODS)
+SCORE = TargetDrift("score", "", "ok", "ks", 1_000, {"ks": MethodValue(0.01, 0.9)})
+
+
+def test_an_evaluation_is_the_promised_json() -> None:
+    evaluation = Evaluation(
+        ModelKey("churn", "7"),
+        WINDOW,
+        rows=1_000,
+        closed=True,
+        features={"age": AGE},
+        score=SCORE,
+        share=1.0,
+        realized={"accuracy": Metric(0.8, 600, "rows"), "roc_auc": Metric(None, 600, "panes", 0.001)},
+        outcome_rows=600,
+        coverage=0.6,
+    )
+    assert evaluations_to_json("churn", "7", [evaluation]) == {
+        "model": "churn",
+        "version": "7",
+        "windows": [
+            {
+                "start": "2026-03-01T00:00:00Z",
+                "end": "2026-03-02T00:00:00Z",
+                "rows": 1000,
+                "closed": True,
+                "drift": {
+                    "features": {
+                        "age": {
+                            "state": "drift",
+                            "decided_by": "ks",
+                            "rows": 950,
+                            "methods": {
+                                "ks": {"value": 0.31, "p_value": 1e-9},
+                                "psi": {"value": 0.4, "p_value": None},
+                                "js": {"value": None, "p_value": None},
+                            },
+                        }
+                    },
+                    "score": {
+                        "state": "ok",
+                        "decided_by": "ks",
+                        "rows": 1000,
+                        "methods": {"ks": {"value": 0.01, "p_value": 0.9}},
+                    },
+                    "class": None,
+                    "share": 1.0,
+                },
+                "performance": {
+                    "realized": {
+                        "accuracy": {"value": 0.8, "low": None, "high": None, "rows": 600, "source": "rows"},
+                        "roc_auc": {"value": None, "low": None, "high": None, "rows": 600, "source": "panes"},
+                    },
+                    "estimated": None,
+                },
+                "outcomes": {"rows": 600, "coverage": 0.6},
+            }
+        ],
+    }
+
+
+def test_rows_without_a_time_have_no_start_and_no_end() -> None:
+    window = to_json(Evaluation(ModelKey("m"), Window("", 0, 0), rows=0, closed=True))
+    assert (window["start"], window["end"]) == (None, None)
+    assert window["outcomes"] == {"rows": 0, "coverage": None}
+    assert json.loads(json.dumps(window, allow_nan=False)) == window
+
+
+def test_times_are_utc_with_only_the_digits_they_need() -> None:
+    assert iso_time(1_772_323_200_000_000_001) == "2026-03-01T00:00:00.000000001Z"
+    assert iso_time(-1_000_000_000) == "1969-12-31T23:59:59Z"
