@@ -1,0 +1,90 @@
+"""What a window of 1,000,000 rows of 20 features costs, against bare numpy over the same bins, in the same run.
+
+    python tests/benchmarks/bench_drift.py
+
+CPU time of the thread, medians, in turns. Promised: fold and evaluate within 3 times searchsorted + bincount.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.bins import NumberBins
+from driftline.fold import fold, fold_by
+from driftline.profile import table_from_frame
+from driftline.tables import F64, PredictionTable
+from driftline_processor.core.evaluate import evaluate
+from driftline_processor.core.evaluation import Window
+
+ROWS = 1_000_000
+REFERENCE_ROWS = 100_000
+FEATURES = 20
+ROUNDS = 5
+LIMIT = 3.0
+
+
+def rows(n: int, seed: int) -> dict[str, F64]:
+    """15 continuous features, 5 of few values, and a score."""
+    rng = np.random.default_rng(seed)
+    continuous = {f"x{at}": rng.normal(size=n) for at in range(15)}
+    discrete = {f"k{at}": rng.integers(0, 10, n).astype(np.float64) for at in range(5)}
+    return continuous | discrete | {"score": rng.random(n)}
+
+
+def table_of(frame: dict[str, F64]) -> PredictionTable:
+    return table_from_frame(frame, score="score", model="m", task="binary")[0]
+
+
+def bare(columns: list[tuple[F64, F64]]) -> None:
+    for edges, values in columns:
+        np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+
+
+def seconds(job: Callable[[], object]) -> float:
+    start = time.thread_time()
+    job()
+    return time.thread_time() - start
+
+
+def main() -> int:
+    start = time.thread_time()
+    baseline = Baseline.from_frame(rows(REFERENCE_ROWS, 1), score="score", model="m", task="binary")
+    print(
+        f"baseline of {REFERENCE_ROWS:,} rows built in {time.thread_time() - start:.2f} s, {len(baseline.to_json()):,} bytes"
+    )
+    table = table_of(rows(ROWS, 2))
+    columns = [
+        (bins.edges, table.features[name].numbers)
+        for name, bins in baseline.bins.features.items()
+        if isinstance(bins, NumberBins)
+    ]
+    features = [(edges, values) for edges, values in columns if values is not None]
+    window, key = Window("", 0, 0), table.key
+    group = np.arange(ROWS, dtype=np.int64) // (ROWS // 30)
+    jobs: dict[str, Callable[[], object]] = {
+        "bare searchsorted + bincount": lambda: bare(features),
+        "fold (with score and class)": lambda: fold(table, baseline.bins),
+        "fold by 31 panes of time": lambda: fold_by(table, baseline.bins, group, 31),
+        "fold + evaluate": lambda: evaluate(fold(table, baseline.bins), baseline, key, window, True),
+    }
+    pane = fold(table, baseline.bins)
+    jobs["evaluate a pane"] = lambda: evaluate(pane, baseline, key, window, True)
+    measured: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(ROUNDS):
+        for name, job in jobs.items():
+            measured[name].append(seconds(job))
+    reference = statistics.median(measured["bare searchsorted + bincount"])
+    for name, times in measured.items():
+        print(f"{name:<30} {statistics.median(times):8.4f} s   {statistics.median(times) / reference:6.2f} x")
+    ratio = statistics.median(measured["fold + evaluate"]) / reference
+    print(f"ratio {ratio:.2f}, at most {LIMIT} promised: {'kept' if ratio <= LIMIT else 'BROKEN'}")
+    return 0 if ratio <= LIMIT else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
