@@ -54,9 +54,8 @@ def seconds(job: Callable[[], object]) -> float:
 def main() -> int:
     start = time.thread_time()
     baseline = Baseline.from_frame(rows(REFERENCE_ROWS, 1), score="score", model="m", task="binary")
-    print(
-        f"baseline of {REFERENCE_ROWS:,} rows built in {time.thread_time() - start:.2f} s, {len(baseline.to_json()):,} bytes"
-    )
+    built = time.thread_time() - start
+    print(f"baseline of {REFERENCE_ROWS:,} rows: {built:.2f} s, {len(baseline.to_json()):,} bytes of JSON")
     table = table_of(rows(ROWS, 2))
     columns = [
         (bins.edges, table.features[name].numbers)
