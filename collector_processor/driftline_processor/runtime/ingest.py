@@ -53,6 +53,7 @@ class Ingest:
             self._ready.notify()
         if self._thread.ident is not None:
             self._thread.join()
+        self._intake.close()
 
     def submit(self, signal: Signal, body: bytes) -> Future[Receipt]:
         """Decode an OTLP request and queue it; the future resolves when it is on disk.
@@ -98,7 +99,6 @@ class Ingest:
     def _run(self) -> None:
         while waiting := self._next():
             self._commit(waiting)
-        self._intake.close()
 
     def _next(self) -> list[_Waiting]:
         """Wait for requests and take all there are, up to a size; nothing only when stopping."""

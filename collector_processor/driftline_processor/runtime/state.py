@@ -26,14 +26,14 @@ from driftline.tables import OutcomeTable
 from .config import Config, Model
 from .evaluate import Evaluator
 from .health import Counters
-from .ingest import Ingest
+from .ingest import QUEUE_BYTES, Ingest
 from .intake import Intake, Request
 from .join import Join
 from .news import Touched
 from .overview import Overview
 from .series import Series
 from .signals import Receipt, Signal
-from .store import Store
+from .store import Store, read
 from .upkeep import Upkeep
 from .view import View
 
@@ -51,10 +51,12 @@ class State:
         config: Config,
         counters: Counters | None = None,
         clock: Callable[[], int] = time.time_ns,
+        queue_bytes: int = QUEUE_BYTES,
     ) -> None:
         """Open the state, as it was left.
 
-        ``clock``: the wall clock in unix nanoseconds. Raises StorageError when the file cannot be opened, ValueError or
+        ``clock``: the wall clock in unix nanoseconds. ``queue_bytes``: how much may wait to be written.
+        Raises StorageError when the file cannot be opened, ValueError or
         OSError when a configured baseline cannot be read.
         """
         baselines = configured_baselines(config.models)
@@ -68,7 +70,7 @@ class State:
         self._join = Join(self._connection, series, touched, counters)
         self._evaluator = Evaluator(self._connection, series, self._intake.baselines, touched, self._watermark, clock)
         self._upkeep = Upkeep(self._connection, series, self._watermark, config.storage.retention, counters, clock)
-        self._ingest = Ingest(self._intake, clock)
+        self._ingest = Ingest(self._intake, clock, queue_bytes)
         self.view: View = Overview(self._intake, self._join, self._evaluator, self._upkeep, counters, clock)
         self._keeping = threading.Lock()
         self._stopping = threading.Event()
@@ -100,6 +102,14 @@ class State:
     def offer(self, request: Request) -> Future[Receipt]:
         """Take in rows that are tables already."""
         return self._ingest.offer(request, 0)
+
+    def read(self, query: str, *parameters: object) -> pa.Table:
+        """Read from the store with SQL, see :mod:`.store` for its tables; any thread may."""
+        connection = self._store.connect()
+        try:
+            return read(connection, query, *parameters)
+        finally:
+            connection.close()
 
     def on_joined(self, listener: Callable[[pa.Table], None]) -> None:
         """Call ``listener`` with the rows of each join."""

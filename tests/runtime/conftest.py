@@ -1,0 +1,40 @@
+"""A state on disk, opened as often as a test likes, and closed in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.state import State
+
+from .state_rows import Clock, Opened, config
+
+Open = Callable[..., Opened]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def open_state(tmp_path: Path, clock: Clock) -> Iterator[Open]:
+    """``open_state(churn=Model(...))`` opens the one directory of the test, closing what had it open before."""
+    current: list[Opened] = []
+
+    def close() -> None:
+        while current:
+            current.pop().state.stop()
+
+    def open_state(retention: timedelta = timedelta(days=90), **models: Model) -> Opened:
+        close()
+        state = State(config(tmp_path / "state", retention, **models), clock=clock)
+        state.start()
+        current.append(Opened(state))
+        return current[-1]
+
+    yield open_state
+    close()

@@ -1,0 +1,173 @@
+"""Tables built by hand, and a clock that stands still, for tests of the state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.tables import Column, ModelKey, OutcomeTable, PredictionTable, Task, Text
+from driftline_processor.runtime.config import Config, Model, Storage
+from driftline_processor.runtime.intake import Request
+from driftline_processor.runtime.seen import digest_of
+from driftline_processor.runtime.signals import Receipt
+from driftline_processor.runtime.state import State
+from driftline_processor.runtime.view import ModelView
+
+MINUTE = 60 * 10**9
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+NOON = 20_000 * DAY + 12 * HOUR
+"""A noon in 2024, UTC."""
+
+BINARY = Task("binary", ("0", "1"), "1")
+
+
+class Clock:
+    """A wall clock that moves when told to; unix nanoseconds."""
+
+    def __init__(self, now: int = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def text(values: Sequence[str]) -> Text:
+    encoded = [value.encode() for value in values]
+    return Text(np.cumsum([0, *map(len, encoded)]).astype(np.int32), b"".join(encoded))
+
+
+def column(values: Sequence[object]) -> Column:
+    """Texts become codes, everything else numbers; None is missing."""
+    labels = tuple(dict.fromkeys(value for value in values if isinstance(value, str)))
+    numbers = [float(value) if isinstance(value, int | float) else np.nan for value in values]
+    codes = [labels.index(value) if isinstance(value, str) else -1 for value in values]
+    return Column(
+        np.array(numbers) if any(isinstance(value, int | float) for value in values) else None,
+        np.array(codes, dtype=np.int32) if labels else None,
+        labels,
+    )
+
+
+def predictions(
+    ids: Sequence[str],
+    times: Sequence[int] | int = NOON,
+    scores: Sequence[float] | Sequence[Sequence[float]] | None = None,
+    *,
+    model: str = "churn",
+    version: str = "1",
+    environment: str = "",
+    task: Task = BINARY,
+    keyed: bool = True,
+    predicted: Sequence[object] | None = None,
+    weight: Sequence[float] | None = None,
+    duration: Sequence[float] | None = None,
+    trace_id: bytes | None = None,
+    features: dict[str, Sequence[object]] | None = None,
+) -> PredictionTable:
+    """Return predictions; ``times``: one for all, or one each."""
+    n = len(ids)
+    if scores is None and predicted is None:
+        scores = [0.5] * n
+    return PredictionTable(
+        ModelKey(model, version, environment),
+        task,
+        np.full(n, times) if isinstance(times, int) else np.array(times, dtype=np.int64),
+        text(ids),
+        scores=None if scores is None else np.array(scores, dtype=np.float64).reshape(n, -1 if n else 1),
+        predicted=None if predicted is None else column(predicted),
+        weight=None if weight is None else np.array(weight, dtype=np.float64),
+        duration=None if duration is None else np.array(duration, dtype=np.float64),
+        trace_id=None if trace_id is None else np.frombuffer(trace_id * n, dtype="V16"),
+        features={name: column(values) for name, values in (features or {}).items()},
+        keyed=keyed,
+    )
+
+
+def outcomes(
+    ids: Sequence[str],
+    actual: Sequence[object],
+    times: Sequence[int] | int = NOON + HOUR,
+    *,
+    model: str = "churn",
+    environment: str | None = None,
+    prediction_time: int = 0,
+    weight: Sequence[float] | None = None,
+) -> OutcomeTable:
+    """Return outcomes; ``times``: one for all, or one each."""
+    n = len(ids)
+    return OutcomeTable(
+        model,
+        environment,
+        text(ids),
+        column(actual),
+        np.full(n, times) if isinstance(times, int) else np.array(times, dtype=np.int64),
+        np.full(n, prediction_time, dtype=np.int64),
+        np.full(n, np.nan) if weight is None else np.array(weight, dtype=np.float64),
+    )
+
+
+def config(directory: Path, retention: timedelta = timedelta(days=90), **models: Model) -> Config:
+    return Config(storage=Storage(directory=directory, retention=retention), models=models)
+
+
+class Opened:
+    """A started state with the words tests use."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self._sent = 0
+
+    def send(
+        self,
+        *tables: PredictionTable | OutcomeTable,
+        batch: str = "",
+        baselines: Sequence[str] = (),
+        digest: bytes | None = None,
+    ) -> Receipt:
+        """Send one request and wait until it is acknowledged."""
+        return self.state.offer(self.request(*tables, batch=batch, baselines=baselines, digest=digest)).result(30)
+
+    def request(
+        self,
+        *tables: PredictionTable | OutcomeTable,
+        batch: str = "",
+        baselines: Sequence[str] = (),
+        digest: bytes | None = None,
+    ) -> Request:
+        """Build a request; one batch id for all of its predictions, and bytes like no other's unless told."""
+        self._sent += 1
+        made = digest_of(f"{id(self)} {self._sent}".encode())
+        rows = [table for table in tables if isinstance(table, PredictionTable)]
+        known = [table for table in tables if isinstance(table, OutcomeTable)]
+        return Request(digest or made, rows, [batch] * len(rows), known, list(baselines))
+
+    def view(self, model: str = "churn", version: str = "1", environment: str = "") -> ModelView:
+        """Join, evaluate, and return what there is to see of one model."""
+        self.state.settle()
+        key = ModelKey(model, version, environment)
+        return next(found for found in self.state.view.models() if found.key == key)
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        """Read rows from the store."""
+        return [tuple(row.values()) for row in self.state.read(query).to_pylist()]
+
+    def counted(self, reason: str) -> float:
+        """How many rows were counted as unused for this reason."""
+        return sum(v for (_, labels), v in self.state.view.counters().items() if ("driftline.reason", reason) in labels)
+
+
+def baseline(
+    scores: Sequence[float], features: dict[str, Sequence[object]], *, model: str = "churn", version: str = ""
+) -> Baseline:
+    """Build a baseline of a binary model."""
+    return Baseline.from_frame(
+        {name: np.array(values) for name, values in features.items()},
+        score=np.array(scores),
+        model=model,
+        task="binary",
+        version=version,
+    )

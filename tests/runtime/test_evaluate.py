@@ -1,0 +1,215 @@
+"""Windows close by event time, are restated by what comes late, and are whole again after a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driftline.tables import PredictionTable
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.runtime.config import Model
+
+from .conftest import Open
+from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, outcomes, predictions
+
+HOURLY = Model(windows=("1h",))
+
+
+def hours(state: Opened, version: str = "1") -> list[tuple[int, int, bool]]:
+    """(hours after noon, rows, closed) of the hourly windows."""
+    found = state.view(version=version).windows["1h"]
+    return [((one.window.start - NOON) // HOUR, one.rows, one.closed) for one in found]
+
+
+def newest(state: Opened, window: str = "1h") -> Evaluation:
+    return state.view().windows[window][-1]
+
+
+def test_a_window_closes_when_event_time_is_two_panes_past_its_end(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=HOURLY)
+    clock.now = NOON + 2 * HOUR
+    state.send(predictions(["a"], NOON))
+    assert hours(state) == [(0, 1, False)]
+    state.send(predictions(["b"] * 200, NOON + HOUR + 10 * MINUTE - 1, keyed=False))
+    assert hours(state) == [(0, 1, False), (1, 200, False)]
+    state.send(predictions(["c"] * 200, NOON + HOUR + 10 * MINUTE, keyed=False))
+    assert hours(state) == [(0, 1, True), (1, 400, False)]
+
+
+def test_one_sender_with_a_fast_clock_closes_nothing(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=HOURLY)
+    clock.now = NOON + 59 * MINUTE
+    state.send(predictions(["a"] * 500, NOON, keyed=False))
+    state.send(predictions(["b"] * 4, NOON + DAY, keyed=False))
+    assert hours(state) == [(0, 500, False), (24, 4, False)]
+
+
+def test_even_all_clocks_a_day_ahead_close_nothing_beyond_the_wall_clock(open_state: Open) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a"] * 500, NOON + DAY, keyed=False))
+    assert hours(state) == [(24, 500, False)]
+    assert state.view().watermark == NOON + 5 * MINUTE
+
+
+def test_the_last_window_of_a_silent_model_closes_with_wall_time(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a"], NOON))
+    clock.now = NOON + HOUR + 10 * MINUTE - 1
+    assert hours(state) == [(0, 1, False)]
+    clock.now += 1
+    assert hours(state) == [(0, 1, True)]
+
+
+def test_late_rows_and_outcomes_restate_a_closed_window_and_what_was_believed_is_kept(
+    open_state: Open, clock: Clock
+) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a"], NOON, [0.9]))
+    clock.now += 2 * HOUR
+    assert hours(state) == [(0, 1, True)]
+    clock.now += HOUR
+    state.send(predictions(["b"], NOON, [0.9]))
+    assert hours(state) == [(0, 2, True)]
+    clock.now += HOUR
+    state.send(outcomes(["a", "b"], [1, 0]))
+    assert newest(state).coverage == 1.0
+    assert newest(state).realized["accuracy"].value == 0.5
+    believed = state.rows(
+        "SELECT (believed - start)::BIGINT, json->>'rows', json->>'outcome_rows' FROM evaluations ORDER BY believed"
+    )
+    assert believed == [(2 * HOUR, "1", "0"), (3 * HOUR, "2", "0"), (4 * HOUR, "2", "2")]
+
+
+def test_what_did_not_change_is_not_believed_again(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a"], NOON), outcomes(["a"], [1]))
+    clock.now += 2 * HOUR
+    state.state.settle()
+    state.send(outcomes(["a"], [1], NOON + 90 * MINUTE))
+    state.state.settle()
+    assert open_state(churn=HOURLY).rows("SELECT count(*) FROM evaluations") == [(1,)]
+
+
+def test_windows_begin_at_midnight_of_the_models_time_zone(open_state: Open, clock: Clock) -> None:
+    clock.now += DAY
+    state = open_state(churn=Model(windows=("1d",), timezone="America/New_York"))
+    state.send(predictions(["a", "b"], [NOON - 9 * HOUR, NOON - 7 * HOUR]))
+    view = state.view()
+    assert [(one.window.start - NOON) // HOUR for one in view.windows["1d"]] == [-32, -8]
+    assert view.timezone == "America/New_York"
+
+
+def test_the_view_is_whole_again_after_a_restart(open_state: Open, clock: Clock) -> None:
+    clock.now = NOON + 3 * HOUR
+    named = Model(windows=("1h", "1d"))
+    state = open_state(churn=named)
+    rng = np.random.default_rng(1)
+    ids = [str(i) for i in range(600)]
+    times = [NOON + i * 18 * 10**9 for i in range(600)]
+    state.send(
+        predictions(
+            ids, times, rng.random(600).tolist(), features={"x": rng.random(600).tolist()}, duration=[0.1] * 600
+        )
+    )
+    state.send(outcomes(ids[:400], rng.integers(0, 2, 400).tolist(), NOON + HOUR), outcomes(["nobody"], [1]))
+    before = state.view()
+    after = open_state(churn=named).view()
+    assert repr(after) == repr(before)
+    assert len(after.windows["1h"]) == 3
+    assert after.pending == 1
+    assert after.by_class == before.by_class
+    assert sum(after.by_class.values()) == 600
+
+
+def test_a_window_that_is_added_to_the_configuration_is_evaluated_from_the_panes(open_state: Open) -> None:
+    open_state(churn=HOURLY).send(predictions(["a", "b"], [NOON, NOON - 3 * HOUR]))
+    state = open_state(churn=Model(windows=("1h", "1w")))
+    assert [one.rows for one in state.view().windows["1w"]] == [2]
+    assert hours(state) == [(-3, 1, True), (0, 1, False)]
+
+
+def test_rows_acknowledged_but_not_evaluated_before_a_crash_are_evaluated_after_it(
+    open_state: Open, clock: Clock
+) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a"], NOON - 5 * HOUR), predictions(["b"], NOON))
+    clock.now += 2 * HOUR
+    assert hours(state) == [(-5, 1, True), (0, 1, True)]
+    state.send(predictions(["c"], NOON - 5 * HOUR))
+    state.state._evaluator.step = lambda: False  # type: ignore[method-assign]  # the crash comes before
+    assert hours(open_state(churn=HOURLY)) == [(-5, 2, True), (0, 1, True)]
+
+
+def drifting(shift: float, n: int = 2_000, time: int = NOON, start: int = 0) -> PredictionTable:
+    rng = np.random.default_rng(start + 1)
+    return predictions(
+        [str(start + i) for i in range(n)],
+        time,
+        rng.random(n).tolist(),
+        features={"age": (rng.normal(size=n) + shift).tolist(), "plan": ["a", "b"] * (n // 2)},
+    )
+
+
+def test_drift_is_measured_against_the_configured_baseline(open_state: Open, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    reference = baseline(
+        rng.random(5_000).tolist(), {"age": rng.normal(size=5_000).tolist(), "plan": ["a", "b"] * 2_500}
+    )
+    path = tmp_path / "churn.baseline.json"
+    reference.save(path)
+    state = open_state(churn=Model(windows=("1h",), baseline=path))
+    state.send(drifting(0.5))
+    found = newest(state)
+    assert {name: target.state for name, target in found.features.items()} == {"age": "drift", "plan": "ok"}
+    assert found.share == 0.5
+    assert found.score is not None
+    assert found.score.state == "ok"
+    assert state.view().baseline.source == "config"  # type: ignore[union-attr]
+    assert state.view().hints == ("No outcomes yet: send churn.outcome(id, actual) or POST /v1/outcomes.",)
+
+
+def test_features_that_are_missing_or_new_are_named(open_state: Open) -> None:
+    state = open_state(churn=HOURLY)
+    reference = baseline([0.1, 0.9] * 500, {"age": [1.0, 2.0] * 500, "income": [1.0, 2.0] * 500})
+    state.send(baselines=[reference.to_json()])
+    state.send(predictions(["a", "b"], NOON, features={"age": [1.0, 2.0], "city": ["x", "y"]}))
+    found = newest(state)
+    assert (found.missing_features, found.new_features) == (("income",), ("city",))
+    assert "2 baseline features, 2 arrive; missing: income; new: city." in state.view().hints
+
+
+def test_a_feature_of_the_wrong_type_is_counted_as_invalid_and_spoils_nothing(open_state: Open) -> None:
+    state = open_state(churn=HOURLY)
+    reference = baseline([0.1, 0.9] * 500, {"age": [1.0, 2.0] * 500, "income": [1.0, 2.0] * 500})
+    state.send(baselines=[reference.to_json()])
+    values: list[object] = ["old", float("inf"), None, 1.5]
+    state.send(predictions(["a", "b", "c", "d"], NOON, features={"age": values, "income": [1.0, 2.0, 1.0, 2.0]}))
+    found = newest(state).features
+    assert found["age"].rows == 1
+    assert found["age"].missing_now == 0.75
+    assert found["income"].rows == 4
+
+
+def test_duplicate_rows_count_once_in_every_sum(open_state: Open) -> None:
+    state = open_state(churn=HOURLY)
+    rows = predictions(["a", "b"], NOON, [0.9, 0.1])
+    state.send(rows)
+    state.send(rows)
+    assert hours(state) == [(0, 2, False)]
+    assert state.view().by_class == {"0": 1.0, "1": 1.0}
+
+
+def test_weights_count(open_state: Open) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a", "b"], NOON, [0.9, 0.1], weight=[10.0, float("nan")]))
+    state.send(outcomes(["a"], [1]))
+    view = state.view()
+    assert view.by_class == {"0": 1.0, "1": 10.0}
+    assert view.windows["1h"][0].coverage == pytest.approx(10 / 11)
+
+
+def test_the_busiest_model_comes_first(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"], model="quiet"), predictions(["a", "b"], model="busy"))
+    assert [view.key.model for view in state.state.view.models()] == ["busy", "quiet"]

@@ -1,0 +1,174 @@
+"""Nothing is acknowledged before it is on disk, nothing counts twice, and no request fails its neighbours."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driftline.tables import Text
+from driftline_processor.core.decode import Malformed
+from driftline_processor.runtime.seen import digest_of
+from driftline_processor.runtime.signals import Overloaded, Receipt
+from driftline_processor.runtime.state import State
+
+from .conftest import Open
+from .state_rows import DAY, HOUR, NOON, Clock, Opened, config, outcomes, predictions
+
+
+def test_acknowledged_rows_are_in_the_store(open_state: Open) -> None:
+    state = open_state()
+    assert state.send(predictions(["a", "b"], [NOON, NOON + 1], [0.2, 0.9])) == Receipt(2)
+    assert state.send(outcomes(["a"], [1])) == Receipt(1)
+    assert state.rows("SELECT seq, id, time, score, predicted FROM predictions ORDER BY seq") == [
+        (1, "a", NOON, 0.2, "0"),
+        (2, "b", NOON + 1, 0.9, "1"),
+    ]
+    assert state.rows("SELECT seq, id, number, time FROM outcomes") == [(1, "a", 1.0, NOON + HOUR)]
+
+
+def test_the_same_bytes_again_are_acknowledged_and_change_nothing(open_state: Open) -> None:
+    state = open_state()
+    digest = digest_of(b"request")
+    for _ in range(2):
+        assert state.send(predictions(["a"], keyed=False), digest=digest) == Receipt(1)
+    assert state.rows("SELECT count(*) FROM predictions") == [(1,)]
+    assert state.counted("request_seen") == 1
+
+
+def test_the_same_bytes_twice_in_one_transaction_count_once(tmp_path: Path, clock: Clock) -> None:
+    state = State(config(tmp_path), clock=clock)
+    opened = Opened(state)
+    request = opened.request(predictions(["a"], keyed=False))
+    futures = [state.offer(request), state.offer(request)]  # both wait before the writer starts
+    state.start()
+    assert [future.result(30) for future in futures] == [Receipt(1), Receipt(1)]
+    assert opened.rows("SELECT count(*) FROM predictions") == [(1,)]
+    state.stop()
+
+
+def test_a_digest_is_known_after_a_restart_and_forgotten_after_a_while(open_state: Open, clock: Clock) -> None:
+    digest = digest_of(b"request")
+    open_state().send(predictions(["a"], keyed=False), digest=digest)
+    state = open_state()
+    state.send(predictions(["a"], keyed=False), digest=digest)
+    assert state.rows("SELECT count(*) FROM predictions") == [(1,)]
+    clock.now += HOUR
+    state = open_state()
+    state.send(predictions(["a"], keyed=False), digest=digest)
+    assert state.rows("SELECT count(*) FROM predictions") == [(2,)]
+
+
+def test_a_batch_counts_once_whatever_request_it_comes_in(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    batch = predictions(["a", "b"], keyed=False)
+    assert state.send(batch, batch="batch-1") == Receipt(2)
+    clock.now += 6 * DAY
+    state = open_state()
+    assert state.send(batch, predictions(["c"], keyed=False), batch="batch-1") == Receipt(3)
+    assert state.rows("SELECT id FROM predictions") == [("a",), ("b",)]
+    assert state.counted("batch_seen") == 3
+    state.send(batch, batch="batch-2")
+    assert state.rows("SELECT count(*) FROM predictions") == [(4,)]
+
+
+def test_a_plain_row_is_known_by_its_time_and_id(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a", "b", "a"], [NOON, NOON, NOON]))
+    state.send(predictions(["a", "c"], [NOON, NOON]), predictions(["c"], NOON))
+    state = open_state()
+    state.send(predictions(["b", "d"], [NOON, NOON]))
+    assert state.rows("SELECT id FROM predictions ORDER BY seq") == [("a",), ("b",), ("c",), ("d",)]
+    assert state.counted("row_seen") == 1
+    assert state.view().rows == 4
+
+
+def test_the_same_id_at_another_time_or_of_another_version_is_another_prediction(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"], NOON), predictions(["a"], NOON + 1), predictions(["a"], NOON, version="2"))
+    assert state.rows("SELECT count(*) FROM predictions") == [(3,)]
+
+
+def test_rows_without_an_id_all_count(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["", ""], NOON))
+    state.send(predictions([""], NOON))
+    assert state.rows("SELECT count(*) FROM predictions") == [(3,)]
+
+
+def test_a_request_that_cannot_be_stored_fails_alone(
+    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = State(config(tmp_path), clock=clock)
+    opened = Opened(state)
+    broken = predictions(["a"])
+    broken.id = Text(np.array([0, 2], dtype=np.int32), b"\xff\xfe")  # no UTF-8: decoding would have refused it
+    requests = [predictions(["x"]), broken, predictions(["y"])]
+    futures = [state.offer(opened.request(table)) for table in requests]
+    state.start()
+    assert futures[0].result(30) == Receipt(1)
+    assert futures[1].exception(30) is not None
+    assert futures[2].result(30) == Receipt(1)
+    assert opened.rows("SELECT seq, id FROM predictions ORDER BY id") == [(1, "x"), (2, "y")]
+    assert "a request could not be stored" in caplog.text
+    assert opened.view().rows == 2
+    state.stop()
+
+
+def test_a_full_queue_says_so_but_one_request_is_always_taken(tmp_path: Path, clock: Clock) -> None:
+    state = State(config(tmp_path), clock=clock, queue_bytes=100)
+    big = outcomes(["a"] * 10, [1] * 10)
+    taken = state.submit_outcomes([big], digest_of(b"1"))
+    with pytest.raises(Overloaded) as full:
+        state.submit_outcomes([big], digest_of(b"2"))
+    assert full.value.retry_after <= 2
+    state.start()
+    assert taken.result(30) == Receipt(10)
+    state.stop()
+    with pytest.raises(Overloaded):
+        state.submit_outcomes([big], digest_of(b"3"))
+
+
+def test_what_holds_nothing_for_the_analysis_needs_no_transaction(tmp_path: Path, clock: Clock) -> None:
+    state = State(config(tmp_path), clock=clock)
+    assert state.submit("metrics", b"whatever").result(0) == Receipt()
+    assert state.submit("traces", b"").result(0) == Receipt()
+    assert state.submit("logs", b"").result(0) == Receipt()
+    state.stop()
+
+
+def test_a_malformed_body_is_refused_at_once(open_state: Open) -> None:
+    with pytest.raises(Malformed):
+        open_state().state.submit("traces", b"\x0a\xff")
+
+
+def test_what_waits_is_written_before_the_state_stops(tmp_path: Path, clock: Clock) -> None:
+    state = State(config(tmp_path), clock=clock)
+    futures = [
+        state.offer(Opened(state).request(predictions([str(i)]), digest=digest_of(b"%d" % i))) for i in range(50)
+    ]
+    state.start()
+    state.stop()
+    assert all(future.result(0) == Receipt(1) for future in futures)
+
+
+@pytest.mark.parametrize("time", [0, -1, NOON + 400 * DAY, 2**63 - 1, -(2**63)])
+def test_an_absurd_time_is_refused_and_its_neighbours_are_kept(open_state: Open, time: int) -> None:
+    state = open_state()
+    assert state.send(predictions(["a", "b"], [time, NOON])) == Receipt(1, Counter(time_out_of_range=1))
+    assert state.send(outcomes(["a", "b"], [1, 1], [NOON, time])) == Receipt(1, Counter(time_out_of_range=1))
+    assert state.rows("SELECT id FROM predictions UNION ALL SELECT id FROM outcomes") == [("b",), ("a",)]
+
+
+def test_a_bad_baseline_is_counted_and_its_neighbours_are_kept(open_state: Open) -> None:
+    state = open_state()
+    receipt = state.send(predictions(["a"]), baselines=["{}", "no json"])
+    assert receipt == Receipt(1, Counter(bad_baseline=2))
+    assert state.rows("SELECT count(*) FROM baselines") == [(0,)]
+
+
+def test_an_empty_table_is_no_row(open_state: Open) -> None:
+    state = open_state()
+    assert state.send(predictions([]), predictions(["a"]), outcomes([], [])) == Receipt(1)
+    assert state.rows("SELECT count(*) FROM predictions") == [(1,)]

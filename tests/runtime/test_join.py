@@ -1,0 +1,299 @@
+"""Every outcome finds its prediction, whatever came first, and what is joined is what a join from scratch would be."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import permutations
+
+import pytest
+from driftline.tables import OutcomeTable, PredictionTable, Task
+from driftline_processor.core.evaluation import Metric
+from driftline_processor.runtime.config import Model
+
+from .conftest import Open
+from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
+
+JOINED = (
+    f"SELECT p.id, (p.time - {NOON})::BIGINT AS time, coalesce(j.actual, j.number::INTEGER::VARCHAR) AS actual"
+    " FROM joined j JOIN predictions p ON p.seq = j.prediction ORDER BY p.id, p.time"
+)
+
+
+def joined(state: Opened) -> list[tuple[object, ...]]:
+    state.state.settle()
+    return state.rows(JOINED)
+
+
+def metric(state: Opened, name: str, window: str = "1d") -> Metric:
+    return state.view().windows[window][-1].realized[name]
+
+
+STORY: list[PredictionTable | OutcomeTable] = [
+    predictions(["a", "b"], [NOON, NOON], [0.9, 0.2]),
+    predictions(["a"], [NOON + 2 * HOUR], [0.4]),
+    outcomes(["a"], [1], NOON + HOUR),
+    outcomes(["a", "b"], ["0", "true"], NOON + 3 * HOUR),
+]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_any_order_of_arrival_joins_the_same(open_state: Open, order: tuple[int, ...]) -> None:
+    state = open_state()
+    for position in order:
+        state.send(STORY[position])
+        state.state.join_now()
+    assert joined(state) == [("a", 0, "1"), ("a", 2 * HOUR, "0"), ("b", 0, "true")]
+    assert metric(state, "accuracy").rows == 3
+    assert metric(state, "accuracy").value == pytest.approx(2 / 3)
+    assert metric(state, "brier").value == pytest.approx((0.1**2 + 0.4**2 + 0.8**2) / 3, abs=1e-12)
+    assert state.view().outcomes == 3
+
+
+def test_an_outcome_waits_for_its_prediction(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["z"]), outcomes(["a", "b"], [1, 1]))
+    view = state.view()
+    assert (view.outcomes, view.pending) == (0, 2)
+    assert any(hint.startswith("2 outcomes wait for a prediction of churn") for hint in view.hints)
+    state = open_state()
+    state.send(predictions(["a"]))
+    view = state.view()
+    assert (view.outcomes, view.pending) == (1, 1)
+
+
+def test_the_last_outcome_by_its_own_time_wins_not_the_last_to_arrive(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"]))
+    state.send(outcomes(["a"], [1], NOON + 2 * HOUR))
+    state.send(outcomes(["a"], [0], NOON + HOUR))
+    assert joined(state) == [("a", 0, "1")]
+
+
+def test_of_two_outcomes_of_one_time_the_later_arrival_wins(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"]), outcomes(["a", "a"], [1, 0]))
+    assert joined(state) == [("a", 0, "0")]
+    state.send(outcomes(["a"], [1]))
+    assert joined(state) == [("a", 0, "1")]
+
+
+def test_an_outcome_with_a_prediction_time_belongs_to_that_prediction_only(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a", "a"], [NOON, NOON + MINUTE]))
+    state.send(outcomes(["a"], [1], prediction_time=NOON))
+    state.send(outcomes(["a"], [0], prediction_time=NOON + 1))
+    assert joined(state) == [("a", 0, "1")]
+    assert state.view().pending == 1
+
+
+def test_an_outcome_before_every_prediction_belongs_to_the_earliest_after_it(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a", "a"], [NOON + 2 * MINUTE, NOON + MINUTE]), outcomes(["a"], [1], NOON))
+    assert joined(state) == [("a", MINUTE, "1")]
+
+
+def test_an_outcome_moves_to_a_prediction_that_arrives_late_and_fits_better(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"], NOON, [0.9]), outcomes(["a"], [1], NOON + HOUR))
+    assert joined(state) == [("a", 0, "1")]
+    state.send(predictions(["a"], NOON + 30 * MINUTE, [0.1]))
+    assert joined(state) == [("a", 30 * MINUTE, "1")]
+    assert metric(state, "accuracy") == Metric(0.0, 1, "panes")
+
+
+def test_environments_are_apart_unless_the_outcome_names_none(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a", "b"], environment="prod"), predictions(["a"], NOON + 1, environment="test"))
+    state.send(outcomes(["a"], [1], environment="prod"), outcomes(["b"], [1], environment="test"))
+    state.state.join_now()
+    assert state.view(environment="prod").outcomes == 1
+    assert state.view(environment="test").outcomes == 0
+    state.send(outcomes(["b"], [0], environment=None))
+    assert state.view(environment="prod").outcomes == 2
+
+
+def test_the_version_comes_from_the_prediction(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"], version="1"), predictions(["b"], version="2"), outcomes(["a", "b"], [1, 1]))
+    assert [state.view(version=version).outcomes for version in "12"] == [1, 1]
+
+
+def test_models_are_apart(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"]), outcomes(["a"], [1], model="fraud"))
+    assert state.view().outcomes == 0
+
+
+@pytest.mark.parametrize("actual", [1, 1.0, "1", "1.0", True, "true", " 1 "])
+def test_one_class_in_any_spelling(open_state: Open, actual: object) -> None:
+    state = open_state()
+    state.send(predictions(["a"], NOON, [0.9]), outcomes(["a"], [actual]))
+    assert metric(state, "accuracy") == Metric(1.0, 1, "panes")
+
+
+def test_an_actual_that_is_no_class_is_counted_and_its_neighbours_are_kept(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a", "b", "c"]), outcomes(["a", "b", "c"], [2, 1, "maybe"]))
+    view = state.view()
+    assert (view.outcomes, view.pending) == (1, 0)
+    assert state.counted("unknown_class") == 2
+    assert state.rows("SELECT id FROM outcomes") == [("b",)]
+
+
+def test_a_bad_correction_does_not_replace_a_good_outcome(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"]), outcomes(["a"], [1]))
+    assert joined(state) == [("a", 0, "1")]
+    state.send(outcomes(["a"], ["maybe"], NOON + 2 * HOUR))
+    assert joined(state) == [("a", 0, "1")]
+
+
+def test_a_text_is_no_actual_of_a_regression_unless_it_is_a_number(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a", "b", "c"], NOON, [10.0, 20.0, 30.0], task=Task("regression")))
+    state.send(outcomes(["a", "b", "c"], [12, "many", "31"]))
+    assert metric(state, "mae") == Metric(1.5, 2, "panes")
+    assert state.counted("not_a_number") == 1
+
+
+def test_classes_that_nobody_declared_are_learned_from_outcomes_too(open_state: Open) -> None:
+    state = open_state()
+    fruit = Task("multiclass")
+    state.send(predictions(["a", "b", "c"], NOON, predicted=["apple", "pear", "apple"], task=fruit))
+    state.send(outcomes(["a"], ["apple"]))
+    assert metric(state, "accuracy") == Metric(1.0, 1, "panes")
+    state.send(outcomes(["b", "c"], ["pear", "plum"]))
+    assert metric(state, "accuracy") == Metric(pytest.approx(2 / 3), 3, "panes")  # type: ignore[arg-type]
+    state = open_state()
+    assert state.view().task.classes == ("apple", "pear", "plum")
+    assert metric(state, "accuracy") == Metric(pytest.approx(2 / 3), 3, "panes")  # type: ignore[arg-type]
+
+
+def test_a_correction_restates_the_pane_as_if_it_had_been_right_at_once(open_state: Open) -> None:
+    state = open_state()
+    ids = [str(i) for i in range(20)]
+    times = [NOON + i * MINUTE for i in range(20)]
+    state.send(predictions(ids, times, [i / 20 for i in range(20)]))
+    state.send(outcomes(ids, [0] * 20))
+    before = metric(state, "brier")
+    state.send(outcomes(ids[5:15], [1] * 10, NOON + 2 * HOUR))
+    after = metric(state, "brier")
+    truth = [1 if 5 <= i < 15 else 0 for i in range(20)]
+    assert before.value == pytest.approx(sum((i / 20) ** 2 for i in range(20)) / 20, abs=1e-12)
+    assert after.value == pytest.approx(sum((i / 20 - truth[i]) ** 2 for i in range(20)) / 20, abs=1e-12)
+    assert (before.rows, after.rows) == (20, 20)
+
+
+def test_saying_the_same_again_changes_nothing(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"]), outcomes(["a"], [1]))
+    heard: list[int] = []
+    state.state.on_joined(lambda rows: heard.append(len(rows)))
+    state.state.settle()
+    state.send(outcomes(["a"], [1], NOON + 2 * HOUR))
+    state.state.settle()
+    assert heard == [1]
+    assert state.rows("SELECT seq FROM joined") == [(1,)]
+
+
+def test_listeners_hear_what_is_joined_and_corrected(open_state: Open) -> None:
+    state = open_state()
+    heard: list[tuple[object, ...]] = []
+    state.state.on_joined(
+        lambda rows: heard.extend((row["id"], row["number"], row["trace_id"]) for row in rows.to_pylist())
+    )
+    trace = bytes(range(16))
+    state.send(predictions(["a"], trace_id=trace), predictions(["b"]), outcomes(["a", "b"], [1, 0]))
+    state.state.join_now()
+    state.send(outcomes(["b"], [1], NOON + 2 * HOUR))
+    state.state.join_now()
+    assert sorted(heard, key=str) == [("a", 1.0, trace), ("b", 0.0, None), ("b", 1.0, None)]
+
+
+def test_weights_of_prediction_and_outcome_multiply(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a", "b"], NOON, [0.9, 0.9], weight=[2.0, 1.0]))
+    state.send(outcomes(["a", "b"], [1, 0], weight=[3.0, float("nan")]))
+    assert metric(state, "accuracy").value == pytest.approx(6 / 7)
+
+
+def test_a_constant_id_is_matched_by_time_and_does_not_explode(open_state: Open) -> None:
+    state = open_state()
+    n = 3_000
+    times = [NOON + i * 10**9 for i in range(n)]
+    state.send(predictions(["x"] * n, times, keyed=False))
+    state.send(outcomes(["x"] * n, [i % 2 for i in range(n)], [time + 1 for time in times]))
+    assert state.view().outcomes == n
+
+
+@pytest.mark.parametrize("kind", ["01890a5d-ac96-774b-bcce-b302099a8057", "01890A5D-AC96-774B-BCCE-B302099A8057.17"])
+def test_ids_that_carry_their_time_are_looked_for_there(open_state: Open, kind: str) -> None:
+    state = open_state()
+    made = 0x01890A5DAC96 * 10**6  # July 2023
+    state.send(predictions([kind, "other"], [made + MINUTE, made - 30 * DAY]))
+    state.send(outcomes([kind], [1], made + DAY))
+    assert state.view().outcomes == 1
+
+
+def test_the_join_can_be_done_again_after_a_crash_between_any_two_commits(open_state: Open) -> None:
+    state = open_state()
+    for table in STORY:
+        state.send(table)
+    first = joined(state)
+    connection = state.state._store.connect()
+    connection.execute("UPDATE meta SET value = 0 WHERE name IN ('joined_outcomes', 'joined_predictions')")
+    connection.close()
+    assert joined(state) == first
+    assert metric(state, "accuracy").rows == 3
+
+
+def test_a_correction_of_what_was_rolled_up_restates_it(open_state: Open, clock: Clock) -> None:
+    state = open_state(retention=timedelta(days=365))
+    state.send(predictions(["a", "b", "c"], [NOON, NOON + 10 * MINUTE, NOON + DAY], [0.9, 0.9, 0.9]))
+    state.send(outcomes(["a", "b", "c"], [1, 1, 1]))
+    state.state.settle()
+    later = [NOON + 100 * DAY + i for i in range(2_000)]
+    clock.now = later[-1]
+    state.send(predictions([""] * 2_000, later))
+    state.state.settle()
+    state.state.tidy_now()
+    assert state.rows("SELECT DISTINCT span FROM panes WHERE part = 'confusion'") == [(DAY,)]
+    state.send(outcomes(["b"], [0], NOON + 2 * DAY))
+    first, second = [e for e in state.view().windows["1d"] if e.window.start < NOON + 2 * DAY]
+    assert first.realized["accuracy"] == Metric(0.5, 2, "panes")
+    assert second.realized["accuracy"] == Metric(1.0, 1, "panes")
+    assert first.coverage == 1.0
+
+
+def test_a_correction_is_refused_once_rows_of_its_pane_have_expired(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    state.send(predictions(["a"], NOON), outcomes(["a"], [1], NOON + HOUR))
+    state.state.settle()
+    clock.now += 80 * DAY
+    state.send(predictions(["b"], NOON + 1), outcomes(["b"], [1], NOON + HOUR))
+    state.state.settle()
+    clock.now += 20 * DAY  # "a" arrived 100 days ago, "b" 20
+    state.state.tidy_now()
+    state.send(outcomes(["b"], [0], NOON + 2 * HOUR))
+    assert metric(state, "accuracy").rows == 2
+    assert state.counted("expired") == 1
+    assert state.rows("SELECT id FROM predictions") == [("b",)]
+
+
+def test_an_outcome_that_nobody_claims_expires(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    state.send(predictions(["z"]), outcomes(["a"], [1]))
+    state.state.settle()
+    clock.now += 91 * DAY
+    state.state.tidy_now()
+    assert state.counted("expired") == 1
+    assert state.rows("SELECT count(*) FROM outcomes") == [(0,)]
+
+
+def test_the_configured_positive_class_wins(open_state: Open) -> None:
+    state = open_state(churn=Model(classes=("0", "1"), positive_class="0"))
+    state.send(predictions(["a"], NOON, [0.9]), outcomes(["a"], [0]))
+    assert metric(state, "brier").value == pytest.approx(0.01)
+    assert state.view().hints[-1] == (
+        "churn sends positive class 1, driftline.yaml says 0 and wins: scores are read as the probability of 0."
+    )
