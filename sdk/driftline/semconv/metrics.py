@@ -46,6 +46,9 @@ DRIFTLINE_OUTCOMES_JOINED: Final = "driftline.outcomes.joined"
 DRIFTLINE_OUTCOMES_PENDING: Final = "driftline.outcomes.pending"
 """Outcomes that wait for their prediction."""
 
+DRIFTLINE_OUTCOME_SPANS_SKIPPED: Final = "driftline.outcome.spans.skipped"
+"""Outcomes of sampled predictions that got no span, because more came in a second than spans are made."""
+
 DRIFTLINE_FORWARD_QUEUE_SIZE: Final = "driftline.forward.queue.size"
 """Bytes that wait to be forwarded."""
 
@@ -79,6 +82,7 @@ UNITS: Final[Mapping[str, str]] = {
     DRIFTLINE_INGEST_DURATION: "s",
     DRIFTLINE_OUTCOMES_JOINED: "{outcome}",
     DRIFTLINE_OUTCOMES_PENDING: "{outcome}",
+    DRIFTLINE_OUTCOME_SPANS_SKIPPED: "{span}",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "By",
     DRIFTLINE_FORWARD_SENT: "{request}",
     DRIFTLINE_FORWARD_DROPPED: "{request}",
@@ -103,6 +107,7 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     DRIFTLINE_INGEST_DURATION: "histogram",
     DRIFTLINE_OUTCOMES_JOINED: "counter",
     DRIFTLINE_OUTCOMES_PENDING: "gauge",
+    DRIFTLINE_OUTCOME_SPANS_SKIPPED: "counter",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "gauge",
     DRIFTLINE_FORWARD_SENT: "counter",
     DRIFTLINE_FORWARD_DROPPED: "counter",
@@ -127,6 +132,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_INGEST_DURATION: "From the last byte of a request to its acknowledgement.",
     DRIFTLINE_OUTCOMES_JOINED: "Outcomes that found their prediction.",
     DRIFTLINE_OUTCOMES_PENDING: "Outcomes that wait for their prediction.",
+    DRIFTLINE_OUTCOME_SPANS_SKIPPED: "Outcomes of sampled predictions that got no span, because more came in a second than spans are made.",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "Bytes that wait to be forwarded.",
     DRIFTLINE_FORWARD_SENT: "Requests that the destination acknowledged.",
     DRIFTLINE_FORWARD_DROPPED: "Requests that were dropped because the queue was full.",
@@ -151,6 +157,7 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     DRIFTLINE_INGEST_DURATION: "driftline_ingest_duration_seconds",
     DRIFTLINE_OUTCOMES_JOINED: "driftline_outcomes_joined_total",
     DRIFTLINE_OUTCOMES_PENDING: "driftline_outcomes_pending",
+    DRIFTLINE_OUTCOME_SPANS_SKIPPED: "driftline_outcome_spans_skipped_total",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "driftline_forward_queue_size_bytes",
     DRIFTLINE_FORWARD_SENT: "driftline_forward_sent_total",
     DRIFTLINE_FORWARD_DROPPED: "driftline_forward_dropped_total",

@@ -1,0 +1,250 @@
+"""What is known, as OTLP metrics: the same names, attributes and values as the Prometheus page.
+
+Gauges describe the newest closed window and are stamped now, since backends refuse old timestamps; an unknown value is
+an absent series, and a state is one series with the value 1. Counters count from the start of this process.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from driftline.pane import DURATION_BOUNDS
+from driftline.semconv import SCHEMA_URL
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
+
+from driftline_processor.core.decode.rows import OWN_SCOPE
+from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.web.words import LINKED, handle
+
+from .view import ModelView, View
+
+SERVICE: Final = "driftline"
+"""The ``service.name`` of everything that is derived."""
+
+EVERY = 15.0
+"""Seconds from one export to the next."""
+
+Labels = tuple[tuple[str, str], ...]
+Temporality = Literal["cumulative", "delta"]
+
+_log = logging.getLogger("driftline")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The value of one series now; ``metric`` and the keys of ``attributes`` are names of the registry.
+
+    ``buckets``: of a histogram, how many fell into each bucket of ``DURATION_BOUNDS`` and beyond; ``value`` is their
+    sum, then.
+    """
+
+    metric: str
+    attributes: Labels
+    value: float
+    buckets: tuple[float, ...] | None = None
+
+
+def points(view: View) -> list[Point]:
+    """Return everything there is to say in metrics; counters as they stand since the state began."""
+    models = view.models()
+    made = [*_counted(models), *_evaluated(models), *_own(view)]
+    return [point for point in made if math.isfinite(point.value)]
+
+
+def _counted(models: Iterable[ModelView]) -> Iterator[Point]:
+    for model in models:
+        labels = _model(model)
+        for name, value in model.by_class.items():
+            yield _point(m.ML_PREDICTIONS, {**labels, a.ML_PREDICTION_CLASS: name}, value)
+        if model.duration is not None and len(model.duration) == len(DURATION_BOUNDS) + 2:
+            *buckets, total = model.duration.tolist()
+            yield Point(m.ML_PREDICTION_DURATION, _labels(labels), total, tuple(buckets))
+
+
+def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
+    for model in models:
+        for name, known in model.windows.items():
+            newest = next((evaluation for evaluation in reversed(known) if evaluation.closed), None)
+            if newest is not None:
+                yield from _window(newest, _model(model), {a.ML_WINDOW: name})
+
+
+def _window(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
+    for target in (newest.score, newest.predicted, *newest.features.values()):
+        if target is not None:
+            yield from _drift(target, model, window)
+    for metric, measured in newest.realized.items():
+        yield _point(m.ML_PERFORMANCE_VALUE, {**model, a.ML_PERFORMANCE_METRIC: metric, **window}, measured.value)
+    if any(measured.value is not None for measured in newest.realized.values()):
+        yield _point(m.ML_PERFORMANCE_WINDOW_END, {**model, **window}, newest.window.end / 1e9)
+    yield _point(m.ML_OUTCOME_COVERAGE, {**model, **window}, newest.coverage)
+
+
+def _drift(target: TargetDrift, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
+    what = {**model, a.ML_DRIFT_TARGET: target.target}
+    if target.target == "feature":
+        what[a.ML_FEATURE_NAME] = target.name
+    for method, found in target.methods.items():
+        yield _point(m.ML_DRIFT_VALUE, {**what, a.ML_DRIFT_METHOD: method, **window}, found.value)
+    yield _point(m.ML_DRIFT_STATE, {**what, **window, a.STATE: target.state}, 1.0)
+
+
+def _own(view: View) -> Iterator[Point]:
+    for (name, labels), value in sorted(view.counters().items()):
+        yield Point(name, labels, value)
+
+
+def _model(model: ModelView) -> dict[str, str]:
+    labels = {a.ML_MODEL_NAME: model.key.model, a.ML_MODEL_VERSION: model.key.version}
+    if model.key.environment:  # without it, two environments of one model would be one series twice
+        labels[a.DEPLOYMENT_ENVIRONMENT_NAME] = model.key.environment
+    return labels
+
+
+def _point(metric: str, attributes: Mapping[str, str], value: float | None) -> Point:
+    return Point(metric, _labels(attributes), math.nan if value is None else value)
+
+
+def _labels(attributes: Mapping[str, str]) -> Labels:
+    return tuple((key, text if len(text) <= LINKED else handle(text)) for key, text in attributes.items())
+
+
+def growth(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
+    """Return the points with their counters and histograms less what they were before; gauges as they are.
+
+    >>> growth([Point(m.ML_PREDICTIONS, (), 5.0)], [Point(m.ML_PREDICTIONS, (), 3.0)])
+    [Point(metric='ml.predictions', attributes=(), value=2.0, buckets=None)]
+    """
+    known = {(point.metric, point.attributes): point for point in before if _counts(point)}
+    grown = []
+    for point in now:
+        old = known.get((point.metric, point.attributes))
+        if old is not None:
+            buckets = point.buckets
+            if buckets is not None and old.buckets is not None:
+                buckets = tuple(max(new - was, 0.0) for new, was in zip(buckets, old.buckets, strict=True))
+            point = replace(point, value=max(point.value - old.value, 0.0), buckets=buckets)
+        grown.append(point)
+    return grown
+
+
+def _counts(point: Point) -> bool:
+    return point.buckets is not None or m.INSTRUMENTS.get(point.metric) == "counter"
+
+
+def metrics_request(
+    measured: Iterable[Point], now: int, start: int, temporality: Temporality = "cumulative", instance: str = ""
+) -> bytes:
+    """Return the points as the body of an ``ExportMetricsServiceRequest``.
+
+    ``now``, ``start``: unix nanoseconds, of every point and of what counters and histograms count since.
+    ``instance``: the ``service.instance.id``, "" for none.
+    """
+    request = ExportMetricsServiceRequest()
+    resource = request.resource_metrics.add()
+    resource.resource.attributes.extend(_key_values(((a.SERVICE_NAME, SERVICE),)))
+    if instance:
+        resource.resource.attributes.extend(_key_values(((a.SERVICE_INSTANCE_ID, instance),)))
+    scope = resource.scope_metrics.add(schema_url=SCHEMA_URL)
+    scope.scope.name = OWN_SCOPE
+    how = otlp.AGGREGATION_TEMPORALITY_DELTA if temporality == "delta" else otlp.AGGREGATION_TEMPORALITY_CUMULATIVE
+    made: dict[str, otlp.Metric] = {}
+    for point in measured:
+        metric = made.get(point.metric)
+        if metric is None:
+            metric = made[point.metric] = scope.metrics.add(
+                name=point.metric, unit=m.UNITS.get(point.metric, ""), description=m.DESCRIPTIONS.get(point.metric, "")
+            )
+        stamp = {"time_unix_nano": now, "attributes": _key_values(point.attributes)}
+        if point.buckets is not None:
+            metric.histogram.aggregation_temporality = how
+            counts = [round(count) for count in point.buckets]
+            metric.histogram.data_points.add(
+                **stamp,
+                start_time_unix_nano=start,
+                count=sum(counts),
+                sum=point.value,
+                bucket_counts=counts,
+                explicit_bounds=DURATION_BOUNDS,
+            )
+        elif _counts(point):
+            metric.sum.aggregation_temporality = how
+            metric.sum.is_monotonic = True
+            metric.sum.data_points.add(**stamp, start_time_unix_nano=start, as_double=point.value)
+        else:
+            metric.gauge.data_points.add(**stamp, as_double=point.value)
+    return bytes(request.SerializeToString())
+
+
+def _key_values(labels: Labels) -> list[KeyValue]:
+    return [KeyValue(key=key, value=AnyValue(string_value=text)) for key, text in labels]
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Where metrics go: ``offer`` queues the body of a request and returns at once."""
+
+    offer: Callable[[bytes], object]
+    temporality: Temporality = "cumulative"
+
+
+class DerivedMetrics:
+    """Sends what a view shows to every sink, every few seconds, on a thread of its own.
+
+    ``clock``: unix nanoseconds. Make it before anything is received: counters count from here.
+    """
+
+    def __init__(
+        self, view: View, sinks: Sequence[Sink], clock: Callable[[], int] = time.time_ns, every: float = EVERY
+    ) -> None:
+        self._view, self._sinks, self._clock, self._every = view, sinks, clock, every
+        self._instance = str(uuid.uuid4())
+        self._first, self._began = points(view), clock()
+        self._last, self._sent = self._first, self._began
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="driftline-derived", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send, if there is anywhere to send to."""
+        if self._sinks:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Send a last time."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def send(self) -> None:
+        """Send what is known now."""
+        known, now = points(self._view), self._clock()
+        bodies: dict[Temporality, bytes] = {}
+        for sink in self._sinks:
+            if sink.temporality not in bodies:
+                delta = sink.temporality == "delta"
+                before, since = (self._last, self._sent) if delta else (self._first, self._began)
+                bodies[sink.temporality] = metrics_request(
+                    growth(known, before), now, since, sink.temporality, self._instance
+                )
+            sink.offer(bodies[sink.temporality])
+        self._last, self._sent = known, now
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            ended = self._stopping.wait(self._every)
+            try:
+                self.send()
+            except Exception:
+                _log.exception("derived metrics could not be made; the next ones come in %g s", self._every)
