@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import numpy as np
@@ -19,7 +20,7 @@ def feature(name: str, state: State, psi: float, size: Size = "", decided_by: st
     return TargetDrift(
         "feature", name, state, decided_by, 100,
         {decided_by: MethodValue(psi * 2, 0.5), "psi": MethodValue(psi), "js": MethodValue(psi / 2)}, psi, size,
-        ("a", "b", "c"), np.array([0.5, 0.5, 0.0]), np.array([0.0, 0.25, 0.75]), 0.0, 0.1,
+        ("a", "b", "c"), np.array([0.5, 0.5, 0.0]), np.array([0.0, 0.25, 0.75]), 0.0, 0.04,
     )  # fmt: skip
 
 
@@ -56,8 +57,8 @@ def test_the_whole_picture() -> None:
         "churn · version 3 · prod · 1970-01-01 · 1,000 rows · outcomes for 97 %",
         "",
         "      was  → is  state  size        test    p     PSI      JS  missing",
-        "temp  ▅▅    ▃█   drift  large   KS 0.410  0.5   0.205   0.102  0 % → 10 %",
-        "wind  ▅▅    ▃█   ok            KS <0.001  0.5  <0.001  <0.001  0 % → 10 %",
+        "temp  ▅▅    ▃█   drift  large   KS 0.410  0.5   0.205   0.102  0 % → 4 %",
+        "wind  ▅▅    ▃█   ok            KS <0.001  0.5  <0.001  <0.001  0 % → 4 %",
         "",
         "performance     is  baseline  change  outcomes",
         "AUC          0.660     0.670  −0.010       970",
@@ -139,4 +140,11 @@ def test_the_closing_sentence_tells_of_the_score() -> None:
     assert sentence(what) == (
         "none of 1 feature drifted; but the score (KS 0.200: moderate) did; "
         "AUC 0.660 on 97 % of rows, 0.670 in the baseline."
+    )
+
+
+def test_the_closing_sentence_tells_what_is_missing_much_more_often() -> None:
+    gone = dataclasses.replace(feature("income", "ok", 0.01), missing_was=0.03, missing_now=0.16)
+    assert sentence(evaluation(gone, feature("b", "ok", 0.01), performance=False)) == (
+        "none of 2 features drifted; income is missing in 16 % (was 3 %); no outcomes, so performance is unknown."
     )

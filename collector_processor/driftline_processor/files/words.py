@@ -16,6 +16,9 @@ METHOD_NAMES = {"psi": "PSI", "ks": "KS", "js": "JS", "chi2": "χ²"}
 METRIC_NAMES = {"roc_auc": "AUC", "log_loss": "log loss", "brier": "Brier", "f1": "F1", "mae": "MAE", "rmse": "RMSE"}
 METRIC_NAMES["r2"] = "R²"
 STATE_WORDS = {"too_few_rows": "too few rows", "no_baseline": "no baseline"}
+MISSING_MORE = 0.05
+"""A share of missing values that grew by this much is told in the sentence; no test decides on it yet."""
+
 HEADLINES = ("roc_auc", "accuracy", "mae")
 """The metric that stands for a model in one sentence: the first of these that is known."""
 
@@ -131,7 +134,12 @@ def method_value(target: TargetDrift, method: str) -> str:
 
 def sentence(evaluation: Evaluation) -> str:
     """Tell the whole evaluation in one sentence that a person can read."""
-    parts = (_feature_words(evaluation), _prediction_words(evaluation), _performance_words(evaluation))
+    parts = (
+        _feature_words(evaluation),
+        _prediction_words(evaluation),
+        _missing_words(evaluation),
+        _performance_words(evaluation),
+    )
     return "; ".join(part for part in parts if part) + "."
 
 
@@ -157,6 +165,18 @@ def _feature_words(evaluation: Evaluation) -> str:
     if not drifted:
         return f"none of {features} drifted{rest}"
     return f"{len(drifted)} of {features} drifted{rest}, {printable(drifted[0].name)} most{_how_much(drifted[0])}"
+
+
+def _missing_words(evaluation: Evaluation) -> str:
+    """Name the feature that is missing so much more often than before that somebody should look."""
+    worst = max(evaluation.features.values(), key=_missing_more, default=None)
+    if worst is None or _missing_more(worst) < MISSING_MORE:
+        return ""
+    return f"{printable(worst.name)} is missing in {percent(worst.missing_now)} (was {percent(worst.missing_was)})"
+
+
+def _missing_more(target: TargetDrift) -> float:
+    return (target.missing_now or 0.0) - (target.missing_was or 0.0)
 
 
 def _how_much(target: TargetDrift) -> str:

@@ -1,0 +1,39 @@
+"""docs/evaluate.md: its commands run, and no option is missing from it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from .conftest import Run
+
+PAGE = (Path(__file__).parents[2] / "docs" / "evaluate.md").read_text(encoding="utf-8")
+
+
+def test_every_command_on_the_page_runs(run: Run, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (files / "week.parquet").rename(files / "lastweek.parquet")
+    monkeypatch.chdir(files)
+    commands = [shlex.split(line)[1:] for line in PAGE.splitlines() if line.startswith("    driftline ")]
+    assert len(commands) == 9
+    codes = [run(*command).exit_code for command in commands]
+    assert codes == [0, 0, 0, 0, 0, 0, 0, 3, 0]
+
+
+@pytest.mark.parametrize("command", [["evaluate"], ["baseline", "build"]])
+def test_every_option_is_on_the_page(run: Run, command: list[str]) -> None:
+    shown = {word.strip(",.;") for word in run(*command, "--help").stdout.split() if word.startswith("--")}
+    assert {option for option in shown if option not in PAGE} == {"--help", *(["--output"] if len(command) > 1 else [])}
+
+
+def test_the_table_on_the_page_is_what_is_printed(run: Run, files: Path, week: pd.DataFrame) -> None:
+    (files / "week.parquet").rename(files / "lastweek.parquet")
+    options = ("--task", "binary", "--outcomes", files / "outcomes.csv")
+    printed = run(
+        "evaluate", files / "lastweek.parquet", "--baseline", files / "reference.parquet", *options
+    ).stdout  # fmt: skip
+    assert len(week) == 3_000
+    for line in PAGE.split("```")[1].splitlines():
+        assert line.rstrip() in [row.rstrip() for row in printed.splitlines()]
