@@ -92,16 +92,19 @@ def test_a_second_setup_takes_no_time_until_pyproject_changes(clone: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("closing", "make_status", "status"),
+    ("closing", "lint", "test", "status"),
     [
-        ("===== 812 passed, 3 skipped in 95.21s (0:01:35) =====", 0, 0),
-        ("===== 1 failed, 811 passed in 95.21s (0:01:35) =====", 2, 2),
-        ("===== no tests ran in 0.01s =====", 2, 2),
-        ("===== 3 skipped in 0.01s =====", 0, 1),
+        ("===== 812 passed, 3 skipped in 95.21s (0:01:35) =====", 0, 0, 0),
+        ("===== 812 passed, 3 skipped in 95.21s (0:01:35) =====", 2, 0, 2),
+        ("===== 1 failed, 811 passed in 95.21s (0:01:35) =====", 0, 2, 2),
+        ("===== no tests ran in 0.01s =====", 0, 2, 2),
+        ("===== 3 skipped in 0.01s =====", 0, 0, 1),
     ],
 )
-def test_ci_passes_only_when_tests_ran_and_passed(clone: Path, closing: str, make_status: int, status: int) -> None:
-    executable(clone / "bin/make", f'[ "$1" = lint ] && exit 0; echo "{closing}"; echo "make: ..."; exit {make_status}')
+def test_ci_passes_only_when_lint_is_clean_and_tests_ran_and_passed(
+    clone: Path, closing: str, lint: int, test: int, status: int
+) -> None:
+    executable(clone / "bin/make", f'[ "$1" = lint ] && exit {lint}; echo "{closing}"; echo "make: ..."; exit {test}')
     environment = {**os.environ, "PATH": f"{clone / 'bin'}:{os.environ['PATH']}"}
 
     done = subprocess.run([clone / ".ci/run"], capture_output=True, text=True, env=environment, check=False)
