@@ -236,7 +236,7 @@ def test_every_plain_type_of_parquet_and_no_nested_one(run: Run) -> None:
     }
     assert features["nulls"]["state"] == "blind"
     assert {f["decided_by"] for name, f in features.items() if name in ("dictionary", "view", "bytes")} == {"chi2"}
-    assert said == ["driftline: left out, because their values are lists or structures: list, struct"]
+    assert said == ["driftline: left out, because they are lists or structures: list, struct"]
 
 
 @pytest.mark.usefixtures("folder")
@@ -245,9 +245,7 @@ def test_times_among_the_features_only_when_asked(run: Run) -> None:
     pd.DataFrame({"x": range(N), "made": stamps, "paid": stamps}).to_parquet("ref.parquet")
     window, said = evaluate(run, "ref.parquet")
     assert list(window["drift"]["features"]) == ["x"]
-    assert said == [
-        "driftline: left out, because their values are times (name them in --features to compare them): made, paid"
-    ]
+    assert said == ["driftline: left out, because they are times (name them in --features to compare them): made, paid"]
     window, said = evaluate(run, "ref.parquet", "--features", "made,paid")
     assert (window["drift"]["features"]["made"]["rows"], said) == (N, [])
 
@@ -283,3 +281,44 @@ def test_one_row(run: Run, folder: Path) -> None:
     window, _ = evaluate(run, "week.csv")
     assert {feature["state"] for feature in window["drift"]["features"].values()} == {"too_few_rows"}
     assert window["drift"]["share"] is None
+
+
+def test_a_score_that_is_no_number(run: Run, folder: Path) -> None:
+    columns = rows()
+    columns["x"][3] = "high"
+    (folder / "week.csv").write_text("\n".join(csv(columns)))
+    options = ("--task", "binary", "--score", "x")
+    window, said = evaluate(run, "week.csv", *options)
+    assert window["drift"]["score"]["rows"] == N - 1
+    assert said == ["driftline: week.csv: x: 1 row without a number, taken as missing: the first is row 4, 'high'"]
+    columns["x"] = ["high"] * N
+    (folder / "week.csv").write_text("\n".join(csv(columns)))
+    result = run("evaluate", "week.csv", "--baseline", "ref.parquet", *options)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "driftline: week.csv: x: a score is a number, but there is none; the first is row 1, 'high'\n"
+    )
+
+
+def test_a_feature_that_became_a_list_is_missing(run: Run, folder: Path) -> None:
+    pq.write_table(pa.table({**rows(), "x": [[1.0]] * N}), folder / "week.parquet")
+    window, said = evaluate(run, "week.parquet")
+    assert (window["rows"], window["drift"]["features"]["x"]["rows"]) == (N, 0)
+    assert said == ["driftline: week.parquet: x: lists or structures, taken as missing"]
+
+
+def test_the_row_numbers_of_pandas_are_no_feature(run: Run, folder: Path) -> None:
+    frame = pd.DataFrame(rows()).sample(frac=1, random_state=1)
+    frame.to_parquet(folder / "ref.parquet")
+    frame.to_csv(folder / "ref.csv")
+    for name, column in (("ref.parquet", "__index_level_0__"), ("ref.csv", "(no name)")):
+        result = run("evaluate", name, "--baseline", name, "--json")
+        [window] = json.loads(result.stdout)["windows"]
+        assert list(window["drift"]["features"]) == ["x", "c"]
+        assert result.stderr == f"driftline: left out, because they are the row numbers of pandas: {column}\n"
+
+
+def test_a_feature_whose_name_has_a_dot(run: Run, folder: Path) -> None:
+    pq.write_table(pa.table({"temp.max": rows()["x"], "temp": rows()["c"]}), folder / "ref.parquet")
+    window, _ = evaluate(run, "ref.parquet", "--fail-on", "drift.features.temp.max.rows < 1")
+    assert window["drift"]["features"]["temp.max"]["rows"] == N

@@ -30,7 +30,7 @@ def build_from_files(paths: Sequence[Path], options: ColumnOptions, say: Say) ->
     roles = find_roles(sources, options, options.task, {}, say)
     if not roles.features:
         raise BadInput(f"{paths[0]}: it has no column that could be a feature")
-    reads = [read_rows(source, roles, options.task) for source in sources]
+    reads = [read_rows(source, roles, options.task, say) for source in sources]
     task = _task(reads, roles, options)
     reads = [for_task(read, task) for read in reads]
     key = ModelKey(options.model or paths[0].name.split(".")[0], options.version)

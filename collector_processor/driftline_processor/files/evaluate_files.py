@@ -74,7 +74,7 @@ def evaluate_files(
     task, key = baseline.task, ModelKey(baseline.model, options.version or baseline.version)
     sources = [open_source(path, {id_column(options, baseline.columns)}, say) for path in data]
     roles = find_roles(sources, options, task.kind, baseline.columns, say, baseline.bins.features)
-    reads = [for_task(read_rows(source, roles, task.kind), task) for source in sources]
+    reads = [for_task(read_rows(source, roles, task.kind, say), task) for source in sources]
     if roles.time:
         reads = [with_time(read, roles.time, say) for read in reads]
     weights: list[F64 | None] = [None] * len(reads)

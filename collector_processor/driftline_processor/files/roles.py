@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from .errors import BadInput, Say, listed, near
 from .source import Source
-from .values import is_comparable, is_nested, is_time
+from .values import is_nested, is_time
+
+_INDEX = re.compile(r"|__index_level_\d+__|Unnamed: \d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def find_roles(
             say("left out: actual; say --task binary, multiclass or regression to see performance")
     unknown: tuple[str, ...] = ()
     if options.features:
-        chosen = options.features
+        chosen = tuple(dict.fromkeys(options.features))
     elif features is None:
         chosen = _comparable(sources, others, say)
     else:
@@ -111,6 +114,10 @@ def find_roles(
         unknown = _comparable(sources, others, _silent)
         if features and not chosen:
             raise BadInput(f"{sources[0].path}: it has none of the baseline's features {listed(sorted(features))}")
+    for source in sources:
+        nested = [f.name for f in source.schema if f.name in chosen and is_nested(f.type)]
+        if nested:
+            say(f"{source.path}: {listed(nested)}: lists or structures, taken as missing")
     return Roles(chosen, score, "".join(predicted), "".join(actual), "".join(time), "".join(ids), unknown)
 
 
@@ -123,13 +130,16 @@ def _demand(sources: Sequence[Source], name: str, option: str) -> None:
 def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tuple[str, ...]:
     """All columns that are numbers or categories; the others are named."""
     kinds = {name: next(s.schema.field(name).type for s in sources if name in s.schema.names) for name in names}
-    nested = [name for name, kind in kinds.items() if is_nested(kind)]
-    times = [name for name, kind in kinds.items() if is_time(kind)]
-    if nested:
-        say(f"left out, because their values are lists or structures: {listed(nested)}")
-    if times:
-        say(f"left out, because their values are times (name them in --features to compare them): {listed(times)}")
-    return tuple(name for name, kind in kinds.items() if is_comparable(kind))
+    left_out = {
+        "the row numbers of pandas": [name for name in names if _INDEX.fullmatch(name)],
+        "lists or structures": [name for name, kind in kinds.items() if is_nested(kind)],
+        "times (name them in --features to compare them)": [name for name, kind in kinds.items() if is_time(kind)],
+    }
+    for what, which in left_out.items():
+        if which:
+            say(f"left out, because they are {what}: {listed([name or '(no name)' for name in which])}")
+    away = {name for which in left_out.values() for name in which}
+    return tuple(name for name in names if name not in away)
 
 
 def _silent(sentence: str) -> None:

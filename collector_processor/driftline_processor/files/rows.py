@@ -37,12 +37,12 @@ class Rows:
         return self.source.rows
 
 
-def read_rows(source: Source, roles: Roles, kind: str) -> Rows:
+def read_rows(source: Source, roles: Roles, kind: str, say: Say) -> Rows:
     """Read score, predicted and actual of a file; ``kind``: the kind of task."""
     with readable(source.path):
         return Rows(
             source,
-            scores=_scores(source, roles, kind),
+            scores=_scores(source, roles, kind, say),
             predicted=_whole(source, roles.predicted, False) if roles.predicted and kind != "regression" else None,
             actual=_whole(source, roles.actual, kind == "regression") if roles.actual else None,
         )
@@ -124,16 +124,23 @@ def with_time(read: Rows, name: str, say: Say) -> Rows:
     return replace(read, time=times.values, usable=times.readable if len(bad) else None)
 
 
-def _scores(source: Source, roles: Roles, kind: str) -> F64 | None:
+def _scores(source: Source, roles: Roles, kind: str, say: Say) -> F64 | None:
     names = roles.score or ((roles.predicted,) if kind == "regression" and roles.predicted else ())
     if not names:
         return None
-    return np.column_stack([_numbers(source, name) for name in names])
+    return np.column_stack([_numbers(source, name, say) for name in names])
 
 
-def _numbers(source: Source, name: str) -> F64:
-    values = _whole(source, name, True).numbers
-    return np.full(source.rows, np.nan) if values is None else values
+def _numbers(source: Source, name: str, say: Say) -> F64:
+    """Read a column that must be numbers; texts that are none are named and taken as missing."""
+    values = _whole(source, name, True)
+    stray = np.zeros(0, np.intp) if values.codes is None else np.flatnonzero(values.codes >= 0)
+    if len(stray) and values.codes is not None:
+        first = f"row {int(stray[0]) + 1}, {values.labels[values.codes[stray[0]]]!r}"
+        if values.numbers is None or np.isnan(values.numbers).all():
+            raise BadInput(f"{source.path}: {name}: a score is a number, but there is none; the first is {first}")
+        say(f"{source.path}: {name}: {rows(len(stray))} without a number, taken as missing: the first is {first}")
+    return np.full(source.rows, np.nan) if values.numbers is None else values.numbers
 
 
 def _whole(source: Source, name: str, number: bool) -> Column:

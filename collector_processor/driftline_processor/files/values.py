@@ -16,11 +16,6 @@ MOSTLY = 0.9
 _WHOLE = r"^([+-]?\d+)\.0+$"
 
 
-def is_comparable(kind: pa.DataType) -> bool:
-    """Say whether values of this type are numbers or categories: not nested, no point in time."""
-    return _plain(kind) and not is_time(_value_type(kind))
-
-
 def is_time(kind: pa.DataType) -> bool:
     """Say whether a value of this type names a point in time."""
     return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))

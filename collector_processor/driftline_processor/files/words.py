@@ -188,7 +188,7 @@ def _how_much(target: TargetDrift) -> str:
 def _performance_words(evaluation: Evaluation) -> str:
     known = [name for name in HEADLINES if name in evaluation.realized and evaluation.realized[name].value is not None]
     if not known:
-        return "no outcomes, so performance is unknown" if not evaluation.outcome_rows else ""
+        return "performance is unknown" if evaluation.outcome_rows else "no outcomes, so performance is unknown"
     name = known[0]
     reference = evaluation.reference.get(name)
     text = f"{metric_name(name)} {number(evaluation.realized[name].value)} on {percent(evaluation.coverage)} of rows"
