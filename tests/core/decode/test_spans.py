@@ -158,8 +158,9 @@ def test_a_span_without_an_id_is_known_by_its_trace_and_span() -> None:
     assert strings(table.id) == ["00000000000000000000000000000001:0000000000000001"]
 
 
-def test_a_span_with_ids_of_a_wrong_length_is_kept_as_not_sampled() -> None:
-    table = one({a.ML_PREDICTION_SCORE: 0.5}, trace_id=b"short")
+@pytest.mark.parametrize("ids", [{"trace_id": b"short"}, {"trace_id": bytes(16)}, {"span_id": bytes(8)}])
+def test_a_span_with_invalid_ids_is_kept_as_not_sampled(ids: dict[str, bytes]) -> None:
+    table = one({a.ML_PREDICTION_SCORE: 0.5}, **ids)
 
     assert strings(table.id) == [""]
     assert table.trace_id is None

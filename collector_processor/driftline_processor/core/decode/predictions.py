@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .cells import Cells, Grid, Where
 from .fields import Fields, Mask, grouped, tasks
-from .rows import Rows, trace_columns
+from .rows import Rows, is_sampled, trace_columns
 from .scores import Given, scores_of
 from .values import ABSENT, BOOLEAN, INTEGER, LIST, NUMBER, OTHER, TEXT, sampling_weight
 
@@ -135,7 +135,7 @@ def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> 
         whole.duration = np.where((began > 0) & (ended >= began), (ended - began) / 1e9, np.nan)
         if "" in whole.ids and ids is not None:
             for row in np.flatnonzero(codes < 0).tolist():
-                if len(traces[row]) == 16 and len(parents[row]) == 8:
+                if is_sampled(traces[row], parents[row]):
                     whole.ids[row] = f"{traces[row].hex()}:{parents[row].hex()}"
         states = _pick(rows.trace_state, chosen)
         if any(states):

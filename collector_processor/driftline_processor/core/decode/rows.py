@@ -26,6 +26,7 @@ MARK: Final = a.ML_MODEL_NAME.split(".")[0].encode() + b"."
 OWN_SCOPE: Final = "driftline.processor"
 """The instrumentation scope of derived telemetry, which is never analysed: it would come round again."""
 
+_NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 _EVENT_NAME: Final = "event.name"  # where SDKs put it before LogRecord.event_name existed
 _OLD_ENVIRONMENT: Final = "deployment.environment"  # before semantic conventions 1.27
 
@@ -158,11 +159,16 @@ def _environment(attributes: Iterable[KeyValue]) -> str | None:
 
 
 def trace_columns(trace_ids: Sequence[bytes], span_ids: Sequence[bytes]) -> tuple[Ids, Ids] | None:
-    """Return trace and span ids as V16 and V8; a pair of another length is all zero. None where no row has a pair."""
-    valid = [len(trace) == 16 and len(span) == 8 for trace, span in zip(trace_ids, span_ids, strict=True)]
+    """Return trace and span ids as V16 and V8; a pair that is not valid is all zero. None where no row has a pair."""
+    valid = [is_sampled(trace, span) for trace, span in zip(trace_ids, span_ids, strict=True)]
     if not any(valid):
         return None
     if not all(valid):
-        trace_ids = [trace if fine else bytes(16) for trace, fine in zip(trace_ids, valid, strict=True)]
-        span_ids = [span if fine else bytes(8) for span, fine in zip(span_ids, valid, strict=True)]
+        trace_ids = [trace if fine else _NO_TRACE for trace, fine in zip(trace_ids, valid, strict=True)]
+        span_ids = [span if fine else _NO_SPAN for span, fine in zip(span_ids, valid, strict=True)]
     return np.frombuffer(b"".join(trace_ids), "V16"), np.frombuffer(b"".join(span_ids), "V8")
+
+
+def is_sampled(trace_id: bytes, span_id: bytes) -> bool:
+    """Tell whether these are the ids of a span: of the right length, and not all zero."""
+    return len(trace_id) == 16 and len(span_id) == 8 and trace_id != _NO_TRACE and span_id != _NO_SPAN

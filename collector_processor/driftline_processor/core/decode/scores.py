@@ -110,4 +110,4 @@ def _matrix(scores: Scores, k: int, rejected: Counter[str]) -> F64 | None:
 
 
 def _number(thing: Any) -> float:
-    return float(thing) if isinstance(thing, int | float) and not isinstance(thing, bool) else np.nan
+    return float(thing) if isinstance(thing, int | float) else np.nan
