@@ -7,11 +7,10 @@ here makes the resend an acknowledged no-op.
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from .store import Connection, insert, read
+from .store import Connection, read
 
 REQUESTS_KEPT = 15 * 60 * 10**9
 BATCHES_KEPT = 7 * 86_400 * 10**9
@@ -67,7 +66,8 @@ class Seen:
 
     def write(self, connection: Connection, digests: list[bytes], received: int) -> None:
         """Append digests to the table, inside the caller's transaction."""
-        insert(connection, self._table, pa.table({"digest": digests, "received": [received] * len(digests)}))
+        if digests:
+            connection.execute(f"INSERT INTO {self._table} SELECT unnest(?), ?", [digests, received])
 
 
 _SORTABLE = np.dtype([("high", ">u8"), ("low", ">u8")])

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pyarrow as pa
 from driftline.baseline import Baseline
-from driftline.tables import OutcomeTable
+from driftline.tables import ModelKey, OutcomeTable
 
 from .config import Config, Model
 from .evaluate import Evaluator
@@ -111,8 +111,13 @@ class State:
         finally:
             connection.close()
 
+    def keys(self) -> dict[int, ModelKey]:
+        """Return the model of every series."""
+        return {series.number: series.key for series in self._intake.series}
+
     def on_joined(self, listener: Callable[[pa.Table], None]) -> None:
-        """Call ``listener`` with the rows of each join."""
+        """Call ``listener`` with the rows that each join entered or corrected: the columns of ``joined``, and
+        ``id``, ``trace_id`` and ``span_id`` of the prediction."""
         self._join.listen(listener)
 
     def join_now(self) -> None:

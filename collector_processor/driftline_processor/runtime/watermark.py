@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import pyarrow as pa
 from driftline.tables import I64
 
-from .store import Connection, insert, read
+from .store import Connection, read
 
 ROWS = 1_000
 """The newest rows whose event times count."""
@@ -82,11 +81,10 @@ def read_watermarks(connection: Connection) -> Watermarks:
 
 def write_watermarks(connection: Connection, watermarks: Mapping[tuple[str, str], Watermark]) -> None:
     """Append watermarks, inside the caller's transaction; the greatest counts, see :func:`forget_old_watermarks`."""
-    rows = [
-        {"environment": environment, "model": model, "watermark": reached.value, "received": reached.received}
-        for (environment, model), reached in watermarks.items()
-    ]
-    insert(connection, "watermarks", pa.Table.from_pylist(rows))
+    rows = [(*key, reached.value, reached.received) for key, reached in watermarks.items()]
+    if rows:
+        places = ", ".join(["(?, ?, ?, ?)"] * len(rows))
+        connection.execute(f"INSERT INTO watermarks VALUES {places}", [value for row in rows for value in row])
 
 
 def forget_old_watermarks(connection: Connection) -> None:

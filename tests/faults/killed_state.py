@@ -1,0 +1,65 @@
+"""A state in a process of its own, made to be killed: reads request numbers, writes ``ack N`` when N is on disk.
+
+python -m tests.faults.killed_state DIRECTORY
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+from driftline_processor.runtime.intake import Request
+from driftline_processor.runtime.seen import digest_of
+from driftline_processor.runtime.signals import Receipt
+from driftline_processor.runtime.state import State
+
+from tests.runtime.state_rows import HOUR, NOON, Clock, config, outcomes, predictions
+
+ROWS = 60
+"""Rows of every request."""
+
+SECOND = 10**9
+
+
+def request(number: int) -> Request:
+    """Return one request, the same for the same number: columnar, plain and outcomes in turn.
+
+    The outcomes of request 3k + 2 are of the predictions of 3k + 3 and 3k + 1: one half comes before its predictions.
+    """
+    rng = np.random.default_rng(number)
+    digest = digest_of(b"request %d" % number)
+    if number % 3 == 2:
+        half = ROWS // 2
+        ids = [*ids_of(number + 1)[:half], *ids_of(number - 1)[half:]]
+        return Request(digest, outcomes=[outcomes(ids, rng.integers(0, 2, ROWS).tolist(), NOON + HOUR)])
+    times = [NOON - HOUR + number * ROWS * SECOND + i * SECOND for i in range(ROWS)]
+    features = {"x": rng.normal(size=ROWS).tolist(), "plan": ["a", "b"] * (ROWS // 2)}
+    keyed = number % 3 == 1
+    table = predictions(ids_of(number), times, rng.random(ROWS).tolist(), features=features, keyed=keyed)
+    return Request(digest, [table], ["" if keyed else f"batch {number}"])
+
+
+def ids_of(number: int) -> list[str]:
+    return [f"{number}-{i}" for i in range(ROWS)]
+
+
+def main(directory: Path) -> None:
+    state = State(config(directory), clock=Clock())
+    state.start()
+    print("ready", flush=True)
+    lock = threading.Lock()
+
+    def acknowledge(number: int, done: Future[Receipt]) -> None:
+        with lock:
+            print(f"ack {number} {done.result().accepted}", flush=True)
+
+    for line in sys.stdin:
+        number = int(line)
+        state.offer(request(number)).add_done_callback(lambda done, number=number: acknowledge(number, done))  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
