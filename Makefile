@@ -24,10 +24,12 @@ test:
 
 lint:
 	@sh scripts/setup.sh dev
-	@$(PY) -m ruff check $(SOURCES)
-	@$(PY) -m ruff format --check $(SOURCES)
-	@$(PY) -m mypy $(SOURCES)
-	@$(PY) scripts/generate_semconv.py --check
+	@failed=0; \
+	$(PY) -m ruff check $(SOURCES) || failed=1; \
+	$(PY) -m ruff format --check $(SOURCES) || failed=1; \
+	$(PY) -m mypy $(SOURCES) || failed=1; \
+	$(PY) scripts/generate_semconv.py --check || failed=1; \
+	exit $$failed
 
 format:
 	@sh scripts/setup.sh dev

@@ -78,9 +78,9 @@ class PredictionTable:
     ``scores``: float64 (n, k): binary (n, 1) = score of the positive class; multiclass (n, k) in the order of
     ``task.classes``; regression (n, 1) = the value. ``predicted``: the decided class as text codes (binary,
     multiclass); None = derive it from the scores. ``duration``: float64 (n,), seconds. ``weight``: float64 (n,), how
-    many predictions the row stands for; None = 1 each. ``trace_id`` / ``span_id``: V16 / V8 (n,), all zero = not sampled.
-    ``keyed``: rows are recognised when they come again by time and id (plain spans and records); columnar rows are
-    recognised by their batch id instead.
+    many predictions the row stands for; None = 1 each. ``trace_id`` / ``span_id``: V16 / V8 (n,), all zero = not
+    sampled. ``keyed``: rows are recognised when they come again by time and id (plain spans and records); columnar
+    rows are recognised by their batch id instead.
     """
 
     key: ModelKey
