@@ -254,6 +254,22 @@ def test_columns_of_ndjson_read_like_its_lines() -> None:
         assert table.time.tolist() == [NOW, NOW]
 
 
+def test_an_odd_line_among_thousands_is_rejected_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline_processor.web.outcome_files.NDJSON_BLOCK", 100)
+    lines = [{"id": f"id-{row}", "actual": row % 2} for row in range(100)]
+    lines[41] = {"id": "id-41", "actual": [1]}
+    lines[42] = {"id": "id-42", "actual": "0", "odd": 1}
+    state = Recorder()
+    answer = post(state, "\n".join(map(json.dumps, lines)), "application/x-ndjson").json()
+    assert answer["accepted"] == 98
+    assert [row["index"] for row in answer["rejected"]] == [41, 42]
+    (table,) = state.tables
+    assert ids(table.id) == [f"id-{row}" for row in range(100) if row not in (41, 42)]
+    assert actuals(table)[:3] == [0.0, 1.0, 0.0]
+    torn = "\n".join([*map(json.dumps, lines[:90]), "{"])
+    assert post(state, torn, "application/x-ndjson").json()["error"].startswith("line 91: this is not JSON")
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "query", "sentence"),
     [

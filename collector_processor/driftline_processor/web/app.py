@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
@@ -65,8 +66,8 @@ def create_app(
     def list_evaluations(request: Request) -> Response:
         return api.evaluations(request, view.models())
 
-    def scrape(request: Request) -> Response:
-        return metrics.scrape(request, view)
+    def scrape(_: Request) -> Response:
+        return metrics.scrape(view)
 
     def ready(_: Request) -> Response:
         reasons = health.reasons()
@@ -84,7 +85,7 @@ def create_app(
             *outcomes.routes(submit_outcomes, clock),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)],
         exception_handlers={HTTPException: _sentence, Exception: _sentence},
     )
 

@@ -62,12 +62,12 @@ def strip(evaluations: Sequence[Evaluation], chosen: Evaluation, address: Addres
         css = f"bar state-{state}" + ("" if evaluation.closed else " open")
         left, width = place * step + step * 0.1, step * 0.8
         bars = [
-            svg.rect(place * step, 0, step, 76, "ground chosen" if evaluation is chosen else "ground", title),
-            svg.rect(left, 72 - height, width, height, css, title),
+            svg.rect(place * step, 0, step, 76, "ground chosen" if evaluation is chosen else "ground"),
+            svg.rect(left, 72 - height, width, height, css),
         ]
         if state == "drift":
             part = height * max(drifted(evaluation) / max(compared(evaluation), 1), 0.1)
-            bars.append(svg.rect(left, 72 - part, width, part, "bar drift-part", title))
+            bars.append(svg.rect(left, 72 - part, width, part, "bar drift-part"))
         marks.append(svg.link(address(evaluation), bars, title))
     return svg.picture(1000, 76, marks, "windows over time; choose one", "strip", stretch=True)
 
@@ -118,13 +118,14 @@ def performance(
         if other is not None:
             title += f"; {metric_word(BESIDE[metric])} {number(other)}"
         parts = [
-            svg.rect(begin + width * 0.08, bottom + 8, width * 0.84, 14, "coverage ground", title),
-            svg.rect(begin + width * 0.08, bottom + 22 - 14 * coverage, width * 0.84, 14 * coverage, "coverage", title),
+            svg.rect(begin, top - 8, width, bottom - top + 32, "ground"),
+            svg.rect(begin + width * 0.08, bottom + 8, width * 0.84, 14, "coverage none"),
+            svg.rect(begin + width * 0.08, bottom + 22 - 14 * coverage, width * 0.84, 14 * coverage, "coverage"),
         ]
         if value is not None:
             css = "dot" if evaluation.closed else "dot open"
             size = radius + 1.5 if evaluation is chosen else radius
-            parts.append(svg.dot(begin + width / 2, y(value), size, css, title))
+            parts.append(svg.dot(begin + width / 2, y(value), size, css))
         marks.append(svg.link(address(evaluation), parts, title))
     marks.append(svg.text(left - 5, bottom + 19, "outcomes", "axis", "end"))
     marks += _ticks(evaluations, left, right, bottom + 36, timezone)

@@ -24,7 +24,7 @@ def distribution(target: TargetDrift) -> Markup | None:
     was = target.was if target.was is not None and len(target.was) == len(target.cells) else None
     if not target.cells or (now is None and was is None):
         return None
-    if target.decided_by == "chi2" or not any(_EDGES.match(cell) for cell in target.cells):
+    if target.decided_by == "chi2" or target.target == "class":
         return _categories(target.cells, was, now)
     return _numbers(target.cells, was, now)
 
@@ -57,21 +57,23 @@ def _numbers(cells: tuple[str, ...], was: F64 | None, now: F64 | None) -> Markup
 
 
 def _edge_labels(cells: tuple[str, ...], left: float, step: float, y: float) -> list[Markup]:
-    """Write the edge between two cells under their border, as many as fit."""
-    edges: dict[int, str] = {}
+    """Write edges under the border of two cells and single values under the middle of theirs, as many as fit."""
+    labels: dict[float, str] = {}
     for place, cell in enumerate(cells):
         match = _EDGES.match(cell)
         if match:
-            edges[place], edges[place + 1] = match[1], match[2]
+            labels[place], labels[place + 1] = match[1], match[2]
+        elif not cell.startswith(("< ", "≥ ")):
+            labels[place + 0.5] = cell
     marks: list[Markup] = []
     free = 0.0
-    for place in sorted(edges):
-        label = short(edges[place], 10)
-        width, x = 5.8 * len(label), left + place * step
+    for at in sorted(labels):
+        label = short(labels[at], 12)
+        width, x = 5.8 * len(label), left + at * step
         start = min(max(x - width / 2, 0), 360 - width)
         if start >= free:
             marks.append(svg.text(start + width / 2, y, label, "axis", "middle"))
-            free = start + width + 8
+            free = start + width + 6
     return marks
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,10 +19,23 @@ import pyarrow.json
 from driftline.tables import F64, I64
 from numpy.typing import NDArray
 
-from .outcome_rows import FIELDS, MAX_TEXT, MalformedOutcomes, OutcomeRows, RowReader, Unusable, instant_of, text_of
+from .outcome_rows import (
+    FIELDS,
+    MAX_TEXT,
+    MalformedOutcomes,
+    OutcomeRows,
+    RowReader,
+    Unusable,
+    concatenate,
+    instant_of,
+    text_of,
+)
 
 NUMBER = r"^[+-]?(0|[1-9][0-9]*)?(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 """A CSV cell that is a number. Not "007": what starts with a needless zero is a name."""
+
+NDJSON_BLOCK = 2**20
+"""Bytes of lines that are read together."""
 
 NOT_FINITE = r"^(?i)[+-]?(nan|inf|infinity)$"
 
@@ -62,23 +75,43 @@ def parse_ndjson(body: bytes, model: str | None, environment: str | None) -> Par
 
     Raises :class:`MalformedOutcomes` when a line is not JSON, naming it.
     """
+    parts: list[Parsed] = []
+    lines = outcomes = begin = 0
+    while begin < len(body):
+        # In blocks, so that one odd line sends only its block the slow way.
+        end = body.find(b"\n", begin + NDJSON_BLOCK) + 1 or len(body)
+        block = body[begin:end]
+        parsed = _block_by_column(block, model, environment)
+        if parsed is None:
+            parsed = _one_by_one(list(_lines(block, lines)), model, environment)
+        parsed.rejected = [(outcomes + index, reason) for index, reason in parsed.rejected]
+        parts.append(parsed)
+        outcomes += len(parsed.rows) + len(parsed.rejected)
+        lines, begin = lines + block.count(b"\n"), end
+    if not parts:
+        return _one_by_one([], model, environment)
+    return Parsed(concatenate([part.rows for part in parts]), [it for part in parts for it in part.rejected])
+
+
+def _block_by_column(block: bytes, model: str | None, environment: str | None) -> Parsed | None:
+    """Read lines of one type per column; None when they are not."""
     try:
-        table = pa.json.read_json(io.BytesIO(body), pa.json.ReadOptions(block_size=max(len(body), 1)))
+        table = pa.json.read_json(io.BytesIO(block), pa.json.ReadOptions(block_size=len(block) + 1))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        table = None
-    if table is not None and all(
-        name in _ARROW_TYPES and any(fits(kind) for fits in _ARROW_TYPES[name])
-        for name, kind in zip(table.column_names, table.schema.types, strict=True)
-    ):
-        return _by_column(table, model, environment)
-    outcomes = []
-    for number, line in enumerate(body.splitlines(), start=1):
+        return None
+    for name, kind in zip(table.column_names, table.schema.types, strict=True):
+        if not any(fits(kind) for fits in _ARROW_TYPES.get(name, ())):
+            return None
+    return _by_column(table, model, environment)
+
+
+def _lines(block: bytes, before: int) -> Iterator[object]:
+    for number, line in enumerate(block.splitlines(), start=before + 1):
         if line.strip():
             try:
-                outcomes.append(_loads(line))
+                yield _loads(line)
             except MalformedOutcomes as reason:
                 raise MalformedOutcomes(f"line {number}: {reason}") from None
-    return _one_by_one(outcomes, model, environment)
 
 
 def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed:

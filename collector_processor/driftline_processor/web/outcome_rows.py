@@ -6,7 +6,8 @@ A field that cannot be used raises :class:`Unusable` with a sentence; the caller
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -130,6 +131,9 @@ class OutcomeRows:
     prediction_time: I64
     weight: F64
 
+    def __len__(self) -> int:
+        return len(self.time)
+
     def tables(self, now: int) -> list[OutcomeTable]:
         """Split by model and environment, in order of appearance; rows that say no time get ``now``."""
         if len(self.time) == 0:
@@ -169,6 +173,12 @@ class OutcomeRows:
             prediction_time=self.prediction_time[rows],
             weight=self.weight[rows],
         )
+
+
+def concatenate(parts: Sequence[OutcomeRows]) -> OutcomeRows:
+    """Return the rows of all parts, in order."""
+    columns = [[getattr(part, field.name) for part in parts] for field in fields(OutcomeRows)]
+    return OutcomeRows(*(pa.concat_arrays(them) for them in columns[:4]), *map(np.concatenate, columns[4:]))
 
 
 @dataclass(slots=True)

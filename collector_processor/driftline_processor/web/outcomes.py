@@ -71,7 +71,7 @@ def routes(submit: SubmitOutcomes, clock: Callable[[], int] = time.time_ns) -> l
             return _error(400, str(reason))
         except ClientDisconnect:
             return Response(status_code=400)
-        if len(parsed.rows.time) == 0:
+        if len(parsed.rows) == 0:
             return _error(400, _no_model()) if _all_lack_model(parsed) else _answer(Receipt(), parsed)
         now = clock()
         digest = xxhash.xxh3_128(body)

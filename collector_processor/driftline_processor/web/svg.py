@@ -51,9 +51,9 @@ def text(x: float, y: float, words: str, css: str = "", anchor: str = "start") -
     )
 
 
-def link(address: str, marks: Iterable[Markup], label: str) -> Markup:
-    """Return marks that lead to an address of ours."""
-    return Markup('<a href="{}" aria-label="{}">{}</a>').format(address, label, Markup("").join(marks))
+def link(address: str, marks: Iterable[Markup], title: str) -> Markup:
+    """Return marks that lead to an address of ours; ``title`` is what a pointer that rests on any of them is told."""
+    return Markup('<a href="{}">{}{}</a>').format(address, _title(title), Markup("").join(marks))
 
 
 def _title(words: str) -> Markup:
