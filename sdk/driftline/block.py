@@ -11,17 +11,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .capture import read_one, read_output
+from .capture import read_output
 from .columns import Value, texts
-from .current import Prediction
+from .current import ABSENT, Prediction
 from .faults import FAULTS
 from .fold import decide
 from .identity import Identity
-from .ids import id_text
+from .ids import IDS, id_text
 from .inputs.batch import Columns, column_of_values
+from .inputs.row import clean_value
+from .instants import instants
 from .notes import tell
 from .outputs import Output
+from .plan import Plan
 from .semconv import attributes as a
+from .shape import Shape
+from .single import Single, single_of
 from .tables import F64, I64, Column
 
 Values = NDArray[Any] | Column
@@ -68,11 +73,9 @@ class Block:
             a.ML_PREDICTION_ID: texts(self.ids),
             a.ML_PREDICTION_DURATION: self.duration.astype(np.float32),
         }
-        kind = self.identity.task.kind
-        if self.scores is not None and kind == "multiclass":
-            columns[a.ML_PREDICTION_SCORES] = self.scores
-        elif self.scores is not None:
-            columns[a.ML_PREDICTION_SCORE if kind == "binary" else a.ML_PREDICTION_VALUE] = self.scores[:, 0]
+        if self.scores is not None:
+            multiclass = self.identity.task.kind == "multiclass"
+            columns[self.identity.score_attribute] = self.scores if multiclass else self.scores[:, 0]
         if self.predicted is not None:
             columns[a.ML_PREDICTION_CLASS] = self.predicted
         if self.trace.tobytes().strip(b"\0"):
@@ -100,25 +103,26 @@ class Block:
         )
 
 
-def blocks_of(predictions: Iterable[Prediction]) -> list[Block]:
-    """Turn predictions into blocks: single rows by their names, batches one by one; then merge what is alike.
+def blocks_of(entries: Iterable[Prediction | Single]) -> list[Block]:
+    """Turn what waited into blocks: single rows by their names, batches one by one; then merge what is alike.
 
     A prediction that cannot be turned is counted as a fault, and its neighbours are kept.
     """
-    singles: dict[tuple[Any, ...], list[Prediction]] = {}
+    groups: dict[tuple[Any, ...], list[Single]] = {}
     blocks: list[Block] = []
-    for prediction in predictions:
-        if prediction.batch is None:
-            plan = prediction.plan
-            singles.setdefault((plan.identity, plan.inputs.id_field, prediction.names), []).append(prediction)
-        elif prediction.count:
-            try:
-                blocks.append(_batch(prediction))
-            except Exception as error:
-                FAULTS.swallow("batch", error)
-    for group in singles.values():
+    for entry in entries:
         try:
-            blocks.append(_singles(group))
+            if isinstance(entry, Prediction):
+                if entry.batch is not None:
+                    blocks += [_batch(entry)] if entry.count else []
+                    continue
+                entry = single_of(entry)
+            groups.setdefault((entry[0], entry[1]), []).append(entry)
+        except Exception as error:
+            FAULTS.swallow("row", error)
+    for (plan, shape), group in groups.items():
+        try:
+            blocks.append(_singles(plan, shape, group))
         except Exception as error:
             FAULTS.swallow("rows", error)
     alike: dict[tuple[Any, ...], list[Block]] = {}
@@ -127,45 +131,48 @@ def blocks_of(predictions: Iterable[Prediction]) -> list[Block]:
     return [_merge(group) for group in alike.values()]
 
 
-def _singles(group: list[Prediction]) -> Block:
-    plan, names = group[0].plan, group[0].names
-    n = len(group)
-    features: Columns = {}
-    if names is not None:
-        columns = zip(*(prediction.values or () for prediction in group), strict=True)
-        features = {
-            str(name): column_of_values(values)
-            for name, values in zip(names, columns, strict=True)
-            if plan.wanted(str(name))
+def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
+    _, _, values, times, durations, ids, scores, decided, slices, errors, trace_ids, span_ids = zip(*group, strict=True)
+    if not plan.told_read:
+        scored, said = any(score is not None for score in scores), any(decided)
+        tell(plan, None, scored=scored, decided=said, unread=None)
+    columns: Columns = {}
+    if shape is not None:
+        columns = {
+            str(name): column_of_values(column)
+            for name, column in zip(shape.names, zip(*values, strict=True), strict=True)
         }
-    read = [read_one(prediction) for prediction in group]
-    unread = next((i for i, (_, _, reason) in enumerate(read) if reason is not None), 0)
-    for prediction in {id(p): p for p in (group[0], group[unread])}.values():
-        tell(prediction, read_output(prediction))
-    identity = plan.identity
-    width = len(identity.task.classes) if identity.task.kind == "multiclass" else 1
-    scores: F64 | None = None
-    if any(score is not None for score, _, _ in read):
-        nothing: Any = (np.nan,) * width if width > 1 else np.nan
-        scores = np.array([nothing if score is None else score for score, _, _ in read], np.float64).reshape(n, width)
-    predicted: Column | None = None
-    if any(text for _, text, _ in read):
-        column = column_of_values([text or None for _, text, _ in read])
-        predicted = column if isinstance(column, Column) else None
-    slice_names = dict.fromkeys(chain.from_iterable(prediction.slices or () for prediction in group))
+    predicted = column_of_values([text or None for text in decided]) if any(decided) else None
+    slice_names = dict.fromkeys(chain.from_iterable(one for one in slices if one))
+    time = np.array(times, np.int64)
+    if plan.inputs.time_field in columns:
+        time = _or_now(columns[plan.inputs.time_field], time)
     return Block(
-        identity,
-        np.array([prediction.time for prediction in group], np.int64),
-        np.array([prediction.duration for prediction in group], np.float64),
-        [prediction.id for prediction in group],
-        np.frombuffer(b"".join([p.trace_id.to_bytes(16, "big") for p in group]), "V16"),
-        np.frombuffer(b"".join([p.span_id.to_bytes(8, "big") for p in group]), "V8"),
-        [prediction.error for prediction in group],
-        scores,
-        predicted,
-        features,
-        {name: column_of_values([(p.slices or {}).get(name) for p in group]) for name in slice_names},
+        plan.identity,
+        time,
+        np.array(durations, np.float64),
+        [id or IDS.uuid7(at) for id, at in zip(ids, times, strict=True)],
+        _ids(trace_ids, 16),
+        _ids(span_ids, 8),
+        list(errors),
+        _scores(plan, scores),
+        predicted if isinstance(predicted, Column) else None,
+        {name: column for name, column in columns.items() if plan.wanted(name)},
+        {name: column_of_values([one.get(name) if one else None for one in slices]) for name in slice_names},
     )
+
+
+def _scores(plan: Plan, scores: Sequence[Any]) -> F64 | None:
+    """Return the scores of n rows, NaN where a row has none; None where no row has one."""
+    if all(score is None for score in scores):
+        return None
+    k = len(plan.identity.task.classes) if plan.identity.task.kind == "multiclass" else 1
+    nothing: Any = (np.nan,) * k if k > 1 else np.nan
+    return np.array([nothing if score is None else score for score in scores], np.float64).reshape(len(scores), k)
+
+
+def _ids(numbers: Sequence[int], width: int) -> NDArray[np.void]:
+    return np.frombuffer(b"".join([number.to_bytes(width, "big") for number in numbers]), f"V{width}")
 
 
 def _batch(prediction: Prediction) -> Block:
@@ -176,10 +183,12 @@ def _batch(prediction: Prediction) -> Block:
     columns = batch.columns(plan.default_names(batch.width()) if names is None else names)
     columns = {str(name): values for name, values in columns.items() if _length(values) == n}
     output = read_output(prediction) if not prediction.error else Output()
-    tell(prediction, output)
+    if not prediction.error:
+        scored, decided = output.scores is not None, output.predicted is not None
+        tell(plan, n, scored=scored, decided=decided, unread=output.unread)
     return Block(
         plan.identity,
-        np.full(n, prediction.time, np.int64),
+        _batch_times(prediction, columns),
         np.full(n, prediction.duration, np.float64),
         _batch_ids(prediction, columns),
         np.frombuffer(prediction.trace_id.to_bytes(16, "big") * n, "V16"),
@@ -204,6 +213,27 @@ def _batch_ids(prediction: Prediction, columns: Columns) -> list[str]:
         return [f"{prefix}.{i}" for i in range(n)]
     ids = [id_text(value) for value in given or ()]
     return [text or f"{prediction.id}.{i}" for i, text in enumerate(ids)] if "" in ids else ids
+
+
+def _batch_times(prediction: Prediction, columns: Columns) -> I64:
+    now = np.full(prediction.count, prediction.time, np.int64)
+    inputs, when = prediction.plan.inputs, prediction.when
+    if inputs.time is None:
+        return _or_now(columns[inputs.time_field], now) if inputs.time_field in columns else now
+    if when is ABSENT or when is None:
+        return now
+    one = isinstance(when, str) or not hasattr(when, "__len__")
+    values = [clean_value(when)] * len(now) if one else [clean_value(value) for value in when]
+    return _or_now(column_of_values(values), now)
+
+
+def _or_now(said: Values, now: I64) -> I64:
+    """Return the instants that were said, and now where there is none."""
+    if _length(said) != len(now):
+        FAULTS.swallow("times", ValueError(f"{_length(said)} times were given for {len(now)} rows"))
+        return now
+    times = instants(said)
+    return np.where(times > 0, times, now)
 
 
 def _batch_slices(prediction: Prediction, columns: Columns) -> Columns:

@@ -8,7 +8,7 @@ from typing import Any
 from . import outputs
 from .current import ABSENT, Prediction
 from .faults import FAULTS, logger
-from .inputs import Row, reader_for
+from .inputs import READERS, reader_for
 from .inputs.row import clean, clean_value
 from .inputs.scalar import SCALARS
 from .outputs import Output, Unread
@@ -24,29 +24,30 @@ def take_inputs(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str,
             take_features(prediction, value)
     elif inputs.scalars:
         given = [(name, value) for name, get in inputs.scalars if (value := get(args, kwargs)) is not ABSENT]
-        prediction.names = tuple(name for name, _ in given)
+        prediction.shape = prediction.plan.shape_of(tuple(name for name, _ in given))
         prediction.values = clean(tuple(value for _, value in given))
     if inputs.id is not None:
         _take_id(prediction, inputs.id(args, kwargs))
-    elif inputs.id_field and prediction.values is not None and inputs.id_field in (prediction.names or ()):
-        prediction.id = prediction.values[(prediction.names or ()).index(inputs.id_field)]
+    elif inputs.id_field and prediction.values is not None and inputs.id_field in prediction.names:
+        prediction.id = prediction.values[prediction.names.index(inputs.id_field)]
+    if inputs.time is not None:
+        prediction.when = inputs.time(args, kwargs)
     if inputs.slices or inputs.slice_fields or inputs.slices_function:
         _take_slices(prediction, args, kwargs)
 
 
 def take_features(prediction: Prediction, value: Any) -> None:
     """Take the snapshot of one input."""
-    snapshot = reader_for(value.__class__)(value)
+    snapshot = (READERS.get(value.__class__) or reader_for(value.__class__))(value)
     plan = prediction.plan
     if plan.first_input is None:
         plan.first_input = outputs.describe(value)
-    if isinstance(snapshot, Row):
-        prediction.values = snapshot.values
-        names = snapshot.names
+    if isinstance(snapshot, tuple):
+        names, prediction.values = snapshot
         if names is None:
-            one = len(snapshot.values) == 1 and plan.inputs.argument and isinstance(value, SCALARS)
-            names = (plan.inputs.argument,) if one else plan.default_names(len(snapshot.values))
-        prediction.names = names
+            one = plan.inputs.argument and isinstance(value, SCALARS)
+            names = (plan.inputs.argument,) if one else plan.default_names(len(snapshot[1]))
+        prediction.shape = plan.shape_of(names)
     elif snapshot is not None:
         prediction.batch = snapshot
         prediction.count = snapshot.count
@@ -76,7 +77,7 @@ def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str
         more = inputs.slices_function(args, kwargs)
         slices.update({} if more is ABSENT else more)
     if prediction.batch is None:
-        names, values = prediction.names or (), prediction.values or ()
+        names, values = prediction.names, prediction.values or ()
         slices.update((name, values[names.index(name)]) for name in inputs.slice_fields if name in names)
         slices = {name: clean_value(value) for name, value in slices.items()}
     else:
@@ -92,8 +93,8 @@ def take_result(prediction: Prediction, result: Any) -> None:
     if result is not ABSENT:
         if plan.first_result is None:
             plan.first_result = outputs.describe(result)
-        if plan.score is None and plan.predicted is None:
-            prediction.result = outputs.keep(result)
+        if not plan.selective:
+            prediction.result = result if result.__class__ is float else outputs.keep(result)
         else:
             if plan.score is not None and not prediction.scored:
                 prediction.score = select(plan.score, result)
@@ -126,7 +127,7 @@ def _without(result: Any, name: str) -> Unread:
 def fill(outer: Prediction, inner: Prediction) -> None:
     """Give the open prediction what its own layer left empty: features, id, slices now; the result when it ends."""
     if outer.values is None and outer.batch is None:
-        outer.names, outer.values, outer.batch, outer.count = inner.names, inner.values, inner.batch, inner.count
+        outer.shape, outer.values, outer.batch, outer.count = inner.shape, inner.values, inner.batch, inner.count
     if not outer.identified and inner.identified:
         outer.id = inner.id
     if outer.ids is None:
@@ -164,12 +165,5 @@ def read_output(prediction: Prediction) -> Output:
 def read_one(prediction: Prediction) -> tuple[Any, str, Unread | None]:
     """Read the result of a prediction of one row, once: score (float or tuple of k), class, or why it is unread."""
     if prediction.output is None:
-        plain = prediction.inner is None and not prediction.scored and not prediction.decided
-        task = prediction.plan.identity.task
-        if plain and prediction.result is ABSENT:
-            prediction.output = None, "", None
-        elif plain and isinstance(prediction.result, float) and task.kind != "multiclass":
-            prediction.output = float(prediction.result), "", None
-        else:
-            prediction.output = outputs.one(task, read_output(prediction))
+        prediction.output = outputs.one(prediction.plan.identity.task, read_output(prediction))
     return prediction.output

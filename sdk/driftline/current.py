@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .inputs.batch import Batch
     from .outputs import Unread
     from .plan import Plan
+    from .shape import Shape
 
 OPEN: ContextVar[Prediction | None] = ContextVar("driftline_open_prediction", default=None)
 ABSENT: Any = object()
@@ -42,12 +43,12 @@ class Prediction:
         "fills",
         "ids",
         "inner",
-        "names",
         "open_token",
         "outer",
         "output",
         "plan",
         "result",
+        "shape",
         "slices",
         "span",
         "span_id",
@@ -56,6 +57,7 @@ class Prediction:
         "time",
         "trace_id",
         "values",
+        "when",
     )
 
     def __init__(self, plan: Plan, outer: Prediction | None) -> None:
@@ -65,10 +67,11 @@ class Prediction:
         self.inner: Prediction | None = None
         self.closed = False
         self.time = 0
+        self.when: Any = ABSENT
         self.started = 0
         self.duration = 0.0
         self.count = 1
-        self.names: tuple[str, ...] | None = None
+        self.shape: Shape | None = None
         self.values: tuple[Any, ...] | None = None
         self.batch: Batch | None = None
         self._id: str | None = None
@@ -84,6 +87,16 @@ class Prediction:
         self.open_token: Token[Prediction | None] | None = None
         self.trace_id = 0
         self.span_id = 0
+
+    @property
+    def plain(self) -> bool:
+        """Whether the result is what the function returned, and nothing else was said."""
+        return self.inner is None and self._score is ABSENT and self._predicted is ABSENT
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the row's fields."""
+        return () if self.shape is None else self.shape.names
 
     @property
     def identified(self) -> bool:
@@ -103,9 +116,10 @@ class Prediction:
     @property
     def id(self) -> str:
         """The text by which outcomes find this prediction again; made when it is first needed."""
-        if self._id is None:
-            self._id = IDS.uuid7(self.time)
-        return self._id
+        text = self._id
+        if text is None:
+            text = self._id = IDS.uuid7(self.time)
+        return text
 
     @id.setter
     def id(self, value: object) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .identity import Identity
+    from .single import Single
 
 GATHER_SECONDS = 1.0
 """How long a row may wait before it is sent; a thousand rows a second make one record of a thousand."""
@@ -47,10 +48,11 @@ class Pipeline:
         """Whether rows reach a record; spans say so in ``ml.prediction.recorded``."""
         self._open_channel = open_channel
         self._channel: Channel | None = None
-        self._rows: Bounded[Prediction | Outcome] = Bounded(BUFFER_BYTES)
+        self._rows: Bounded[Prediction | Single | Outcome] = Bounded(BUFFER_BYTES)
         self._queue: Bounded[Frame] = Bounded(QUEUE_BYTES)
         self._baselines: dict[tuple[str, str], tuple[Identity, str]] = {}
         self._announced: set[tuple[str, str]] = set()
+        self._closed = False
         self._begin()
         lifecycle.remember(self)
 
@@ -61,22 +63,28 @@ class Pipeline:
         self._full = threading.Event()
         self._thread: threading.Thread | None = None
         self._asleep = True
-        self._closed = False
         self._pause = 0.0
         self._again = 0.0  # monotonic seconds; no request before that
 
-    def append(self, entry: Prediction | Outcome) -> None:
-        """Hand a row over: the last step of the hot path."""
-        if entry.__class__ is Prediction:
-            batch = entry.batch
-            cost = _ROW_BYTES + (batch.cost if batch is not None else _VALUE_BYTES * len(entry.values or ()))
-            rows = self._rows.append(entry, cost, entry.count)
-        else:
-            rows = self._rows.append(entry, _ROW_BYTES, 1)
+    def append(self, entry: Any, prediction: Prediction) -> None:
+        """Hand a prediction over, as :func:`driftline.single.compact` made it: the last step of the hot path."""
+        if self._closed:
+            return
+        batch = prediction.batch
+        cost = _ROW_BYTES + (_VALUE_BYTES * len(prediction.values or ()) if batch is None else batch.cost)
+        if self._rows.append(entry, cost, prediction.count) >= FULL_ROWS:
+            self._full.set()
         if self._asleep:
             self._rouse()
-        if rows >= FULL_ROWS:
+
+    def append_outcome(self, outcome: Outcome) -> None:
+        """Hand an outcome over."""
+        if self._closed:
+            return
+        if self._rows.append(outcome, _ROW_BYTES, 1) >= FULL_ROWS:
             self._full.set()
+        if self._asleep:
+            self._rouse()
 
     def announce(self, identity: Identity, digest: str, baseline: str) -> None:
         """Send a model's baseline, as JSON, with the next flush: once per process."""
@@ -96,9 +104,7 @@ class Pipeline:
 
     def shutdown(self, timeout: float) -> bool:
         """Flush, stop the thread and close the channel; what is recorded later is dropped and counted."""
-        self._closed = True
-        self._wake.set()
-        self._full.set()
+        self.close()
         delivered = self.flush(timeout)
         lost = self._queue.rows + self._rows.rows
         if lost and self.recording:
@@ -106,6 +112,12 @@ class Pipeline:
         if self._channel is not None:
             self._channel.close()
         return delivered
+
+    def close(self) -> None:
+        """Take nothing more, and let the thread end."""
+        self._closed = True
+        self._wake.set()
+        self._full.set()
 
     def after_fork(self) -> None:
         """Start anew in a child: the parent sends what the parent recorded."""
@@ -155,7 +167,7 @@ class Pipeline:
     def _convert(self) -> None:
         """Turn what was recorded into counts and frames."""
         entries = self._rows.drain()
-        predictions = [entry for entry in entries if isinstance(entry, Prediction)]
+        predictions = [entry for entry in entries if not isinstance(entry, Outcome)]
         outcomes = [entry for entry in entries if isinstance(entry, Outcome)]
         baselines = [self._baselines[key] for key in self._baselines if key not in self._announced]
         for frame in frames(predictions, outcomes, baselines, counted=count):

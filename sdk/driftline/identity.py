@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from opentelemetry.metrics import MeterProvider
@@ -13,6 +14,7 @@ from .tables import Task
 
 SCOPE = "driftline"
 VERSION = "0.1.0"
+_SCORES = {"binary": a.ML_PREDICTION_SCORE, "multiclass": a.ML_PREDICTION_SCORES, "regression": a.ML_PREDICTION_VALUE}
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,17 @@ class Identity:
     tracer_provider: TracerProvider | None = None
     meter_provider: MeterProvider | None = None
 
+    @cached_property
+    def score_attribute(self) -> str:
+        """Return the name under which this task's score travels."""
+        return _SCORES.get(self.task.kind, "")
+
+    @cached_property
+    def scored_by_float(self) -> bool:
+        """Say whether one float is a whole score."""
+        return self.task.kind in ("binary", "regression")
+
+    @cached_property
     def record_attributes(self) -> dict[str, Any]:
         """Return the ``ml.model.*`` attributes of a record."""
         attributes: dict[str, Any] = {a.ML_MODEL_NAME: self.name}
@@ -43,6 +56,10 @@ class Identity:
             attributes[a.ML_MODEL_THRESHOLD] = self.task.threshold
         return attributes
 
+    @cached_property
+    def _negative_class(self) -> str:
+        return next(text for text in self.task.classes if text != self.task.positive_class)
+
     def derive(self, score: Any) -> str:
         """Return the class that a score decides for: at the threshold, or the first of the greatest; "" if none.
 
@@ -53,11 +70,9 @@ class Identity:
         """
         task = self.task
         if task.kind == "binary":
-            if score != score:
-                return ""
             if score >= task.threshold:
                 return task.positive_class
-            return task.classes[0] if task.classes[1] == task.positive_class else task.classes[1]
+            return self._negative_class if score == score else ""
         if task.kind == "multiclass" and all(value == value for value in score):
             return task.classes[max(range(len(score)), key=score.__getitem__)]
         return ""

@@ -67,7 +67,7 @@ class Model:
         from .classes import resolve_task
         from .endpoint import disabled
         from .identity import Identity
-        from .pipelines import pipeline_of
+        from .pipelines import SILENT, pipeline_of
         from .tables import Task
 
         if not isinstance(name, str) or not name.strip():
@@ -94,8 +94,8 @@ class Model:
         )
         self._block_plans: dict[tuple[str, bool], Plan] = {}
         self._enabled = not disabled()
-        self._pipeline = pipeline_of(channel)
-        if loaded is not None and self._enabled:
+        self._pipeline = pipeline_of(channel) if self._enabled else SILENT
+        if loaded is not None:
             self._pipeline.announce(self._identity, loaded.digest, loaded.to_json())
 
     @property
@@ -124,6 +124,7 @@ class Model:
         score: Selector | None = None,
         predicted: Selector | None = None,
         slices: Selector | Sequence[str] | None = None,
+        time: Selector | None = None,
         span_features: bool = True,
     ) -> F: ...
 
@@ -138,6 +139,7 @@ class Model:
         score: Selector | None = None,
         predicted: Selector | None = None,
         slices: Selector | Sequence[str] | None = None,
+        time: Selector | None = None,
         span_features: bool = True,
     ) -> Callable[[F], F]: ...
 
@@ -151,12 +153,16 @@ class Model:
         score: Selector | None = None,
         predicted: Selector | None = None,
         slices: Selector | Sequence[str] | None = None,
+        time: Selector | None = None,
         span_features: bool = True,
     ) -> Any:
         """Decorate the function, coroutine function or method that predicts.
 
-        A selector is a name or a function. ``features``, ``id``, ``slices``: the name of an argument, else of a field
-        of the input, or a function of the call's arguments; several names of arguments as ``features`` are one row.
+        A selector is a name or a function. ``features``, ``id``, ``time``, ``slices``: the name of an argument, else of
+        a field of the input, or a function of the call's arguments; several names of arguments as ``features`` are one
+        row. ``time``: when the prediction counts, where that is not now (a replay, a nightly job): a datetime (UTC if
+        naive), ISO 8601 or unix time, of a batch one per row; now is taken where it
+        cannot be read.
         ``score``, ``predicted``: the name of a field of the result, or a function of the result. ``span_features``:
         whether the features ride on sampled spans.
 
@@ -164,8 +170,10 @@ class Model:
         when it is used on something that is no function, or when several arguments could be the features.
         """
         if function is None:
-            return lambda function: self._decorate(function, id, features, score, predicted, slices, span_features)
-        return self._decorate(function, id, features, score, predicted, slices, span_features)
+            return lambda function: self._decorate(
+                function, id, features, score, predicted, slices, time, span_features
+            )
+        return self._decorate(function, id, features, score, predicted, slices, time, span_features)
 
     def _decorate(
         self,
@@ -175,11 +183,12 @@ class Model:
         score: Selector | None,
         predicted: Selector | None,
         slices: Selector | Sequence[str] | None,
+        time: Selector | None,
         span_features: bool,
     ) -> Any:
         import wrapt
 
-        from .call import call, call_async
+        from .call import wrapper_of
         from .outputs import describe
         from .signature import read_signature
 
@@ -195,15 +204,9 @@ class Model:
                 f"driftline.Model({self.name!r}) has no task; "
                 "say task='binary', 'multiclass' or 'regression', or give a baseline"
             )
-        inputs = read_signature(plain, features, id, slices)
+        inputs = read_signature(plain, features, id, slices, time)
         plan = self._plan(getattr(plain, "__qualname__", repr(plain)), inputs, score, predicted, span_features)
-        wrapper = call_async if inspect.iscoroutinefunction(plain) else call
-        enabled = self._enabled
-
-        def predict(wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            return wrapper(plan, wrapped, args, kwargs)
-
-        return wrapt.FunctionWrapper(function, predict, enabled=enabled)
+        return wrapt.FunctionWrapper(function, wrapper_of(plan, asynchronous=inspect.iscoroutinefunction(plain)))
 
     @contextmanager
     def prediction(
@@ -225,7 +228,7 @@ class Model:
         'A-1001'
         """
         from .call import begin, end
-        from .current import ABSENT, Prediction
+        from .current import ABSENT
         from .signature import block_inputs, column_named
 
         key = (column_named(features, id), span_features)
@@ -233,9 +236,6 @@ class Model:
         if plan is None:
             name = f"{self.name}.prediction"
             plan = self._block_plans[key] = self._plan(name, block_inputs(key[0]), None, None, span_features)
-        if not self._enabled:
-            yield Prediction(plan, None)
-            return
         given = tuple(ABSENT if value is None else value for value in (features, id, slices))
         prediction = begin(plan, given, {})
         try:
@@ -254,7 +254,8 @@ class Model:
         from .plan import Plan
         from .semconv import SCHEMA_URL
 
-        tracer = trace.get_tracer(SCOPE, VERSION, self._identity.tracer_provider, SCHEMA_URL)
+        provider = self._identity.tracer_provider
+        tracer = trace.get_tracer(SCOPE, VERSION, provider, SCHEMA_URL) if self._enabled else trace.NoOpTracer()
         return Plan(self._identity, self._pipeline, tracer, name, inputs, score, predicted, span_features)
 
     def outcome(
@@ -275,8 +276,6 @@ class Model:
 
         >>> Model("churn").outcome("A-1001", actual=1)
         """
-        if not self._enabled:
-            return
         from .faults import FAULTS, logger
         from .outcomes import outcome_of
 
@@ -287,7 +286,7 @@ class Model:
                 logger.warning("driftline: an outcome was not recorded: %s", error)
             return
         try:
-            self._pipeline.append(outcome)
+            self._pipeline.append_outcome(outcome)
         except Exception as error:
             FAULTS.swallow("append", error)
 

@@ -6,13 +6,13 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from .channel import HttpChannel
 from .identity import Identity
 from .ids import id_text
 from .inputs.row import clean_value
+from .instants import instant
 from .semconv import attributes as a
 
 CHUNK_ROWS = 5000
@@ -64,34 +64,6 @@ def outcome_of(
     if value is None or value != value:
         raise ValueError(f"the outcome of {text} has no actual that is a text, a number or a bool: {actual!r}")
     return Outcome(identity, text, value, now, instant(time), instant(prediction_time), weight)
-
-
-def instant(value: object) -> int:
-    """Return unix nanoseconds, 0 when missing.
-
-    ``value``: a datetime or pandas Timestamp (UTC if it names no zone), a numpy datetime64, an ISO 8601 text, or unix
-    seconds, milliseconds, microseconds or nanoseconds, told apart by their size. Raises ``ValueError`` for the rest.
-
-    >>> instant(datetime(2026, 11, 20, 8, tzinfo=UTC)) == instant("2026-11-20T08:00:00Z") == instant(1795161600)
-    True
-    """
-    if value is None or value == "" or value != value:
-        return 0
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    if hasattr(value, "astype") and getattr(getattr(value, "dtype", None), "kind", "") == "M":
-        return int(value.astype("datetime64[ns]").astype("int64"))
-    if isinstance(value, datetime):
-        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-        nanoseconds = getattr(aware, "nanosecond", 0)  # a pandas Timestamp
-        whole = int(aware.replace(microsecond=0).timestamp()) if nanoseconds == 0 else int(aware.timestamp() // 1)
-        return whole * 1_000_000_000 + aware.microsecond * 1000 + nanoseconds
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**63:
-        raise ValueError(f"{value!r} is no time; give a datetime, ISO 8601 text or unix seconds, ms, µs or ns")
-    unit = 10**9 if value < 1e11 else 10**6 if value < 1e14 else 10**3 if value < 1e17 else 1
-    return int(value * unit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,10 @@ from .channel import Channel, open_channel
 from .endpoint import Endpoint, resolve, silenced
 from .flush import Pipeline
 
+SILENT = Pipeline(lambda: open_channel(endpoint()), recording=False)
+"""Takes nothing: what a model uses where ``OTEL_SDK_DISABLED`` is set."""
+SILENT.close()
+
 _lock = threading.Lock()
 _default: Pipeline | None = None
 _given: weakref.WeakValueDictionary[int, Pipeline] = weakref.WeakValueDictionary()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .semconv import attributes as a
+from .shape import Shape
 from .signature import Inputs, Selector
 
 if TYPE_CHECKING:
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from .identity import Identity
     from .outputs import Unread
 
-_MOST_FEATURES = 64
-_RESERVED = 32
-"""Attributes of a span that are not features. Python drops the oldest beyond the limit: the model's name went first."""
+_MOST_SHAPES = 1000
+"""Names that change with every call are values in disguise; remembering them would be a leak."""
 
 
 @dataclass(eq=False)
@@ -27,7 +26,8 @@ class Plan:
     """One decorated function, or one ``with model.prediction()``, of one model.
 
     ``name``: of the function, for people. ``score``, ``predicted``: selectors of the result, if any. ``first_input``,
-    ``first_result``: what the first call was given and returned, in words, until the log has told.
+    ``first_result``: what the first call was given and returned, in words; ``told_read``, ``told_unread``: whether
+    the log has told how that was read.
     """
 
     identity: Identity
@@ -40,7 +40,9 @@ class Plan:
     span_features: bool = True
     first_input: Unread | None = None
     first_result: Unread | None = None
-    _span_keys: dict[tuple[str, ...], SpanKeys] = field(default_factory=dict)
+    told_read: bool = False
+    told_unread: bool = False
+    _shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
 
     @cached_property
     def span_name(self) -> str:
@@ -48,56 +50,47 @@ class Plan:
         return f"predict {self.identity.name}"
 
     @cached_property
-    def span_attributes(self) -> dict[str, Any]:
-        """Return what every span of this plan carries."""
-        return {a.ML_OPERATION_NAME: "predict", **self.identity.record_attributes()}
+    def selective(self) -> bool:
+        """Say whether score or class are selected from the result."""
+        return self.score is not None or self.predicted is not None
 
     def wanted(self, name: str) -> bool:
-        """Say whether an input field of that name is a feature: allowed by the model, and not the id."""
+        """Say whether an input field of that name is a feature: allowed by the model, and neither id nor time."""
         features = self.identity.features
-        return name != self.inputs.id_field and (features is None or name in features)
+        inputs = self.inputs
+        return name not in (inputs.id_field, inputs.time_field) and (features is None or name in features)
 
-    def span_keys(self, names: tuple[str, ...]) -> SpanKeys:
-        """Return the attribute keys of a row with those names; made once per set of names."""
-        keys = self._span_keys.get(names)
-        if keys is None:
-            if len(self._span_keys) > 1000:  # names that change with every call are values in disguise
-                self._span_keys.clear()
-            keys = self._span_keys[names] = SpanKeys(self, names)
-        return keys
+    def shape_of(self, names: tuple[str, ...]) -> Shape:
+        """Return the shape of a row with those names; made once per set of names."""
+        shape = self._shapes.get(names)
+        if shape is None:
+            if len(self._shapes) >= _MOST_SHAPES:
+                self._shapes.clear()
+            recorded, unrecorded = self._span_attributes()
+            wanted = self.wanted if self.span_features else lambda _: False
+            shape = self._shapes[names] = Shape(names, wanted, recorded, unrecorded)
+        return shape
+
+    @cached_property
+    def no_features(self) -> Shape:
+        """Return the shape of a call without a row of features."""
+        return self.shape_of(())
+
+    def _span_attributes(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what every span says; what only an analysis of spans needs, where the row is in no record."""
+        record = self.identity.record_attributes
+        names = (a.ML_MODEL_NAME, a.ML_MODEL_VERSION, a.ML_MODEL_TASK)
+        first = {a.ML_OPERATION_NAME: "predict"}
+        result = {a.ML_PREDICTION_ID: "", self.identity.score_attribute: None, a.ML_PREDICTION_CLASS: ""}
+        brief = {name: record[name] for name in names if name in record}
+        return (
+            {**first, **brief, a.ML_PREDICTION_RECORDED: True, **result},
+            {**first, **record, a.ML_PREDICTION_RECORDED: False, **result},
+        )
 
     def default_names(self, width: int) -> tuple[str, ...]:
-        """Return names for an input that has none: the model's features if they are as many, else f0, f1, ..."""
+        """Return names for an input without any: the model's features if they are as many, else f0, f1, ..."""
         features = self.identity.features
         if features is not None and len(features) == width:
             return features
         return tuple(f"f{i}" for i in range(width))
-
-
-class SpanKeys:
-    """The attribute keys of one set of feature names. ``keys``: "" where a field stays off the span."""
-
-    __slots__ = ("dropped", "every", "keys")
-
-    def __init__(self, plan: Plan, names: tuple[str, ...]) -> None:
-        most = min(_MOST_FEATURES, max(0, _attribute_limit() - _RESERVED))
-        keys: list[str] = []
-        self.dropped = 0
-        for name in names:
-            if not plan.wanted(name):
-                keys.append("")
-            elif len(keys) - keys.count("") >= most:
-                keys.append("")
-                self.dropped += 1
-            else:
-                keys.append(f"{a.ML_FEATURE_VALUE}.{name}")
-        self.keys = tuple(keys)
-        self.every = "" not in keys
-
-
-def _attribute_limit() -> int:
-    for variable in ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"):
-        text = os.environ.get(variable, "").strip()
-        if text.isdigit():
-            return int(text)
-    return 128

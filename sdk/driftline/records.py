@@ -18,6 +18,7 @@ from .outcomes import Outcome
 from .resource import resource_attributes
 from .semconv import SCHEMA_URL, events
 from .semconv import attributes as a
+from .single import Single
 
 MOST_ROWS = 5000
 MOST_BYTES = 2**20
@@ -33,14 +34,14 @@ class Frame:
 
 
 def frames(
-    predictions: Iterable[Prediction],
+    predictions: Iterable[Prediction | Single],
     outcomes: Iterable[Outcome],
     baselines: Iterable[tuple[Identity, str]],
     counted: Counted,
 ) -> Iterator[Frame]:
     """Turn what one flush gathered into requests, baselines first; tell ``counted`` how many predictions were made."""
     for identity, text in baselines:
-        attributes = identity.record_attributes()
+        attributes = dict(identity.record_attributes)
         yield _frame(identity, [log_record(events.ML_BASELINE, time.time_ns(), attributes, body=text)], 0)
     for block in blocks_of(predictions):
         try:
@@ -58,8 +59,8 @@ def frames(
 def _batches(block: Block) -> Iterator[Frame]:
     """Yield a record of at most 1 MiB, halving the rows until it is one."""
     identity, n = block.identity, len(block)
-    attributes = identity.record_attributes()
-    attributes[a.ML_BATCH_ID] = IDS.uuid7()
+    attributes = dict(identity.record_attributes)
+    attributes[a.ML_BATCH_ID] = IDS.uuid7(time.time_ns())
     attributes[a.ML_PREDICTION_COUNT] = n
     attributes[a.ML_PREDICTION_COLUMNS] = columns.encode(block.wire_columns())
     frame = _frame(identity, [log_record(events.ML_PREDICTION_BATCH, int(block.time[-1]), attributes)], n)

@@ -24,8 +24,8 @@ class Inputs:
     """Where a call's features, id and slices come from.
 
     ``features``: one getter; or, for a row of several scalars, ``scalars``: its names and getters. ``argument``: the
-    parameter's name, also the feature's where the input is one scalar. ``id`` and ``slices``: getters; ``id_field``
-    and ``slice_fields`` name fields of the input instead.
+    parameter's name, also the feature's where the input is one scalar. ``id``, ``time`` and ``slices``: getters;
+    ``id_field``, ``time_field`` and ``slice_fields`` name fields of the input instead.
     """
 
     features: Getter | None
@@ -33,6 +33,8 @@ class Inputs:
     scalars: tuple[tuple[str, Getter], ...] = ()
     id: Getter | None = None
     id_field: str = ""
+    time: Getter | None = None
+    time_field: str = ""
     slices: tuple[tuple[str, Getter], ...] = ()
     slice_fields: tuple[str, ...] = ()
     slices_function: Getter | None = None
@@ -43,8 +45,9 @@ def read_signature(
     features: Selector | Sequence[str] | None,
     id: Selector | None,
     slices: Selector | Sequence[str] | None,
+    time: Selector | None = None,
 ) -> Inputs:
-    """Decide which parameters are features, id and slices.
+    """Decide which parameters are features, id, time and slices.
 
     A selector that names no parameter names a field of the input. Without ``features=``, the one parameter that is
     left is the features; several that are annotated as scalars are a row. Raises ``TypeError`` when several could be
@@ -53,10 +56,10 @@ def read_signature(
     name = getattr(function, "__qualname__", repr(function))
     parameters = _parameters(function)
     getters = {p.name: _getter(p, i) for i, p in enumerate(parameters)}
-    id_getter = _select(id, getters)
+    id_getter, time_getter = _select(id, getters), _select(time, getters)
     slice_names = () if slices is None or callable(slices) else (slices,) if isinstance(slices, str) else tuple(slices)
     if features is None:
-        used = {id, *slice_names}
+        used = {id, time, *slice_names}
         left = [p for p in parameters if p.name not in used and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         chosen: Selector | tuple[str, ...] = _choose(name, left, _annotations(function))
     elif isinstance(features, str) or callable(features):
@@ -72,6 +75,8 @@ def read_signature(
         scalars=tuple((n, getters[n]) for n in chosen) if isinstance(chosen, tuple) else (),
         id=id_getter,
         id_field=id if isinstance(id, str) and id_getter is None else "",
+        time=time_getter,
+        time_field=time if isinstance(time, str) and time_getter is None else "",
         slices=tuple((n, getters[n]) for n in slice_names if n in getters),
         slice_fields=tuple(n for n in slice_names if n not in getters),
         slices_function=_select(slices, {}) if callable(slices) else None,

@@ -3,7 +3,7 @@
 :func:`reader_for` looks a value's type up once and remembers the answer. A reader takes a snapshot: what it returns
 does not change when ``predict`` changes its input, and holds on to nothing larger than it needs. It returns one of
 
-- :class:`Row`, one prediction: names (None where the input has none) and values, both tuples;
+- ``Row``, one prediction: a tuple of names (None where the input has none) and values, both tuples;
 - :class:`Batch`, n predictions: turned into columns later, on the background thread;
 - None: the input cannot be recorded.
 """
@@ -18,14 +18,14 @@ from .row import Row
 
 Reader = Callable[[Any], "Row | Batch | None"]
 
-_READERS: dict[type, Reader] = {}
+READERS: dict[type, Reader] = {}
 
 
 def reader_for(kind: type) -> Reader:
     """Return the reader of values of that type; found once per type."""
-    reader = _READERS.get(kind)
+    reader = READERS.get(kind)
     if reader is None:
-        reader = _READERS[kind] = _find(kind)
+        reader = READERS[kind] = _find(kind)
     return reader
 
 
@@ -33,7 +33,7 @@ def read(value: Any) -> Row | Batch | None:
     """Take a snapshot of one input.
 
     >>> read({"age": 31, "plan": "basic"})
-    Row(names=('age', 'plan'), values=(31, 'basic'))
+    (('age', 'plan'), (31, 'basic'))
     >>> read([{"age": 31}, {"age": 64}]).count
     2
     """
@@ -55,4 +55,4 @@ def _unknown(value: Any) -> None:  # noqa: ARG001 - every reader has this signat
     return None
 
 
-__all__ = ["Batch", "Columns", "Reader", "Row", "read", "reader_for"]
+__all__ = ["READERS", "Batch", "Columns", "Reader", "Row", "read", "reader_for"]

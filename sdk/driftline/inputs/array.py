@@ -27,9 +27,9 @@ def read(value: np.ndarray[Any, Any]) -> Row | Batch | None:
     if value.ndim == 2:
         return Matrix(value.copy()) if value.dtype.kind in "fiubOUS" else None
     if value.ndim == 1:
-        return Row(None, clean(tuple(value.tolist())))
+        return None, clean(tuple(value.tolist()))
     if value.ndim == 0:
-        return Row(None, clean((value.item(),)))
+        return None, clean((value.item(),))
     return None
 
 
@@ -61,7 +61,7 @@ def _structured(value: np.ndarray[Any, Any]) -> Row | Batch | None:
     if names is None or value.ndim > 1:
         return None
     if value.ndim == 0:
-        return Row(tuple(names), clean(tuple(value.item())))
+        return tuple(names), clean(tuple(value.item()))
     return _Structured(value.copy())
 
 

@@ -26,7 +26,7 @@ def reader(kind: type) -> Reader | None:
 
 def read_series(value: Any) -> Row:
     """A Series is one row, as ``frame.iloc[0]`` and ``frame.apply(f, axis=1)`` give it."""
-    return Row(tuple(map(str, value.index)), clean(tuple(value.tolist())))
+    return tuple(map(str, value.index)), clean(tuple(value.tolist()))
 
 
 class Frame(Batch):

@@ -18,4 +18,4 @@ def reader(kind: type) -> Reader | None:
 
 def read(value: Mapping[str, Any]) -> Row:
     """Keep names and values."""
-    return Row(tuple(value), clean(tuple(value.values())))
+    return tuple(value), clean(tuple(value.values()))

@@ -6,7 +6,7 @@ import dataclasses
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from .row import Row, clean
+from .row import clean
 
 if TYPE_CHECKING:
     from . import Reader
@@ -19,8 +19,8 @@ def reader(kind: type) -> Reader | None:
         return None
     get = attrgetter(*names)
     if len(names) == 1:
-        return lambda value: Row(names, clean((get(value),)))
-    return lambda value: Row(names, clean(get(value)))
+        return lambda value: (names, clean((get(value),)))
+    return lambda value: (names, clean(get(value)))
 
 
 def fields(kind: type) -> tuple[str, ...]:

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from typing import Any, NamedTuple, SupportsFloat
+from typing import Any, SupportsFloat
 
 TEXT_LIMIT = 256
 """Characters kept of a text value; a feature longer than that is a document, and stays where it is."""
 
-_PLAIN = frozenset((float, bool, type(None)))
 _INT64 = range(-(2**63), 2**63)
+_SMALL = frozenset((float, bool, type(None)))
+
+Row = tuple[tuple[str, ...] | None, tuple[Any, ...]]
+"""One row of features: names, None where the input has none (an array, a list of numbers), and clean values.
+
+A plain tuple: a named one costs 0.3 µs to make, a tenth of what the whole snapshot may.
+"""
 
 
-class Row(NamedTuple):
-    """One row of features. ``names`` is None where the input has none (an array, a list of numbers)."""
+class Sparse(tuple[Any, ...]):
+    """The values of a row of which some may be missing; in a plain tuple none is."""
 
-    names: tuple[str, ...] | None
-    values: tuple[Any, ...]
+    __slots__ = ()
 
 
 def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Make every value a plain, small and immutable one: float, int, bool, str, or None where it cannot be recorded.
+    """Return the values, each a plain, small and immutable one: float, int, bool, str, or None where it is missing.
 
-    Twenty plain values cost 0.5 µs; only a row that holds something else is copied. A numpy scalar becomes what its
-    ``item()`` gives; a number of another kind (Decimal, Fraction) and a whole number beyond int64 a float, which may
-    be infinite; a text is cut at ``TEXT_LIMIT`` characters.
+    Twenty plain values cost 0.5 µs; a row that holds anything else is copied, into a ``Sparse``. A numpy scalar becomes
+    what its ``item()`` gives; a number of another kind (Decimal, Fraction) and a whole number beyond int64 a float,
+    which may be infinite; a text is cut at ``TEXT_LIMIT`` characters; what cannot be recorded is missing.
 
     >>> clean((1, 2.5, "a", True, None, [1, 2], 10**400))
     (1, 2.5, 'a', True, None, None, inf)
@@ -40,18 +45,18 @@ def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
         elif kind is int:
             if value not in _INT64:
                 break
-        elif kind not in _PLAIN:
+        elif kind is not bool:
             break
     else:
         return values
-    return tuple([clean_value(value) for value in values])
+    return Sparse([value if value.__class__ in _SMALL else clean_value(value) for value in values])
 
 
 def clean_value(value: Any) -> Any:
     """Return one value as a float, int, bool or str, or None where it cannot be recorded; see :func:`clean`."""
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         value = value.item()
-    if value.__class__ in _PLAIN:
+    if value.__class__ in _SMALL:
         return value
     if isinstance(value, str):
         return str(value)[:TEXT_LIMIT]

@@ -30,29 +30,29 @@ def read(value: list[Any] | tuple[Any, ...]) -> Row | Batch | None:
     first = value[0]
     if isinstance(first, Mapping):
         names: Any = None
-        rows = []
+        rows: list[Row] = []
         for element in value:
             own = tuple(element)
             names = names if own == names else own  # one tuple per key set, not one per row
-            rows.append(Row(names, clean(tuple(element.values()))))
+            rows.append((names, clean(tuple(element.values()))))
         return Rows(rows)
     if isinstance(first, list | tuple) or (isinstance(first, np.ndarray) and first.ndim == 1):
         return Rows([_row(element) for element in value])
     rows = []
     for element in value:
         row = reader_for(element.__class__)(element)
-        if not isinstance(row, Row):
+        if not isinstance(row, tuple):
             return None
         rows.append(row)
-    if all(row.names is None and len(row.values) == 1 for row in rows):
-        return Row(None, tuple(row.values[0] for row in rows))
+    if all(names is None and len(values) == 1 for names, values in rows):
+        return None, tuple(values[0] for _, values in rows)
     return Rows(rows)
 
 
 def _row(element: Any) -> Row:
     names = getattr(element, "_fields", None)
     values = element.tolist() if isinstance(element, np.ndarray) else element
-    return Row(names, clean(tuple(values)))
+    return names, clean(tuple(values))
 
 
 class Rows(Batch):
@@ -61,31 +61,31 @@ class Rows(Batch):
     def __init__(self, rows: list[Row]) -> None:
         self.rows = rows
         self.count = len(rows)
-        self.cost = sum(_CELL * len(row.values) for row in rows) + 64 * len(rows)
+        self.cost = sum(_CELL * len(values) for _, values in rows) + 64 * len(rows)
 
     def names(self) -> tuple[str, ...] | None:
         """Return the names of the first row."""
-        return self.rows[0].names if self.rows else None
+        return self.rows[0][0] if self.rows else None
 
     def width(self) -> int:
         """Return the number of values of the first row."""
-        return len(self.rows[0].values) if self.rows else 0
+        return len(self.rows[0][1]) if self.rows else 0
 
     def columns(self, names: tuple[str, ...]) -> Columns:
         """Turn rows into columns; rows of other names are matched by name, and lack what they lack."""
-        own = self.rows[0].names if self.rows else None
-        if all(row.names is own or row.names == own for row in self.rows) and self._rectangular():
-            columns = zip(*(row.values for row in self.rows), strict=True)
+        own = self.names()
+        if all(names is own or names == own for names, _ in self.rows) and self._rectangular():
+            columns = zip(*(values for _, values in self.rows), strict=True)
             return {name: column_of_values(column) for name, column in zip(names, columns, strict=False)}
         return self._by_name(names)
 
     def _rectangular(self) -> bool:
-        return len({len(row.values) for row in self.rows}) == 1
+        return len({len(values) for _, values in self.rows}) == 1
 
     def _by_name(self, names: tuple[str, ...]) -> Columns:
         columns: dict[str, list[Any]] = {}
-        for position, row in enumerate(self.rows):
-            for name, value in zip(row.names or names, row.values, strict=False):
+        for position, (own, values) in enumerate(self.rows):
+            for name, value in zip(own or names, values, strict=False):
                 column = columns.get(str(name))
                 if column is None:
                     column = columns[str(name)] = [None] * self.count

@@ -23,4 +23,4 @@ def reader(kind: type) -> Reader | None:
 
 def read(value: Any) -> Row:
     """Keep the value; the name of the parameter becomes the name of the feature."""
-    return Row(None, clean((value,)))
+    return None, clean((value,))

@@ -1,0 +1,72 @@
+"""Points in time, however they are written, as unix nanoseconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .tables import I64, Column
+
+_UNITS = ((1e11, 10**9), (1e14, 10**6), (1e17, 10**3), (2.0**63, 1))
+"""Below the first, a number is seconds; then milliseconds, microseconds, nanoseconds. 1e11 s is the year 5138."""
+
+
+def instant(value: object) -> int:
+    """Return unix nanoseconds, 0 when missing.
+
+    ``value``: a datetime or pandas Timestamp (UTC if it names no zone), a numpy datetime64, an ISO 8601 text, or unix
+    seconds, milliseconds, microseconds or nanoseconds, told apart by their size. Raises ``ValueError`` for the rest.
+
+    >>> instant(datetime(2026, 11, 20, 8, tzinfo=UTC)) == instant("2026-11-20T08:00:00Z") == instant(1795161600)
+    True
+    """
+    if value is None or value == "" or value != value:
+        return 0
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if hasattr(value, "astype") and getattr(getattr(value, "dtype", None), "kind", "") == "M":
+        return int(value.astype("datetime64[ns]").astype("int64"))
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        nanoseconds = getattr(aware, "nanosecond", 0)  # a pandas Timestamp
+        whole = int(aware.replace(microsecond=0).timestamp()) if nanoseconds == 0 else int(aware.timestamp() // 1)
+        return whole * 1_000_000_000 + aware.microsecond * 1000 + nanoseconds
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**63:
+        raise ValueError(f"{value!r} is no time; give a datetime, ISO 8601 text or unix seconds, ms, µs or ns")
+    return int(value * next(unit for limit, unit in _UNITS if value < limit))
+
+
+def instants(values: NDArray[Any] | Column) -> I64:
+    """Return n unix nanoseconds, 0 where a value is missing or no time; texts are read once per distinct text.
+
+    ``values``: numbers (n,), told apart by their size as in :func:`instant`, or a column of texts and numbers.
+
+    >>> instants(np.array([1795161600, 1795161600000, -5.0])).tolist()
+    [1795161600000000000, 1795161600000000000, 0]
+    """
+    column = values if isinstance(values, Column) else Column(numbers=np.asarray(values, np.float64))
+    numbers, codes = column.numbers, column.codes
+    n = len(numbers) if numbers is not None else 0 if codes is None else len(codes)
+    times = np.zeros(n, np.int64)
+    if numbers is not None:
+        low = np.nextafter(0.0, 1.0)
+        for limit, unit in _UNITS:
+            at = (numbers >= low) & (numbers < limit)
+            times[at] = (numbers[at] * unit).astype(np.int64)
+            low = limit
+    if codes is not None:
+        read = np.array([_or_zero(label) for label in column.labels] or [0], np.int64)
+        times = np.where(codes >= 0, read[codes], times)
+    return times
+
+
+def _or_zero(text: str) -> int:
+    try:
+        return instant(text)
+    except ValueError:
+        return 0

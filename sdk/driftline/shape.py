@@ -1,0 +1,57 @@
+"""One set of feature names, seen once and remembered: what a row of it needs on its span."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+
+from .semconv import attributes as a
+
+_MOST_FEATURES = 64
+_RESERVED = 32
+"""Attributes of a span that are not features. Python drops the oldest beyond the limit: the model's name went first."""
+
+
+class Shape:
+    """The names of a row's fields, in order.
+
+    ``keys``: the attribute keys of the features that ride on the span; ``pick`` takes their values out of a row's, None
+    where it takes all; ``dropped``: how many features are one too many. ``recorded`` and ``unrecorded`` are the
+    attributes of a span whose row is, or is not, in a record, values still to be set: to copy them and write in place
+    costs half of growing a dict.
+    """
+
+    __slots__ = ("dropped", "keys", "names", "pick", "recorded", "unrecorded")
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        wanted: Callable[[str], bool],
+        recorded: dict[str, Any],
+        unrecorded: dict[str, Any],
+    ) -> None:
+        self.names = names
+        positions = [i for i, name in enumerate(names) if wanted(str(name))]
+        kept = positions[: min(_MOST_FEATURES, max(0, _attribute_limit() - _RESERVED))]
+        self.dropped = len(positions) - len(kept)
+        self.keys = tuple(f"{a.ML_FEATURE_VALUE}.{names[i]}" for i in kept)
+        self.pick = None if len(kept) == len(names) else _picker(kept)
+        last = {a.ML_FEATURE_DROPPED: self.dropped} if self.dropped else {}
+        self.recorded = {**recorded, **dict.fromkeys(self.keys), **last}
+        self.unrecorded = {**unrecorded, **dict.fromkeys(self.keys), **last}
+
+
+def _picker(positions: list[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    return lambda values: tuple(values[i] for i in positions)
+
+
+def _attribute_limit() -> int:
+    for variable in ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"):
+        text = os.environ.get(variable, "").strip()
+        if text.isdigit():
+            return int(text)
+    return 128

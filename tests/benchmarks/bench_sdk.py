@@ -1,0 +1,139 @@
+"""What a decorated call costs its caller, against the bare span that says the same, in the same run.
+
+    python tests/benchmarks/bench_sdk.py
+
+Both sides use one provider whose batch processor exports to nowhere. Rounds alternate, so that a noisy machine hits
+both sides alike; the ratio is the median of the rounds' ratios.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import driftline
+import numpy as np
+from driftline.channel import Delivery
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+
+LIMITS = {"sampled, 20 features": 1.15, "features off the span": 1.10, "batch, µs per row": 1.0}
+ROUNDS = 41
+CALLS = 500
+
+
+class Nowhere:
+    """A channel that takes everything."""
+
+    name = "nowhere"
+
+    def send(self, body: bytes, timeout: float) -> Delivery:  # noqa: ARG002
+        return Delivery("delivered")
+
+    def forget(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def measure() -> dict[str, dict[str, float]]:
+    """Return, per case, what ours and the reference cost in µs, and their ratio."""
+    provider = TracerProvider()
+    model = driftline.Model("churn", task="binary", version="1", tracer_provider=provider, channel=Nowhere())
+    row: dict[str, Any] = {f"f{i}": i + 0.5 if i < 15 else f"text {i}" for i in range(20)}
+    return {
+        "sampled, 20 features": _single(model, provider, row, span_features=True),
+        "features off the span": _single(model, provider, row, span_features=False),
+        "batch, µs per row": _batch(model),
+    }
+
+
+def _single(
+    model: driftline.Model, provider: TracerProvider, row: dict[str, Any], span_features: bool
+) -> dict[str, float]:
+    @model.predict(span_features=span_features)
+    def ours(order: dict[str, Any]) -> float:  # noqa: ARG001
+        return 0.25
+
+    attributes = _attributes_of(ours, row, provider)
+    tracer = provider.get_tracer("bare")
+
+    def predict(order: dict[str, Any]) -> float:  # noqa: ARG001
+        return 0.25
+
+    def bare(order: dict[str, Any]) -> float:
+        with tracer.start_as_current_span("predict churn") as span:
+            score = predict(order)
+            span.set_attributes(attributes)
+            return score
+
+    return _compare(lambda: ours(row), lambda: bare(row))
+
+
+def _attributes_of(function: Callable[[dict[str, Any]], float], row: dict[str, Any], provider: TracerProvider) -> Any:
+    kept: list[Any] = []
+
+    class Keep(SpanProcessor):
+        def on_end(self, span: ReadableSpan) -> None:
+            kept.append(dict(span.attributes or {}))
+
+    keep = Keep()
+    provider.add_span_processor(keep)
+    function(row)
+    provider._active_span_processor._span_processors = ()  # as the run needs none
+    return kept[0]
+
+
+def _batch(model: driftline.Model) -> dict[str, float]:
+    X = np.random.default_rng(0).random((1000, 20))
+    scores = X[:, 0].copy()
+
+    def plain(X: Any) -> Any:  # noqa: ARG001
+        return scores
+
+    ours = model.predict(plain)
+    result = _compare(lambda: ours(X), lambda: plain(X), calls=50)
+    per_row = (result["ours"] - result["reference"]) / 1000
+    return {**result, "ratio": per_row}
+
+
+def _compare(ours: Callable[[], Any], reference: Callable[[], Any], calls: int = CALLS) -> dict[str, float]:
+    for _ in range(3):
+        _time(ours, calls)
+        _time(reference, calls)
+    rounds = [(_time(ours, calls), _time(reference, calls)) for _ in range(ROUNDS)]
+    return {
+        "ours": statistics.median(mine for mine, _ in rounds),
+        "reference": statistics.median(other for _, other in rounds),
+        "ratio": statistics.median(mine / other for mine, other in rounds),
+    }
+
+
+def _time(function: Callable[[], Any], calls: int) -> float:
+    start = time.thread_time()
+    for _ in range(calls):
+        function()
+    return (time.thread_time() - start) / calls * 1e6
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the table (or JSON with ``--json``); 1 when a limit is broken."""
+    results = measure()
+    driftline.shutdown()
+    if "--json" in arguments:
+        print(json.dumps(results))
+    for name, result in results.items():
+        print(
+            f"{name:<24} ours {result['ours']:8.2f} µs   reference {result['reference']:8.2f} µs   "
+            f"{result['ratio']:.3f} (limit {LIMITS[name]})",
+            file=sys.stderr,
+        )
+    return int(any(result["ratio"] > LIMITS[name] for name, result in results.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
