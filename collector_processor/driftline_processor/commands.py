@@ -107,6 +107,8 @@ def build(
 
         columns = (_list(score), predicted, actual, time, id)
         meaning = (_list(classes), positive_class, threshold, _list(features))
+        if not task:
+            raise BadInput("--task is empty; it must be 'binary', 'multiclass' or 'regression'")
         baseline = build_from_files(data, ColumnOptions(model, version, task, *columns, *meaning), _say)
         try:
             baseline.save(output)
@@ -155,8 +157,8 @@ def evaluate(
         meaning = (_list(classes), positive_class, threshold, _list(features))
         options = ColumnOptions(model, version, task, *columns, *meaning)
         result = evaluate_files(data, baseline, outcomes, options, Cut(window, window_rows), _say)
-        known = result.baseline
-        conditions = [parse(text, known.bins.features, known.task.kind) for text in fail_on or ()]
+        names, kind = result.baseline.bins.features, result.baseline.task.kind
+        conditions = [parse(text, names, kind) for text in fail_on or ()]
         answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))

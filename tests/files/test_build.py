@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +70,21 @@ def test_a_folder_that_is_not_there(run: Run, files: Path) -> None:
         2,
         f"driftline: {output}: cannot be written: No such file or directory\n",
     )
+
+
+def test_only_some_features_of_a_built_baseline(run: Run, files: Path) -> None:
+    build(run, files / "b.json", files / "reference.parquet")
+    result = run("evaluate", files / "week.parquet", "--baseline", files / "b.json", "--features", "age", "--json")
+    assert list(json.loads(result.stdout)["windows"][0]["drift"]["features"]) == ["age"]
+    result = run("evaluate", files / "week.parquet", "--baseline", files / "b.json", "--features", "id")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"driftline: --features: the baseline {files / 'b.json'} has no 'id'; ")
+
+
+def test_without_scores_only_features_are_compared(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a;b\n1;x\n2;y\n")
+    options = ("--model", "m", "--task", "binary", "-o", tmp_path / "b.json")
+    result = run("baseline", "build", tmp_path / "rows.csv", *options)
+    assert result.exit_code == 0
+    assert result.stderr == "driftline: neither a score nor a predicted class: only features are compared\n"
+    assert list(Baseline.load(tmp_path / "b.json").bins.features) == ["a", "b"]

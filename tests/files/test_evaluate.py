@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from driftline_processor.files.conditions import METRICS
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from sklearn import metrics
@@ -120,7 +121,17 @@ def test_performance_is_what_scikit_learn_says(run: Run, files: Path, week: pd.D
         "brier": metrics.brier_score_loss(y, p),
     }
     realized = window["performance"]["realized"]
-    assert {name: metric["value"] for name, metric in realized.items()} == pytest.approx(expected, rel=1e-9)
+    assert {name: realized[name]["value"] for name in expected} == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("kind", "known"), METRICS.items())
+def test_every_metric_can_stand_in_a_condition(run: Run, tmp_path: Path, kind: str, known: tuple[str, ...]) -> None:
+    said = "predicted" if kind == "multiclass" else "score"
+    pd.DataFrame({said: [0, 1] * 50, "actual": [0, 1] * 50, "x": range(100)}).to_csv(tmp_path / "rows.csv", index=False)
+    [window] = windows(run, tmp_path / "rows.csv", "--baseline", tmp_path / "rows.csv", "--task", kind)
+    realized = set(window["performance"]["realized"])
+    assert realized
+    assert realized <= set(known)
 
 
 def test_a_built_baseline_says_the_same_as_its_rows(run: Run, files: Path) -> None:

@@ -22,7 +22,7 @@ from .values import is_nested, whole_column
 
 
 def build_from_files(paths: Sequence[Path], options: ColumnOptions, say: Say) -> Baseline:
-    """Build the baseline of a model from its reference rows.
+    """Build the baseline of ``options.model`` from its reference rows.
 
     Raises :class:`BadInput` when a file, a column or the task cannot be made sense of.
     """
@@ -33,7 +33,7 @@ def build_from_files(paths: Sequence[Path], options: ColumnOptions, say: Say) ->
     reads = [read_rows(source, roles, options.task, say) for source in sources]
     task = _task(reads, roles, options)
     reads = [for_task(read, task) for read in reads]
-    key = ModelKey(options.model or paths[0].name.split(".")[0], options.version)
+    key = ModelKey(options.model, options.version)
     pane, bins = _fold_predictions(reads, key, task)
     for name in roles.features:
         column = concatenate([_feature(source, name) for source in sources])

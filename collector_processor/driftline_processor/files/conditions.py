@@ -25,7 +25,11 @@ _METRIC_LEAVES = ("value", "low", "high", "rows")
 
 METHODS = ("psi", "ks", "js", "chi2")
 _PROBABLE = ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier")
-METRICS = {"binary": _PROBABLE, "multiclass": _PROBABLE, "regression": ("mae", "rmse", "r2", "bias")}
+METRICS = {
+    "binary": (*_PROBABLE, "mean_score", "actual_rate", "log_loss_constant"),
+    "multiclass": _PROBABLE,
+    "regression": ("mae", "rmse", "r2", "bias"),
+}
 
 
 @dataclass(frozen=True, slots=True)

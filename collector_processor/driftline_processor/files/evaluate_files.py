@@ -27,7 +27,7 @@ from driftline_processor.core.performance import from_rows
 
 from .build import build_from_files
 from .cut import Cut, cut_rows
-from .errors import BadInput, Say, rows
+from .errors import BadInput, Say, near, rows
 from .outcomes import join, read_outcomes
 from .roles import ColumnOptions, Roles, find_roles, id_column
 from .rows import Rows, for_task, read_rows, select, tables, take, with_time
@@ -86,11 +86,8 @@ def evaluate_files(
     windows, groups = cut_rows(reads, cut)
     panes = _fold(reads, roles, key, baseline, groups, len(windows))
     truths = _truths(reads, weights, groups, len(windows))
-    return Result(
-        key,
-        baseline,
-        [_evaluate(*parts, baseline, key) for parts in zip(windows, panes, truths, strict=True)],
-    )
+    evaluations = [_evaluate(*parts, baseline, key) for parts in zip(windows, panes, truths, strict=True)]
+    return Result(key, baseline, evaluations)
 
 
 def _baseline(reference: Path, data: Path, options: ColumnOptions, say: Say) -> Baseline:
@@ -109,7 +106,15 @@ def _baseline(reference: Path, data: Path, options: ColumnOptions, say: Say) -> 
     ):
         if given not in ("", (), None, own):
             raise BadInput(f"{option}: the baseline {reference} was built with {own!r}; leave the option out")
-    return replace(baseline, model=options.model or baseline.model)
+    bins = baseline.bins
+    if options.features:
+        for name in options.features:
+            if name not in bins.features:
+                raise BadInput(
+                    f"--features: the baseline {reference} has no '{name}'; {near(name, tuple(bins.features))}"
+                )
+        bins = replace(bins, features={name: bins.features[name] for name in options.features})
+    return replace(baseline, model=options.model or baseline.model, bins=bins)
 
 
 def _fold(
@@ -179,7 +184,7 @@ def _truths(
 
 
 def _stacked(parts: Sequence[F64 | None]) -> F64 | None:
-    """A column has the same part in every file, or in none."""
+    """What one file has every file has: a part is known by a column that all share."""
     there = [part for part in parts if part is not None]
     return np.concatenate(there) if there else None
 
@@ -210,4 +215,4 @@ def _evaluate(window: Window, pane: Pane, truth: Truth | None, baseline: Baselin
         rows_of_truth = (truth.scores, truth.predicted, truth.actual, truth.weight)
         pane = merge([pane, fold_outcomes(baseline.task, *rows_of_truth)])
         realized = from_rows(baseline.task, *rows_of_truth)
-    return evaluate(pane, baseline, key, window, True, realized=realized)
+    return evaluate(pane, baseline, key, window, closed=True, realized=realized)

@@ -84,7 +84,7 @@ def find_roles(
         if remembered and all(name in shared for name in remembered):
             return remembered
         if remembered and part in ("score", "predicted"):
-            say(f"no column '{listed(remembered)}', the baseline's {part}: its drift and the performance are unknown")
+            say(f"no column '{listed(remembered)}', the baseline's {part}: what needs it is unknown")
         return (part,) if not remembered and part in shared and part not in reserved else ()
 
     if not task and (options.score or options.predicted or options.actual):
@@ -92,6 +92,8 @@ def find_roles(
     score = find("score", options.score, "--score") if task else ()
     predicted = find("predicted", _some(options.predicted), "--predicted") if task else ()
     actual = find("actual", _some(options.actual), "--actual") if task else ()
+    if task and features is None and not score and not predicted:
+        say("neither a score nor a predicted class: only features are compared")
     time = find("time", _some(options.time), "--time")
     if not time and (time := _only_time(sources, shared, reserved)):
         say(f"time is read from '{time[0]}', the only column of times")

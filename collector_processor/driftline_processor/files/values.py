@@ -108,11 +108,6 @@ def positions(at: NDArray[np.intp]) -> pa.Array:
     return pa.Array.from_buffers(pa.int64(), len(at), [None, pa.py_buffer(at.astype(np.int64).tobytes())])
 
 
-def _bits(buffer: pa.Buffer, offset: int, n: int) -> NDArray[np.bool_]:
-    bits = np.unpackbits(np.frombuffer(buffer, np.uint8), count=offset + n, bitorder="little")
-    return bits[offset:].astype(np.bool_)
-
-
 def one_array(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Return the rows of all chunks as one array."""
     if not isinstance(array, pa.ChunkedArray):
@@ -138,16 +133,19 @@ def ids(array: pa.Array | pa.ChunkedArray) -> pa.Array:
         array = pc.if_else(pc.is_nan(array), pa.nulls(len(array), kind), array)
     if not pa.types.is_string(kind):
         array = array.cast(pa.string())
-    return (
-        array
-        if pa.types.is_integer(kind)
-        else pc.replace_substring_regex(pc.utf8_trim_whitespace(array), _WHOLE, r"\1")
-    )
+    if pa.types.is_integer(kind):
+        return array
+    return pc.replace_substring_regex(pc.utf8_trim_whitespace(array), _WHOLE, r"\1")
 
 
 def whole_column(array: pa.ChunkedArray, number: bool | None = None) -> Column:
     """Turn a whole chunked column into one :class:`Column`."""
     return column(one_array(array.unify_dictionaries() if pa.types.is_dictionary(array.type) else array), number)
+
+
+def _bits(buffer: pa.Buffer, offset: int, n: int) -> NDArray[np.bool_]:
+    bits = np.unpackbits(np.frombuffer(buffer, np.uint8), count=offset + n, bitorder="little")
+    return bits[offset:].astype(np.bool_)
 
 
 def _plain(kind: pa.DataType) -> bool:

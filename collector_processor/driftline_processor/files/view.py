@@ -156,13 +156,10 @@ def _heading(evaluation: Evaluation, zone: tzinfo) -> Text:
     text = Text(printable(key.model or "model"), style="bold")
     facts = [key.version and f"version {printable(key.version)}", key.environment and printable(key.environment)]
     facts += [window_text(evaluation.window, zone), f"{evaluation.rows:,} rows"]
-    facts += [f"outcomes for {percent(evaluation.coverage)}" if evaluation.outcome_rows else "", *_open(evaluation)]
+    facts += [f"outcomes for {percent(evaluation.coverage)}" if evaluation.outcome_rows else ""]
+    facts += ["" if evaluation.closed else "open"]
     text.append("".join(f" · {fact}" for fact in facts if fact), style="not bold")
     return text
-
-
-def _open(evaluation: Evaluation) -> list[str]:
-    return [] if evaluation.closed else ["open"]
 
 
 def _performance(evaluation: Evaluation) -> Table:
