@@ -183,6 +183,14 @@ def test_a_sampled_span_stands_for_as_many_as_its_threshold_says(state: str, wei
     assert table.weight.tolist() == [weight]
 
 
+@pytest.mark.parametrize(("count", "weight"), [(3, 6.0), (0, 2.0), (float("nan"), 2.0), (2**62, 2e6)])
+def test_a_span_of_a_batch_stands_for_its_rows(count: object, weight: float) -> None:
+    table = one({a.ML_OPERATION_NAME: "predict", a.ML_PREDICTION_COUNT: count}, trace_state="ot=th:8")
+
+    assert table.weight is not None
+    assert table.weight.tolist() == [weight]
+
+
 @pytest.mark.parametrize("state", ["", "ot=th:", "ot=th:xyz", "ot=th:123456789012345", "other=th:8", "ot=rv:8"])
 def test_a_span_without_a_threshold_has_no_weight(state: str) -> None:
     assert one({a.ML_PREDICTION_SCORE: 0.5}, trace_state=state).weight is None
@@ -283,6 +291,15 @@ def test_a_sender_that_invents_names_does_not_get_a_column_for_each() -> None:
 
     assert len(decoded.predictions[0].features) == 1024
     assert decoded.rejected == {"too_many_features": 6}
+
+
+def test_a_sender_that_invents_versions_does_not_get_a_table_for_each() -> None:
+    rows = [{**CHURN, a.ML_MODEL_VERSION: row, FEATURE + "a": 1.0} for row in range(1005)]
+
+    decoded = decode_traces(traces([span(things, row) for row, things in enumerate(rows)]), NOW)
+
+    assert len(decoded.predictions) == 1000
+    assert decoded.rejected == {"too_many_models": 5}
 
 
 @pytest.mark.parametrize("many", [1, 40])

@@ -114,6 +114,7 @@ KEYS = st.sampled_from(
         a.ML_OPERATION_NAME,
         a.ML_PREDICTION_ID,
         a.ML_PREDICTION_TIME,
+        a.ML_PREDICTION_COUNT,
         a.ML_PREDICTION_SCORE,
         a.ML_PREDICTION_SCORES,
         a.ML_PREDICTION_CLASS,

@@ -19,6 +19,9 @@ MAX_COLUMNS: Final = 1024
 MAX_CELLS: Final = 16_000_000
 """Rows × columns of one request: what a body of 20 MiB could be inflated to otherwise has no bound."""
 
+MAX_TABLES: Final = 1000
+"""Models, versions, environments and tasks of one request; a table for every row would cost seconds."""
+
 MAX_LABELS: Final = 4096
 """Distinct texts of one feature in one request; the rest are ``OTHER_LABEL``."""
 
@@ -38,6 +41,7 @@ KNOWN: Final = frozenset(
         a.ML_OPERATION_NAME,
         a.ML_PREDICTION_ID,
         a.ML_PREDICTION_TIME,
+        a.ML_PREDICTION_COUNT,
         a.ML_PREDICTION_SCORE,
         a.ML_PREDICTION_SCORES,
         a.ML_PREDICTION_CLASS,

@@ -21,10 +21,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from .cells import FEATURE, MAX_COLUMNS, MAX_LABELS, OTHER_LABEL, SLICE
 from .fields import task_of
 from .scores import Given, scores_of
-from .values import BOOLEAN, EMPTY, INTEGER, LIST, MAX_TEXT, NUMBER, TEXT, label, read
-
-MAX_ROWS: Final = 1_000_000
-"""A sane sender puts at most 5,000 rows in a record; beyond this, the count is a mistake."""
+from .values import BOOLEAN, EMPTY, INTEGER, LIST, MAX_ROWS, MAX_TEXT, NUMBER, TEXT, label, read
 
 _TRACE_ID, _SPAN_ID = "trace_id", "span_id"
 _NUMERIC = "fiu"

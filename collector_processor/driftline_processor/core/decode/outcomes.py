@@ -9,7 +9,7 @@ from driftline.columns import texts
 from driftline.semconv import attributes as a
 from driftline.tables import Column, OutcomeTable
 
-from .cells import Where
+from .cells import MAX_TABLES, Where
 from .fields import Fields, grouped
 from .rows import Rows
 
@@ -47,8 +47,9 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
     environments = {name: code for code, name in enumerate(dict.fromkeys(rows.environment))}
     chosen = np.flatnonzero(keep)
     group, first = grouped(models[chosen], np.array([environments[name] for name in rows.environment])[chosen])
+    rejected["too_many_models"] += int((group >= MAX_TABLES).sum())
     tables = []
-    for number, row in enumerate(chosen[first].tolist()):
+    for number, row in enumerate(chosen[first[:MAX_TABLES]].tolist()):
         members: Where = chosen[group == number]
         tables.append(
             OutcomeTable(

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from driftline.columns import texts
 from driftline.semconv import attributes as a
 from driftline.tables import F64, I64, Column, Ids, ModelKey, PredictionTable, Task
-from numpy.typing import NDArray
 
-from .cells import Cells, Grid, Where
+from .cells import MAX_TABLES, Cells, Grid, Where
 from .fields import Fields, Mask, grouped, tasks
 from .rows import Rows, is_sampled, trace_columns
 from .scores import Given, scores_of
-from .values import ABSENT, BOOLEAN, INTEGER, LIST, NUMBER, OTHER, TEXT, sampling_weight
+from .values import ABSENT, BOOLEAN, INTEGER, LIST, MAX_ROWS, NUMBER, OTHER, TEXT, sampling_weight
 
 _PREDICT = "predict"
 _SAID = (a.ML_PREDICTION_SCORE, a.ML_PREDICTION_SCORES, a.ML_PREDICTION_CLASS, a.ML_PREDICTION_VALUE)
@@ -77,20 +76,18 @@ def _tables(
     environments = {name: code for code, name in enumerate(dict.fromkeys(environment))}
     where_from = np.array([environments[name] for name in environment])
     group, first = grouped(models, versions, task, where_from)
+    rejected["too_many_models"] += int((group >= MAX_TABLES).sum())
     whole = _whole(rows, fields, chosen, now, spans)
     tables = []
-    for number, row in enumerate(first):
+    for number, row in enumerate(first[:MAX_TABLES]):
         members: Where = slice(None) if len(first) == 1 else np.flatnonzero(group == number)
-        key = ModelKey(
-            model_names[models[row]],
-            version_names[versions[row]] if versions[row] >= 0 else "",
-            environment[row] or "",
-        )
-        absolute = chosen if isinstance(members, slice) else _absolute(chosen, members)
-        part = _part(whole, members, key, distinct_tasks[task[row]], rejected)
-        part.features = _columns(grid.features, absolute, rejected)
-        part.slices = _columns(grid.slices, absolute, rejected)
-        tables.append(part)
+        version = version_names[versions[row]] if versions[row] >= 0 else ""
+        key = ModelKey(model_names[models[row]], version, environment[row] or "")
+        table = whole.table(members, key, distinct_tasks[task[row]], rejected)
+        in_grid = chosen if isinstance(members, slice) else members if isinstance(chosen, slice) else chosen[members]
+        table.features = _columns(grid.features, in_grid, rejected)
+        table.slices = _columns(grid.slices, in_grid, rejected)
+        tables.append(table)
     return tables
 
 
@@ -98,85 +95,86 @@ def _pick(values: Sequence[Any], rows: Where) -> list[Any]:
     return list(values) if isinstance(rows, slice) else [values[row] for row in rows.tolist()]
 
 
-def _absolute(chosen: Where, members: NDArray[np.intp]) -> NDArray[np.intp]:
-    return members if isinstance(chosen, slice) else chosen[members]
-
-
+@dataclass(frozen=True, slots=True)
 class _Whole:
-    """What is read once for all groups of a request."""
+    """All rows of a request, of whatever model, without their features; the fields are those of a table."""
 
-    __slots__ = ("duration", "given", "ids", "predicted", "span_id", "time", "trace_id", "weight")
-
-    ids: list[str]
     time: I64
+    id: list[str]
+    given: Given
+    predicted: Column | None
     duration: F64 | None
     weight: F64 | None
     trace_id: Ids | None
     span_id: Ids | None
-    given: Given
-    predicted: Column | None
+
+    def table(self, members: Where, key: ModelKey, task: Task, rejected: Counter[str]) -> PredictionTable:
+        """Return the rows of one model."""
+        kind, scores = scores_of(task, self.given.at(members), rejected)
+        predicted = None
+        if self.predicted is not None and self.predicted.codes is not None:
+            codes = self.predicted.codes[members]
+            predicted = Column(codes=codes, labels=self.predicted.labels) if (codes >= 0).any() else None
+        return PredictionTable(
+            key=key,
+            task=task if task.kind else replace(task, kind=kind),
+            time=self.time[members],
+            id=texts(_pick(self.id, members)),
+            scores=scores,
+            predicted=predicted,
+            duration=None if self.duration is None else self.duration[members],
+            weight=None if self.weight is None else self.weight[members],
+            trace_id=None if self.trace_id is None else self.trace_id[members],
+            span_id=None if self.span_id is None else self.span_id[members],
+        )
 
 
 def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> _Whole:
-    whole = _Whole()
     began = np.array(_pick(rows.time, chosen), np.uint64).view(np.int64)
     fields.count("bad_time", began < 0)
     said = fields.times(a.ML_PREDICTION_TIME)
-    whole.time = np.where(said > 0, said, np.where(began > 0, began, now))
-    traces, parents = _pick(rows.trace_id, chosen), _pick(rows.span_id, chosen)
-    ids = trace_columns(traces, parents)
-    whole.trace_id, whole.span_id = (None, None) if ids is None else ids
+    trace_ids, span_ids = _pick(rows.trace_id, chosen), _pick(rows.span_id, chosen)
+    sampled = trace_columns(trace_ids, span_ids)
     codes, labels = fields.texts(a.ML_PREDICTION_ID)
     labels.append("")  # where code -1 lands
-    whole.ids = [labels[code] for code in codes.tolist()]
-    whole.weight = None
+    ids = [labels[code] for code in codes.tolist()]
     if spans:
+        for row in np.flatnonzero(codes < 0).tolist():
+            if is_sampled(trace_ids[row], span_ids[row]):
+                ids[row] = f"{trace_ids[row].hex()}:{span_ids[row].hex()}"
         ended = np.array(_pick(rows.end, chosen), np.uint64).view(np.int64)
-        whole.duration = np.where((began > 0) & (ended >= began), (ended - began) / 1e9, np.nan)
-        if "" in whole.ids and ids is not None:
-            for row in np.flatnonzero(codes < 0).tolist():
-                if is_sampled(traces[row], parents[row]):
-                    whole.ids[row] = f"{traces[row].hex()}:{parents[row].hex()}"
-        states = _pick(rows.trace_state, chosen)
-        if any(states):
-            weights = {state: sampling_weight(state) for state in dict.fromkeys(states)}
-            if any(weight is not None for weight in weights.values()):
-                whole.weight = np.array([weights[state] or 1.0 for state in states])
+        duration: F64 | None = np.where((began > 0) & (ended >= began), (ended - began) / 1e9, np.nan)
+        weight = _weights(_pick(rows.trace_state, chosen), fields.numbers(a.ML_PREDICTION_COUNT))
     else:
-        whole.duration = fields.numbers(a.ML_PREDICTION_DURATION)
-    whole.given = Given(
-        fields.numbers(a.ML_PREDICTION_SCORE),
-        fields.lists(a.ML_PREDICTION_SCORES),
-        fields.numbers(a.ML_PREDICTION_VALUE),
-    )
-    whole.predicted = fields.classes(a.ML_PREDICTION_CLASS)
-    return whole
-
-
-def _part(whole: _Whole, members: Where, key: ModelKey, task: Task, rejected: Counter[str]) -> PredictionTable:
-    kind, scores = scores_of(task, whole.given.at(members), rejected)
-    predicted = whole.predicted
-    if predicted is not None and predicted.codes is not None:
-        codes = predicted.codes[members]
-        predicted = Column(codes=codes, labels=predicted.labels) if (codes >= 0).any() else None
-    weight = None if whole.weight is None else whole.weight[members]
-    duration = None if whole.duration is None else whole.duration[members]
-    return PredictionTable(
-        key=key,
-        task=task if task.kind else replace(task, kind=kind),
-        time=whole.time[members],
-        id=texts(_pick(whole.ids, members)),
-        scores=scores,
-        predicted=predicted,
+        duration, weight = fields.numbers(a.ML_PREDICTION_DURATION), None
+    return _Whole(
+        time=np.where(said > 0, said, np.where(began > 0, began, now)),
+        id=ids,
+        given=Given(
+            fields.numbers(a.ML_PREDICTION_SCORE),
+            fields.lists(a.ML_PREDICTION_SCORES),
+            fields.numbers(a.ML_PREDICTION_VALUE),
+        ),
+        predicted=fields.classes(a.ML_PREDICTION_CLASS),
         duration=duration,
         weight=weight,
-        trace_id=None if whole.trace_id is None else whole.trace_id[members],
-        span_id=None if whole.span_id is None else whole.span_id[members],
+        trace_id=None if sampled is None else sampled[0],
+        span_id=None if sampled is None else sampled[1],
     )
+
+
+def _weights(states: list[str], counts: F64 | None) -> F64 | None:
+    """Return how many predictions each span stands for: those of its batch, and spans that were not sampled."""
+    weights = {state: sampling_weight(state) for state in dict.fromkeys(states)}
+    sampled = any(weight is not None for weight in weights.values())
+    if not sampled and counts is None:
+        return None
+    weight = np.array([weights[state] or 1.0 for state in states])
+    return weight if counts is None else weight * np.where(counts >= 1.0, np.minimum(counts, MAX_ROWS), 1.0)
 
 
 def _columns(columns: dict[str, Cells], rows: Where, rejected: Counter[str]) -> dict[str, Column]:
-    """Return the features or slices that any of the rows sent."""
+    """Return the features or slices that any of the rows sent; labels may hold texts that only other rows sent."""
     result = {}
     for name, cells in columns.items():
         kinds = np.bincount(cells.kind[rows], minlength=8).tolist()

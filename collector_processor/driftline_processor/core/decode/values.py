@@ -9,6 +9,9 @@ from typing import Any, Final
 MAX_TEXT: Final = 1024
 """Longest text, in characters: of an id, a name or a class; a longer feature value becomes its beginning and a hash."""
 
+MAX_ROWS: Final = 1_000_000
+"""Rows of one batch. A sane sender puts at most 5,000 in a record; beyond this, the count is a mistake."""
+
 _KEPT = 200
 
 ABSENT, NUMBER, INTEGER, BOOLEAN, TEXT, LIST, OTHER, EMPTY = range(8)
