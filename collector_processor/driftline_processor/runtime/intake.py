@@ -173,17 +173,14 @@ class Intake:
     def _new_rows(self, series: Series, table: PredictionTable) -> Rows:
         """Positions of the rows that are neither in the store nor earlier in the table; without an id all are new."""
         incoming = pa.table({"row": np.arange(len(table)), "time": table.time, "id": text_array(table.id)})
-        known = read(
-            self._connection,
+        assert incoming.num_rows  # DuckDB finds it by its name in this frame
+        known = self._connection.execute(
             "SELECT row FROM incoming i JOIN predictions p ON p.time = i.time AND p.id = i.id"
             " WHERE p.series = ? AND p.time BETWEEN ? AND ? AND i.id <> '' UNION SELECT row FROM incoming"
             " WHERE id <> '' QUALIFY row_number() OVER (PARTITION BY time, id ORDER BY row) > 1",
-            series.number,
-            int(table.time.min()),
-            int(table.time.max()),
-            incoming=incoming,
-        )
-        return np.delete(np.arange(len(table)), known.column(0).to_numpy())
+            [series.number, int(table.time.min()), int(table.time.max())],
+        ).fetchall()
+        return np.delete(np.arange(len(table)), [row for (row,) in known])
 
     def _compare(self, series: Series, table: PredictionTable, work: _Work) -> None:
         """Count over the bins of the baseline in force; while there is none, keep the rows to learn one."""
