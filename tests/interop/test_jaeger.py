@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,33 +11,70 @@ import pytest
 from driftline.semconv import attributes as a
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-from .peers import Driftline, eventually, get, jaeger, post
+from .peers import ROOT, Driftline, eventually, get, jaeger, post
 from .rows import predict, tracer
 
 pytestmark = pytest.mark.interop
 
 
-def test_the_outcome_is_in_the_trace_of_its_prediction(tmp_path: Path) -> None:
+Span = dict[str, Any]
+
+
+def spans(api: str, trace: str) -> list[Span]:
+    """Return what Jaeger has of a trace."""
+    found = get(f"{api}/api/traces/{trace}")["data"]
+    return [span for each in found for span in each["spans"]]
+
+
+def tags(span: Span) -> dict[str, Any]:
+    return {tag["key"]: tag["value"] for tag in span["tags"]}
+
+
+def named(seen: list[Span], name: str) -> list[Span]:
+    return [span for span in seen if span["operationName"] == name]
+
+
+def parent(span: Span) -> str:
+    (reference,) = span["references"]
+    assert reference["refType"] == "CHILD_OF"
+    return str(reference["spanID"])
+
+
+def test_the_outcome_of_a_stock_span_is_its_child(tmp_path: Path) -> None:
     driftline = Driftline()
     with jaeger(tmp_path) as (otlp, api):
         exporter = {"endpoint": otlp, "tls": {"insecure": True}, "forward": ["traces"], "derived": ["traces"]}
         with driftline.up(tmp_path, exporters={"otlp_grpc/jaeger": exporter}):
             with tracer(OTLPSpanExporter(endpoint=f"{driftline.http}/v1/traces")) as shop:
                 trace = predict(shop, "A-1001", 0.9)
-            answer = post(
-                f"{driftline.web}/v1/outcomes", {"model": "churn", "outcomes": [{"id": "A-1001", "actual": 0}]}
-            )
+            outcome = {"id": "A-1001", "actual": 0}
+            answer = post(f"{driftline.web}/v1/outcomes", {"model": "churn", "outcomes": [outcome]})
             assert answer == {"accepted": 1, "rejected": []}
+            seen = eventually(lambda: spans(api, trace), lambda found: len(found) == 3)
 
-            def spans() -> dict[str, dict[str, Any]]:
-                found = get(f"{api}/api/traces/{trace}")["data"]
-                return {span["operationName"]: span for each in found for span in each["spans"]}
+    (request,), (prediction,), (truth,) = (named(seen, n) for n in ("POST /score", "predict churn", "outcome churn"))
+    assert parent(prediction) == request["spanID"]
+    assert parent(truth) == prediction["spanID"]
+    assert (tags(truth)[a.ML_PREDICTION_ID], tags(truth)[a.ML_OUTCOME_ACTUAL]) == ("A-1001", "0")
 
-            seen = eventually(spans, lambda found: len(found) == 3)
 
-    assert set(seen) == {"POST /score", "predict churn", "outcome churn"}
-    (parent,) = seen["outcome churn"]["references"]
-    assert (parent["refType"], parent["spanID"]) == ("CHILD_OF", seen["predict churn"]["spanID"])
-    tags = {tag["key"]: tag["value"] for tag in seen["outcome churn"]["tags"]}
-    assert tags[a.ML_PREDICTION_ID] == "A-1001"
-    assert tags[a.ML_OUTCOME_ACTUAL] == "0"
+def test_the_outcomes_of_recorded_rows_are_children_of_the_call_that_predicted_them(tmp_path: Path) -> None:
+    driftline = Driftline()
+    with jaeger(tmp_path) as (otlp, api):
+        exporter = {"endpoint": otlp, "tls": {"insecure": True}, "forward": ["traces"], "derived": ["traces"]}
+        with driftline.up(tmp_path, exporters={"otlp_grpc/jaeger": exporter}):
+            command = [sys.executable, "-m", "tests.interop.shop", driftline.http]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+            assert done.returncode == 0, done.stderr
+            trace = done.stdout.strip()
+            seen = eventually(lambda: spans(api, trace), lambda found: len(found) == 7)
+            assert driftline.rows("churn") == 4
+
+    calls = {tags(span).get(a.ML_PREDICTION_COUNT, 1): span["spanID"] for span in named(seen, "predict churn")}
+    truths = named(seen, "outcome churn")
+    assert sorted((tags(truth)[a.ML_PREDICTION_ID], parent(truth)) for truth in truths) == [
+        ("A-1", calls[1]),
+        ("B-1", calls[3]),
+        ("B-2", calls[3]),
+        ("B-3", calls[3]),
+    ]
