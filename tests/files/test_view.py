@@ -99,19 +99,22 @@ def test_a_pipe_and_no_color_get_no_colours(monkeypatch: pytest.MonkeyPatch) -> 
     assert "31m" not in plain.getvalue()
 
 
-def test_several_windows_are_a_line_each_and_the_newest_in_full() -> None:
+def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_full() -> None:
     first, last = evaluation(feature("temp", "ok", 0.01)), evaluation(feature("temp", "drift", 0.2, "large"))
     last.window = Window("1d", DAY, 2 * DAY)
+    stub = evaluation(feature("temp", "too_few_rows", 0.0), performance=False)
+    stub.window, first.share, last.share = Window("1d", 2 * DAY, 3 * DAY), 0.0, 1.0
     file = io.StringIO()
-    show([first, last], Console(file=file, width=120))
+    show([first, last, stub], Console(file=file, width=120))
     lines = [line.rstrip() for line in file.getvalue().splitlines()]
-    assert lines[:4] == [
+    assert lines[:5] == [
         "window       rows  outcomes  drifted  most        score PSI    AUC  log loss",
         "1970-01-01  1,000      97 %   0 of 1                      –  0.660     0.500",
         "1970-01-02  1,000      97 %   1 of 1  temp large          –  0.660     0.500",
+        "1970-01-03  1,000         –   0 of 0                      –      –         –",
         "",
     ]
-    assert lines[4].startswith("churn · version 3 · prod · 1970-01-02 ")
+    assert lines[5].startswith("churn · version 3 · prod · 1970-01-02 ")
 
 
 @pytest.mark.parametrize(

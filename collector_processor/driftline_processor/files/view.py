@@ -56,12 +56,13 @@ def windows_view(evaluations: Sequence[Evaluation], zone: tzinfo = UTC) -> Rende
 
 
 def show(evaluations: Sequence[Evaluation], console: Console | None = None) -> None:
-    """Print evaluations: several windows as a table of them, then the newest in full."""
+    """Print evaluations: several windows as a table of them, then the newest that can be judged in full."""
     console = console or terminal()
     if len(evaluations) > 1:
         console.print(windows_view(evaluations))
         console.print()
-    console.print(evaluation_view(evaluations[-1]))
+    judged = [evaluation for evaluation in evaluations if evaluation.share is not None]
+    console.print(evaluation_view((judged or evaluations)[-1]))
 
 
 def terminal() -> Console:

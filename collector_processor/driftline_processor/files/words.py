@@ -99,12 +99,16 @@ def window_text(window: Window, zone: tzinfo = UTC) -> str:
 
     >>> window_text(Window("1d", 0, 86_400 * 10**9)), window_text(Window("1h", 0, 3600 * 10**9))
     ('1970-01-01', '1970-01-01 00:00 – 01:00')
+    >>> window_text(Window("1mo", 0, 31 * 86_400 * 10**9))
+    '1970-01'
     """
     if window.start == window.end:
         return "all rows"
     first, end = (datetime.fromtimestamp(time / 10**9, zone) for time in (window.start, window.end))
     if (first.hour, first.minute, end.hour, end.minute) == (0, 0, 0, 0) and window.name:
         last = datetime.fromtimestamp(window.end / 10**9 - 1, zone)
+        if window.name == "1mo":
+            return f"{first:%Y-%m}"
         return f"{first:%Y-%m-%d}" if first.date() == last.date() else f"{first:%Y-%m-%d} – {last:%Y-%m-%d}"
     if window.end - window.start < 60 * 10**9:
         return f"{first:%Y-%m-%d %H:%M:%S}"
