@@ -27,7 +27,7 @@ from .rows import outcome_rows, prediction_rows, text_array
 from .seen import BATCHES_KEPT, REQUESTS_KEPT, Seen, digest_of
 from .series import Series, SeriesRegister
 from .signals import Receipt
-from .store import Connection, Store, insert, mark, number, read, transaction
+from .store import Connection, Store, insert, mark, number, transaction
 from .take import Rows, concatenate_predictions, likeness, take_outcomes, take_predictions
 from .watermark import Watermark, Watermarks, read_watermarks, write_watermarks
 
