@@ -29,6 +29,9 @@ MIN_ROWS: Final = 16
 _VALUE, _DOUBLE = b"\x12", b"\x09\x21"  # KeyValue.value; 9 bytes: AnyValue.double_value
 _STRING = 0x0A  # AnyValue.string_value
 
+FEW: Final = 4
+"""Below this many attributes, the fixed cost of a column is more than reading them one by one."""
+
 Rows = NDArray[np.intp]
 
 
@@ -73,12 +76,23 @@ class _Filler:
     def finish(self) -> set[int]:
         """Set what was left, and return the rows that must go the general way."""
         for rows, raws in self._left.values():
+            if len(rows) < FEW:
+                for row, raw in zip(rows, raws, strict=True):
+                    self._put_one(row, KeyValue.FromString(raw))
+                continue
             there, first = np.unique(np.array(rows, np.intp), return_index=True)
             if len(there) < len(rows):  # a key sent twice in a row: its order matters
                 self._general.update(row for row, times in Counter(rows).items() if times > 1)
             strangers = self._put(there, [raws[position] for position in first.tolist()])
             self._general.update(there[strangers].tolist())
         return self._general
+
+    def _put_one(self, row: int, attribute: KeyValue) -> None:
+        cells = self._grid.cells(attribute.key)
+        if attribute.key == a.ML_PREDICTION_RECORDED or (cells is not None and cells.kind[row] != ABSENT):
+            self._general.add(row)
+        elif cells is not None:
+            cells.put(row, *read(attribute.value))
 
     def _put(self, rows: Rows, raws: Sequence[bytes]) -> list[int]:
         """Set one attribute of each row, and return the positions that hold another key than the first."""
