@@ -81,6 +81,10 @@ class Forwarder:
         for destination in self.destinations.values():
             destination.stop(max(0.1, end - time.monotonic()))
 
+    def send(self, name: str, signal: Signal, body: bytes) -> None:
+        """Queue something of our own making for one destination."""
+        self.destinations[name].offer(signal, body, {})
+
     def offer(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> None:
         """Queue an accepted request for every destination that wants it, unless it passed here before."""
         wanting = [destination for destination in self.destinations.values() if destination.forwards(signal)]

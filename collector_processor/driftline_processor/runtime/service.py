@@ -1,0 +1,183 @@
+"""``driftline up``: the whole story of the processor, in one screen.
+
+receivers ──▶ state (decode → one transaction → acknowledge; join; evaluate) ──▶ pages, derived telemetry
+    └───────▶ forwarder (what was accepted, as it came)
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+
+from driftline.semconv import attributes, metrics
+from starlette.types import ASGIApp
+
+from driftline_processor.web import outcomes
+from driftline_processor.web.app import create_app
+
+from .config import Config, ConfigError, load
+from .config_values import Address
+from .derived import DerivedMetrics, Sink
+from .envelope import check_metrics
+from .forward import Forwarder, described
+from .health import Health
+from .http_server import HttpServers
+from .outcome_spans import OutcomeSpans
+from .ports import PortInUse
+from .receive_grpc import GrpcReceiver
+from .receive_http import otlp_app
+from .signals import Overloaded, Receipt, Signal
+from .state import State
+from .store import StorageError
+
+BAD_INPUT = 2
+GRACE = 5.0
+"""Seconds that requests under way, and then the forwarders' queues, get at the end."""
+
+
+class Service:
+    """The processor. ``clock``: unix nanoseconds. ``addresses``: where it listens, with the real ports, once started.
+
+    >>> Service(load()).health.reasons()
+    ['not started']
+    """
+
+    def __init__(self, config: Config, clock: Callable[[], int] = time.time_ns) -> None:
+        self.config = config
+        self.health = Health()
+        self.health.waits_for("service", "not started")
+        self.addresses: dict[str, Address] = {}
+        self._clock = clock
+        self._servers = HttpServers()
+        self._receiver: GrpcReceiver | None = None
+        self._forwarder: Forwarder | None = None
+        self._state: State | None = None
+        self._derived: DerivedMetrics | None = None
+
+    def start(self) -> None:
+        """Start everything, or nothing: ConfigError, PortInUse and StorageError leave nothing behind."""
+        try:
+            self._bind()  # first, since a port that is taken is the likeliest thing to go wrong
+            self._forwarder = Forwarder(self.config, self.health.counters)
+            self._state = State(self.config, self.health.counters, self._clock)
+            self._derive(self._state, self._forwarder)
+            self._forwarder.start()
+            self._state.start()
+            self._serve(self._state)
+        except BaseException:
+            self.stop()
+            raise
+        self.health.has("service")
+
+    def stop(self) -> None:
+        """Stop accepting, answer what is under way, evaluate it, deliver what is queued, and close."""
+        self.health.waits_for("service", "stopping")
+        if self._receiver is not None:
+            self._receiver.stop(GRACE)
+        self._servers.stop()
+        if self._state is not None:
+            self._state.settle()
+            if self._derived is not None:
+                self._derived.stop()
+            self._state.stop()
+        if self._forwarder is not None:
+            self._forwarder.stop(GRACE)
+
+    def _bind(self) -> None:
+        protocols = self.config.receivers.otlp.protocols
+        if protocols.grpc is not None:
+            key = "receivers.otlp.protocols.grpc.endpoint"
+            self._receiver = GrpcReceiver(protocols.grpc.endpoint, self._accept, key)
+            self.addresses["grpc"] = self._receiver.address
+        if protocols.http is not None:
+            key = "receivers.otlp.protocols.http.endpoint"
+            self.addresses["http"] = self._servers.bind(protocols.http.endpoint, key)
+        self.addresses["web"] = self._servers.bind(self.config.web.endpoint, "web.endpoint")
+
+    def _derive(self, state: State, forwarder: Forwarder) -> None:
+        """Send what is evaluated and joined to the destinations that want it."""
+        sinks = [
+            Sink(partial(forwarder.send, name, "metrics"), exporter.temporality)
+            for name, exporter in self.config.exporters.items()
+            if "metrics" in exporter.derived
+        ]
+        self._derived = DerivedMetrics(state.view, sinks, self._clock)
+        self._derived.start()
+        wanting = [name for name, exporter in self.config.exporters.items() if "traces" in exporter.derived]
+        offers = [partial(forwarder.send, name, "traces") for name in wanting]
+        state.on_joined(OutcomeSpans(state.keys, offers, self.health.counters))
+
+    def _serve(self, state: State) -> None:
+        applications: list[ASGIApp] = []
+        if "http" in self.addresses:
+            applications.append(otlp_app(self._accept, outcomes.routes(state.submit_outcomes, self._clock)))
+        applications.append(create_app(state.view, state.submit_outcomes, self.health, self._clock))
+        self._servers.start(applications, GRACE)
+        if self._receiver is not None:
+            self._receiver.start()
+
+    def _accept(self, kind: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
+        """Take a request in; what is on disk is forwarded, what was refused is still the sender's."""
+        state, forwarder = self._state, self._forwarder
+        if state is None or forwarder is None:
+            raise Overloaded
+        if kind == "metrics":
+            check_metrics(body)
+        future = state.submit(kind, body)
+
+        def pass_on(done: Future[Receipt]) -> None:
+            if done.exception() is None:
+                self.health.counters.add(metrics.DRIFTLINE_RECEIVED_REQUESTS, 1, {attributes.DRIFTLINE_SIGNAL: kind})
+                forwarder.offer(kind, body, headers)
+
+        future.add_done_callback(pass_on)
+        return future
+
+    def lines(self) -> list[str]:
+        """Say where it listens, where the pages are, where rows are kept and where things go."""
+        received = [f"OTLP over {name} on {self.addresses[key]}" for key, name in _PROTOCOLS if key in self.addresses]
+        lines = [
+            f"driftline receives {' and '.join(received)}",
+            f"pages on http://{self.addresses['web']}",
+            f"rows are kept in {self.config.storage.directory}",
+            *described(self.config),
+        ]
+        if not all(address.loopback for address in self.addresses.values()):
+            lines.append("warning: other machines can reach this, and there is no authentication yet")
+        return lines
+
+
+_PROTOCOLS = (("grpc", "gRPC"), ("http", "HTTP"))
+
+
+def run(config_file: Path | None = None, forward: str | None = None) -> int:
+    """Run until SIGTERM or SIGINT; return the exit code: 0 fine, 2 what the user must change first."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("httpx", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    ended = threading.Event()
+    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        service = Service(load(config_file, forward))
+        service.start()
+        print(*service.lines(), sep="\n", flush=True)
+        ended.wait()
+        print("driftline: stopping", flush=True)
+        service.stop()
+    except ConfigError as wrong:
+        print(*(f"driftline: {problem}" for problem in wrong.problems), sep="\n", file=sys.stderr)
+        return BAD_INPUT
+    except (PortInUse, StorageError) as wrong:
+        print(f"driftline: {wrong}", file=sys.stderr)
+        return BAD_INPUT
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 0

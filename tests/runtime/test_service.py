@@ -1,0 +1,213 @@
+"""`driftline up` as a whole: it receives, keeps, forwards, shows, and ends in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from driftline.semconv import attributes, events
+from driftline.semconv import metrics as m
+from driftline_processor.runtime.config import Config, load
+from driftline_processor.runtime.ports import PortInUse
+from driftline_processor.runtime.service import Service, run
+from driftline_processor.runtime.store import StorageError
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpanExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpanExporter
+
+from .otlp_peers import Peer, grpc_peer, http_peer, log
+from .stock import export_spans
+
+ANYWHERE = {
+    "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": "127.0.0.1:0"}, "http": {"endpoint": "127.0.0.1:0"}}}},
+    "web": {"endpoint": "127.0.0.1:0"},
+}
+
+
+def config(directory: Path, **keys: Any) -> Config:
+    return Config.model_validate({**ANYWHERE, "storage": {"directory": directory}, **keys})
+
+
+@contextmanager
+def running(directory: Path, **keys: Any) -> Iterator[Service]:
+    service = Service(config(directory, **keys))
+    service.start()
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
+def url(service: Service, part: str, path: str) -> str:
+    return f"http://{service.addresses[part]}{path}"
+
+
+def get(service: Service, path: str) -> httpx.Response:
+    return httpx.get(url(service, "web", path), trust_env=False)
+
+
+@pytest.mark.parametrize("served", [grpc_peer, http_peer], ids=["to grpc", "to http"])
+def test_what_is_received_on_either_port_is_forwarded(served: Callable[[Peer], Any], tmp_path: Path) -> None:
+    peer = Peer()
+    with served(peer) as name:
+        exporter = {"endpoint": peer.endpoint, "tls": {"insecure": True}, "forward": ["traces"]}
+        with running(tmp_path, exporters={name: exporter}) as service:
+            export_spans(GrpcSpanExporter(endpoint=str(service.addresses["grpc"]), insecure=True), "over grpc")
+            export_spans(HttpSpanExporter(url(service, "http", "/v1/traces")), "over http")
+    assert sorted(peer.names) == ["over grpc", "over http"]
+
+
+def test_ready_while_running_and_alive_pages_and_outcomes_on_both_ports(tmp_path: Path) -> None:
+    outcome = {"model": "churn", "outcomes": [{"id": "a", "actual": 1}]}
+    with running(tmp_path) as service:
+        assert get(service, "/healthz").status_code == 200
+        assert get(service, "/readyz").json() == {"ready": True, "reasons": []}
+        assert get(service, "/").status_code == 200
+        for part in ("web", "http"):
+            answer = httpx.post(url(service, part, "/v1/outcomes"), json=outcome, trust_env=False)
+            assert answer.status_code == 200
+    assert service.health.reasons() == ["stopping"]
+
+
+def test_a_malformed_request_of_any_signal_is_refused_and_not_forwarded(tmp_path: Path) -> None:
+    peer, headers = Peer(), {"content-type": "application/x-protobuf"}
+    with http_peer(peer) as name:
+        everything = ["traces", "metrics", "logs", "records"]
+        with running(tmp_path, exporters={name: {"endpoint": peer.endpoint, "forward": everything}}) as service:
+            for kind in ("traces", "metrics", "logs"):
+                address = url(service, "http", f"/v1/{kind}")
+                answer = httpx.post(address, content=b"\x0a\x05abc", headers=headers, trust_env=False)
+                assert (kind, answer.status_code) == (kind, 400)
+            httpx.post(url(service, "http", "/v1/logs"), content=log("login"), headers=headers, trust_env=False)
+    assert peer.names == ["login"]
+
+
+def test_requests_are_counted_by_signal(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        export_spans(HttpSpanExporter(url(service, "http", "/v1/traces")), "a")
+        counters = service.health.counters.snapshot()
+    assert counters[m.DRIFTLINE_RECEIVED_REQUESTS, ((attributes.DRIFTLINE_SIGNAL, "traces"),)] == 1
+
+
+def test_a_restart_finds_what_was_acknowledged(tmp_path: Path) -> None:
+    headers, body = {"content-type": "application/x-protobuf"}, prediction("churn", "a")
+    for _ in range(2):  # the second is a resend: the same bytes, after a restart
+        with running(tmp_path) as service:
+            answer = httpx.post(url(service, "http", "/v1/logs"), content=body, headers=headers, trust_env=False)
+            assert answer.status_code == 200
+            models = get(service, "/api/v1/models").json()
+    assert "churn" in str(models)
+
+
+def prediction(model: str, prediction_id: str) -> bytes:
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+    request = ExportLogsServiceRequest()
+    record = request.resource_logs.add().scope_logs.add().log_records.add(event_name=events.ML_PREDICTION)
+    record.time_unix_nano = 1_700_000_000 * 10**9
+    record.attributes.add(key=attributes.ML_MODEL_NAME).value.string_value = model
+    record.attributes.add(key=attributes.ML_PREDICTION_ID).value.string_value = prediction_id
+    record.attributes.add(key=attributes.ML_PREDICTION_SCORE).value.double_value = 0.5
+    return bytes(request.SerializeToString())
+
+
+@pytest.mark.parametrize("taken", ["grpc", "http", "web"])
+def test_a_port_in_use_leaves_nothing_half_started(taken: str, tmp_path: Path) -> None:
+    with running(tmp_path / "one") as first:
+        port = str(first.addresses[taken])
+        other = config(tmp_path / "two").model_dump()
+        section = other["web"] if taken == "web" else other["receivers"]["otlp"]["protocols"][taken]
+        section["endpoint"] = port
+        second = Service(Config.model_validate(other))
+        with pytest.raises(PortInUse, match=f"{port} is in use"):
+            second.start()
+    assert not (tmp_path / "two").exists()
+    for address in second.addresses.values():
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"http://{address}", trust_env=False)
+
+
+def test_it_says_where_everything_is(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        ports = service.addresses
+        assert service.lines() == [
+            f"driftline receives OTLP over gRPC on {ports['grpc']} and OTLP over HTTP on {ports['http']}",
+            f"pages on http://{ports['web']}",
+            f"rows are kept in {tmp_path}",
+            "forwarding nowhere: traces end here; add --forward URL",
+        ]
+
+
+def test_other_machines_are_warned_about(tmp_path: Path) -> None:
+    with running(tmp_path, web={"endpoint": "0.0.0.0:0"}) as service:
+        assert service.lines()[-1] == "warning: other machines can reach this, and there is no authentication yet"
+
+
+def test_a_wrong_configuration_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_text("models: {churn: {windows: [25]}}\nweb: {endpiont: x}\n")
+    assert run(path) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "driftline: web.endpiont: there is no such key; did you mean 'endpoint'?",
+        "driftline: models.churn.windows: '25' has no unit; write '25h' or '25m'",
+    ]
+
+
+FILE = """
+receivers: {otlp: {protocols: {grpc: {endpoint: "127.0.0.1:0"}, http: {endpoint: "127.0.0.1:0"}}}}
+web: {endpoint: "127.0.0.1:0"}
+"""
+
+
+@contextmanager
+def process(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    (folder / "driftline.yaml").write_text(FILE)
+    command = [sys.executable, "-m", "driftline_processor", "up", "--config", str(folder / "driftline.yaml")]
+    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order(number: signal.Signals, tmp_path: Path) -> None:
+    with process(tmp_path) as child:
+        assert child.stdout is not None
+        lines = [child.stdout.readline() for _ in range(4)]
+        child.send_signal(number)
+        out, err = child.communicate(timeout=30)
+    assert lines[0].startswith("driftline receives OTLP over gRPC on 127.0.0.1:")
+    assert (child.returncode, out, err) == (0, "driftline: stopping\n", "")
+
+
+def test_a_second_process_on_the_same_directory_is_told_so(tmp_path: Path) -> None:
+    with process(tmp_path) as first:
+        assert first.stdout is not None
+        first.stdout.readline()
+        with process(tmp_path) as second:
+            out, err = second.communicate(timeout=30)
+    assert (second.returncode, out) == (2, "")
+    assert err.startswith(
+        f"driftline: storage.directory: {tmp_path / 'driftline-data'} is held by another process; stop"
+    )
+    assert err.count("\n") == 1
+
+
+def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"storage\.directory: .*file/data cannot be written"):
+        Service(config(tmp_path / "file" / "data")).start()
+
+
+def test_the_defaults_are_the_documented_ports() -> None:
+    assert load() == Config()
