@@ -16,6 +16,7 @@ from .words import (
     compared,
     count,
     drifted,
+    many,
     metric_word,
     number,
     overall,
@@ -58,7 +59,7 @@ def strip(evaluations: Sequence[Evaluation], chosen: Evaluation, address: Addres
         state = overall(evaluation)
         height = max(64 * evaluation.rows / most, 3)
         what = verdict(evaluation) if evaluation.closed else "open, " + verdict(evaluation)
-        title = f"{span(evaluation.window, timezone)}: {count(evaluation.rows)} rows, {what}"
+        title = f"{span(evaluation.window, timezone)}: {many(evaluation.rows, 'row')}, {what}"
         css = f"bar state-{state}" + ("" if evaluation.closed else " open")
         left, width = place * step + step * 0.1, step * 0.8
         bars = [
@@ -113,7 +114,7 @@ def performance(
     for evaluation, value, other in zip(evaluations, values, beside, strict=True):
         coverage = evaluation.coverage or 0.0
         begin, width = x(evaluation.window.start), x(evaluation.window.end) - x(evaluation.window.start)
-        known_share = f"outcomes for {percent(evaluation.coverage)} of {count(evaluation.rows)} rows"
+        known_share = f"outcomes for {percent(evaluation.coverage)} of {many(evaluation.rows, 'row')}"
         title = f"{span(evaluation.window, timezone)}: {metric_word(metric)} {number(value)}, {known_share}"
         if other is not None:
             title += f"; {metric_word(BESIDE[metric])} {number(other)}"

@@ -99,6 +99,15 @@ def count(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
+def many(n: int, noun: str) -> str:
+    """Write a count with its noun.
+
+    >>> many(1, "row"), many(5693, "row")
+    ('1 row', '5,693 rows')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def compact(value: float) -> str:
     """Write a count in at most four characters.
 

@@ -9,7 +9,7 @@
     if (document.hidden || String(getSelection())) return;
     try {
       const answer = await fetch(location.href, { cache: "no-store" });
-      if (!answer.ok) throw new Error(String(answer.status));
+      if (!answer.headers.get("content-type")?.startsWith("text/html")) throw new Error(String(answer.status));
       const text = await answer.text();
       live.classList.remove("lost");
       live.textContent = "live";
