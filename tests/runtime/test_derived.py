@@ -79,27 +79,33 @@ def test_an_unknown_value_is_an_absent_series() -> None:
     ]
 
 
-def test_the_points_are_the_series_of_the_prometheus_page() -> None:
-    """What a backend makes of OTLP: dots become underscores, and the unit and the kind become suffixes."""
-    view = FakeView(
-        [model(duration=np.arange(len(DURATION_BOUNDS) + 2.0))], {(m.DRIFTLINE_OUTCOMES_JOINED, ((a.STATE, "x"),)): 3.0}
-    )
-
-    scraped = {
-        (m.PROMETHEUS[family.name], labels, value)
-        for family in page.families(view)
-        for suffix, labels, value in family.samples
-        if suffix in ("", "_sum")
-    }
-
-    assert {(m.PROMETHEUS[point.metric], point.attributes, point.value) for point in points(view)} == scraped
-
-
 def decoded(body: bytes) -> tuple[Any, dict[str, otlp.Metric]]:
     [resource] = ExportMetricsServiceRequest.FromString(body).resource_metrics
     [scope] = resource.scope_metrics
     assert (scope.scope.name, scope.schema_url) == ("driftline.processor", SCHEMA_URL)
     return resource.resource, {metric.name: metric for metric in scope.metrics}
+
+
+def test_a_backend_makes_the_series_of_the_scrape_page_of_them() -> None:
+    """What OTLP becomes in Prometheus: dots are underscores; the unit, and the kind, are suffixes."""
+    view = FakeView(
+        [model(duration=np.arange(len(DURATION_BOUNDS) + 2.0))],
+        {(m.DRIFTLINE_REJECTED_ROWS, ((a.DRIFTLINE_REASON, "no_id"),)): 3.0},
+    )
+
+    _, metrics = decoded(metrics_request(points(view), NOW, NOW))
+
+    made = set()
+    for name, metric in metrics.items():
+        suffix = {"s": "_seconds", "1": "_ratio"}.get(metric.unit, "") + "_total" * metric.HasField("sum")
+        series = [(each, each.as_double, "") for each in (*metric.gauge.data_points, *metric.sum.data_points)]
+        series += [(each, each.sum, "_sum") for each in metric.histogram.data_points]
+        for each, value, part in series:
+            labels = ",".join(f'{kv.key.replace(".", "_")}="{kv.value.string_value}"' for kv in each.attributes)
+            made.add((f"{name.replace('.', '_')}{suffix}{part}{{{labels}}}", value))
+    lines = [line.rsplit(" ", 1) for line in page.exposition(points(view)) if "_bucket{" not in line]
+    scraped = {(name, float(value)) for name, value in lines if not name.startswith("#") and "_count{" not in name}
+    assert made == scraped
 
 
 def test_metrics_are_stamped_now_and_counters_since_the_start() -> None:
