@@ -74,3 +74,8 @@ def test_scraped_and_sent_series_have_the_same_names_labels_and_values(tmp_path:
 
             for name in DERIVED:
                 eventually(partial(known, url, name, address), lambda both: both[0] and both[0] == both[1])
+            page = get(f"{driftline.web}/metrics")
+
+    assert metrics.PROMETHEUS[metrics.DRIFTLINE_FORWARD_SENT] in page
+    assert metrics.PROMETHEUS[metrics.DRIFTLINE_FORWARD_FAILED] not in page
+    assert metrics.PROMETHEUS[metrics.DRIFTLINE_FORWARD_DROPPED] not in page
