@@ -179,6 +179,15 @@ def test_a_constant_that_changes_drifts_and_one_that_does_not_is_ok() -> None:
     assert found.features["moved"].cells == ("1", "other values")
 
 
+def test_one_row_where_the_reference_had_none_is_no_large_drift() -> None:
+    rng = np.random.default_rng(3)
+    reference = {"stars": rng.integers(1, 6, 50_000).astype(float), "score": rng.random(50_000)}
+    baseline = Baseline.from_frame(reference, score="score", model="churn", task="binary")
+    current = {"stars": np.append(np.tile(np.arange(1.0, 6.0), 10)[:-1], 3.5), "score": rng.random(50)}
+    stars = drift(folded(current, baseline=baseline), baseline).features["stars"]
+    assert (stars.state, stars.size) == ("ok", "small")
+
+
 def test_weights_count_as_rows_only_as_far_as_they_are_even() -> None:
     frame = rows(2_000, 7)
     even = drift(folded(frame, np.full(2_000, 3.0)), REFERENCE).features["age"]

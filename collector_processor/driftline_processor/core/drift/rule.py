@@ -14,7 +14,7 @@ import numpy as np
 from driftline.baseline import Baseline
 from driftline.bins import Bins, CategoryBins
 from driftline.pane import Pane
-from driftline.tables import F64
+from driftline.tables import F64, I64
 
 from driftline_processor.core.evaluation import MethodValue, Size, State, TargetDrift
 
@@ -125,9 +125,10 @@ def _judge(
 def _compare(outcome: TargetDrift, reference: F64, current: F64, category: bool) -> tuple[TargetDrift, float]:
     """All methods, and the deciding p-value, from counts that are scaled to effective rows."""
     n, m = float(reference.sum()), float(current.sum())
-    coarse = pool(reference, current) if category else deciles(reference)
-    was: F64 = np.bincount(coarse, reference).astype(np.float64, copy=False)
-    now: F64 = np.bincount(coarse, current).astype(np.float64, copy=False)
+    was, now = reference, current
+    if not category:
+        was, now = _merged(deciles(reference), was, now)
+    was, now = _merged(pool(was, now), was, now)
     index = psi(was, now)
     excess = max(0.0, index - psi_null_mean(was, now))
     if category:
@@ -143,6 +144,14 @@ def _compare(outcome: TargetDrift, reference: F64, current: F64, category: bool)
     }
     size: Size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
     return replace(outcome, methods=methods, effect=effect, size=size), p
+
+
+def _merged(cell: I64, was: F64, now: F64) -> tuple[F64, F64]:
+    """Add up the bins of each cell."""
+    return (
+        np.bincount(cell, was).astype(np.float64, copy=False),
+        np.bincount(cell, now).astype(np.float64, copy=False),
+    )
 
 
 def _corrected(judged: Iterable[_Judged]) -> list[TargetDrift]:
