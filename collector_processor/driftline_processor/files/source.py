@@ -106,7 +106,8 @@ class ParquetSource:
         if twice:
             raise BadInput(f"{path}: two columns have the name '{min(twice)}'; rename one")
         coded = [f.name for f in self.schema if _is_text(f.type) and f.name not in text]
-        self._file = pa.parquet.ParquetFile(path, read_dictionary=coded)
+        # pre-buffering holds whole row groups: 560 MB at the peak for 4 million rows of 20 features, against 94 MB
+        self._file = pa.parquet.ParquetFile(path, read_dictionary=coded, pre_buffer=False, buffer_size=1 << 20)
         self.schema = self._file.schema_arrow
         self.rows = int(self._file.metadata.num_rows)
 
