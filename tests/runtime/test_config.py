@@ -66,7 +66,9 @@ def test_no_file_gives_the_documented_ports() -> None:
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "models:\nexporters:\n", "{}"])
 def test_an_empty_file_is_the_defaults(tmp_path: Path, text: str) -> None:
-    assert load(write(tmp_path, text)) == Config()
+    config = load(write(tmp_path, text))
+    assert config.model_copy(update={"storage": Storage()}) == Config()
+    assert config.storage.directory == tmp_path / "driftline-data"
 
 
 def test_only_named_protocols_are_received_and_an_empty_one_has_its_defaults(tmp_path: Path) -> None:

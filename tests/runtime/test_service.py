@@ -25,14 +25,16 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from .otlp_peers import Peer, grpc_peer, http_peer, log
 from .stock import export_spans
 
-ANYWHERE = {
-    "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": "127.0.0.1:0"}, "http": {"endpoint": "127.0.0.1:0"}}}},
-    "web": {"endpoint": "127.0.0.1:0"},
-}
+ANYWHERE = {"endpoint": "127.0.0.1:0"}
+PROTOCOLS = {"grpc": ANYWHERE, "http": ANYWHERE}
+
+
+def receivers(protocols: dict[str, dict[str, str]]) -> dict[str, Any]:
+    return {"receivers": {"otlp": {"protocols": protocols}}}
 
 
 def config(directory: Path, **keys: Any) -> Config:
-    return Config.model_validate({**ANYWHERE, "storage": {"directory": directory}, **keys})
+    return Config.model_validate({**receivers(PROTOCOLS), "web": ANYWHERE, "storage": {"directory": directory}, **keys})
 
 
 @contextmanager
@@ -122,10 +124,9 @@ def prediction(model: str, prediction_id: str) -> bytes:
 def test_a_port_in_use_leaves_nothing_half_started(taken: str, tmp_path: Path) -> None:
     with running(tmp_path / "one") as first:
         port = str(first.addresses[taken])
-        other = config(tmp_path / "two").model_dump()
-        section = other["web"] if taken == "web" else other["receivers"]["otlp"]["protocols"][taken]
-        section["endpoint"] = port
-        second = Service(Config.model_validate(other))
+        endpoint = {"endpoint": port}
+        keys = {"web": endpoint} if taken == "web" else receivers({**PROTOCOLS, taken: endpoint})
+        second = Service(config(tmp_path / "two", **keys))
         with pytest.raises(PortInUse, match=f"{port} is in use"):
             second.start()
     assert not (tmp_path / "two").exists()

@@ -97,7 +97,7 @@ class Web(Section):
 class Storage(Section):
     """Where rows are kept, and how long."""
 
-    directory: FilePath = Path("driftline-data")
+    directory: FilePath = Field(default=Path("driftline-data"), validate_default=True)
     retention: Days = timedelta(days=90)
 
 
@@ -247,6 +247,7 @@ def _parse(tree: dict[str, Any], folder: Path, problems: list[str]) -> Config | 
     """Parse; what is wrong is named and taken out, so that the rules can still look at the rest."""
     from .config_messages import sentence, without
 
+    tree = {"storage": {}, **tree}  # its default is a path, and paths are relative to the file
     for attempt in range(100):
         try:
             return Config.model_validate(tree, context={"folder": folder})

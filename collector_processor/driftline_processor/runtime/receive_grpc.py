@@ -53,13 +53,17 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         except RuntimeError as error:
             raise PortInUse(address, key, str(error)) from None
         self.address = Address(address.host, port)
+        self._serving = False
 
     def start(self) -> None:
         """Begin to serve."""
+        self._serving = True
         self._server.start()
 
     def stop(self, grace: float) -> None:
         """Refuse new calls, wait up to ``grace`` seconds for those under way, and free the port."""
+        if not self._serving:
+            self._server.start()  # grpcio keeps the port of a server that was never started
         self._server.stop(grace).wait()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
