@@ -142,7 +142,7 @@ def evaluate(
     threshold: Threshold = None,
     features: Features = "",
 ) -> None:
-    """Compare rows with a baseline: drift, and performance where the outcomes are known.
+    """Compare rows with a baseline: drift and performance.
 
     Columns default to the baseline's. Exit code 0: fine, 3: a --fail-on crossed, 2: bad input.
     """
