@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from .conftest import Run
@@ -28,12 +27,11 @@ def test_every_option_is_on_the_page(run: Run, command: list[str]) -> None:
     assert {option for option in shown if option not in PAGE} == {"--help", *(["--output"] if len(command) > 1 else [])}
 
 
-def test_the_table_on_the_page_is_what_is_printed(run: Run, files: Path, week: pd.DataFrame) -> None:
+def test_the_table_on_the_page_is_what_is_printed(run: Run, files: Path) -> None:
     (files / "week.parquet").rename(files / "lastweek.parquet")
     options = ("--task", "binary", "--outcomes", files / "outcomes.csv")
     printed = run(
         "evaluate", files / "lastweek.parquet", "--baseline", files / "reference.parquet", *options
     ).stdout  # fmt: skip
-    assert len(week) == 3_000
-    for line in PAGE.split("```")[1].splitlines():
-        assert line.rstrip() in [row.rstrip() for row in printed.splitlines()]
+    shown = {" ".join(line.split()) for line in printed.splitlines()}
+    assert {" ".join(line.split()) for line in PAGE.split("```")[1].splitlines()} <= shown

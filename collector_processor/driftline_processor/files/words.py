@@ -14,7 +14,7 @@ MOST_CELLS = 16
 
 METHOD_NAMES = {"psi": "PSI", "ks": "KS", "js": "JS", "chi2": "χ²"}
 METRIC_NAMES = {"roc_auc": "AUC", "log_loss": "log loss", "brier": "Brier", "f1": "F1", "mae": "MAE", "rmse": "RMSE"}
-METRIC_NAMES["r2"] = "R²"
+METRIC_NAMES |= {"r2": "R²", "log_loss_constant": "log loss of a constant"}
 STATE_WORDS = {"too_few_rows": "too few rows", "no_baseline": "no baseline"}
 MISSING_MORE = 0.05
 """A share of missing values that grew by this much is told in the sentence; no test decides on it yet."""
