@@ -17,6 +17,8 @@ from driftline_processor.runtime.signals import Overloaded, Signal
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from .stock import names
+
 Decide = Callable[[list[str]], str]
 """From the names in a request to "ok", "permanent" or "retry"."""
 
@@ -35,14 +37,6 @@ def log(event_name: str) -> bytes:
     return bytes(request.SerializeToString())
 
 
-def names_in(signal: Signal, body: bytes) -> list[str]:
-    if signal == "logs":
-        groups = ExportLogsServiceRequest.FromString(body).resource_logs
-        return [record.event_name for group in groups for scope in group.scope_logs for record in scope.log_records]
-    spans = ExportTraceServiceRequest.FromString(body).resource_spans
-    return [span.name for group in spans for scope in group.scope_spans for span in scope.spans]
-
-
 class Peer:
     """A real destination that answers as it is told, and remembers what it accepted."""
 
@@ -54,13 +48,13 @@ class Peer:
 
     @property
     def names(self) -> list[str]:
-        return [name for _, names in self.accepted for name in names]
+        return [name for _, found in self.accepted for name in found]
 
     def answer(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> str:
-        names = names_in(signal, body)
-        decision = self.decide(names)
+        found = names(signal, body)
+        decision = self.decide(found)
         if decision == "ok":
-            self.accepted.append((signal, names))
+            self.accepted.append((signal, found))
             self.headers.append(dict(headers))
         return decision
 

@@ -21,6 +21,9 @@ from driftline_processor.runtime.service import Service, run
 from driftline_processor.runtime.store import StorageError
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpanExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpanExporter
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from .otlp_peers import Peer, grpc_peer, http_peer, log
 from .stock import export_spans
@@ -108,9 +111,27 @@ def test_a_restart_finds_what_was_acknowledged(tmp_path: Path) -> None:
     assert "churn" in str(models)
 
 
-def prediction(model: str, prediction_id: str) -> bytes:
-    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+def test_what_is_derived_goes_where_it_is_wanted(tmp_path: Path) -> None:
+    """A sampled prediction span of a stock SDK, its outcome over HTTP: a span in the same trace, and metrics."""
+    peer = Peer()
+    with http_peer(peer) as name:
+        wanted = {"endpoint": peer.endpoint, "forward": ["traces"], "derived": ["traces", "metrics"]}
+        with running(tmp_path, exporters={name: wanted}) as service:
+            provider = TracerProvider(shutdown_on_exit=False)
+            provider.add_span_processor(SimpleSpanProcessor(HttpSpanExporter(url(service, "http", "/v1/traces"))))
+            scored: dict[str, Any] = {attributes.ML_MODEL_NAME: "churn", attributes.ML_PREDICTION_SCORE: 0.75}
+            span = provider.get_tracer("app").start_span("predict churn", attributes=scored)
+            span.set_attribute(attributes.ML_PREDICTION_ID, "order-1")
+            span.end()
+            outcome = {"model": "churn", "outcomes": [{"id": "order-1", "actual": 1}]}
+            accepted = httpx.post(url(service, "web", "/v1/outcomes"), json=outcome, trust_env=False).json()
+    assert accepted == {"accepted": 1, "rejected": []}
+    assert [found for kind, found in peer.accepted if kind == "traces"] == [["predict churn"], ["outcome churn"]]
+    [measured] = [found for kind, found in peer.accepted if kind == "metrics"]
+    assert m.ML_PREDICTIONS in measured
 
+
+def prediction(model: str, prediction_id: str) -> bytes:
     request = ExportLogsServiceRequest()
     record = request.resource_logs.add().scope_logs.add().log_records.add(event_name=events.ML_PREDICTION)
     record.time_unix_nano = 1_700_000_000 * 10**9

@@ -1,0 +1,1 @@
+"""One machine: receivers, state, forwarders, what is derived, and the life of the service."""
