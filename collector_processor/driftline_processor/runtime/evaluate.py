@@ -128,10 +128,17 @@ class Evaluator:
         counted = [(rows, fold) for rows, fold in known if self._baselines.by_digest(fold) is not None]
         return self._baselines.by_digest(max(counted)[1]) if counted else None
 
-    def _mark_dirty(self, series: Series, panes: set[int]) -> None:
+    def _mark_dirty(self, series: Series, panes: set[int], names: tuple[str, ...] = ()) -> None:
+        """Note the windows that hold these panes: of the names given, else of all that are configured."""
         settings = self._series.settings(series.key.model)
-        windows = {window_of(name, pane, settings.timezone) for name in settings.windows for pane in panes}
-        self._dirty.setdefault(series.number, set()).update(windows)
+        dirty = self._dirty.setdefault(series.number, set())
+        for name in names or settings.windows:
+            end = min(panes, default=0)
+            for pane in sorted(panes):
+                if pane >= end:
+                    window = window_of(name, pane, settings.timezone)
+                    end = window.end
+                    dirty.add(window)
 
     def _write(self, closed: list[tuple[int, Evaluation, str]]) -> None:
         rows = [
@@ -181,12 +188,13 @@ class Evaluator:
             number(self._connection, "SELECT max(seq) FROM joined") or 0,
         )
         by_number = self._series.by_number()
+        panes: dict[int, set[int]] = {}
         for row in changed.to_pylist():
-            self._mark_dirty(by_number[row["series"]], {row["pane"]})
+            panes.setdefault(row["series"], set()).add(row["pane"])
+        for which, starts in panes.items():
+            self._mark_dirty(by_number[which], starts)
         for series in by_number.values():
-            settings = self._series.settings(series.key.model)
-            for name in settings.windows:
+            for name in self._series.settings(series.key.model).windows:
                 later = "SELECT DISTINCT pane FROM panes WHERE series = ? AND pane >= ?"
-                panes = read(self._connection, later, series.number, ends.get((series.number, name), 0)).column(0)
-                windows = {window_of(name, pane, settings.timezone) for pane in panes.to_pylist()}
-                self._dirty.setdefault(series.number, set()).update(windows)
+                found = read(self._connection, later, series.number, ends.get((series.number, name), 0)).column(0)
+                self._mark_dirty(series, set(found.to_pylist()), (name,))

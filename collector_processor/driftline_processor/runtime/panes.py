@@ -26,6 +26,9 @@ from .store import Connection, insert, read, run
 DECIDED = "decided:"
 """Prefix of parts that hold the weight of one decided class, whatever the bins."""
 
+_AT_ONCE = 64
+"""Panes that are made one dense matrix: score histograms of a month of panes would be a gigabyte."""
+
 KEEP_PANES = 14 * 86_400 * 10**9
 KEEP_HOURS = 90 * 86_400 * 10**9
 KEEP_DAYS = 3 * 366 * 86_400 * 10**9
@@ -53,12 +56,11 @@ class PaneChanges:
 
     def add(self, series: int, fold: str, starts: I64, panes: Sequence[Pane]) -> None:
         """Add one Pane for each pane of time; ``starts``: int64 (len(panes),), unix nanoseconds."""
-        for part in dict.fromkeys(name for pane in panes for name in pane.parts):
-            if all(part in pane.parts for pane in panes):
-                self.add_part(series, fold, starts, part, np.stack([pane.parts[part] for pane in panes]))
-                continue
-            having = [position for position, pane in enumerate(panes) if part in pane.parts]
-            self.add_part(series, fold, starts[having], part, np.stack([panes[at].parts[part] for at in having]))
+        for first in range(0, len(panes), _AT_ONCE):
+            some, at = panes[first : first + _AT_ONCE], starts[first : first + _AT_ONCE]
+            for part in dict.fromkeys(name for pane in some for name in pane.parts):
+                having = [position for position, pane in enumerate(some) if part in pane.parts]
+                self.add_part(series, fold, at[having], part, np.stack([some[one].parts[part] for one in having]))
 
     def add_part(self, series: int, fold: str, starts: I64, part: str, sums: F64) -> None:
         """Add one part of several panes; ``sums``: float64 (len(starts), width)."""
