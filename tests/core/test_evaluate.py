@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from driftline.baseline import Baseline
 from driftline.fold import ModelBins, fold, fold_outcomes
 from driftline.pane import Pane, merge
@@ -12,6 +13,7 @@ from driftline.profile import table_from_frame
 from driftline.tables import ModelKey, Task
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Metric, Window
+from sklearn.metrics import log_loss
 
 KEY = ModelKey("churn", "7", "prod")
 DAY = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
@@ -45,6 +47,16 @@ def test_a_window_has_drift_performance_and_coverage() -> None:
     assert found.realized["accuracy"].rows == 600
     assert found.reference["accuracy"].rows == 5_000
     assert (found.missing_features, found.new_features) == ((), ())
+
+
+def test_the_log_loss_of_a_constant_is_that_of_the_baselines_rate() -> None:
+    reference, rows = frame(5_000, 1), frame(1_000, 2)
+    baseline = built(reference)
+    found = evaluate(folded(rows, baseline, 600), baseline, KEY, DAY, True).realized
+    truth, rate = rows["actual"][:600], reference["actual"].mean()
+    assert found["log_loss_constant"].value == pytest.approx(log_loss(truth, np.full(600, rate)), abs=1e-12)
+    unlabelled = evaluate(folded(rows, baseline, 0), baseline, KEY, DAY, True).realized
+    assert "log_loss_constant" not in unlabelled
 
 
 def test_features_that_vanish_or_appear_are_named() -> None:

@@ -45,6 +45,8 @@ def test_binary_metrics_are_those_of_scikit_learn(weighted: bool) -> None:
         "roc_auc": metrics.roc_auc_score(truth, score, sample_weight=weight),
         "log_loss": metrics.log_loss(truth, score, sample_weight=weight),
         "brier": metrics.brier_score_loss(truth, score, sample_weight=weight),
+        "mean_score": np.average(score, weights=weight),
+        "actual_rate": np.average(truth, weights=weight),
     }
     assert found.keys() == expected.keys()
     for name, value in expected.items():

@@ -11,6 +11,7 @@ from driftline.tables import ModelKey, Task
 
 from .drift import drift
 from .evaluation import Evaluation, Metric, TargetDrift, Window
+from .performance import log_loss_of_constant
 from .performance import realized as realized_from_pane
 
 
@@ -48,6 +49,9 @@ def evaluate(
     found = drift(pane, baseline, min_effect)
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
     evaluation.reference = realized_from_pane(baseline.pane, baseline.task)
+    constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
+    if constant is not None:
+        evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
     evaluation.missing_features = tuple(
         name for name in baseline.bins.features if pane.rows and _never_arrived(pane, f"feature:{name}")
     )

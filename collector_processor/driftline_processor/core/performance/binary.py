@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import log
+
 import numpy as np
 from driftline.classes import class_codes
 from driftline.pane import Pane
@@ -15,8 +18,9 @@ from .sums import confusion, losses, ratio
 def from_pane(pane: Pane, task: Task, rows: int) -> dict[str, Metric]:
     """Return accuracy, precision, recall, f1 at the service's own decision, and roc_auc, log_loss, brier of the scores.
 
-    Definitions are scikit-learn's, except that an undefined value is None where ``zero_division`` would be 0. Without
-    scores the last three are absent, without decisions the first four.
+    With the scores come ``mean_score``, what the model says on average, and ``actual_rate``, the share of positives
+    among the same rows. Definitions are scikit-learn's, except that an undefined value is None where
+    ``zero_division`` would be 0. Without scores only the first four are there, without decisions only the others.
     """
     metrics: dict[str, float | None] = {}
     counts = confusion(pane, 2)
@@ -37,7 +41,28 @@ def from_pane(pane: Pane, task: Task, rows: int) -> dict[str, Metric]:
     if sums is not None:
         for name in ("log_loss", "brier"):
             found[name] = Metric(ratio(sums[name], sums["weight"]), rows, "panes")
+        found["mean_score"] = Metric(ratio(sums["score"], sums["weight"]), rows, "panes")
+        found["actual_rate"] = Metric(ratio(sums["positive"], sums["weight"]), rows, "panes")
     return found
+
+
+def log_loss_of_constant(realized: Mapping[str, Metric], reference: Mapping[str, Metric]) -> Metric | None:
+    """Return the log loss of always saying the baseline's rate of positives, on the rows of ``realized``.
+
+    A model whose log loss is above it does worse than no model. None where either rate is unknown, or the baseline's
+    is 0 or 1.
+
+    >>> constant = log_loss_of_constant(
+    ...     {"actual_rate": Metric(0.5, 8, "rows")}, {"actual_rate": Metric(0.25, 100, "panes")}
+    ... )
+    >>> round(constant.value, 4), constant.rows
+    (0.837, 8)
+    """
+    actual, said = realized.get("actual_rate"), reference.get("actual_rate")
+    if actual is None or said is None or actual.value is None or said.value is None or not 0 < said.value < 1:
+        return None
+    value = -actual.value * log(said.value) - (1 - actual.value) * log(1 - said.value)
+    return Metric(value, actual.rows, actual.source)
 
 
 def area_from_grid(negative: F64, positive: F64) -> tuple[float | None, float]:
