@@ -76,11 +76,14 @@ def top(
 
 
 @app.command()
-def demo(once: Annotated[bool, typer.Option("--once", help="End when the story is told.")] = False) -> None:
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End when the story is told.")] = False,
+    forward: Annotated[str | None, typer.Option(metavar="URL", help="Send everything on to this OTLP URL.")] = None,
+) -> None:
     """Watch a real model drift and go wrong on real flights."""
     from .demo import run
 
-    raise typer.Exit(run(once))
+    raise typer.Exit(run(once, forward))
 
 
 @baseline_app.command("build")
