@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .core.evaluation import Window
-from .web import words
+from .web import times, words
 
 EVERY = 2.0
 """Seconds between two looks."""
@@ -89,7 +89,7 @@ def models_table(document: Mapping[str, Any], width: int = 160, now: int | None 
             "model": Text(words.short(label, 30 if more else 16)),
             "traffic": Text(_sparkline(model["windows"].get(name, {}).get("rows", [])), "cyan"),
             "rows": Text(words.compact(model["rows"])),
-            "last": Text(words.ago(_nanoseconds(model["received"]), now)),
+            "last": Text(times.ago(_nanoseconds(model["received"]), now)),
             "window": Text(_named(shown, name, model["timezone"])),
             "drifted": drifted,
             "PSI": score,
@@ -202,7 +202,7 @@ def _drifted(window: Mapping[str, Any]) -> Text:
 def _named(window: Mapping[str, Any] | None, name: str, timezone: str) -> str:
     if window is None or not window.get("start"):
         return words.UNKNOWN if window is None else "all rows"
-    label = words.when(Window(name, _nanoseconds(window["start"]), _nanoseconds(window["end"])), timezone)
+    label = times.when(Window(name, _nanoseconds(window["start"]), _nanoseconds(window["end"])), timezone)
     return label if window["closed"] else f"{label} (open)"
 
 

@@ -5,7 +5,6 @@ Errors are ``{"error": "a sentence"}``. An unknown value is ``null``, never 0.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +16,8 @@ from driftline_processor.core import render
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.runtime.view import ModelView
 
-from .words import compared, drifted, handle, iso, overall
+from .times import iso
+from .words import compared, drifted, finite, handle, overall
 
 MOST_EVALUATIONS = 1000
 
@@ -53,20 +53,24 @@ def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
 
 
 def find(request: Request, known: Sequence[ModelView]) -> ModelView:
-    """Return the busiest model that the path and ``?version=&environment=`` name.
+    """Return the model that the path and ``?version=&environment=`` name.
 
+    Where they leave a choice: the one that says no version and no environment, else the busiest.
     Raises 404 with a sentence that says what there is instead.
     """
     name = request.path_params["name"]
     named = [model for model in known if handle(model.key.model) == name]
     if not named:
         raise HTTPException(404, f"no model {name[:80]!r} has been seen; / lists those that have")
-    wanted = {part: request.query_params[part] for part in ("version", "environment") if part in request.query_params}
-    for model in named:
-        if all(handle(getattr(model.key, part)) == value for part, value in wanted.items()):
-            return model
-    asked = " and ".join(f"{part} {value[:80]!r}" for part, value in wanted.items())
-    raise HTTPException(404, f"model {name[:80]!r} has no {asked}; /models/{name[:80]} shows what it has")
+    parts = ("version", "environment")
+    wanted = {part: request.query_params[part] for part in parts if part in request.query_params}
+    fitting = [
+        model for model in named if all(handle(getattr(model.key, part)) == value for part, value in wanted.items())
+    ]
+    if not fitting:
+        asked = " and ".join(f"{part} {value[:80]!r}" for part, value in wanted.items())
+        raise HTTPException(404, f"model {name[:80]!r} has no {asked}; /models/{name[:80]} shows what it has")
+    return min(fitting, key=lambda model: sum(getattr(model.key, part) != "" for part in parts))
 
 
 def no_window(model: ModelView, window: str) -> str:
@@ -127,17 +131,12 @@ def _brief(evaluation: Evaluation | None) -> dict[str, Any] | None:
         "drift": {
             "drifted": drifted(evaluation),
             "compared": compared(evaluation),
-            "share": known_number(evaluation.share),
-            "score_psi": None if psi is None else known_number(psi.value),
+            "share": finite(evaluation.share),
+            "score_psi": None if psi is None else finite(psi.value),
         },
         "performance": {
-            name: {"value": known_number(metric.value), "rows": metric.rows, "source": metric.source}
+            name: {"value": finite(metric.value), "rows": metric.rows, "source": metric.source}
             for name, metric in evaluation.realized.items()
         },
-        "outcomes": {"rows": evaluation.outcome_rows, "coverage": known_number(evaluation.coverage)},
+        "outcomes": {"rows": evaluation.outcome_rows, "coverage": finite(evaluation.coverage)},
     }
-
-
-def known_number(value: float | None) -> float | None:
-    """Return a number that JSON can say; None for NaN and infinities."""
-    return value if value is not None and math.isfinite(value) else None

@@ -118,4 +118,4 @@ async def _sentence(request: Request, error: Exception) -> Response:
         detail = f"there is nothing at {request.url.path[:200]}; start at /"
     if request.url.path.startswith(("/api/", "/v1/")) or request.method not in ("GET", "HEAD"):
         return JSONResponse({"error": detail}, status_code=status, headers=headers)
-    return await run_in_threadpool(pages.failure, request, status, detail)
+    return await run_in_threadpool(pages.failure, status, detail)

@@ -10,21 +10,20 @@ from markupsafe import Markup
 from driftline_processor.core.evaluation import Evaluation, Metric, TargetDrift
 
 from . import svg
+from .times import span, tick
 from .words import (
     BESIDE,
-    compact,
     compared,
     count,
     drifted,
+    finite,
     many,
     metric_word,
     number,
     overall,
     percent,
     short,
-    span,
     state_word,
-    tick,
     verdict,
 )
 
@@ -83,16 +82,15 @@ def performance(
 ) -> Markup:
     """Draw one metric over windows, the baseline's value as a line across, and coverage as bars underneath.
 
-    What the metric is read against (:data:`words.BESIDE`) is a second, thinner line.
-
-    The line is broken where a window is missing or its value unknown; an open window is a hollow dot.
+    What the metric is read against (:data:`words.BESIDE`) is a second, thinner line. Lines are
+    broken where a window is missing or its value unknown; an open window is a hollow dot.
     """
     left, right, top, bottom = 46.0, 352.0, 14.0, 118.0
     first, last = evaluations[0].window.start, evaluations[-1].window.end
     values = [_value(evaluation, metric) for evaluation in evaluations]
     beside = [_value(evaluation, BESIDE.get(metric, "")) for evaluation in evaluations]
     known = [value for value in values if value is not None]
-    expected = None if reference is None else _finite(reference.value)
+    expected = None if reference is None else finite(reference.value)
     ticks = _ticks_of([value for value in (*known, *beside, expected) if value is not None])
     low, high = ticks[0], ticks[-1]
 
@@ -108,8 +106,8 @@ def performance(
     marks.append(svg.rect(x(start), top - 8, x(end) - x(start), bottom - top + 32, "chosen"))
     if expected is not None:
         marks.append(svg.line(left, y(expected), right, y(expected), "was"))
-    marks += [svg.path(run, "line beside") for run in _runs(evaluations, beside, x, y)]
-    marks += [svg.path(run, "line") for run in _runs(evaluations, values, x, y)]
+    marks += [svg.path(run, "line beside") for run in _runs(_points(evaluations, beside, x, y))]
+    marks += [svg.path(run, "line") for run in _runs(_points(evaluations, values, x, y))]
     radius = 3.0 if len(evaluations) <= 40 else 2.0
     for evaluation, value, other in zip(evaluations, values, beside, strict=True):
         coverage = evaluation.coverage or 0.0
@@ -162,37 +160,25 @@ def trend(name: str, evaluations: Sequence[Evaluation], chosen: Evaluation) -> M
     most = max([value for value in values if value is not None] + [0.25])
     step = 160 / max(len(evaluations), 2)
     points = [
-        ((place + 0.5) * step, 26 - 22 * min(max(value, 0) / most, 1) if value is not None else None)
+        None if value is None else ((place + 0.5) * step, 26 - 22 * max(value, 0) / most)
         for place, value in enumerate(values)
     ]
     marks = [svg.line(0, 26 - 22 * level / most, 160, 26 - 22 * level / most, "grid") for level in (0.0, 0.1, 0.25)]
-    run: list[tuple[float, float]] = []
-    for x, y in points:
-        if y is not None:
-            run.append((x, y))
-        elif run:
-            marks.append(svg.path(run, "line"))
-            run = []
-    if run:
-        marks.append(svg.path(run, "line"))
-    for (x, y), target, evaluation in zip(points, targets, evaluations, strict=True):
-        if y is not None and target is not None and (evaluation is chosen or len(evaluations) <= 40):
-            marks.append(svg.dot(x, y, 3 if evaluation is chosen else 1.6, f"dot state-{target.state}"))
+    marks += [svg.path(run, "line") for run in _runs(points)]
+    for point, target, evaluation in zip(points, targets, evaluations, strict=True):
+        if point is not None and target is not None and (evaluation is chosen or len(evaluations) <= 40):
+            marks.append(svg.dot(*point, 3 if evaluation is chosen else 1.6, f"dot state-{target.state}"))
     return svg.picture(160, 30, marks, f"PSI over {len(evaluations)} windows", "sparkline")
 
 
 def _value(evaluation: Evaluation, metric: str) -> float | None:
     found = evaluation.realized.get(metric)
-    return None if found is None else _finite(found.value)
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+    return None if found is None else finite(found.value)
 
 
 def _psi(target: TargetDrift | None) -> float | None:
     method = None if target is None else target.methods.get("psi")
-    return None if method is None else _finite(method.value)
+    return None if method is None else finite(method.value)
 
 
 def _ticks_of(values: Sequence[float]) -> list[float]:
@@ -202,33 +188,45 @@ def _ticks_of(values: Sequence[float]) -> list[float]:
     ([0.4, 0.5, 0.6, 0.7], [0.38, 0.4, 0.42])
     """
     low, high = min(values, default=0.0), max(values, default=1.0)
-    reach = (high - low) or abs(high) * 0.2 or 1.0
-    rough = reach / 4
+    greatest = max(abs(low), abs(high))
+    if not 1e-100 < greatest < 1e100:
+        return [-1.0, 0.0, 1.0] if greatest <= 1e-100 else [-greatest, 0.0, greatest]
+    # Below a millionth of the values themselves differences are rounding, and ticks would be one number.
+    rough = max(high - low, greatest * 1e-6) / 4 if high > low else greatest / 20
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * unit for unit in (1, 2, 2.5, 5, 10) if power * unit >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     if last - first < 2:
         first, last = first - 1, last + 1
-    return [round(place * step, 12) for place in range(first, last + 1)]
+    return [float(f"{place * step:.12g}") for place in range(first, last + 1)]
 
 
-def _runs(
+def _points(
     evaluations: Sequence[Evaluation],
     values: Sequence[float | None],
     x: Callable[[float], float],
     y: Callable[[float], float],
-) -> list[list[tuple[float, float]]]:
-    """Split into stretches of windows that follow on each other and whose value is known."""
-    runs: list[list[tuple[float, float]]] = []
+) -> list[tuple[float, float] | None]:
+    """Where to draw each window's value; None where it is unknown, and where a window is missing."""
+    points: list[tuple[float, float] | None] = []
     end = None
     for evaluation, value in zip(evaluations, values, strict=True):
-        if value is None:
-            end = None
-            continue
         if evaluation.window.start != end:
-            runs.append([])
-        runs[-1].append(((x(evaluation.window.start) + x(evaluation.window.end)) / 2, y(value)))
+            points.append(None)
+        middle = (x(evaluation.window.start) + x(evaluation.window.end)) / 2
+        points.append(None if value is None else (middle, y(value)))
         end = evaluation.window.end
+    return points
+
+
+def _runs(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float, float]]]:
+    """Split into stretches without a gap, of two points and more."""
+    runs: list[list[tuple[float, float]]] = [[]]
+    for point in points:
+        if point is not None:
+            runs[-1].append(point)
+        elif runs[-1]:
+            runs.append([])
     return [run for run in runs if len(run) > 1]
 
 
@@ -251,4 +249,4 @@ def _how_far(target: TargetDrift) -> str:
         words.append(target.size)
     if psi is not None:
         words.append(f"PSI {number(psi)}")
-    return ", ".join([*words, f"{compact(target.rows)} rows"])
+    return ", ".join([*words, many(target.rows, "row")])

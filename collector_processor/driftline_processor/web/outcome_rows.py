@@ -175,6 +175,14 @@ class OutcomeRows:
         )
 
 
+@dataclass(slots=True)
+class Parsed:
+    """What a document held: its rows, and (index from 0, reason) of those that cannot be used."""
+
+    rows: OutcomeRows
+    rejected: list[tuple[int, str]]
+
+
 def concatenate(parts: Sequence[OutcomeRows]) -> OutcomeRows:
     """Return the rows of all parts, in order."""
     columns = [[getattr(part, field.name) for part in parts] for field in fields(OutcomeRows)]

@@ -19,8 +19,8 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.runtime.signals import Overloaded, Receipt
 
-from .outcome_files import Parsed, parse_csv, parse_json, parse_ndjson
-from .outcome_rows import MalformedOutcomes, Unusable, text_of
+from .outcome_files import parse_csv, parse_json, parse_ndjson
+from .outcome_rows import MalformedOutcomes, Parsed, Unusable, text_of
 
 SubmitOutcomes = Callable[[list[OutcomeTable], bytes], "Future[Receipt]"]
 """Takes tables and the digest of the request; the future resolves when the transaction is on disk."""

@@ -17,11 +17,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.evaluation import Evaluation, State, TargetDrift
 from driftline_processor.core.window import closes_at
 from driftline_processor.runtime.view import ModelView
 
-from . import charts, words
+from . import charts, times, words
 from .api import find, no_window
 from .distributions import distribution
 from .outcome_rows import Unusable, instant_of
@@ -89,18 +90,17 @@ def model(request: Request, known: Sequence[ModelView], now: int) -> Response:
         metrics=_metrics(shown),
         reference=_reference(chosen, shown),
         closes=closes_at(chosen.window),
+        needed=MIN_ROWS,
         at=lambda evaluation: address(found, name, evaluation),
     )
 
 
-def failure(request: Request, status: int, sentence: str) -> Response:
+def failure(status: int, sentence: str) -> Response:
     """Answer an error as a page."""
-    return _page("failure.html", status, now=0, code=status, sentence=sentence, path=request.url.path)
+    return _page("failure.html", status, code=status, sentence=sentence)
 
 
-def address(
-    model: ModelView, window: str = "", evaluation: Evaluation | None = None, target: str = "", page: str = "/models/"
-) -> str:
+def address(model: ModelView, window: str = "", evaluation: Evaluation | None = None, target: str = "") -> str:
     """Return the address of a model's page, of one window of it, of one feature or metric on it.
 
     ``target``: the id of an element there, see :func:`anchor`.
@@ -109,11 +109,11 @@ def address(
         "version": words.handle(model.key.version),
         "environment": words.handle(model.key.environment),
         "window": window,
-        "at": words.iso(evaluation.window.start) if evaluation else "",
+        "at": times.iso(evaluation.window.start) if evaluation else "",
     }
     query = urlencode({key: value for key, value in asked.items() if value})
     fragment = "#" + quote(target, safe="") if target else ""
-    return page + quote(words.handle(model.key.model), safe="") + ("?" + query if query else "") + fragment
+    return "/models/" + quote(words.handle(model.key.model), safe="") + ("?" + query if query else "") + fragment
 
 
 def anchor(kind: str, name: str) -> str:
@@ -122,7 +122,7 @@ def anchor(kind: str, name: str) -> str:
     >>> anchor("feature", "wind speed")
     'feature-wind_speed'
     """
-    return "-".join([kind, *("_".join(words.handle(name).split()),)])
+    return f"{kind}-{'_'.join(words.handle(name).split())}"
 
 
 def rank(targets: Iterable[TargetDrift]) -> list[TargetDrift]:
@@ -179,7 +179,7 @@ def _chosen(known: Sequence[Evaluation], at: str | None, timezone: str) -> Evalu
     for evaluation in known:
         if evaluation.window.start <= time < evaluation.window.end:
             return evaluation
-    first, last = words.moment(known[0].window.start, timezone), words.moment(known[-1].window.end, timezone)
+    first, last = times.moment(known[0].window.start, timezone), times.moment(known[-1].window.end, timezone)
     raise HTTPException(404, f"no window with predictions holds {at[:80]}; there are some from {first} to {last}")
 
 
@@ -194,12 +194,8 @@ def _heated(shown: Sequence[Evaluation], ranked: Sequence[TargetDrift]) -> list[
 
 def _metrics(shown: Sequence[Evaluation]) -> list[str]:
     everything = {name: metric for evaluation in shown for name, metric in evaluation.realized.items()}
-    return [name for name in words.metric_names(everything) if not beside_another(name, everything)]
-
-
-def beside_another(name: str, metrics: Mapping[str, Any]) -> bool:
-    """Whether a metric is drawn in the chart of another one."""
-    return any(name == other and main in metrics for main, other in words.BESIDE.items())
+    drawn_in_another = {other for metric, other in words.BESIDE.items() if metric in everything}
+    return [name for name in words.metric_names(everything) if name not in drawn_in_another]
 
 
 def _reference(chosen: Evaluation, shown: Sequence[Evaluation]) -> Mapping[str, Any]:
@@ -215,7 +211,9 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.globals.update(words=words, charts=charts, distribution=distribution, address=address, anchor=anchor)
+    templates.globals.update(
+        words=words, times=times, charts=charts, distribution=distribution, address=address, anchor=anchor
+    )
     return templates
 
 
