@@ -1,0 +1,38 @@
+"""What the demo leaves in a real Jaeger and a real Prometheus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics
+from driftline_processor.demo.stage import play
+from rich.console import Console
+
+from .peers import eventually, get, jaeger, prometheus
+
+pytestmark = [pytest.mark.interop, pytest.mark.slow]
+
+
+def test_a_flight_that_landed_is_in_its_trace_and_the_months_are_in_prometheus(tmp_path: Path) -> None:
+    with (
+        jaeger(tmp_path) as (otlp, api),
+        (tmp_path / "demo.log").open("w") as log,
+        play(tmp_path, Console(file=log), forward=otlp) as finding,
+        prometheus(tmp_path, finding.page.removeprefix("http://")) as url,
+    ):
+        query = f"{url}/api/v1/query?query={metrics.PROMETHEUS[metrics.ML_PERFORMANCE_VALUE]}"
+        measured = eventually(lambda: get(query)["data"]["result"])
+        names: list[str] = get(f"{api}/api/services")["data"]
+        traces: list[dict[str, Any]] = get(f"{api}/api/traces?service=flights&limit=200&lookback=1h")["data"]
+
+    assert {"flights", "driftline"} <= set(names)
+    assert {series["metric"]["ml_performance_metric"] for series in measured} >= {"log_loss", "roc_auc", "accuracy"}
+    whole = [trace for trace in traces if len({span["operationName"] for span in trace["spans"]}) > 1]
+    assert whole, traces[:1]
+    truth = next(span for span in whole[0]["spans"] if span["operationName"] == "outcome late-flights")
+    ids = {span["spanID"] for span in whole[0]["spans"] if span["operationName"] == "predict late-flights"}
+    assert truth["references"][0]["spanID"] in ids
+    assert a.ML_OUTCOME_ACTUAL in {tag["key"] for tag in truth["tags"]}
