@@ -110,7 +110,7 @@ def _spread(fine: F64, coarse: F64, shares: F64) -> F64:
     """Shares over coarse cells: each inner fine bin is spread evenly over its width, open bins go to the open cells."""
     total = np.cumsum(shares)
     # a little lower, so that an edge does not cut through the bin that number_bins makes around a value
-    edges = coarse - np.minimum(np.abs(coarse), 1e300) * (2 * TOLERANCE)
+    edges = coarse - np.abs(coarse) * np.where(np.abs(coarse) < 1e300, 2 * TOLERANCE, 0.0)
     at = np.searchsorted(fine, edges, side="right") - 1
     low, high = fine[at], np.append(fine[1:], np.inf)[at]
     # by quarters, because differences of the largest floats overflow; the smallest have none
