@@ -132,7 +132,7 @@ def blocks_of(entries: Iterable[Prediction | Single]) -> list[Block]:
 
 
 def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
-    _, _, values, times, durations, ids, scores, decided, slices, errors, trace_ids, span_ids = zip(*group, strict=True)
+    _, _, values, times, durations, ids, scores, decided, slices, errors, contexts = zip(*group, strict=True)
     if not plan.told_read:
         scored, said = any(score is not None for score in scores), any(decided)
         tell(plan, None, scored=scored, decided=said, unread=None)
@@ -152,8 +152,8 @@ def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
         time,
         np.array(durations, np.float64),
         [id or IDS.uuid7(at) for id, at in zip(ids, times, strict=True)],
-        _ids(trace_ids, 16),
-        _ids(span_ids, 8),
+        _ids([0 if context is None else context.trace_id for context in contexts], 16),
+        _ids([0 if context is None else context.span_id for context in contexts], 8),
         list(errors),
         _scores(plan, scores),
         predicted if isinstance(predicted, Column) else None,
@@ -183,6 +183,7 @@ def _batch(prediction: Prediction) -> Block:
     columns = batch.columns(plan.default_names(batch.width()) if names is None else names)
     columns = {str(name): values for name, values in columns.items() if _length(values) == n}
     output = read_output(prediction) if not prediction.error else Output()
+    context = prediction.span_context
     if not prediction.error:
         scored, decided = output.scores is not None, output.predicted is not None
         tell(plan, n, scored=scored, decided=decided, unread=output.unread)
@@ -191,8 +192,8 @@ def _batch(prediction: Prediction) -> Block:
         _batch_times(prediction, columns),
         np.full(n, prediction.duration, np.float64),
         _batch_ids(prediction, columns),
-        np.frombuffer(prediction.trace_id.to_bytes(16, "big") * n, "V16"),
-        np.frombuffer(prediction.span_id.to_bytes(8, "big") * n, "V8"),
+        _ids([0 if context is None else context.trace_id] * n, 16),
+        _ids([0 if context is None else context.span_id] * n, 8),
         [prediction.error] * n,
         output.scores,
         output.predicted,

@@ -6,6 +6,8 @@ thread. Each step of ours is guarded; none of them may change what the function 
 
 from __future__ import annotations
 
+import functools
+import inspect
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,40 +19,42 @@ from .capture import fill, take_inputs, take_result
 from .current import ABSENT, OPEN, Prediction
 from .faults import FAULTS
 from .plan import Plan
-from .single import compact
-from .span import span_attributes
+from .single import measure
+from .span import scored_attributes, slice_attributes, span_attributes
 
 _now = time.time_ns
 _clock = time.perf_counter_ns
 
 
-def wrapper_of(plan: Plan, *, asynchronous: bool) -> Callable[..., Any]:
-    """Return what wrapt calls in place of the function: one prediction, recorded."""
+def recorded(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that does what ``function`` does, and records each call as a prediction.
 
-    def call(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    A plain closure: it costs 0.1 µs, binds to instances as any function does, and pickles by its name.
+    """
+
+    @functools.wraps(function)
+    def predict(*args: Any, **kwargs: Any) -> Any:
         prediction = begin(plan, args, kwargs)
         try:
-            result = wrapped(*args, **kwargs)
+            result = function(*args, **kwargs)
         except BaseException as error:
             end(prediction, ABSENT, error)
             raise
         end(prediction, result, None)
         return result
 
-    async def await_(wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    @functools.wraps(function)
+    async def predict_async(*args: Any, **kwargs: Any) -> Any:
         prediction = begin(plan, args, kwargs)
         try:
-            result = await wrapped(*args, **kwargs)
+            result = await function(*args, **kwargs)
         except BaseException as error:
             end(prediction, ABSENT, error)
             raise
         end(prediction, result, None)
         return result
 
-    def call_async(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return await_(wrapped, args, kwargs)
-
-    return call_async if asynchronous else call
+    return predict_async if inspect.iscoroutinefunction(function) else predict
 
 
 def begin(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prediction:
@@ -58,20 +62,16 @@ def begin(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Predicti
     outer = OPEN.get()
     prediction = Prediction(plan, outer)
     try:
-        take_inputs(prediction, args, kwargs)
+        take_inputs(prediction, plan, args, kwargs)
     except Exception as fault:
         FAULTS.swallow("inputs", fault)
     try:
-        name = plan.identity.name
-        while outer is not None:
-            if outer.plan.identity.name == name and not outer.closed:
-                prediction.fills = outer
-                return prediction
-            outer = outer.outer
         prediction.time = now = _now()
-        span = plan.tracer.start_span(plan.span_name, start_time=now)
+        if outer is not None and (same := _open_of(plan.identity.name, outer)) is not None:
+            prediction.fills = same
+            return prediction
+        prediction.span = span = plan.tracer.start_span(plan.span_name, start_time=now)
         prediction.span_token = context.attach(set_span_in_context(span))
-        prediction.span = span
         prediction.open_token = OPEN.set(prediction)
     except Exception as fault:
         FAULTS.swallow("begin", fault)
@@ -81,49 +81,74 @@ def begin(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Predicti
 
 def end(prediction: Prediction, result: Any, error: BaseException | None) -> None:
     """Close a prediction: keep the result, finish the span, hand the row over. Never raises."""
-    prediction.duration = (_clock() - prediction.started) * 1e-9
+    duration = (_clock() - prediction.started) * 1e-9
     prediction.closed = True
+    plan, span = prediction.plan, prediction.span
     try:
+        if prediction.fills is not None:  # inside an open prediction of the same model nothing is counted again
+            take_result(prediction, result)
+            fill(prediction.fills, prediction)
+            return
         if prediction.open_token is not None:
             OPEN.reset(prediction.open_token)
         if prediction.span_token is not None:
             context.detach(prediction.span_token)
+        values, shape = prediction.values, prediction.shape
+        if result.__class__ is float and plan.one_float and not prediction.said and values is not None and shape:
+            # The many: one row whose result is one float. The general way, step by step, costs a third more.
+            id = prediction._id
+            span_context = span.get_span_context()
+            if span.is_recording():
+                if id is None:
+                    id = prediction.id
+                attributes = scored_attributes(plan, shape, values, id, result)
+                if prediction.slices:
+                    attributes.update(slice_attributes(prediction.slices))
+                span.set_attributes(attributes)
+            sampled = span_context if span_context.trace_flags & 1 else None
+            row = (plan, shape, values, prediction.time, duration, id, result, "", prediction.slices, "", sampled)
+            plan.pipeline.append(row, shape.cost, 1)
+        else:
+            _end_any(prediction, plan, span, result, duration, error)
     except Exception as fault:
-        FAULTS.swallow("context", fault)
+        FAULTS.swallow("end", fault)
+    finally:
+        span.end(prediction.time + int(duration * 1e9))
+
+
+def _end_any(
+    prediction: Prediction, plan: Plan, span: trace.Span, result: Any, duration: float, error: BaseException | None
+) -> None:
+    """Record whatever else: batches, classes, arrays, unread results, errors."""
     try:
         take_result(prediction, result)
     except Exception as fault:
         FAULTS.swallow("result", fault)
-    try:
-        if prediction.fills is not None:  # inside an open prediction of the same model nothing is counted again
-            fill(prediction.fills, prediction)
-            return
-        if error is not None:
-            prediction.error = _error_type(error)
-        if prediction.span is not None:
-            _end_span(prediction, prediction.span, error)
-    except Exception as fault:
-        FAULTS.swallow("span", fault)
-    try:
-        prediction.outer = prediction.span = prediction.span_token = prediction.open_token = None
-        prediction.plan.pipeline.append(compact(prediction), prediction)
-    except Exception as fault:
-        FAULTS.swallow("append", fault)
-
-
-def _end_span(prediction: Prediction, span: trace.Span, error: BaseException | None) -> None:
+    prediction.duration = duration
     span_context = span.get_span_context()
-    if span_context.trace_flags & 1:
-        prediction.trace_id = span_context.trace_id
-        prediction.span_id = span_context.span_id
-    if span.is_recording():
-        try:
+    prediction.span_context = span_context if span_context.trace_flags & 1 else None
+    if error is not None:
+        prediction.error = _error_type(error)
+    try:
+        if span.is_recording():
             span.set_attributes(span_attributes(prediction))
-        finally:
             if isinstance(error, Exception):
                 span.record_exception(error)
                 span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
-            span.end(prediction.time + int(prediction.duration * 1e9))
+    except Exception as fault:
+        FAULTS.swallow("span", fault)
+    prediction.outer = prediction.span_token = prediction.open_token = None
+    prediction.span = trace.INVALID_SPAN
+    plan.pipeline.append(prediction, *measure(prediction))
+
+
+def _open_of(name: str, outer: Prediction | None) -> Prediction | None:
+    """Return the open prediction of the model of that name, if there is one around this call."""
+    while outer is not None:
+        if outer.plan.identity.name == name and not outer.closed:
+            return outer
+        outer = outer.outer
+    return None
 
 
 def _error_type(error: BaseException) -> str:

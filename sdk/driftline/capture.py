@@ -12,24 +12,34 @@ from .inputs import READERS, reader_for
 from .inputs.row import clean, clean_value
 from .inputs.scalar import SCALARS
 from .outputs import Output, Unread
+from .plan import Plan
 from .signature import Selector
 
 
-def take_inputs(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Take the snapshot of features, id and slices."""
-    inputs = prediction.plan.inputs
+def take_inputs(prediction: Prediction, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Take the snapshot of features, id, time and slices."""
+    inputs = plan.inputs
+    if inputs.plain and plan.first_input is not None:  # the many: one dict, and nothing to select
+        value = args[inputs.position] if len(args) > inputs.position else kwargs.get(inputs.argument, ABSENT)
+        if value.__class__ is dict:
+            names = tuple(value)
+            prediction.values = clean(tuple(value.values()))
+            prediction.shape = shape = plan.shapes.get(names) or plan.shape_of(names)
+            if shape.id_at is not None:
+                prediction.id = prediction.values[shape.id_at]
+            return
     if inputs.features is not None:
         value = inputs.features(args, kwargs)
         if value is not ABSENT:
             take_features(prediction, value)
     elif inputs.scalars:
         given = [(name, value) for name, get in inputs.scalars if (value := get(args, kwargs)) is not ABSENT]
-        prediction.shape = prediction.plan.shape_of(tuple(name for name, _ in given))
+        prediction.shape = plan.shape_of(tuple(name for name, _ in given))
         prediction.values = clean(tuple(value for _, value in given))
     if inputs.id is not None:
         _take_id(prediction, inputs.id(args, kwargs))
-    elif inputs.id_field and prediction.values is not None and inputs.id_field in prediction.names:
-        prediction.id = prediction.values[prediction.names.index(inputs.id_field)]
+    elif prediction.values is not None and prediction.shape is not None and prediction.shape.id_at is not None:
+        prediction.id = prediction.values[prediction.shape.id_at]
     if inputs.time is not None:
         prediction.when = inputs.time(args, kwargs)
     if inputs.slices or inputs.slice_fields or inputs.slices_function:
@@ -135,6 +145,7 @@ def fill(outer: Prediction, inner: Prediction) -> None:
     outer.slices = {**(inner.slices or {}), **(outer.slices or {})} or None
     if not outer.scored and not outer.decided:
         outer.inner = inner
+        outer.said = True
 
 
 def read_output(prediction: Prediction) -> Output:

@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opentelemetry import context
 
@@ -22,12 +22,13 @@ from .faults import FAULTS, logger
 from .outcomes import Outcome
 from .records import Frame, frames
 from .rows import Bounded
+from .shape import ROW_BYTES
+from .single import Single, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .identity import Identity
-    from .single import Single
 
 GATHER_SECONDS = 1.0
 """How long a row may wait before it is sent; a thousand rows a second make one record of a thousand."""
@@ -36,8 +37,10 @@ BUFFER_BYTES = 32 * 2**20
 QUEUE_BYTES = 32 * 2**20
 EXIT_SECONDS = 5.0
 _LONGEST_PAUSE = 30.0
-_ROW_BYTES = 600  # of an open prediction's own fields
-_VALUE_BYTES = 40
+
+
+Entry = Prediction | Single | Outcome
+"""What waits."""
 
 
 class Pipeline:
@@ -48,8 +51,8 @@ class Pipeline:
         """Whether rows reach a record; spans say so in ``ml.prediction.recorded``."""
         self._open_channel = open_channel
         self._channel: Channel | None = None
-        self._rows: Bounded[Prediction | Single | Outcome] = Bounded(BUFFER_BYTES)
-        self._queue: Bounded[Frame] = Bounded(QUEUE_BYTES)
+        self._rows: Bounded[Entry] = Bounded(BUFFER_BYTES, _measure)
+        self._queue: Bounded[Frame] = Bounded(QUEUE_BYTES, lambda frame: (len(frame.body), frame.rows))
         self._baselines: dict[tuple[str, str], tuple[Identity, str]] = {}
         self._announced: set[tuple[str, str]] = set()
         self._closed = False
@@ -66,22 +69,11 @@ class Pipeline:
         self._pause = 0.0
         self._again = 0.0  # monotonic seconds; no request before that
 
-    def append(self, entry: Any, prediction: Prediction) -> None:
-        """Hand a prediction over, as :func:`driftline.single.compact` made it: the last step of the hot path."""
+    def append(self, entry: Entry, cost: int, rows: int) -> None:
+        """Hand over what was recorded, of about ``cost`` bytes: the last step of the hot path."""
         if self._closed:
             return
-        batch = prediction.batch
-        cost = _ROW_BYTES + (_VALUE_BYTES * len(prediction.values or ()) if batch is None else batch.cost)
-        if self._rows.append(entry, cost, prediction.count) >= FULL_ROWS:
-            self._full.set()
-        if self._asleep:
-            self._rouse()
-
-    def append_outcome(self, outcome: Outcome) -> None:
-        """Hand an outcome over."""
-        if self._closed:
-            return
-        if self._rows.append(outcome, _ROW_BYTES, 1) >= FULL_ROWS:
+        if self._rows.append(entry, cost, rows) >= FULL_ROWS:
             self._full.set()
         if self._asleep:
             self._rouse()
@@ -224,6 +216,10 @@ class Pipeline:
     def _warn(self, kind: str, line: str) -> None:
         if FAULTS.once(f"{kind} {self._name()}"):
             logger.warning("%s", line)
+
+
+def _measure(entry: Entry) -> tuple[int, int]:
+    return (ROW_BYTES, 1) if isinstance(entry, Outcome) else measure(entry)
 
 
 @contextlib.contextmanager

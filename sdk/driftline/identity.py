@@ -37,11 +37,6 @@ class Identity:
         return _SCORES.get(self.task.kind, "")
 
     @cached_property
-    def scored_by_float(self) -> bool:
-        """Say whether one float is a whole score."""
-        return self.task.kind in ("binary", "regression")
-
-    @cached_property
     def record_attributes(self) -> dict[str, Any]:
         """Return the ``ml.model.*`` attributes of a record."""
         attributes: dict[str, Any] = {a.ML_MODEL_NAME: self.name}

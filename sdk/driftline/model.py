@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -186,9 +185,7 @@ class Model:
         time: Selector | None,
         span_features: bool,
     ) -> Any:
-        import wrapt
-
-        from .call import wrapper_of
+        from .call import recorded
         from .outputs import describe
         from .signature import read_signature
 
@@ -206,7 +203,8 @@ class Model:
             )
         inputs = read_signature(plain, features, id, slices, time)
         plan = self._plan(getattr(plain, "__qualname__", repr(plain)), inputs, score, predicted, span_features)
-        return wrapt.FunctionWrapper(function, wrapper_of(plan, asynchronous=inspect.iscoroutinefunction(plain)))
+        wrapper = recorded(plan, plain)
+        return type(function)(wrapper) if plain is not function else wrapper
 
     @contextmanager
     def prediction(
@@ -278,6 +276,7 @@ class Model:
         """
         from .faults import FAULTS, logger
         from .outcomes import outcome_of
+        from .shape import ROW_BYTES
 
         try:
             outcome = outcome_of(self._identity, id, actual, time, prediction_time, weight, _now())
@@ -286,7 +285,7 @@ class Model:
                 logger.warning("driftline: an outcome was not recorded: %s", error)
             return
         try:
-            self._pipeline.append_outcome(outcome)
+            self._pipeline.append(outcome, ROW_BYTES, 1)
         except Exception as error:
             FAULTS.swallow("append", error)
 

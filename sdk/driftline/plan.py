@@ -42,7 +42,7 @@ class Plan:
     first_result: Unread | None = None
     told_read: bool = False
     told_unread: bool = False
-    _shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
+    shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
 
     @cached_property
     def span_name(self) -> str:
@@ -54,6 +54,11 @@ class Plan:
         """Say whether score or class are selected from the result."""
         return self.score is not None or self.predicted is not None
 
+    @cached_property
+    def one_float(self) -> bool:
+        """Say whether a returned float is a whole result: the score."""
+        return self.identity.task.kind in ("binary", "regression") and not self.selective and self.inputs.time is None
+
     def wanted(self, name: str) -> bool:
         """Say whether an input field of that name is a feature: allowed by the model, and neither id nor time."""
         features = self.identity.features
@@ -62,13 +67,13 @@ class Plan:
 
     def shape_of(self, names: tuple[str, ...]) -> Shape:
         """Return the shape of a row with those names; made once per set of names."""
-        shape = self._shapes.get(names)
+        shape = self.shapes.get(names)
         if shape is None:
-            if len(self._shapes) >= _MOST_SHAPES:
-                self._shapes.clear()
+            if len(self.shapes) >= _MOST_SHAPES:
+                self.shapes.clear()
             recorded, unrecorded = self._span_attributes()
             wanted = self.wanted if self.span_features else lambda _: False
-            shape = self._shapes[names] = Shape(names, wanted, recorded, unrecorded)
+            shape = self.shapes[names] = Shape(names, self.inputs.id_field, wanted, recorded, unrecorded)
         return shape
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -12,23 +13,26 @@ T = TypeVar("T")
 class Bounded(Generic[T]):
     """A queue bounded in bytes. Full, it drops the oldest and counts their rows.
 
-    >>> queue = Bounded[str](limit=100)
-    >>> queue.append("a", cost=60, rows=1), queue.append("b", cost=60, rows=2)
-    (1, 2)
-    >>> queue.drain(), queue.drops()
-    (['b'], 1)
+    ``measure``: gives an item's bytes, about, and its rows; asked only when one leaves, so that adding one is cheap.
+
+    >>> queue = Bounded[bytes](limit=100, measure=lambda item: (len(item), 1))
+    >>> queue.append(b"a" * 60, 60, 1), queue.append(b"b" * 50, 50, 1)
+    (1, 1)
+    >>> queue.drain() == [b"b" * 50], queue.drops()
+    (True, 1)
     """
 
-    __slots__ = ("_bytes", "_dropped", "_items", "_limit", "_lock", "_rows")
+    __slots__ = ("_bytes", "_dropped", "_items", "_limit", "_lock", "_measure", "_rows")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, measure: Callable[[T], tuple[int, int]]) -> None:
         self._limit = limit
+        self._measure = measure
         self.forget()
 
     def forget(self) -> None:
         """Be empty, with a lock of its own: after a fork the old one may be held by a thread that is not here."""
         self._lock = threading.Lock()
-        self._items: deque[tuple[T, int, int]] = deque()
+        self._items: deque[T] = deque()
         self._bytes = 0
         self._rows = 0
         self._dropped = 0
@@ -36,7 +40,7 @@ class Bounded(Generic[T]):
     def append(self, item: T, cost: int, rows: int) -> int:
         """Add an item of about ``cost`` bytes; return how many rows wait."""
         with self._lock:
-            self._items.append((item, cost, rows))
+            self._items.append(item)
             self._bytes += cost
             self._rows += rows
             if self._bytes > self._limit:
@@ -45,7 +49,7 @@ class Bounded(Generic[T]):
 
     def _drop(self) -> None:
         while self._bytes > self._limit and self._items:
-            _, cost, rows = self._items.popleft()
+            cost, rows = self._measure(self._items.popleft())
             self._bytes -= cost
             self._rows -= rows
             self._dropped += rows
@@ -55,22 +59,20 @@ class Bounded(Generic[T]):
         with self._lock:
             items, self._items = self._items, deque()
             self._bytes = self._rows = 0
-        return [item for item, _, _ in items]
+        return list(items)
 
     def first(self) -> T | None:
         """Return the oldest item and leave it there."""
         with self._lock:
-            return self._items[0][0] if self._items else None
+            return self._items[0] if self._items else None
 
-    def remove(self, item: T) -> int:
-        """Take the oldest item away if it is still that one; return its rows, 0 if it was dropped meanwhile."""
+    def remove(self, item: T) -> None:
+        """Take the oldest item away, unless it was dropped meanwhile."""
         with self._lock:
-            if not self._items or self._items[0][0] is not item:
-                return 0
-            _, cost, rows = self._items.popleft()
-            self._bytes -= cost
-            self._rows -= rows
-            return rows
+            if self._items and self._items[0] is item:
+                cost, rows = self._measure(self._items.popleft())
+                self._bytes -= cost
+                self._rows -= rows
 
     def drops(self) -> int:
         """Return how many rows were dropped since the last call."""
@@ -82,8 +84,3 @@ class Bounded(Generic[T]):
     def rows(self) -> int:
         """How many rows wait."""
         return self._rows
-
-    @property
-    def size(self) -> int:
-        """How many bytes wait, about."""
-        return self._bytes

@@ -9,6 +9,8 @@ from typing import Any
 
 from .semconv import attributes as a
 
+ROW_BYTES = 600
+VALUE_BYTES = 40
 _MOST_FEATURES = 64
 _RESERVED = 32
 """Attributes of a span that are not features. Python drops the oldest beyond the limit: the model's name went first."""
@@ -20,19 +22,23 @@ class Shape:
     ``keys``: the attribute keys of the features that ride on the span; ``pick`` takes their values out of a row's, None
     where it takes all; ``dropped``: how many features are one too many. ``recorded`` and ``unrecorded`` are the
     attributes of a span whose row is, or is not, in a record, values still to be set: to copy them and write in place
-    costs half of growing a dict.
+    costs half of growing a dict. ``id_at``: where the id stands, if it is a field. ``cost``: bytes that such a row
+    takes while it waits, about.
     """
 
-    __slots__ = ("dropped", "keys", "names", "pick", "recorded", "unrecorded")
+    __slots__ = ("cost", "dropped", "id_at", "keys", "names", "pick", "recorded", "unrecorded")
 
     def __init__(
         self,
         names: tuple[str, ...],
+        id_field: str,
         wanted: Callable[[str], bool],
         recorded: dict[str, Any],
         unrecorded: dict[str, Any],
     ) -> None:
         self.names = names
+        self.id_at = names.index(id_field) if id_field in names else None
+        self.cost = ROW_BYTES + VALUE_BYTES * len(names)
         positions = [i for i, name in enumerate(names) if wanted(str(name))]
         kept = positions[: min(_MOST_FEATURES, max(0, _attribute_limit() - _RESERVED))]
         self.dropped = len(positions) - len(kept)

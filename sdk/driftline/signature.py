@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ from .current import ABSENT
 
 Selector = str | Callable[..., Any]
 Getter = Callable[[tuple[Any, ...], dict[str, Any]], Any]
-"""Takes the call's arguments (without ``self``) and gives a value, or ``ABSENT``."""
+"""Takes the call's arguments, ``self`` and all, and gives a value, or ``ABSENT``."""
 
 _SCALARS = {bool, int, float, str, complex, bytes}
 _SCALAR_NAMES = {"bool", "int", "float", "str", "Decimal", "date", "datetime", "Literal"}
@@ -25,7 +26,8 @@ class Inputs:
 
     ``features``: one getter; or, for a row of several scalars, ``scalars``: its names and getters. ``argument``: the
     parameter's name, also the feature's where the input is one scalar. ``id``, ``time`` and ``slices``: getters;
-    ``id_field``, ``time_field`` and ``slice_fields`` name fields of the input instead.
+    ``id_field``, ``time_field`` and ``slice_fields`` name fields of the input instead. ``plain``: the features are the
+    argument at ``position``, and nothing but the input itself is needed.
     """
 
     features: Getter | None
@@ -38,6 +40,8 @@ class Inputs:
     slices: tuple[tuple[str, Getter], ...] = ()
     slice_fields: tuple[str, ...] = ()
     slices_function: Getter | None = None
+    position: int = 0
+    plain: bool = False
 
 
 def read_signature(
@@ -54,9 +58,11 @@ def read_signature(
     the features, naming them.
     """
     name = getattr(function, "__qualname__", repr(function))
-    parameters = _parameters(function)
-    getters = {p.name: _getter(p, i) for i, p in enumerate(parameters)}
-    id_getter, time_getter = _select(id, getters), _select(time, getters)
+    everything = list(inspect.signature(function).parameters.values())
+    own = 1 if everything and everything[0].name in ("self", "cls") else 0  # selectors do not see it
+    parameters = everything[own:]
+    getters = {p.name: _getter(p, i) for i, p in enumerate(parameters, own)}
+    id_getter, time_getter = _select(id, getters, own), _select(time, getters, own)
     slice_names = () if slices is None or callable(slices) else (slices,) if isinstance(slices, str) else tuple(slices)
     if features is None:
         used = {id, time, *slice_names}
@@ -69,8 +75,9 @@ def read_signature(
     for wanted in (chosen,) if isinstance(chosen, str) else chosen if isinstance(chosen, tuple) else ():
         if wanted not in getters:
             raise TypeError(f"{name} has no parameter {wanted!r} for features=; its parameters are {list(getters)}")
+    argument = next((p for p in parameters if p.name == chosen), None)
     return Inputs(
-        features=None if isinstance(chosen, tuple) else _select(chosen, getters),
+        features=None if isinstance(chosen, tuple) else _select(chosen, getters, own),
         argument=chosen if isinstance(chosen, str) else "",
         scalars=tuple((n, getters[n]) for n in chosen) if isinstance(chosen, tuple) else (),
         id=id_getter,
@@ -79,15 +86,12 @@ def read_signature(
         time_field=time if isinstance(time, str) and time_getter is None else "",
         slices=tuple((n, getters[n]) for n in slice_names if n in getters),
         slice_fields=tuple(n for n in slice_names if n not in getters),
-        slices_function=_select(slices, {}) if callable(slices) else None,
+        slices_function=_select(slices, {}, own) if callable(slices) else None,
+        position=sys.maxsize
+        if argument is None or argument.kind is argument.KEYWORD_ONLY
+        else everything.index(argument),
+        plain=argument is not None and id_getter is None and time_getter is None and not slices,
     )
-
-
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    parameters = list(inspect.signature(function).parameters.values())
-    if parameters and parameters[0].name in ("self", "cls"):
-        return parameters[1:]
-    return parameters
 
 
 def _getter(parameter: inspect.Parameter, position: int) -> Getter:
@@ -102,13 +106,13 @@ def _getter(parameter: inspect.Parameter, position: int) -> Getter:
     return get
 
 
-def _select(selector: Selector | None, getters: dict[str, Getter]) -> Getter | None:
+def _select(selector: Selector | None, getters: dict[str, Getter], own: int) -> Getter | None:
     if selector is None:
         return None
     if isinstance(selector, str):
         return getters.get(selector)
     function = selector
-    return lambda args, kwargs: function(*args, **kwargs)
+    return lambda args, kwargs: function(*args[own:], **kwargs)
 
 
 def _choose(name: str, left: list[inspect.Parameter], annotations: dict[str, Any]) -> str | tuple[str, ...]:
