@@ -17,7 +17,7 @@ from driftline.semconv import attributes, events, metrics
 from driftline_processor.core.evaluation import State
 from driftline_processor.runtime.signals import Signal
 
-from .modules import ROOT, Module, modules
+from .modules import ROOT, Module, modules, within
 
 
 @cache
@@ -96,10 +96,16 @@ def is_telemetry_name(text: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "module", [m for m in modules() if not m.name.startswith("driftline.semconv")], ids=lambda module: module.name
+    "module", [m for m in modules() if not within(m.name, "driftline.semconv")], ids=lambda module: module.name
 )
 def test_no_telemetry_name_is_written_outside_the_registry(module: Module) -> None:
     assert [f"line {line}: {text!r}" for text, line in literals(module) if is_telemetry_name(text)] == []
+
+
+def test_no_name_is_registered_that_nothing_sends_or_reads() -> None:
+    ours = [module for module in modules() if not within(module.name, "driftline.semconv")]
+    used = {node.attr for module in ours for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}
+    assert [key for part in (attributes, events, metrics) for key in constants(part) if key not in used] == []
 
 
 def test_the_search_for_literals_finds_names_in_f_strings_and_bytes() -> None:

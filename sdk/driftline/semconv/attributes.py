@@ -24,9 +24,6 @@ ML_MODEL_THRESHOLD: Final = "ml.model.threshold"
 ML_OPERATION_NAME: Final = "ml.operation.name"
 """The operation that the span describes."""
 
-ML_CAPTURE: Final = "ml.capture"
-"""How the emitting instrumentation scope captures predictions."""
-
 ML_PREDICTION_ID: Final = "ml.prediction.id"
 """The text by which outcomes find the prediction again."""
 

@@ -25,9 +25,6 @@ ML_PERFORMANCE_WINDOW_END: Final = "ml.performance.window.end"
 ML_OUTCOME_COVERAGE: Final = "ml.outcome.coverage"
 """The share of the window's predictions whose outcome is known."""
 
-DRIFTLINE_RECORD_COMPLETENESS: Final = "driftline.record.completeness"
-"""Rows seen divided by predictions counted; below 1 when a full buffer or a lost channel lost rows."""
-
 DRIFTLINE_RECEIVED_REQUESTS: Final = "driftline.received.requests"
 """OTLP requests that were acknowledged."""
 
@@ -36,9 +33,6 @@ DRIFTLINE_RECEIVED_ROWS: Final = "driftline.received.rows"
 
 DRIFTLINE_REJECTED_ROWS: Final = "driftline.rejected.rows"
 """Spans, rows, outcomes and columns that could not be used."""
-
-DRIFTLINE_INGEST_DURATION: Final = "driftline.ingest.duration"
-"""From the last byte of a request to its acknowledgement."""
 
 DRIFTLINE_OUTCOMES_JOINED: Final = "driftline.outcomes.joined"
 """Outcomes that found their prediction."""
@@ -75,11 +69,9 @@ UNITS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_VALUE: "{score}",
     ML_PERFORMANCE_WINDOW_END: "s",
     ML_OUTCOME_COVERAGE: "1",
-    DRIFTLINE_RECORD_COMPLETENESS: "1",
     DRIFTLINE_RECEIVED_REQUESTS: "{request}",
     DRIFTLINE_RECEIVED_ROWS: "{row}",
     DRIFTLINE_REJECTED_ROWS: "{row}",
-    DRIFTLINE_INGEST_DURATION: "s",
     DRIFTLINE_OUTCOMES_JOINED: "{outcome}",
     DRIFTLINE_OUTCOMES_PENDING: "{outcome}",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "{span}",
@@ -100,11 +92,9 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_VALUE: "gauge",
     ML_PERFORMANCE_WINDOW_END: "gauge",
     ML_OUTCOME_COVERAGE: "gauge",
-    DRIFTLINE_RECORD_COMPLETENESS: "gauge",
     DRIFTLINE_RECEIVED_REQUESTS: "counter",
     DRIFTLINE_RECEIVED_ROWS: "counter",
     DRIFTLINE_REJECTED_ROWS: "counter",
-    DRIFTLINE_INGEST_DURATION: "histogram",
     DRIFTLINE_OUTCOMES_JOINED: "counter",
     DRIFTLINE_OUTCOMES_PENDING: "gauge",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "counter",
@@ -125,11 +115,9 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_VALUE: "How well the model did in the newest closed window, measured on outcomes.",
     ML_PERFORMANCE_WINDOW_END: "The end of the window that `ml.performance.value` describes, in unix seconds.",
     ML_OUTCOME_COVERAGE: "The share of the window's predictions whose outcome is known.",
-    DRIFTLINE_RECORD_COMPLETENESS: "Rows seen divided by predictions counted; below 1 when a full buffer or a lost channel lost rows.",
     DRIFTLINE_RECEIVED_REQUESTS: "OTLP requests that were acknowledged.",
     DRIFTLINE_RECEIVED_ROWS: "Prediction and outcome rows that were kept.",
     DRIFTLINE_REJECTED_ROWS: "Spans, rows, outcomes and columns that could not be used.",
-    DRIFTLINE_INGEST_DURATION: "From the last byte of a request to its acknowledgement.",
     DRIFTLINE_OUTCOMES_JOINED: "Outcomes that found their prediction.",
     DRIFTLINE_OUTCOMES_PENDING: "Outcomes that wait for their prediction.",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "Outcomes of sampled predictions that got no span, because more came in a second than spans are made.",
@@ -150,11 +138,9 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_VALUE: "ml_performance_value",
     ML_PERFORMANCE_WINDOW_END: "ml_performance_window_end_seconds",
     ML_OUTCOME_COVERAGE: "ml_outcome_coverage_ratio",
-    DRIFTLINE_RECORD_COMPLETENESS: "driftline_record_completeness_ratio",
     DRIFTLINE_RECEIVED_REQUESTS: "driftline_received_requests_total",
     DRIFTLINE_RECEIVED_ROWS: "driftline_received_rows_total",
     DRIFTLINE_REJECTED_ROWS: "driftline_rejected_rows_total",
-    DRIFTLINE_INGEST_DURATION: "driftline_ingest_duration_seconds",
     DRIFTLINE_OUTCOMES_JOINED: "driftline_outcomes_joined_total",
     DRIFTLINE_OUTCOMES_PENDING: "driftline_outcomes_pending",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "driftline_outcome_spans_skipped_total",
