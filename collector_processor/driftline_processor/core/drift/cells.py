@@ -17,6 +17,9 @@ MOST_VALUES = 16
 MOST_LABELS = 12
 WIDTHS = 20
 
+GREATEST = 1e300
+"""What lies beyond is drawn there: differences of even greater numbers would overflow."""
+
 
 class Cells(NamedTuple):
     """``labels`` of the cells and the shares ``was`` and ``now`` over them: float64 (cells,), each adds up to 1."""
@@ -66,7 +69,8 @@ def _narrow(bins: NumberBins, which: Index) -> bool:
 
 
 def _values(bins: NumberBins, atoms: Index, was: F64, now: F64) -> Cells:
-    middles = bins.edges[atoms - 1] / 2 + bins.edges[atoms] / 2
+    low, high = bins.edges[atoms - 1], bins.edges[atoms]
+    middles = low + (high - low) / 2
     labels = [_value_text(value) for value in middles.tolist()]
     if len(set(labels)) < len(labels):
         labels = [number_text(value) for value in middles.tolist()]
@@ -77,10 +81,11 @@ def _values(bins: NumberBins, atoms: Index, was: F64, now: F64) -> Cells:
 
 
 def _widths(bins: NumberBins, was: F64, now: F64) -> Cells:
-    edges = _nice_edges(bins.edges, was)
+    fine = np.clip(bins.edges, -GREATEST, GREATEST)
+    edges = _nice_edges(fine, was)
     if len(edges) == 0:
         return Cells(("all",), np.array([was.sum()]), np.array([now.sum()]))
-    drawn_was, drawn_now = _spread(bins.edges, edges, was), _spread(bins.edges, edges, now)
+    drawn_was, drawn_now = _spread(fine, edges, was), _spread(fine, edges, now)
     texts = _edge_texts(edges)
     between = [f"{low} – {high}" for low, high in pairwise(texts)]
     labels = [f"< {texts[0]}", *between, f"≥ {texts[-1]}"]
@@ -96,9 +101,9 @@ def _nice_edges(edges: F64, was: F64) -> F64:
     total = np.cumsum(was)[:-1]
     inside = np.flatnonzero((total >= 0.01) & (total <= 0.99))
     low, high = (edges[inside[0]], edges[inside[-1]]) if len(inside) > 1 else (edges[0], edges[-1])
-    width, greatest = high / WIDTHS - low / WIDTHS, max(abs(low), abs(high))
-    if greatest > 1e300 or width < 1e-300 or width <= greatest * 1e-12:  # no room for round numbers between
-        return edges[:: -(-len(edges) // WIDTHS)]
+    width = (high - low) / WIDTHS
+    if width <= max(abs(low), abs(high)) * 1e-12 or width < 1e-300:  # no room for round numbers between
+        return np.unique(edges[:: -(-len(edges) // WIDTHS)])
     power = 10.0 ** math.floor(math.log10(width))
     step = power * min(factor for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * power >= width * (1 - 1e-9))
     nice: F64 = np.arange(math.floor(low / step), math.ceil(high / step) + 1) * step
@@ -110,12 +115,10 @@ def _spread(fine: F64, coarse: F64, shares: F64) -> F64:
     """Shares over coarse cells: each inner fine bin is spread evenly over its width, open bins go to the open cells."""
     total = np.cumsum(shares)
     # a little lower, so that an edge does not cut through the bin that number_bins makes around a value
-    edges = coarse - np.abs(coarse) * np.where(np.abs(coarse) < 1e300, 2 * TOLERANCE, 0.0)
+    edges = coarse - np.abs(coarse) * 2 * TOLERANCE
     at = np.searchsorted(fine, edges, side="right") - 1
     low, high = fine[at], np.append(fine[1:], np.inf)[at]
-    # by quarters, because differences of the largest floats overflow; the smallest have none
-    width = high / 4 - low / 4
-    part = np.divide(edges / 4 - low / 4, width, out=np.zeros(len(at)), where=width > 0)
+    part = np.divide(edges - low, high - low, out=np.zeros(len(at)), where=high > low)
     below = np.where(at < 0, 0.0, total[at] + np.where(at < len(fine) - 1, part * shares[at + 1], 0.0))
     return np.diff(np.concatenate([[0.0], below, [total[-1]]]))
 
