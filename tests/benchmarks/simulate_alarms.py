@@ -1,4 +1,4 @@
-"""The table of docs/methods.md: false alarms and power of the state rule, simulated. Takes two minutes.
+"""The table of docs/methods.md: false alarms and power of the state rule, simulated. Takes two minutes of CPU.
 
     python tests/benchmarks/simulate_alarms.py
 
