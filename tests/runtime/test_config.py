@@ -191,6 +191,14 @@ ONE_PROBLEM = [
         "receivers.otlp.protocols.http.endpoint: a loop; write where it should go instead",
     ),
     (
+        "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], headers: {api key: x}}}",
+        "exporters.otlp/a.headers: 'api key' is not a header; write letters, digits and hyphens",
+    ),
+    (
+        'exporters: {otlp/a: {endpoint: "a:1", forward: [traces], headers: {api-key: "s3cret\\n"}}}',
+        "exporters.otlp/a.headers.api-key: the value has a line break, or another character that no header can carry",
+    ),
+    (
         "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], forward_headers: [Content-Type]}}",
         "exporters.otlp/a.forward_headers: 'Content-Type' is of the request itself and cannot travel; leave it out",
     ),
@@ -301,6 +309,24 @@ def test_a_baseline_of_another_task_or_other_classes_is_found(tmp_path: Path) ->
         f"models.churn.classes: stay, go, but the baseline {tmp_path / 'b.json'} has 0, 1; "
         "write those, or build it again"
     ]
+
+
+def test_certificates_are_there_and_can_be_used(tmp_path: Path) -> None:
+    def problems(tls: str) -> list[str]:
+        text = f"exporters: {{otlp/a: {{endpoint: 'a:1', forward: [traces], tls: {{{tls}}}}}}}"
+        return [problem.replace(f"{tmp_path}/", "") for problem in validate_file(write(tmp_path, text))]
+
+    (tmp_path / "ca.pem").write_text("nonsense")
+    assert problems("ca_file: no.pem") == [
+        "exporters.otlp/a.tls.ca_file: there is no file no.pem; the path is relative to this file"
+    ]
+    assert problems("cert_file: ca.pem")[0] == (
+        "exporters.otlp/a.tls: cert_file and key_file belong together; write both or none"
+    )
+    assert problems("ca_file: ca.pem")[0].startswith("exporters.otlp/a.tls: the files cannot be used (")
+    assert problems("insecure: true, ca_file: ca.pem")[-1] == (
+        "exporters.otlp/a.tls.insecure: true means no TLS, but certificates are given; leave one of the two out"
+    )
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,21 @@ def test_a_resend_and_what_comes_back_are_not_forwarded_again(served: Callable[[
     assert sending.forward == {"traces"}
 
 
+def test_what_could_not_be_delivered_at_the_end_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    counters = Counters()
+    gone = Answer("retry", "ConnectError", "connection refused", unreachable=True)
+    forwarding = Destination("otlp/x", Silent(gone, gone, gone), counters, ["traces"], max_request=1)
+    for name in "abc":
+        forwarding.offer("traces", trace(name), {})
+    forwarding._stopping.set()
+    forwarding.start()
+    forwarding.stop(30)
+    forwarding.offer("traces", trace("late"), {})
+    assert caplog.records[-1].getMessage() == "otlp/x: 3 requests could not be delivered before the end"
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == 3
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED) == 1
+
+
 def test_digests_are_forgotten_after_fifteen_minutes() -> None:
     now = [0.0]
     passed = Passed(clock=lambda: now[0])

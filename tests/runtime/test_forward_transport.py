@@ -63,10 +63,10 @@ def http_server(
     thread.join()
 
 
-def over_http(endpoint: str, **keys: Any) -> Answer:
+def over_http(endpoint: str, tenant: str = "one", **keys: Any) -> Answer:
     transport = HttpTransport(Exporter(endpoint=endpoint, **keys))
     try:
-        return transport.send("logs", b"body", {"x-tenant": "one"})
+        return transport.send("logs", b"body", {"x-tenant": tenant})
     finally:
         transport.close()
 
@@ -143,10 +143,10 @@ def grpc_server(
     server.stop(None).wait()
 
 
-def over_grpc(endpoint: str, **keys: Any) -> Answer:
+def over_grpc(endpoint: str, tenant: str = "one", **keys: Any) -> Answer:
     transport = GrpcTransport(Exporter(endpoint=endpoint, **{"timeout": timedelta(seconds=5), **keys}))
     try:
-        return transport.send("traces", b"body", {})
+        return transport.send("traces", b"body", {"x-tenant": tenant})
     finally:
         transport.close()
 
@@ -179,6 +179,17 @@ def test_what_a_code_means(code: grpc.StatusCode, trailing: tuple[tuple[str, byt
 def test_a_partial_success_is_sent_and_said() -> None:
     with grpc_server(answer=PARTIAL) as port:
         assert over_grpc(f"grpc://127.0.0.1:{port}") == Answer("sent", "partial success", "2 rejected: too old")
+
+
+@pytest.mark.parametrize("tenant", ["caf\u00e9", "a\nb", "a\0b"])
+def test_a_header_that_cannot_travel_loses_its_request_only(tenant: str) -> None:
+    with http_server(200) as (port, requests):
+        assert over_http(f"http://127.0.0.1:{port}", tenant).result == "refused"
+        assert over_http(f"http://127.0.0.1:{port}") == Answer("sent")
+    with grpc_server() as port:
+        assert over_grpc(f"http://127.0.0.1:{port}", tenant).result == "refused"
+        assert over_grpc(f"http://127.0.0.1:{port}") == Answer("sent")
+    assert len(requests) == 1
 
 
 @pytest.fixture(scope="module")

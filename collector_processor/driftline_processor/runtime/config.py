@@ -6,6 +6,7 @@ What must hold *between* keys (two ports that are equal, a positive class that i
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -123,6 +124,13 @@ class Tls(Section):
     ca_file: FilePath | None = None
     cert_file: FilePath | None = None
     key_file: FilePath | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Return the context of a client. Raises OSError for files that cannot be used."""
+        context = ssl.create_default_context(cafile=self.ca_file)
+        if self.cert_file is not None:
+            context.load_cert_chain(self.cert_file, self.key_file)
+        return context
 
 
 class Exporter(Section):

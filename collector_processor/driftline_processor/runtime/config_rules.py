@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 from .config import Config, Exporter, Model, transport_of
 from .config_values import Address, parse_address
 
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OF_THE_REQUEST = (
     "connection",
     "content-encoding",
@@ -115,12 +117,22 @@ def _exporter(name: str, exporter: Exporter, config: Config) -> Iterator[str]:
         yield ".timeout: must be more than nothing; write '10s'"
     if (exporter.tls.cert_file is None) != (exporter.tls.key_file is None):
         yield ".tls: cert_file and key_file belong together; write both or none"
-    for key in ("ca_file", "cert_file", "key_file"):
-        path = getattr(exporter.tls, key)
-        if path is not None and not path.is_file():
-            yield f".tls.{key}: there is no file {path}; the path is relative to this file"
+    named = {key: getattr(exporter.tls, key) for key in ("ca_file", "cert_file", "key_file")}
+    absent = {key: path for key, path in named.items() if path is not None and not path.is_file()}
+    for key, path in absent.items():
+        yield f".tls.{key}: there is no file {path}; the path is relative to this file"
+    if not absent and any(named.values()):
+        try:
+            exporter.tls.context()
+        except OSError as error:
+            yield f".tls: the files cannot be used ({error}); write PEM files, and a key that fits"
     if exporter.tls.insecure and (exporter.tls.ca_file or exporter.tls.cert_file):
         yield ".tls.insecure: true means no TLS, but certificates are given; leave one of the two out"
+    for header, value in exporter.headers.items():
+        if not _HEADER.fullmatch(header):
+            yield f".headers: '{header}' is not a header; write letters, digits and hyphens"
+        if not re.fullmatch(r"[\x20-\x7e]*", value.get_secret_value()):
+            yield f".headers.{header}: the value has a line break, or another character that no header can carry"
     for header in exporter.forward_headers:
         if header.lower() in _OF_THE_REQUEST:
             yield f".forward_headers: '{header}' is of the request itself and cannot travel; leave it out"

@@ -69,7 +69,7 @@ class Destination:
         self._queue_bytes, self._max_request = queue_bytes, max_request
         self._on_sent, self._clock, self._pause = on_sent, clock, pause
         self._waiting: dict[tuple[Signal, Headers], deque[_Waiting]] = {}
-        self._bytes = self._number = 0
+        self._bytes = self._under_way = self._number = self._undelivered = 0
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._said: set[str] = set()
@@ -108,7 +108,7 @@ class Destination:
         if self._thread.is_alive():
             self._thread.join(1.0)
         with self._changed:
-            lost = sum(map(len, self._waiting.values()))
+            lost = self._undelivered + sum(map(len, self._waiting.values()))
             while self._waiting:
                 self._drop_oldest()
         if lost:
@@ -135,22 +135,28 @@ class Destination:
 
     def _grow(self, size: int) -> None:
         self._bytes += size
+        self._measure()
+
+    def _measure(self) -> None:
         labels = {attributes.DRIFTLINE_DESTINATION: self.name}
-        self._counters.set(metrics.DRIFTLINE_FORWARD_QUEUE_SIZE, self._bytes, labels)
+        self._counters.set(metrics.DRIFTLINE_FORWARD_QUEUE_SIZE, self._bytes + self._under_way, labels)
 
     def _take(self) -> tuple[Signal, Headers, list[bytes]] | None:
         """Wait for the oldest request, and take with it what may travel in one request; None at the end."""
         with self._changed:
+            self._under_way = 0
+            self._measure()
             while not self._waiting:
                 if self._stopping.is_set():
                     return None
                 self._changed.wait()
             key = self._oldest()
             bodies = [self._take_one(key)]
-            size = len(bodies[0])
-            while key in self._waiting and size + len(self._waiting[key][0].body) <= self._max_request:
+            self._under_way = len(bodies[0])
+            while key in self._waiting and self._under_way + len(self._waiting[key][0].body) <= self._max_request:
                 bodies.append(self._take_one(key))
-                size += len(bodies[-1])
+                self._under_way += len(bodies[-1])
+            self._measure()
             return (*key, bodies)
 
     # -- the thread ---------------------------------------------------------------------------------------------------
@@ -183,7 +189,9 @@ class Destination:
                 self._on_sent(piece)
             else:
                 self._count(metrics.DRIFTLINE_FORWARD_FAILED, signal)
-            if answer.kind:
+            if answer.result == "retry" and self._stopping.is_set():
+                self._undelivered += 1
+            elif answer.kind:
                 self._say(answer.kind, f"{answer.kind}: {answer.message} ({signal}); said once, counted from now on")
 
     def _send(self, signal: Signal, headers: Mapping[str, str], body: bytes) -> Answer:

@@ -36,9 +36,14 @@ def bind(address: Address, key: str) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     port = address.port
     try:
-        for family in _families(address.host):
-            dual = address.host == "::" and socket.has_dualstack_ipv6()
-            listener = socket.create_server((address.host, port), family=family, backlog=2048, dualstack_ipv6=dual)
+        families = _families(address.host)
+        for family in families:
+            try:
+                listener = _listen(address.host, port, family)
+            except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL and (sockets or family != families[-1]):
+                    continue  # localhost has an IPv6 address by name, on a machine without IPv6
+                raise
             sockets.append(listener)
             port = port or listener.getsockname()[1]
     except OSError as error:
@@ -48,6 +53,18 @@ def bind(address: Address, key: str) -> list[socket.socket]:
     return sockets
 
 
+def _listen(host: str, port: int, family: socket.AddressFamily) -> socket.socket:
+    dual = host == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=dual)
+
+
+def check_free(address: Address, key: str) -> None:
+    """Raise PortInUse where :func:`bind` would; for servers that bind by themselves, and say less about it."""
+    if address.port:
+        for listener in bind(address, key):
+            listener.close()
+
+
 def _families(host: str) -> list[socket.AddressFamily]:
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     return list(dict.fromkeys(family for family, *_ in found))
@@ -55,7 +72,7 @@ def _families(host: str) -> list[socket.AddressFamily]:
 
 def _taken(address: Address) -> bool:
     try:
-        bound = socket.create_server((address.host, address.port), family=_families(address.host)[0])
+        bound = _listen(address.host, address.port, _families(address.host)[0])
     except OSError as error:
         return error.errno == errno.EADDRINUSE
     bound.close()

@@ -11,7 +11,7 @@ import grpc
 from driftline_processor.core.decode import Malformed
 
 from .config_values import Address
-from .ports import PortInUse
+from .ports import PortInUse, check_free
 from .protocol import MAX_REQUEST, METHODS, PATIENCE, export_response, retry_metadata
 from .signals import Overloaded, Receipt, Signal
 
@@ -37,6 +37,7 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
     """
 
     def __init__(self, address: Address, accept: Accept, key: str = "receivers.otlp.protocols.grpc.endpoint") -> None:
+        check_free(address, key)
         self._accept = accept
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="driftline-grpc")
         self._server = grpc.server(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -88,8 +87,8 @@ class GrpcTransport:
             answer = self._calls[signal](body, timeout=self._timeout, metadata=metadata, compression=self._compression)
         except grpc.RpcError as error:
             return _grpc_failure(error)
-        except ValueError as closed:  # what grpcio raises on a channel that is closed
-            return Answer("refused", "closed", str(closed))
+        except ValueError as error:  # the channel is closed, or a header that travels is none
+            return Answer("refused", "not sent", str(error))
         return _success(answer)
 
     def close(self) -> None:
@@ -102,7 +101,7 @@ class HttpTransport:
     def __init__(self, exporter: Exporter) -> None:
         self._base = exporter.endpoint.rstrip("/")
         self._gzip = exporter.compression == "gzip"
-        self._client = httpx.Client(verify=_tls(exporter), timeout=exporter.timeout.total_seconds())
+        self._client = httpx.Client(verify=exporter.tls.context(), timeout=exporter.timeout.total_seconds())
         self._headers = {key.lower(): value.get_secret_value() for key, value in exporter.headers.items()}
         self._headers["content-type"] = PROTOBUF
         if self._gzip:
@@ -114,9 +113,11 @@ class HttpTransport:
             response = self._client.post(
                 f"{self._base}/v1/{signal}", content=content, headers={**headers, **self._headers}
             )
+        except (httpx.LocalProtocolError, ValueError, RuntimeError) as error:  # no header, or the client is closed
+            return Answer("refused", "not sent", str(error))
         except httpx.TransportError as error:
             return Answer("retry", type(error).__name__, str(error), unreachable=True)
-        except (httpx.HTTPError, httpx.InvalidURL, RuntimeError) as error:  # RuntimeError: the client is closed
+        except httpx.HTTPError as error:
             return Answer("refused", type(error).__name__, str(error))
         if response.is_success:
             return _success(response.content)
@@ -186,13 +187,6 @@ def _http_message(response: httpx.Response) -> str:
         except DecodeError:
             pass
     return response.text[:200]
-
-
-def _tls(exporter: Exporter) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=exporter.tls.ca_file)
-    if exporter.tls.cert_file is not None:
-        context.load_cert_chain(exporter.tls.cert_file, exporter.tls.key_file)
-    return context
 
 
 def _grpc_credentials(exporter: Exporter) -> grpc.ChannelCredentials:
