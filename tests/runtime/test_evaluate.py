@@ -123,22 +123,22 @@ def test_the_view_is_whole_again_after_a_restart(open_state: Open, clock: Clock)
 
 
 def test_a_window_that_is_added_to_the_configuration_is_evaluated_from_the_panes(open_state: Open) -> None:
-    open_state(churn=HOURLY).send(predictions(["a", "b"], [NOON, NOON - 3 * HOUR]))
+    open_state(churn=HOURLY).send(predictions(["a"] * 200, NOON, keyed=False), predictions(["b"], NOON - 3 * HOUR))
     state = open_state(churn=Model(windows=("1h", "1w")))
-    assert [one.rows for one in state.view().windows["1w"]] == [2]
-    assert hours(state) == [(-3, 1, True), (0, 1, False)]
+    assert [one.rows for one in state.view().windows["1w"]] == [201]
+    assert hours(state) == [(-3, 1, True), (0, 200, False)]
 
 
 def test_rows_acknowledged_but_not_evaluated_before_a_crash_are_evaluated_after_it(
     open_state: Open, clock: Clock
 ) -> None:
     state = open_state(churn=HOURLY)
-    state.send(predictions(["a"], NOON - 5 * HOUR), predictions(["b"], NOON))
+    state.send(predictions(["a"], NOON - 5 * HOUR), predictions(["b"] * 200, NOON, keyed=False))
     clock.now += 2 * HOUR
-    assert hours(state) == [(-5, 1, True), (0, 1, True)]
+    assert hours(state) == [(-5, 1, True), (0, 200, True)]
     state.send(predictions(["c"], NOON - 5 * HOUR))
     state.state._evaluator.step = lambda: False  # type: ignore[method-assign]  # the crash comes before
-    assert hours(open_state(churn=HOURLY)) == [(-5, 2, True), (0, 1, True)]
+    assert hours(open_state(churn=HOURLY)) == [(-5, 2, True), (0, 200, True)]
 
 
 def drifting(shift: float, n: int = 2_000, time: int = NOON, start: int = 0) -> PredictionTable:

@@ -57,7 +57,11 @@ class Join:
         self._folds: dict[int, set[str]] = {}
         for row in read(connection, "SELECT DISTINCT series, fold FROM panes WHERE fold LIKE 'task:%'").to_pylist():
             self._folds.setdefault(row["series"], set()).add(row["fold"])
-        rows = read(connection, "SELECT series, count(*) AS rows FROM joined GROUP BY series").to_pylist()
+        self.recount()
+
+    def recount(self) -> None:
+        """Count again what is joined and what waits, after rows have expired."""
+        rows = read(self._connection, "SELECT series, count(*) AS rows FROM joined GROUP BY series").to_pylist()
         self.joined = Counter({row["series"]: row["rows"] for row in rows})
         self.pending = self._count_pending()
 

@@ -136,7 +136,7 @@ class State:
     def tidy_now(self) -> None:
         """Expire, roll up and forget what is old enough."""
         with self._keeping:
-            self._upkeep.step()
+            self._tidy()
 
     def settle(self) -> None:
         """Join and evaluate everything that has been acknowledged."""
@@ -149,7 +149,7 @@ class State:
 
     def _keep(self) -> None:
         """Do each step when it is due, until the state is stopped; a step that fails is tried again."""
-        steps = ((self._upkeep.step, TIDY_EVERY), (self._join_step, JOIN_EVERY), (self._evaluator.step, EVALUATE_EVERY))
+        steps = ((self._tidy, TIDY_EVERY), (self._join.step, JOIN_EVERY), (self._evaluator.step, EVALUATE_EVERY))
         due = [0.0 for _ in steps]
         while not self._stopping.is_set():
             for position, (step, every) in enumerate(steps):
@@ -165,8 +165,9 @@ class State:
                 due[position] = began + max(every, 10 * took)
             self._stopping.wait(max(0.0, min(due) - time.monotonic()))
 
-    def _join_step(self) -> None:
-        self._join.step()
+    def _tidy(self) -> None:
+        self._upkeep.step()
+        self._join.recount()
 
 
 def configured_baselines(models: Mapping[str, Model]) -> dict[str, Baseline]:

@@ -43,7 +43,7 @@ class Watermark:
             return
         advanced = self.at(now)
         self._times = np.concatenate([self._times, times[-ROWS:]])[-ROWS:]
-        rank = (len(self._times) * 99 - 1) // 100  # the lower of two neighbours: closing late is restated by nobody
+        rank = (len(self._times) - 1) * 99 // 100  # of two neighbours the lower: what closes late loses nothing
         percentile = int(np.partition(self._times, rank)[rank])
         self.value = max(advanced, min(percentile, now + AHEAD))
         self.received = now
