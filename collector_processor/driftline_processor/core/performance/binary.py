@@ -20,7 +20,8 @@ def from_pane(pane: Pane, task: Task, rows: int) -> dict[str, Metric]:
 
     With the scores come ``mean_score``, what the model says on average, and ``actual_rate``, the share of positives
     among the same rows. Definitions are scikit-learn's, except that an undefined value is None where
-    ``zero_division`` would be 0. Without scores only the first four are there, without decisions only the others.
+    ``zero_division`` would be 0 (as in Evidently; NannyML gives NaN for all of them when only one class was seen).
+    Without scores only the first four are there, without decisions only the others.
     """
     metrics: dict[str, float | None] = {}
     counts = confusion(pane, 2)

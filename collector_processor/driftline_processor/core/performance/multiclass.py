@@ -14,7 +14,8 @@ def from_pane(pane: Pane, task: Task, rows: int) -> dict[str, Metric]:
     """Return accuracy, macro precision, recall and f1, and log_loss and brier of the scores.
 
     Macro is the plain mean over the classes for which the value is defined: scikit-learn with ``average="macro"`` and
-    ``zero_division=np.nan``. Brier is Σ over classes of (p - y)², between 0 and 2, as Brier (1950) has it.
+    ``zero_division=np.nan``. Evidently and NannyML count a class that was never predicted as precision 0 instead.
+    Brier is Σ over classes of (p - y)², between 0 and 2, as Brier (1950) has it.
     """
     metrics: dict[str, float | None] = {}
     counts = confusion(pane, len(task.classes))
