@@ -83,6 +83,8 @@ def table_from_frame(
     truth = _column(actual, columns.get("actual"), frame)
     if task == "regression" and scores is None and decided is not None:
         scores = _numbers(decided)[:, np.newaxis]  # a regression predicts its value
+    if scores is not None and len(scores) and np.isnan(scores).all():
+        raise ValueError("score holds no number at all; pass the model's scores, and its classes as predicted=")
     if scores is None and decided is None:
         raise ValueError("there is neither a score nor a predicted class; pass score= or predicted=")
     read = {name: column_of(frame[name]) for name in chosen}

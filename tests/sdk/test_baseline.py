@@ -155,6 +155,7 @@ def test_rows_without_an_outcome_are_rows_all_the_same() -> None:
         ({"score": "q"}, "score: there is no column 'q'; the columns are age, plan, visits, p,"),
         ({"features": ["agee"]}, "features: there is no column 'agee'; the columns are"),
         ({"score": None}, "there is neither a score nor a predicted class; pass score= or predicted="),
+        ({"score": "plan"}, "score holds no number at all; pass the model's scores, and its classes as predicted="),
         ({"score": [0.5]}, "columns have different lengths: score has 1 rows and"),
         ({"task": "ranking"}, "task is 'ranking'"),
         ({"actual": "plan"}, "none is known to be the positive one; pass positive_class='pro'"),
