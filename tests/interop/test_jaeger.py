@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from driftline.semconv import attributes as a
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
@@ -28,6 +29,14 @@ def spans(api: str, trace: str) -> list[Span]:
 
 def tags(span: Span) -> dict[str, Any]:
     return {tag["key"]: tag["value"] for tag in span["tags"]}
+
+
+def unregistered(span: Span, group: str) -> set[str]:
+    """Return the attributes of a span that its registry entry does not list."""
+    registry = yaml.safe_load((ROOT / "sdk/driftline/semconv/registry/spans.yaml").read_text(encoding="utf-8"))
+    (listed,) = ([entry["ref"] for entry in g["attributes"]] for g in registry["groups"] if g["id"] == group)
+    ours = {key for key in tags(span) if not key.startswith(("otel.", "span.kind", "internal."))}
+    return {key for key in ours if key not in listed and not key.startswith(("ml.feature.value.", "ml.slice.value."))}
 
 
 def named(seen: list[Span], name: str) -> list[Span]:
@@ -78,3 +87,5 @@ def test_the_outcomes_of_recorded_rows_are_children_of_the_call_that_predicted_t
         ("B-2", calls[3]),
         ("B-3", calls[3]),
     ]
+    assert [unregistered(truth, "span.ml.outcome") for truth in truths] == [set()] * 4
+    assert [unregistered(call, "span.ml.predict") for call in named(seen, "predict churn")] == [set()] * 2
