@@ -10,7 +10,7 @@
 >>> churn.outcome("A-1001", actual=1)
 
 ``Model`` (model.py) decorates; a call takes its snapshots (call.py, capture.py, inputs/, outputs.py), says a span
-(span.py) and appends itself to a buffer (rows.py); a thread (flush.py) turns rows into columns (block.py), columns
+(span.py) and appends itself to a buffer (rows.py); a thread (pipeline.py) turns rows into columns (block.py), columns
 into records (records.py, otlp.py), and sends them (channel.py) to the endpoint (endpoint.py).
 
 Importing this module imports no numpy, no exporter and no framework: they load with the first Model.
@@ -25,9 +25,9 @@ from .model import Model
 
 if TYPE_CHECKING:
     from .baseline import Baseline
-    from .current import Prediction, current
     from .lifecycle import flush, shutdown
     from .outcomes import Accepted, Rejection, Undelivered
+    from .prediction import Prediction, current
 
 __all__ = [
     "Accepted",
@@ -45,10 +45,10 @@ __all__ = [
 _HOMES = {
     "Accepted": "outcomes",
     "Baseline": "baseline",
-    "Prediction": "current",
+    "Prediction": "prediction",
     "Rejection": "outcomes",
     "Undelivered": "outcomes",
-    "current": "current",
+    "current": "prediction",
     "flush": "lifecycle",
     "shutdown": "lifecycle",
 }

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from .capture import read_output
 from .columns import Value, texts
-from .current import ABSENT, Prediction
 from .faults import FAULTS
 from .fold import decide
 from .identity import Identity
@@ -24,6 +23,7 @@ from .instants import instants
 from .notes import tell
 from .outputs import Output
 from .plan import Plan
+from .prediction import ABSENT, Prediction
 from .semconv import attributes as a
 from .shape import Shape
 from .single import Single, single_of

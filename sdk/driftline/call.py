@@ -16,9 +16,9 @@ from opentelemetry import context, trace
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
 from .capture import fill, take_inputs, take_result
-from .current import ABSENT, OPEN, Prediction
 from .faults import FAULTS
 from .plan import Plan
+from .prediction import ABSENT, OPEN, Prediction
 from .single import measure
 from .span import scored_attributes, slice_attributes, span_attributes
 
@@ -94,7 +94,7 @@ def end(prediction: Prediction, result: Any, error: BaseException | None) -> Non
         if prediction.span_token is not None:
             context.detach(prediction.span_token)
         values, shape = prediction.values, prediction.shape
-        if result.__class__ is float and plan.one_float and not prediction.said and values is not None and shape:
+        if result.__class__ is float and plan.quick and not prediction.said and values is not None and shape:
             # The many: one row whose result is one float. The general way, step by step, costs a third more.
             id = prediction._id
             span_context = span.get_span_context()

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import outputs
-from .current import ABSENT, Prediction
 from .faults import FAULTS, logger
 from .inputs import READERS, reader_for
 from .inputs.row import clean, clean_value
 from .inputs.scalar import SCALARS
 from .outputs import Output, Unread
 from .plan import Plan
+from .prediction import ABSENT, Prediction
 from .signature import Selector
 
 
@@ -30,7 +30,7 @@ def take_inputs(prediction: Prediction, plan: Plan, args: tuple[Any, ...], kwarg
             return
     if inputs.features is not None:
         value = inputs.features(args, kwargs)
-        if value is not ABSENT:
+        if value is not ABSENT and value is not None:
             take_features(prediction, value)
     elif inputs.scalars:
         given = [(name, value) for name, get in inputs.scalars if (value := get(args, kwargs)) is not ABSENT]
@@ -102,7 +102,7 @@ def take_result(prediction: Prediction, result: Any) -> None:
     plan = prediction.plan
     if result is not ABSENT:
         if plan.first_result is None:
-            plan.first_result = outputs.describe(result)
+            plan.note_result(result)
         if not plan.selective:
             prediction.result = result if result.__class__ is float else outputs.keep(result)
         else:

@@ -13,7 +13,7 @@ from .faults import FAULTS
 from .ids import IDS
 
 if TYPE_CHECKING:
-    from .flush import Pipeline
+    from .pipeline import Pipeline
 
 _pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 _exit_pid = 0

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from .baseline import Baseline
     from .channel import Channel
-    from .current import Prediction
     from .outcomes import Accepted
     from .plan import Plan
+    from .prediction import Prediction
     from .signature import Inputs, Selector
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -202,7 +202,7 @@ class Model:
                 "say task='binary', 'multiclass' or 'regression', or give a baseline"
             )
         inputs = read_signature(plain, features, id, slices, time)
-        plan = self._plan(getattr(plain, "__qualname__", repr(plain)), inputs, score, predicted, span_features)
+        plan = self._plan(_name(plain), inputs, score, predicted, span_features)
         wrapper = recorded(plan, plain)
         return type(function)(wrapper) if plain is not function else wrapper
 
@@ -226,7 +226,7 @@ class Model:
         'A-1001'
         """
         from .call import begin, end
-        from .current import ABSENT
+        from .prediction import ABSENT
         from .signature import block_inputs, column_named
 
         key = (column_named(features, id), span_features)
@@ -315,6 +315,10 @@ class Model:
 
 
 _now = time.time_ns
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__qualname__", repr(function))).rpartition("<locals>.")[2]
 
 
 def _load(baseline: Baseline | str | os.PathLike[str] | None) -> Baseline | None:

@@ -7,7 +7,7 @@ import weakref
 
 from .channel import Channel, open_channel
 from .endpoint import Endpoint, resolve, silenced
-from .flush import Pipeline
+from .pipeline import Pipeline
 
 SILENT = Pipeline(lambda: open_channel(endpoint()), recording=False)
 """Takes nothing: what a model uses where ``OTEL_SDK_DISABLED`` is set."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from .outputs import Unread, describe
 from .semconv import attributes as a
 from .shape import Shape
 from .signature import Inputs, Selector
@@ -13,9 +14,8 @@ from .signature import Inputs, Selector
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
-    from .flush import Pipeline
     from .identity import Identity
-    from .outputs import Unread
+    from .pipeline import Pipeline
 
 _MOST_SHAPES = 1000
 """Names that change with every call are values in disguise; remembering them would be a leak."""
@@ -27,7 +27,7 @@ class Plan:
 
     ``name``: of the function, for people. ``score``, ``predicted``: selectors of the result, if any. ``first_input``,
     ``first_result``: what the first call was given and returned, in words; ``told_read``, ``told_unread``: whether
-    the log has told how that was read.
+    the log has told how that was read. ``quick``: whether a returned float is known to be the score.
     """
 
     identity: Identity
@@ -40,6 +40,7 @@ class Plan:
     span_features: bool = True
     first_input: Unread | None = None
     first_result: Unread | None = None
+    quick: bool = False
     told_read: bool = False
     told_unread: bool = False
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
@@ -54,10 +55,11 @@ class Plan:
         """Say whether score or class are selected from the result."""
         return self.score is not None or self.predicted is not None
 
-    @cached_property
-    def one_float(self) -> bool:
-        """Say whether a returned float is a whole result: the score."""
-        return self.identity.task.kind in ("binary", "regression") and not self.selective and self.inputs.time is None
+    def note_result(self, result: Any) -> None:
+        """Remember what the first call returned. From then on a returned float may be the score without a look."""
+        self.first_result = describe(result)
+        one_float = self.identity.task.kind in ("binary", "regression")
+        self.quick = one_float and not self.selective and self.inputs.time is None
 
     def wanted(self, name: str) -> bool:
         """Say whether an input field of that name is a feature: allowed by the model, and neither id nor time."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from . import columns
 from .block import Block, blocks_of
-from .current import Prediction
 from .faults import FAULTS, logger
 from .identity import SCOPE, VERSION, Identity
 from .ids import IDS
 from .otlp import log_record, request
 from .outcomes import Outcome
+from .prediction import Prediction
 from .resource import resource_attributes
 from .semconv import SCHEMA_URL, events
 from .semconv import attributes as a

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .current import ABSENT
+from .prediction import ABSENT
 
 Selector = str | Callable[..., Any]
 Getter = Callable[[tuple[Any, ...], dict[str, Any]], Any]
@@ -57,7 +57,7 @@ def read_signature(
     left is the features; several that are annotated as scalars are a row. Raises ``TypeError`` when several could be
     the features, naming them.
     """
-    name = getattr(function, "__qualname__", repr(function))
+    name = getattr(function, "__name__", repr(function))
     everything = list(inspect.signature(function).parameters.values())
     own = 1 if everything and everything[0].name in ("self", "cls") else 0  # selectors do not see it
     parameters = everything[own:]

@@ -7,12 +7,12 @@ from typing import Any
 from opentelemetry.trace import SpanContext
 
 from .capture import read_one
-from .current import ABSENT, Prediction
 from .faults import FAULTS
 from .inputs.row import clean_value
 from .instants import instant
 from .notes import tell
 from .plan import Plan
+from .prediction import ABSENT, Prediction
 from .shape import ROW_BYTES, Shape
 
 Single = tuple[

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .capture import read_one
-from .current import Prediction
 from .plan import Plan
+from .prediction import Prediction
 from .semconv import attributes as a
 from .shape import Shape
 

@@ -17,9 +17,9 @@ from opentelemetry import context
 from . import lifecycle, resource
 from .channel import Channel, Delivery
 from .counts import count, count_own
-from .current import Prediction
 from .faults import FAULTS, logger
 from .outcomes import Outcome
+from .prediction import Prediction
 from .records import Frame, frames
 from .rows import Bounded
 from .shape import ROW_BYTES

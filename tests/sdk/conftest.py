@@ -1,0 +1,37 @@
+"""Every test of the SDK runs with internal errors raised, a stopped clock and numbered ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from driftline import call, lifecycle
+from driftline.faults import FAULTS
+from driftline.ids import IDS
+
+from .service import NOW, Service
+
+
+@pytest.fixture(autouse=True)
+def _inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Raise what Driftline would swallow, stop the clock, and number the ids."""
+    for variable in ("DRIFTLINE_ENDPOINT", "OTEL_SDK_DISABLED", "OTEL_LOGS_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(FAULTS, "raising", True)
+    monkeypatch.setattr(call, "_now", lambda: NOW)
+    numbers = iter(range(1, 1_000_000))
+    monkeypatch.setattr(IDS, "_urandom", lambda n: b"".join((next(numbers) << 4).to_bytes(10) for _ in range(n // 10)))
+    IDS.reset()
+    FAULTS.reset()
+    yield
+    FAULTS.raising = False
+    for pipeline in lifecycle.pipelines():
+        pipeline.close()
+    IDS.reset()
+    FAULTS.reset()
+
+
+@pytest.fixture
+def service() -> Service:
+    """Return a process with one channel and its own providers; every call is sampled."""
+    return Service()

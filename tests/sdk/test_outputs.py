@@ -1,0 +1,249 @@
+"""What a result means is decided by its type, task by task; what cannot be read is said so, with the fix."""
+
+# ruff: noqa: ARG001 - functions that predict the same whatever they are given
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.outputs import read
+from driftline.tables import Task
+
+from .service import Service, returns
+
+BINARY = Task("binary", ("no", "yes"), "yes")
+MULTICLASS = Task("multiclass", ("a", "b", "c"))
+REGRESSION = Task("regression")
+
+
+@dataclass
+class Answer:
+    label: str
+    probability: float
+
+
+def seen(task: Task, result: Any, n: int | None = None) -> Any:
+    """Return the scores, else the classes, else what was unread, of one row (n None) or of a batch of n rows."""
+    from driftline.outputs import keep
+
+    output = read(task, keep(result), n or 1, one_row=n is None)
+    if output.scores is not None:
+        return output.scores.tolist()
+    if output.predicted is not None and output.predicted.codes is not None:
+        return [output.predicted.labels[code] if code >= 0 else None for code in output.predicted.codes.tolist()]
+    assert output.unread is not None
+    return output.unread.text
+
+
+@pytest.mark.parametrize(
+    ("task", "result", "expected"),
+    [
+        (BINARY, 0.25, [[0.25]]),
+        (BINARY, 1.0, [[1.0]]),
+        (BINARY, np.float32(0.25), [[0.25]]),
+        (BINARY, np.array(0.25), [[0.25]]),
+        (BINARY, np.array([0.25]), [[0.25]]),
+        (BINARY, np.array([[0.25]]), [[0.25]]),
+        (BINARY, np.array([0.75, 0.25]), [[0.25]]),
+        (BINARY, np.array([[0.75, 0.25]]), [[0.25]]),
+        (BINARY, [0.75, 0.25], [[0.25]]),
+        (BINARY, [[0.75, 0.25]], [[0.25]]),
+        (BINARY, "yes", ["yes"]),
+        (BINARY, np.array(["no"]), ["no"]),
+        (BINARY, 1, ["1"]),
+        (BINARY, True, ["1"]),
+        (BINARY, np.int64(0), ["0"]),
+        (BINARY, np.bool_(True), ["1"]),
+        (BINARY, np.array([1]), ["1"]),
+        (BINARY, None, "None"),
+        (BINARY, (0.2, 0.8), "a tuple of 2"),
+        (BINARY, {"p": 0.2}, "a dict with keys ['p']"),
+        (BINARY, Answer("no", 0.2), "an Answer with fields ['label', 'probability']"),
+        (BINARY, np.array([0.1, 0.2, 0.7]), "an array of float64 with shape (3,)"),
+        (MULTICLASS, np.array([0.1, 0.2, 0.7]), [[0.1, 0.2, 0.7]]),
+        (MULTICLASS, [0.1, 0.2, 0.7], [[0.1, 0.2, 0.7]]),
+        (MULTICLASS, "b", ["b"]),
+        (MULTICLASS, 2, ["2"]),
+        (MULTICLASS, 0.5, "a float"),
+        (REGRESSION, 3, [[3.0]]),
+        (REGRESSION, 3.5, [[3.5]]),
+        (REGRESSION, np.float32(3.5), [[3.5]]),
+        (REGRESSION, np.array([[3.5]]), [[3.5]]),
+        (REGRESSION, "3.5", "a str"),
+        (REGRESSION, True, "a bool"),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Task) else repr(value)[:40],
+)
+def test_the_result_of_one_row(task: Task, result: Any, expected: Any) -> None:
+    assert seen(task, result) == expected
+
+
+@pytest.mark.parametrize(
+    ("task", "result", "expected"),
+    [
+        (BINARY, np.array([0.25, 0.75]), [[0.25], [0.75]]),
+        (BINARY, [0.25, 0.75], [[0.25], [0.75]]),
+        (BINARY, [0, 0.75], [[0.0], [0.75]]),
+        (BINARY, pd.Series([0.25, 0.75]), [[0.25], [0.75]]),
+        (BINARY, np.array([[0.25], [0.75]]), [[0.25], [0.75]]),
+        (BINARY, np.array([[0.75, 0.25], [0.25, 0.75]]), [[0.25], [0.75]]),
+        (BINARY, [[0.75, 0.25], [0.25, 0.75]], [[0.25], [0.75]]),
+        (BINARY, pd.DataFrame([[0.75, 0.25], [0.25, 0.75]]), [[0.25], [0.75]]),
+        (BINARY, np.array([0, 1]), ["0", "1"]),
+        (BINARY, [0, 1], ["0", "1"]),
+        (BINARY, [True, False], ["1", "0"]),
+        (BINARY, [1, None], ["1", None]),
+        (BINARY, ["no", "yes"], ["no", "yes"]),
+        (BINARY, pd.Series(["no", None]), ["no", None]),
+        (BINARY, np.array(["no", "yes"], dtype=object), ["no", "yes"]),
+        (BINARY, np.array([0.25]), "an array of float64 with shape (1,)"),
+        (BINARY, 0.25, "a float"),
+        (BINARY, [{"p": 1}, {"p": 2}], "a list of 2"),
+        (MULTICLASS, np.array([[0.1, 0.2, 0.7], [0.5, 0.3, 0.2]]), [[0.1, 0.2, 0.7], [0.5, 0.3, 0.2]]),
+        (MULTICLASS, np.array([[1, 0, 0], [0, 1, 0]]), "an array of int64 with shape (2, 3)"),
+        (MULTICLASS, np.array(["a", "c"]), ["a", "c"]),
+        (MULTICLASS, np.array([0.5, 0.7]), "an array of float64 with shape (2,)"),
+        (REGRESSION, [1, 2], [[1.0], [2.0]]),
+        (REGRESSION, np.array([1.5, 2.5], dtype="f4"), [[1.5], [2.5]]),
+        (REGRESSION, pd.Series([1.5, 2.5]), [[1.5], [2.5]]),
+        (REGRESSION, np.array([["a"], ["b"]]), "an array of <U1 with shape (2, 1)"),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Task) else repr(value)[:40],
+)
+def test_the_result_of_two_rows(task: Task, result: Any, expected: Any) -> None:
+    assert seen(task, result, n=2) == expected
+
+
+def test_a_missing_number_in_a_list_is_missing_alone() -> None:
+    output = read(REGRESSION, [1.5, None], 2)
+    assert output.scores is not None
+    assert output.scores[0, 0] == 1.5
+    assert np.isnan(output.scores[1, 0])
+
+
+@pytest.mark.parametrize(("score", "decided"), [(0.29, "stays"), (0.3, "churns"), (1.5, "churns")])
+def test_a_score_alone_is_decided_at_the_threshold(service: Service, score: float, decided: str) -> None:
+    churn = service.model(classes=["churns", "stays"], positive_class="churns", threshold=0.3)
+    churn.predict(returns(score))({"amount": 1.0})
+
+    assert service.attributes()["ml.prediction.class"] == decided
+    assert service.counts() == {(("ml.prediction.class", decided),): 1}
+    assert service.table().predicted is None
+
+
+def test_nan_as_score_decides_nothing(service: Service) -> None:
+    service.model().predict(returns(float("nan")))({"amount": 1.0})
+
+    assert "ml.prediction.class" not in service.attributes()
+    assert service.counts() == {(): 1}
+
+
+def test_a_decided_class_is_recorded_as_text(service: Service) -> None:
+    service.model().predict(returns(np.int64(1)))({"amount": 1.0})
+
+    attributes = service.attributes()
+    assert attributes["ml.prediction.class"] == "1"
+    assert "ml.prediction.score" not in attributes
+    table = service.table()
+    assert table.scores is None
+    assert table.predicted is not None
+    assert table.predicted.labels == ("1",)
+
+
+def test_scores_of_several_classes(service: Service) -> None:
+    model = service.model(task="multiclass", classes=["a", "b", "c"])
+    model.predict(returns(np.array([0.1, 0.2, 0.7])))({"amount": 1.0})
+
+    attributes = service.attributes()
+    assert attributes["ml.prediction.scores"] == (0.1, 0.2, 0.7)
+    assert attributes["ml.prediction.class"] == "c"
+    table = service.table()
+    assert table.scores is not None
+    assert table.scores.tolist() == [[0.1, 0.2, 0.7]]
+    assert service.counts() == {(("ml.prediction.class", "c"),): 1}
+
+
+def test_a_value(service: Service) -> None:
+    service.model(task="regression").predict(returns(3))({"amount": 1.0})
+
+    assert service.attributes()["ml.prediction.value"] == 3.0
+    assert service.counts() == {(): 1}
+
+
+def test_a_batch_says_how_many_rows_it_has(service: Service) -> None:
+    service.model().predict(returns(np.array([0.25, 0.75, 0.9])))(np.zeros((3, 2)))
+
+    attributes = service.attributes()
+    assert attributes["ml.prediction.count"] == 3
+    assert not [
+        key for key in attributes if key.startswith(("ml.feature.", "ml.prediction.score", "ml.prediction.class"))
+    ]
+    assert service.counts() == {(("ml.prediction.class", "0"),): 1, (("ml.prediction.class", "1"),): 2}
+
+
+def test_an_unread_result_says_what_to_write(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    @service.model().predict
+    def score(order: dict[str, Any]) -> dict[str, Any]:
+        return {"label": 1, "probability": 0.25}
+
+    for _ in range(3):
+        assert score({"amount": 1.0}) == {"label": 1, "probability": 0.25}
+
+    assert service.counts() == {(): 3}
+    assert [dict(span.attributes or {})["ml.prediction.unread"] for span in service.spans] == [True] * 3
+    assert list(service.table().features) == ["amount"]
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 1
+    assert warnings[0].endswith(
+        "score returned a dict with keys ['label', 'probability']; say which: "
+        '@churn.predict(score="probability", predicted="label")'
+    )
+
+
+def test_an_unread_result_that_is_not_kept_alive(service: Service) -> None:
+    import gc
+    import weakref
+
+    class Response:
+        pass
+
+    class Made:
+        one: Response
+
+    def respond(order: dict[str, Any]) -> Response:
+        response = Response()
+        Made.one = response
+        return response
+
+    service.model().predict(respond)({"amount": 1.0})
+    alive = weakref.ref(Made.one)
+    del Made.one
+    gc.collect()
+
+    assert alive() is None
+
+
+def test_the_first_call_says_how_it_was_read(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "driftline")
+
+    @service.model().predict
+    def score(order: dict[str, Any]) -> float:
+        return 0.25
+
+    score({"amount": 1.0, "country": "NO"})
+    score({"amount": 2.0, "country": "NO"})
+    service.flush()
+    score({"amount": 3.0, "country": "NO"})
+    service.flush()
+
+    lines = [record.getMessage() for record in caplog.records if record.name == "driftline"]
+    assert len(lines) == 1
+    assert lines[0].startswith("driftline: churn.")
+    assert lines[0].endswith(
+        "score: read a dict with keys ['amount', 'country'] as one row, "
+        "a float as the score of class '1', which is predicted at 0.5"
+    )
