@@ -40,7 +40,7 @@ from .view import View
 _log = logging.getLogger(__name__)
 
 JOIN_EVERY, EVALUATE_EVERY, TIDY_EVERY = 1.0, 2.0, 600.0
-"""Seconds. A step that takes long is followed by a rest of ten times as long, so the way in keeps its processor."""
+"""Seconds. A step that takes long is followed by a rest of twice as long, so the way in keeps its processor."""
 
 
 class State:
@@ -162,7 +162,7 @@ class State:
                 except Exception:
                     _log.exception("the keeper could not do its work; it will try again")
                 took = time.monotonic() - began
-                due[position] = began + max(every, 10 * took)
+                due[position] = began + max(every, 3 * took)
             self._stopping.wait(max(0.0, min(due) - time.monotonic()))
 
     def _tidy(self) -> None:
