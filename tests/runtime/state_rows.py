@@ -67,6 +67,7 @@ def predictions(
     duration: Sequence[float] | None = None,
     trace_id: bytes | None = None,
     features: dict[str, Sequence[object]] | None = None,
+    slices: dict[str, Sequence[object]] | None = None,
 ) -> PredictionTable:
     """Return predictions; ``times``: one for all, or one each."""
     n = len(ids)
@@ -83,6 +84,7 @@ def predictions(
         duration=None if duration is None else np.array(duration, dtype=np.float64),
         trace_id=None if trace_id is None else np.frombuffer(trace_id * n, dtype="V16"),
         features={name: column(values) for name, values in (features or {}).items()},
+        slices={name: column(values) for name, values in (slices or {}).items()},
         keyed=keyed,
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
+from driftline.baseline import Baseline
 from driftline.tables import PredictionTable
 from driftline_processor.runtime.config import Model
 
@@ -136,3 +138,20 @@ def test_a_new_baseline_begins_anew_and_windows_before_it_keep_theirs(open_state
     before, after = state.view().windows["1d"]
     assert (before.features["x"].rows, after.features["x"].rows) == (60, 40)
     assert (list(before.features), list(after.features)) == (["x"], ["x", "plan"])
+
+
+def test_rows_of_which_no_baseline_can_be_made_do_not_fail_the_next_ones(
+    open_state: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> Baseline:
+        raise ValueError("no bins")
+
+    state = open_state()
+    with monkeypatch.context() as patch:
+        patch.setattr(Baseline, "from_tables", fail)
+        state.send(rows(1_100))
+    assert "no baseline could be learned" in caplog.text
+    assert state.view().baseline.learned == 100  # type: ignore[union-attr]
+    state.send(rows(1_000, 1_100))
+    assert state.view().baseline.rows == 1_000  # type: ignore[union-attr]
+    assert compared(state) == 100

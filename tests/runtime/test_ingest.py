@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from driftline.tables import Text
 from driftline_processor.core.decode import Malformed
+from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.seen import digest_of
 from driftline_processor.runtime.signals import Overloaded, Receipt
 from driftline_processor.runtime.state import State
@@ -172,3 +173,18 @@ def test_an_empty_table_is_no_row(open_state: Open) -> None:
     state = open_state()
     assert state.send(predictions([]), predictions(["a"]), outcomes([], [])) == Receipt(1)
     assert state.rows("SELECT count(*) FROM predictions") == [(1,)]
+
+
+def test_declared_slices_are_kept_with_the_rows_and_others_are_not(open_state: Open) -> None:
+    state = open_state(churn=Model(slices=("region", "tier")))
+    sliced = {"region": ["north", None], "tier": [1, 2], "secret": ["x", "y"]}
+    state.send(predictions(["a", "b"], slices=sliced), predictions(["c"]))
+    rows = state.rows("SELECT slices['region'], slices['tier'], slices['secret'] FROM predictions ORDER BY seq")
+    assert rows == [("north", "1", None), (None, "2", None), (None, None, None)]
+    assert any("(region, tier) are kept with its rows" in hint for hint in state.view().hints)
+
+
+def test_classes_beyond_those_of_the_task_are_counted_as_other(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a", "b", "c"], scores=[0.1, 0.9, float("nan")], predicted=[None, "maybe", None]))
+    assert state.view().by_class == {"0": 1.0, "other": 1.0, "": 1.0}

@@ -1,13 +1,13 @@
-"""An Evaluation as text and back, so that what was believed, and when, outlives the process."""
+"""An Evaluation as text and back, so that what was believed, and when, outlives the process; and small in memory."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-from driftline.tables import ModelKey
+from driftline.tables import F64, ModelKey
 
 from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, TargetDrift, Window
 
@@ -36,6 +36,18 @@ def from_text(text: str) -> Evaluation:
         missing_features=tuple(said["missing_features"]),
         new_features=tuple(said["new_features"]),
     )
+
+
+def share(evaluation: Evaluation, other: Evaluation) -> None:
+    """Let an evaluation hold the labels and reference shares of another where they are equal: half of its memory."""
+    for name, target in evaluation.features.items():
+        like = other.features.get(name)
+        if like is not None and like.cells == target.cells and np.array_equal(_or_none(like.was), _or_none(target.was)):
+            evaluation.features[name] = replace(target, cells=like.cells, was=like.was)
+
+
+def _or_none(values: F64 | None) -> F64:
+    return np.empty(0) if values is None else values
 
 
 def _target(said: dict[str, Any]) -> TargetDrift:

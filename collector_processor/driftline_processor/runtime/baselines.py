@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,8 @@ from driftline.tables import Column, ModelKey, PredictionTable, Text
 
 from .series import Series
 from .store import Connection, insert, number, read
+
+_log = logging.getLogger(__name__)
 
 NEEDED = 1_000
 """With no baseline, the first rows of a model and version become a provisional one; comparison starts after them."""
@@ -116,10 +119,14 @@ class Baselines:
         insert(connection, "learning", pa.table(rows))
         if self.learned(series.number) < NEEDED:
             return
-        baseline = Baseline.from_tables(_learned(connection, series), provisional=True)
-        self._by_digest[baseline.digest] = baseline
-        self._provisional[series.key] = baseline.digest
-        self._store(connection, baseline, "provisional", series.key, received)
+        try:
+            baseline = Baseline.from_tables(_learned(connection, series), provisional=True)
+        except Exception:  # rows that were acknowledged must not fail the ones that come after them
+            _log.exception("no baseline could be learned for %s; learning begins anew", series.key)
+        else:
+            self._by_digest[baseline.digest] = baseline
+            self._provisional[series.key] = baseline.digest
+            self._store(connection, baseline, "provisional", series.key, received)
         connection.execute("DELETE FROM learning WHERE series = ?", [series.number])
         del self._learning[series.number]
 

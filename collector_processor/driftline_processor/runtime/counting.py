@@ -29,17 +29,15 @@ def add_plain(
 ) -> tuple[dict[str, float], F64 | None]:
     """Add what needs no bins: rows, durations, and the weight of each decided class.
 
-    Return the sums over the table of the last two: class → weight ("" where none is known), and durations.
+    Return the sums over the table of the last two: class → weight ("" where none is known, "other" for what is none of
+    the first 100 classes of the task), and durations.
     """
     panes, group = np.unique(panes_of(table), return_inverse=True)
     folded = fold_by(table, ModelBins(), group, len(panes))
     changes.add(series.number, "", panes, folded)
     weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
-    labels: tuple[str, ...] = ("",)
-    codes = np.zeros(len(table), dtype=np.int64)
-    if decided is not None and decided.codes is not None:
-        labels = (*decided.labels[:_MOST_LABELS], "")
-        codes = np.where((decided.codes < 0) | (decided.codes >= len(labels) - 1), len(labels) - 1, decided.codes)
+    labels = (*series.task.classes[:_MOST_LABELS], "other", "")
+    codes = _label_codes(decided, labels, len(table))
     sums = np.bincount(group * len(labels) + codes, weight, minlength=len(panes) * len(labels))
     by_label = sums.astype(np.float64, copy=False).reshape(len(panes), len(labels))
     for code, label in enumerate(labels):
@@ -47,6 +45,15 @@ def add_plain(
     by_class = {label: total for label, total in zip(labels, by_label.sum(axis=0).tolist(), strict=True) if total}
     durations = [pane.parts["duration"] for pane in folded if "duration" in pane.parts]
     return by_class, np.sum(durations, axis=0) if durations else None
+
+
+def _label_codes(decided: Column | None, labels: tuple[str, ...], n: int) -> I64:
+    """The position of each row's class among the labels, of which the last two are other and unknown."""
+    if decided is None or decided.codes is None:
+        return np.full(n, len(labels) - 1, dtype=np.int64)
+    index = {label: code for code, label in enumerate(labels[:-2])}
+    lookup = [*(index.get(label, len(labels) - 2) for label in decided.labels), len(labels) - 1]
+    return np.array(lookup, dtype=np.int64)[decided.codes]
 
 
 def add_binned(changes: PaneChanges, series: Series, table: PredictionTable, baseline: Baseline) -> None:

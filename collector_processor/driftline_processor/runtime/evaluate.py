@@ -13,17 +13,18 @@ from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.window import PANE, is_closed, window_of
 
-from .archive import from_text, to_text
+from .archive import from_text, share, to_text
 from .baselines import Baselines
 from .news import Reached, Touched
 from .panes import part_width, performance_fold, read_window
+from .seen import digest_of
 from .series import Series, SeriesRegister
 from .store import Connection, insert, mark, number, read, set_mark, transaction
 
 _log = logging.getLogger(__name__)
 
-KEPT = 750
-"""Evaluations of one window name and series that are held in memory; the table keeps all."""
+KEPT = 400
+"""Evaluations of one window name and series that are held in memory, some 30 kB each; the table keeps all."""
 
 AT_ONCE = 200
 """Windows that are evaluated in one go, the newest first; the rest waits for the next."""
@@ -48,7 +49,7 @@ class Evaluator:
         self._connection, self._series, self._baselines = connection, series, baselines
         self._touched, self._watermark, self._clock = touched, watermark, clock
         self._history: dict[int, History] = {}
-        self._stored: dict[tuple[int, str, int], str] = {}
+        self._stored: dict[tuple[int, str, int], bytes] = {}
         self._dirty: dict[int, set[Window]] = {}
         self._load()
 
@@ -67,7 +68,7 @@ class Evaluator:
             evaluation = self._evaluate(by_number[which], window)
             if evaluation is not None and evaluation.closed:
                 text = to_text(evaluation)
-                if self._stored.get((which, window.name, window.start)) != text:
+                if self._stored.get((which, window.name, window.start)) != digest_of(text.encode()):
                     closed.append((which, evaluation, text))
         everything = 0 < len(work) <= AT_ONCE
         if closed or everything:
@@ -100,10 +101,15 @@ class Evaluator:
             # One window that cannot be evaluated must not stop the others; it is tried when touched again.
             _log.exception("window %s of %s at %d could not be evaluated", window.name, series.key.model, window.start)
             return None
-        history = self._history.setdefault(series.number, {})
-        found = {**history.get(window.name, {}), window.start: evaluation}
-        history[window.name] = dict(sorted(found.items())[-KEPT:])
+        self._remember(series.number, evaluation)
         return evaluation
+
+    def _remember(self, which: int, evaluation: Evaluation) -> None:
+        window, history = evaluation.window, self._history.setdefault(which, {})
+        found = history.get(window.name, {})
+        if found:
+            share(evaluation, next(reversed(found.values())))
+        history[window.name] = dict(sorted({**found, window.start: evaluation}.items())[-KEPT:])
 
     def _of(self, series: Series, window: Window) -> Evaluation:
         in_force = self._baselines.in_force(series.key)
@@ -155,7 +161,7 @@ class Evaluator:
         if rows:
             insert(self._connection, "evaluations", pa.Table.from_pylist(rows))
         for which, evaluation, text in closed:
-            self._stored[which, evaluation.window.name, evaluation.window.start] = text
+            self._stored[which, evaluation.window.name, evaluation.window.start] = digest_of(text.encode())
 
     def _load(self) -> None:
         """What is believed is shown at once; what came after it was written is evaluated next.
@@ -172,8 +178,8 @@ class Evaluator:
         ends: dict[tuple[int, str], int] = {}
         for row in believed.to_pylist():
             which, name = row["series"], row["name"]
-            self._history.setdefault(which, {}).setdefault(name, {})[row["start"]] = from_text(row["json"])
-            self._stored[which, name, row["start"]] = row["json"]
+            self._remember(which, from_text(row["json"]))
+            self._stored[which, name, row["start"]] = digest_of(row["json"].encode())
             ends[which, name] = row["stop"]
         changed = read(
             self._connection,

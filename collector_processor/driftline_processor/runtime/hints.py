@@ -59,6 +59,11 @@ def _task(series: Series, settings: Model) -> Iterator[str]:
             f"{model} sends positive class {series.sent.positive_class}, driftline.yaml says {settings.positive_class} "
             f"and wins: scores are read as the probability of {settings.positive_class}."
         )
+    if settings.slices:
+        yield (
+            f"The slices of {model} ({_names(settings.slices)}) are kept with its rows; "
+            "drift and performance by slice are not computed yet."
+        )
     if settings.classes and series.sent.classes and set(settings.classes) != set(series.sent.classes):
         yield (
             f"{model} sends the classes {_names(series.sent.classes)}, driftline.yaml says {_names(settings.classes)}; "

@@ -118,7 +118,7 @@ class Intake:
         for text in request.baselines:
             try:
                 self.baselines.receive(self._connection, Baseline.from_json(text), work.now)
-            except ValueError:
+            except Exception:  # whatever a sender writes there must not fail its request for ever
                 rejected["bad_baseline"] += 1
         for table, batch in zip(request.predictions, request.batches, strict=True):
             if batch and self._batch_seen(table, batch, work):
@@ -156,7 +156,8 @@ class Intake:
             return
         table = replace(table, task=series.task)
         decided = decided_classes(table)
-        work.rows.append(prediction_rows(table, series.number, self._prediction_seq + 1, decided, work.now))
+        slices = self.series.settings(table.key.model).slices
+        work.rows.append(prediction_rows(table, series.number, self._prediction_seq + 1, decided, work.now, slices))
         self._prediction_seq += len(table)
         work.kept += len(table)
         work.touched.append((series.number, np.unique(panes_of(table))))

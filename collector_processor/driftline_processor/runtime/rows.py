@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pyarrow as pa
+from driftline.classes import class_column
 from driftline.fold import actual_numbers
 from driftline.tables import F64, I32, I64, Column, Ids, OutcomeTable, PredictionTable, Text
 
 
-def prediction_rows(table: PredictionTable, series: int, first: int, decided: Column | None, received: int) -> pa.Table:
+def prediction_rows(
+    table: PredictionTable,
+    series: int,
+    first: int,
+    decided: Column | None,
+    received: int,
+    slices: Sequence[str] = (),
+) -> pa.Table:
     """Return the rows of the ``predictions`` table.
 
     ``first``: the sequence number of the first row. ``decided``: the decided class of each row, None for regression.
+    ``slices``: the names of those that are kept.
     """
     n = len(table)
     single = table.scores is not None and table.scores.shape[1] == 1
@@ -25,6 +36,7 @@ def prediction_rows(table: PredictionTable, series: int, first: int, decided: Co
             "scores": _lists(None if single else table.scores, n),
             "predicted": label_array(decided, n),
             "weight": number_array(table.weight, n),
+            "slices": _slices({name: table.slices[name] for name in slices if name in table.slices}, n),
             "trace_id": _ids(table.trace_id, n),
             "span_id": _ids(table.span_id, n),
             "received": np.full(n, received),
@@ -115,6 +127,17 @@ def _lists(scores: F64 | None, n: int) -> pa.Array:
         return pa.nulls(n, pa.list_(pa.float64()))
     k = scores.shape[1]
     return pa.ListArray.from_arrays(np.arange(0, n * k + 1, k, dtype=np.int32), scores.reshape(-1))
+
+
+def _slices(slices: Mapping[str, Column], n: int) -> pa.Array:
+    """A map from name to canonical text for each row; null where none was sent."""
+    k = len(slices)
+    if not k:
+        return pa.nulls(n, pa.map_(pa.string(), pa.string()))
+    texts = pa.chunked_array([label_array(class_column(column), n) for column in slices.values()]).combine_chunks()
+    by_row = texts.take(pa.array(np.arange(n * k).reshape(k, n).T.reshape(-1)))
+    names = pa.array(list(slices)).take(pa.array(np.tile(np.arange(k), n)))
+    return pa.MapArray.from_arrays(np.arange(0, n * k + 1, k, dtype=np.int32), names, by_row)
 
 
 def _ids(ids: Ids | None, n: int) -> pa.Array:
