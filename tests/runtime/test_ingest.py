@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -177,7 +178,7 @@ def test_an_empty_table_is_no_row(open_state: Open) -> None:
 
 def test_declared_slices_are_kept_with_the_rows_and_others_are_not(open_state: Open) -> None:
     state = open_state(churn=Model(slices=("region", "tier")))
-    sliced = {"region": ["north", None], "tier": [1, 2], "secret": ["x", "y"]}
+    sliced: dict[str, Sequence[object]] = {"region": ["north", None], "tier": [1, 2], "secret": ["x", "y"]}
     state.send(predictions(["a", "b"], slices=sliced), predictions(["c"]))
     rows = state.rows("SELECT slices['region'], slices['tier'], slices['secret'] FROM predictions ORDER BY seq")
     assert rows == [("north", "1", None), (None, "2", None), (None, None, None)]
