@@ -215,6 +215,12 @@ ONE_PROBLEM = [
         "line 2, column 1: 'web' is already set in line 1; keep one of the two",
     ),
     ("web: {endpoint: [", "line 1, column 18: expected the node content, but found '<stream end>'"),
+    ("web: &a {endpoint: *a}", "line 1, column 6: found unconstructable recursive node"),
+    ("storage: {directory: [a]}", "storage.directory: ['a'] is not a path; write one as text"),
+    (
+        "storage: {directory: ~nobody-here/x}",
+        "storage.directory: '~nobody-here/x' names a user who is not there; write the whole path",
+    ),
     ("- a", "the file must be keys and values, such as 'web: {endpoint: \"127.0.0.1:8780\"}'"),
     (
         "storage: {directory: '${env:DRIFTLINE_NOT_SET}/x'}",
@@ -227,6 +233,11 @@ ONE_PROBLEM = [
 @pytest.mark.parametrize(("text", "problem"), ONE_PROBLEM, ids=[problem[:60] for _, problem in ONE_PROBLEM])
 def test_a_wrong_key_is_named_with_rule_and_fix(tmp_path: Path, text: str, problem: str) -> None:
     assert validate_file(write(tmp_path, text)) == [problem]
+
+
+def test_a_file_nested_too_deeply_is_one_sentence(tmp_path: Path) -> None:
+    [problem] = validate_file(write(tmp_path, "[" * 2000))
+    assert problem.startswith("not YAML that can be read: maximum recursion depth exceeded")
 
 
 def test_all_problems_come_at_once(tmp_path: Path) -> None:

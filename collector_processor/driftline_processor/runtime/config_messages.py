@@ -40,7 +40,9 @@ def _rule(error: ErrorDetails, root: type[BaseModel]) -> str:
     if kind == "literal_error":
         return f"{shown} is not known; write {context['expected']}"
     if kind in ("list_type", "tuple_type"):
-        return f"{shown} is not a list; write [{value}]"
+        return (
+            f"{shown} is not a list; write {f'[{value}]' if isinstance(value, (str, int, float)) else 'it in brackets'}"
+        )
     if kind.startswith(("float_", "int_")):
         return f"{shown} is not a number"
     if kind.startswith("bool_"):

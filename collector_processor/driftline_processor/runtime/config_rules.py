@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from os.path import isfile
 from urllib.parse import urlsplit
 
 from .config import Config, Exporter, Model, transport_of
@@ -86,7 +87,7 @@ def _baseline(model: Model) -> Iterator[str]:
         return
     from driftline.baseline import Baseline
 
-    if not model.baseline.is_file():
+    if not isfile(model.baseline):
         yield (
             f"baseline: there is no file {model.baseline} (the path is relative to this one); "
             "build it with 'driftline baseline build'"
@@ -118,7 +119,7 @@ def _exporter(name: str, exporter: Exporter, config: Config) -> Iterator[str]:
     if (exporter.tls.cert_file is None) != (exporter.tls.key_file is None):
         yield ".tls: cert_file and key_file belong together; write both or none"
     named = {key: getattr(exporter.tls, key) for key in ("ca_file", "cert_file", "key_file")}
-    absent = {key: path for key, path in named.items() if path is not None and not path.is_file()}
+    absent = {key: path for key, path in named.items() if path is not None and not isfile(path)}
     for key, path in absent.items():
         yield f".tls.{key}: there is no file {path}; the path is relative to this file"
     if not absent and any(named.values()):

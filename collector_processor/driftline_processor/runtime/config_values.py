@@ -38,7 +38,7 @@ def parse_duration(text: object, *units: str) -> timedelta:
             raise ValueError(f"'{written}' is too long; the longest duration is '999999999d'") from None
     if re.fullmatch(r"\d+(\.\d+)?", written):
         raise ValueError(f"'{written}' has no unit; write " + " or ".join(f"'{written}{unit}'" for unit in units))
-    raise ValueError(f"'{written}' is not a duration; write a number and a unit (ms, s, m, h, d, w), such as '10s'")
+    raise ValueError(f"'{written:.60}' is not a duration; write a number and a unit (ms, s, m, h, d, w), such as '10s'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,12 @@ def _time_zone(written: object) -> str:
 
 
 def _path(written: object, info: ValidationInfo) -> Path:
-    return Path((info.context or {}).get("folder", "")) / Path(str(written)).expanduser()
+    if not isinstance(written, (str, Path)) or not str(written) or "\0" in str(written):
+        raise ValueError(f"{written!r:.60} is not a path; write one as text")
+    try:
+        return Path((info.context or {}).get("folder", "")) / Path(written).expanduser()
+    except RuntimeError:
+        raise ValueError(f"'{written}' names a user who is not there; write the whole path") from None
 
 
 def _class_texts(written: object) -> object:

@@ -69,8 +69,8 @@ def parse_yaml(text: str, environ: Mapping[str, str], problems: list[str]) -> ob
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         problems.append(f"{where}{error.problem or error}")
         return None
-    except yaml.YAMLError as error:
-        problems.append(f"not YAML: {error}")
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        problems.append(f"not YAML that can be read: {error}")
         return None
     return _fill(tree, "", environ, problems)
 
