@@ -64,6 +64,10 @@ def test_no_file_gives_the_documented_ports() -> None:
     assert load() == Config()
 
 
+def test_two_loopback_addresses_may_share_a_port(tmp_path: Path) -> None:
+    assert validate_file(write(tmp_path, "web: {endpoint: '127.0.0.2:4317'}")) == []
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "models:\nexporters:\n", "{}"])
 def test_an_empty_file_is_the_defaults(tmp_path: Path, text: str) -> None:
     config = load(write(tmp_path, text))
@@ -170,6 +174,27 @@ ONE_PROBLEM = [
     (
         "exporters: {otlp/a: {endpoint: 'a', forward: [traces]}}",
         "exporters.otlp/a.endpoint: 'a' has no port; write 'a:4317'",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'my host:4317', forward: [traces]}}",
+        "exporters.otlp/a.endpoint: 'my host:4317' has no host; write 'host:port', as in '127.0.0.1:14317'",
+    ),
+    (
+        "exporters: {otlp_http/a: {endpoint: 'http://:4317', forward: [traces]}}",
+        "exporters.otlp_http/a.endpoint: 'http://:4317' has no host; write a URL, as in 'http://127.0.0.1:14318'",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'kafka://a:1', forward: [traces]}}",
+        "exporters.otlp/a.endpoint: 'kafka://' is not known; write 'host:port', as in '127.0.0.1:14317'",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'http://a:1/v1', forward: [traces]}}",
+        "exporters.otlp/a.endpoint: 'http://a:1/v1' has a path, which gRPC does not; "
+        "write 'host:port', or name the exporter otlp_http/NAME",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'a:99999', forward: [traces]}}",
+        "exporters.otlp/a.endpoint: 'a:99999' has no usable port; write a number up to 65535",
     ),
     (
         "exporters: {otlp_http/a: {endpoint: 'a:4318', forward: [traces]}}",

@@ -76,14 +76,14 @@ def check(path: Path) -> None:
     assert len(problems) == len(set(problems))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=st.dictionaries(KEYS, TREES, max_size=4))
 def test_any_tree(path: Path, tree: dict[str, Any]) -> None:
     path.write_text(yaml.safe_dump(tree))
     check(path)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     exporters=st.dictionaries(
         st.sampled_from(["otlp/a", "otlp_http/b", "c"]), st.dictionaries(KEYS, TREES, max_size=5)
@@ -95,7 +95,7 @@ def test_any_model_and_exporter(path: Path, exporters: dict[str, Any], models: d
     check(path)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.sampled_from("ab:{}[]-,&*!|>'\"#%@`$ \n\t0"), max_size=30))
 def test_any_text(path: Path, text: str) -> None:
     path.write_text(text)

@@ -18,6 +18,7 @@ from driftline.semconv import metrics as m
 from driftline_processor.runtime.config import Config, load
 from driftline_processor.runtime.ports import PortInUse
 from driftline_processor.runtime.service import Service, run
+from driftline_processor.runtime.state import State
 from driftline_processor.runtime.store import StorageError
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpanExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpanExporter
@@ -156,6 +157,20 @@ def test_a_port_in_use_leaves_nothing_half_started(taken: str, tmp_path: Path) -
             httpx.get(f"http://{address}", trust_env=False)
 
 
+def test_stopping_twice_is_stopping_once_and_a_part_that_fails_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service(config(tmp_path))
+    service.start()
+    monkeypatch.setattr(State, "settle", lambda _: 1 / 0)
+    service.stop()
+    service.stop()
+    said = "a part could not be stopped; the others are"
+    assert [record.getMessage() for record in caplog.records] == [said, said]  # settle, and stop, which settles
+    with pytest.raises(httpx.ConnectError):
+        get(service, "/healthz")
+
+
 def test_it_says_where_everything_is(tmp_path: Path) -> None:
     with running(tmp_path) as service:
         ports = service.addresses
@@ -169,7 +184,8 @@ def test_it_says_where_everything_is(tmp_path: Path) -> None:
 
 def test_other_machines_are_warned_about(tmp_path: Path) -> None:
     with running(tmp_path, web={"endpoint": "0.0.0.0:0"}) as service:
-        assert service.lines()[-1] == "warning: other machines can reach this, and there is no authentication yet"
+        web = service.addresses["web"]
+        assert service.lines()[-1] == f"warning: other machines can reach {web}; there is no authentication yet"
 
 
 def test_a_wrong_configuration_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

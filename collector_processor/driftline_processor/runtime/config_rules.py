@@ -9,8 +9,9 @@ from os.path import isfile
 from urllib.parse import urlsplit
 
 from .config import Config, Exporter, Model, transport_of
-from .config_values import Address, parse_address
+from .config_values import Address
 
+_EXAMPLES = {"grpc": "'host:port', as in '127.0.0.1:14317'", "http": "a URL, as in 'http://127.0.0.1:14318'"}
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OF_THE_REQUEST = (
     "connection",
@@ -153,19 +154,21 @@ def _target(transport: str, endpoint: str) -> Address | str:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return f"'{endpoint}' has no usable port; write a number up to 65535"
+    if transport == "http" and parts.scheme not in ("http", "https"):
+        return f"'{endpoint}' has no scheme; write 'http://{endpoint}' or 'https://{endpoint}'"
+    if parts.scheme in ("dns", "unix"):
+        return Address("", 0)
+    if not host or re.search(r"\s", endpoint):
+        return f"'{endpoint}' has no host; write {_EXAMPLES[transport]}"
     if transport == "http":
-        if parts.scheme not in ("http", "https"):
-            return f"'{endpoint}' has no scheme; write 'http://{endpoint}' or 'https://{endpoint}'"
         for path in ("/v1/traces", "/v1/metrics", "/v1/logs"):
             if parts.path.rstrip("/").endswith(path):
                 return f"'{endpoint}' names one signal; driftline adds {path} itself, so leave it out"
         return Address(host, port or (443 if parts.scheme == "https" else 80))
-    if parts.path not in ("", "/") and parts.scheme != "dns":
-        return f"'{endpoint}' has a path, which gRPC does not; write 'host:port', or name the exporter otlp_http/NAME"
-    if parts.scheme in ("dns", "unix"):
-        return Address("", 0)
     if parts.scheme not in ("", "http", "https", "grpc", "grpcs"):
-        return f"'{parts.scheme}://' is not known; write 'host:port'"
+        return f"'{parts.scheme}://' is not known; write {_EXAMPLES[transport]}"
+    if parts.path not in ("", "/"):
+        return f"'{endpoint}' has a path, which gRPC does not; write 'host:port', or name the exporter otlp_http/NAME"
     if port is None:
         return f"'{endpoint}' has no port; write '{endpoint.rstrip('/')}:4317'"
-    return parse_address(parts.netloc.rpartition("@")[2])
+    return Address(host, port)

@@ -69,7 +69,9 @@ class Address:
         """Whether a listener on this address would get what is sent to the other, or be in its way."""
         if self.port != other.port or self.port == 0:
             return False
-        return self.host == other.host or self.everywhere or other.everywhere or (self.loopback and other.loopback)
+        if self.host == other.host or self.everywhere or other.everywhere:
+            return True
+        return self.loopback and other.loopback and "localhost" in (self.host, other.host)
 
 
 def parse_address(written: object) -> Address:

@@ -26,8 +26,8 @@ QUEUE_BYTES = 64 * 2**20
 MAX_REQUEST = 4 * 2**20
 """What a gRPC server takes unless told otherwise."""
 
-_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
-_PATIENCE = 300.0
+_SHORTEST_DELAY, _FIRST_DELAY, _LONGEST_DELAY, _PATIENCE = 0.1, 0.5, 30.0, 300.0
+"""Seconds."""
 
 _log = logging.getLogger("driftline")
 
@@ -92,6 +92,9 @@ class Destination:
                 return
             while self._bytes + len(body) > self._queue_bytes:
                 self._drop_oldest()
+                self._say(
+                    "queue", f"the queue is full ({self._queue_bytes // 2**20} MiB); dropping the oldest requests"
+                )
             self._number += 1
             self._waiting.setdefault((signal, travelling), deque()).append(_Waiting(self._number, body))
             self._grow(len(body))
@@ -123,7 +126,6 @@ class Destination:
         key = self._oldest()
         self._take_one(key)
         self._count(metrics.DRIFTLINE_FORWARD_DROPPED, key[0])
-        self._say("queue", f"the queue is full ({self._queue_bytes // 2**20} MiB); dropping the oldest requests")
 
     def _take_one(self, key: tuple[Signal, Headers]) -> bytes:
         waiting = self._waiting[key]
@@ -185,8 +187,8 @@ class Destination:
                     self._deliver(signal, headers, [body])
                 return
             if answer.result == "sent":
-                self._count(metrics.DRIFTLINE_FORWARD_SENT, signal)
                 self._on_sent(piece)
+                self._count(metrics.DRIFTLINE_FORWARD_SENT, signal)
             else:
                 self._count(metrics.DRIFTLINE_FORWARD_FAILED, signal)
             if answer.result == "retry" and self._stopping.is_set():
@@ -212,10 +214,12 @@ class Destination:
                 put_off_since = self._clock()
             elif self._clock() - put_off_since > _PATIENCE:
                 return answer
-            jittered = delay * random.uniform(0.5, 1.0)
-            if self._pause(self._stopping, jittered if answer.retry_after is None else answer.retry_after):
+            if answer.retry_after is None:
+                wait, delay = delay * random.uniform(0.5, 1.0), min(2 * delay, _LONGEST_DELAY)
+            else:
+                wait = min(max(answer.retry_after, _SHORTEST_DELAY), _PATIENCE)
+            if self._pause(self._stopping, wait):
                 return answer
-            delay = min(2 * delay, _LONGEST_DELAY)
 
     def _count(self, name: str, signal: Signal) -> None:
         labels = {attributes.DRIFTLINE_DESTINATION: self.name, attributes.DRIFTLINE_SIGNAL: signal}

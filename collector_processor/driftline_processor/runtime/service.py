@@ -1,7 +1,8 @@
 """``driftline up``: the whole story of the processor, in one screen.
 
-receivers ──▶ state (decode → one transaction → acknowledge; join; evaluate) ──▶ pages, derived telemetry
-    └───────▶ forwarder (what was accepted, as it came)
+receivers ──▶ state: decode → one transaction → acknowledge; join; evaluate ──▶ pages
+    │           └──▶ derived metrics, outcome spans ──┐
+    └──▶ what was accepted, as it came ───────────────┴──▶ forwarder ──▶ destinations
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,8 @@ from .store import StorageError
 BAD_INPUT = 2
 GRACE = 5.0
 """Seconds that requests under way, and then the forwarders' queues, get at the end."""
+
+_log = logging.getLogger("driftline")
 
 
 class Service:
@@ -77,18 +80,26 @@ class Service:
         self.health.has("service")
 
     def stop(self) -> None:
-        """Stop accepting, answer what is under way, evaluate it, deliver what is queued, and close."""
+        """Stop accepting, answer what is under way, evaluate it, deliver what is queued, and close. Once is enough."""
         self.health.waits_for("service", "stopping")
+        for step in self._ending():
+            try:
+                step()
+            except Exception:
+                _log.exception("a part could not be stopped; the others are")
+        self._receiver = self._state = self._derived = self._forwarder = None
+
+    def _ending(self) -> Iterator[Callable[[], object]]:
         if self._receiver is not None:
-            self._receiver.stop(GRACE)
-        self._servers.stop()
+            yield partial(self._receiver.stop, GRACE)
+        yield self._servers.stop
         if self._state is not None:
-            self._state.settle()
+            yield self._state.settle
             if self._derived is not None:
-                self._derived.stop()
-            self._state.stop()
+                yield self._derived.stop
+            yield self._state.stop
         if self._forwarder is not None:
-            self._forwarder.stop(GRACE)
+            yield partial(self._forwarder.stop, GRACE)
 
     def _bind(self) -> None:
         protocols = self.config.receivers.otlp.protocols
@@ -149,8 +160,9 @@ class Service:
             f"rows are kept in {self.config.storage.directory}",
             *described(self.config),
         ]
-        if not all(address.loopback for address in self.addresses.values()):
-            lines.append("warning: other machines can reach this, and there is no authentication yet")
+        exposed = [str(address) for address in self.addresses.values() if not address.loopback]
+        if exposed:
+            lines.append(f"warning: other machines can reach {', '.join(exposed)}; there is no authentication yet")
         return lines
 
 
