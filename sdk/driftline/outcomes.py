@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import sleep
 from typing import Any
 
 from .channel import HttpChannel
@@ -44,7 +44,7 @@ class Outcome:
         if self.prediction_time:
             attributes[a.ML_OUTCOME_PREDICTION_TIME] = self.prediction_time
         if self.weight is not None:
-            attributes[a.ML_OUTCOME_WEIGHT] = float(self.weight)
+            attributes[a.ML_OUTCOME_WEIGHT] = self.weight
         return attributes
 
 
@@ -57,13 +57,14 @@ def outcome_of(
     weight: float | None,
     now: int,
 ) -> Outcome:
-    """Read one outcome. Raises ``ValueError`` when it has no id, no actual or an odd time."""
+    """Read one outcome. Raises ``ValueError`` when it has no id, no actual, an odd time or an odd weight."""
     text, value = id_text(id), clean_value(actual)
     if not text:
         raise ValueError(f"an outcome of {identity.name} has no id")
     if value is None or value != value:
         raise ValueError(f"the outcome of {text} has no actual that is a text, a number or a bool: {actual!r}")
-    return Outcome(identity, text, value, now, instant(time), instant(prediction_time), weight)
+    number = None if weight is None else float(weight)
+    return Outcome(identity, text, value, now, instant(time), instant(prediction_time), number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +138,6 @@ def post(
     model: str,
     environment: str,
     outcomes: Any,
-    *,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> Accepted:
     """Send outcomes to ``/v1/outcomes`` and wait for the answers, 5,000 rows at a time.
 
@@ -151,7 +150,7 @@ def post(
         if environment:
             document["environment"] = environment
         body = json.dumps(document, allow_nan=False).encode()
-        answer = _deliver(channel, url, body, sleep, Accepted(accepted, tuple(rejected)))
+        answer = _deliver(channel, url, body, Accepted(accepted, tuple(rejected)))
         accepted += int(answer["accepted"])
         for one in answer["rejected"]:
             index = None if one.get("index") is None else start + int(one["index"])
@@ -162,9 +161,7 @@ def post(
     return Accepted(accepted, tuple(rejected))
 
 
-def _deliver(
-    channel: HttpChannel, url: str, body: bytes, sleep: Callable[[float], None], so_far: Accepted
-) -> dict[str, Any]:
+def _deliver(channel: HttpChannel, url: str, body: bytes, so_far: Accepted) -> dict[str, Any]:
     for attempt in range(ATTEMPTS):
         delivery, answer = channel.post(url, body, "application/json", 30.0)
         if delivery.state == "delivered":

@@ -56,7 +56,7 @@ def keep(result: Any) -> Any:
 
 
 def _find(kind: type) -> Callable[[Any], Any]:
-    if issubclass(kind, _AT_ONCE):
+    if issubclass(kind, _AT_ONCE) or kind is Unread:
         return _itself
     if issubclass(kind, np.ndarray):
         return _copy

@@ -179,9 +179,8 @@ def test_a_batch_says_how_many_rows_it_has(service: Service) -> None:
 
     attributes = service.attributes()
     assert attributes["ml.prediction.count"] == 3
-    assert not [
-        key for key in attributes if key.startswith(("ml.feature.", "ml.prediction.score", "ml.prediction.class"))
-    ]
+    of_rows = ("ml.feature.", "ml.prediction.score", "ml.prediction.class")
+    assert not [key for key in attributes if key.startswith(of_rows)]
     assert service.counts() == {(("ml.prediction.class", "0"),): 1, (("ml.prediction.class", "1"),): 2}
 
 
@@ -198,8 +197,8 @@ def test_an_unread_result_says_what_to_write(service: Service, caplog: pytest.Lo
     assert list(service.table().features) == ["amount"]
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 1
-    assert warnings[0].endswith(
-        "score returned a dict with keys ['label', 'probability']; say which: "
+    assert warnings[0] == (
+        "driftline: churn.score returned a dict with keys ['label', 'probability']; say which: "
         '@churn.predict(score="probability", predicted="label")'
     )
 
@@ -242,8 +241,7 @@ def test_the_first_call_says_how_it_was_read(service: Service, caplog: pytest.Lo
 
     lines = [record.getMessage() for record in caplog.records if record.name == "driftline"]
     assert len(lines) == 1
-    assert lines[0].startswith("driftline: churn.")
-    assert lines[0].endswith(
-        "score: read a dict with keys ['amount', 'country'] as one row, "
+    assert lines[0] == (
+        "driftline: churn.score: read a dict with keys ['amount', 'country'] as one row, "
         "a float as the score of class '1', which is predicted at 0.5"
     )

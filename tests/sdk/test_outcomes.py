@@ -1,0 +1,236 @@
+"""What really happened: one at a time, and many at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import driftline
+import numpy as np
+import pandas as pd
+import pytest
+from driftline import outcomes
+from driftline.block import list_of
+from driftline.columns import strings
+
+from .service import NOW, Service
+
+NOON = 1_795_176_000_000_000_000
+
+
+def test_an_outcome_is_a_record(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline.model._now", lambda: NOW)
+    churn = service.model()
+    churn.outcome(17.0, actual=1)
+    churn.outcome("A-2", actual="churned", time=datetime(2026, 11, 20, 12, tzinfo=UTC), prediction_time=NOW, weight=4)
+    churn.outcome("A-3", actual=np.bool_(True))
+
+    (table,) = service.outcomes()
+    assert (table.model, table.environment) == ("churn", "test")
+    assert strings(table.id) == ["17", "A-2", "A-3"]
+    assert list_of(table.actual) == [1.0, "churned", 1.0]
+    assert table.time.tolist() == [NOW, NOON, NOW]
+    assert table.prediction_time.tolist() == [0, NOW, 0]
+    assert [None if weight != weight else weight for weight in table.weight.tolist()] == [None, 4.0, None]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        datetime(2026, 11, 20, 12),
+        datetime(2026, 11, 20, 13, tzinfo=timezone(timedelta(hours=1))),
+        pd.Timestamp("2026-11-20T12:00:00Z"),
+        np.datetime64("2026-11-20T12:00:00"),
+        "2026-11-20T12:00:00Z",
+        NOON // 10**9,
+        NOON / 10**9,
+        NOON // 10**6,
+        NOON // 10**3,
+        np.int64(NOON),
+    ],
+    ids=repr,
+)
+def test_a_time_in_any_spelling(service: Service, time: Any) -> None:
+    service.model().outcome("A-1", actual=1, time=time)
+
+    (table,) = service.outcomes()
+    assert table.time.tolist() == [NOON]
+
+
+@pytest.mark.parametrize(
+    ("id", "actual", "options", "reason"),
+    [
+        (None, 1, {}, "has no id"),
+        ("A-1", None, {}, "has no actual"),
+        ("A-1", float("nan"), {}, "has no actual"),
+        ("A-1", [1], {}, "has no actual"),
+        ("A-1", 1, {"time": "yesterday"}, "yesterday"),
+        ("A-1", 1, {"time": -5}, "is no time"),
+        ("A-1", 1, {"weight": "heavy"}, "heavy"),
+    ],
+)
+def test_an_outcome_that_cannot_be_used_is_logged_and_never_raises(
+    service: Service, caplog: pytest.LogCaptureFixture, id: Any, actual: Any, options: dict[str, Any], reason: str
+) -> None:
+    churn = service.model()
+    churn.outcome(id, actual, **options)
+    churn.outcome("A-2", 1)
+
+    (table,) = service.outcomes()
+    assert strings(table.id) == ["A-2"]
+    assert reason in caplog.text
+
+
+def test_many_outcomes_share_requests_of_at_most_a_mebibyte(service: Service) -> None:
+    churn = service.model()
+    for i in range(3000):
+        churn.outcome(f"{i:0>500}", actual=i % 2)
+
+    tables = service.outcomes()
+    assert [text for table in tables for text in strings(table.id)] == [f"{i:0>500}" for i in range(3000)]
+    assert len(service.channel.bodies) > 1
+    assert max(map(len, service.channel.bodies)) <= 2**20
+
+
+class Receiver(ThreadingHTTPServer):
+    """Takes POSTs, remembers them, and answers what it is told to."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.documents: list[dict[str, Any]] = []
+        self.answers: list[tuple[int, dict[str, Any]]] = []
+        super().__init__(("127.0.0.1", 0), _Take)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Take(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        document = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        status, answer = 200, {"accepted": len(document["outcomes"]), "rejected": []}
+        if self.server.answers:
+            status, answer = self.server.answers.pop(0)
+        if status == 200:
+            self.server.documents.append({"path": self.path, **document})
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def receiving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    monkeypatch.setattr(outcomes, "sleep", lambda seconds: None)  # noqa: ARG005
+    with Receiver() as receiver:
+        Thread(target=receiver.serve_forever, daemon=True).start()
+        monkeypatch.setenv("DRIFTLINE_ENDPOINT", receiver.url)
+        yield receiver
+        receiver.shutdown()
+
+
+def test_a_frame_of_outcomes_is_sent_in_chunks_and_answered(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.DataFrame(
+        {
+            "id": np.arange(3.0),
+            "actual": [1.0, np.nan, 0.0],
+            "time": pd.to_datetime(["2026-11-20T12:00:00Z", "", "2026-11-20T12:00:00Z"]),
+            "weight": [2.0, np.nan, 1.0],
+            "other": "x",
+        }
+    )
+    monkeypatch.setattr(outcomes, "CHUNK_ROWS", 2)
+    with receiving(monkeypatch) as receiver:
+        receiver.answers = [
+            (200, {"accepted": 1, "rejected": [{"index": 1, "reason": "actual is missing"}]}),
+            (200, {"accepted": 0, "rejected": [{"index": 0, "reason": "weight"}], "more_rejected": 7}),
+        ]
+        answer = service.model().outcomes(frame)
+
+    assert answer == driftline.Accepted(
+        1,
+        (
+            driftline.Rejection(1, "actual is missing"),
+            driftline.Rejection(2, "weight"),
+            driftline.Rejection(None, "more were rejected", 7),
+        ),
+    )
+    assert receiver.documents == [
+        {
+            "path": "/v1/outcomes",
+            "model": "churn",
+            "environment": "test",
+            "outcomes": [{"id": "0", "actual": 1.0, "time": NOON, "weight": 2.0}, {"id": "1", "actual": None}],
+        },
+        {
+            "path": "/v1/outcomes",
+            "model": "churn",
+            "environment": "test",
+            "outcomes": [{"id": "2", "actual": 0.0, "time": NOON, "weight": 1.0}],
+        },
+    ]
+
+
+def test_outcomes_are_sent_again_until_the_receiver_takes_them(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving(monkeypatch) as receiver:
+        receiver.answers = [(503, {}), (429, {})]
+        answer = service.model().outcomes([("A-1", 1), ("A-2", True, "2026-11-20T12:00:00Z"), {"id": 3, "actual": "x"}])
+
+    assert answer == driftline.Accepted(3)
+    assert receiver.documents[0]["outcomes"] == [
+        {"id": "A-1", "actual": 1},
+        {"id": "A-2", "actual": True, "time": NOON},
+        {"id": "3", "actual": "x"},
+    ]
+
+
+def test_outcomes_that_are_refused_raise(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiving(monkeypatch) as receiver:
+        receiver.answers = [(400, {"error": "no model is named"})]
+        with pytest.raises(driftline.Undelivered, match=r"refused the outcomes: 400 Bad Request .*no model is named"):
+            service.model().outcomes([("A-1", 1)])
+
+
+def test_outcomes_that_cannot_be_delivered_raise_and_say_how_many_were(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcomes, "CHUNK_ROWS", 1)
+    with receiving(monkeypatch) as receiver:
+        receiver.answers = [(200, {"accepted": 1, "rejected": []}), *[(503, {})] * 5]
+        with pytest.raises(driftline.Undelivered, match="did not take the outcomes in 5 attempts") as caught:
+            service.model().outcomes([("A-1", 1), ("A-2", 1)])
+
+    assert caught.value.sent == driftline.Accepted(1)
+
+
+def test_outcomes_with_nobody_listening_raise(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiving(monkeypatch):
+        pass
+    with pytest.raises(driftline.Undelivered, match="start 'driftline up' or set DRIFTLINE_ENDPOINT"):
+        service.model().outcomes([("A-1", 1)])
+
+
+def test_a_frame_without_ids_is_refused(service: Service) -> None:
+    with pytest.raises(ValueError, match=r"the outcomes have no column 'id'; their columns are \['actual'\]"):
+        service.model().outcomes({"actual": [1]})
+
+
+def test_outcomes_do_not_travel_over_grpc(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFTLINE_ENDPOINT", "http://localhost:4317")
+    with pytest.raises(ValueError, match="speaks gRPC; set DRIFTLINE_ENDPOINT to the HTTP endpoint"):
+        service.model().outcomes([("A-1", 1)])
