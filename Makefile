@@ -20,7 +20,7 @@ demo:
 
 test:
 	@sh scripts/setup.sh dev
-	@$(PY) -m pytest -n auto -m "not interop" $(PYTEST_ARGS)
+	@$(PY) -m pytest -n auto --dist loadfile -m "not interop" $(PYTEST_ARGS)
 
 lint:
 	@sh scripts/setup.sh dev
