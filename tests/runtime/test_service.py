@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +24,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from .otlp_peers import Peer, grpc_peer, http_peer, log
+from .processes import process
 from .stock import export_spans
 
 ANYWHERE = {"endpoint": "127.0.0.1:0"}
@@ -196,25 +194,6 @@ def test_a_wrong_configuration_does_not_start(tmp_path: Path, capsys: pytest.Cap
         "driftline: web.endpiont: there is no such key; did you mean 'endpoint'?",
         "driftline: models.churn.windows: '25' has no unit; write '25h' or '25m'",
     ]
-
-
-FILE = """
-receivers: {otlp: {protocols: {grpc: {endpoint: "127.0.0.1:0"}, http: {endpoint: "127.0.0.1:0"}}}}
-web: {endpoint: "127.0.0.1:0"}
-"""
-
-
-@contextmanager
-def process(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    (folder / "driftline.yaml").write_text(FILE)
-    command = [sys.executable, "-m", "driftline_processor", "up", "--config", str(folder / "driftline.yaml")]
-    environment = {**os.environ, "PYTHONWARNINGS": "error"}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as child:
-        try:
-            yield child
-        finally:
-            child.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,0 +1,41 @@
+"""`kill -9` at any moment: what was acknowledged is there after a restart, and a resend counts nothing twice."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .processes import addresses, process
+from .test_service import prediction
+
+HEADERS = {"content-type": "application/x-protobuf"}
+
+
+def send(url: str, body: bytes) -> bool:
+    """Send a request; say whether it was acknowledged."""
+    try:
+        return httpx.post(f"{url}/v1/logs", content=body, headers=HEADERS, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def rows(web: str) -> int:
+    return sum(model["rows"] for model in httpx.get(f"{web}/api/v1/models", trust_env=False).json()["models"])
+
+
+@pytest.mark.parametrize("sent_before", [1, 20])
+def test_killed_and_started_again_it_has_every_row_once(sent_before: int, tmp_path: Path) -> None:
+    bodies = [prediction("churn", f"order-{i}") for i in range(30)]
+    with process(tmp_path) as first:
+        otlp, _ = addresses(first)
+        assert all(send(otlp, body) for body in bodies[:sent_before])
+        first.send_signal(signal.SIGKILL)
+        assert not send(otlp, bodies[sent_before])
+    with process(tmp_path) as second:
+        otlp, web = addresses(second)
+        assert rows(web) == sent_before
+        assert all(send(otlp, body) for body in bodies)  # an exporter that saw no acknowledgement sends all again
+        assert rows(web) == len(bodies)
