@@ -26,6 +26,9 @@ MAX_REQUEST = 20 * 2**20
 PATIENCE = 30.0
 """Seconds until a transaction is given up on; exporters wait 10. Its resend is recognised by digest."""
 
+_LONGEST_RETRY = 2.0
+"""Seconds. Python's exporter gives up when the delay that it is told is beyond its deadline."""
+
 INVALID_ARGUMENT, UNAVAILABLE = 3, 14
 """google.rpc.Code."""
 
@@ -62,21 +65,21 @@ def retry_metadata(overloaded: Overloaded) -> tuple[tuple[str, bytes], ...]:
     """Return the trailing gRPC metadata that says when to come again.
 
     The specification puts RetryInfo into ``grpc-status-details-bin``; Python's exporter reads only
-    ``google.rpc.retryinfo-bin``, and gives up when the delay is beyond its deadline.
+    ``google.rpc.retryinfo-bin``.
     """
-    seconds = min(overloaded.retry_after, 2.0)
+    delay = overloaded.retry_after
     return (
-        ("grpc-status-details-bin", status(UNAVAILABLE, str(overloaded), seconds)),
-        ("google.rpc.retryinfo-bin", _retry_info(seconds).SerializeToString()),
+        ("grpc-status-details-bin", status(UNAVAILABLE, str(overloaded), delay)),
+        ("google.rpc.retryinfo-bin", _retry_info(delay).SerializeToString()),
     )
 
 
 def retry_after(overloaded: Overloaded) -> str:
     """Return the value of the ``Retry-After`` header: whole seconds, 1 or 2."""
-    return str(min(2, max(1, math.ceil(overloaded.retry_after))))
+    return str(max(1, math.ceil(min(overloaded.retry_after, _LONGEST_RETRY))))
 
 
 def _retry_info(seconds: float) -> RetryInfo:
     delay = Duration()
-    delay.FromNanoseconds(round(seconds * 1e9))
+    delay.FromNanoseconds(round(min(seconds, _LONGEST_RETRY) * 1e9))
     return RetryInfo(retry_delay=delay)
