@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from .faults import logger
+
 if TYPE_CHECKING:
     from .endpoint import Endpoint
+
+
+class WhereNobodyListens(logging.StreamHandler[Any]):
+    """Writes to stderr what no other handler would, so that the lines that say how a model is read are seen.
+
+    Python shows no INFO where logging is not set up, which is how uvicorn and most scripts leave it.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, unless the root logger has handlers by now: they write it."""
+        if not logging.root.handlers:
+            super().emit(record)
 
 
 def configure(
@@ -23,7 +38,8 @@ def configure(
     the first prediction. ``service_name``: else ``OTEL_SERVICE_NAME``. ``endpoint``: of 'driftline up' (or of any OTLP
     receiver), such as "http://localhost:4318"; it wins over ``DRIFTLINE_ENDPOINT`` and ``OTEL_EXPORTER_OTLP_*``, which
     decide where it is left out. ``environment``: such as "production"; outcomes join within one.
-    ``resource_attributes``: further ones. ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER=none`` and
+    ``resource_attributes``: further ones. What Driftline has to say (how the first call was read, where nothing
+    listens) goes to stderr where logging is not set up. ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER=none`` and
     ``OTEL_METRICS_EXPORTER=none`` are obeyed.
 
     >>> import driftline
@@ -33,6 +49,7 @@ def configure(
     from .endpoint import disabled, resolve
 
     pipelines.use_endpoint(endpoint)
+    _be_heard()
     if disabled():
         return
     from opentelemetry.sdk.resources import Resource
@@ -50,6 +67,13 @@ def configure(
         _set_up_traces(resource, target)
     if os.environ.get("OTEL_METRICS_EXPORTER", "") != "none":
         _set_up_metrics(resource, target)
+
+
+def _be_heard() -> None:
+    if not any(isinstance(handler, WhereNobodyListens) for handler in logger.handlers):
+        logger.addHandler(WhereNobodyListens())
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
 
 
 def _set_up_traces(resource: Any, target: Endpoint | None) -> None:
