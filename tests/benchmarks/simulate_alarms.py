@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from driftline.bins import QUANTILES
 from driftline.tables import F64, I64
-from driftline_processor.core.drift.chi2 import chi2, pool
+from driftline_processor.core.drift.chi2 import pool, pooled_chi2
 from driftline_processor.core.drift.correction import benjamini_hochberg
 from driftline_processor.core.drift.ks import ks, ks_effect, ks_p_value
 from driftline_processor.core.drift.psi import psi, psi_null_mean
@@ -40,7 +40,7 @@ def categories(reference: I64, current: I64) -> tuple[float, float]:
     was, now = reference.astype(np.float64), current.astype(np.float64)
     cells = pool(was, now)
     was, now = (np.bincount(cells, counts).astype(np.float64, copy=False) for counts in (was, now))
-    return chi2(was, now)[1], psi(was, now) - psi_null_mean(was, now)
+    return pooled_chi2(was, now)[1], psi(was, now) - psi_null_mean(was, now)
 
 
 def correlated(rng: np.random.Generator, rows: int, features: int) -> I64:

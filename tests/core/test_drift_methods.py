@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from driftline.bins import count, number_bins
 from driftline.tables import F64, Column
-from driftline_processor.core.drift.chi2 import EXPECTED, chi2, pool
+from driftline_processor.core.drift.chi2 import EXPECTED, chi2, pool, pooled_chi2
 from driftline_processor.core.drift.correction import benjamini_hochberg
 from driftline_processor.core.drift.js import js
 from driftline_processor.core.drift.ks import ks, ks_effect, ks_p_value
@@ -86,21 +86,64 @@ def test_chi2_of_one_category_is_no_evidence() -> None:
     assert chi2(np.array([10.0, 0.0]), np.array([7.0, 0.0])) == (0.0, 1.0)
 
 
-@given(TWO)
-def test_pooled_cells_expect_enough_and_lose_no_row(rows: list[tuple[int, int]]) -> None:
-    reference, current = vectors(rows)
+def merged(reference: F64, current: F64) -> tuple[F64, F64]:
     cells = pool(reference, current)
-    was, now = np.bincount(cells, reference), np.bincount(cells, current)
+    return np.bincount(cells, reference).astype(np.float64), np.bincount(cells, current).astype(np.float64)
+
+
+@given(TWO)
+def test_pooled_cells_expect_enough_or_hold_enough_and_lose_no_row(rows: list[tuple[int, int]]) -> None:
+    reference, current = vectors(rows)
+    was, now = merged(reference, current)
     assert was.sum() == reference.sum()
     assert now.sum() == current.sum()
     expected = (was + now) * min(was.sum(), now.sum()) / (was.sum() + now.sum())
+    smaller = was if was.sum() <= now.sum() else now
     if len(expected) > 1:
-        assert (expected >= EXPECTED - 1e-9).all()
+        assert (np.maximum(expected, smaller) >= EXPECTED - 1e-9).all()
+        assert (expected[1:] >= EXPECTED - 1e-9).all()
 
 
 def test_only_rare_bins_are_pooled() -> None:
     reference, current = np.array([1000.0, 500, 3, 2, 0]), np.array([100.0, 60, 0, 0, 40])
     assert pool(reference, current).tolist() == [1, 2, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("reference", "current", "rare"),
+    [
+        ([60_000.0, 40_000.0, 0.0], [300.0, 193.0, 7.0], 7),
+        ([60_000.0, 39_990.0, 10.0], [300.0, 190.0, 10.0], 10),
+        ([100_000.0, 0.0], [0.0, 50.0], 50),
+    ],
+)
+def test_a_cell_that_expects_too_few_is_tested_exactly(reference: list[float], current: list[float], rare: int) -> None:
+    was, now = np.array(reference), np.array(current)
+    total, share = was[-1] + now[-1], now.sum() / (was.sum() + now.sum())
+    expected = 10 * stats.binom.sf(rare - 1, total, share)
+    for pair in ((was, now), (now, was)):  # whichever is the smaller sample
+        statistic, p = pooled_chi2(*merged(*pair))
+        assert p == pytest.approx(expected, rel=1e-9)
+        assert statistic == pytest.approx(stats.chi2_contingency(np.vstack(pair), correction=False).statistic)
+    assert expected >= stats.hypergeom.sf(rare - 1, was.sum() + now.sum(), total, now.sum())
+
+
+def test_a_few_rows_of_a_rare_category_stay_in_its_neighbour() -> None:
+    was, now = merged(np.array([60_000.0, 40_000.0, 0.0]), np.array([300.0, 196.0, 4.0]))
+    assert (was.tolist(), now.tolist()) == ([40_000, 60_000], [200, 300])
+    assert pooled_chi2(was, now) == chi2(was, now)
+
+
+def test_the_pooled_test_is_no_more_liberal_than_it_says() -> None:
+    rng = np.random.default_rng(13)
+    quiet = np.array([0.97, 0.02, 0.009, 0.001])
+    p = [
+        pooled_chi2(*merged(*(rng.multinomial(n, quiet).astype(np.float64) for n in (100_000, 200))))[1]
+        for _ in range(4_000)
+    ]
+    # the limit itself is up to 1.2 times too liberal here; four standard errors on 4,000 runs
+    assert np.mean(np.array(p) <= 0.05) <= 0.05 * 1.2 + 4 * (0.05 / 4_000) ** 0.5
+    assert np.mean(np.array(p) <= 0.01) <= 0.01 * 1.2 + 4 * (0.01 / 4_000) ** 0.5
 
 
 @given(TWO)

@@ -179,6 +179,25 @@ def test_a_constant_that_changes_drifts_and_one_that_does_not_is_ok() -> None:
     assert found.features["moved"].cells == ("1", "other values")
 
 
+@pytest.mark.parametrize("n", [100, 1_000, 10_000])
+def test_what_a_large_reference_never_saw_is_found_in_a_small_window(n: int) -> None:
+    rng = np.random.default_rng(5)
+    score = {"score": rng.random(100_000)}
+    plans = rng.choice(["basic", "pro", "team"], 100_000, p=[0.6, 0.3, 0.1])
+    reference = score | {"plan": plans, "same": np.ones(100_000), "flag": rng.random(100_000) < 0.5}
+    baseline = Baseline.from_frame(reference, score="score", model="churn", task="binary")
+    current = {
+        "plan": np.where(plans == "team", "Team", plans)[:n],  # renamed
+        "same": np.where(np.arange(n) < n / 5, 2.0, 1.0),  # a fifth of a constant changed
+        "flag": np.where(np.arange(n) < n / 5, -1.0, rng.random(n) < 0.5),  # a sentinel
+        "score": rng.random(n),
+    }
+    found = drift(folded(current, baseline=baseline), baseline)
+    assert {name: (target.state, target.size) for name, target in found.features.items()} == dict.fromkeys(
+        ["plan", "same", "flag"], ("drift", "large")
+    )
+
+
 def test_one_row_where_the_reference_had_none_is_no_large_drift() -> None:
     rng = np.random.default_rng(3)
     reference = {"stars": rng.integers(1, 6, 50_000).astype(float), "score": rng.random(50_000)}

@@ -16,8 +16,8 @@ def ks(reference: F64, current: F64) -> float:
 
     With a bin per distinct value this *is* the two-sample statistic of ``scipy.stats.ks_2samp``. Over quantile bins it
     is smaller by at most the greater share, of either sample, that lies in one bin. Evidently takes raw rows. From
-    10,000 reference rows on NannyML takes 10,000 equal widths between their extremes: one stray 1e9 and all other
-    values share a bin.
+    10,000 reference rows on NannyML takes 10,000 equal widths between their extremes: one stray 1e9 among
+    them and all other values share a bin.
 
     Source: Smirnov (1939); Hodges, "The significance probability of the Smirnov two-sample test" (1958).
 
@@ -33,7 +33,7 @@ def ks_p_value(distance: float, n: float, m: float) -> float:
 
     ``n``, ``m``: (effective) rows of the two samples. For small samples and for values with ties it errs to the large
     side. The same as ``scipy.stats.kstwobign.sf``; ``ks_2samp(method="asymp")`` uses the slightly different ``kstwo``.
-    Evidently decides at p < 0.05 of ``ks_2samp``, NannyML by a threshold on the distance; neither corrects for the
+    Evidently decides at p <= 0.05 of ``ks_2samp``, NannyML by a threshold on the distance; neither corrects for the
     number of features.
 
     >>> round(ks_p_value(0.05, 100_000, 1_000), 4)

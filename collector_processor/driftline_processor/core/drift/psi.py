@@ -16,8 +16,8 @@ def psi(reference: F64, current: F64) -> float:
     are left out. Numbers come as the deciles of the baseline (:func:`deciles`), categories as they are, both pooled as
     for the chi-square test: one of 50 rows in a bin that the reference never filled would otherwise add 0.26.
 
-    Evidently cuts equal widths over both samples (Sturges' rule) and writes a share of 0.0001 or less into empty bins,
-    so that one of them can add 0.9 whatever the number of rows; half a row fades as rows come. NannyML has no PSI.
+    Evidently cuts equal widths over both samples (Sturges' rule, from 21 distinct values on) and writes a share of
+    0.0001 or less into empty bins, whatever the number of rows; half a row fades as rows come. NannyML has no PSI.
 
     Source: Siddiqi, "Credit Risk Scorecards" (2006); 0.5 per cell is Jeffreys' prior.
 

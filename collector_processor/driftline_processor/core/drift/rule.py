@@ -19,7 +19,7 @@ from driftline.tables import F64, I64
 from driftline_processor.core.evaluation import MethodValue, Size, State, TargetDrift
 
 from .cells import cells
-from .chi2 import chi2, pool
+from .chi2 import pool, pooled_chi2
 from .correction import benjamini_hochberg
 from .js import js
 from .ks import ks, ks_effect, ks_p_value
@@ -132,7 +132,7 @@ def _compare(outcome: TargetDrift, reference: F64, current: F64, category: bool)
     index = psi(was, now)
     excess = max(0.0, index - psi_null_mean(was, now))
     if category:
-        value, p = chi2(was, now)
+        value, p = pooled_chi2(was, now)
         effect = excess
     else:
         value = ks(reference, current)
