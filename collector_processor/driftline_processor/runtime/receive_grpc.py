@@ -87,6 +87,6 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         except Exception:
             # Nothing was acknowledged, so the sender keeps it: UNAVAILABLE is what exporters retry.
             _log.exception("a %s request could not be kept", signal)
-            context.set_trailing_metadata(retry_metadata(Overloaded(2.0)))
+            context.set_trailing_metadata(retry_metadata(Overloaded()))
             context.abort(grpc.StatusCode.UNAVAILABLE, "the request could not be kept; see the log of driftline")
         raise AssertionError("abort raises")

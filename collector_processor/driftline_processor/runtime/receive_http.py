@@ -70,7 +70,7 @@ def _route(signal: Signal, accept: Accept) -> Route:
         except Exception:
             # Nothing was acknowledged, so the sender keeps it: 503 is what exporters retry.
             _log.exception("a %s request could not be kept", signal)
-            return _answer(503, UNAVAILABLE, "the request could not be kept; see the log of driftline", Overloaded(2.0))
+            return _answer(503, UNAVAILABLE, "the request could not be kept; see the log of driftline", Overloaded())
 
     return Route(f"/v1/{signal}", export, methods=["POST"])
 
