@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline.tables import PredictionTable
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.evaluate import Evaluator
+from driftline_processor.runtime.series import Series
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, outcomes, predictions
@@ -137,7 +139,7 @@ def test_rows_acknowledged_but_not_evaluated_before_a_crash_are_evaluated_after_
     clock.now += 2 * HOUR
     assert hours(state) == [(-5, 1, True), (0, 200, True)]
     state.send(predictions(["c"], NOON - 5 * HOUR))
-    state.state._evaluator.step = lambda: False  # type: ignore[method-assign]  # the crash comes before
+    state.state._evaluator.step = lambda **_: False  # type: ignore[method-assign]  # the crash comes before
     assert hours(open_state(churn=HOURLY)) == [(-5, 2, True), (0, 200, True)]
 
 
@@ -213,3 +215,61 @@ def test_the_busiest_model_comes_first(open_state: Open) -> None:
     state = open_state()
     state.send(predictions(["a"], model="quiet"), predictions(["a", "b"], model="busy"))
     assert [view.key.model for view in state.state.view.models()] == ["busy", "quiet"]
+
+
+def test_restated_windows_are_stored_within_the_hour_and_found_after_a_crash_before_it(
+    open_state: Open, clock: Clock
+) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a"], NOON))
+    clock.now += 2 * HOUR
+    assert hours(state) == [(0, 1, True)]
+    evaluator, count = state.state._evaluator, "SELECT count(*) FROM evaluations"
+    for late, stored in ((0, 1), (59 * MINUTE, 1), (MINUTE, 2)):
+        clock.now += late
+        state.send(predictions([f"late {clock.now}"], NOON))
+        evaluator.step()
+        assert state.rows(count) == [(stored,)]
+    assert state.state.view.models()[0].windows["1h"][0].rows == 4
+    state.send(predictions(["last"], NOON))
+    evaluator.step()
+    evaluator.step = lambda **_: False  # type: ignore[method-assign]  # the crash
+    assert hours(open_state(churn=HOURLY)) == [(0, 5, True)]
+
+
+def test_a_window_that_cannot_be_evaluated_stops_no_other(
+    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = open_state(churn=HOURLY)
+    clock.now += 3 * HOUR
+    evaluate = Evaluator._of
+
+    def fail(self: Evaluator, series: Series, window: Window) -> Evaluation:
+        if window.start == NOON:
+            raise ArithmeticError
+        return evaluate(self, series, window)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Evaluator, "_of", fail)
+        state.send(predictions(["a", "b"], [NOON, NOON + HOUR]))
+        assert [start for start, _, _ in hours(state)] == [1]
+    assert "window 1h of churn" in caplog.text
+    state.send(predictions(["c"], NOON))
+    assert [(start, rows) for start, rows, _ in hours(state)] == [(0, 2), (1, 1)]
+
+
+def test_a_window_shorter_than_what_its_panes_were_rolled_up_to_stays_as_it_was_believed(
+    open_state: Open, clock: Clock
+) -> None:
+    short = Model(windows=("5m", "1d"))
+    state = open_state(churn=short)
+    state.send(predictions(["a"], NOON))
+    state.state.settle()
+    clock.now += 20 * DAY
+    state.send(predictions(["b"] * 200, clock.now, keyed=False))
+    state.state.settle()
+    state.state.tidy_now()
+    state.send(predictions(["late"], NOON + 10 * MINUTE))
+    windows = state.view().windows
+    assert [one.rows for one in windows["5m"]] == [1, 200]
+    assert [one.rows for one in windows["1d"]] == [2, 200]

@@ -15,6 +15,7 @@ from driftline_processor.runtime.panes import (
     performance_fold,
     read_window,
     roll_up,
+    written_in_pieces,
 )
 from driftline_processor.runtime.store import Connection, Store, read, transaction
 from hypothesis import HealthCheck, given, settings
@@ -69,7 +70,7 @@ def test_a_window_is_the_sum_of_its_panes_before_and_after_rolling_up(
     expected = [plain([one for start, one in written if first <= start < last]) for first, last in windows]
     for watermark in (NOON, NOON + 10 * DAY, NOON + 20 * DAY, NOON + 200 * DAY):
         with transaction(connection):
-            roll_up(connection, 1, watermark, "UTC")
+            roll_up(connection, 1, watermark, "UTC", written_in_pieces(connection).get(1, set()))
         assert [total(connection, *window) for window in windows] == expected
     assert set(read(connection, "SELECT DISTINCT span FROM panes").column(0).to_pylist()) == {DAY}
 
@@ -78,7 +79,7 @@ def test_roll_ups_follow_the_days_of_the_time_zone(connection: Connection) -> No
     midnight = NOON - NOON % DAY + 4 * HOUR  # in New York, in October
     write(connection, [(1, "f", midnight - PANE, pane(1)), (1, "f", midnight, pane(2))])
     with transaction(connection):
-        roll_up(connection, 1, NOON + 100 * DAY, "America/New_York")
+        roll_up(connection, 1, NOON + 100 * DAY, "America/New_York", set())
     assert total(connection, midnight - DAY, midnight) == plain([pane(1)])
     assert total(connection, midnight, midnight + DAY) == plain([pane(2)])
 
@@ -87,7 +88,7 @@ def test_pieces_of_one_pane_become_one_and_open_panes_are_left_alone(connection:
     for seed in range(3):
         write(connection, [(1, "f", NOON, pane(seed)), (1, "f", NOON + DAY, pane(seed)), (2, "f", NOON, pane(seed))])
     with transaction(connection):
-        roll_up(connection, 1, NOON + HOUR, "UTC")
+        roll_up(connection, 1, NOON + HOUR, "UTC", {NOON, NOON + DAY})
     pieces = "SELECT series, pane, count(*) FROM panes WHERE part = 'rows' AND idx = 0 GROUP BY ALL ORDER BY ALL"
     assert [tuple(row.values()) for row in read(connection, pieces).to_pylist()] == [
         (1, NOON, 1),
@@ -99,7 +100,7 @@ def test_pieces_of_one_pane_become_one_and_open_panes_are_left_alone(connection:
 def test_panes_are_forgotten_after_three_years(connection: Connection) -> None:
     write(connection, [(1, "f", NOON, pane(1)), (1, "f", NOON + 400 * DAY, pane(2))])
     with transaction(connection):
-        roll_up(connection, 1, NOON + 1_200 * DAY, "UTC")
+        roll_up(connection, 1, NOON + 1_200 * DAY, "UTC", set())
     assert total(connection, 0, NOON + 1_200 * DAY) == plain([pane(2)])
 
 

@@ -23,11 +23,12 @@ class Reached(NamedTuple):
 
 
 class Touched:
-    """Which panes of which series have changed since somebody last asked."""
+    """Which panes of which series have changed since they were last evaluated, and since they were last rolled up."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._panes: dict[int, set[int]] = {}
+        self._written: dict[int, set[int]] = {}
         self._reached = Reached(0, 0)
 
     def touch(self, panes: Iterable[tuple[int, I64]], predictions: int = 0, joined: int = 0) -> None:
@@ -35,13 +36,20 @@ class Touched:
         with self._lock:
             for series, starts in panes:
                 self._panes.setdefault(series, set()).update(starts.tolist())
+                self._written.setdefault(series, set()).update(starts.tolist())
             self._reached = Reached(max(predictions, self._reached.predictions), max(joined, self._reached.joined))
 
     def take(self) -> tuple[dict[int, set[int]], Reached]:
-        """Return series → panes and how far they reach, and begin anew."""
+        """Return the panes to be evaluated, series → starts, and how far they reach, and begin anew."""
         with self._lock:
             taken, self._panes = self._panes, {}
             return taken, self._reached
+
+    def take_written(self) -> dict[int, set[int]]:
+        """Return the panes that may be stored in pieces, series → starts, and begin anew."""
+        with self._lock:
+            taken, self._written = self._written, {}
+            return taken
 
 
 @dataclass(slots=True)

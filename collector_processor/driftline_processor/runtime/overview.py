@@ -7,7 +7,7 @@ from collections.abc import Callable
 from driftline.semconv import metrics as m
 
 from .baselines import NEEDED, InForce
-from .evaluate import Evaluator
+from .beliefs import Beliefs
 from .health import Counters, Labels
 from .hints import hints
 from .intake import Intake
@@ -26,12 +26,12 @@ class Overview:
         self,
         intake: Intake,
         join: Join,
-        evaluator: Evaluator,
+        beliefs: Beliefs,
         upkeep: Upkeep,
         counters: Counters,
         clock: Callable[[], int],
     ) -> None:
-        self._intake, self._join, self._evaluator, self._upkeep = intake, join, evaluator, upkeep
+        self._intake, self._join, self._beliefs, self._upkeep = intake, join, beliefs, upkeep
         self._counters, self._clock = counters, clock
 
     def models(self) -> list[ModelView]:
@@ -48,7 +48,7 @@ class Overview:
         key, settings = series.key, self._intake.series.settings(series.key.model)
         totals = self._intake.totals.get(series.number, Totals())
         in_force, learned = self._intake.baselines.in_force(key), self._intake.baselines.learned(series.number)
-        history = self._evaluator.history(series.number)
+        history = self._beliefs.history(series.number)
         windows = {name: list(history.get(name, {}).values()) for name in settings.windows}
         latest = [evaluations[-1] for evaluations in windows.values() if evaluations]
         newest = max(latest, key=lambda evaluation: evaluation.window.end, default=None)

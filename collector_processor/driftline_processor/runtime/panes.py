@@ -8,7 +8,7 @@ is the length of the stored pane: five minutes, and after a roll-up an hour or a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,7 @@ from driftline.bins import SCORE_BINS
 from driftline.pane import DURATION_BOUNDS, LOSSES, Pane
 from driftline.tables import F64, I64, Task
 
+from driftline_processor.core.evaluation import Window
 from driftline_processor.core.window import PANE, window_of
 
 from .store import Connection, insert, read, run
@@ -135,28 +136,33 @@ def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
     return widths.get(part, len(DURATION_BOUNDS) + 2 if part == "duration" else 1)
 
 
-def roll_up(connection: Connection, series: int, watermark: int, timezone: str) -> None:
-    """Add up the closed panes of a series that were written in pieces, and lengthen the old ones.
+def stored_unit(pane: int, watermark: int, timezone: str) -> Window:
+    """Return what a pane of its age belongs to: five minutes, an hour or a day of the time zone."""
+    age = watermark - pane
+    name = "1d" if age > KEEP_HOURS else "1h" if age > KEEP_PANES else "5m"
+    return window_of(name, pane, timezone)
 
-    Inside the caller's transaction. Rows that another thread appends meanwhile are left for the next time.
+
+def roll_up(connection: Connection, series: int, watermark: int, timezone: str, written: Container[int]) -> None:
+    """Add up the closed panes that were written in pieces, and lengthen the old ones.
+
+    ``written``: the starts of panes that were. Inside the caller's transaction; what another thread appends meanwhile
+    is left for the next time.
     """
-    stored = read(
-        connection,
-        "SELECT pane, span, count(*) > count(DISTINCT (fold, part, idx)) AS pieces FROM panes"
-        " WHERE series = ? AND pane < ? GROUP BY pane, span",
-        series,
-        watermark - 2 * PANE,
-    )
-    targets = {"pane": list[int](), "span": list[int](), "new_pane": list[int](), "new_span": list[int]()}
-    for row in stored.to_pylist():
-        pane, span = _rolled(row["pane"], row["span"], watermark, timezone)
-        if row["pieces"] or span != row["span"]:
-            for name, value in (("pane", row["pane"]), ("span", row["span"]), ("new_pane", pane), ("new_span", span)):
-                targets[name].append(value)
+    targets: list[tuple[int, int, int, int]] = []
+    stored = "SELECT DISTINCT pane, span FROM panes WHERE series = ? AND pane < ?"
+    for row in read(connection, stored, series, watermark - 2 * PANE).to_pylist():
+        pane, span = row["pane"], row["span"]
+        unit = stored_unit(pane, watermark, timezone)
+        if unit.end - unit.start > span:
+            targets.append((pane, span, unit.start, unit.end - unit.start))
+        elif pane in written:
+            targets.append((pane, span, pane, span))
     connection.execute("DELETE FROM panes WHERE series = ? AND pane < ?", [series, watermark - KEEP_DAYS])
-    if not targets["pane"]:
+    if not targets:
         return
-    target = pa.table(targets)
+    names = ("pane", "span", "new_pane", "new_span")
+    target = pa.table(dict(zip(names, map(pa.array, zip(*targets, strict=True)), strict=True)))
     summed = read(
         connection,
         "SELECT series, fold, new_pane AS pane, new_span AS span, part, idx, sum(value) AS value"
@@ -173,12 +179,17 @@ def roll_up(connection: Connection, series: int, watermark: int, timezone: str) 
     insert(connection, "panes", summed)
 
 
-def _rolled(pane: int, span: int, watermark: int, timezone: str) -> tuple[int, int]:
-    """Where a stored pane belongs at its age: its start and length."""
-    age = watermark - pane
-    name = "1d" if age > KEEP_HOURS else "1h" if age > KEEP_PANES else "5m"
-    unit = window_of(name, pane, timezone)
-    return (unit.start, unit.end - unit.start) if unit.end - unit.start > span else (pane, span)
+def written_in_pieces(connection: Connection) -> dict[int, set[int]]:
+    """Return the panes of each series that are stored in pieces."""
+    found = read(
+        connection,
+        "SELECT series, pane FROM panes GROUP BY series, pane, span"
+        " HAVING count(*) > count(DISTINCT (fold, part, idx))",
+    )
+    pieces: dict[int, set[int]] = {}
+    for row in found.to_pylist():
+        pieces.setdefault(row["series"], set()).add(row["pane"])
+    return pieces
 
 
 def _labels(codes: list[I64], labels: dict[str, int]) -> pa.Array:

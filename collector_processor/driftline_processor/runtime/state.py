@@ -23,6 +23,7 @@ import pyarrow as pa
 from driftline.baseline import Baseline
 from driftline.tables import ModelKey, OutcomeTable
 
+from .beliefs import Beliefs
 from .config import Config, Model
 from .evaluate import Evaluator
 from .health import Counters
@@ -68,10 +69,13 @@ class State:
         self._connection = self._store.connect()
         series = self._intake.series
         self._join = Join(self._connection, series, touched, counters)
-        self._evaluator = Evaluator(self._connection, series, self._intake.baselines, touched, self._watermark, clock)
-        self._upkeep = Upkeep(self._connection, series, self._watermark, config.storage.retention, counters, clock)
+        beliefs = Beliefs(self._connection, clock)
+        self._evaluator = Evaluator(self._connection, series, self._intake.baselines, beliefs, touched, self._watermark)
+        self._upkeep = Upkeep(
+            self._connection, series, touched, self._watermark, config.storage.retention, counters, clock
+        )
         self._ingest = Ingest(self._intake, clock, queue_bytes)
-        self.view: View = Overview(self._intake, self._join, self._evaluator, self._upkeep, counters, clock)
+        self.view: View = Overview(self._intake, self._join, beliefs, self._upkeep, counters, clock)
         self._keeping = threading.Lock()
         self._stopping = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="driftline-keeper", daemon=True)
@@ -128,9 +132,9 @@ class State:
             self._join.refold()
 
     def evaluate_now(self) -> None:
-        """Evaluate everything that was touched."""
+        """Evaluate everything that was touched, and store what is closed."""
         with self._keeping:
-            while self._evaluator.step():
+            while self._evaluator.step(patient=False):
                 pass
 
     def tidy_now(self) -> None:

@@ -9,8 +9,11 @@ from datetime import timedelta
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 
+from driftline_processor.core.window import PANE
+
 from .health import Counters
-from .panes import roll_up
+from .news import Touched
+from .panes import KEEP_DAYS, roll_up, written_in_pieces
 from .seen import BATCHES_KEPT, REQUESTS_KEPT
 from .series import Series, SeriesRegister
 from .store import Connection, number, read, transaction
@@ -24,14 +27,16 @@ class Upkeep:
         self,
         connection: Connection,
         series: SeriesRegister,
+        touched: Touched,
         watermark: Callable[[Series], int],
         retention: timedelta,
         counters: Counters,
         clock: Callable[[], int],
     ) -> None:
-        self._connection, self._series, self._watermark = connection, series, watermark
+        self._connection, self._series, self._touched, self._watermark = connection, series, touched, watermark
         self._retention = int(retention.total_seconds()) * 10**9
         self._counters, self._clock = counters, clock
+        self._written = written_in_pieces(connection)
         self.expired: Counter[int] = Counter()
 
     def step(self) -> None:
@@ -42,10 +47,20 @@ class Upkeep:
             self._connection.execute("DELETE FROM requests WHERE received < ?", [now - REQUESTS_KEPT])
             self._connection.execute("DELETE FROM batches WHERE received < ?", [now - BATCHES_KEPT])
             forget_old_watermarks(self._connection)
+        for which, panes in self._touched.take_written().items():
+            self._written.setdefault(which, set()).update(panes)
         for series in self._series:
-            timezone = self._series.settings(series.key.model).timezone
-            with transaction(self._connection):
-                roll_up(self._connection, series.number, self._watermark(series), timezone)
+            self._roll_up(series)
+
+    def _roll_up(self, series: Series) -> None:
+        timezone, watermark = self._series.settings(series.key.model).timezone, self._watermark(series)
+        written = self._written.get(series.number, set())
+        with transaction(self._connection):
+            roll_up(self._connection, series.number, watermark, timezone, written)
+            self._connection.execute(
+                "DELETE FROM evaluations WHERE series = ? AND start < ?", [series.number, watermark - KEEP_DAYS]
+            )
+        self._written[series.number] = {pane for pane in written if pane >= watermark - 2 * PANE}
 
     def _expire(self) -> None:
         """Delete predictions and outcomes that arrived longer ago than the retention; their sums stay in the panes."""

@@ -1,0 +1,107 @@
+"""What is and was believed: the latest Evaluation of each window in memory, every closed one in the store.
+
+Open windows are in memory only. A window that closes is stored at once, with the time at which it was believed; one
+that is restated by late rows or outcomes is stored again within the hour, so that a month of daily windows that late
+labels touch every second costs megabytes a day, not gigabytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from driftline_processor.core.evaluation import Evaluation
+
+from .archive import from_text, share, to_text
+from .seen import digest_of
+from .store import Connection, insert, read
+
+KEPT = 400
+"""Evaluations of one window name and series that are held in memory, some 30 kB each; the table keeps all."""
+
+RESTATED_EVERY = 3_600 * 10**9
+"""Restated evaluations are stored together, once an hour (nanoseconds)."""
+
+History = dict[str, dict[int, Evaluation]]
+"""Window name → start → the latest evaluation, oldest first."""
+
+
+class Place(NamedTuple):
+    """Which window of which series."""
+
+    series: int
+    name: str
+    start: int
+
+
+class Beliefs:
+    """Remembers and stores evaluations. One thread writes; any may read :meth:`history`."""
+
+    def __init__(self, connection: Connection, clock: Callable[[], int]) -> None:
+        """Read what was believed last of the newest windows."""
+        self._connection, self._clock = connection, clock
+        self._history: dict[int, History] = {}
+        self._stored: dict[Place, bytes] = {}
+        self._unstored: dict[Place, Evaluation] = {}
+        self._restated = clock()
+        self.ends: dict[tuple[int, str], int] = {}
+        """(series, window name) → the end of the last window that was stored: later ones were open, or not seen."""
+        rows = read(
+            connection,
+            "SELECT * FROM evaluations QUALIFY"
+            " row_number() OVER (PARTITION BY series, name, start ORDER BY believed DESC) = 1"
+            " AND dense_rank() OVER (PARTITION BY series, name ORDER BY start DESC) <= ? ORDER BY start",
+            KEPT,
+        )
+        for row in rows.to_pylist():
+            place = Place(row["series"], row["name"], row["start"])
+            self._stored[place] = digest_of(row["json"].encode())
+            self.ends[place.series, place.name] = row["stop"]
+            self._remember(place, from_text(row["json"]))
+
+    def history(self, series: int) -> History:
+        """Return the evaluations of a series; the dicts by start are replaced, never changed, when more come."""
+        return self._history.get(series, {})
+
+    def open(self, series: int) -> list[Evaluation]:
+        """Return the evaluations of windows that were not closed when they were evaluated."""
+        return [one for found in self.history(series).values() for one in found.values() if not one.closed]
+
+    def believe(self, series: int, evaluation: Evaluation) -> None:
+        """Take in an evaluation; a closed one is stored by one of the next :meth:`write`."""
+        place = Place(series, evaluation.window.name, evaluation.window.start)
+        self._remember(place, evaluation)
+        if evaluation.closed:
+            self._unstored[place] = evaluation
+
+    def write(self, patient: bool) -> bool:
+        """Store what is due inside the caller's transaction: windows that closed; restated ones once an hour.
+
+        Return whether everything is stored now. ``patient``: False stores all at once.
+        """
+        now = self._clock()
+        if not patient or now - self._restated >= RESTATED_EVERY:
+            self._restated = now
+            due = list(self._unstored)
+        else:
+            due = [place for place in self._unstored if place not in self._stored]
+        rows = []
+        for place in due:
+            evaluation = self._unstored.pop(place)
+            text = to_text(evaluation)
+            digest = digest_of(text.encode())
+            if self._stored.get(place) != digest:
+                self._stored[place] = digest
+                rows.append({**place._asdict(), "stop": evaluation.window.end, "believed": now, "json": text})
+        if rows:
+            insert(self._connection, "evaluations", pa.Table.from_pylist(rows))
+        return not self._unstored
+
+    def _remember(self, place: Place, evaluation: Evaluation) -> None:
+        history = self._history.setdefault(place.series, {})
+        found = history.get(place.name, {})
+        if found:
+            share(evaluation, next(reversed(found.values())))
+        history[place.name] = dict(sorted({**found, place.start: evaluation}.items())[-KEPT:])
