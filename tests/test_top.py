@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
+import tty
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
 
+import httpx
 import pytest
 from driftline_processor.runtime.health import Health
 from driftline_processor.top import models_table, run, windows_table
@@ -145,6 +149,41 @@ def test_another_server_is_told_from_a_processor(capsys: pytest.CaptureFixture[s
             assert capsys.readouterr().err == (
                 f"driftline top: {address} answers, but not as Driftline does; name the pages' address (web.endpoint)\n"
             )
+
+
+def test_q_ends_the_live_view(served: tuple[FakeView, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "wb", buffering=0) as keyboard, os.fdopen(theirs) as terminal:
+        set_up = tty.setcbreak
+
+        def set_up_and_type(stream: TextIO) -> None:
+            set_up(stream)  # forgets what was typed before
+            keyboard.write(b"xq")
+
+        monkeypatch.setattr("tty.setcbreak", set_up_and_type)
+        monkeypatch.setattr("sys.stdin", terminal)
+        console = Console(file=io.StringIO(), width=100, force_terminal=True)
+        assert run(served[1], console) == 0
+
+
+def test_a_processor_that_goes_away_is_looked_for_again(
+    served: tuple[FakeView, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([{"models": []}, httpx.ConnectError("gone"), KeyboardInterrupt()])
+
+    def get(*_: object) -> httpx.Response:
+        answer = next(answers)
+        if isinstance(answer, BaseException):
+            raise answer
+        return httpx.Response(200, json=answer, request=httpx.Request("GET", served[1]))
+
+    monkeypatch.setattr("httpx.Client.get", get)
+    monkeypatch.setattr("driftline_processor.top.time.sleep", lambda _: None)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    assert run(served[1], console) == 0
+    assert isinstance(console.file, io.StringIO)
+    assert "connection lost; looking again" in console.file.getvalue()
 
 
 def test_ctrl_c_ends_the_live_view(served: tuple[FakeView, str], monkeypatch: pytest.MonkeyPatch) -> None:

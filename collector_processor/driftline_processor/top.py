@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import sys
 import time
@@ -266,7 +267,7 @@ def _keys() -> Iterator[Callable[[float], bool]]:
 
     def pressed(seconds: float) -> bool:
         ready, _, _ = select.select([sys.stdin], [], [], seconds)
-        return bool(ready) and sys.stdin.read(1) in ("q", "Q", "")
+        return bool(ready) and bool(set(os.read(sys.stdin.fileno(), 100)) & set(b"qQ"))
 
     try:
         yield pressed

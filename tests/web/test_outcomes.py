@@ -142,6 +142,8 @@ BAD: list[tuple[object, str]] = [
     ({"id": True, "actual": 1}, "id is true or false; send a text or a number"),
     ({"id": ["a"], "actual": 1}, "id is a list; send a text or a number"),
     ({"id": "x" * 1_000_000, "actual": 1}, "id has 1,000,000 characters; at most 1,024 are kept"),
+    ({"id": "a\ud800", "actual": 1}, "id holds half a surrogate pair, which is no Unicode text"),
+    ({"id": "a", "actual": "\udfff"}, "actual holds half a surrogate pair, which is no Unicode text"),
     ({"id": "a"}, "actual is missing"),
     ({"id": "a", "actual": None}, "actual is missing"),
     ({"id": "a", "actual": math.nan}, "actual is nan; send a finite number, or nothing until it is known"),

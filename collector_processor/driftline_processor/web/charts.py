@@ -27,6 +27,9 @@ from .words import (
     verdict,
 )
 
+MOST = 1e100
+"""What is larger is drawn at the edge: differences of the largest floats have no float."""
+
 Address = Callable[[Evaluation], str]
 """Evaluation → the address of its window's page."""
 
@@ -98,7 +101,7 @@ def performance(
         return left + (right - left) * (time - first) / max(last - first, 1)
 
     def y(value: float) -> float:
-        return bottom - (bottom - top) * (value - low) / (high - low)
+        return bottom - (bottom - top) * (max(min(value, MOST), -MOST) - low) / (high - low)
 
     marks = [svg.line(left, y(value), right, y(value), "grid") for value in ticks]
     marks += [svg.text(left - 5, y(value) + 3.5, number(value), "axis", "end") for value in ticks]
@@ -189,8 +192,8 @@ def _ticks_of(values: Sequence[float]) -> list[float]:
     """
     low, high = min(values, default=0.0), max(values, default=1.0)
     greatest = max(abs(low), abs(high))
-    if not 1e-100 < greatest < 1e100:
-        return [-1.0, 0.0, 1.0] if greatest <= 1e-100 else [-greatest, 0.0, greatest]
+    if not 1 / MOST < greatest < MOST:
+        return [-1.0, 0.0, 1.0] if greatest < MOST else [-MOST, 0.0, MOST]
     # Below a millionth of the values themselves differences are rounding, and ticks would be one number.
     rough = max(high - low, greatest * 1e-6) / 4 if high > low else greatest / 20
     power = 10.0 ** math.floor(math.log10(rough))

@@ -53,6 +53,8 @@ def text_of(value: object, name: str) -> str | None:
         text = str(value).strip()
     if len(text) > MAX_TEXT:
         raise Unusable(f"{name} has {len(text):,} characters; at most {MAX_TEXT:,} are kept")
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise Unusable(f"{name} holds half a surrogate pair, which is no Unicode text")
     return text or None
 
 

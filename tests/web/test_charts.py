@@ -1,0 +1,71 @@
+"""Charts of values that no chart expects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from driftline_processor.core.evaluation import Evaluation, Metric, TargetDrift, Window
+from driftline_processor.web import charts
+from driftline_processor.web.distributions import distribution
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from .fake_view import price
+
+ANY = st.one_of(st.none(), st.floats(), st.sampled_from([0.0, 1e308, -1e308, 5e-324, 1e17, 1e17 + 16]))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(ANY, min_size=1, max_size=6), ANY)
+def test_any_metric_can_be_drawn(values: list[float | None], reference: float | None) -> None:
+    first = price().windows["1d"][0]
+    day = first.window.end - first.window.start
+    shown: list[Evaluation] = []
+    for place, value in enumerate(values):
+        start = first.window.start + place * day
+        metrics = {"mae": Metric(value, 1, "rows")}
+        shown.append(replace(first, window=Window("1d", start, start + day), realized=metrics))
+    expected = None if reference is None else Metric(reference, 1, "rows")
+    drawn = charts.performance("mae", shown, shown[-1], expected, lambda _: "/", "UTC")
+    assert "nan" not in drawn
+    assert "inf" not in drawn
+
+
+def test_a_missing_window_breaks_the_line() -> None:
+    first = price().windows["1d"][0]
+    day = first.window.end - first.window.start
+    starts = [first.window.start + place * day for place in (0, 1, 3, 4)]
+    shown = [replace(first, window=Window("1d", start, start + day)) for start in starts]
+    assert charts.performance("mae", shown, shown[0], None, lambda _: "/", "UTC").count('path class="line"') == 2
+
+
+def cells(kind: str, labels: tuple[str, ...], was: list[float], now: list[float] | None) -> str:
+    target = TargetDrift(
+        "feature", "x", "ok", kind, 9, {}, None, "", labels, np.array(was), None if now is None else np.array(now)
+    )
+    drawn = distribution(target)
+    assert drawn is not None
+    return str(drawn)
+
+
+def test_edges_stand_between_cells_and_single_values_under_theirs() -> None:
+    drawn = cells("ks", ("< 0", "0 – 10", "≥ 10"), [0.2, 0.5, 0.3], [0.1, 0.6, 0.3])
+    assert [text in drawn for text in (">0</text>", ">10</text>")] == [True, True]
+    assert "0 – 10: was 50 %, is 60 %" in drawn
+    assert ">other values</text>" in cells("ks", ("0", "1", "other values"), [0.5, 0.5, 0.0], [0.4, 0.4, 0.2])
+
+
+def test_categories_are_ordered_by_share_and_the_rest_is_summed() -> None:
+    labels = tuple(f"c{place}" for place in range(14))
+    drawn = cells("chi2", labels, [1.0] + [0.0] * 13, [0.0] * 13 + [1.0])
+    assert drawn.index(">c0<") < drawn.index(">c13<") < drawn.index(">c1<")
+    assert "4 others" in drawn
+
+
+def test_a_window_without_values_still_shows_the_baseline() -> None:
+    assert 'class="now"' not in cells("ks", ("0 – 1", "1 – 2"), [0.5, 0.5], None)
+
+
+def test_nothing_is_drawn_of_nothing() -> None:
+    assert distribution(TargetDrift("feature", "x", "no_baseline", "", 0, {})) is None
