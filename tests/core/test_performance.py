@@ -151,6 +151,46 @@ def test_a_class_that_never_happened_does_not_pull_the_mean_down() -> None:
     }
 
 
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 100_000.1])
+def test_equal_actual_values_have_no_r2_however_their_mean_is_rounded(value: float) -> None:
+    for n in (3, 1_000):
+        actual = Column(numbers=np.full(n, value))
+        scores = np.full((n, 1), value + 0.5)
+        assert from_rows(Task("regression"), scores, None, actual)["r2"].value is None
+        pane = merge(
+            fold_outcomes(Task("regression"), scores[:1], None, Column(numbers=np.array([value]))) for _ in "abc"
+        )
+        assert realized(pane, Task("regression"))["r2"].value is None
+
+
+def test_a_row_that_no_sum_could_bear_is_left_out_of_every_metric() -> None:
+    actual = Column(numbers=np.array([1.0, 2.0, 3.0, 1e200]))
+    scores = np.array([[1.0], [2.5], [1e200], [4.0]])
+    found = from_rows(Task("regression"), scores, None, actual)
+    assert {name: (metric.value, metric.rows) for name, metric in found.items()} == {
+        "mae": (0.25, 2),
+        "rmse": (pytest.approx(0.125**0.5), 2),
+        "r2": (0.5, 2),
+        "bias": (0.25, 2),
+    }
+
+
+def test_each_metric_says_on_how_many_rows_it_stands() -> None:
+    score = np.array([[0.9], [0.2], [np.nan], [7.0]])
+    decided = texts([1, 0, 1, -1], BINARY.classes)
+    for weight in (None, np.full(4, 2.0)):
+        found = from_rows(BINARY, score, decided, texts([1, 0, 0, 1], BINARY.classes), weight)
+        assert {name: metric.rows for name, metric in found.items()} == dict.fromkeys(
+            ("accuracy", "precision", "recall", "f1"), 4
+        ) | dict.fromkeys(("roc_auc", "log_loss", "brier", "mean_score", "actual_rate"), 2)
+
+
+def test_a_decision_for_no_declared_class_is_left_out_and_the_rows_say_so() -> None:
+    decided = texts([0, 3, 3], (*ANIMALS.classes, "abstain"))
+    found = from_rows(ANIMALS, None, decided, texts([0, 1, 2], ANIMALS.classes))["accuracy"]
+    assert (found.value, found.rows) == (1, 1)
+
+
 def test_one_row_has_no_r2() -> None:
     found = from_rows(Task("regression"), np.array([[2.0]]), None, Column(numbers=np.array([1.0])))
     assert (found["mae"].value, found["r2"].value) == (1, None)
@@ -167,6 +207,20 @@ def test_r2_from_sums_says_what_cancellation_cost_and_gives_up_in_time() -> None
         assert (found.value is not None) == known
         if found.value is not None:
             assert abs(found.value - metrics.r2_score(truth, values)) <= found.bound + 1e-15
+
+
+def test_the_bound_of_r2_holds_for_a_month_of_panes() -> None:
+    rng = np.random.default_rng(21)
+    truth = rng.normal(size=40_000) + 1e5
+    values = truth + rng.normal(size=40_000)
+    task = Task("regression")
+    pane = merge(
+        fold_outcomes(task, values[part, np.newaxis], None, Column(numbers=truth[part]))
+        for part in np.array_split(np.arange(40_000), 8_640)
+    )
+    found = realized(pane, task)["r2"]
+    assert found.value is not None
+    assert abs(found.value - metrics.r2_score(truth, values)) <= found.bound <= 2e-4
 
 
 def test_nothing_is_known_before_an_outcome() -> None:

@@ -12,38 +12,39 @@ from driftline.tables import F64, Column, Task
 
 from driftline_processor.core.evaluation import Metric
 
-from .sums import confusion, losses, ratio
+from .sums import confusion, losses, ratio, rows_of
 
 
-def from_pane(pane: Pane, task: Task, rows: int) -> dict[str, Metric]:
+def from_pane(pane: Pane, task: Task) -> dict[str, Metric]:
     """Return accuracy, precision, recall, f1 at the service's own decision, and roc_auc, log_loss, brier of the scores.
 
     With the scores come ``mean_score``, what the model says on average, and ``actual_rate``, the share of positives
-    among the same rows. Definitions are scikit-learn's, except that an undefined value is None where
-    ``zero_division`` would be 0 (as in Evidently; NannyML gives NaN for all of them when only one class was seen).
-    Without scores only the first four are there, without decisions only the others.
+    among the same rows. Definitions are scikit-learn's, except that an undefined value is None where ``zero_division``
+    would be 0 (as in Evidently; NannyML gives NaN for precision, recall and f1 as soon as the truth or the predictions
+    hold one class only). Without scores only the first four are there, without decisions only the others; ``rows`` of
+    each are those that have what it needs.
     """
-    metrics: dict[str, float | None] = {}
+    found: dict[str, Metric] = {}
     counts = confusion(pane, 2)
     if counts is not None and task.positive_class in task.classes:
         positive = task.classes.index(task.positive_class)
         hits, misses = counts[positive, positive], counts[positive, 1 - positive]
         alarms, rest = counts[1 - positive, positive], counts[1 - positive, 1 - positive]
-        metrics["accuracy"] = ratio(hits + rest, counts.sum())
-        metrics["precision"] = ratio(hits, hits + alarms)
-        metrics["recall"] = ratio(hits, hits + misses)
-        metrics["f1"] = ratio(2 * hits, 2 * hits + alarms + misses)
-    found = {name: Metric(value, rows, "panes") for name, value in metrics.items()}
+        decided = rows_of(pane, float(counts.sum()))
+        found["accuracy"] = Metric(ratio(hits + rest, counts.sum()), decided, "panes")
+        found["precision"] = Metric(ratio(hits, hits + alarms), decided, "panes")
+        found["recall"] = Metric(ratio(hits, hits + misses), decided, "panes")
+        found["f1"] = Metric(ratio(2 * hits, 2 * hits + alarms + misses), decided, "panes")
     negative, positives = pane.parts.get("score_negative"), pane.parts.get("score_positive")
     if negative is not None and positives is not None:
         area, bound = area_from_grid(negative, positives)
-        found["roc_auc"] = Metric(area, rows, "panes", bound)
+        found["roc_auc"] = Metric(area, rows_of(pane, float(negative.sum() + positives.sum())), "panes", bound)
     sums = losses(pane, "binary")
     if sums is not None:
-        for name in ("log_loss", "brier"):
-            found[name] = Metric(ratio(sums[name], sums["weight"]), rows, "panes")
-        found["mean_score"] = Metric(ratio(sums["score"], sums["weight"]), rows, "panes")
-        found["actual_rate"] = Metric(ratio(sums["positive"], sums["weight"]), rows, "panes")
+        scored = rows_of(pane, sums["weight"])
+        named = {"log_loss": "log_loss", "brier": "brier", "mean_score": "score", "actual_rate": "positive"}
+        for name, part in named.items():
+            found[name] = Metric(ratio(sums[part], sums["weight"]), scored, "panes")
     return found
 
 

@@ -27,12 +27,11 @@ def realized(pane: Pane, task: Task) -> dict[str, Metric]:
     known = pane.parts.get("outcomes")
     if known is None or known[0] == 0:
         return {}
-    rows = int(known[0])
     if task.kind == "binary":
-        return binary.from_pane(pane, task, rows)
+        return binary.from_pane(pane, task)
     if task.kind == "multiclass":
-        return multiclass.from_pane(pane, task, rows)
-    return regression.from_pane(pane, rows) if task.kind == "regression" else {}
+        return multiclass.from_pane(pane, task)
+    return regression.from_pane(pane) if task.kind == "regression" else {}
 
 
 def from_rows(
@@ -48,10 +47,11 @@ def from_rows(
     if not metrics or scores is None or len(scores) == 0:
         return metrics
     usable = None if weight is None else usable_weight(weight)
-    exact = {}
+    exact: dict[str, float | None] = {}
     if task.kind == "binary":
         exact["roc_auc"] = binary.area_from_rows(task, scores, actual, usable)
     elif task.kind == "regression":
         exact["r2"] = regression.r2_from_rows(scores[:, 0], actual, usable)
-    rows = next(iter(metrics.values())).rows
-    return metrics | {name: Metric(value, rows, "rows") for name, value in exact.items() if name in metrics}
+    return metrics | {
+        name: Metric(value, metrics[name].rows, "rows") for name, value in exact.items() if name in metrics
+    }

@@ -21,6 +21,17 @@ def confusion(pane: Pane, classes: int) -> F64 | None:
     return counts.reshape(classes, classes)
 
 
+def rows_of(pane: Pane, weight: float) -> int:
+    """Return how many joined rows hold this weight: their number without weights, near it with uneven ones.
+
+    >>> import numpy as np
+    >>> rows_of(Pane({"outcomes": np.array([4.0, 8.0, 16.0])}), 6.0)
+    3
+    """
+    rows, total, _ = pane.parts["outcomes"].tolist()
+    return round(weight * rows / total) if total > 0 else 0
+
+
 def ratio(numerator: float, denominator: float) -> float | None:
     """Return the quotient, None where there is nothing to divide by: an undefined metric is unknown, never 0.
 
