@@ -6,6 +6,7 @@ A channel sends one request and says what became of it; when to try again is dec
 from __future__ import annotations
 
 import gzip
+import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -55,6 +56,11 @@ class Channel(Protocol):
 def open_channel(endpoint: Endpoint) -> Channel:
     """Return the channel to an endpoint; nothing is opened before the first request."""
     return GrpcChannel(endpoint) if endpoint.protocol == "grpc" else HttpChannel(endpoint)
+
+
+def load(endpoint: Endpoint) -> None:
+    """Import what the channel to an endpoint needs, in the caller's thread: a fork must not meet half an import."""
+    importlib.import_module("grpc" if endpoint.protocol == "grpc" else "requests")
 
 
 class HttpChannel:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline
 
 _pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+_held: list[Pipeline] = []
 _exit_pid = 0
+FORK_SECONDS = 1.0
+"""How long a fork waits for a request that is under way."""
 
 
 def remember(pipeline: Pipeline) -> None:
@@ -58,7 +61,18 @@ def shutdown(timeout: float = 5.0) -> bool:
     return all(delivered)
 
 
+def _before_fork() -> None:
+    """Let each background thread finish what it is at: a child would find a half-imported module or a lock for ever."""
+    _held.extend(pipeline for pipeline in pipelines() if pipeline.hold(FORK_SECONDS))
+
+
+def _after_fork_in_parent() -> None:
+    while _held:
+        _held.pop().release()
+
+
 def _after_fork() -> None:
+    _held.clear()
     IDS.reset()
     FAULTS.reset()
     resource.forget()
@@ -67,4 +81,4 @@ def _after_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)

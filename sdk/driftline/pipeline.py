@@ -111,6 +111,14 @@ class Pipeline:
         self._wake.set()
         self._full.set()
 
+    def hold(self, timeout: float) -> bool:
+        """Keep the background thread from its work until :meth:`release`; say whether that succeeded in time."""
+        return self._lock.acquire(timeout=timeout)
+
+    def release(self) -> None:
+        """Let the background thread go on."""
+        self._lock.release()
+
     def after_fork(self) -> None:
         """Start anew in a child: the parent sends what the parent recorded."""
         self._rows.forget()
@@ -210,7 +218,9 @@ class Pipeline:
                 "or add a logs pipeline to the collector",
             )
         else:
-            self._warn("refused", f"driftline: {self._name()} refused {frame.rows} rows: {delivery.reason}")
+            self._warn(
+                "refused", f"driftline: {self._name()} refused a record: {delivery.reason} (rows lost: {frame.rows})"
+            )
         return True
 
     def _warn(self, kind: str, line: str) -> None:

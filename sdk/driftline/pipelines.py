@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 
-from .channel import Channel, open_channel
+from .channel import Channel, load, open_channel
 from .endpoint import Endpoint, resolve, silenced
 from .pipeline import Pipeline
 
@@ -25,6 +25,7 @@ def pipeline_of(channel: Channel | None) -> Pipeline:
     with _lock:
         if channel is None:
             if _default is None:
+                load(endpoint())
                 _default = Pipeline(lambda: open_channel(endpoint()), recording=not silenced())
             return _default
         pipeline = _given.get(id(channel))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures.thread  # noqa: F401 - what Resource.create() needs, before any thread of ours may fork
 import uuid
 from functools import cache
 from typing import Any

@@ -1,0 +1,270 @@
+"""Where records go, and what becomes of a request on the wire."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import grpc
+import pytest
+from driftline.channel import Delivery, GrpcChannel, HttpChannel, open_channel
+from driftline.endpoint import Endpoint, resolve
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "base", "logs", "protocol"),
+    [
+        (None, {}, "http://localhost:4318", "http://localhost:4318/v1/logs", "http"),
+        (None, {"DRIFTLINE_ENDPOINT": "http://d:4318/"}, "http://d:4318", "http://d:4318/v1/logs", "http"),
+        (
+            None,
+            {"DRIFTLINE_ENDPOINT": "http://d:4318", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://c:1/v1/logs"},
+            "http://d:4318",
+            "http://d:4318/v1/logs",
+            "http",
+        ),
+        (None, {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://c/x"}, "http://c/x", "http://c/x", "http"),
+        (None, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, "http://c:4318", "http://c:4318/v1/logs", "http"),
+        (None, {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "http://localhost:4317", "localhost:4317", "grpc"),
+        (
+            None,
+            {"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317"},
+            "http://c:4317",
+            "c:4317",
+            "grpc",
+        ),
+        (
+            None,
+            {"DRIFTLINE_ENDPOINT": "http://d:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "http://d:4318",
+            "http://d:4318/v1/logs",
+            "http",
+        ),
+        (None, {"DRIFTLINE_ENDPOINT": "http://d:4317"}, "http://d:4317", "d:4317", "grpc"),
+        (
+            "http://given:4318",
+            {"DRIFTLINE_ENDPOINT": "http://d:1"},
+            "http://given:4318",
+            "http://given:4318/v1/logs",
+            "http",
+        ),
+    ],
+)
+def test_the_endpoint(given: str | None, environ: dict[str, str], base: str, logs: str, protocol: str) -> None:
+    endpoint = resolve(given, environ)
+
+    assert (endpoint.base, endpoint.logs, endpoint.protocol) == (base, logs, protocol)
+
+
+def test_settings_of_the_signal_win_over_the_general_ones() -> None:
+    endpoint = resolve(
+        None,
+        {
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "3",
+            "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT": "2.5",
+            "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+            "OTEL_EXPORTER_OTLP_HEADERS": "api-key=secret,x=1",
+            "OTEL_EXPORTER_OTLP_CERTIFICATE": "/ca.pem",
+        },
+    )
+
+    assert endpoint.timeout == 2.5
+    assert endpoint.gzip is True
+    assert endpoint.headers == {"api-key": "secret", "x": "1"}
+    assert endpoint.certificate == "/ca.pem"
+
+
+def test_the_key_of_another_backend_stays_home() -> None:
+    environ = {"DRIFTLINE_ENDPOINT": "http://d:4318", "OTEL_EXPORTER_OTLP_HEADERS": "api-key=secret"}
+
+    assert resolve(None, environ).headers == {}
+    assert resolve(None, {**environ, "OTEL_EXPORTER_OTLP_LOGS_HEADERS": "key=ours"}).headers == {"key": "ours"}
+
+
+class Receiver(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.answer: tuple[int, dict[str, str]] = (200, {})
+        super().__init__(("127.0.0.1", 0), _Take)
+
+
+class _Take(BaseHTTPRequestHandler):
+    server: Receiver
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+        status, headers = self.server.answer
+        self.send_response(status)
+        for name, value in {"content-length": "0", **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def _http(receiver: Receiver, **settings: Any) -> HttpChannel:
+    base = f"http://127.0.0.1:{receiver.server_port}"
+    return HttpChannel(Endpoint(base, f"{base}/v1/logs", **settings))
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "delivery"),
+    [
+        (200, {}, Delivery("delivered")),
+        (202, {}, Delivery("delivered")),
+        (400, {}, Delivery("refused", "400 Bad Request")),
+        (301, {"location": "http://elsewhere"}, Delivery("refused", "301 Moved Permanently")),
+        (404, {}, Delivery("unsupported", "404 Not Found")),
+        (405, {}, Delivery("unsupported", "405 Method Not Allowed")),
+        (429, {"retry-after": "3"}, Delivery("retry", "429 Too Many Requests", 3.0)),
+        (503, {"retry-after": "soon"}, Delivery("retry", "503 Service Unavailable")),
+        (500, {}, Delivery("refused", "500 Internal Server Error")),
+    ],
+)
+def test_what_an_http_status_means(
+    receiver: Receiver, status: int, headers: dict[str, str], delivery: Delivery
+) -> None:
+    receiver.answer = (status, headers)
+    channel = _http(receiver)
+
+    assert channel.send(b"body", 5.0) == delivery
+    channel.close()
+
+
+def test_an_http_request_has_the_headers_and_compression_that_were_set(receiver: Receiver) -> None:
+    channel = _http(receiver, gzip=True, headers={"api-key": "secret"})
+    channel.send(b"body" * 100, 5.0)
+    channel.close()
+
+    ((path, headers, body),) = receiver.requests
+    assert path == "/v1/logs"
+    assert headers["content-type"] == "application/x-protobuf"
+    assert headers["content-encoding"] == "gzip"
+    assert headers["api-key"] == "secret"
+    assert gzip.decompress(body) == b"body" * 100
+
+
+def test_nobody_listening_over_http_is_unreachable(receiver: Receiver) -> None:
+    receiver.shutdown()
+    receiver.server_close()
+    channel = _http(receiver)
+
+    assert channel.send(b"body", 5.0).state == "unreachable"
+
+
+def test_a_receiver_that_never_answers_costs_no_more_than_the_timeout() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as silent:  # nobody accepts
+        channel = HttpChannel(Endpoint("x", f"http://127.0.0.1:{silent.server_port}/v1/logs"))
+        start = time.monotonic()
+        delivery = channel.send(b"body", 0.2)
+        elapsed = time.monotonic() - start
+        channel.close()
+
+    assert delivery.state == "retry"
+    assert elapsed < 5
+
+
+def test_a_url_that_is_none_is_refused() -> None:
+    assert HttpChannel(Endpoint("x", "ftp://nowhere/v1/logs")).send(b"", 1.0).state == "refused"
+
+
+class _Export(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.failure: tuple[grpc.StatusCode, tuple[tuple[str, bytes], ...]] | None = None
+
+    def service(self, details: Any) -> Any:
+        if details.method != "/opentelemetry.proto.collector.logs.v1.LogsService/Export":
+            return None
+        return grpc.unary_unary_rpc_method_handler(self._export)
+
+    def _export(self, body: bytes, context: Any) -> bytes:
+        if self.failure is not None:
+            code, metadata = self.failure
+            context.set_trailing_metadata(metadata)
+            context.abort(code, "told to")
+        self.bodies.append(body)
+        return b""
+
+
+@pytest.fixture
+def export() -> Iterator[tuple[_Export, int]]:
+    handler = _Export()
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers((handler,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield handler, port
+    server.stop(None).wait()
+
+
+def _grpc(port: int) -> GrpcChannel:
+    channel = open_channel(resolve(f"http://127.0.0.1:{port}", {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}))
+    assert isinstance(channel, GrpcChannel)
+    return channel
+
+
+def test_the_same_bytes_travel_over_grpc(export: tuple[_Export, int]) -> None:
+    handler, port = export
+    channel = _grpc(port)
+
+    assert channel.send(b"body", 5.0) == Delivery("delivered")
+    channel.close()
+    assert handler.bodies == [b"body"]
+
+
+SOON = RetryInfo(retry_delay=Duration(seconds=1, nanos=500_000_000))
+RETRY = (("google.rpc.retryinfo-bin", SOON.SerializeToString()),)
+
+
+@pytest.mark.parametrize(
+    ("code", "metadata", "state", "after"),
+    [
+        ("UNIMPLEMENTED", (), "unsupported", None),
+        ("UNAVAILABLE", (), "retry", None),
+        ("UNAVAILABLE", RETRY, "retry", 1.5),
+        ("RESOURCE_EXHAUSTED", RETRY, "retry", 1.5),
+        ("RESOURCE_EXHAUSTED", (), "refused", None),
+        ("INVALID_ARGUMENT", (), "refused", None),
+    ],
+)
+def test_what_a_grpc_status_means(
+    export: tuple[_Export, int], code: str, metadata: Any, state: str, after: float | None
+) -> None:
+    handler, port = export
+    handler.failure = (getattr(grpc.StatusCode, code), metadata)
+    channel = _grpc(port)
+    delivery = channel.send(b"body", 5.0)
+    channel.close()
+
+    assert (delivery.state, delivery.after) == (state, after)
+    assert delivery.reason == f"{code} told to"
+
+
+def test_nobody_listening_over_grpc_is_unreachable(receiver: Receiver) -> None:
+    receiver.shutdown()
+    receiver.server_close()
+    channel = _grpc(receiver.server_port)
+
+    assert channel.send(b"body", 5.0).state == "unreachable"
+    channel.close()

@@ -1,0 +1,242 @@
+"""Forks, exits and short scripts: nothing lost, nothing sent twice, no exit held up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+from driftline.columns import strings
+from driftline_processor.core.decode import decode_logs
+
+from .service import NOW
+
+
+class Receiver(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        super().__init__(("127.0.0.1", 0), _Take)
+
+    def ids(self) -> list[str]:
+        """Return the prediction ids that arrived, sorted."""
+        tables = [table for body in self.bodies for table in _predictions(body)]
+        return sorted(text for table in tables for text in strings(table.id))
+
+    def instances(self) -> set[str]:
+        """Return the ids of the processes that sent something."""
+        from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+        return {
+            pair.value.string_value
+            for body in self.bodies
+            for logs in ExportLogsServiceRequest.FromString(body).resource_logs
+            for pair in logs.resource.attributes
+            if pair.key == "service.instance.id"
+        }
+
+
+class _Take(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        self.server.bodies.append(self.rfile.read(int(self.headers["content-length"])))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+HEAD = """
+import os, sys
+import driftline
+
+churn = driftline.Model("churn", task="binary")
+
+@churn.predict(id="id")
+def score(row):
+    return 0.5
+"""
+
+READ = (
+    "driftline: churn.score: read a dict with keys ['id'] as one row, "
+    "a float as the score of class '1', which is predicted at 0.5\n"
+)
+
+
+def run(script: str, endpoint: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run a program that predicts."""
+    environment = {**os.environ, "DRIFTLINE_ENDPOINT": endpoint}
+    return subprocess.run(
+        [sys.executable, "-c", HEAD + textwrap.dedent(script)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def test_a_short_script_loses_nothing(receiver: Receiver) -> None:
+    done = run('score({"id": "a"}); churn.outcome("a", 1)', f"http://127.0.0.1:{receiver.server_port}")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert receiver.ids() == ["a"]
+    assert [len(decode_logs(body, NOW).outcomes) for body in receiver.bodies] == [0, 1]
+
+
+def test_parent_and_forked_child_each_send_their_own_rows_once(receiver: Receiver) -> None:
+    script = """
+        import time
+        score({"id": "parent-before"})
+        pid = os.fork()
+        if pid == 0:
+            score({"id": "child"})
+            sys.exit(0)
+        os.waitpid(pid, 0)
+        score({"id": "parent-after"})
+    """
+    done = run(script, f"http://127.0.0.1:{receiver.server_port}")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert receiver.ids() == ["child", "parent-after", "parent-before"]
+    assert len(receiver.instances()) == 2
+
+
+def test_a_worker_forked_after_the_parent_has_sent_gets_connections_and_ids_of_its_own(receiver: Receiver) -> None:
+    script = """
+        made = lambda: score({"x": 1.0})
+        made(); driftline.flush()
+        children = []
+        for _ in range(3):
+            pid = os.fork()
+            if pid == 0:
+                made(); made()
+                driftline.flush()
+                os._exit(0)
+            children.append(pid)
+        for pid in children:
+            os.waitpid(pid, 0)
+    """
+    done = run(script, f"http://127.0.0.1:{receiver.server_port}")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(receiver.ids()) == len(set(receiver.ids())) == 7
+    assert len(receiver.instances()) == 4
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_a_child_of_multiprocessing_sends_its_rows_before_it_ends(
+    receiver: Receiver, tmp_path: Any, method: str
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        HEAD
+        + textwrap.dedent(
+            f"""
+            import multiprocessing
+
+            def work(i):
+                score({{"id": f"child-{{i}}"}})
+
+            if __name__ == "__main__":
+                context = multiprocessing.get_context({method!r})
+                score({{"id": "parent"}})
+                children = [context.Process(target=work, args=(i,)) for i in range(2)]
+                for child in children:
+                    child.start()
+                for child in children:
+                    child.join()
+            """
+        )
+    )
+    environment = {**os.environ, "DRIFTLINE_ENDPOINT": f"http://127.0.0.1:{receiver.server_port}"}
+    done = subprocess.run(
+        [sys.executable, str(program)], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert receiver.ids() == ["child-0", "child-1", "parent"]
+
+
+def test_the_exit_does_not_wait_for_a_receiver_that_is_not_there(receiver: Receiver) -> None:
+    port = receiver.server_port
+    receiver.shutdown()
+    receiver.server_close()
+    start = time.monotonic()
+    done = run('score({"id": "a"}); score({"id": "b"})', f"http://127.0.0.1:{port}")
+
+    assert done.returncode == 0
+    assert time.monotonic() - start < 30
+    assert done.stderr.splitlines() == [
+        f"driftline: nothing listens on http://127.0.0.1:{port} (start 'driftline up' or set DRIFTLINE_ENDPOINT); "
+        "keeping the last 32 MB",
+        f"driftline: rows not delivered to http://127.0.0.1:{port}: 2",
+    ]
+
+
+def test_the_exit_is_bounded_by_a_receiver_that_never_answers() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as silent:  # nobody accepts
+        start = time.monotonic()
+        done = run('score({"id": "a"})', f"http://127.0.0.1:{silent.server_port}")
+
+    assert done.returncode == 0
+    assert time.monotonic() - start < 30
+    assert "rows not delivered" in done.stderr
+
+
+def test_configure_sets_up_what_is_missing_and_replaces_nothing(receiver: Receiver) -> None:
+    script = f"""
+        from opentelemetry import metrics, trace
+        from opentelemetry.sdk.trace import TracerProvider
+        mine = TracerProvider()
+        trace.set_tracer_provider(mine)
+        driftline.configure(service_name="shop", endpoint="http://127.0.0.1:{receiver.server_port}", environment="test")
+        assert trace.get_tracer_provider() is mine
+        assert type(metrics.get_meter_provider()).__name__ == "MeterProvider"
+        score({{"id": "a"}})
+        driftline.flush()
+    """
+    done = run(script, "http://127.0.0.1:9")
+
+    assert (done.returncode, done.stderr) == (0, READ)
+    assert "a" in receiver.ids()
+
+
+def test_configure_names_service_and_environment_on_everything(receiver: Receiver) -> None:
+    script = f"""
+        from opentelemetry import trace
+        driftline.configure(service_name="shop", endpoint="http://127.0.0.1:{receiver.server_port}", environment="test")
+        print(dict(trace.get_tracer_provider().resource.attributes)["service.name"])
+        score({{"id": "a"}})
+    """
+    done = run(script, "http://127.0.0.1:9")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "shop\n", READ)
+    environments = {table.key.environment for body in receiver.bodies for table in _predictions(body)}
+    assert environments == {"test"}
+
+
+def _predictions(body: bytes) -> list[Any]:
+    try:
+        return list(decode_logs(body, NOW).predictions)
+    except ValueError:  # a request of traces or metrics
+        return []
