@@ -170,11 +170,14 @@ class Pipeline:
         predictions = [entry for entry in entries if not isinstance(entry, Outcome)]
         outcomes = [entry for entry in entries if isinstance(entry, Outcome)]
         baselines = [self._baselines[key] for key in self._baselines if key not in self._announced]
-        for frame in frames(predictions, outcomes, baselines, counted=count):
-            if self.recording:
-                self._queue.append(frame, len(frame.body), frame.rows)
-        self._announced.update(self._baselines)
-        count_own(self._rows.drops() + self._queue.drops(), FAULTS.drain())
+        try:
+            for frame in frames(predictions, outcomes, baselines, counted=count):
+                if self.recording:
+                    self._queue.append(frame, len(frame.body), frame.rows)
+            self._announced.update(self._baselines)
+            count_own(self._rows.drops() + self._queue.drops(), FAULTS.drain())
+        except Exception as error:
+            FAULTS.swallow("flush", error)
 
     def _send(self, deadline: float) -> bool:
         """Send the queue, oldest first, until it is empty or the receiver cannot take more now."""
