@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,49 @@ def test_a_second_process_is_told_who_holds_the_directory(tmp_path: Path) -> Non
         "or name another directory"
     )
     store.close()
+
+
+@pytest.fixture(scope="module")
+def crashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files as they are when a process dies after twenty transactions of ten rows."""
+    directory = tmp_path_factory.mktemp("crashed")
+    store = Store(directory / "alive")
+    connection = store.connect()
+    for at in range(20):
+        ids = [str(at * 10 + i) for i in range(10)]
+        insert(connection, "predictions", prediction_rows(predictions(ids), 1, at * 10 + 1, None, NOON))
+    shutil.copytree(directory / "alive", directory / "dead")
+    store.close()
+    return directory / "dead"
+
+
+@pytest.mark.parametrize(
+    ("kept", "intact"), [(1.0, [200]), (0.999, [190]), (0.75, range(10, 190)), (0.5, range(10, 190)), (0.0, [0])]
+)
+def test_a_torn_log_keeps_the_transactions_before_the_tear(
+    tmp_path: Path, crashed: Path, kept: float, intact: Sequence[int]
+) -> None:
+    shutil.copytree(crashed, tmp_path / "torn")
+    log = tmp_path / "torn" / "driftline.duckdb.wal"
+    log.write_bytes(log.read_bytes()[: int(log.stat().st_size * kept)])
+    store = Store(tmp_path / "torn")
+    rows, last = (
+        read(store.connect(), "SELECT count(*) AS rows, max(seq) AS last FROM predictions").to_pylist()[0].values()
+    )
+    assert rows in intact
+    assert rows % 10 == 0
+    assert (last or 0) == rows
+    store.close()
+
+
+def test_a_damaged_log_is_named(tmp_path: Path, crashed: Path) -> None:
+    shutil.copytree(crashed, tmp_path / "damaged")
+    log = tmp_path / "damaged" / "driftline.duckdb.wal"
+    data = bytearray(log.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    log.write_bytes(data)
+    with pytest.raises(StorageError, match=r"the file in .*damaged is damaged; move it away to begin anew \("):
+        Store(tmp_path / "damaged")
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -76,10 +76,15 @@ class Store:
             raise StorageError(
                 f"storage.directory: {directory} cannot be written ({error.strerror}); name another"
             ) from error
-        except duckdb.IOException as error:
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            if "lock" in reason:
+                raise StorageError(
+                    f"storage.directory: {directory} is held by another process; stop the other 'driftline up', "
+                    f"or name another directory ({reason})"
+                ) from error
             raise StorageError(
-                f"storage.directory: {directory} is held by another process; stop the other 'driftline up', "
-                f"or name another directory ({str(error).splitlines()[0]})"
+                f"storage.directory: the file in {directory} is damaged; move it away to begin anew ({reason})"
             ) from error
         self._root.execute(_SCHEMA)
         found = mark(self._root, "schema", SCHEMA_VERSION)
