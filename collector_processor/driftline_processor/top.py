@@ -113,7 +113,7 @@ def windows_table(document: Mapping[str, Any]) -> Table:
     metrics = [name for name in _METRICS if any(_value(found, name) is not None for found in measured)]
     if "log_loss" in metrics:
         metrics = [name for name in metrics if name != "accuracy"]  # it follows the base rate; 80 columns are few
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("window", no_wrap=True)
     for title in ("rows", "known", "drifted", "PSI", "said → was"):
         table.add_column(title, justify="right", no_wrap=True)
