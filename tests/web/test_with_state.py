@@ -1,0 +1,83 @@
+"""The pages over the real state: a prediction, its outcome over HTTP, and what is then said everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driftline.baseline import Baseline
+from driftline.tables import Column, ModelKey, PredictionTable, Task, Text
+from driftline_processor.runtime.config import load
+from driftline_processor.runtime.health import Health
+from driftline_processor.runtime.intake import Request
+from driftline_processor.runtime.state import State
+from driftline_processor.web.app import create_app
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+ROWS = 400
+MINUTE = 60 * 10**9
+START = 1_795_132_800 * 10**9  # 2026-11-20T00:00:00Z
+
+
+def predictions(n: int, shift: float) -> PredictionTable:
+    """A prediction every minute from START on; the score is what the feature says."""
+    rng = np.random.default_rng(7)
+    age = rng.normal(40 + shift, 5, n)
+    ids = [f"id-{row}".encode() for row in range(n)]
+    return PredictionTable(
+        key=ModelKey("churn", "v1", "prod"),
+        task=Task("binary", ("0", "1"), "1"),
+        time=START + np.arange(n, dtype=np.int64) * MINUTE,
+        id=Text(np.cumsum([0, *map(len, ids)]).astype(np.int32), b"".join(ids)),
+        scores=np.clip(age / 100, 0, 1)[:, None],
+        features={"age": Column(age)},
+    )
+
+
+def baseline() -> Baseline:
+    rng = np.random.default_rng(8)
+    age = rng.normal(40, 5, 5000)
+    actual = (rng.random(5000) < age / 100).astype(float)
+    return Baseline.from_frame(
+        {"age": age}, score=age / 100, actual=actual, model="churn", version="v1", task="binary", classes=["0", "1"]
+    )
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[State, TestClient]]:
+    """Pages over a state whose only model got 400 predictions, 30 years older than the baseline, and no outcome."""
+    configuration = tmp_path / "driftline.yaml"
+    configuration.write_text(f"storage: {{directory: {tmp_path / 'data'}}}\nmodels: {{churn: {{windows: [1h]}}}}\n")
+    state = State(load(configuration), clock=lambda: START + ROWS * MINUTE)
+    state.start()
+    table = predictions(ROWS, 30.0)
+    state.offer(Request(b"1" * 16, [table], ["batch"], baselines=[baseline().to_json()])).result(10)
+    yield state, TestClient(create_app(state.view, state.submit_outcomes, Health(), lambda: START))
+    state.stop()
+
+
+def test_an_outcome_over_http_is_on_every_page(running: tuple[State, TestClient]) -> None:
+    state, client = running
+    body = "id,actual,time\n" + "".join(f"id-{row},{row % 2},2026-11-20T20:00:00Z\n" for row in range(ROWS))
+    answer = client.post("/v1/outcomes?model=churn", content=body, headers={"content-type": "text/csv"})
+    assert answer.json() == {"accepted": ROWS, "rejected": []}
+    state.settle()
+
+    (model,) = client.get("/api/v1/models").json()["models"]
+    assert (model["rows"], model["outcomes"], model["pending"]) == (ROWS, ROWS, 0)
+    windows = client.get("/api/v1/models/churn/evaluations").json()["windows"]
+    assert sum(window["outcomes"]["rows"] for window in windows) == ROWS
+    assert windows[0]["performance"]["realized"]["accuracy"]["value"] == 0.5
+
+    page = client.get("/models/churn?window=1h&at=2026-11-20T01:30:00Z").text
+    assert "20 November 2026, 01:00 – 02:00" in page
+    assert 'id="feature-age"' in page
+    assert 'id="metric-log_loss"' in page
+    assert "outcomes for 100 % of them" in page
+    assert "1 of 1 features drifts" in page
+
+    names = {family.name for family in text_string_to_metric_families(client.get("/metrics").text)}
+    assert {"ml_predictions", "ml_drift_state", "ml_performance_value", "ml_outcome_coverage_ratio"} <= names
