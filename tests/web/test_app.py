@@ -67,4 +67,5 @@ def test_a_failing_view_is_a_sentence_and_not_a_trace() -> None:
     page = client.get("/")
     assert page.status_code == 500
     assert "this page failed; the processor&#39;s log says why" in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert client.get("/api/v1/models").json() == {"error": "this page failed; the processor's log says why"}

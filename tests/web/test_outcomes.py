@@ -311,6 +311,10 @@ def test_an_unknown_content_type_is_415() -> None:
     assert "application/json, application/x-ndjson" in answer.json()["error"]
 
 
+def test_no_content_type_is_415_so_that_no_page_of_another_site_can_post() -> None:
+    assert Recorder().client.post("/v1/outcomes", content=b"{}").status_code == 415
+
+
 def test_gzip_is_unpacked() -> None:
     state = Recorder()
     body = gzip.compress(b"id,actual\na,1\n")

@@ -118,4 +118,6 @@ async def _sentence(request: Request, error: Exception) -> Response:
         detail = f"there is nothing at {request.url.path[:200]}; start at /"
     if request.url.path.startswith(("/api/", "/v1/")) or request.method not in ("GET", "HEAD"):
         return JSONResponse({"error": detail}, status_code=status, headers=headers)
-    return await run_in_threadpool(pages.failure, status, detail)
+    page = await run_in_threadpool(pages.failure, status, detail)
+    page.headers.update(SECURITY_HEADERS)  # an internal error is answered outside the middleware
+    return page

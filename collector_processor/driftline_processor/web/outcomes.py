@@ -54,7 +54,8 @@ def routes(submit: SubmitOutcomes, clock: Callable[[], int] = time.time_ns) -> l
     """
 
     async def post_outcomes(request: Request) -> Response:
-        kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+        # None is no default: a page of another site may post without a content type, but not with one of these.
+        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind not in _FORMATS:
             return _error(415, f"content type {kind[:80]!r} is not known; send {', '.join(_FORMATS)}")
         parse, limit = _FORMATS[kind]
