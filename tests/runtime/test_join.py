@@ -235,6 +235,14 @@ def test_ids_that_carry_their_time_are_looked_for_there(open_state: Open, kind: 
     assert state.view().outcomes == 1
 
 
+def test_an_id_that_carries_its_time_may_be_of_a_prediction_long_before_it(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    clock.now = 0x01890A5DAC96 * 10**6
+    state.send(predictions(["01890a5d-ac96-774b-bcce-b302099a8057"], clock.now - 300 * DAY))  # a backfill
+    state.send(outcomes(["01890a5d-ac96-774b-bcce-b302099a8057"], [1], clock.now - 299 * DAY))
+    assert state.view().outcomes == 1
+
+
 def test_the_join_can_be_done_again_after_a_crash_between_any_two_commits(open_state: Open) -> None:
     state = open_state()
     for table in STORY:

@@ -75,6 +75,7 @@ class Join:
         done = Progress(mark(connection, "joined_outcomes"), mark(connection, "joined_predictions"))
         reached = news_since(connection, done)
         if reached is None:
+            self.refold()
             return False
         work = _Work()
         with transaction(connection):

@@ -21,7 +21,7 @@ SKEW = 3_600 * 10**9
 MOST_OUTCOMES = 200_000
 """New outcomes that are looked at in one transaction."""
 
-_DAY = 86_400 * 10**9
+_WEEK = 7 * 86_400 * 10**9
 
 _TOUCHED = """
 CREATE OR REPLACE TEMP TABLE touched AS
@@ -39,11 +39,12 @@ SELECT o.seq AS outcome, o.model, o.id, o.time, o.prediction_time,
 FROM outcomes o SEMI JOIN touched USING (model, id) WHERE o.seq <= {o1}
 """
 
-# A UUIDv7 begins with the milliseconds at which it was made: its prediction is not more than a day older than that.
+# What narrows the search when all outcomes have it: the time of the prediction, or an id that carries the time at which
+# it was made (UUIDv7), before which its prediction did not arrive. A week is for clocks that differ.
 _SINCE = """
-SELECT min(CASE WHEN prediction_time > 0 THEN prediction_time
+SELECT min(greatest(prediction_time, 0)) AS made, min(CASE
     WHEN regexp_matches(lower(id), '^[0-9a-f]{{8}}-[0-9a-f]{{4}}-7[0-9a-f]{{3}}-[89ab]')
-    THEN ('0x' || id[1:8] || id[10:13])::BIGINT * 1000000 - {day} ELSE 0 END) FROM touched_outcomes
+    THEN ('0x' || id[1:8] || id[10:13])::BIGINT * 1000000 - {week} ELSE 0 END) AS received FROM touched_outcomes
 """
 
 # Predictions of one id and time are one: the last that came. For outcomes that name no environment all of them are one.
@@ -52,7 +53,7 @@ CREATE OR REPLACE TEMP TABLE touched_predictions AS
 WITH found AS (
     SELECT max(p.seq) AS prediction, s.model, s.environment, p.id, p.time
     FROM predictions p JOIN models s USING (series) SEMI JOIN touched t ON t.id = p.id AND t.model = s.model
-    WHERE p.seq <= {p1} AND p.time >= {since} GROUP BY ALL)
+    WHERE p.seq <= {p1} AND p.time >= {made} AND p.received >= {received} GROUP BY ALL)
 SELECT *, false AS anywhere FROM found
 UNION ALL
 SELECT max(prediction), model, '', id, time, true FROM found GROUP BY model, id, time
@@ -72,7 +73,7 @@ matched AS (FROM exact UNION ALL FROM before UNION ALL FROM after)
 SELECT m.outcome, m.prediction, p.series, p.time, p.score, p.scores, p.predicted, p.trace_id, p.span_id, p.id,
     o.actual, o.number, coalesce(p.weight, 1) * coalesce(o.weight, 1) AS weight, o.time AS outcome_time
 FROM matched m JOIN predictions p ON p.seq = m.prediction JOIN outcomes o ON o.seq = m.outcome
-WHERE p.time >= {since}
+WHERE p.time >= {made} AND p.received >= {received}
 """
 
 _SAME = "o.model = p.model AND o.id = p.id AND o.anywhere = p.anywhere AND o.environment = p.environment"
@@ -91,12 +92,11 @@ class Matches:
     """What the touched ids come to.
 
     ``matched``: one row per outcome that has a prediction, with the columns of both. ``joined``: the rows of the table
-    ``joined`` that hold one of the outcomes now. ``reached``: how far the join has come with them.
+    ``joined`` that hold one of the outcomes now.
     """
 
     matched: pa.Table
     joined: pa.Table
-    reached: Progress
 
 
 def news_since(connection: Connection, done: Progress) -> Progress | None:
@@ -118,15 +118,17 @@ def match(connection: Connection, done: Progress, reached: Progress) -> Matches 
     if not number(connection, "SELECT count(*) FROM touched"):
         return None
     connection.execute(_OUTCOMES.format(**bounds))
-    since = number(connection, _SINCE.format(day=_DAY)) or 0
-    connection.execute(_PREDICTIONS.format(since=since, **bounds))
-    matched = read(connection, _MATCHED.format(same=_SAME, since=since))
+    if not number(connection, "SELECT count(*) FROM touched_outcomes"):
+        return None
+    (since,) = read(connection, _SINCE.format(week=_WEEK)).to_pylist()
+    connection.execute(_PREDICTIONS.format(**since, **bounds))
+    matched = read(connection, _MATCHED.format(same=_SAME, **since))
     joined = read(
         connection,
         "SELECT j.* FROM joined j SEMI JOIN touched_outcomes o ON o.outcome = j.outcome WHERE j.time >= ?",
-        since,
+        since["made"],
     )
-    return Matches(matched, joined, reached)
+    return Matches(matched, joined)
 
 
 def write_waiting(connection: Connection, matched: pa.Table, done: Progress, reached: Progress) -> None:

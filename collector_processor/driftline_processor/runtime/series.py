@@ -53,8 +53,10 @@ class SeriesRegister:
         for row in read(connection, newest).to_pylist():
             said = json.loads(row["task"])
             key = ModelKey(row["model"], row["version"], row["environment"])
-            task, sent = _task(said["task"]), _task(said["sent"])
-            by_key[key] = Series(row["series"], key, task, said["declared"], sent)
+            sent = _task(said["sent"])
+            # The configuration may have changed since.
+            task, declared = resolve(self.settings(key.model), sent, None, _task(said["task"]), said["declared"])
+            by_key[key] = Series(row["series"], key, task, declared, sent)
             change = max(change, row["change"])
         self._by_key, self._change = by_key, change
         self._changed: list[Series] = []
@@ -77,16 +79,14 @@ class SeriesRegister:
         caller writes the changes with :meth:`write`.
         """
         with self._lock:
-            known = self._by_key.get(table.key)
+            known = self._by_key.get(table.key) or Series(len(self._by_key) + 1, table.key, Task())
+            before = replace(known.task, kind=known.task.kind or _kind_of(table))
+            seen = () if table.predicted is None else seen_classes([table.predicted])
             settings = self.settings(table.key.model)
-            if known is None:
-                task, declared = resolve(settings, table, baseline, Task(), False)
-                series = Series(len(self._by_key) + 1, table.key, task, declared, table.task)
-            else:
-                task, declared = resolve(settings, table, baseline, known.task, known.declared)
-                series = replace(known, task=task, declared=declared, sent=table.task)
-                if series == known:
-                    return known
+            task, declared = resolve(settings, table.task, baseline, before, known.declared, seen)
+            series = replace(known, task=task, declared=declared, sent=table.task)
+            if series == self._by_key.get(table.key):
+                return series
             self._by_key[table.key] = series
             self._changed.append(series)
             return series
@@ -123,28 +123,31 @@ def _task(said: dict[str, Any]) -> Task:
 
 
 def resolve(
-    settings: Model, table: PredictionTable, baseline: Task | None, before: Task, declared: bool
+    settings: Model,
+    sent: Task,
+    baseline: Task | None,
+    before: Task,
+    declared: bool,
+    seen: tuple[str, ...] = (),
 ) -> tuple[Task, bool]:
     """Complete a task: the configuration's word, else the sender's, else the baseline's, else what was known before.
 
     Classes in the order of the sender win over the same classes in another order, because the columns of scores follow
-    it. What nobody says is read from the shape of the rows: a score without classes is binary, several are multiclass,
-    and classes that nobody names are learned. Returns the task, and whether its classes were declared.
+    it. Classes that nobody names are learned: ``seen`` are those of the newest rows. Returns the task, and whether its
+    classes were declared.
     """
-    sent, base = table.task, baseline or Task()
-    kind = settings.task or sent.kind or base.kind or before.kind or _kind_of(table)
+    base = baseline or Task()
+    kind = settings.task or sent.kind or base.kind or before.kind
     if kind == "regression":
         return Task("regression"), True
     said = settings.classes
     if sent.classes and (not said or set(said) == set(sent.classes)):
         said = sent.classes
     said = said or base.classes or (before.classes if declared else ())
-    classes = said or before.classes
     positive = settings.positive_class or sent.positive_class or base.positive_class or before.positive_class
     threshold = settings.threshold if settings.threshold is not None else sent.threshold
-    task = Task(kind, tuple(classes), positive if kind == "binary" else "", threshold)
+    task = Task(kind, tuple(said or before.classes), positive if kind == "binary" else "", threshold)
     if not said:
-        seen = () if table.predicted is None else seen_classes([table.predicted])
         task = _with_classes(task, seen)
     if kind == "binary" and not task.positive_class and set(task.classes) == {"0", "1"}:
         task = replace(task, positive_class="1")
@@ -152,6 +155,7 @@ def resolve(
 
 
 def _kind_of(table: PredictionTable) -> str:
+    """What the shape of the rows says: one score without classes is binary, several are multiclass."""
     if table.scores is not None and table.scores.shape[1] == 1:
         return "binary"
     return "multiclass" if table.scores is not None or table.predicted is not None else ""

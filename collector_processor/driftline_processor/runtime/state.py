@@ -56,9 +56,8 @@ class State:
     ) -> None:
         """Open the state, as it was left.
 
-        ``clock``: the wall clock in unix nanoseconds. ``queue_bytes``: how much may wait to be written.
-        Raises StorageError when the file cannot be opened, ValueError or
-        OSError when a configured baseline cannot be read.
+        ``clock``: the wall clock in unix nanoseconds. ``queue_bytes``: how much may wait to be written. Raises
+        StorageError when the file cannot be opened, ValueError or OSError when a configured baseline cannot be read.
         """
         baselines = configured_baselines(config.models)
         counters = counters or Counters()
@@ -120,8 +119,10 @@ class State:
         return {series.number: series.key for series in self._intake.series}
 
     def on_joined(self, listener: Callable[[pa.Table], None]) -> None:
-        """Call ``listener`` with the rows that each join entered or corrected: the columns of ``joined``, and
-        ``id``, ``trace_id`` and ``span_id`` of the prediction."""
+        """Call ``listener`` with the rows that each join entered or corrected.
+
+        They have the columns of ``joined``, and ``id``, ``trace_id`` and ``span_id`` of the prediction.
+        """
         self._join.listen(listener)
 
     def join_now(self) -> None:
@@ -129,7 +130,6 @@ class State:
         with self._keeping:
             while self._join.step():
                 pass
-            self._join.refold()
 
     def evaluate_now(self) -> None:
         """Evaluate everything that was touched, and store what is closed."""
