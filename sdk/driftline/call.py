@@ -17,6 +17,7 @@ from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
 from .capture import fill, take_inputs, take_result
 from .faults import FAULTS
+from .ids import IDS
 from .plan import Plan
 from .prediction import ABSENT, OPEN, Prediction
 from .single import measure
@@ -70,7 +71,7 @@ def begin(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Predicti
         if outer is not None and (same := _open_of(plan.identity.name, outer)) is not None:
             prediction.fills = same
             return prediction
-        prediction.span = span = plan.tracer.start_span(plan.span_name, start_time=now)
+        prediction.span = span = plan.start_span(plan.span_name, start_time=now)
         prediction.span_token = context.attach(set_span_in_context(span))
         prediction.open_token = OPEN.set(prediction)
     except Exception as fault:
@@ -100,7 +101,7 @@ def end(prediction: Prediction, result: Any, error: BaseException | None) -> Non
             span_context = span.get_span_context()
             if span.is_recording():
                 if id is None:
-                    id = prediction.id
+                    id = IDS.uuid7(prediction.time)
                 attributes = scored_attributes(plan, shape, values, id, result)
                 if prediction.slices:
                     attributes.update(slice_attributes(prediction.slices))

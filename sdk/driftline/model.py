@@ -226,22 +226,29 @@ class Model:
         'A-1001'
         """
         from .call import begin, end
-        from .prediction import ABSENT
+        from .faults import FAULTS
+        from .prediction import ABSENT, Prediction
         from .signature import block_inputs, column_named
 
-        key = (column_named(features, id), span_features)
-        plan = self._block_plans.get(key)
-        if plan is None:
-            name = f"{self.name}.prediction"
-            plan = self._block_plans[key] = self._plan(name, block_inputs(key[0]), None, None, span_features)
-        given = tuple(ABSENT if value is None else value for value in (features, id, slices))
-        prediction = begin(plan, given, {})
+        prediction = None
         try:
-            yield prediction
+            key = (column_named(features, id), span_features)
+            plan = self._block_plans.get(key)
+            if plan is None:
+                name = f"{self.name}.prediction"
+                plan = self._block_plans[key] = self._plan(name, block_inputs(key[0]), None, None, span_features)
+            given = tuple(ABSENT if value is None else value for value in (features, id, slices))
+            prediction = begin(plan, given, {})
+        except Exception as fault:
+            FAULTS.swallow("prediction", fault)
+        try:
+            yield prediction or Prediction.detached()
         except BaseException as error:
-            end(prediction, ABSENT, error)
+            if prediction is not None:
+                end(prediction, ABSENT, error)
             raise
-        end(prediction, ABSENT, None)
+        if prediction is not None:
+            end(prediction, ABSENT, None)
 
     def _plan(
         self, name: str, inputs: Inputs, score: Selector | None, predicted: Selector | None, span_features: bool

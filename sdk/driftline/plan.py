@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .outputs import Unread, describe
@@ -28,6 +27,8 @@ class Plan:
     ``name``: of the function, for people. ``score``, ``predicted``: selectors of the result, if any. ``first_input``,
     ``first_result``: what the first call was given and returned, in words; ``told_read``, ``told_unread``: whether
     the log has told how that was read. ``quick``: whether a returned float is known to be the score.
+    ``selective``: whether score or class are selected from the result. ``no_features``: the shape of a call that has
+    none.
     """
 
     identity: Identity
@@ -45,15 +46,11 @@ class Plan:
     told_unread: bool = False
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
 
-    @cached_property
-    def span_name(self) -> str:
-        """Return ``{operation} {model}``."""
-        return f"predict {self.identity.name}"
-
-    @cached_property
-    def selective(self) -> bool:
-        """Say whether score or class are selected from the result."""
-        return self.score is not None or self.predicted is not None
+    def __post_init__(self) -> None:
+        self.span_name = f"predict {self.identity.name}"
+        self.selective = self.score is not None or self.predicted is not None
+        self.start_span = self.tracer.start_span
+        self.no_features = Shape((), "", self.wanted, *self._span_attributes())
 
     def note_result(self, result: Any) -> None:
         """Remember what the first call returned. From then on a returned float may be the score without a look."""
@@ -78,14 +75,9 @@ class Plan:
             shape = self.shapes[names] = Shape(names, self.inputs.id_field, wanted, recorded, unrecorded)
         return shape
 
-    @cached_property
-    def no_features(self) -> Shape:
-        """Return the shape of a call without a row of features."""
-        return self.shape_of(())
-
     def _span_attributes(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return what every span says; what only an analysis of spans needs, where the row is in no record."""
-        record = self.identity.record_attributes
+        record = self.identity.record_attributes()
         names = (a.ML_MODEL_NAME, a.ML_MODEL_VERSION, a.ML_MODEL_TASK)
         first = {a.ML_OPERATION_NAME: "predict"}
         result = {a.ML_PREDICTION_ID: "", self.identity.score_attribute: None, a.ML_PREDICTION_CLASS: ""}

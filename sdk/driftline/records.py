@@ -41,7 +41,7 @@ def frames(
 ) -> Iterator[Frame]:
     """Turn what one flush gathered into requests, baselines first; tell ``counted`` how many predictions were made."""
     for identity, text in baselines:
-        attributes = dict(identity.record_attributes)
+        attributes = identity.record_attributes()
         yield _frame(identity, [log_record(events.ML_BASELINE, time.time_ns(), attributes, body=text)], 0)
     for block in blocks_of(predictions):
         try:
@@ -59,7 +59,7 @@ def frames(
 def _batches(block: Block) -> Iterator[Frame]:
     """Yield a record of at most 1 MiB, halving the rows until it is one."""
     identity, n = block.identity, len(block)
-    attributes = dict(identity.record_attributes)
+    attributes = identity.record_attributes()
     attributes[a.ML_BATCH_ID] = IDS.uuid7(time.time_ns())
     attributes[a.ML_PREDICTION_COUNT] = n
     attributes[a.ML_PREDICTION_COLUMNS] = columns.encode(block.wire_columns())
