@@ -99,6 +99,19 @@ def test_performance_from_rows_is_taken_where_it_is_given() -> None:
     assert evaluate(pane, baseline, KEY, DAY, True, realized=realized).realized == realized
 
 
+def test_a_reviewed_tenth_covers_a_tenth_whatever_it_stands_for() -> None:
+    rows = frame(1_000, 2)
+    baseline = built(frame(500, 1))
+    table, truth, _ = table_from_frame(rows, score="score", actual="actual", model="churn", task="binary")
+    assert truth is not None
+    assert truth.numbers is not None
+    reviewed = np.arange(1_000) % 10 == 0
+    truth.numbers[~reviewed] = np.nan
+    outcomes = fold_outcomes(table.task, table.scores, None, truth, np.full(1_000, 10.0))
+    found = evaluate(merge([fold(table, baseline.bins), outcomes]), baseline, KEY, DAY, True)
+    assert (found.outcome_rows, found.coverage) == (100, 0.1)
+
+
 def test_outcomes_before_their_predictions_cover_no_more_than_everything() -> None:
     baseline = built(frame(500, 1))
     pane = folded(frame(200, 2), baseline, 200)

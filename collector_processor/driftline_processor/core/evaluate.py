@@ -33,11 +33,12 @@ def evaluate(
     """
     task = task or (baseline.task if baseline is not None else None)
     evaluation = Evaluation(key=key, window=window, rows=pane.rows, closed=closed)
-    rows, known = pane.parts.get("rows"), pane.parts.get("outcomes")
+    known = pane.parts.get("outcomes")
     if known is not None:
         evaluation.outcome_rows = int(known[0])
-    if rows is not None and rows[1] > 0:
-        evaluation.coverage = min(1.0, float(known[1] / rows[1])) if known is not None else 0.0
+    if pane.rows:
+        # by rows: a reviewed row has the weight of all that were not, and a tenth reviewed would pass for everything
+        evaluation.coverage = min(1.0, evaluation.outcome_rows / pane.rows)
     if realized is not None:
         evaluation.realized = realized
     elif task is not None:
