@@ -23,6 +23,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from tests.core.decode.requests import NOW, logs, record, span, traces
 
 HOUR = 3_600 * 10**9
+ARRIVED = NOW + 400 * 24 * HOUR
 TRACE, PARENT = b"t" * 16, b"s" * 8
 
 
@@ -35,6 +36,8 @@ def rows(**fields: Any) -> JoinedRows:
         "predicted": ["0"],
         "actual": ["1"],
         "outcome_time": np.array([NOW + HOUR]),
+        "received": np.array([ARRIVED]),
+        "outcome_received": np.array([ARRIVED + HOUR]),
         "weight": np.array([1.0]),
         "trace_id": [TRACE],
         "span_id": [PARENT],
@@ -64,7 +67,7 @@ def test_an_outcome_is_a_child_of_its_prediction() -> None:
     [made] = scope.spans
     assert made.name == "outcome churn"
     assert (made.trace_id, made.parent_span_id) == (TRACE, PARENT)
-    assert made.start_time_unix_nano == made.end_time_unix_nano == NOW + HOUR
+    assert made.start_time_unix_nano == made.end_time_unix_nano == ARRIVED + HOUR
     assert not made.links
     assert said(made) == {
         a.ML_OPERATION_NAME: "outcome",
@@ -110,6 +113,8 @@ def test_rows_of_one_batch_call_get_a_span_each() -> None:
         predicted=["0", "1"],
         actual=["0", "0"],
         outcome_time=np.array([NOW, NOW]),
+        received=np.array([ARRIVED, ARRIVED]),
+        outcome_received=np.array([ARRIVED, ARRIVED]),
         weight=np.array([1.0, 1.0]),
         trace_id=[TRACE, TRACE],
         span_id=[PARENT, PARENT],
@@ -123,8 +128,8 @@ def test_rows_of_one_batch_call_get_a_span_each() -> None:
 
 
 @pytest.mark.parametrize(("after", "joins"), [(-HOUR, True), (TRACE_WINDOW, True), (TRACE_WINDOW + 1, False)])
-def test_an_outcome_after_the_trace_window_begins_a_trace_with_a_link(after: int, joins: bool) -> None:
-    [made] = spans(rows(outcome_time=np.array([NOW + after])))
+def test_an_outcome_that_arrives_after_the_trace_window_begins_a_trace_with_a_link(after: int, joins: bool) -> None:
+    [made] = spans(rows(outcome_received=np.array([ARRIVED + after])))
 
     if joins:
         assert (made.trace_id, made.parent_span_id) == (TRACE, PARENT)
@@ -163,6 +168,8 @@ def joined(n: int, sampled: bool = True, series: int = 1) -> pa.Table:
             "number": np.ones(n),
             "weight": np.ones(n),
             "outcome_time": np.full(n, NOW),
+            "received": np.full(n, ARRIVED),
+            "outcome_received": np.full(n, ARRIVED),
             "trace_id": pa.array([TRACE] * n) if sampled else pa.nulls(n, pa.binary()),
             "span_id": pa.array([PARENT] * n) if sampled else pa.nulls(n, pa.binary()),
         }

@@ -71,7 +71,8 @@ after AS (
     ON {same} AND o.time < p.time WHERE o.prediction_time <= 0 AND o.outcome NOT IN (SELECT outcome FROM before)),
 matched AS (FROM exact UNION ALL FROM before UNION ALL FROM after)
 SELECT m.outcome, m.prediction, p.series, p.time, p.score, p.scores, p.predicted, p.trace_id, p.span_id, p.id,
-    o.actual, o.number, coalesce(p.weight, 1) * coalesce(o.weight, 1) AS weight, o.time AS outcome_time
+    o.actual, o.number, coalesce(p.weight, 1) * coalesce(o.weight, 1) AS weight, o.time AS outcome_time,
+    p.received, o.received AS outcome_received
 FROM matched m JOIN predictions p ON p.seq = m.prediction JOIN outcomes o ON o.seq = m.outcome
 WHERE p.time >= {made} AND p.received >= {received}
 """

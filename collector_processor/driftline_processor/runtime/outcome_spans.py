@@ -1,8 +1,9 @@
 """The truth, in the trace: a span for each outcome whose prediction was sampled, as a child of the prediction's span.
 
 Ids follow from the prediction and from what is said about it, so that a repeat is the same span and a correction is
-another. An outcome that comes within the trace window joins the trace of its prediction, since backends still have it;
-a later one begins a trace of its own, with a link.
+another. A span is at the moment when its outcome arrived: backends refuse old times, and a label that is loaded or
+replayed may be of last year; when it became true is in ``ml.outcome.time``. An outcome that arrives within the trace
+window after its prediction joins the trace, since backends still have it; a later one begins its own, with a link.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from .derived import SERVICE
 from .health import Counters
 
 TRACE_WINDOW: Final = 24 * 3_600 * 10**9
-"""Nanoseconds after its prediction in which an outcome still joins the trace."""
+"""Nanoseconds after a prediction arrived in which its outcome still joins the trace."""
 
 MOST_PER_SECOND: Final = 100.0
 """A file of a million labels must not become a million spans."""
@@ -44,7 +45,8 @@ _OPERATION = "outcome"
 class JoinedRows:
     """n sampled predictions of one model with their outcomes.
 
-    ``time`` / ``outcome_time``: int64 (n,), unix nanoseconds. ``score``: float64 (n,), of a regression the value, NaN
+    ``time`` / ``outcome_time``: int64 (n,), unix nanoseconds, as sent; ``received`` / ``outcome_received``: when they
+    arrived. ``score``: float64 (n,), of a regression the value, NaN
     where there is none. ``predicted``: the decided class, None for a regression. ``actual``: class texts, or numbers of
     a regression. ``weight``: float64 (n,). ``trace_id`` / ``span_id``: 16 and 8 bytes each.
     """
@@ -56,6 +58,8 @@ class JoinedRows:
     predicted: Sequence[str | None]
     actual: Sequence[str | float]
     outcome_time: I64
+    received: I64
+    outcome_received: I64
     weight: F64
     trace_id: Sequence[bytes]
     span_id: Sequence[bytes]
@@ -88,6 +92,8 @@ def joined_rows(joined: pa.Table, keys: Mapping[int, ModelKey]) -> list[JoinedRo
                         for (text, value), regression in zip(pairs, (label is None for label in predicted), strict=True)
                     ],
                     outcome_time=rows["outcome_time"].to_numpy(),
+                    received=rows["received"].to_numpy(),
+                    outcome_received=rows["outcome_received"].to_numpy(),
                     weight=_floats(rows["weight"]),
                     trace_id=rows["trace_id"].to_pylist(),
                     span_id=rows["span_id"].to_pylist(),
@@ -127,9 +133,10 @@ def _spans(rows: JoinedRows, trace_window: int) -> Iterator[Span]:
     if key.version:
         model.append(_text(a.ML_MODEL_VERSION, key.version))
     for row in range(len(rows)):
-        made, known = int(rows.time[row]), int(rows.outcome_time[row])
+        arrived = max(int(rows.received[row]), int(rows.outcome_received[row]))  # the truth may come first
         trace_id, parent = rows.trace_id[row], rows.span_id[row]
-        said = (key.environment, key.model, rows.id[row], made, known, rows.actual[row])
+        known = (int(rows.time[row]), int(rows.outcome_time[row]), rows.actual[row])
+        said = (key.environment, key.model, rows.id[row], *known)
         identity = trace_id + parent + repr(said).encode("utf-8", "replace")
         span = Span(
             trace_id=trace_id,
@@ -137,11 +144,11 @@ def _spans(rows: JoinedRows, trace_window: int) -> Iterator[Span]:
             span_id=_digest(identity, 8),
             name=f"{_OPERATION} {key.model}",
             kind=Span.SPAN_KIND_INTERNAL,
-            start_time_unix_nano=known,
-            end_time_unix_nano=known,
+            start_time_unix_nano=arrived,
+            end_time_unix_nano=arrived,
             attributes=[*model, _text(a.ML_PREDICTION_ID, rows.id[row]), *_values(rows, row)],
         )
-        if known - made > trace_window:
+        if arrived - int(rows.received[row]) > trace_window:
             span.trace_id, span.parent_span_id = _digest(identity, 16), b""
             span.links.add(trace_id=trace_id, span_id=parent)
         yield span
