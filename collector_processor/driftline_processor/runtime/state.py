@@ -121,7 +121,7 @@ class State:
     def on_joined(self, listener: Callable[[pa.Table], None]) -> None:
         """Call ``listener`` with the rows that each join entered or corrected.
 
-        They have the columns of ``joined``, ``id``, ``trace_id`` and ``span_id`` of the prediction, and when the two arrived
+        They have the columns of ``joined``, ``id``, ``trace_id`` and ``span_id`` of the prediction, and when both came
         (``received``, ``outcome_received``).
         """
         self._join.listen(listener)
