@@ -321,6 +321,12 @@ def test_gzip_is_unpacked() -> None:
     assert post(state, body, "text/csv", content_encoding="gzip").json()["accepted"] == 1
 
 
+def test_gzip_files_that_follow_on_each_other_are_one_body() -> None:
+    state = Recorder()
+    body = gzip.compress(b"id,actual\na,1\n") + gzip.compress(b"b,0\n")
+    assert post(state, body, "text/csv", content_encoding="gzip").json()["accepted"] == 2
+
+
 @pytest.mark.parametrize("body", [b"id,actual\n", gzip.compress(b"id,actual\na,1\n")[:-9]])
 def test_damaged_gzip_is_400(body: bytes) -> None:
     answer = post(Recorder(), body, "text/csv", content_encoding="gzip")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 
 import xxhash
@@ -64,6 +64,8 @@ def routes(submit: SubmitOutcomes, clock: Callable[[], int] = time.time_ns) -> l
             model = text_of(request.query_params.get("model"), "model")
             environment = text_of(request.query_params.get("environment"), "environment")
             parsed = await asyncio.to_thread(parse, body, model, environment)
+            now = clock()
+            tables = await asyncio.to_thread(parsed.rows.tables, now)
         except _TooLarge:
             return _error(
                 413, f"the request is larger than {limit // 2**20} MiB; send it in parts, best as NDJSON or CSV"
@@ -72,16 +74,15 @@ def routes(submit: SubmitOutcomes, clock: Callable[[], int] = time.time_ns) -> l
             return _error(400, str(reason))
         except ClientDisconnect:
             return Response(status_code=400)
-        if len(parsed.rows) == 0:
+        if not tables:
             return _error(400, _no_model()) if _all_lack_model(parsed) else _answer(Receipt(), parsed)
-        now = clock()
         digest = xxhash.xxh3_128(body)
         digest.update(f"{kind}\n{model}\n{environment}".encode())
         if (parsed.rows.time == 0).any():
             # Said again later, such an outcome is news (1, then 0, then 1 again): it must not look like a resend.
             digest.update(now.to_bytes(8, "little"))
         try:
-            receipt = await asyncio.wrap_future(submit(parsed.rows.tables(now), digest.digest()))
+            receipt = await asyncio.wrap_future(submit(tables, digest.digest()))
         except Overloaded as overloaded:
             return _error(503, "overloaded; send it again", {"Retry-After": str(max(1, round(overloaded.retry_after)))})
         return _answer(receipt, parsed)
@@ -90,21 +91,36 @@ def routes(submit: SubmitOutcomes, clock: Callable[[], int] = time.time_ns) -> l
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    """Return the body, unpacked, as long as neither it nor its packed form is above ``limit`` bytes."""
+    """Return the body, unpacked; raises _TooLarge when that is more than ``limit`` bytes."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", ""):
         raise MalformedOutcomes(f"content encoding {encoding[:80]!r} is not known; send gzip or none")
+    if encoding == "gzip":
+        return await _unpacked(request.stream(), limit)
     body = bytearray()
-    unpack = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
     async for chunk in request.stream():
-        try:
-            # A kilobyte can unpack to megabytes: never make more of it than the limit leaves.
-            body += unpack.decompress(chunk, limit + 1 - len(body)) if unpack else chunk
-        except zlib.error as error:
-            raise MalformedOutcomes(f"the gzip stream is damaged: {error}") from None
+        body += chunk
         if len(body) > limit:
             raise _TooLarge
-    if unpack and not unpack.eof:
+    return bytes(body)
+
+
+async def _unpacked(packed: AsyncIterator[bytes], limit: int) -> bytes:
+    body, unpack = bytearray(), zlib.decompressobj(wbits=31)
+    async for chunk in packed:
+        rest = chunk
+        while rest:
+            try:
+                # A kilobyte can unpack to megabytes: never make more of it than the limit leaves.
+                body += unpack.decompress(rest, limit + 1 - len(body))
+            except zlib.error as error:
+                raise MalformedOutcomes(f"the gzip stream is damaged: {error}") from None
+            if len(body) > limit:
+                raise _TooLarge
+            rest = unpack.unconsumed_tail
+            if unpack.eof and unpack.unused_data:  # gzip files may follow on each other
+                rest, unpack = unpack.unused_data, zlib.decompressobj(wbits=31)
+    if not unpack.eof:
         raise MalformedOutcomes("the gzip stream ends too early")
     return bytes(body)
 
