@@ -150,7 +150,7 @@ def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
     return Block(
         plan.identity,
         time,
-        np.array(durations, np.float64),
+        np.array(durations, np.float64) * 1e-9,
         [id or IDS.uuid7(at) for id, at in zip(ids, times, strict=True)],
         _ids([0 if context is None else context.trace_id for context in contexts], 16),
         _ids([0 if context is None else context.span_id for context in contexts], 8),
@@ -190,7 +190,7 @@ def _batch(prediction: Prediction) -> Block:
     return Block(
         plan.identity,
         _batch_times(prediction, columns),
-        np.full(n, prediction.duration, np.float64),
+        np.full(n, prediction.elapsed * 1e-9),
         _batch_ids(prediction, columns),
         _ids([0 if context is None else context.trace_id] * n, 16),
         _ids([0 if context is None else context.span_id] * n, 8),

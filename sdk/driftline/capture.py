@@ -19,15 +19,6 @@ from .signature import Selector
 def take_inputs(prediction: Prediction, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Take the snapshot of features, id, time and slices."""
     inputs = plan.inputs
-    if inputs.plain and plan.first_input is not None:  # the many: one dict, and nothing to select
-        value = args[inputs.position] if len(args) > inputs.position else kwargs.get(inputs.argument, ABSENT)
-        if value.__class__ is dict:
-            names = tuple(value)
-            prediction.values = clean(tuple(value.values()))
-            prediction.shape = shape = plan.shapes.get(names) or plan.shape_of(names)
-            if shape.id_at is not None:
-                prediction.id = prediction.values[shape.id_at]
-            return
     if inputs.features is not None:
         value = inputs.features(args, kwargs)
         if value is not ABSENT and value is not None:

@@ -73,7 +73,8 @@ class Pipeline:
         """Hand over what was recorded, of about ``cost`` bytes: the last step of the hot path."""
         if self._closed:
             return
-        if self._rows.append(entry, cost, rows) >= FULL_ROWS:
+        rows = self._rows.append(entry, cost, rows)
+        if rows >= FULL_ROWS:
             self._full.set()
         if self._asleep:
             self._rouse()

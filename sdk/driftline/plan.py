@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ class Plan:
     ``first_result``: what the first call was given and returned, in words; ``told_read``, ``told_unread``: whether
     the log has told how that was read. ``quick``: whether a returned float is known to be the score.
     ``selective``: whether score or class are selected from the result. ``no_features``: the shape of a call that has
-    none.
+    none. ``position``: of the argument that is all there is to know of a call, where there is one.
     """
 
     identity: Identity
@@ -49,6 +50,7 @@ class Plan:
     def __post_init__(self) -> None:
         self.span_name = f"predict {self.identity.name}"
         self.selective = self.score is not None or self.predicted is not None
+        self.position = self.inputs.position if self.inputs.plain else sys.maxsize
         self.start_span = self.tracer.start_span
         self.no_features = Shape((), "", self.wanted, *self._span_attributes())
 

@@ -28,7 +28,7 @@ _UNSET: dict[str, Any] = {
     "_score": ABSENT,
     "_predicted": ABSENT,
     "count": 1,
-    "duration": 0.0,
+    "elapsed": 0,
     "error": "",
     "ids": None,
     "inner": None,
@@ -59,7 +59,7 @@ class Prediction:
         "batch",
         "closed",
         "count",
-        "duration",
+        "elapsed",
         "error",
         "fills",
         "ids",
@@ -84,7 +84,7 @@ class Prediction:
     _score: Any
     _predicted: Any
     count: int
-    duration: float
+    elapsed: int
     error: str
     ids: list[Any] | None
     inner: Prediction | None

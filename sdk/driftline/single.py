@@ -20,7 +20,7 @@ Single = tuple[
     Shape | None,
     tuple[Any, ...] | None,  # values
     int,  # time, unix nanoseconds
-    float,  # duration, seconds
+    int,  # duration, nanoseconds
     str | None,  # id; None where one is to be made
     Any,  # score: a float, or one per class; None where there is none
     str,  # the class that was decided for, "" where none was said
@@ -51,7 +51,7 @@ def single_of(prediction: Prediction) -> Single:
         prediction.shape,
         prediction.values,
         _time(prediction),
-        prediction.duration,
+        prediction.elapsed,
         prediction.id,
         score,
         decided,

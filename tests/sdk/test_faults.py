@@ -21,6 +21,7 @@ from .service import Service, returns
 
 STEPS: list[tuple[Any, str]] = [
     (call, "take_inputs"),
+    (call, "clean"),
     (call, "take_result"),
     (call, "fill"),
     (call, "span_attributes"),
