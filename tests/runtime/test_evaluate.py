@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.evaluate import Evaluator
 from driftline_processor.runtime.series import Series
+from driftline_processor.runtime.view import ModelView
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, outcomes, predictions
@@ -102,6 +104,11 @@ def test_windows_begin_at_midnight_of_the_models_time_zone(open_state: Open, clo
     assert view.timezone == "America/New_York"
 
 
+def rounded(view: ModelView) -> str:
+    """All there is to see, with nine digits of every number: sums of floats depend on their order in the last ones."""
+    return re.sub(r"\d+\.\d+(e-?\d+)?", lambda found: f"{float(found[0]):.9g}", repr(view))
+
+
 def test_the_view_is_whole_again_after_a_restart(open_state: Open, clock: Clock) -> None:
     clock.now = NOON + 3 * HOUR
     named = Model(windows=("1h", "1d"))
@@ -117,7 +124,7 @@ def test_the_view_is_whole_again_after_a_restart(open_state: Open, clock: Clock)
     state.send(outcomes(ids[:400], rng.integers(0, 2, 400).tolist(), NOON + HOUR), outcomes(["nobody"], [1]))
     before = state.view()
     after = open_state(churn=named).view()
-    assert repr(after) == repr(before)
+    assert rounded(after) == rounded(before)
     assert len(after.windows["1h"]) == 3
     assert after.pending == 1
     assert after.by_class == before.by_class
@@ -208,7 +215,7 @@ def test_weights_count(open_state: Open) -> None:
     state.send(outcomes(["a"], [1]))
     view = state.view()
     assert view.by_class == {"0": 1.0, "1": 10.0}
-    assert view.windows["1h"][0].coverage == pytest.approx(10 / 11)
+    assert view.windows["1h"][0].coverage == 0.5  # by rows: the weight of a reviewed outcome is no coverage
 
 
 def test_the_busiest_model_comes_first(open_state: Open) -> None:
