@@ -144,7 +144,7 @@ def run(once: bool = False, forward: str | None = None) -> int:
     ``once``: end when the story is told, instead of serving until Ctrl-C. ``forward``: an OTLP destination (a Jaeger, a
     Collector) that gets everything the service sends and everything Driftline derives.
     """
-    console = Console()
+    console = Console(highlight=False)
     try:
         with (
             tempfile.TemporaryDirectory(prefix="driftline-demo-") as name,

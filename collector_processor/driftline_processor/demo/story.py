@@ -109,8 +109,8 @@ def tell(months: list[Month], reference_log_loss: float, reference_auc: float, f
     if harmless:
         calm = max(harmless, key=lambda m: m.score_psi)
         sentences.append(
-            f"Drift is not loss: {calm.name}'s scores are as far off (PSI {calm.score_psi:.2f}), and its log loss of "
-            f"{calm.log_loss:.3f} is better than the winter's own {reference_log_loss:.3f}."
+            f"Drift is not loss: {calm.name}'s scores are far from the winter's, too (PSI {calm.score_psi:.2f}), and "
+            f"its log loss of {calm.log_loss:.3f} is better than the winter's own {reference_log_loss:.3f}."
         )
     unseen = [m for m in months if m.score_psi < LARGE_PSI / 2.5 and m.log_loss > reference_log_loss * 1.1]
     if unseen:

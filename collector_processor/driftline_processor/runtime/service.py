@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 
 from driftline_processor.web import outcomes
 from driftline_processor.web.app import create_app
+from driftline_processor.web.pages import Addresses
 
 from .config import Config, ConfigError, load
 from .config_values import Address
@@ -129,7 +130,8 @@ class Service:
         applications: list[ASGIApp] = []
         if "http" in self.addresses:
             applications.append(otlp_app(self._accept, outcomes.routes(state.submit_outcomes, self._clock)))
-        applications.append(create_app(state.view, state.submit_outcomes, self.health, self._clock))
+        listening = Addresses(**{key: str(self.addresses[key]) for key, _ in _PROTOCOLS if key in self.addresses})
+        applications.append(create_app(state.view, state.submit_outcomes, self.health, self._clock, listening))
         self._servers.start(applications, GRACE)
         if self._receiver is not None:
             self._receiver.start()
