@@ -102,7 +102,7 @@ def read_window(
     """
     rows = read(
         connection,
-        "SELECT fold, part, idx, sum(value) AS value FROM panes WHERE series = ? AND pane >= ? AND pane < ?"
+        "SELECT fold, part, idx, fsum(value) AS value FROM panes WHERE series = ? AND pane >= ? AND pane < ?"
         " GROUP BY fold, part, idx ORDER BY fold, part",
         series,
         start,
@@ -165,7 +165,7 @@ def roll_up(connection: Connection, series: int, watermark: int, timezone: str, 
     target = pa.table(dict(zip(names, map(pa.array, zip(*targets, strict=True)), strict=True)))
     summed = read(
         connection,
-        "SELECT series, fold, new_pane AS pane, new_span AS span, part, idx, sum(value) AS value"
+        "SELECT series, fold, new_pane AS pane, new_span AS span, part, idx, fsum(value) AS value"
         " FROM panes JOIN target USING (pane, span) WHERE series = ? GROUP BY ALL",
         series,
         target=target,
