@@ -12,7 +12,7 @@ from .block import Block, blocks_of
 from .faults import FAULTS, logger
 from .identity import SCOPE, VERSION, Identity
 from .ids import IDS
-from .otlp import log_record, request
+from .otlp import Parts, log_record, request
 from .outcomes import Outcome
 from .prediction import Prediction
 from .resource import resource_attributes
@@ -77,22 +77,22 @@ def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[Frame]:
     groups: dict[Identity, list[bytes]] = {}
     for outcome in outcomes:
         try:
-            record = log_record(events.ML_OUTCOME, outcome.recorded, outcome.attributes())
+            record = b"".join(log_record(events.ML_OUTCOME, outcome.recorded, outcome.attributes()))
         except Exception as error:
             FAULTS.swallow("outcome", error)
         else:
             groups.setdefault(outcome.identity, []).append(record)
     for identity, records in groups.items():
-        part: list[bytes] = []
+        part: list[Parts] = []
         size = 0
         for record in records:
             if part and (size + len(record) > MOST_BYTES - 4096 or len(part) == MOST_ROWS):
                 yield _frame(identity, part, len(part))
                 part, size = [], 0
-            part.append(record)
+            part.append([record])
             size += len(record) + 4
         yield _frame(identity, part, len(part))
 
 
-def _frame(identity: Identity, records: list[bytes], rows: int) -> Frame:
+def _frame(identity: Identity, records: list[Parts], rows: int) -> Frame:
     return Frame(request(resource_attributes(identity), (SCOPE, VERSION), SCHEMA_URL, records), rows)

@@ -3,8 +3,8 @@
     python tests/benchmarks/bench_sdk.py
 
 CPU time of the calling thread. Both sides use one provider with a batch processor whose exporter drops, and build the
-attributes of the row they are given; the background thread of ours runs, and sends to nowhere. Rounds alternate, so that
-a noisy machine hits both sides alike; the ratio is the median of the rounds' ratios.
+attributes of the row they are given; the background thread of ours runs, and sends to nowhere. Rounds alternate, so
+that a noisy machine hits both sides alike; the ratio is the median of the rounds' ratios.
 """
 
 from __future__ import annotations
