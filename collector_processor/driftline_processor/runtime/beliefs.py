@@ -16,7 +16,7 @@ from driftline_processor.core.evaluation import Evaluation
 
 from .archive import from_text, share, to_text
 from .seen import digest_of
-from .store import Connection, insert, read
+from .store import Connection, insert, number, read
 
 KEPT = 400
 """Evaluations of one window name and series that are held in memory, some 30 kB each; the table keeps all."""
@@ -46,6 +46,7 @@ class Beliefs:
         self._stored: dict[Place, bytes] = {}
         self._unstored: dict[Place, Evaluation] = {}
         self._restated = clock()
+        self._last = number(connection, "SELECT max(believed) FROM evaluations") or 0
         self.ends: dict[tuple[int, str], int] = {}
         """(series, window name) → the end of the last window that was stored: later ones were open, or not seen."""
         rows = read(
@@ -81,7 +82,7 @@ class Beliefs:
 
         Return whether everything is stored now. ``patient``: False stores all at once.
         """
-        now = self._clock()
+        now = max(self._clock(), self._last + 1)  # the newest belief of a window is the one that counts: no two at once
         if not patient or now - self._restated >= RESTATED_EVERY:
             self._restated = now
             due = list(self._unstored)
@@ -96,6 +97,7 @@ class Beliefs:
                 self._stored[place] = digest
                 rows.append({**place._asdict(), "stop": evaluation.window.end, "believed": now, "json": text})
         if rows:
+            self._last = now
             insert(self._connection, "evaluations", pa.Table.from_pylist(rows))
         return not self._unstored
 
