@@ -42,7 +42,7 @@ semconv:
 
 bench:
 	@sh scripts/setup.sh dev
-	@failed=0; for file in tests/benchmarks/bench_*.py; do $(PY) $$file || failed=1; done; exit $$failed
+	@failed=0; for file in tests/benchmarks/bench_*.py; do echo "$$file"; $(PY) $$file || failed=1; echo; done; exit $$failed
 
 interop:
 	@sh scripts/setup.sh dev
