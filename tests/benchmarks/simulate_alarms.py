@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from driftline.bins import QUANTILES
 from driftline.tables import F64, I64
-from driftline_processor.core.drift.chi2 import pool, pooled_chi2
+from driftline_processor.core.drift.chi2 import chi2, pool, pool_but, unexpected
 from driftline_processor.core.drift.correction import benjamini_hochberg
 from driftline_processor.core.drift.ks import ks, ks_effect, ks_p_value
 from driftline_processor.core.drift.psi import psi, psi_null_mean
@@ -20,6 +20,7 @@ from scipy.stats import norm
 
 REFERENCE = 100_000
 EDGES = norm.ppf(QUANTILES)
+THREE = np.array([0.6, 0.3, 0.1])
 ZIPF = 1 / np.arange(1, 101) / (1 / np.arange(1, 101)).sum()
 
 
@@ -38,9 +39,14 @@ def numbers(reference: I64, current: I64) -> tuple[float, float]:
 def categories(reference: I64, current: I64) -> tuple[float, float]:
     """Return p-value and effect of one feature, by chi-square on pooled counts."""
     was, now = reference.astype(np.float64), current.astype(np.float64)
-    cells = pool(was, now)
-    was, now = (np.bincount(cells, counts).astype(np.float64, copy=False) for counts in (was, now))
-    return pooled_chi2(was, now)[1], psi(was, now) - psi_null_mean(was, now)
+    p = chi2(*_merged(pool(was, now), was, now))[1]
+    apart, p_apart = unexpected(was, now)
+    was, now = _merged(pool_but(apart, was, now), was, now)
+    return min(p, p_apart), psi(was, now) - psi_null_mean(was, now)
+
+
+def _merged(cells: I64, was: F64, now: F64) -> tuple[F64, F64]:
+    return np.bincount(cells, was).astype(np.float64), np.bincount(cells, now).astype(np.float64)
 
 
 def correlated(rng: np.random.Generator, rows: int, features: int) -> I64:
@@ -49,6 +55,11 @@ def correlated(rng: np.random.Generator, rows: int, features: int) -> I64:
     bins = len(EDGES) + 1
     at = np.searchsorted(EDGES, values, side="right") + np.arange(features) * bins
     return np.bincount(at.ravel(), minlength=bins * features).reshape(features, bins)
+
+
+def unseen(quiet: F64, share: float) -> tuple[F64, F64]:
+    """Return the shares with a label more that never comes, and with that label in so many rows."""
+    return np.append(quiet, 0.0), np.append(quiet * (1 - share), share)
 
 
 def run(
@@ -81,7 +92,11 @@ def main() -> None:
             print(f"numbers     {rows:>6} rows {features:>4} features  {run('ks', rows, features, windows, shares())}")
     for rows in (50, 200, 1_000):
         print(f"correlated  {rows:>6} rows   20 features  {run('ks', rows, 20, 4_000, shares(), rho=True)}")
-    for name, quiet in (("3 shares", np.array([0.6, 0.3, 0.1])), ("100 Zipf", ZIPF)):
+    for name, quiet in (
+        ("3 shares", THREE),
+        ("2 rare  ", np.array([0.97, 0.02, 0.01])),
+        ("100 Zipf", ZIPF),
+    ):
         for rows in (50, 200, 1_000, 10_000):
             print(f"{name}    {rows:>6} rows   20 features  {run('chi2', rows, 20, 5_000, quiet)}")
     for shift, rows, features in (
@@ -93,6 +108,10 @@ def main() -> None:
     ):
         found = run("ks", rows, features, 1_000, shares(), shares(shift))
         print(f"moved {shift:<4}  {rows:>6} rows {features:>4} features  {found}")
+    for name, quiet in (("3 shares", THREE), ("100 Zipf", ZIPF)):
+        for share, rows in ((0.2, 50), (0.05, 200), (0.01, 1_000), (0.005, 10_000)):
+            found = run("chi2", rows, 20, 1_000, *unseen(quiet, share))
+            print(f"{name} unseen {share:<5}  {rows:>6} rows   20 features  {found}")
     print(f"moved 0.5       50 rows   20 features  {run('ks', 50, 20, 1_000, shares(), shares(0.5))}")
 
 

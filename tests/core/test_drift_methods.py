@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from driftline.bins import count, number_bins
 from driftline.tables import F64, Column
-from driftline_processor.core.drift.chi2 import EXPECTED, chi2, pool, pooled_chi2
+from driftline_processor.core.drift.chi2 import EXPECTED, chi2, pool, pool_but, unexpected
 from driftline_processor.core.drift.correction import benjamini_hochberg
 from driftline_processor.core.drift.js import js
 from driftline_processor.core.drift.ks import ks, ks_effect, ks_p_value
@@ -86,22 +86,28 @@ def test_chi2_of_one_category_is_no_evidence() -> None:
     assert chi2(np.array([10.0, 0.0]), np.array([7.0, 0.0])) == (0.0, 1.0)
 
 
-def merged(reference: F64, current: F64) -> tuple[F64, F64]:
-    cells = pool(reference, current)
-    return np.bincount(cells, reference).astype(np.float64), np.bincount(cells, current).astype(np.float64)
-
-
 @given(TWO)
-def test_pooled_cells_expect_enough_or_hold_enough_and_lose_no_row(rows: list[tuple[int, int]]) -> None:
+def test_pooled_cells_expect_enough_and_lose_no_row(rows: list[tuple[int, int]]) -> None:
     reference, current = vectors(rows)
-    was, now = merged(reference, current)
+    cells = pool(reference, current)
+    was, now = np.bincount(cells, reference), np.bincount(cells, current)
     assert was.sum() == reference.sum()
     assert now.sum() == current.sum()
     expected = (was + now) * min(was.sum(), now.sum()) / (was.sum() + now.sum())
-    smaller = was if was.sum() <= now.sum() else now
     if len(expected) > 1:
-        assert (np.maximum(expected, smaller) >= EXPECTED - 1e-9).all()
-        assert (expected[1:] >= EXPECTED - 1e-9).all()
+        assert (expected >= EXPECTED - 1e-9).all()
+
+
+@given(TWO, st.data())
+def test_bins_apart_have_cells_of_their_own_and_the_others_share_as_if_alone(
+    rows: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    reference, current = vectors(rows)
+    apart = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))))
+    cells = pool_but(apart, reference, current)
+    assert cells[~apart].tolist() == pool(reference * ~apart, current * ~apart)[~apart].tolist()
+    assert sorted(set(cells.tolist())) == list(range(cells.max() + 1))
+    assert all(np.count_nonzero(cells == cell) == 1 for cell in cells[apart].tolist())
 
 
 def test_only_rare_bins_are_pooled() -> None:
@@ -112,38 +118,37 @@ def test_only_rare_bins_are_pooled() -> None:
 @pytest.mark.parametrize(
     ("reference", "current", "rare"),
     [
-        ([60_000.0, 40_000.0, 0.0], [300.0, 193.0, 7.0], 7),
-        ([60_000.0, 39_990.0, 10.0], [300.0, 190.0, 10.0], 10),
-        ([100_000.0, 0.0], [0.0, 50.0], 50),
+        ([60_000.0, 40_000.0, 0.0], [300.0, 193.0, 7.0], 1),
+        ([60_000.0, 39_900.0, 60.0, 40.0], [300.0, 190.0, 0.0, 10.0], 2),
+        ([100_000.0, 0.0], [0.0, 50.0], 1),
     ],
 )
-def test_a_cell_that_expects_too_few_is_tested_exactly(reference: list[float], current: list[float], rare: int) -> None:
+def test_a_rare_bin_is_tested_exactly(reference: list[float], current: list[float], rare: int) -> None:
     was, now = np.array(reference), np.array(current)
-    total, share = was[-1] + now[-1], now.sum() / (was.sum() + now.sum())
-    expected = 10 * stats.binom.sf(rare - 1, total, share)
+    held, total, share = now[-1], was[-1] + now[-1], now.sum() / (was.sum() + now.sum())
+    tail = stats.binom.sf(held - 1, total, share)
+    assert tail >= stats.hypergeom.sf(held - 1, was.sum() + now.sum(), total, now.sum())
     for pair in ((was, now), (now, was)):  # whichever is the smaller sample
-        statistic, p = pooled_chi2(*merged(*pair))
-        assert p == pytest.approx(expected, rel=1e-9)
-        assert statistic == pytest.approx(stats.chi2_contingency(np.vstack(pair), correction=False).statistic)
-    assert expected >= stats.hypergeom.sf(rare - 1, was.sum() + now.sum(), total, now.sum())
+        apart, p = unexpected(*pair)
+        assert p == pytest.approx(10 * rare * tail, rel=1e-9)
+        assert np.flatnonzero(apart).tolist() == [len(was) - 1]
 
 
-def test_a_few_rows_of_a_rare_category_stay_in_its_neighbour() -> None:
-    was, now = merged(np.array([60_000.0, 40_000.0, 0.0]), np.array([300.0, 196.0, 4.0]))
-    assert (was.tolist(), now.tolist()) == ([40_000, 60_000], [200, 300])
-    assert pooled_chi2(was, now) == chi2(was, now)
+def test_a_few_rows_of_a_rare_bin_and_the_rows_of_common_ones_are_left_to_the_chi_square_test() -> None:
+    apart, p = unexpected(np.array([60_000.0, 40_000.0, 0.0]), np.array([96.0, 400.0, 4.0]))
+    assert (apart.tolist(), p) == ([False] * 3, 1.0)
+    assert unexpected(np.zeros(2), np.zeros(2))[1] == 1
 
 
-def test_the_pooled_test_is_no_more_liberal_than_it_says() -> None:
+def test_rare_bins_seem_unexpected_no_more_often_than_they_say() -> None:
     rng = np.random.default_rng(13)
-    quiet = np.array([0.97, 0.02, 0.009, 0.001])
-    p = [
-        pooled_chi2(*merged(*(rng.multinomial(n, quiet).astype(np.float64) for n in (100_000, 200))))[1]
-        for _ in range(4_000)
-    ]
-    # the limit itself is up to 1.2 times too liberal here; four standard errors on 4,000 runs
-    assert np.mean(np.array(p) <= 0.05) <= 0.05 * 1.2 + 4 * (0.05 / 4_000) ** 0.5
-    assert np.mean(np.array(p) <= 0.01) <= 0.01 * 1.2 + 4 * (0.01 / 4_000) ** 0.5
+    quiet = np.array([0.9, 0.02, 0.02, 0.02, 0.02, 0.019, 0.001])
+    p = np.array(
+        [unexpected(*(rng.multinomial(n, quiet).astype(np.float64) for n in (100_000, 200)))[1] for _ in range(4_000)]
+    )
+    assert np.mean(p < 1) > 0.002  # a test that never looks would be no test
+    assert np.mean(p <= 0.5) <= 0.05
+    assert np.mean(p <= 0.1) <= 0.01
 
 
 @given(TWO)

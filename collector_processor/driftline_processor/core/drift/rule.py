@@ -19,7 +19,7 @@ from driftline.tables import F64, I64
 from driftline_processor.core.evaluation import MethodValue, Size, State, TargetDrift
 
 from .cells import cells
-from .chi2 import pool, pooled_chi2
+from .chi2 import chi2, pool, pool_but, unexpected
 from .correction import benjamini_hochberg
 from .js import js
 from .ks import ks, ks_effect, ks_p_value
@@ -128,11 +128,13 @@ def _compare(outcome: TargetDrift, reference: F64, current: F64, category: bool)
     was, now = reference, current
     if not category:
         was, now = _merged(deciles(reference), was, now)
-    was, now = _merged(pool(was, now), was, now)
+    joined = _merged(pool(was, now), was, now)
+    apart, p_apart = unexpected(was, now)
+    was, now = _merged(pool_but(apart, was, now), was, now)
     index = psi(was, now)
     excess = max(0.0, index - psi_null_mean(was, now))
     if category:
-        value, p = pooled_chi2(was, now)
+        value, p = chi2(was, now)[0], min(chi2(*joined)[1], p_apart)
         effect = excess
     else:
         value = ks(reference, current)
