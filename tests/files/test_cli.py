@@ -32,7 +32,7 @@ def test_the_commands(run: Run) -> None:
         (["up"], {"--config", "--forward"}),
         (["validate"], set()),
         (["top"], set()),
-        (["demo"], {"--once"}),
+        (["demo"], {"--once", "--forward"}),
         (["baseline", "build"], {"--output"}),
         (["evaluate"], {"--baseline", "--outcomes", "--window", "--window-rows", "--json", "--fail-on"}),
     ],
