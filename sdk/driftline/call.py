@@ -100,6 +100,7 @@ def end(prediction: Prediction, result: Any, error: BaseException | None) -> Non
         if prediction.fills is not None:  # inside an open prediction of the same model nothing is counted again
             take_result(prediction, result)
             fill(prediction.fills, prediction)
+            prediction.outer = None
             return
         if prediction.open_token is not None:
             OPEN.reset(prediction.open_token)

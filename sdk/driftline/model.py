@@ -92,10 +92,23 @@ class Model:
             meter_provider,
         )
         self._block_plans: dict[tuple[str, bool], Plan] = {}
+        self._given = {
+            "task": known.kind,
+            "version": str(version),
+            "classes": known.classes or None,
+            "positive_class": known.positive_class or None,
+            "threshold": threshold,
+            "baseline": loaded,
+            "feature_names": feature_names,
+        }
         self._enabled = not disabled()
         self._pipeline = pipeline_of(channel) if self._enabled else SILENT
         if loaded is not None:
             self._pipeline.announce(self._identity, loaded.digest, loaded.to_json())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as what it was made from: the copy shares this one's buffer, or that of its process."""
+        return _restore, (self._identity.name, self._given)
 
     @property
     def name(self) -> str:
@@ -326,6 +339,10 @@ _now = time.time_ns
 
 def _name(function: Any) -> str:
     return str(getattr(function, "__qualname__", repr(function))).rpartition("<locals>.")[2]
+
+
+def _restore(name: str, given: dict[str, Any]) -> Model:
+    return Model(name, **given)
 
 
 def _load(baseline: Baseline | str | os.PathLike[str] | None) -> Baseline | None:

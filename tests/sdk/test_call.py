@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import pickle
 import threading
@@ -357,3 +358,12 @@ def test_a_wrong_call_raises_what_the_function_raises(service: Service) -> None:
 
 def _half(order: dict[str, Any]) -> float:
     return 0.5
+
+
+def test_a_model_is_pickled_and_copied_as_what_it_was_made_from() -> None:
+    churn = driftline.Model("churn", task="binary", version="7", classes=["n", "y"], positive_class="y")
+
+    for twin in (pickle.loads(pickle.dumps(churn)), copy.deepcopy(churn)):
+        assert repr(twin) == "driftline.Model('churn', task='binary', version='7')"
+        assert twin._identity == churn._identity
+        assert twin._pipeline is churn._pipeline
