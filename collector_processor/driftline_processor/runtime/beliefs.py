@@ -82,7 +82,8 @@ class Beliefs:
 
         Return whether everything is stored now. ``patient``: False stores all at once.
         """
-        now = max(self._clock(), self._last + 1)  # the newest belief of a window is the one that counts: no two at once
+        now = self._clock()
+        believed = max(now, self._last + 1)  # the newest belief of a window counts: no two at once
         if not patient or now - self._restated >= RESTATED_EVERY:
             self._restated = now
             due = list(self._unstored)
@@ -95,9 +96,9 @@ class Beliefs:
             digest = digest_of(text.encode())
             if self._stored.get(place) != digest:
                 self._stored[place] = digest
-                rows.append({**place._asdict(), "stop": evaluation.window.end, "believed": now, "json": text})
+                rows.append({**place._asdict(), "stop": evaluation.window.end, "believed": believed, "json": text})
         if rows:
-            self._last = now
+            self._last = believed
             insert(self._connection, "evaluations", pa.Table.from_pylist(rows))
         return not self._unstored
 
