@@ -107,4 +107,7 @@ class Beliefs:
         found = history.get(place.name, {})
         if found:
             share(evaluation, next(reversed(found.values())))
-        history[place.name] = dict(sorted({**found, place.start: evaluation}.items())[-KEPT:])
+        whole = sorted({**found, place.start: evaluation}.items())
+        history[place.name] = dict(whole[-KEPT:])
+        for start, _ in whole[:-KEPT]:
+            self._stored.pop(place._replace(start=start), None)

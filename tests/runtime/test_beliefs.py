@@ -1,0 +1,70 @@
+"""What is held in memory is bounded, what is stored is not lost, and readers never see a half-changed history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from driftline.tables import ModelKey
+from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.runtime.beliefs import Beliefs
+from driftline_processor.runtime.store import Store, transaction
+
+from .state_rows import HOUR, NOON, Clock
+
+
+def evaluation(hour: int, closed: bool = True, rows: int = 1) -> Evaluation:
+    start = NOON + hour * HOUR
+    return Evaluation(ModelKey("churn"), Window("1h", start, start + HOUR), rows, closed)
+
+
+def test_only_the_newest_windows_are_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline_processor.runtime.beliefs.KEPT", 3)
+    store = Store(tmp_path)
+    connection = store.connect()
+    beliefs = Beliefs(connection, Clock())
+    for hour in (4, 0, 1, 3, 2):
+        beliefs.believe(1, evaluation(hour))
+    with transaction(connection):
+        assert beliefs.write(patient=True)
+    again = Beliefs(connection, Clock())
+    for one in (beliefs, again):
+        assert list(one.history(1)["1h"]) == [NOON + hour * HOUR for hour in (2, 3, 4)]
+    assert again.ends == {(1, "1h"): NOON + 5 * HOUR}
+    assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(5,)]
+    store.close()
+
+
+def test_open_windows_are_in_memory_only(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    beliefs = Beliefs(connection, Clock())
+    beliefs.believe(1, evaluation(0, closed=False))
+    with transaction(connection):
+        beliefs.write(patient=False)
+    assert [one.rows for one in beliefs.open(1)] == [1]
+    assert Beliefs(connection, Clock()).history(1) == {}
+    store.close()
+
+
+def test_of_two_beliefs_at_one_time_of_the_clock_the_later_counts(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    beliefs = Beliefs(connection, Clock())
+    for rows in (1, 2, 2, 3):
+        beliefs.believe(1, evaluation(0, rows=rows))
+        with transaction(connection):
+            beliefs.write(patient=False)
+    assert Beliefs(connection, Clock()).history(1)["1h"][NOON].rows == 3
+    assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(3,)]
+    store.close()
+
+
+def test_what_a_reader_has_does_not_change_under_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    beliefs = Beliefs(store.connect(), Clock())
+    beliefs.believe(1, evaluation(0))
+    seen = beliefs.history(1)["1h"]
+    beliefs.believe(1, evaluation(1))
+    assert len(seen) == 1
+    store.close()
