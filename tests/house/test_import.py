@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -24,3 +25,52 @@ def test_importing_driftline_loads_nothing_heavy() -> None:
 
 def test_importing_the_telemetry_names_loads_nothing_heavy() -> None:
     assert loaded_by("from driftline.semconv import attributes, events, metrics") & HEAVY == set()
+
+
+EXTRAS = [
+    "driftline_processor",
+    "duckdb",
+    "fastapi",
+    "httpx",
+    "jinja2",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "rich",
+    "scipy",
+]
+EXTRAS += ["sklearn", "starlette", "typer", "uvicorn", "xxhash", "yaml"]
+
+BARE_INSTALL = """
+import sys
+sys.modules.update(dict.fromkeys({extras}))  # each of them now fails to import
+
+import driftline
+import numpy as np
+
+reference = np.linspace(0.0, 1.0, 200)
+baseline = driftline.Baseline.from_frame(
+    {{"amount": reference}}, score=reference, actual=reference > 0.5, model="churn", task="binary"
+)
+churn = driftline.Model("churn", task="binary", baseline=baseline)
+
+@churn.predict(id="order")
+def score(row):
+    return row["amount"] / 2
+
+@churn.predict
+def score_many(rows):
+    return rows[:, 0]
+
+print(score({{"order": "A-1", "amount": 0.5}}), score_many(np.array([[0.25], [0.75]])).tolist())
+churn.outcome("A-1", actual=1)
+driftline.shutdown()
+"""
+
+
+def test_predicting_needs_nothing_but_the_bare_install() -> None:
+    environment = {**os.environ, "DRIFTLINE_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": "none"}
+    code = BARE_INSTALL.format(extras=EXTRAS)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stdout) == (0, "0.25 [0.25, 0.75]\n"), done.stderr
+    assert "internal error" not in done.stderr
