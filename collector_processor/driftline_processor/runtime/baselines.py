@@ -49,21 +49,22 @@ class Baselines:
 
     def load(self, connection: Connection) -> None:
         """Read the baselines again: a transaction failed, and what memory knows may not be in the store."""
-        self._by_digest = {baseline.digest: baseline for baseline in self._configured.values()}
-        self._sent: dict[str, list[tuple[str, str]]] = {}
-        self._provisional: dict[ModelKey, str] = {}
-        self._learning: dict[int, int] = {}
-        for row in read(connection, "SELECT * FROM baselines ORDER BY received").to_pylist():
-            self._by_digest[row["digest"]] = Baseline.from_json(row["json"])
+        by_digest = {baseline.digest: baseline for baseline in self._configured.values()}
+        sent: dict[str, list[tuple[str, str]]] = {}
+        provisional: dict[ModelKey, str] = {}
+        for row in read(connection, "SELECT * FROM baselines ORDER BY rowid").to_pylist():
+            by_digest[row["digest"]] = Baseline.from_json(row["json"])
             if row["source"] == "event":
-                self._sent.setdefault(row["model"], []).append((row["version"], row["digest"]))
+                sent.setdefault(row["model"], []).append((row["version"], row["digest"]))
             elif row["source"] == "provisional":
-                self._provisional[ModelKey(row["model"], row["version"], row["environment"])] = row["digest"]
-        parts = "SELECT DISTINCT series, part, rows FROM learning"
-        for row in read(
-            connection, f"SELECT series, sum(rows)::BIGINT AS rows FROM ({parts}) GROUP BY series"
-        ).to_pylist():
-            self._learning[row["series"]] = row["rows"]
+                provisional[ModelKey(row["model"], row["version"], row["environment"])] = row["digest"]
+        kept = (
+            "SELECT series, sum(rows)::BIGINT AS rows FROM (SELECT DISTINCT series, part, rows FROM learning)"
+            " GROUP BY series"
+        )
+        learning: dict[int, int] = {row["series"]: row["rows"] for row in read(connection, kept).to_pylist()}
+        # All at once, and what is looked up last first: other threads read on meanwhile.
+        self._by_digest, self._sent, self._provisional, self._learning = by_digest, sent, provisional, learning
 
     def in_force(self, key: ModelKey) -> InForce | None:
         """Return the baseline a series is compared with now; None while it is learning."""

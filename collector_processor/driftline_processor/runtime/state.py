@@ -154,7 +154,7 @@ class State:
 
     def _keep(self) -> None:
         """Do each step when it is due, until the state is stopped; a step that fails is tried again."""
-        steps = ((self._tidy, TIDY_EVERY), (self._join.step, JOIN_EVERY), (self._evaluator.step, EVALUATE_EVERY))
+        steps = ((self._join.step, JOIN_EVERY), (self._evaluator.step, EVALUATE_EVERY), (self._tidy, TIDY_EVERY))
         due = [0.0 for _ in steps]
         while not self._stopping.is_set():
             for position, (step, every) in enumerate(steps):

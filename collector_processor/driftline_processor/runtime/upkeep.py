@@ -36,7 +36,7 @@ class Upkeep:
         self._connection, self._series, self._touched, self._watermark = connection, series, touched, watermark
         self._retention = int(retention.total_seconds()) * 10**9
         self._counters, self._clock = counters, clock
-        self._written = written_in_pieces(connection)
+        self._written: dict[int, set[int]] | None = None
         self.expired: Counter[int] = Counter()
 
     def step(self) -> None:
@@ -47,20 +47,22 @@ class Upkeep:
             self._connection.execute("DELETE FROM requests WHERE received < ?", [now - REQUESTS_KEPT])
             self._connection.execute("DELETE FROM batches WHERE received < ?", [now - BATCHES_KEPT])
             forget_old_watermarks(self._connection)
+        if self._written is None:  # not when opening: it reads all panes once
+            self._written = written_in_pieces(self._connection)
         for which, panes in self._touched.take_written().items():
             self._written.setdefault(which, set()).update(panes)
         for series in self._series:
-            self._roll_up(series)
+            self._roll_up(series, self._written.setdefault(series.number, set()))
 
-    def _roll_up(self, series: Series) -> None:
+    def _roll_up(self, series: Series, written: set[int]) -> None:
+        """``written``: the panes that may be in pieces; those that are still open stay in it."""
         timezone, watermark = self._series.settings(series.key.model).timezone, self._watermark(series)
-        written = self._written.get(series.number, set())
         with transaction(self._connection):
             roll_up(self._connection, series.number, watermark, timezone, written)
             self._connection.execute(
                 "DELETE FROM evaluations WHERE series = ? AND start < ?", [series.number, watermark - KEEP_DAYS]
             )
-        self._written[series.number] = {pane for pane in written if pane >= watermark - 2 * PANE}
+        written -= {pane for pane in written if pane < watermark - 2 * PANE}
 
     def _expire(self) -> None:
         """Delete predictions and outcomes that arrived longer ago than the retention; their sums stay in the panes."""
