@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from opentelemetry.trace import SpanContext, TraceFlags
 
 from .capture import read_output
 from .columns import Value, texts
@@ -152,8 +153,8 @@ def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
         time,
         np.array(durations, np.float64) * 1e-9,
         [id or IDS.uuid7(at) for id, at in zip(ids, times, strict=True)],
-        _ids([0 if context is None else context.trace_id for context in contexts], 16),
-        _ids([0 if context is None else context.span_id for context in contexts], 8),
+        _ids([context.trace_id if _sampled(context) else 0 for context in contexts], 16),
+        _ids([context.span_id if _sampled(context) else 0 for context in contexts], 8),
         list(errors),
         _scores(plan, scores),
         predicted if isinstance(predicted, Column) else None,
@@ -169,6 +170,10 @@ def _scores(plan: Plan, scores: Sequence[Any]) -> F64 | None:
     k = len(plan.identity.task.classes) if plan.identity.task.kind == "multiclass" else 1
     nothing: Any = (np.nan,) * k if k > 1 else np.nan
     return np.array([nothing if score is None else score for score in scores], np.float64).reshape(len(scores), k)
+
+
+def _sampled(context: SpanContext) -> bool:
+    return bool(context.trace_flags & TraceFlags.SAMPLED)
 
 
 def _ids(numbers: Sequence[int], width: int) -> NDArray[np.void]:
@@ -192,8 +197,8 @@ def _batch(prediction: Prediction) -> Block:
         _batch_times(prediction, columns),
         np.full(n, prediction.elapsed * 1e-9),
         _batch_ids(prediction, columns),
-        _ids([0 if context is None else context.trace_id] * n, 16),
-        _ids([0 if context is None else context.span_id] * n, 8),
+        _ids([context.trace_id if _sampled(context) else 0] * n, 16),
+        _ids([context.span_id if _sampled(context) else 0] * n, 8),
         [prediction.error] * n,
         output.scores,
         output.predicted,

@@ -1,4 +1,4 @@
-"""The wrapper around somebody's function: the hot path.
+"""The wrapper around somebody's function, for every kind of call; ``quick.py`` has the most common one written out.
 
 A snapshot of the input, a span if one is sampled, the call, one append. Everything else happens on the background
 thread. Each step of ours is guarded; none of them may change what the function returns or raises.
@@ -7,7 +7,6 @@ thread. Each step of ours is guarded; none of them may change what the function 
 from __future__ import annotations
 
 import functools
-import inspect
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,36 +16,20 @@ from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
 from .capture import fill, take_inputs, take_result
 from .faults import FAULTS
-from .ids import IDS
-from .inputs.row import clean
 from .plan import Plan
 from .prediction import ABSENT, OPEN, Prediction
 from .single import measure
-from .span import scored_attributes, slice_attributes, span_attributes
+from .span import span_attributes
 
 _now = time.time_ns
 _clock = time.perf_counter_ns
 
 
-def recorded(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that does what ``function`` does, and records each call as a prediction.
-
-    A plain closure: it costs 0.1 µs, binds to instances as any function does, and pickles by its name.
-    """
+def recorded_async(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a coroutine function that does what ``function`` does, and records each call."""
 
     @functools.wraps(function)
-    def predict(*args: Any, **kwargs: Any) -> Any:
-        prediction = begin(plan, args, kwargs)
-        try:
-            result = function(*args, **kwargs)
-        except BaseException as error:
-            end(prediction, ABSENT, error)
-            raise
-        end(prediction, result, None)
-        return result
-
-    @functools.wraps(function)
-    async def predict_async(*args: Any, **kwargs: Any) -> Any:
+    async def predict(*args: Any, **kwargs: Any) -> Any:
         prediction = begin(plan, args, kwargs)
         try:
             result = await function(*args, **kwargs)
@@ -56,7 +39,7 @@ def recorded(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
         end(prediction, result, None)
         return result
 
-    return predict_async if inspect.iscoroutinefunction(function) else predict
+    return predict
 
 
 def begin(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prediction:
@@ -64,17 +47,7 @@ def begin(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Predicti
     outer = OPEN.get()
     prediction = Prediction(plan, outer)
     try:
-        value = args[plan.position] if len(args) > plan.position else None
-        if value.__class__ is dict and plan.first_input is not None:
-            # The many: one argument that is a dict, and nothing else to select. The general way costs twice as much.
-            names = tuple(value)
-            values = clean(tuple(value.values()))
-            prediction.shape = shape = plan.shapes.get(names) or plan.shape_of(names)
-            prediction.values = values
-            if shape.id_at is not None:
-                prediction.id = values[shape.id_at]
-        else:
-            take_inputs(prediction, plan, args, kwargs)
+        take_inputs(prediction, plan, args, kwargs)
     except Exception as fault:
         FAULTS.swallow("inputs", fault)
     try:
@@ -106,40 +79,25 @@ def end(prediction: Prediction, result: Any, error: BaseException | None) -> Non
             OPEN.reset(prediction.open_token)
         if prediction.span_token is not None:
             context.detach(prediction.span_token)
-        values, shape = prediction.values, prediction.shape
-        if result.__class__ is float and plan.quick and not prediction.said and values is not None and shape:
-            # The many: one row whose result is one float. The general way, step by step, costs a third more.
-            id = prediction._id
-            span_context = span.get_span_context()
-            if span.is_recording():
-                if id is None:
-                    id = IDS.uuid7(prediction.time)
-                attributes = scored_attributes(plan, shape, values, id, result)
-                if prediction.slices:
-                    attributes.update(slice_attributes(prediction.slices))
-                span.set_attributes(attributes)
-            sampled = span_context if span_context.trace_flags & 1 else None
-            row = (plan, shape, values, prediction.time, elapsed, id, result, "", prediction.slices, "", sampled)
-            plan.pipeline.append(row, shape.cost, 1)
-        else:
-            _end_any(prediction, plan, span, result, elapsed, error)
+        _record(prediction, plan, span, result, elapsed, error)
     except Exception as fault:
         FAULTS.swallow("end", fault)
-    finally:
+    try:
         span.end(prediction.time + elapsed)
+    except Exception as fault:
+        FAULTS.swallow("span", fault)
 
 
-def _end_any(
+def _record(
     prediction: Prediction, plan: Plan, span: trace.Span, result: Any, elapsed: int, error: BaseException | None
 ) -> None:
-    """Record whatever else: batches, classes, arrays, unread results, errors."""
+    """Finish the span's attributes and hand the prediction over."""
     try:
         take_result(prediction, result)
     except Exception as fault:
         FAULTS.swallow("result", fault)
     prediction.elapsed = elapsed
-    span_context = span.get_span_context()
-    prediction.span_context = span_context if span_context.trace_flags & 1 else None
+    prediction.span_context = span.get_span_context()
     if error is not None:
         prediction.error = _error_type(error)
     try:

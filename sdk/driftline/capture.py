@@ -167,5 +167,8 @@ def read_output(prediction: Prediction) -> Output:
 def read_one(prediction: Prediction) -> tuple[Any, str, Unread | None]:
     """Read the result of a prediction of one row, once: score (float or tuple of k), class, or why it is unread."""
     if prediction.output is None:
+        if prediction.plan.quick and prediction.result.__class__ is float and not prediction.said:
+            prediction.output = prediction.result, "", None
+            return prediction.output
         prediction.output = outputs.one(prediction.plan.identity.task, read_output(prediction))
     return prediction.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -198,8 +199,9 @@ class Model:
         time: Selector | None,
         span_features: bool,
     ) -> Any:
-        from .call import recorded
+        from .call import recorded_async
         from .outputs import describe
+        from .quick import recorded
         from .signature import read_signature
 
         plain = function.__func__ if isinstance(function, staticmethod | classmethod) else function
@@ -216,7 +218,7 @@ class Model:
             )
         inputs = read_signature(plain, features, id, slices, time)
         plan = self._plan(_name(plain), inputs, score, predicted, span_features)
-        wrapper = recorded(plan, plain)
+        wrapper = recorded_async(plan, plain) if inspect.iscoroutinefunction(plain) else recorded(plan, plain)
         return type(function)(wrapper) if plain is not function else wrapper
 
     @contextmanager

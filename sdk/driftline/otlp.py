@@ -1,8 +1,8 @@
 """Frame log records as OTLP by hand: an ``ExportLogsServiceRequest`` with one resource and one scope.
 
 opentelemetry-proto ``logs/v1/logs.proto`` and ``common/v1/common.proto``, version 1. The stock encoder copies every
-byte nine times on its way through nested messages; this one copies it once (docs/decisions/0006-the-sdk-sends-by-itself.md), and it
-keeps the unstable ``opentelemetry._logs`` out of the project altogether.
+byte nine times on its way through nested messages; this one copies it once, and it keeps the unstable
+``opentelemetry._logs`` out of the project altogether (docs/decisions/0006-the-sdk-sends-by-itself.md).
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ _UNSET: dict[str, Any] = {
     "output": None,
     "result": ABSENT,
     "span": INVALID_SPAN,
-    "span_context": None,
+    "span_context": INVALID_SPAN.get_span_context(),
     "span_token": None,
     "started": 0,
     "time": 0,
@@ -92,7 +92,7 @@ class Prediction:
     output: tuple[Any, str, Unread | None] | None
     result: Any
     span: Span
-    span_context: SpanContext | None
+    span_context: SpanContext
     span_token: Token[Context] | None
     started: int
     time: int
@@ -125,6 +125,12 @@ class Prediction:
             return _UNSET[name]
         except KeyError:
             raise AttributeError(f"a prediction has no {name!r}") from None
+
+    def take_over(
+        self, span: Span, span_token: Token[Context], open_token: Token[Prediction | None], started: int
+    ) -> None:
+        """Take what the quick way held in its own hands, when the call turns out to be none of the common ones."""
+        self.span, self.span_token, self.open_token, self.started = span, span_token, open_token, started
 
     @property
     def names(self) -> tuple[str, ...]:

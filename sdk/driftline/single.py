@@ -26,7 +26,7 @@ Single = tuple[
     str,  # the class that was decided for, "" where none was said
     dict[str, Any] | None,  # slices
     str,  # error type, "" where the call returned
-    SpanContext | None,  # None where the call was not sampled
+    SpanContext,
 ]
 """A row that is done. A waiting object of twenty fields costs the next calls 2 µs in fresh memory, a tuple 0.3."""
 

@@ -22,10 +22,12 @@ def scored_attributes(plan: Plan, shape: Shape, values: tuple[Any, ...], id: str
         attributes[a.ML_PREDICTION_CLASS] = decided
     else:
         del attributes[a.ML_PREDICTION_CLASS]
-    kept = values if shape.pick is None else shape.pick(values)
-    attributes.update(zip(shape.keys, kept))  # noqa: B905 - equally long; strict=True would double the cost
-    if values.__class__ is not tuple:
-        _remove_missing(attributes, shape, kept)
+    keys = shape.keys
+    if keys:
+        kept = values if shape.pick is None else shape.pick(values)
+        attributes.update(zip(keys, kept))  # noqa: B905 - equally long; strict=True would double the cost
+        if values.__class__ is not tuple:
+            _remove_missing(attributes, shape, kept)
     return attributes
 
 
@@ -41,17 +43,10 @@ def span_attributes(prediction: Prediction) -> dict[str, Any]:
         kept = values if shape.pick is None else shape.pick(values)
         attributes.update(zip(shape.keys, kept, strict=True))
         _remove_missing(attributes, shape, kept)
-    attributes.update(slice_attributes(prediction.slices or {}))
+    for name, value in (prediction.slices or {}).items():
+        if value.__class__ is not list and value is not None:  # the slices of a batch stay in its record
+            attributes[f"{a.ML_SLICE_VALUE}.{name}"] = value
     return attributes
-
-
-def slice_attributes(slices: dict[str, Any]) -> dict[str, Any]:
-    """Return the slices of one row; those of a batch stay in its record."""
-    return {
-        f"{a.ML_SLICE_VALUE}.{name}": value
-        for name, value in slices.items()
-        if value.__class__ is not list and value is not None
-    }
 
 
 def _remove_missing(attributes: dict[str, Any], shape: Shape, values: tuple[Any, ...]) -> None:

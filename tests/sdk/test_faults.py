@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline import block, call, capture, columns, counts, outputs, records, span
+from driftline import block, call, capture, columns, counts, outputs, quick, records, span
 from driftline.faults import FAULTS, Faults
 from driftline.identity import Identity
 from driftline.ids import IdSource
@@ -21,15 +21,16 @@ from .service import Service, returns
 
 STEPS: list[tuple[Any, str]] = [
     (call, "take_inputs"),
-    (call, "clean"),
+    (quick, "clean"),
     (call, "take_result"),
     (call, "fill"),
     (call, "span_attributes"),
-    (call, "scored_attributes"),
+    (quick, "scored_attributes"),
+    (quick, "set_span_in_context"),
     (call, "measure"),
     (call, "set_span_in_context"),
     (call, "_open_of"),
-    (call, "_end_any"),
+    (call, "_record"),
     (capture, "clean"),
     (capture, "reader_for"),
     (outputs, "keep"),
