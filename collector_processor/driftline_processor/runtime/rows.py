@@ -130,14 +130,16 @@ def _lists(scores: F64 | None, n: int) -> pa.Array:
 
 
 def _slices(slices: Mapping[str, Column], n: int) -> pa.Array:
-    """A map from name to canonical text for each row; null where none was sent."""
+    """A map from name to canonical text for each row, of those it has; null where no row has any."""
     k = len(slices)
     if not k:
         return pa.nulls(n, pa.map_(pa.string(), pa.string()))
     texts = pa.chunked_array([label_array(class_column(column), n) for column in slices.values()]).combine_chunks()
     by_row = texts.take(pa.array(np.arange(n * k).reshape(k, n).T.reshape(-1)))
     names = pa.array(list(slices)).take(pa.array(np.tile(np.arange(k), n)))
-    return pa.MapArray.from_arrays(np.arange(0, n * k + 1, k, dtype=np.int32), names, by_row)
+    has = by_row.is_valid()
+    ends = np.cumsum(has.to_numpy(zero_copy_only=False).reshape(n, k).sum(axis=1), dtype=np.int32)
+    return pa.MapArray.from_arrays(np.concatenate([[0], ends]).astype(np.int32), names.filter(has), by_row.filter(has))
 
 
 def _ids(ids: Ids | None, n: int) -> pa.Array:
