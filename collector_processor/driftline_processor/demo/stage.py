@@ -85,8 +85,7 @@ def _configuration(directory: Path, ports: dict[str, int], forward: str | None) 
             }
         },
         "web": {"endpoint": f"127.0.0.1:{ports['web']}"},
-        # The flights are of 2013 and are replayed in event time: keep their rows for as long as the demo lives.
-        "storage": {"directory": str(directory / "state"), "retention": "36500d"},
+        "storage": {"directory": str(directory / "state")},
         "models": {train.MODEL_NAME: {"windows": ["1d", "1mo"], "timezone": "America/New_York"}},
     }
     if forward:
