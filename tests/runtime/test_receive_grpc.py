@@ -80,6 +80,14 @@ def test_rows_that_could_not_be_used_are_a_partial_success() -> None:
     assert partial.error_message == "3 not usable: no model name (2); score is no number (1)"
 
 
+def test_values_that_could_not_be_used_are_a_warning_and_no_rejection() -> None:
+    intake = FakeIntake(lambda: Receipt(2, Counter({"too_long:ml.prediction.id": 2, "bad_time": 1})))
+    with receiver(intake) as endpoint, call(endpoint) as export:
+        partial = ExportTraceServiceResponse.FromString(export(b"")).partial_success
+    assert partial.rejected_spans == 0
+    assert partial.error_message == "3 not usable: too_long:ml.prediction.id (2); bad_time (1)"
+
+
 def test_a_malformed_request_is_an_invalid_argument() -> None:
     intake = FakeIntake(FailsFirst(Malformed("not an ExportTraceServiceRequest: wrong wire type")))
     with receiver(intake) as endpoint, call(endpoint) as export:

@@ -32,9 +32,22 @@ _LONGEST_RETRY = 2.0
 INVALID_ARGUMENT, UNAVAILABLE = 3, 14
 """google.rpc.Code."""
 
+_OF_A_VALUE = (
+    "bad_time",
+    "column_",
+    "too_long:",
+    "too_many_features",
+    "unsupported_feature_type",
+    "wrong_length:",
+    "wrong_type:",
+)
+"""How reasons begin that cost a value or a column while its row is kept: a warning to the sender, no rejection."""
+
 
 def export_response(receipt: Receipt) -> bytes:
     """Encode ``Export{Trace,Metrics,Logs}ServiceResponse``, which are the same on the wire.
+
+    Only rows count as rejected; a message with nothing rejected is a warning (OTLP specification, "Partial Success").
 
     >>> from collections import Counter
     >>> export_response(Receipt(accepted=3))
@@ -42,11 +55,12 @@ def export_response(receipt: Receipt) -> bytes:
     >>> export_response(Receipt(accepted=2, rejected=Counter({"no model name": 1})))[4:]
     b'\\x12\\x1f1 not usable: no model name (1)'
     """
-    rejected = sum(receipt.rejected.values())
-    if not rejected:
+    unusable = sum(receipt.rejected.values())
+    if not unusable:
         return b""
     reasons = "; ".join(f"{reason} ({count})" for reason, count in receipt.rejected.most_common(10))
-    message = f"{rejected} not usable: {reasons}"
+    message = f"{unusable} not usable: {reasons}"
+    rejected = sum(count for reason, count in receipt.rejected.items() if not reason.startswith(_OF_A_VALUE))
     partial = ExportLogsPartialSuccess(rejected_log_records=rejected, error_message=message)
     return bytes(ExportLogsServiceResponse(partial_success=partial).SerializeToString())
 
