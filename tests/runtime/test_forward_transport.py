@@ -114,6 +114,17 @@ def test_a_host_that_answers_nothing_is_tried_again() -> None:
     assert (hanging.result, hanging.kind, hanging.unreachable) == ("retry", "ConnectError", True)
 
 
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with http_server(200) as (port, _):
+        assert over_http(f"http://127.0.0.1:{port}") == Answer("sent")
+    with grpc_server() as port:
+        assert over_grpc(f"http://localhost:{port}") == Answer("sent")
+
+
 @contextmanager
 def grpc_server(
     code: grpc.StatusCode = grpc.StatusCode.OK,

@@ -18,6 +18,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from .config import Exporter, transport_of
+from .config_values import Address
 from .protocol import METHODS, PROTOBUF
 from .signals import Signal
 
@@ -71,7 +72,10 @@ class GrpcTransport:
         parts = urlsplit(exporter.endpoint) if "://" in exporter.endpoint else None
         target = parts.netloc if parts is not None and parts.scheme not in ("dns", "unix") else exporter.endpoint
         plain = exporter.tls.insecure or (parts is not None and parts.scheme in ("http", "grpc"))
-        options = [("grpc.max_reconnect_backoff_ms", 10_000)]
+        options = [
+            ("grpc.max_reconnect_backoff_ms", 10_000),
+            ("grpc.enable_http_proxy", int(not _is_here(exporter.endpoint))),
+        ]
         if plain:
             self._channel = grpc.insecure_channel(target, options)
         else:
@@ -101,7 +105,11 @@ class HttpTransport:
     def __init__(self, exporter: Exporter) -> None:
         self._base = exporter.endpoint.rstrip("/")
         self._gzip = exporter.compression == "gzip"
-        self._client = httpx.Client(verify=exporter.tls.context(), timeout=exporter.timeout.total_seconds())
+        self._client = httpx.Client(
+            verify=exporter.tls.context(),
+            timeout=exporter.timeout.total_seconds(),
+            trust_env=not _is_here(exporter.endpoint),
+        )
         self._headers = {key.lower(): value.get_secret_value() for key, value in exporter.headers.items()}
         self._headers["content-type"] = PROTOBUF
         if self._gzip:
@@ -128,6 +136,12 @@ class HttpTransport:
 
     def close(self) -> None:
         self._client.close()
+
+
+def _is_here(endpoint: str) -> bool:
+    """Say whether this machine is the destination, which a proxy of the environment (``HTTP_PROXY``) cannot reach."""
+    host = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}").hostname
+    return Address(host or "", 0).loopback
 
 
 def _success(body: bytes) -> Answer:
