@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline.baseline import Baseline
-from driftline.semconv import metrics
+from driftline.semconv import attributes, metrics
+from driftline_processor.runtime.config import Exporter
+from driftline_processor.runtime.derived import Point, metrics_request
+from driftline_processor.runtime.transport import HttpTransport
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
 from .peers import Driftline, eventually, get, post, prometheus
@@ -20,7 +25,8 @@ from .rows import predict, tracer
 
 pytestmark = pytest.mark.interop
 
-HOUR = 3_600 * 10**9
+SECOND = 10**9
+HOUR = 3_600 * SECOND
 DERIVED = [
     metrics.PROMETHEUS[name]
     for name in (
@@ -53,7 +59,7 @@ def known(url: str, name: str, address: str) -> tuple[Series, Series]:
     for each in found:
         labels = each["metric"]
         ours = {key: value for key, value in labels.items() if key.startswith("ml_") or key == "state"}
-        (scraped if labels["instance"] == address else sent)[tuple(sorted(ours.items()))] = each["value"][1]
+        (scraped if labels.get("instance") == address else sent)[tuple(sorted(ours.items()))] = each["value"][1]
     return scraped, sent
 
 
@@ -79,3 +85,19 @@ def test_scraped_and_sent_series_have_the_same_names_labels_and_values(tmp_path:
     assert metrics.PROMETHEUS[metrics.DRIFTLINE_FORWARD_SENT] in page
     assert metrics.PROMETHEUS[metrics.DRIFTLINE_FORWARD_FAILED] not in page
     assert metrics.PROMETHEUS[metrics.DRIFTLINE_FORWARD_DROPPED] not in page
+
+
+def test_a_series_that_ended_is_gone_at_once(tmp_path: Path) -> None:
+    """Of a gauge that stops coming, Prometheus would show the last value for five minutes: two states at once."""
+    now = time.time_ns()
+    state = Point(metrics.ML_DRIFT_STATE, ((attributes.STATE, "ok"),), 1.0)
+    with prometheus(tmp_path, "127.0.0.1:1") as url:
+        target = HttpTransport(Exporter(endpoint=f"{url}/api/v1/otlp"))
+        look = partial(known, url, metrics.PROMETHEUS[state.metric], "127.0.0.1:1")
+
+        target.send("metrics", metrics_request([state], now - SECOND, now), {})
+        eventually(look, lambda both: both == ({}, {(("state", "ok"),): "1"}))
+        target.send("metrics", metrics_request([replace(state, value=math.nan)], now, now), {})
+        eventually(look, lambda both: both == ({}, {}))
+
+        target.close()

@@ -167,6 +167,25 @@ def test_each_sink_gets_counters_in_its_own_temporality() -> None:
     assert counted("delta") == [(NOW, NOW + HOUR, 10.0), (NOW + HOUR, NOW + 2 * HOUR, 5.0)]
 
 
+def test_a_gauge_that_ended_is_sent_once_more_without_a_value() -> None:
+    view, sent = FakeView([model()]), list[bytes]()
+    derived = DerivedMetrics(view, [Sink(sent.append)], lambda: NOW)
+
+    for windows in ({"1h": [evaluation()]}, {}, {}):
+        view.known = [model(windows=windows)]
+        derived.send()
+
+    first, second, third = (decoded(body)[1] for body in sent)
+    ml_gauges = {name for name, metric in first.items() if metric.HasField("gauge")}
+    assert ml_gauges == {name for name, metric in second.items() if metric.HasField("gauge")}
+    for name in ml_gauges:
+        was, now = first[name].gauge.data_points, second[name].gauge.data_points
+        assert [point.attributes for point in now] == [point.attributes for point in was]
+        assert {point.flags for point in was} == {0}
+        assert {(point.flags, point.WhichOneof("value")) for point in now} == {(1, None)}
+    assert [name for name, metric in third.items() if metric.HasField("gauge")] == []
+
+
 def test_the_last_state_is_sent_at_the_end() -> None:
     sent: list[bytes] = []
     derived = DerivedMetrics(FakeView([model()]), [Sink(sent.append)], lambda: NOW, every=3600.0)

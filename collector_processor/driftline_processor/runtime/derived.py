@@ -1,7 +1,8 @@
 """What is known, as OTLP metrics: the same names, attributes and values as the Prometheus page.
 
 Gauges describe the newest closed window and are stamped now, since backends refuse old timestamps; an unknown value is
-an absent series, and a state is one series with the value 1. Counters count from the start of this process.
+an absent series, and a state is one series with the value 1. A gauge that is no longer there is sent once more without
+a value: a backend would show it, and two states at once, for minutes. Counters count from the start of this process.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Point:
     """The value of one series now; ``metric`` and the keys of ``attributes`` are names of the registry.
 
     ``buckets``: of a histogram, how many fell into each bucket of ``DURATION_BOUNDS`` and beyond; ``value`` is their
-    sum, then.
+    sum, then. A gauge of NaN is one that has ended.
     """
 
     metric: str
@@ -139,6 +140,17 @@ def growth(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
     return grown
 
 
+def ended(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
+    """Return the gauges of before that are there no more, with NaN for a value.
+
+    >>> ended([], [Point(m.ML_DRIFT_STATE, ((a.STATE, "ok"),), 1.0)])
+    [Point(metric='ml.drift.state', attributes=(('state', 'ok'),), value=nan, buckets=None)]
+    """
+    there = {(point.metric, point.attributes) for point in now}
+    gauges = (point for point in before if not _counts(point))
+    return [replace(point, value=math.nan) for point in gauges if (point.metric, point.attributes) not in there]
+
+
 def _counts(point: Point) -> bool:
     return point.buckets is not None or m.INSTRUMENTS.get(point.metric) == "counter"
 
@@ -182,6 +194,8 @@ def metrics_request(
             metric.sum.aggregation_temporality = how
             metric.sum.is_monotonic = True
             metric.sum.data_points.add(**stamp, start_time_unix_nano=start, as_double=point.value)
+        elif math.isnan(point.value):
+            metric.gauge.data_points.add(**stamp, flags=otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK)
         else:
             metric.gauge.data_points.add(**stamp, as_double=point.value)
     return bytes(request.SerializeToString())
@@ -229,13 +243,14 @@ class DerivedMetrics:
     def send(self) -> None:
         """Send what is known now."""
         known, now = points(self._view), self._clock()
+        gone = ended(known, self._last)
         bodies: dict[Temporality, bytes] = {}
         for sink in self._sinks:
             if sink.temporality not in bodies:
                 delta = sink.temporality == "delta"
                 before, since = (self._last, self._sent) if delta else (self._first, self._began)
                 bodies[sink.temporality] = metrics_request(
-                    growth(known, before), now, since, sink.temporality, self._instance
+                    [*growth(known, before), *gone], now, since, sink.temporality, self._instance
                 )
             sink.offer(bodies[sink.temporality])
         self._last, self._sent = known, now
