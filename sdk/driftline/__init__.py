@@ -9,9 +9,9 @@
 0.25
 >>> churn.outcome("A-1001", actual=1)
 
-``Model`` (model.py) decorates; a call takes its snapshots (call.py, capture.py, inputs/, outputs.py), says a span
-(span.py) and appends itself to a buffer (rows.py); a thread (pipeline.py) turns rows into columns (block.py), columns
-into records (records.py, otlp.py), and sends them (channel.py) to the endpoint (endpoint.py).
+``Model`` (model.py) decorates. A call (quick.py, call.py) takes its snapshots (capture.py, inputs/, outputs.py), says a
+span (span.py) and appends itself to a buffer (rows.py). A thread (pipeline.py) turns rows into columns (convert.py,
+block.py) and columns into records (records.py, otlp.py), and sends them (channel.py) to the endpoint (endpoint.py).
 
 Importing this module imports no numpy, no exporter and no framework: they load with the first Model.
 """

@@ -1,33 +1,22 @@
-"""Predictions → columns: the work that the hot path put off, in numpy, on the background thread."""
+"""n predictions as columns: what a record is made of."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from opentelemetry.trace import SpanContext, TraceFlags
 
-from .capture import read_output
 from .columns import Value, texts
-from .faults import FAULTS
 from .fold import decide
+from .frames import concatenate
 from .identity import Identity
-from .ids import IDS, id_text
-from .inputs.batch import Columns, column_of_values
-from .inputs.row import clean_value
-from .instants import instants
-from .notes import tell
-from .outputs import Output
-from .plan import Plan
-from .prediction import ABSENT, Prediction
+from .inputs.batch import Columns
 from .semconv import attributes as a
-from .shape import Shape
-from .single import Single, single_of
 from .tables import F64, I64, Column
 
 Values = NDArray[Any] | Column
@@ -104,186 +93,8 @@ class Block:
         )
 
 
-def blocks_of(entries: Iterable[Prediction | Single]) -> list[Block]:
-    """Turn what waited into blocks: single rows by their names, batches one by one; then merge what is alike.
-
-    A prediction that cannot be turned is counted as a fault, and its neighbours are kept.
-    """
-    groups: dict[tuple[Any, ...], list[Single]] = {}
-    blocks: list[Block] = []
-    for entry in entries:
-        try:
-            if isinstance(entry, Prediction):
-                if entry.batch is not None:
-                    blocks += [_batch(entry)] if entry.count else []
-                    continue
-                entry = single_of(entry)
-            groups.setdefault((entry[0], entry[1]), []).append(entry)
-        except Exception as error:
-            FAULTS.swallow("row", error)
-    for (plan, shape), group in groups.items():
-        try:
-            blocks.append(_singles(plan, shape, group))
-        except Exception as error:
-            FAULTS.swallow("rows", error)
-    alike: dict[tuple[Any, ...], list[Block]] = {}
-    for block in blocks:
-        alike.setdefault(block.shape(), []).append(block)
-    return [_merge(group) for group in alike.values()]
-
-
-def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
-    _, _, values, times, durations, ids, scores, decided, slices, errors, contexts = zip(*group, strict=True)
-    if not plan.told_read:
-        scored, said = any(score is not None for score in scores), any(decided)
-        tell(plan, None, scored=scored, decided=said, unread=None)
-    columns: Columns = {}
-    if shape is not None:
-        columns = {
-            str(name): column_of_values(column)
-            for name, column in zip(shape.names, zip(*values, strict=True), strict=True)
-        }
-    predicted = column_of_values([text or None for text in decided]) if any(decided) else None
-    slice_names = dict.fromkeys(chain.from_iterable(one for one in slices if one))
-    time = np.array(times, np.int64)
-    if plan.inputs.time_field in columns:
-        time = _or_now(columns[plan.inputs.time_field], time)
-    return Block(
-        plan.identity,
-        time,
-        np.array(durations, np.float64) * 1e-9,
-        [id or IDS.uuid7(at) for id, at in zip(ids, times, strict=True)],
-        _ids([context.trace_id if _sampled(context) else 0 for context in contexts], 16),
-        _ids([context.span_id if _sampled(context) else 0 for context in contexts], 8),
-        list(errors),
-        _scores(plan, scores),
-        predicted if isinstance(predicted, Column) else None,
-        {name: column for name, column in columns.items() if plan.wanted(name)},
-        {name: column_of_values([one.get(name) if one else None for one in slices]) for name in slice_names},
-    )
-
-
-def _scores(plan: Plan, scores: Sequence[Any]) -> F64 | None:
-    """Return the scores of n rows, NaN where a row has none; None where no row has one."""
-    if all(score is None for score in scores):
-        return None
-    k = len(plan.identity.task.classes) if plan.identity.task.kind == "multiclass" else 1
-    nothing: Any = (np.nan,) * k if k > 1 else np.nan
-    return np.array([nothing if score is None else score for score in scores], np.float64).reshape(len(scores), k)
-
-
-def _sampled(context: SpanContext) -> bool:
-    return bool(context.trace_flags & TraceFlags.SAMPLED)
-
-
-def _ids(numbers: Sequence[int], width: int) -> NDArray[np.void]:
-    return np.frombuffer(b"".join([number.to_bytes(width, "big") for number in numbers]), f"V{width}")
-
-
-def _batch(prediction: Prediction) -> Block:
-    plan, batch, n = prediction.plan, prediction.batch, prediction.count
-    if batch is None:
-        raise TypeError("not a batch")
-    names = batch.names()
-    columns = batch.columns(plan.default_names(batch.width()) if names is None else names)
-    columns = {str(name): values for name, values in columns.items() if _length(values) == n}
-    output = read_output(prediction) if not prediction.error else Output()
-    context = prediction.span_context
-    if not prediction.error:
-        scored, decided = output.scores is not None, output.predicted is not None
-        tell(plan, n, scored=scored, decided=decided, unread=output.unread)
-    return Block(
-        plan.identity,
-        _batch_times(prediction, columns),
-        np.full(n, prediction.elapsed * 1e-9),
-        _batch_ids(prediction, columns),
-        _ids([context.trace_id if _sampled(context) else 0] * n, 16),
-        _ids([context.span_id if _sampled(context) else 0] * n, 8),
-        [prediction.error] * n,
-        output.scores,
-        output.predicted,
-        {name: values for name, values in columns.items() if plan.wanted(name)},
-        _batch_slices(prediction, columns),
-    )
-
-
-def _batch_ids(prediction: Prediction, columns: Columns) -> list[str]:
-    n = prediction.count
-    given: Sequence[Any] | None = prediction.ids
-    if given is None and prediction.plan.inputs.id_field in columns:
-        given = list_of(columns[prediction.plan.inputs.id_field])
-    prefix = prediction.id if given is None or len(given) != n else ""
-    if prefix:
-        if given is not None:
-            FAULTS.swallow("ids", ValueError(f"{len(given)} ids were given for {n} rows; ids are made up instead"))
-        return [f"{prefix}.{i}" for i in range(n)]
-    ids = [id_text(value) for value in given or ()]
-    return [text or f"{prediction.id}.{i}" for i, text in enumerate(ids)] if "" in ids else ids
-
-
-def _batch_times(prediction: Prediction, columns: Columns) -> I64:
-    now = np.full(prediction.count, prediction.time, np.int64)
-    inputs, when = prediction.plan.inputs, prediction.when
-    if inputs.time is None:
-        return _or_now(columns[inputs.time_field], now) if inputs.time_field in columns else now
-    if when is ABSENT or when is None:
-        return now
-    one = isinstance(when, str) or not hasattr(when, "__len__")
-    values = [clean_value(when)] * len(now) if one else [clean_value(value) for value in when]
-    return _or_now(column_of_values(values), now)
-
-
-def _or_now(said: Values, now: I64) -> I64:
-    """Return the instants that were said, and now where there is none."""
-    if _length(said) != len(now):
-        FAULTS.swallow("times", ValueError(f"{_length(said)} times were given for {len(now)} rows"))
-        return now
-    times = instants(said)
-    return np.where(times > 0, times, now)
-
-
-def _batch_slices(prediction: Prediction, columns: Columns) -> Columns:
-    n = prediction.count
-    slices: Columns = {name: columns[name] for name in prediction.plan.inputs.slice_fields if name in columns}
-    for name, value in (prediction.slices or {}).items():
-        values = column_of_values(value if isinstance(value, list) else [value] * n)
-        if _length(values) == n:
-            slices[name] = values
-    return slices
-
-
-def list_of(values: Values) -> list[Any]:
-    """Return a column as Python values, None where missing."""
-    if not isinstance(values, Column):
-        return list(values.tolist())
-    out: list[Any] = [None] * _length(values)
-    if values.numbers is not None:
-        out = [None if number != number else number for number in values.numbers.tolist()]
-    if values.codes is not None:
-        out = [values.labels[code] if code >= 0 else out[i] for i, code in enumerate(values.codes.tolist())]
-    return out
-
-
-def _length(values: Values) -> int:
-    if isinstance(values, Column):
-        return len(values.codes) if values.codes is not None else 0 if values.numbers is None else len(values.numbers)
-    return len(values)
-
-
-def _cut(values: Any, cut: slice) -> Any:
-    if not isinstance(values, Column):
-        return values[cut]
-    codes = None if values.codes is None else values.codes[cut]
-    numbers = None if values.numbers is None else values.numbers[cut]
-    if codes is None:
-        return Column(numbers)
-    used, codes_now = np.unique(codes, return_inverse=True)  # a part names only the labels that it uses
-    labels = tuple(values.labels[code] for code in used.tolist() if code >= 0)
-    shift = 1 if len(used) and used[0] < 0 else 0
-    return Column(numbers, (codes_now.reshape(-1) - shift).astype(np.int32), labels)
-
-
-def _merge(blocks: list[Block]) -> Block:
+def merge(blocks: list[Block]) -> Block:
+    """Return the rows of blocks of one shape as one block."""
     if len(blocks) == 1:
         return blocks[0]
     first = blocks[0]
@@ -306,13 +117,17 @@ def _join(columns: Sequence[Values]) -> Any:
     arrays = [column for column in columns if not isinstance(column, Column)]
     if len(arrays) == len(columns):
         return np.concatenate(arrays)
-    index: dict[str, int] = {}
-    numbers, codes = [], []
-    for column in columns:
-        n = _length(column)
-        own = column if isinstance(column, Column) else Column(column.astype(np.float64))
-        numbers.append(np.full(n, np.nan) if own.numbers is None else own.numbers)
-        lookup = np.array([index.setdefault(label, len(index)) for label in own.labels] + [-1], np.int32)
-        codes.append(np.full(n, -1, np.int32) if own.codes is None else lookup[own.codes])
-    some = any(not isinstance(column, Column) or column.numbers is not None for column in columns)
-    return Column(np.concatenate(numbers) if some else None, np.concatenate(codes), tuple(index))
+    return concatenate([c if isinstance(c, Column) else Column(c.astype(np.float64)) for c in columns])
+
+
+def _cut(values: Any, cut: slice) -> Any:
+    if not isinstance(values, Column):
+        return values[cut]
+    codes = None if values.codes is None else values.codes[cut]
+    numbers = None if values.numbers is None else values.numbers[cut]
+    if codes is None:
+        return Column(numbers)
+    used, codes_now = np.unique(codes, return_inverse=True)  # a part names only the labels that it uses
+    labels = tuple(values.labels[code] for code in used.tolist() if code >= 0)
+    shift = 1 if len(used) and used[0] < 0 else 0
+    return Column(numbers, (codes_now.reshape(-1) - shift).astype(np.int32), labels)

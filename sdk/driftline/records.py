@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from . import columns
-from .block import Block, blocks_of
+from .block import Block
+from .convert import blocks_of
 from .faults import FAULTS, logger
 from .identity import SCOPE, VERSION, Identity
 from .ids import IDS

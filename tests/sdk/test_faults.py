@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline import block, call, capture, columns, counts, outputs, quick, records, span
+from driftline import block, call, capture, columns, convert, counts, outputs, quick, records, span
 from driftline.faults import FAULTS, Faults
 from driftline.identity import Identity
 from driftline.ids import IdSource
@@ -41,8 +41,8 @@ STEPS: list[tuple[Any, str]] = [
     (Pipeline, "append"),
     (Plan, "shape_of"),
     (Bounded, "append"),
-    (block, "_singles"),
-    (block, "_batch"),
+    (convert, "_singles"),
+    (convert, "_batch"),
     (block, "decide"),
     (records, "log_record"),
     (records, "resource_attributes"),

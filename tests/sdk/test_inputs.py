@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import pydantic
 import pytest
-from driftline.block import list_of
 from driftline.columns import strings
+from driftline.convert import list_of
 
 from .service import Service, returns
 

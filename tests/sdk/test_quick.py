@@ -11,8 +11,8 @@ import driftline
 import numpy as np
 import pytest
 from driftline import call, quick, span
-from driftline.block import list_of
 from driftline.columns import strings
+from driftline.convert import list_of
 from driftline.pipelines import pipeline_of
 from driftline.plan import Plan
 
