@@ -27,6 +27,7 @@ from . import data, replay, story, train
 
 START_SECONDS = 60
 SETTLE_SECONDS = 90
+TIMEZONE = "America/New_York"
 
 
 def _port(preferred: int) -> int:
@@ -86,7 +87,7 @@ def _configuration(directory: Path, ports: dict[str, int], forward: str | None) 
         },
         "web": {"endpoint": f"127.0.0.1:{ports['web']}"},
         "storage": {"directory": str(directory / "state")},
-        "models": {train.MODEL_NAME: {"windows": ["1d", "1mo"], "timezone": "America/New_York"}},
+        "models": {train.MODEL_NAME: {"windows": ["1d", "1mo"], "timezone": TIMEZONE}},
     }
     if forward:
         kind = "otlp_http" if forward.startswith("http") else "otlp_grpc"
@@ -207,7 +208,7 @@ def _replay(replayed: pd.DataFrame, client: httpx.Client, console: Console) -> N
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("March", total=len(replayed))
         for step in replay.replay(replayed, client):
-            said = f"{step.time:%B %d}, {step.outcomes:,} landed"
+            said = f"{step.time.tz_convert(TIMEZONE):%B %d}, {step.outcomes:,} landed"
             progress.update(task, completed=step.predictions, description=said)
 
 
