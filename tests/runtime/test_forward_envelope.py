@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from driftline_processor.runtime.envelope import cut, keep_logs
+from driftline_processor.runtime.envelope import cut, keep_logs, without_groups
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -115,3 +115,12 @@ def test_a_request_of_one_kind_is_untouched() -> None:
     assert keep_logs(other, ours=False) is other
     assert keep_logs(ours, ours=False) == b""
     assert keep_logs(other, ours=True) == b""
+
+
+def test_groups_that_are_left_out_change_nothing_else() -> None:
+    one, other = spans("a", "b").SerializeToString(), spans("c", resource="bank").SerializeToString()
+    unknown = b"\xc2\x3e\x03new"
+    both = one + other + unknown
+    assert without_groups(both, lambda _: False) is both
+    assert without_groups(both, lambda group: b"bank" in group) == one + unknown
+    assert without_groups(both, lambda _: True) == b""

@@ -184,9 +184,22 @@ def test_what_could_not_be_delivered_at_the_end_is_said(caplog: pytest.LogCaptur
 def test_digests_are_forgotten_after_fifteen_minutes() -> None:
     now = [0.0]
     passed = Passed(clock=lambda: now[0])
-    assert [passed.add(b"a"), passed.add(b"a")] == [False, True]
+    assert [passed.new(trace("a")), passed.new(trace("a"))] == [trace("a"), b""]
     now[0] = 901.0
-    assert passed.add(b"a") is False
+    assert passed.new(trace("a")) == trace("a")
+
+
+def test_what_comes_back_in_new_requests_is_known_by_its_resources() -> None:
+    passed = Passed()
+    for name in "abc":
+        passed.new(trace(name))
+    assert passed.new(trace("b") + trace("new") + trace("a")) == trace("new")
+    assert passed.new(trace("c") + trace("new")) == b""
+
+
+def test_what_is_twice_in_one_request_is_not_known_from_before() -> None:
+    twice = trace("a") + trace("a")
+    assert Passed().new(twice) is twice
 
 
 def test_the_start_line_says_where_things_go() -> None:

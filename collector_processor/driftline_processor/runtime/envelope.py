@@ -31,7 +31,7 @@ Message = Any
 _Field = descriptor_pb2.FieldDescriptorProto
 
 
-def _lean_classes() -> tuple[type[Message], type[Message]]:
+def _lean_classes() -> tuple[type[Message], type[Message], type[Message]]:
     """Make message classes for the common shape, in which resources, scopes and records are bytes.
 
     Fields that are not named here (the deprecated ones, those of a later OTLP) survive as unknown fields.
@@ -42,6 +42,7 @@ def _lean_classes() -> tuple[type[Message], type[Message]]:
         "Group": [("resource", 1, ""), ("scopes", 2, ".driftline.Scope"), ("schema_url", 3, "")],
         "Scope": [("scope", 1, ""), ("records", 2, "bytes"), ("schema_url", 3, "")],
         "Record": [("event_name", 12, "")],
+        "Closed": [("groups", 1, "bytes")],
     }
     for name, fields in shapes.items():
         message = file.message_type.add(name=name)
@@ -53,11 +54,14 @@ def _lean_classes() -> tuple[type[Message], type[Message]]:
                 field.type_name = kind
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    request, record = (pool.FindMessageTypeByName(f"driftline.{name}") for name in ("Request", "Record"))
-    return message_factory.GetMessageClass(request), message_factory.GetMessageClass(record)
+    request, record, closed = (
+        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"driftline.{name}"))
+        for name in ("Request", "Record", "Closed")
+    )
+    return request, record, closed
 
 
-_Request, _Record = _lean_classes()
+_Request, _Record, _Closed = _lean_classes()
 
 
 def cut(body: bytes, limit: int) -> Iterator[bytes]:
@@ -90,6 +94,19 @@ def cut(body: bytes, limit: int) -> Iterator[bytes]:
                 size += needed
     if size:
         yield piece.SerializeToString()
+
+
+def without_groups(body: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
+    """Return a request without the groups that are unwanted, as it is where none is, and nothing where all are."""
+    request = _Closed.FromString(body)
+    kept = [group for group in request.groups if not unwanted(group)]
+    if len(kept) == len(request.groups):
+        return body
+    if not kept:
+        return b""
+    del request.groups[:]
+    request.groups.extend(kept)
+    return bytes(request.SerializeToString())
 
 
 def check_metrics(body: bytes) -> None:

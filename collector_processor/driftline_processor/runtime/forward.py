@@ -16,6 +16,7 @@ import xxhash
 
 from .config import Config, shown_endpoint
 from .destination import Destination
+from .envelope import without_groups
 from .health import Counters
 from .signals import Signal
 from .transport import transport_for
@@ -27,25 +28,39 @@ _REMEMBERED = 200_000
 
 
 class Passed:
-    """Which requests passed in the last 15 minutes: resends, and requests that come back to where they were."""
+    """What passed in the last 15 minutes: resends, and what comes back to where it was.
+
+    Known again are the groups of a request, each of one resource, by their bytes: a Collector that sends back to us
+    makes new requests of the old groups.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._times: OrderedDict[bytes, float] = OrderedDict()
         self._lock = threading.Lock()
 
-    def add(self, body: bytes) -> bool:
-        """Remember a request; say whether it was known."""
-        digest, now = xxhash.xxh3_128_digest(body), self._clock()
+    def new(self, body: bytes) -> bytes:
+        """Remember a request, and return what of it was not known; the same bytes where nothing was."""
+        met: list[bytes] = []
+
+        def known(group: bytes) -> bool:
+            met.append(xxhash.xxh3_128_digest(group))
+            return met[-1] in self._times
+
+        now = self._clock()
         with self._lock:
-            while self._times:
-                oldest, when = next(iter(self._times.items()))
-                if now - when <= _REMEMBERED_SECONDS and len(self._times) < _REMEMBERED:
-                    break
-                del self._times[oldest]
-            known = digest in self._times
-            self._times.setdefault(digest, now)
-            return known
+            self._forget(now)
+            new = without_groups(body, known)
+            for digest in met:
+                self._times.setdefault(digest, now)
+            return new
+
+    def _forget(self, now: float) -> None:
+        while self._times:
+            oldest, when = next(iter(self._times.items()))
+            if now - when <= _REMEMBERED_SECONDS and len(self._times) < _REMEMBERED:
+                break
+            del self._times[oldest]
 
 
 class Forwarder:
@@ -61,7 +76,7 @@ class Forwarder:
                 counters,
                 exporter.forward,
                 exporter.forward_headers,
-                on_sent=self._passed.add,
+                on_sent=self._passed.new,
             )
             for name, exporter in config.exporters.items()
         }
@@ -82,20 +97,21 @@ class Forwarder:
         self.destinations[name].offer(signal, body, {})
 
     def offer(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> None:
-        """Queue an accepted request for every destination that wants it, unless it passed here before."""
+        """Queue an accepted request for every destination that wants it, without what passed here before."""
         wanting = [destination for destination in self.destinations.values() if destination.forwards(signal)]
         if not wanting:
             return
-        if self._passed.add(body):
-            if not self._said_again:
-                self._said_again = True
-                _log.info(
-                    "a request came again that was forwarded before, and is not forwarded again; a sender repeats "
-                    "itself when an acknowledgement was lost, or a destination sends back to driftline"
-                )
+        new = self._passed.new(body)
+        if new != body and not self._said_again:
+            self._said_again = True
+            _log.info(
+                "a request came again that was forwarded before, and is not forwarded again; a sender repeats "
+                "itself when an acknowledgement was lost, or a destination sends back to driftline"
+            )
+        if not new:
             return
         for destination in wanting:
-            destination.offer(signal, body, headers)
+            destination.offer(signal, new, headers)
 
 
 def described(config: Config) -> list[str]:
