@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,8 @@ def test_values_of_any_kind_become_numbers_texts_or_missing(values: Any) -> None
         (pa.array([True, None]), [1.0, None]),
         (np.array(["1970-01-01T00:00:02", "NaT"], "datetime64[ns]"), [2.0, None]),
         (np.array([1500], "timedelta64[ms]"), [1.5]),
+        ([datetime(1970, 1, 1, 0, 1), None, date(1970, 1, 2)], [60.0, None, 86400.0]),
+        (pd.Series([pd.Timestamp(60, unit="s"), pd.NaT], dtype=object), [60.0, None]),
         (range(3), [0.0, 1.0, 2.0]),
     ],
 )

@@ -8,6 +8,7 @@ import enum
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -155,6 +156,12 @@ def test_values_of_every_kind(service: Service) -> None:
         "decimal": Decimal("2.5"),
         "enum": Plan.BASIC,
         "day": pd.Timestamp("2026-11-20"),
+        "instant": datetime(2026, 11, 20, 9, tzinfo=timezone(timedelta(hours=1))),
+        "numpy's": np.datetime64("2026-11-20", "ns"),
+        "date": date(2026, 11, 20),
+        "clock": time(1, 0, 1),
+        "took": timedelta(seconds=1.5),
+        "no time": pd.NaT,
         "bytes": b"raw",
         "list": [1, 2],
         "object": object(),
@@ -177,7 +184,13 @@ def test_values_of_every_kind(service: Service) -> None:
         "str_": ["n"],
         "decimal": [2.5],
         "enum": ["basic"],
-        "day": ["2026-11-20T00:00:00"],
+        "day": [1795132800.0],
+        "instant": [1795161600.0],
+        "numpy's": [1795132800.0],
+        "date": [1795132800.0],
+        "clock": [3601.0],
+        "took": [1.5],
+        "no time": [None],
         "bytes": ["raw"],
         "list": [None],
         "object": [None],

@@ -27,7 +27,7 @@ def read(value: np.ndarray[Any, Any]) -> Row | Batch | None:
     if value.ndim == 2:
         return Matrix(value.copy()) if value.dtype.kind in "fiubOUS" else None
     if value.ndim == 1:
-        return None, clean(tuple(value.tolist()))
+        return None, clean(tuple(value if value.dtype.kind in "mM" else value.tolist()))
     if value.ndim == 0:
         return None, clean((value.item(),))
     return None

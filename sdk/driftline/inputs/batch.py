@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from driftline.tables import Column
 
-from .row import clean_value
+from .row import clean_value, feature_value
 
 Columns = dict[str, NDArray[Any] | Column]
 """Name → numbers or booleans (n,), or a Column where there are texts or missing values of any kind."""
@@ -51,7 +51,7 @@ def column_of_values(values: Sequence[Any]) -> NDArray[Any] | Column:
     if kinds <= _NUMBERS:
         return _numbers(values, kinds)
     if not kinds <= {*_NUMBERS, str, type(None)}:
-        values = [clean_value(value) for value in values]
+        values = [feature_value(value) for value in values]
         kinds = set(map(type, values))
     if str not in kinds:
         return _numbers([np.nan if value is None else value for value in values], kinds)
