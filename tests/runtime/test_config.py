@@ -48,7 +48,7 @@ def test_the_documented_file_loads(tmp_path: Path) -> None:
     churn, jaeger = config.models["churn"], config.exporters["otlp_grpc/jaeger"]
     assert (churn.task, churn.classes, churn.positive_class, churn.windows) == ("binary", ("0", "1"), "1", ("1h", "1d"))
     assert (jaeger.tls.insecure, jaeger.forward, jaeger.derived) == (True, ("traces",), ("traces",))
-    assert (jaeger.compression, jaeger.timeout, jaeger.temporality) == ("gzip", timedelta(seconds=10), "cumulative")
+    assert (jaeger.compression, jaeger.timeout, jaeger.temporality) == (None, timedelta(seconds=10), "cumulative")
     assert config.storage.retention == timedelta(days=90)
     assert config.storage.directory == tmp_path / "driftline-data"
 

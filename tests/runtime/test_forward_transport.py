@@ -97,8 +97,8 @@ def test_what_a_status_means(code: int, body: bytes, headers: dict[str, str], an
         assert over_http(f"http://127.0.0.1:{port}") == answer
 
 
-@pytest.mark.parametrize("compression", ["gzip", "none"])
-def test_what_http_sends(compression: str) -> None:
+@pytest.mark.parametrize("compression", ["gzip", "none", None])
+def test_what_http_sends(compression: str | None) -> None:
     with http_server(200) as (port, requests):
         keys: dict[str, Any] = {"compression": compression, "headers": {"X-Tenant": "ours", "Api-Key": "s3cret"}}
         over_http(f"http://127.0.0.1:{port}/api/v1/otlp/", **keys)
@@ -107,6 +107,16 @@ def test_what_http_sends(compression: str) -> None:
     assert (headers["content-type"], headers["x-tenant"], headers["api-key"]) == (PROTOBUF, "ours", "s3cret")
     assert headers.get("content-encoding") == ("gzip" if compression == "gzip" else None)
     assert (gzip.decompress(body) if compression == "gzip" else body) == b"body"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "packed"),
+    [("http://127.0.0.1:4318", None), ("http://localhost:4318", None), ("http://backend.example:4318", "gzip")],
+)
+def test_nothing_is_packed_that_stays_on_this_machine(endpoint: str, packed: str | None) -> None:
+    transport = HttpTransport(Exporter(endpoint=endpoint))
+    assert transport._headers.get("content-encoding") == packed
+    transport.close()
 
 
 def test_a_host_that_answers_nothing_is_tried_again() -> None:

@@ -134,11 +134,14 @@ class Tls(Section):
 
 
 class Exporter(Section):
-    """One OTLP destination: what is forwarded to it as it came, and what is derived for it."""
+    """One OTLP destination: what is forwarded to it as it came, and what is derived for it.
+
+    ``compression``: gzip when it is not said, except on this machine, where there is nothing to save.
+    """
 
     endpoint: Text
     headers: dict[str, Secret] = Field(default_factory=dict)
-    compression: Literal["gzip", "none"] = "gzip"
+    compression: Literal["gzip", "none"] | None = None
     timeout: Seconds = timedelta(seconds=10)
     tls: Tls = Tls()
     forward: tuple[Forwarded, ...] = ()
