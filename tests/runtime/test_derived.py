@@ -6,6 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
+from driftline.identity import VERSION
 from driftline.pane import DURATION_BOUNDS
 from driftline.semconv import SCHEMA_URL
 from driftline.semconv import attributes as a
@@ -71,6 +73,17 @@ def test_the_newest_closed_window_is_described() -> None:
     assert all(point.attributes[:3] == MODEL for point in points(view))
 
 
+@pytest.mark.parametrize(("delay", "described"), [(0, HOUR), (HOUR, HOUR), (HOUR + 1, 2 * HOUR), (3 * HOUR, None)])
+def test_performance_waits_for_outcomes_that_may_take_their_time(delay: int, described: int | None) -> None:
+    windows = [evaluation(start=NOW - 3 * HOUR), evaluation(start=NOW - 2 * HOUR, drift=0.4)]
+    view = FakeView([model(windows={"1h": windows}, watermark=NOW, outcome_delay=delay)])
+
+    ends = list(found(view, m.ML_PERFORMANCE_WINDOW_END).values())
+    assert ends == ([] if described is None else [(NOW - described) / 1e9])
+    assert len(found(view, m.ML_OUTCOME_COVERAGE)) == len(ends)
+    assert list(found(view, m.ML_DRIFT_VALUE).values()) == [0.4]
+
+
 def test_an_unknown_value_is_an_absent_series() -> None:
     unknown = Evaluation(KEY, Window("1h", NOW - HOUR, NOW), 5, True, realized={"f1": Metric(math.nan, 0, "panes")})
 
@@ -82,7 +95,7 @@ def test_an_unknown_value_is_an_absent_series() -> None:
 def decoded(body: bytes) -> tuple[Any, dict[str, otlp.Metric]]:
     [resource] = ExportMetricsServiceRequest.FromString(body).resource_metrics
     [scope] = resource.scope_metrics
-    assert (scope.scope.name, scope.schema_url) == ("driftline.processor", SCHEMA_URL)
+    assert (scope.scope.name, scope.scope.version, scope.schema_url) == ("driftline.processor", VERSION, SCHEMA_URL)
     return resource.resource, {metric.name: metric for metric in scope.metrics}
 
 

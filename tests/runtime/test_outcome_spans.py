@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from driftline.identity import VERSION
 from driftline.semconv import SCHEMA_URL, events
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
@@ -63,7 +64,7 @@ def test_an_outcome_is_a_child_of_its_prediction() -> None:
         a.DEPLOYMENT_ENVIRONMENT_NAME: "prod",
     }
     [scope] = resource.scope_spans
-    assert (scope.scope.name, scope.schema_url) == ("driftline.processor", SCHEMA_URL)
+    assert (scope.scope.name, scope.scope.version, scope.schema_url) == ("driftline.processor", VERSION, SCHEMA_URL)
     [made] = scope.spans
     assert made.name == "outcome churn"
     assert (made.trace_id, made.parent_span_id) == (TRACE, PARENT)

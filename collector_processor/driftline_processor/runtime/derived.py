@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from driftline.identity import VERSION
 from driftline.pane import DURATION_BOUNDS
 from driftline.semconv import SCHEMA_URL
 from driftline.semconv import attributes as a
@@ -169,7 +170,7 @@ def metrics_request(
     if instance:
         resource.resource.attributes.extend(_key_values(((a.SERVICE_INSTANCE_ID, instance),)))
     scope = resource.scope_metrics.add(schema_url=SCHEMA_URL)
-    scope.scope.name = OWN_SCOPE
+    scope.scope.name, scope.scope.version = OWN_SCOPE, VERSION
     how = otlp.AGGREGATION_TEMPORALITY_DELTA if temporality == "delta" else otlp.AGGREGATION_TEMPORALITY_CUMULATIVE
     made: dict[str, otlp.Metric] = {}
     for point in measured:

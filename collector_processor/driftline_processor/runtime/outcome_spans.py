@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.classes import class_text
+from driftline.identity import VERSION
 from driftline.semconv import SCHEMA_URL
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
@@ -122,7 +123,7 @@ def spans_request(rows: Iterable[JoinedRows], trace_window: int = TRACE_WINDOW) 
             if environment:
                 resource.resource.attributes.append(_text(a.DEPLOYMENT_ENVIRONMENT_NAME, environment))
             scopes[environment] = resource.scope_spans.add(schema_url=SCHEMA_URL)
-            scopes[environment].scope.name = OWN_SCOPE
+            scopes[environment].scope.name, scopes[environment].scope.version = OWN_SCOPE, VERSION
         scopes[environment].spans.extend(_spans(table, trace_window))
     return bytes(request.SerializeToString())
 
