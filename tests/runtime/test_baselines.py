@@ -41,7 +41,7 @@ def test_the_first_thousand_rows_become_a_provisional_baseline_and_are_not_compa
     assert (view.baseline.source, view.baseline.learned, view.baseline.needed) == ("provisional", 10, 1000)
     assert view.hints[0] == (
         "churn 1 has no baseline: learning 10 of 1,000 rows for a provisional one; "
-        "name one in driftline.yaml: models.churn.baseline."
+        "give one to driftline.Model('churn', baseline=...), or name it in driftline.yaml: models.churn.baseline."
     )
     assert view.windows["1d"][0].score is not None
     assert view.windows["1d"][0].score.state == "no_baseline"

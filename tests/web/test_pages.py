@@ -91,6 +91,14 @@ def test_the_overview_says_of_every_model_what_is_known_and_what_is_not(browse: 
     assert "open no 1h window has closed yet; 10 rows so far" in text
 
 
+def test_a_window_whose_outcomes_may_still_arrive_is_not_final(browse: Browse) -> None:
+    model = fraud()
+    assert "not final" not in page(browse(FakeView([model])), "/models/fraud").text
+    model.outcome_delay = 2 * 86_400 * 10**9
+    text = page(browse(FakeView([model])), "/models/fraud").text
+    assert "Its outcomes may arrive until 2014-01-03 08:00: its performance is not final before." in text
+
+
 def test_every_link_of_the_overview_and_of_a_model_leads_somewhere(browse: Browse) -> None:
     client = browse(many())
     home = page(client)

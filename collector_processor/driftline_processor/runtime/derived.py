@@ -1,8 +1,9 @@
 """What is known, as OTLP metrics: the same names, attributes and values as the Prometheus page.
 
-Gauges describe the newest closed window and are stamped now, since backends refuse old timestamps; an unknown value is
-an absent series, and a state is one series with the value 1. A gauge that is no longer there is sent once more without
-a value: a backend would show it, and two states at once, for minutes. Counters count from the start of this process.
+Gauges describe the newest closed window, those of performance the newest whose outcomes have had their time to arrive.
+They are stamped now, since backends refuse old timestamps; an unknown value is an absent series, and a state is one
+series with the value 1. A gauge that is no longer there is sent once more without a value: a backend would show it, and
+two states at once, for minutes. Counters count from the start of this process.
 """
 
 from __future__ import annotations
@@ -77,15 +78,18 @@ def _counted(models: Iterable[ModelView]) -> Iterator[Point]:
 def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
     for model in models:
         for name, known in model.windows.items():
+            of, window = _model(model), {a.ML_WINDOW: name}
             newest = next((evaluation for evaluation in reversed(known) if evaluation.closed), None)
             if newest is not None:
-                yield from _window(newest, _model(model), {a.ML_WINDOW: name})
+                for target in (newest.score, newest.predicted, *newest.features.values()):
+                    if target is not None:
+                        yield from _drift(target, of, window)
+            mature = next((evaluation for evaluation in reversed(known) if model.mature(evaluation)), None)
+            if mature is not None:
+                yield from _performance(mature, of, window)
 
 
-def _window(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    for target in (newest.score, newest.predicted, *newest.features.values()):
-        if target is not None:
-            yield from _drift(target, model, window)
+def _performance(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     for metric, measured in newest.realized.items():
         yield _point(m.ML_PERFORMANCE_VALUE, {**model, a.ML_PERFORMANCE_METRIC: metric, **window}, measured.value)
     if any(measured.value is not None for measured in newest.realized.values()):

@@ -20,20 +20,22 @@ def hints(
     learned: int,
     outcomes: int,
     pending: int,
-    newest: Evaluation | None,
+    fullest: Evaluation | None,
 ) -> tuple[str, ...]:
     """Say what a model lacks.
 
     ``learned``: rows kept for its baseline; ``outcomes``: rows joined, ``pending``: outcomes that wait for their
-    prediction; ``newest``: the evaluation of its last window.
+    prediction; ``fullest``: of the newest window of each length, the one with most rows, since one night without a
+    feature is not a missing feature.
     """
-    found = [*_baseline(series, in_force, learned), *_task(series, settings), *_features(in_force, newest)]
+    found = [*_baseline(series, in_force, learned), *_task(series, settings), *_features(in_force, fullest)]
     return (*found, *_outcomes(series, outcomes, pending))
 
 
 def _baseline(series: Series, in_force: InForce | None, learned: int) -> Iterator[str]:
     model, version = series.key.model, series.key.version
-    name_one = f"name one in driftline.yaml: models.{model}.baseline"
+    in_yaml = f"driftline.yaml: models.{model}.baseline"
+    name_one = f"give one to driftline.Model({model!r}, baseline=...), or name it in {in_yaml}"
     of = f"{model} {version}".rstrip()
     if in_force is None:
         yield f"{of} has no baseline: learning {learned:,} of {NEEDED:,} rows for a provisional one; {name_one}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from driftline.semconv import metrics as m
 
@@ -51,7 +52,7 @@ class Overview:
         history = self._beliefs.history(series.number)
         windows = {name: list(history.get(name, {}).values()) for name in settings.windows}
         latest = [evaluations[-1] for evaluations in windows.values() if evaluations]
-        newest = max(latest, key=lambda evaluation: evaluation.window.end, default=None)
+        fullest = max(latest, key=lambda evaluation: evaluation.rows, default=None)
         outcomes, pending = self._join.joined[series.number], self._join.pending.get(key.model, 0)
         watermark = self._intake.watermarks.get((key.environment, key.model), Watermark())
         return ModelView(
@@ -68,8 +69,9 @@ class Overview:
             baseline=_baseline(in_force, learned),
             watermark=watermark.at(self._clock()),
             timezone=settings.timezone,
+            outcome_delay=settings.outcome_delay // timedelta(microseconds=1) * 1000,
             windows=windows,
-            hints=hints(series, settings, in_force, learned, outcomes, pending, newest),
+            hints=hints(series, settings, in_force, learned, outcomes, pending, fullest),
         )
 
 

@@ -29,9 +29,9 @@ class ModelView:
     ``rows``: predictions kept; ``first`` / ``last``: their event times; ``received``: wall time of the newest arrival
     (all unix ns). ``by_class``: weighted predictions per predicted class since the state began ("" where no class is
     known). ``duration``: as the pane part of that name. ``outcomes``: rows joined; ``pending``: outcomes of this model
-    that found no prediction yet. ``timezone``: the model's, in which its windows begin and end. ``windows``: window
-    name → evaluations, oldest first; the last may be open. ``hints``: full sentences: what is missing, and what to do
-    about it.
+    that found no prediction yet. ``timezone``: the model's, in which its windows begin and end. ``outcome_delay``: how
+    long its outcomes may take, nanoseconds. ``windows``: window name → evaluations, oldest first; the last may be open.
+    ``hints``: full sentences: what is missing, and what to do about it.
     """
 
     key: ModelKey
@@ -47,8 +47,13 @@ class ModelView:
     baseline: BaselineView | None = None
     watermark: int = 0
     timezone: str = "UTC"
+    outcome_delay: int = 0
     windows: dict[str, list[Evaluation]] = field(default_factory=dict)
     hints: tuple[str, ...] = ()
+
+    def mature(self, evaluation: Evaluation) -> bool:
+        """Say whether the outcomes of a closed window have had their time to arrive, so that its performance counts."""
+        return evaluation.closed and self.outcome_delay <= max(0, self.watermark - evaluation.window.end)
 
 
 class View(Protocol):

@@ -141,7 +141,7 @@ def _summary(model: ModelView) -> dict[str, Any]:
     name = _default_window(model)
     known = model.windows.get(name, [])
     newest = next((evaluation for evaluation in reversed(known) if evaluation.closed), None)
-    measured = next((it for it in reversed(known) if it.closed and _has_performance(it)), None)
+    measured = next((it for it in reversed(known) if model.mature(it) and _has_performance(it)), None)
     metrics = words.metric_names(measured.realized) if measured else []
     return {
         "model": model,
