@@ -52,13 +52,13 @@ Series = dict[tuple[tuple[str, str], ...], str]
 
 
 def known(url: str, name: str, address: str) -> tuple[Series, Series]:
-    """Return what Prometheus has of that name, scraped from the address and sent: the model's labels → value."""
+    """Return what Prometheus has of that name, scraped from the address and sent: the labels of its own → value."""
     found: list[dict[str, Any]] = get(f"{url}/api/v1/query?query={quote(name)}")["data"]["result"]
     scraped: Series = {}
     sent: Series = {}
     for each in found:
         labels = each["metric"]
-        ours = {key: value for key, value in labels.items() if key.startswith("ml_") or key == "state"}
+        ours = {key: value for key, value in labels.items() if key not in ("__name__", "job", "instance")}
         (scraped if labels.get("instance") == address else sent)[tuple(sorted(ours.items()))] = each["value"][1]
     return scraped, sent
 
