@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from driftline.tables import OutcomeTable, Text
+from driftline_processor.runtime.health import Counters
 from driftline_processor.runtime.signals import Overloaded, Receipt
 from driftline_processor.web.outcomes import routes
 from httpx2 import Response
@@ -29,6 +30,7 @@ class Recorder:
     digests: list[bytes] = field(default_factory=list)
     rejected: Counter[str] = field(default_factory=Counter)
     failure: Exception | None = None
+    counters: Counters = field(default_factory=Counters)
     now: int = NOW
 
     def __call__(self, tables: list[OutcomeTable], digest: bytes) -> Future[Receipt]:
@@ -43,7 +45,7 @@ class Recorder:
 
     @property
     def client(self) -> TestClient:
-        return TestClient(Starlette(routes=routes(self, lambda: self.now)))
+        return TestClient(Starlette(routes=routes(self, self.counters, lambda: self.now)))
 
 
 def ids(text: Text) -> list[str]:
@@ -181,6 +183,8 @@ def test_a_bad_outcome_is_rejected_with_its_reason_and_its_neighbours_are_kept(b
     answer = post(by_line, lines, "application/x-ndjson")
     assert answer.json()["accepted"] == 2
     assert [row["index"] for row in answer.json()["rejected"]] == [1]
+    counted = (("driftline.rejected.rows", (("driftline.reason", "unusable_outcome"),)), 1.0)
+    assert list(by_json.counters.snapshot().items()) == list(by_line.counters.snapshot().items()) == [counted]
 
 
 def test_a_csv_with_bad_lines_keeps_the_good_ones() -> None:
@@ -268,8 +272,11 @@ def test_an_odd_line_among_thousands_is_rejected_alone(monkeypatch: pytest.Monke
     (table,) = state.tables
     assert ids(table.id) == [f"id-{row}" for row in range(100) if row not in (41, 42)]
     assert actuals(table)[:3] == [0.0, 1.0, 0.0]
-    torn = "\n".join([*map(json.dumps, lines[:90]), "{"])
-    assert post(state, torn, "application/x-ndjson").json()["error"].startswith("line 91: this is not JSON")
+    torn = "\n".join([*map(json.dumps, lines[:41]), "", "{", json.dumps(lines[43])])
+    answer = post(state, torn, "application/x-ndjson").json()
+    assert answer["accepted"] == 42
+    assert [row["index"] for row in answer["rejected"]] == [41]
+    assert answer["rejected"][0]["reason"].startswith("this is not JSON")
 
 
 @pytest.mark.parametrize(
@@ -280,7 +287,7 @@ def test_an_odd_line_among_thousands_is_rejected_alone(monkeypatch: pytest.Monke
         ('{"model": "m", "outcomes": [], "modle": 1}', "application/json", "", "unknown key 'modle'"),
         ('{"outcomes": [{"id": 1, "actual": 1}]}', "application/json", "", "no model is named"),
         ('{"model": {}, "outcomes": []}', "application/json", "", "model is an object"),
-        ('{"id": 1, "actual": 1}\n{', "application/x-ndjson", "?model=m", "line 2: this is not JSON"),
+        ("{\nid,actual", "application/x-ndjson", "?model=m", "no line is JSON; the first: this is not JSON"),
         ('{"id": 1, "actual": 1}', "application/x-ndjson", "", "no model is named"),
         ("id,actual\na,1\n", "text/csv", "", "no model is named"),
         ("id,truth\na,1\n", "text/csv", "?model=m", "the header has no column 'actual'"),

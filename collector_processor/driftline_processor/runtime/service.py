@@ -129,7 +129,8 @@ class Service:
     def _serve(self, state: State) -> None:
         applications: list[ASGIApp] = []
         if "http" in self.addresses:
-            applications.append(otlp_app(self._accept, outcomes.routes(state.submit_outcomes, self._clock)))
+            posted = outcomes.routes(state.submit_outcomes, self.health.counters, self._clock)
+            applications.append(otlp_app(self._accept, posted))
         listening = Addresses(**{key: str(self.addresses[key]) for key, _ in _PROTOCOLS if key in self.addresses})
         applications.append(create_app(state.view, state.submit_outcomes, self.health, self._clock, listening))
         self._servers.start(applications, GRACE)

@@ -50,8 +50,8 @@ def create_app(
     """Build the application over what there is to see.
 
     ``view``: read on every request, in a thread. ``submit_outcomes``: see :func:`outcomes.routes`. ``health``: its
-    reasons are what ``/readyz`` answers. ``clock``: unix nanoseconds. ``addresses``: of the OTLP receivers, for the
-    page that says how to start.
+    reasons are what ``/readyz`` answers, and its counters count outcomes that cannot be used. ``clock``: unix
+    nanoseconds. ``addresses``: of the OTLP receivers, for the page that says how to start.
     """
 
     def home(request: Request) -> Response:
@@ -82,7 +82,7 @@ def create_app(
             Route("/api/v1/models/{name:path}/evaluations", list_evaluations),
             Route("/healthz", lambda _: PlainTextResponse("ok\n")),
             Route("/readyz", ready),
-            *outcomes.routes(submit_outcomes, clock),
+            *outcomes.routes(submit_outcomes, health.counters, clock),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)],

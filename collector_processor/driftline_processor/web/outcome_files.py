@@ -21,6 +21,8 @@ from .outcome_rows import FIELDS, MalformedOutcomes, Parsed, RowReader, Unusable
 NDJSON_BLOCK = 2**20
 """Bytes of lines that are read together."""
 
+_NO_JSON = "this is not JSON"
+
 
 def parse_json(body: bytes, model: str | None, environment: str | None) -> Parsed:
     """Read ``{"model": …, "outcomes": [{"id": …, "actual": …}, …]}``.
@@ -45,26 +47,29 @@ def parse_json(body: bytes, model: str | None, environment: str | None) -> Parse
 
 
 def parse_ndjson(body: bytes, model: str | None, environment: str | None) -> Parsed:
-    """Read one outcome a line; blank lines are skipped and not counted.
+    """Read one outcome a line; blank lines are skipped and not counted, a line that is not JSON is rejected alone.
 
-    Raises :class:`MalformedOutcomes` when a line is not JSON, naming it.
+    Raises :class:`MalformedOutcomes` when no line is JSON: then this is another kind of file.
     """
     parts: list[Parsed] = []
-    lines = outcomes = begin = 0
+    outcomes = begin = 0
     while begin < len(body):
         # In blocks, so that one odd line sends only its block the slow way.
         end = body.find(b"\n", begin + NDJSON_BLOCK) + 1 or len(body)
         block = body[begin:end]
         parsed = _blockby_column(block, model, environment)
         if parsed is None:
-            parsed = _one_by_one(list(_lines(block, lines)), model, environment)
+            parsed = _one_by_one(list(_lines(block)), model, environment)
         parsed.rejected = [(outcomes + index, reason) for index, reason in parsed.rejected]
         parts.append(parsed)
         outcomes += len(parsed.rows) + len(parsed.rejected)
-        lines, begin = lines + block.count(b"\n"), end
+        begin = end
     if not parts:
         return _one_by_one([], model, environment)
-    return Parsed(concatenate([part.rows for part in parts]), [it for part in parts for it in part.rejected])
+    rejected = [it for part in parts for it in part.rejected]
+    if rejected and len(rejected) == outcomes and all(reason.startswith(_NO_JSON) for _, reason in rejected):
+        raise MalformedOutcomes(f"no line is JSON; the first: {rejected[0][1]}")
+    return Parsed(concatenate([part.rows for part in parts]), rejected)
 
 
 def _blockby_column(block: bytes, model: str | None, environment: str | None) -> Parsed | None:
@@ -76,13 +81,13 @@ def _blockby_column(block: bytes, model: str | None, environment: str | None) ->
     return by_column(table, model, environment) if fits(table) else None
 
 
-def _lines(block: bytes, before: int) -> Iterator[object]:
-    for number, line in enumerate(block.splitlines(), start=before + 1):
+def _lines(block: bytes) -> Iterator[object]:
+    for line in block.splitlines():
         if line.strip():
             try:
                 yield _loads(line)
             except MalformedOutcomes as reason:
-                raise MalformedOutcomes(f"line {number}: {reason}") from None
+                yield Unusable(str(reason))
 
 
 def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed:
@@ -136,4 +141,4 @@ def _loads(body: bytes) -> object:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise MalformedOutcomes(f"this is not JSON: {error or 'nested too deeply'}") from None
+        raise MalformedOutcomes(f"{_NO_JSON}: {error or 'nested too deeply'}") from None

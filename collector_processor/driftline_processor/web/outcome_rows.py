@@ -211,6 +211,8 @@ class RowReader:
             self.rejected.append((index, str(reason)))
 
     def _read(self, item: object) -> tuple[str, str | None, str, str | None, float, int, int, float]:
+        if isinstance(item, Unusable):  # a line that could not be read
+            raise item
         if not isinstance(item, dict):
             raise Unusable(f'an outcome is an object like {{"id": …, "actual": …}}; this is {_kind(item)}')
         unknown = [key for key in item if key not in FIELDS]

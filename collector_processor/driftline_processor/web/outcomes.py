@@ -12,11 +12,13 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 
 import xxhash
+from driftline.semconv import attributes, metrics
 from driftline.tables import OutcomeTable
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from driftline_processor.runtime.health import Counters
 from driftline_processor.runtime.signals import Overloaded, Receipt
 
 from .outcome_files import parse_csv, parse_json, parse_ndjson
@@ -30,6 +32,9 @@ MAX_JSON = 32 * 2**20
 
 MAX_FILE = 128 * 2**20
 """About two million labels with ids and times."""
+
+UNUSABLE = "unusable_outcome"
+"""The reason under which rejected outcomes are counted; the sentence of each holds what its sender wrote."""
 
 SHOWN_REJECTIONS = 1000
 """More are counted in ``more_rejected``: an answer should not be larger than the request."""
@@ -46,11 +51,11 @@ class _TooLarge(Exception):  # noqa: N818 - what the answer says
     pass
 
 
-def routes(submit: SubmitOutcomes, clock: Callable[[], int] = time.time_ns) -> list[BaseRoute]:
+def routes(submit: SubmitOutcomes, counters: Counters, clock: Callable[[], int] = time.time_ns) -> list[BaseRoute]:
     """Return the routes of the outcome API.
 
-    ``submit``: called once per request that holds a usable outcome. ``clock``: unix nanoseconds, the time of outcomes
-    that say none.
+    ``submit``: called once per request that holds a usable outcome. ``counters``: count those that cannot be used.
+    ``clock``: unix nanoseconds, the time of outcomes that say none.
     """
 
     async def post_outcomes(request: Request) -> Response:
@@ -74,6 +79,8 @@ def routes(submit: SubmitOutcomes, clock: Callable[[], int] = time.time_ns) -> l
             return _error(400, str(reason))
         except ClientDisconnect:
             return Response(status_code=400)
+        if parsed.rejected:
+            counters.add(metrics.DRIFTLINE_REJECTED_ROWS, len(parsed.rejected), {attributes.DRIFTLINE_REASON: UNUSABLE})
         if not tables:
             return _error(400, _no_model()) if _all_lack_model(parsed) else _answer(Receipt(), parsed)
         digest = xxhash.xxh3_128(body)
