@@ -128,6 +128,22 @@ def test_refusals_are_logged_once_per_kind(caplog: pytest.LogCaptureFixture) -> 
     ]
 
 
+def test_what_is_put_off_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    later = [Answer("retry", "HTTP 503", "busy"), Answer("retry", "HTTP 503")] * 2
+    forwarding = Destination("otlp/x", Silent(*later), Counters(), ["traces"], max_request=1, pause=lambda *_: False)
+    for name in "ab":
+        forwarding.offer("traces", trace(name), {})
+    forwarding.start()
+    for _ in range(1000):
+        if forwarding._bytes + forwarding._under_way == 0:
+            break
+        threading.Event().wait(0.01)
+    forwarding.stop(30)
+    assert [record.getMessage() for record in caplog.records] == [
+        "otlp/x: puts requests off (HTTP 503: busy); keeping what fits, and trying again; said once"
+    ]
+
+
 def test_a_dead_destination_delays_neither_offers_nor_the_end() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused

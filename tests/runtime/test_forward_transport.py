@@ -20,7 +20,7 @@ import pytest
 from driftline_processor.runtime.config import Exporter
 from driftline_processor.runtime.protocol import PROTOBUF, retry_metadata, status
 from driftline_processor.runtime.signals import Overloaded
-from driftline_processor.runtime.transport import Answer, GrpcTransport, HttpTransport
+from driftline_processor.runtime.transport import CLOSED, Answer, GrpcTransport, HttpTransport
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 
 PARTIAL = ExportLogsServiceResponse(
@@ -211,6 +211,12 @@ def test_a_header_that_cannot_travel_loses_its_request_only(tenant: str) -> None
         assert over_grpc(f"http://127.0.0.1:{port}", tenant).result == "refused"
         assert over_grpc(f"http://127.0.0.1:{port}") == Answer("sent")
     assert len(requests) == 1
+
+
+def test_what_is_sent_after_the_end_is_not_refused_but_undelivered() -> None:
+    for transport in (HttpTransport(Exporter(endpoint="http://127.0.0.1:1")), GrpcTransport(Exporter(endpoint="a:1"))):
+        transport.close()
+        assert transport.send("traces", b"body", {}) == Answer("retry", CLOSED)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from driftline.semconv import attributes, metrics
 from .envelope import cut, keep_logs
 from .health import Counters
 from .signals import Signal
-from .transport import Answer, Transport
+from .transport import CLOSED, Answer, Transport
 
 QUEUE_BYTES = 64 * 2**20
 MAX_REQUEST = 4 * 2**20
@@ -206,12 +206,16 @@ class Destination:
                     self._said.discard("unreachable")
                     _log.info("%s: reachable again", self.name)
                 return answer
+            if answer.kind == CLOSED:
+                return answer
             if answer.unreachable:
                 why = answer.message or answer.kind
                 self._say("unreachable", f"not reachable ({why}); keeping what fits, and trying again")
                 put_off_since = None
             elif put_off_since is None:
                 put_off_since = self._clock()
+                why = f"{answer.kind}: {answer.message}" if answer.message else answer.kind
+                self._say("put off", f"puts requests off ({why}); keeping what fits, and trying again; said once")
             elif self._clock() - put_off_since > _PATIENCE:
                 return answer
             if answer.retry_after is None:

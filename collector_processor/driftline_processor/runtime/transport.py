@@ -35,6 +35,9 @@ _RETRYABLE_CODES = (
 _RETRYABLE_STATUSES = (429, 502, 503, 504)
 """OTLP specification, "Retryable Response Codes" of OTLP/HTTP."""
 
+CLOSED = "closed"
+"""The kind of the answer to what is sent after :meth:`Transport.close`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -69,6 +72,7 @@ class GrpcTransport:
     """OTLP over gRPC, bytes in and bytes out."""
 
     def __init__(self, exporter: Exporter) -> None:
+        self._closed = False
         parts = urlsplit(exporter.endpoint) if "://" in exporter.endpoint else None
         target = parts.netloc if parts is not None and parts.scheme not in ("dns", "unix") else exporter.endpoint
         plain = exporter.tls.insecure or (parts is not None and parts.scheme in ("http", "grpc"))
@@ -92,10 +96,11 @@ class GrpcTransport:
         except grpc.RpcError as error:
             return _grpc_failure(error)
         except ValueError as error:  # the channel is closed, or a header that travels is none
-            return Answer("refused", "not sent", str(error))
+            return _not_sent(error, self._closed)
         return _success(answer)
 
     def close(self) -> None:
+        self._closed = True
         self._channel.close()
 
 
@@ -103,6 +108,7 @@ class HttpTransport:
     """OTLP over HTTP in protobuf."""
 
     def __init__(self, exporter: Exporter) -> None:
+        self._closed = False
         self._base = exporter.endpoint.rstrip("/")
         self._gzip = _packs(exporter)
         self._client = httpx.Client(
@@ -122,7 +128,7 @@ class HttpTransport:
                 f"{self._base}/v1/{signal}", content=content, headers={**headers, **self._headers}
             )
         except (httpx.LocalProtocolError, ValueError, RuntimeError) as error:  # no header, or the client is closed
-            return Answer("refused", "not sent", str(error))
+            return _not_sent(error, self._closed)
         except httpx.TransportError as error:
             return Answer("retry", type(error).__name__, str(error), unreachable=True)
         except httpx.HTTPError as error:
@@ -135,7 +141,12 @@ class HttpTransport:
         return Answer("refused", kind, message)
 
     def close(self) -> None:
+        self._closed = True
         self._client.close()
+
+
+def _not_sent(error: Exception, closed: bool) -> Answer:
+    return Answer("retry", CLOSED) if closed else Answer("refused", "not sent", str(error))
 
 
 def _packs(exporter: Exporter) -> bool:
