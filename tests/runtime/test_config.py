@@ -236,6 +236,10 @@ ONE_PROBLEM = [
         "exporters.otlp/a.tls.insecure: 'perhaps' is neither true nor false",
     ),
     (
+        "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], tls: {insecure: yes}}}",
+        "exporters.otlp/a.tls.insecure: 'yes' is neither true nor false",
+    ),
+    (
         "web: {endpoint: ':1'}\nweb: {endpoint: ':2'}",
         "line 2, column 1: 'web' is already set in line 1; keep one of the two",
     ),
@@ -270,10 +274,17 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
 web: {endpoint: "localhost:4318"}
 storage: {retention: 90, folder: x}
 models: {churn: {windows: [25], timezone: Mars, classes: [a, b], positive_class: c}}
-exporters: {otlp/a: {endpoint: nowhere, forward: [traces]}}
+exporters:
+  otlp/a: {endpoint: nowhere, forward: [traces]}
+  otlp/b: {forward: [trace], compression: zip}
+  otlp/c: {endpoint: "a:1"}
 """
     assert sorted(problem.partition(":")[0] for problem in validate_file(write(tmp_path, text))) == [
         "exporters.otlp/a.endpoint",
+        "exporters.otlp/b.compression",
+        "exporters.otlp/b.endpoint",
+        "exporters.otlp/b.forward",
+        "exporters.otlp/c",
         "models.churn.positive_class",
         "models.churn.timezone",
         "models.churn.windows",

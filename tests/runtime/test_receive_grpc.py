@@ -185,4 +185,4 @@ def test_a_port_in_use_names_the_key_and_a_way_out() -> None:
         host, _, port = endpoint.partition(":")
         with pytest.raises(PortInUse) as taken:
             GrpcReceiver(Address(host, int(port)), FakeIntake())
-    assert str(taken.value).startswith(f"{endpoint} is in use, another program; stop it, or change receivers.otlp.")
+    assert str(taken.value).startswith(f"{endpoint} is in use by another program; stop it, or change receivers.otlp.")

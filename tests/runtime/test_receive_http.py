@@ -241,7 +241,7 @@ def test_a_port_in_use_names_the_key_and_a_way_out(host: str) -> None:
     taken = first.bind(Address(host, 0), "web.endpoint")
     with pytest.raises(PortInUse) as in_use:
         second.bind(taken, "web.endpoint")
-    assert str(in_use.value).startswith(f"{taken} is in use, another program; stop it, or change web.endpoint, as in")
+    assert str(in_use.value).startswith(f"{taken} is in use by another program; stop it, or change web.endpoint, as in")
     second.stop()
     first.stop()
 
@@ -255,7 +255,7 @@ def test_the_likely_holder_of_a_well_known_port_is_named(
 ) -> None:
     monkeypatch.setattr("driftline_processor.runtime.ports._taken", lambda _: True)
     message = str(PortInUse(Address("127.0.0.1", port), "some.key", "taken"))
-    assert message.startswith(f"127.0.0.1:{port} is in use, probably {holder}")
+    assert message.startswith(f"127.0.0.1:{port} is in use, probably by {holder}")
     assert message.endswith(f"change some.key, as in '127.0.0.1:{port + 10000}' (0: any free port)")
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 from .config_values import (
     Address,
@@ -120,7 +120,7 @@ class Model(Section):
 class Tls(Section):
     """How a destination is trusted. ``insecure``: no TLS (gRPC only; over HTTP the scheme says it)."""
 
-    insecure: bool = False
+    insecure: StrictBool = False
     ca_file: FilePath | None = None
     cert_file: FilePath | None = None
     key_file: FilePath | None = None

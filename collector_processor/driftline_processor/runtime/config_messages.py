@@ -19,13 +19,17 @@ def sentence(error: ErrorDetails, root: type[BaseModel]) -> str:
 def without(tree: Any, path: tuple[int | str, ...]) -> Any:
     """Return a copy of ``tree`` that lacks the entry at ``path``; an item of a list takes the list with it.
 
+    What lay in an entry that another problem took out already is gone, and its neighbours stay.
+
     >>> without({"a": {"b": 1, "c": 2}}, ("a", "b"))
+    {'a': {'c': 2}}
+    >>> without({"a": {"c": 2}}, ("a", "b", "d"))
     {'a': {'c': 2}}
     """
     if not path or not isinstance(tree, dict) or path[0] not in tree:
         return tree
     first, rest = path[0], path[1:]
-    if rest and isinstance(tree[first], dict) and rest[0] in tree[first]:
+    if rest and isinstance(tree[first], dict) and (rest[0] in tree[first] or len(rest) > 1):
         return {**tree, first: without(tree[first], rest)}
     return {key: value for key, value in tree.items() if key != first}
 

@@ -8,9 +8,9 @@ import socket
 from .config_values import Address
 
 _HOLDERS = {
-    4317: "probably an OpenTelemetry Collector or Jaeger",
-    4318: "probably an OpenTelemetry Collector or Jaeger",
-    8780: "probably another driftline",
+    4317: ", probably by an OpenTelemetry Collector or Jaeger",
+    4318: ", probably by an OpenTelemetry Collector or Jaeger",
+    8780: ", probably by another driftline",
 }
 
 
@@ -20,9 +20,9 @@ class PortInUse(Exception):  # noqa: N818 - what the message says
     def __init__(self, address: Address, key: str, reason: str) -> None:
         self.address = address
         if _taken(address):
-            holder = _HOLDERS.get(address.port, "another program")
+            holder = _HOLDERS.get(address.port, " by another program")
             free = f"{address.host}:{address.port + 10000 if address.port < 55536 else 0}"
-            message = f"{address} is in use, {holder}; stop it, or change {key}, as in '{free}' (0: any free port)"
+            message = f"{address} is in use{holder}; stop it, or change {key}, as in '{free}' (0: any free port)"
         else:
             message = f"{address} cannot be listened on ({reason}); change {key}"
         super().__init__(message)
