@@ -84,6 +84,7 @@ REASON = status(3, "no such tenant")
         (400, REASON, {"Content-Type": PROTOBUF}, Answer("refused", "HTTP 400", "no such tenant")),
         (401, b"who?", {}, Answer("refused", "HTTP 401", "who?")),
         (404, b"", {}, Answer("refused", "HTTP 404")),
+        (404, b"404 page not found\n\nnginx\n", {}, Answer("refused", "HTTP 404", "404 page not found nginx")),
         (301, b"", {"Location": "/elsewhere"}, Answer("refused", "HTTP 301")),
         (500, b"oops", {}, Answer("refused", "HTTP 500", "oops")),
         (429, b"", LATER, Answer("retry", "HTTP 429", "", 7.0)),

@@ -216,7 +216,7 @@ def _http_message(response: httpx.Response) -> str:
             return str(Status.FromString(response.content).message)
         except DecodeError:
             pass
-    return response.text[:200]
+    return " ".join(response.text[:200].split())  # one line of the log
 
 
 def _grpc_credentials(exporter: Exporter) -> grpc.ChannelCredentials:
