@@ -235,6 +235,17 @@ def test_stopping_answers_what_is_under_way() -> None:
     assert answers == [200]
 
 
+def test_an_upload_that_stalls_is_sent_away_at_the_end_and_may_come_again(caplog: pytest.LogCaptureFixture) -> None:
+    head = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\nContent-Length: 9\r\n\r\n"
+    with receiver(FakeIntake()) as url:
+        sender = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=15)
+        sender.sendall(head + b"some")
+        assert httpx.post(f"{url}/v1/traces", headers={"content-type": PROTOBUF}).status_code == 200  # it was read
+    assert sender.recv(1000).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    sender.close()
+    assert [record.exc_info for record in caplog.records if record.exc_info] == []
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_port_in_use_names_the_key_and_a_way_out(host: str) -> None:
     first, second = HttpServers(), HttpServers()

@@ -67,6 +67,8 @@ def _route(signal: Signal, accept: Accept) -> Route:
             return _answer(400, INVALID_ARGUMENT, "the sender went away")
         except Overloaded as overloaded:
             return _answer(503, UNAVAILABLE, str(overloaded), overloaded)
+        except asyncio.CancelledError:  # what is still on its way when the grace of a stop is over
+            return _answer(503, UNAVAILABLE, "driftline is stopping", Overloaded())
         except Exception:
             # Nothing was acknowledged, so the sender keeps it: 503 is what exporters retry.
             _log.exception("a %s request could not be kept", signal)
