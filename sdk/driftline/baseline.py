@@ -78,10 +78,10 @@ class Baseline:
         and when classes or positive class cannot be known.
 
         >>> X = {"x": [1.0, 2.0], "p": [0.2, 0.9], "y": ["no", "yes"]}
-        >>> Baseline.from_frame(X, score="p", actual="y", model="m", task="binary")
+        >>> Baseline.from_frame(X, score="p", actual="y", model="m", task="binary")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        ValueError: classes are ('no', 'yes') and none is known to be the positive one; pass positive_class='yes'
+        ValueError: classes are ('no', 'yes') and none is known to be the positive one; pass positive_class=...
         """
         table, truth, columns = table_from_frame(
             X,

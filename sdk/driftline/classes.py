@@ -136,10 +136,10 @@ def resolve_task(
 
     >>> resolve_task("binary", classes=[False, True]).positive_class
     '1'
-    >>> resolve_task("binary", classes=["stays", "churns"])
+    >>> resolve_task("binary", classes=["stays", "churns"])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    ValueError: classes are ('stays', 'churns') and none is known to be the positive one; pass positive_class='churns'
+    ValueError: classes are ('stays', 'churns') and none is known to be the positive one; pass positive_class=...
     """
     if kind not in ("binary", "multiclass", "regression"):
         raise ValueError(f"task is {kind!r}; it must be 'binary', 'multiclass' or 'regression'")
@@ -161,7 +161,8 @@ def resolve_task(
         positive = class_text(positive_class) if positive_class is not None else "1" if set(texts) == {"0", "1"} else ""
         if not positive:
             raise ValueError(
-                f"classes are {texts} and none is known to be the positive one; pass positive_class={texts[-1]!r}"
+                f"classes are {texts} and none is known to be the positive one; "
+                f"pass positive_class={texts[0]!r} or {texts[1]!r}, whichever the score is the probability of"
             )
         if positive not in texts:
             raise ValueError(f"positive_class is {positive!r}, which is not one of the classes {texts}")

@@ -88,7 +88,8 @@ def test_a_directory(run: Run, folder: Path) -> None:
         (["--score", "x"], "--task is missing: say whether the score is of a binary, multiclass or regression model"),
         (["--task", "bin", "--score", "x"], "task is 'bin'; it must be 'binary', 'multiclass' or 'regression'"),
         (["--task", "binary", "--score", "x", "--classes", "stays,leaves"],
-         "classes are ('stays', 'leaves') and none is known to be the positive one; pass --positive-class 'leaves'"),
+         "classes are ('stays', 'leaves') and none is known to be the positive one; "
+         "pass --positive-class 'stays' or 'leaves', whichever the score is the probability of"),
         (["--task", "multiclass", "--score", "x"],
          "--classes is missing: name the classes, in the order of the score columns"),
         (["--window", "1x"],
