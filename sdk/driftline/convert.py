@@ -18,7 +18,7 @@ from .ids import IDS, id_text
 from .inputs.batch import Columns, column_of_values
 from .inputs.row import clean_value
 from .instants import instants
-from .notes import tell
+from .notes import tell, tell_strange
 from .outputs import Output
 from .plan import Plan
 from .prediction import ABSENT, Prediction
@@ -67,6 +67,8 @@ def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
             for name, column in zip(shape.names, zip(*values, strict=True), strict=True)
         }
     predicted = column_of_values([text or None for text in decided]) if any(decided) else None
+    if isinstance(predicted, Column):
+        tell_strange(plan, predicted.labels)
     slice_names = dict.fromkeys(chain.from_iterable(one for one in slices if one))
     time = np.array(times, np.int64)
     if plan.inputs.time_field in columns:
@@ -115,6 +117,8 @@ def _batch(prediction: Prediction) -> Block:
     if not prediction.error:
         scored, decided = output.scores is not None, output.predicted is not None
         tell(plan, n, scored=scored, decided=decided, unread=output.unread)
+    if output.predicted is not None:
+        tell_strange(plan, output.predicted.labels)
     return Block(
         plan.identity,
         _batch_times(prediction, columns),

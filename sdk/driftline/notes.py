@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .faults import logger
 from .outputs import Unread
 from .plan import Plan
@@ -35,6 +37,27 @@ def unread_line(plan: Plan, unread: Unread) -> str:
         fix = ", ".join(f'{selector}="{field}"' for selector, field in guesses if field)
         fix = fix or 'score="...", predicted="..."'
     return f"{name}.{plan.name} returned {unread.text}; say which: @{name}.predict({fix})"
+
+
+def tell_strange(plan: Plan, decided: Iterable[str]) -> None:
+    """Warn once where a function decides for a class that its model does not have, and say how to name the classes.
+
+    ``decided``: the distinct classes of some calls.
+    """
+    if plan.told_strange:
+        return
+    classes = plan.identity.task.classes
+    strange = next((text for text in decided if text not in classes), None)
+    if strange is None or not classes:
+        return
+    plan.told_strange = True
+    name = plan.identity.name
+    which = ", positive_class=..." if plan.identity.task.kind == "binary" else ""
+    logger.warning(
+        "driftline: %s.%s predicts class %r, but the classes of %s are %s: name them in the order of the scores, "
+        "driftline.Model(%r, classes=(...)%s), or such predictions and outcomes cannot be used",
+        name, plan.name, strange, name, ", ".join(map(repr, classes)), name, which,
+    )  # fmt: skip
 
 
 def _guess(fields: tuple[str, ...], words: tuple[str, ...]) -> str:

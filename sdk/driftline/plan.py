@@ -26,10 +26,11 @@ class Plan:
     """One decorated function, or one ``with model.prediction()``, of one model.
 
     ``name``: of the function, for people. ``score``, ``predicted``: selectors of the result, if any. ``first_input``,
-    ``first_result``: what the first call was given and returned, in words; ``told_read``, ``told_unread``: whether
-    the log has told how that was read. ``quick``: whether a returned float is known to be the score.
-    ``selective``: whether score or class are selected from the result. ``no_features``: the shape of a call that has
-    none. ``position``: of the argument that is all there is to know of a call, where there is one.
+    ``first_result``: what the first call was given and returned, in words; ``told_read``, ``told_unread``,
+    ``told_strange``: whether the log has told how that was read, and of a class that the model does not have.
+    ``quick``: whether a returned float is known to be the score. ``selective``: whether score or class are selected
+    from the result. ``no_features``: the shape of a call that has none. ``position``: of the argument that is all
+    there is to know of a call, where there is one.
     """
 
     identity: Identity
@@ -45,6 +46,7 @@ class Plan:
     quick: bool = False
     told_read: bool = False
     told_unread: bool = False
+    told_strange: bool = False
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

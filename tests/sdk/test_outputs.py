@@ -203,6 +203,26 @@ def test_an_unread_result_says_what_to_write(service: Service, caplog: pytest.Lo
     )
 
 
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_class_that_the_model_does_not_have_is_told_once(
+    service: Service, caplog: pytest.LogCaptureFixture, batch: bool
+) -> None:
+    @service.model().predict
+    def score(order: Any) -> Any:
+        return ["stay"] * len(order) if batch else "stay"
+
+    for _ in range(2):
+        score([{"amount": 1.0}, {"amount": 2.0}] if batch else {"amount": 1.0})
+        service.flush()
+
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == [
+        "driftline: churn.score predicts class 'stay', but the classes of churn are '0', '1': name them in the order "
+        "of the scores, driftline.Model('churn', classes=(...), positive_class=...), or such predictions and outcomes "
+        "cannot be used"
+    ]
+
+
 def test_an_unread_result_that_is_not_kept_alive(service: Service) -> None:
     import gc
     import weakref
