@@ -10,11 +10,11 @@ from urllib.parse import unquote
 
 import pytest
 from driftline.tables import ModelKey
-from driftline_processor.core.evaluation import MethodValue
+from driftline_processor.core.evaluation import MethodValue, Metric
 from driftline_processor.runtime.view import View
 from starlette.testclient import TestClient
 
-from .fake_view import FakeView, animals, fraud, many, ns, price
+from .fake_view import FakeView, animals, fraud, learning, many, ns, price
 
 Browse = Callable[[View], TestClient]
 
@@ -89,6 +89,15 @@ def test_the_overview_says_of_every_model_what_is_known_and_what_is_not(browse: 
     assert "unknown: no outcome has been joined" in text
     assert "missing: card_age, country, velocity_1h; new: device." in text
     assert "open no 1h window has closed yet; 10 rows so far" in text
+
+
+def test_the_overview_shows_what_an_open_window_knows_while_none_has_closed(browse: Browse) -> None:
+    model = learning()
+    known = model.windows["1h"][0]
+    known.realized, known.outcome_rows, known.coverage = {"accuracy": Metric(0.75, 4, "panes")}, 4, 0.4
+    text = page(browse(FakeView([model]))).text
+    assert "performance, 1 January 2014, 09:00 – 10:00 accuracy 0.75 outcomes for 40 % of the rows; not final" in text
+    assert "unknown" not in text.partition("performance")[2].partition("not final")[0]
 
 
 def test_a_window_whose_outcomes_may_still_arrive_is_not_final(browse: Browse) -> None:

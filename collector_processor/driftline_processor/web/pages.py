@@ -141,7 +141,8 @@ def _summary(model: ModelView) -> dict[str, Any]:
     name = _default_window(model)
     known = model.windows.get(name, [])
     newest = next((evaluation for evaluation in reversed(known) if evaluation.closed), None)
-    measured = next((it for it in reversed(known) if model.mature(it) and _has_performance(it)), None)
+    of_outcomes = [evaluation for evaluation in reversed(known) if _has_performance(evaluation)]
+    measured = next((it for it in of_outcomes if model.mature(it)), of_outcomes[0] if of_outcomes else None)
     metrics = words.metric_names(measured.realized) if measured else []
     return {
         "model": model,
