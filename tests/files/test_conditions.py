@@ -76,7 +76,8 @@ def test_only_closed_windows_fire_and_the_unknown_is_named() -> None:
     said: list[str] = []
     assert check(conditions, [later, WINDOW, still_open], said.append)
     assert said == [
-        "--fail-on 'drift.share > 0.2': true in 1 of 2 windows, first in the one from 2026-02-02T00:00:00Z",
+        "--fail-on 'drift.share > 0.2': true in 1 of 2 windows, first in the one from 2026-02-02T00:00:00Z, "
+        "where it is 0.25",
         "--fail-on 'drift.score.methods.ks.value > 0': the value is unknown in 2 of 2 windows, where it never fires",
     ]
     said.clear()

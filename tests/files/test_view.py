@@ -146,6 +146,17 @@ def test_the_closing_sentence_tells_of_the_score() -> None:
     )
 
 
+def test_the_closing_sentence_tells_when_a_constant_would_do_better() -> None:
+    what = evaluation(feature("a", "ok", 0.01))
+    what.realized["log_loss_constant"] = Metric(0.51, 970, "rows")
+    assert "constant" not in sentence(what)
+    what.realized["log_loss_constant"] = Metric(0.45, 970, "rows")
+    assert sentence(what) == (
+        "none of 1 feature drifted; AUC 0.660 on 97 % of rows, 0.670 in the baseline; "
+        "its log loss of 0.500 is worse than the 0.450 of a constant."
+    )
+
+
 def test_the_closing_sentence_tells_what_is_missing_much_more_often() -> None:
     gone = dataclasses.replace(feature("income", "ok", 0.01), missing_was=0.03, missing_now=0.16)
     assert sentence(evaluation(gone, feature("b", "ok", 0.01), performance=False)) == (

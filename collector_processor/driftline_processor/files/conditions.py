@@ -41,16 +41,21 @@ class Condition:
     compare: Callable[[float, float], bool]
     number: float
 
+    def value(self, window: Mapping[str, Any]) -> float | None:
+        """Return the value that is compared, from a window (its JSON); None when it is unknown."""
+        value: Any = window
+        for key in self.keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return None if value is None else float(value)
+
     def holds(self, window: Mapping[str, Any]) -> bool | None:
         """Say whether the condition is true in a window (its JSON); None when the value is unknown.
 
         >>> parse("drift.share > 0.3", (), "").holds({"drift": {"share": 0.5}})
         True
         """
-        value: Any = window
-        for key in self.keys:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        return None if value is None else self.compare(float(value), self.number)
+        value = self.value(window)
+        return None if value is None else self.compare(value, self.number)
 
 
 def parse(text: str, features: Collection[str], kind: str) -> Condition:
@@ -123,7 +128,8 @@ def check(conditions: Sequence[Condition], windows: Sequence[Mapping[str, Any]],
         if fired:
             crossed = True
             first = f", first in the one from {fired[0]['start']}" if len(closed) > 1 and fired[0]["start"] else ""
-            say(f"--fail-on {condition.text!r}: true in {len(fired)} of {rows(len(closed), 'window')}{first}")
+            told = f"true in {len(fired)} of {rows(len(closed), 'window')}{first}"
+            say(f"--fail-on {condition.text!r}: {told}, where it is {condition.value(fired[0]):.4g}")
         if unknown:
             count = f"{unknown} of {rows(len(closed), 'window')}"
             say(f"--fail-on {condition.text!r}: the value is unknown in {count}, where it never fires")

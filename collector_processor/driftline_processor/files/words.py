@@ -198,4 +198,15 @@ def _performance_words(evaluation: Evaluation) -> str:
     text = f"{metric_name(name)} {number(evaluation.realized[name].value)} on {percent(evaluation.coverage)} of rows"
     if reference is not None and reference.value is not None:
         text += f", {number(reference.value)} in the baseline"
-    return text
+    return text + _worse_than_a_constant(evaluation)
+
+
+def _worse_than_a_constant(evaluation: Evaluation) -> str:
+    """Tell what an AUC hides: scores that rank well and are yet worse than always saying the baseline's rate."""
+    loss, constant = (
+        metric.value if (metric := evaluation.realized.get(name)) is not None else None
+        for name in ("log_loss", "log_loss_constant")
+    )
+    if loss is None or constant is None or loss <= constant:
+        return ""
+    return f"; its log loss of {number(loss)} is worse than the {number(constant)} of a constant"
