@@ -138,6 +138,16 @@ def test_an_actual_that_is_no_class_is_counted_and_its_neighbours_are_kept(open_
     assert (view.outcomes, view.pending) == (1, 0)
     assert state.counted("unknown_class") == 2
     assert state.rows("SELECT id FROM outcomes") == [("b",)]
+    assert view.hints[-1] == (
+        "2 outcomes of churn could not be used: none of the classes 0, 1. Send them again with one of these, "
+        "or first name the model's own: driftline.Model('churn', classes=...) or models.churn.classes."
+    )
+
+
+def test_outcomes_that_cannot_be_used_are_not_said_to_be_missing(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"]), outcomes(["a"], ["maybe"]))
+    assert not any(hint.startswith("No outcomes yet") for hint in state.view().hints)
 
 
 def test_a_bad_correction_does_not_replace_a_good_outcome(open_state: Open) -> None:

@@ -21,15 +21,16 @@ def hints(
     outcomes: int,
     pending: int,
     fullest: Evaluation | None,
+    unusable: int = 0,
 ) -> tuple[str, ...]:
     """Say what a model lacks.
 
     ``learned``: rows kept for its baseline; ``outcomes``: rows joined, ``pending``: outcomes that wait for their
-    prediction; ``fullest``: of the newest window of each length, the one with most rows, since one night without a
-    feature is not a missing feature.
+    prediction, ``unusable``: those with an actual that the model cannot have; ``fullest``: of the newest window of each
+    length, the one with most rows, since one night without a feature is not a missing feature.
     """
     found = [*_baseline(series, in_force, learned), *_task(series, settings), *_features(in_force, fullest)]
-    return (*found, *_outcomes(series, outcomes, pending))
+    return (*found, *_unusable(series, unusable), *_outcomes(series, outcomes + unusable, pending))
 
 
 def _baseline(series: Series, in_force: InForce | None, learned: int) -> Iterator[str]:
@@ -84,6 +85,20 @@ def _features(in_force: InForce | None, newest: Evaluation | None) -> Iterator[s
     if newest.new_features:
         said += f"; new: {_names(newest.new_features)}"
     yield said + "."
+
+
+def _unusable(series: Series, unusable: int) -> Iterator[str]:
+    if not unusable:
+        return
+    task, model = series.task, series.key.model
+    outcomes = f"{unusable:,} outcome{'' if unusable == 1 else 's'} of {model}"
+    if task.kind == "regression":
+        yield f"{outcomes} could not be used: what really happened must be a number. Send them again as one."
+    else:
+        yield (
+            f"{outcomes} could not be used: none of the classes {_names(task.classes)}. Send them again with one of "
+            f"these, or first name the model's own: driftline.Model({model!r}, classes=...) or models.{model}.classes."
+        )
 
 
 def _outcomes(series: Series, outcomes: int, pending: int) -> Iterator[str]:

@@ -48,13 +48,17 @@ _COLUMNS = [
 
 
 class Join:
-    """Joins what is new. One thread uses it; others may read ``joined`` by series and ``pending`` by model."""
+    """Joins what is new. One thread uses it; others may read ``joined`` by series and ``pending`` by model.
+
+    ``unusable``: outcomes by series, since the process began, whose actual is none of the classes or no number.
+    """
 
     def __init__(self, connection: Connection, series: SeriesRegister, touched: Touched, counters: Counters) -> None:
         self._connection, self._series = connection, series
         self._touched, self._counters = touched, counters
         self._listeners: list[Listener] = []
         self._folds: dict[int, set[str]] = {}
+        self.unusable: Counter[int] = Counter()
         for row in read(connection, "SELECT DISTINCT series, fold FROM panes WHERE fold LIKE 'task:%'").to_pylist():
             self._folds.setdefault(row["series"], set()).add(row["fold"])
         self.recount()
@@ -160,6 +164,7 @@ class Join:
                 reason = "unknown_class"
             usable[at[bad]] = False
             work.rejected[reason] += int(np.count_nonzero(bad))
+            work.unusable[series.number] += int(np.count_nonzero(bad))
         if not usable.all():
             refused = rows.filter(pa.array(~usable)).select(["outcome"])
             run(self._connection, "DELETE FROM outcomes WHERE seq IN (SELECT outcome FROM refused)", refused=refused)
@@ -181,6 +186,7 @@ class Join:
     def _publish(self, work: _Work) -> None:
         self._touched.touch(work.touched, joined=work.seq)
         self.joined.update(work.joined)
+        self.unusable.update(work.unusable)
         self.pending = self._count_pending()
         for reason, rows in (+work.rejected).items():
             self._counters.add(m.DRIFTLINE_REJECTED_ROWS, rows, {a.DRIFTLINE_REASON: reason})
@@ -203,6 +209,7 @@ class _Work:
     seq: int = 0
     touched: list[tuple[int, I64]] = field(default_factory=list)
     joined: Counter[int] = field(default_factory=Counter)
+    unusable: Counter[int] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
 
 

@@ -54,6 +54,7 @@ class Overview:
         latest = [evaluations[-1] for evaluations in windows.values() if evaluations]
         fullest = max(latest, key=lambda evaluation: evaluation.rows, default=None)
         outcomes, pending = self._join.joined[series.number], self._join.pending.get(key.model, 0)
+        unusable = self._join.unusable[series.number]
         watermark = self._intake.watermarks.get((key.environment, key.model), Watermark())
         return ModelView(
             key=key,
@@ -71,7 +72,7 @@ class Overview:
             timezone=settings.timezone,
             outcome_delay=settings.outcome_delay // timedelta(microseconds=1) * 1000,
             windows=windows,
-            hints=hints(series, settings, in_force, learned, outcomes, pending, fullest),
+            hints=hints(series, settings, in_force, learned, outcomes, pending, fullest, unusable),
         )
 
 
