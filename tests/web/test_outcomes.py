@@ -187,6 +187,22 @@ def test_a_bad_outcome_is_rejected_with_its_reason_and_its_neighbours_are_kept(b
     assert list(by_json.counters.snapshot().items()) == list(by_line.counters.snapshot().items()) == [counted]
 
 
+@pytest.mark.parametrize("field", ["id", "actual", "weight", "time"])
+def test_a_number_of_more_digits_than_python_reads_is_rejected_alone(field: str) -> None:
+    said = {"id": '"b"', "actual": "1", field: "9" * 5000}
+    bad = "{" + ", ".join(f'"{name}": {value}' for name, value in said.items()) + "}"
+    good = '{"id": "a", "actual": 0}'
+    for body, kind in (
+        (f'{{"model": "churn", "outcomes": [{bad}, {good}]}}', "application/json"),
+        (f"{bad}\n{good}", "application/x-ndjson"),
+    ):
+        state = Recorder()
+        answer = post(state, body, kind).json()
+        assert answer["accepted"] == 1
+        assert [row["index"] for row in answer["rejected"]] == [0]
+        assert ids(state.tables[0].id) == ["a"]
+
+
 def test_a_csv_with_bad_lines_keeps_the_good_ones() -> None:
     state = Recorder()
     body = (

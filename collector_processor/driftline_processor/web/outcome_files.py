@@ -139,6 +139,11 @@ def _one_by_one(outcomes: list[object], model: str | None, environment: str | No
 
 def _loads(body: bytes) -> object:
     try:
-        return json.loads(body)
+        return json.loads(body, parse_int=_whole)
     except (ValueError, RecursionError) as error:
         raise MalformedOutcomes(f"{_NO_JSON}: {error or 'nested too deeply'}") from None
+
+
+def _whole(digits: str) -> float:
+    """Read a whole number; one of thousands of digits, which Python refuses to read, is infinite and rejected alone."""
+    return int(digits) if len(digits) <= 1000 else float(digits)
