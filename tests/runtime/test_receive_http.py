@@ -259,7 +259,11 @@ def test_a_port_in_use_names_the_key_and_a_way_out(host: str) -> None:
 
 @pytest.mark.parametrize(
     ("port", "holder"),
-    [(4317, "an OpenTelemetry Collector or Jaeger"), (4318, "an OpenTelemetry Collector"), (8780, "another driftline")],
+    [
+        (4317, "an OpenTelemetry Collector, Jaeger or another driftline"),
+        (4318, "an OpenTelemetry Collector, Jaeger or another driftline"),
+        (8780, "another driftline"),
+    ],
 )
 def test_the_likely_holder_of_a_well_known_port_is_named(
     port: int, holder: str, monkeypatch: pytest.MonkeyPatch

@@ -8,8 +8,8 @@ import socket
 from .config_values import Address
 
 _HOLDERS = {
-    4317: ", probably by an OpenTelemetry Collector or Jaeger",
-    4318: ", probably by an OpenTelemetry Collector or Jaeger",
+    4317: ", probably by an OpenTelemetry Collector, Jaeger or another driftline",
+    4318: ", probably by an OpenTelemetry Collector, Jaeger or another driftline",
     8780: ", probably by another driftline",
 }
 
