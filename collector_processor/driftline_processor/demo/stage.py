@@ -150,8 +150,10 @@ def run(once: bool = False, forward: str | None = None) -> int:
             tempfile.TemporaryDirectory(prefix="driftline-demo-") as name,
             play(Path(name), console, forward) as finding,
         ):
-            _links(finding.page, console)
-            if not once:
+            if once:
+                console.print("\nThe pages end here; without --once they are served until Ctrl-C.")
+            else:
+                _links(finding.page, console)
                 console.print("Serving until Ctrl-C.")
                 signal.pause()
     except (FileNotFoundError, RuntimeError, httpx.HTTPError) as error:
