@@ -31,6 +31,7 @@ def test_two_files_and_nothing_else(run: Run, files: Path) -> None:
     window = answer["windows"][0]
     assert window["rows"] == 3_000
     assert set(window["drift"]["features"]) == {"age", "region", "vip", "income", "score"}
+    assert "compared as features: score; with --task they are what the model gave" in result.stderr
     assert window["performance"] == {"realized": {}, "estimated": None}
     assert window["outcomes"] == {"rows": 0, "coverage": 0.0}
 

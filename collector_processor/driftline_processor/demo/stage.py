@@ -87,7 +87,7 @@ def _configuration(directory: Path, ports: dict[str, int], forward: str | None) 
         },
         "web": {"endpoint": f"127.0.0.1:{ports['web']}"},
         "storage": {"directory": str(directory / "state")},
-        "models": {train.MODEL_NAME: {"windows": ["1d", "1mo"], "timezone": TIMEZONE}},
+        "models": {train.MODEL_NAME: {"windows": ["1w", "1mo"], "timezone": TIMEZONE}},
     }
     if forward:
         kind = "otlp_http" if forward.startswith("http") else "otlp_grpc"
@@ -228,7 +228,7 @@ def _links(page: str, console: Console) -> None:
     for what, url in (
         ("all models", page),
         ("month by month", f"{model}?window=1mo"),
-        ("day by day", f"{model}?window=1d"),
+        ("week by week", f"{model}?window=1w"),
         ("for Prometheus", f"{page}/metrics"),
         ("as JSON", f"{page}/api/v1/models/{train.MODEL_NAME}/evaluations?window=1mo"),
     ):
