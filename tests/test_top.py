@@ -62,6 +62,7 @@ def test_a_wide_terminal_shows_traffic_the_window_and_more_metrics() -> None:
 
 def test_months_are_a_row_each_with_the_rate_that_came_true_and_the_loss_of_a_constant() -> None:
     lines = drawn(windows_table(document("/api/v1/models/flights/evaluations?window=1mo")), 80)
+    assert lines[0].split() == ["score", "log", "loss"]
     assert lines[1] == "window    rows known drifted   PSI    said → was    (constant)   AUC"
     assert lines[6] == "Jul 2013 5,348  96 %     3/9 0.981 13.5 → 31.5 % 0.723 (0.653) 0.655"
     assert len(lines) == 12
@@ -78,8 +79,8 @@ def test_a_log_loss_above_that_of_a_constant_is_red() -> None:
 
 def test_windows_of_a_regression_show_its_errors() -> None:
     lines = drawn(windows_table(document("/api/v1/models/price/evaluations?window=1d")), 80)
-    assert lines[0].split()[-3:] == ["MAE", "RMSE", "R²"]
-    assert lines[1].split() == [
+    assert lines[1].split()[-3:] == ["MAE", "RMSE", "R²"]
+    assert lines[2].split() == [
         "31",
         "Dec",
         "2013",
@@ -102,7 +103,7 @@ def test_windows_without_outcomes_say_unknown_and_never_zero() -> None:
 
 
 def test_no_window_at_all_is_an_empty_table() -> None:
-    assert len(drawn(windows_table({"windows": []}), 80)) == 1
+    assert len(drawn(windows_table({"windows": []}), 80)) == 2
 
 
 @pytest.fixture
@@ -129,6 +130,8 @@ def test_in_a_pipe_it_prints_once_with_the_hints(served: tuple[FakeView, str]) -
 
 def test_with_no_model_it_says_where_to_read_on(served: tuple[FakeView, str]) -> None:
     view, url = served
+    view.known = view.known[:1]
+    assert "  1 model\n" in printed(url)[1]
     view.known = []
     assert "No model has been seen yet" in printed(url)[1]
 

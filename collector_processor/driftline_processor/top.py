@@ -115,7 +115,7 @@ def windows_table(document: Mapping[str, Any]) -> Table:
         metrics = [name for name in metrics if name != "accuracy"]  # it follows the base rate; 80 columns are few
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("window", no_wrap=True)
-    for title in ("rows", "known", "drifted", "PSI", "said → was"):
+    for title in ("rows", "known", "drifted", "score\nPSI", "said → was"):
         table.add_column(title, justify="right", no_wrap=True)
     for name in metrics:
         constant = any(_value(found, f"{name}_constant") is not None for found in measured)
@@ -222,7 +222,9 @@ def _sparkline(rows: Sequence[float]) -> str:
 
 def _screen(document: Mapping[str, Any], url: str, width: int, note: str = "") -> Group:
     known = document["models"]
-    title = Text.assemble(("driftline top", "bold"), f"  {url}  ", (f"{len(known)} models", "dim"), (note, "bold red"))
+    title = Text.assemble(
+        ("driftline top", "bold"), f"  {url}  ", (words.many(len(known), "model"), "dim"), (note, "bold red")
+    )
     if not known:
         return Group(title, Text(f"\nNo model has been seen yet; {url} says how to send the first prediction."))
     hints = [

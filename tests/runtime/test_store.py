@@ -52,9 +52,9 @@ def test_a_second_process_is_told_who_holds_the_directory(tmp_path: Path) -> Non
         "except StorageError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith(
+    assert done.stdout == (
         f"storage.directory: {tmp_path} is held by another process; stop the other 'driftline up', "
-        "or name another directory"
+        "or name another directory\n"
     )
     store.close()
 

@@ -307,6 +307,12 @@ def test_an_odd_line_among_thousands_is_rejected_alone(monkeypatch: pytest.Monke
         ('{"id": 1, "actual": 1}', "application/x-ndjson", "", "no model is named"),
         ("id,actual\na,1\n", "text/csv", "", "no model is named"),
         ("id,truth\na,1\n", "text/csv", "?model=m", "the header has no column 'actual'"),
+        (
+            "id;actual\na;1\n",
+            "text/csv",
+            "?model=m",
+            "the header has no column 'id'; it needs id and actual (columns are separated by commas)",
+        ),
         ("id,actual,wieght\na,1,2\n", "text/csv", "?model=m", "column 'wieght' is not known"),
         ("id,id,actual\na,a,1\n", "text/csv", "?model=m", "a column comes twice"),
         ("", "text/csv", "?model=m", "this is no CSV"),

@@ -81,7 +81,7 @@ class Store:
             if "lock" in reason:
                 raise StorageError(
                     f"storage.directory: {directory} is held by another process; stop the other 'driftline up', "
-                    f"or name another directory ({reason})"
+                    "or name another directory"
                 ) from error
             raise StorageError(
                 f"storage.directory: the file in {directory} is damaged; move it away to begin anew ({reason})"

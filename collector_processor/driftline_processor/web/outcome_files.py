@@ -116,7 +116,8 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
     names = table.column_names
     for name in ("id", "actual"):
         if name not in names:
-            raise MalformedOutcomes(f"the header has no column {name!r}; it needs id and actual")
+            hint = " (columns are separated by commas)" if len(names) == 1 and ";" in names[0] else ""
+            raise MalformedOutcomes(f"the header has no column {name!r}; it needs id and actual{hint}")
     unknown = [name for name in names if name not in FIELDS]
     if unknown or len(set(names)) < len(names):
         what = f"column {unknown[0][:80]!r} is not known" if unknown else "a column comes twice"
