@@ -140,7 +140,13 @@ def fill(outer: Prediction, inner: Prediction) -> None:
 
 
 def read_output(prediction: Prediction) -> Output:
-    """Read the result of a prediction of n rows."""
+    """Read the result of a prediction of n rows, and note whether its scores came as one column per class."""
+    output = _read_output(prediction)
+    prediction.plan.by_class |= output.by_class
+    return output
+
+
+def _read_output(prediction: Prediction) -> Output:
     task = prediction.plan.identity.task
     n, one_row = prediction.count, prediction.batch is None
     layer = prediction

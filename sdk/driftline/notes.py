@@ -10,6 +10,8 @@ from .plan import Plan
 
 _SCORE_WORDS = ("prob", "score", "confidence", "p_")
 _CLASS_WORDS = ("label", "class", "pred", "decision", "outcome")
+_MOST_CLASSES = 12
+"""More than these are counted instead of named."""
 
 
 def tell(plan: Plan, rows: int | None, *, scored: bool, decided: bool, unread: Unread | None) -> None:
@@ -71,6 +73,10 @@ def _result(plan: Plan, scored: bool, decided: bool) -> str:
         return f"{what} as the predicted class" if decided else f"{what} could not be read"
     if task.kind == "regression":
         return f"{what} as the value"
+    if plan.by_class and len(task.classes) <= _MOST_CLASSES:
+        named = ", ".join(map(repr, task.classes))
+        fix = "classes=..., positive_class=..." if task.kind == "binary" else "classes=..."
+        return f"{what} as the scores of classes {named} in this order (other classes or another order: Model({fix}))"
     if task.kind == "multiclass":
         return f"{what} as the scores of {len(task.classes)} classes"
     return f"{what} as the score of class {task.positive_class!r}, which is predicted at {task.threshold:g}"

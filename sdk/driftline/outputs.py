@@ -35,11 +35,15 @@ class Unread:
 
 @dataclass(slots=True)
 class Output:
-    """What n results say. ``scores``: float64 (n, k), NaN where a row has none; ``predicted``: canonical classes."""
+    """What n results say. ``scores``: float64 (n, k), NaN where a row has none; ``predicted``: canonical classes.
+
+    ``by_class``: whether the scores came as one column per class, which their order decides the meaning of.
+    """
 
     scores: F64 | None = None
     predicted: Column | None = None
     unread: Unread | None = None
+    by_class: bool = False
 
 
 def keep(result: Any) -> Any:
@@ -167,7 +171,9 @@ def _numbers(task: Task, values: NDArray[Any], kept: Any) -> Output:
         if kind != "f" or values.shape[1] != len(task.classes):
             return _unread(kept)
         scores = _double(values)
-        return Output(scores=scores[:, [task.classes.index(task.positive_class)]] if task.kind == "binary" else scores)
+        if task.kind == "binary":
+            scores = scores[:, [task.classes.index(task.positive_class)]]
+        return Output(scores=scores, by_class=True)
     if kind == "f":
         return Output(scores=_double(values)[:, None]) if task.kind == "binary" else _unread(kept)
     return Output(predicted=class_column(Column(numbers=_double(values))))

@@ -29,8 +29,8 @@ class Plan:
     ``first_result``: what the first call was given and returned, in words; ``told_read``, ``told_unread``,
     ``told_strange``: whether the log has told how that was read, and of a class that the model does not have.
     ``quick``: whether a returned float is known to be the score. ``selective``: whether score or class are selected
-    from the result. ``no_features``: the shape of a call that has none. ``position``: of the argument that is all
-    there is to know of a call, where there is one.
+    from the result. ``by_class``: whether scores came as one column per class. ``no_features``: the shape of a call
+    that has none. ``position``: of the argument that is all there is to know of a call, where there is one.
     """
 
     identity: Identity
@@ -44,6 +44,7 @@ class Plan:
     first_input: Unread | None = None
     first_result: Unread | None = None
     quick: bool = False
+    by_class: bool = False
     told_read: bool = False
     told_unread: bool = False
     told_strange: bool = False

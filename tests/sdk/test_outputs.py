@@ -265,3 +265,60 @@ def test_the_first_call_says_how_it_was_read(service: Service, caplog: pytest.Lo
         "driftline: churn.score: read a dict with keys ['amount', 'country'] as one row, "
         "a float as the score of class '1', which is predicted at 0.5"
     )
+
+
+def _first_line(caplog: pytest.LogCaptureFixture, service: Service, model: Any, result: Any, features: Any) -> str:
+    caplog.set_level("INFO", "driftline")
+    model.predict(returns(result))(features)
+    service.flush()
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "driftline"]
+    return line.partition(", an array ")[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "result", "features", "read"),
+    [
+        (
+            {},
+            np.array([[0.75, 0.25], [0.5, 0.5]]),
+            [{"x": 1.0}, {"x": 2.0}],
+            "of float64 with shape (2, 2) as the scores of classes '0', '1' in this order "
+            "(other classes or another order: Model(classes=..., positive_class=...))",
+        ),
+        (
+            {"classes": ("yes", "no"), "positive_class": "yes"},
+            np.array([0.75, 0.25]),
+            {"x": 1.0},
+            "of float64 with shape (2,) as the scores of classes 'yes', 'no' in this order "
+            "(other classes or another order: Model(classes=..., positive_class=...))",
+        ),
+        (
+            {"task": "multiclass", "classes": ("a", "b", "c")},
+            np.array([[0.5, 0.25, 0.25]]),
+            {"x": 1.0},
+            "of float64 with shape (1, 3) as the scores of classes 'a', 'b', 'c' in this order "
+            "(other classes or another order: Model(classes=...))",
+        ),
+        (
+            {"task": "multiclass", "classes": range(13)},
+            np.full((1, 13), 1 / 13),
+            {"x": 1.0},
+            "of float64 with shape (1, 13) as the scores of 13 classes",
+        ),
+        (
+            {},
+            np.array([0.25, 0.5]),
+            [{"x": 1.0}, {"x": 2.0}],
+            "of float64 with shape (2,) as the score of class '1', which is predicted at 0.5",
+        ),
+    ],
+)
+def test_the_first_call_names_the_classes_of_columns_of_scores_in_their_order(
+    service: Service,
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, Any],
+    result: Any,
+    features: Any,
+    read: str,
+) -> None:
+    assert _first_line(caplog, service, service.model(**options), result, features) == read
