@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -50,10 +51,18 @@ def cells(kind: str, labels: tuple[str, ...], was: list[float], now: list[float]
 
 
 def test_edges_stand_between_cells_and_single_values_under_theirs() -> None:
-    drawn = cells("ks", ("< 0", "0 – 10", "≥ 10"), [0.2, 0.5, 0.3], [0.1, 0.6, 0.3])
-    assert [text in drawn for text in (">0</text>", ">10</text>")] == [True, True]
-    assert "0 – 10: was 50 %, is 60 %" in drawn
+    drawn = cells("ks", ("0 – 10", "10 – 20"), [0.4, 0.6], [0.3, 0.7])
+    assert [text in drawn for text in (">0</text>", ">10</text>", ">20</text>")] == [True, True, True]
+    assert "10 – 20: was 60 %, is 70 %" in drawn
     assert ">other values</text>" in cells("ks", ("0", "1", "other values"), [0.5, 0.5, 0.0], [0.4, 0.4, 0.2])
+
+
+def test_open_cells_say_that_they_hold_all_that_lies_beyond() -> None:
+    edges = range(12, 55, 3)
+    labels = ("< 12", *(f"{edge} – {edge + 3}" for edge in edges[:-1]), "≥ 54")
+    share = [1 / len(labels)] * len(labels)
+    texts = re.findall(r">([^<]*)</text>", cells("ks", labels, share, share))
+    assert texts == ["&lt; 12", *(str(edge) for edge in edges[1:-1]), "≥ 54"]
 
 
 def test_categories_are_ordered_by_share_and_the_rest_is_summed() -> None:

@@ -108,6 +108,17 @@ def test_a_window_whose_outcomes_may_still_arrive_is_not_final(browse: Browse) -
     assert "Its outcomes may arrive until 2014-01-03 08:00: its performance is not final before." in text
 
 
+def test_a_realized_value_says_what_it_is_from_and_how_exact_it_is(browse: Browse) -> None:
+    model = animals()
+    model.windows["1d"][0].realized = {
+        "roc_auc": Metric(0.522, 400, "panes", 0.001278),
+        "accuracy": Metric(0.91, 398, "rows"),
+    }
+    text = page(browse(FakeView([model])), "/models/animals").text
+    assert "ROC AUC 0.522 (exact to 0.0013) – 400 counts" in text
+    assert "accuracy 0.91 – 398 rows" in text
+
+
 def test_every_link_of_the_overview_and_of_a_model_leads_somewhere(browse: Browse) -> None:
     client = browse(many())
     home = page(client)

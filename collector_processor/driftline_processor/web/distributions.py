@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -57,24 +58,37 @@ def _numbers(cells: tuple[str, ...], was: F64 | None, now: F64 | None) -> Markup
 
 
 def _edge_labels(cells: tuple[str, ...], left: float, step: float, y: float) -> list[Markup]:
-    """Write edges under the border of two cells and single values under the middle of theirs, as many as fit."""
+    """Write edges under the border of two cells and single values under the middle of theirs, as many as fit.
+
+    An open cell at either end always has its own label, as in "≥ 54": it holds all that lies beyond, however far.
+    """
     labels: dict[float, str] = {}
     for place, cell in enumerate(cells):
         match = _EDGES.match(cell)
         if match:
             labels[place], labels[place + 1] = match[1], match[2]
-        elif not cell.startswith(("< ", "≥ ")):
+        else:
             labels[place + 0.5] = cell
+    end = math.inf
+    if cells[0].startswith("< "):
+        labels.pop(1, None)
+    if cells[-1].startswith("≥ "):
+        labels.pop(len(cells) - 1, None)
+        end = 360 - _width(cells[-1]) - 6
     marks: list[Markup] = []
     free = 0.0
     for at in sorted(labels):
         label = short(labels[at], 12)
-        width, x = 5.8 * len(label), left + at * step
+        width, x = _width(label), left + at * step
         start = min(max(x - width / 2, 0), 360 - width)
-        if start >= free:
+        if start >= free and (start + width <= end or labels[at] == cells[-1]):
             marks.append(svg.text(start + width / 2, y, label, "axis", "middle"))
             free = start + width + 6
     return marks
+
+
+def _width(label: str) -> float:
+    return 5.8 * min(len(label), 12)
 
 
 def _categories(cells: tuple[str, ...], was: F64 | None, now: F64 | None) -> Markup:

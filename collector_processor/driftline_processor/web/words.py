@@ -12,7 +12,7 @@ from functools import lru_cache
 import xxhash
 from driftline.tables import ModelKey
 
-from driftline_processor.core.evaluation import Evaluation, Metric, State, TargetDrift
+from driftline_processor.core.evaluation import Evaluation, Metric, Source, State, TargetDrift
 
 UNKNOWN = "–"
 
@@ -64,6 +64,9 @@ _METRIC_ORDER = (
     "f1",
     "brier",
 )
+
+SOURCE_WORDS: dict[Source, str] = {"rows": "rows", "panes": "counts"}
+"""What a metric was computed from: the rows themselves, or the counts that are kept of them."""
 
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse", "mse"})
 
@@ -137,6 +140,18 @@ def percent(share: float | None) -> str:
     if 0.999 < share < 1:
         return "> 99.9 %"
     return f"{share * 100:.3g} %"
+
+
+def exact_to(bound: float) -> str:
+    """Say how far a value from counts can be from the one from rows: two digits, rounded up, so that it holds.
+
+    >>> exact_to(0.001278), exact_to(5e-05), exact_to(1e-12)
+    ('exact to 0.0013', 'exact to 0.00005', 'exact to 0.000001')
+    """
+    bound = max(bound, 1e-6)
+    digits = max(1 - math.floor(math.log10(bound)), 0)
+    text = f"{math.ceil(bound * 10**digits * (1 - 1e-9)) / 10**digits:.{digits}f}"
+    return "exact to " + (text.rstrip("0").rstrip(".") if digits else text)
 
 
 def p_value(value: float | None) -> str:
