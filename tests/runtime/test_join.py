@@ -144,10 +144,24 @@ def test_an_actual_that_is_no_class_is_counted_and_its_neighbours_are_kept(open_
     )
 
 
-def test_outcomes_that_cannot_be_used_are_not_said_to_be_missing(open_state: Open) -> None:
+def test_outcomes_that_cannot_be_used_are_remembered_after_a_restart(open_state: Open) -> None:
+    state = open_state()
+    for name in "ab":
+        state.send(predictions([name]), outcomes([name], ["maybe"]))
+        state.state.settle()
+    said = state.view().hints[-1]
+    assert said.startswith("2 outcomes of churn could not be used")
+    assert open_state().view().hints[-1] == said
+
+
+def test_outcomes_that_were_refused_are_not_held_against_other_classes(open_state: Open) -> None:
     state = open_state()
     state.send(predictions(["a"]), outcomes(["a"], ["maybe"]))
-    assert not any(hint.startswith("No outcomes yet") for hint in state.view().hints)
+    state.state.settle()
+    state = open_state(churn=Model(classes=("no", "maybe"), positive_class="maybe"))
+    assert state.view().hints[-1].startswith("No outcomes yet")
+    state.send(outcomes(["a"], ["maybe"]))
+    assert state.view().outcomes == 1
 
 
 def test_a_bad_correction_does_not_replace_a_good_outcome(open_state: Open) -> None:

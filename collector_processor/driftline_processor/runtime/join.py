@@ -30,6 +30,10 @@ from .series import SeriesRegister
 from .store import Connection, insert, mark, read, run, set_mark, transaction
 
 Mask = NDArray[np.bool_]
+Unusable = tuple[int, str]
+"""A series and what its outcomes are folded over, see :func:`.panes.performance_fold`."""
+
+_UNUSABLE = "unusable:"
 Listener = Callable[[pa.Table], None]
 
 _COLUMNS = [
@@ -50,7 +54,8 @@ _COLUMNS = [
 class Join:
     """Joins what is new. One thread uses it; others may read ``joined`` by series and ``pending`` by model.
 
-    ``unusable``: outcomes by series, since the process began, whose actual is none of the classes or no number.
+    ``unusable``: outcomes by series and fold whose actual is none of the classes or no number; kept over restarts. A
+    model whose classes change has another fold, so what was refused before is not held against the new ones.
     """
 
     def __init__(self, connection: Connection, series: SeriesRegister, touched: Touched, counters: Counters) -> None:
@@ -58,7 +63,7 @@ class Join:
         self._touched, self._counters = touched, counters
         self._listeners: list[Listener] = []
         self._folds: dict[int, set[str]] = {}
-        self.unusable: Counter[int] = Counter()
+        self.unusable = _read_unusable(connection)
         for row in read(connection, "SELECT DISTINCT series, fold FROM panes WHERE fold LIKE 'task:%'").to_pylist():
             self._folds.setdefault(row["series"], set()).add(row["fold"])
         self.recount()
@@ -88,6 +93,8 @@ class Join:
                 self._apply(matches, work)
                 write_waiting(connection, matches.matched, done, reached)
                 work.changes.write(connection)
+                for (series, fold), rows in work.unusable.items():
+                    set_mark(connection, f"{_UNUSABLE}{series}:{fold}", self.unusable[series, fold] + rows)
             set_mark(connection, "joined_outcomes", reached.outcomes)
             set_mark(connection, "joined_predictions", reached.predictions)
         self._publish(work)
@@ -164,7 +171,8 @@ class Join:
                 reason = "unknown_class"
             usable[at[bad]] = False
             work.rejected[reason] += int(np.count_nonzero(bad))
-            work.unusable[series.number] += int(np.count_nonzero(bad))
+            if bad.any():
+                work.unusable[series.number, performance_fold(series.task)] += int(np.count_nonzero(bad))
         if not usable.all():
             refused = rows.filter(pa.array(~usable)).select(["outcome"])
             run(self._connection, "DELETE FROM outcomes WHERE seq IN (SELECT outcome FROM refused)", refused=refused)
@@ -209,8 +217,16 @@ class _Work:
     seq: int = 0
     touched: list[tuple[int, I64]] = field(default_factory=list)
     joined: Counter[int] = field(default_factory=Counter)
-    unusable: Counter[int] = field(default_factory=Counter)
+    unusable: Counter[Unusable] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
+
+
+def _read_unusable(connection: Connection) -> Counter[Unusable]:
+    found: Counter[Unusable] = Counter()
+    for row in read(connection, "SELECT name, value FROM meta WHERE starts_with(name, ?)", _UNUSABLE).to_pylist():
+        series, fold = row["name"].removeprefix(_UNUSABLE).split(":", 1)
+        found[int(series), fold] = row["value"]
+    return found
 
 
 def _last_of_each(rows: pa.Table) -> pa.Table:

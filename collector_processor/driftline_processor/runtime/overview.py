@@ -14,6 +14,7 @@ from .hints import hints
 from .intake import Intake
 from .join import Join
 from .news import Totals
+from .panes import performance_fold
 from .series import Series
 from .upkeep import Upkeep
 from .view import BaselineView, ModelView
@@ -54,7 +55,7 @@ class Overview:
         latest = [evaluations[-1] for evaluations in windows.values() if evaluations]
         fullest = max(latest, key=lambda evaluation: evaluation.rows, default=None)
         outcomes, pending = self._join.joined[series.number], self._join.pending.get(key.model, 0)
-        unusable = self._join.unusable[series.number]
+        unusable = self._join.unusable[series.number, performance_fold(series.task)]
         watermark = self._intake.watermarks.get((key.environment, key.model), Watermark())
         return ModelView(
             key=key,
