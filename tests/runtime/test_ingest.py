@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.tables import Text
+from driftline.tables import Task, Text
 from driftline_processor.core.decode import Malformed
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.seen import digest_of
@@ -16,7 +16,9 @@ from driftline_processor.runtime.signals import Overloaded, Receipt
 from driftline_processor.runtime.state import State
 
 from .conftest import Open
-from .state_rows import DAY, HOUR, NOON, Clock, Opened, config, outcomes, predictions
+from .state_rows import BINARY, DAY, HOUR, NOON, Clock, Opened, config, outcomes, predictions
+
+NAN = float("nan")
 
 
 def test_acknowledged_rows_are_in_the_store(open_state: Open) -> None:
@@ -183,6 +185,34 @@ def test_declared_slices_are_kept_with_the_rows_and_others_are_not(open_state: O
     rows = [slices for (slices,) in state.rows("SELECT slices FROM predictions ORDER BY seq")]
     assert rows == [[("region", "north"), ("tier", "1")], [("tier", "2")], []]
     assert any("(region, tier) are kept with its rows" in hint for hint in state.view().hints)
+
+
+@pytest.mark.parametrize(
+    ("task", "scores", "predicted"),
+    [
+        (BINARY, [0.2, NAN, NAN], [None, "1", None]),
+        (Task("multiclass", ("a", "b", "c")), [[0.2, 0.3, 0.5], [NAN] * 3, [NAN] * 3], [None, "b", None]),
+        (Task("regression"), [17.0, 0.0, NAN], None),
+        (Task("multiclass", ("a", "b")), None, ["a", "b", None]),
+    ],
+)
+def test_predictions_without_score_or_class_are_counted_in_a_hint(
+    open_state: Open, task: Task, scores: list[float] | None, predicted: list[object] | None
+) -> None:
+    state = open_state()
+    state.send(predictions(["a", "b", "c"], scores=scores, predicted=predicted, task=task))
+    said = (
+        "1 of 3 predictions of churn came without score or class: the call raised, or what it returned is no score; "
+        "the service's log says what to write."
+    )
+    assert said in state.view().hints
+    assert said in open_state().view().hints
+
+
+def test_a_call_that_raises_now_and_then_is_no_hint(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions([str(row) for row in range(101)], scores=[0.5] * 100 + [NAN]))
+    assert not any("without score" in hint for hint in state.view().hints)
 
 
 def test_classes_beyond_those_of_the_task_are_counted_as_other(open_state: Open) -> None:

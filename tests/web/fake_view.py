@@ -255,7 +255,10 @@ def fraud() -> ModelView:
         by_class={"0": 14_990.0, "1": 10.0},
         baseline=BaselineView("config", "cd" * 16, 200_000, ("amount", "merchant_id", "card_age", "country")),
         windows={"1h": known},
-        hints=("5 baseline features, 2 arrive; missing: card_age, country, velocity_1h; new: device.",),
+        hints=(
+            "1 January 2014, 08:00 – 09:00: 5 baseline features, 2 arrive; "
+            "missing: card_age, country, velocity_1h; new: device.",
+        ),
     )
 
 

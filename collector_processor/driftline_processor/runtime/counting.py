@@ -70,6 +70,16 @@ def add_binned(changes: PaneChanges, series: Series, table: PredictionTable, bas
         changes.add(series.number, baseline.digest, panes[first:last], binned)
 
 
+def unscored(table: PredictionTable, decided: Column | None) -> int:
+    """Count the rows that have neither a score nor a decided class."""
+    nothing = np.ones(len(table), dtype=bool)
+    if table.scores is not None:
+        nothing &= np.isnan(table.scores[:, 0])
+    if decided is not None and decided.codes is not None:
+        nothing &= decided.codes < 0
+    return int(np.count_nonzero(nothing))
+
+
 def decided_classes(table: PredictionTable) -> Column | None:
     """Return the decided class of each row as canonical text; None where nothing decides (regression).
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.web.times import span
 
 from .baselines import NEEDED, InForce
 from .config import Model
+from .news import Totals
 from .series import Series
 
 _FEW = 5
+
+_MANY = 0.01
+"""From this share on predictions without a score are worth a hint: now and then a call raises in every service."""
 
 
 def hints(
@@ -18,6 +23,7 @@ def hints(
     settings: Model,
     in_force: InForce | None,
     learned: int,
+    totals: Totals,
     outcomes: int,
     pending: int,
     fullest: Evaluation | None,
@@ -25,11 +31,13 @@ def hints(
 ) -> tuple[str, ...]:
     """Say what a model lacks.
 
-    ``learned``: rows kept for its baseline; ``outcomes``: rows joined, ``pending``: outcomes that wait for their
-    prediction, ``unusable``: those with an actual that the model cannot have; ``fullest``: of the newest window of each
-    length, the one with most rows, since one night without a feature is not a missing feature.
+    ``learned``: rows kept for its baseline; ``totals``: of its predictions; ``outcomes``: rows joined, ``pending``:
+    outcomes that wait for their prediction, ``unusable``: those with an actual that the model cannot have; ``fullest``:
+    of the newest window of each length, the one with most rows, since one night without a feature is not a missing
+    feature.
     """
-    found = [*_baseline(series, in_force, learned), *_task(series, settings), *_features(in_force, fullest)]
+    found = [*_baseline(series, in_force, learned), *_task(series, settings), *_unscored(series, totals)]
+    found += _features(in_force, fullest, settings.timezone)
     return (*found, *_unusable(series, unusable), *_outcomes(series, outcomes + unusable, pending))
 
 
@@ -74,12 +82,20 @@ def _task(series: Series, settings: Model) -> Iterator[str]:
         )
 
 
-def _features(in_force: InForce | None, newest: Evaluation | None) -> Iterator[str]:
+def _unscored(series: Series, totals: Totals) -> Iterator[str]:
+    if totals.unscored and totals.unscored >= _MANY * totals.rows:
+        yield (
+            f"{totals.unscored:,} of {totals.rows:,} predictions of {series.key.model} came without score or class: "
+            "the call raised, or what it returned is no score; the service's log says what to write."
+        )
+
+
+def _features(in_force: InForce | None, newest: Evaluation | None, timezone: str) -> Iterator[str]:
     if in_force is None or newest is None or not (newest.missing_features or newest.new_features):
         return
     expected = len(in_force.baseline.bins.features)
     arrive = expected - len(newest.missing_features) + len(newest.new_features)
-    said = f"{expected} baseline features, {arrive} arrive"
+    said = f"{span(newest.window, timezone)}: {expected} baseline features, {arrive} arrive"
     if newest.missing_features:
         said += f"; missing: {_names(newest.missing_features)}"
     if newest.new_features:

@@ -19,7 +19,7 @@ from driftline.tables import I64, OutcomeTable, PredictionTable
 
 from .baselines import NEEDED, Baselines
 from .config import Model
-from .counting import add_binned, add_plain, decided_classes, panes_of
+from .counting import add_binned, add_plain, decided_classes, panes_of, unscored
 from .health import Counters
 from .news import Totals, Touched, read_totals
 from .panes import PaneChanges
@@ -164,7 +164,7 @@ class Intake:
 
         by_class, duration = add_plain(work.changes, series, table, decided)
         totals = self.totals.get(series.number, Totals())
-        self.totals[series.number] = totals.plus(table.time, work.now, by_class, duration)
+        self.totals[series.number] = totals.plus(table.time, work.now, unscored(table, decided), by_class, duration)
         self._compare(series, table, work)
 
         model = (table.key.environment, table.key.model)

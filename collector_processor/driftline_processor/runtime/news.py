@@ -56,17 +56,21 @@ class Touched:
 class Totals:
     """Running totals of one series: rows kept, their event times, the newest arrival, and what was decided.
 
-    ``by_class``: weight per decided class; ``duration``: as the pane part. Replaced as a whole, never changed in place.
+    ``unscored``: rows with neither a score nor a class; ``by_class``: weight per decided class; ``duration``: as the
+    pane part. Replaced as a whole, never changed in place.
     """
 
     rows: int = 0
     first: int = 0
     last: int = 0
     received: int = 0
+    unscored: int = 0
     by_class: dict[str, float] = field(default_factory=dict)
     duration: F64 | None = None
 
-    def plus(self, times: I64, received: int, by_class: dict[str, float], duration: F64 | None) -> Totals:
+    def plus(
+        self, times: I64, received: int, unscored: int, by_class: dict[str, float], duration: F64 | None
+    ) -> Totals:
         """Return the totals with more rows added."""
         if not len(times):
             return self
@@ -78,6 +82,7 @@ class Totals:
             min(self.first or int(times.min()), int(times.min())),
             max(self.last, int(times.max())),
             max(self.received, received),
+            self.unscored + unscored,
             merged,
             _sum(self.duration, duration),
         )
@@ -86,7 +91,8 @@ class Totals:
 def read_totals(connection: Connection) -> dict[int, Totals]:
     """Read the totals of all series: of the rows that are kept, and of all panes."""
     counted = (
-        "SELECT series, count(*) AS rows, min(time) AS first, max(time) AS last, max(received) AS received"
+        "SELECT series, count(*) AS rows, min(time) AS first, max(time) AS last, max(received) AS received, count(*)"
+        " FILTER (predicted IS NULL AND score IS NULL AND (scores IS NULL OR isnan(scores[1]))) AS unscored"
         " FROM predictions GROUP BY series"
     )
     totals = {row.pop("series"): Totals(**row) for row in read(connection, counted).to_pylist()}

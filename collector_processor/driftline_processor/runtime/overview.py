@@ -73,7 +73,7 @@ class Overview:
             timezone=settings.timezone,
             outcome_delay=settings.outcome_delay // timedelta(microseconds=1) * 1000,
             windows=windows,
-            hints=hints(series, settings, in_force, learned, outcomes, pending, fullest, unusable),
+            hints=hints(series, settings, in_force, learned, totals, outcomes, pending, fullest, unusable),
         )
 
 
