@@ -9,8 +9,9 @@ import gzip
 import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+from urllib.parse import urlsplit
 
-from .endpoint import Endpoint
+from .endpoint import Endpoint, is_here
 
 if TYPE_CHECKING:
     import requests
@@ -119,7 +120,7 @@ class HttpChannel:
             if endpoint.client_certificate:
                 pair = endpoint.client_certificate, endpoint.client_key
                 session.cert = pair if endpoint.client_key else endpoint.client_certificate
-            self._session = session
+            self._session = past_proxies(session, endpoint.logs) if is_here(endpoint.logs) else session
         return self._session
 
     def forget(self) -> None:
@@ -131,6 +132,13 @@ class HttpChannel:
         if self._session is not None:
             self._session.close()
             self._session = None
+
+
+def past_proxies(session: requests.Session, url: str) -> requests.Session:
+    """Let a session reach a URL's host directly; ``trust_env = False`` would also forget a CA bundle that is set."""
+    parts = urlsplit(url)
+    session.proxies[f"{parts.scheme}://{parts.hostname}"] = ""  # looked up before the environment's "http" and "all"
+    return session
 
 
 class GrpcChannel:
@@ -158,12 +166,13 @@ class GrpcChannel:
     def _open(self, grpc: Any) -> Any:
         endpoint = self._endpoint
         compression = grpc.Compression.Gzip if endpoint.gzip else grpc.Compression.NoCompression
+        options = [("grpc.enable_http_proxy", 0)] if is_here(endpoint.logs) else []
         if endpoint.insecure:
-            return grpc.insecure_channel(endpoint.logs, compression=compression)
+            return grpc.insecure_channel(endpoint.logs, options, compression=compression)
         credentials = grpc.ssl_channel_credentials(
             _file(endpoint.certificate), _file(endpoint.client_key), _file(endpoint.client_certificate)
         )
-        return grpc.secure_channel(endpoint.logs, credentials, compression=compression)
+        return grpc.secure_channel(endpoint.logs, credentials, options, compression=compression)
 
     def forget(self) -> None:
         """Leave the parent's channel alone."""

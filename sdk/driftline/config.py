@@ -5,12 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .faults import logger
-
-if TYPE_CHECKING:
-    from .endpoint import Endpoint
 
 
 class WhereNobodyListens(logging.StreamHandler[Any]):
@@ -39,8 +36,9 @@ def configure(
     receiver), such as "http://localhost:4318"; it wins over ``DRIFTLINE_ENDPOINT`` and ``OTEL_EXPORTER_OTLP_*``, which
     decide where it is left out. ``environment``: such as "production"; outcomes join within one.
     ``resource_attributes``: further ones. What Driftline has to say (how the first call was read, where nothing
-    listens) goes to stderr where logging is not set up. ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER=none`` and
-    ``OTEL_METRICS_EXPORTER=none`` are obeyed.
+    listens) goes to stderr where logging is not set up. Providers made here end with the process, which waits for them
+    no longer than for records. ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER=none`` and ``OTEL_METRICS_EXPORTER=none``
+    are obeyed.
 
     >>> import driftline
     >>> driftline.configure(service_name="shop")  # doctest: +SKIP
@@ -54,6 +52,7 @@ def configure(
         return
     from opentelemetry.sdk.resources import Resource
 
+    from .providers import set_up_metrics, set_up_traces
     from .semconv import attributes as a
 
     attributes = dict(resource_attributes or {})
@@ -64,9 +63,9 @@ def configure(
     resource = Resource.create(attributes)
     target = resolve(endpoint, {}) if endpoint else None
     if os.environ.get("OTEL_TRACES_EXPORTER", "") != "none":
-        _set_up_traces(resource, target)
+        set_up_traces(resource, target)
     if os.environ.get("OTEL_METRICS_EXPORTER", "") != "none":
-        _set_up_metrics(resource, target)
+        set_up_metrics(resource, target)
 
 
 def _be_heard() -> None:
@@ -74,48 +73,3 @@ def _be_heard() -> None:
         logger.addHandler(WhereNobodyListens())
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.INFO)
-
-
-def _set_up_traces(resource: Any, target: Endpoint | None) -> None:
-    from opentelemetry import trace
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
-    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-        return
-    provider = TracerProvider(resource=resource)
-    if _grpc("TRACES", target):
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
-
-        exporter: Any = GrpcExporter(endpoint=target.base if target else None)
-    else:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-        exporter = OTLPSpanExporter(endpoint=f"{target.base}/v1/traces" if target else None)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
-
-
-def _set_up_metrics(resource: Any, target: Endpoint | None) -> None:
-    from opentelemetry import metrics
-    from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-
-    if hasattr(metrics.get_meter_provider(), "shutdown"):  # a real one; the placeholder of the API has no end
-        return
-    if _grpc("METRICS", target):
-        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcExporter
-
-        exporter: Any = GrpcExporter(endpoint=target.base if target else None)
-    else:
-        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-
-        exporter = OTLPMetricExporter(endpoint=f"{target.base}/v1/metrics" if target else None)
-    metrics.set_meter_provider(MeterProvider([PeriodicExportingMetricReader(exporter)], resource=resource))
-
-
-def _grpc(signal: str, target: Endpoint | None) -> bool:
-    if target is not None:
-        return target.protocol == "grpc"
-    protocol = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-    return protocol == "grpc"

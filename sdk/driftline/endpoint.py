@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from opentelemetry.util.re import parse_env_headers
 
 DEFAULT = "http://localhost:4318"
-_DEFAULT_GRPC = "http://localhost:4317"
+DEFAULT_GRPC = "http://localhost:4317"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ) -
     protocol = _protocol(own, _setting(environ, "PROTOCOL"))
     full = environ.get("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "").strip()
     base = own or full or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
-    base = base or (_DEFAULT_GRPC if protocol == "grpc" else DEFAULT)
+    base = base or (DEFAULT_GRPC if protocol == "grpc" else DEFAULT)
     if protocol == "grpc":
         logs = urlsplit(base).netloc or base
     elif full and not own:
@@ -84,6 +84,16 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ) -
         _setting(environ, "CLIENT_CERTIFICATE"),
         not base.startswith("https:") and (insecure == "true" or base.startswith("http:")),
     )
+
+
+def is_here(url: str) -> bool:
+    """Say whether a URL, or host:port, is on this machine, which a proxy of the environment cannot reach.
+
+    >>> is_here("http://localhost:4318"), is_here("127.0.0.1:4317"), is_here("http://[::1]:4318"), is_here("http://d:4318")
+    (True, True, True, False)
+    """
+    host = urlsplit(url if "://" in url else f"//{url}").hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def silenced(environ: Mapping[str, str] = os.environ) -> bool:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import time
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from . import resource
+from .closing import Closing
 from .faults import FAULTS
 from .ids import IDS
 
@@ -17,7 +20,13 @@ if TYPE_CHECKING:
 
 _pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 _held: list[Pipeline] = []
+_closings: list[Closing] = []
+_clock = time.monotonic
 _exit_pid = 0
+EXIT_SECONDS = 5.0
+"""How long the end of a process waits for what is sent."""
+LAST_SECONDS = 0.5
+"""What is left to the last counts where the records took all of that."""
 FORK_SECONDS = 1.0
 """How long a fork waits for a request that is under way."""
 
@@ -32,17 +41,27 @@ def pipelines() -> list[Pipeline]:
     return list(_pipelines)
 
 
+def close_at_exit(name: str, close: Callable[[], object], *, after_records: bool = False) -> None:
+    """Let the exit close a provider that Driftline made. ``after_records``: not before the records are sent."""
+    _closings.append(Closing(name, close, after_records=after_records))
+    _at_exit()
+
+
 def register_exit() -> None:
     """Flush when this process ends; called by the first record, so after the providers registered their own."""
     global _exit_pid
     if _exit_pid == os.getpid():
         return
     _exit_pid = os.getpid()
-    atexit.unregister(shutdown)
-    atexit.register(shutdown)
+    _at_exit()
     multiprocessing_util = sys.modules.get("multiprocessing.util")
     if multiprocessing_util is not None:  # children under fork and forkserver leave by os._exit, after their finalizers
-        multiprocessing_util.Finalize(None, shutdown, exitpriority=100)
+        multiprocessing_util.Finalize(None, end_process, exitpriority=100)
+
+
+def _at_exit() -> None:
+    atexit.unregister(end_process)
+    atexit.register(end_process)
 
 
 def flush(timeout: float = 10.0) -> bool:
@@ -51,14 +70,33 @@ def flush(timeout: float = 10.0) -> bool:
     >>> flush()
     True
     """
-    delivered = [pipeline.flush(timeout) for pipeline in pipelines()]
+    end = _clock() + timeout
+    delivered = [pipeline.flush(end - _clock()) for pipeline in pipelines()]
     return all(delivered)
 
 
-def shutdown(timeout: float = 5.0) -> bool:
+def shutdown(timeout: float = EXIT_SECONDS) -> bool:
     """Send what is left and stop; bounded by ``timeout`` seconds. Runs by itself when the process ends."""
-    delivered = [pipeline.shutdown(timeout) for pipeline in pipelines()]
+    end = _clock() + timeout
+    delivered = [pipeline.shutdown(end - _clock()) for pipeline in pipelines()]
     return all(delivered)
+
+
+def end_process(timeout: float = EXIT_SECONDS) -> None:
+    """Send records, and what waits in the providers that Driftline made, within ``timeout`` seconds and a last half.
+
+    Spans are sent while the records are; counts after them, because turning rows into records counts them.
+    """
+    end = _clock() + timeout
+    for closing in _closings:
+        if not closing.after_records:
+            closing.begin()
+    shutdown(timeout)
+    for closing in _closings:
+        closing.begin()
+    end = max(end, _clock() + LAST_SECONDS)
+    while _closings:
+        _closings.pop().wait(end - _clock())
 
 
 def _before_fork() -> None:
@@ -78,6 +116,8 @@ def _after_fork() -> None:
     resource.forget()
     for pipeline in pipelines():
         pipeline.after_fork()
+    for closing in _closings:
+        closing.start()
 
 
 if hasattr(os, "register_at_fork"):

@@ -268,3 +268,29 @@ def test_nobody_listening_over_grpc_is_unreachable(receiver: Receiver) -> None:
 
     assert channel.send(b"body", 5.0).state == "unreachable"
     channel.close()
+
+
+def test_a_proxy_of_the_environment_is_passed_by_for_this_machine(
+    receiver: Receiver, export: tuple[_Export, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")  # discard: nobody listens there
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    over_http, over_grpc = _http(receiver), _grpc(export[1])
+
+    assert over_http.send(b"body", 5.0) == Delivery("delivered")
+    assert over_grpc.send(b"body", 5.0) == Delivery("delivered")
+    over_http.close()
+    over_grpc.close()
+
+
+def test_a_receiver_elsewhere_is_reached_through_the_proxy(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{receiver.server_port}")
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    channel = HttpChannel(Endpoint("http://elsewhere.invalid", "http://elsewhere.invalid/v1/logs"))
+
+    assert channel.send(b"body", 5.0) == Delivery("delivered")
+    channel.close()
+    assert receiver.requests[0][0] == "http://elsewhere.invalid/v1/logs"
