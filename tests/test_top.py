@@ -130,9 +130,12 @@ def test_in_a_pipe_it_prints_once_with_the_hints(served: tuple[FakeView, str]) -
 
 def test_with_no_model_it_says_where_to_read_on(served: tuple[FakeView, str]) -> None:
     view, url = served
+    view.said = ("1 outcome waits for model rsik.",)
+    assert "1 outcome waits for model rsik.\n" in printed(url)[1]
     view.known = view.known[:1]
     assert "  1 model\n" in printed(url)[1]
     view.known = []
+    assert "1 outcome waits for model rsik.\n" in printed(url)[1]
     assert "No model has been seen yet" in printed(url)[1]
 
 

@@ -221,18 +221,19 @@ def _sparkline(rows: Sequence[float]) -> str:
 
 
 def _screen(document: Mapping[str, Any], url: str, width: int, note: str = "") -> Group:
-    known = document["models"]
+    known, of_none = document["models"], [Text(words.short(hint, 300)) for hint in document.get("hints", ())]
     title = Text.assemble(
         ("driftline top", "bold"), f"  {url}  ", (words.many(len(known), "model"), "dim"), (note, "bold red")
     )
     if not known:
-        return Group(title, Text(f"\nNo model has been seen yet; {url} says how to send the first prediction."))
+        first = Text(f"\nNo model has been seen yet; {url} says how to send the first prediction.")
+        return Group(title, first, *of_none)
     hints = [
         Text.assemble((words.short(model["model"], 40), "bold"), ": ", words.short(hint, 300))
         for model in known
         for hint in model["hints"]
     ]
-    return Group(title, Text(), models_table(document, width), Text(), *hints)
+    return Group(title, Text(), models_table(document, width), Text(), *of_none, *hints)
 
 
 def _watch(console: Console, fetch: Fetch, document: Any, url: str) -> None:

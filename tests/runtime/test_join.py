@@ -112,6 +112,24 @@ def test_environments_are_apart_unless_the_outcome_names_none(open_state: Open) 
     assert state.view(environment="prod").outcomes == 2
 
 
+def test_outcomes_of_a_model_that_never_predicted_are_named(open_state: Open) -> None:
+    state = open_state()
+    state.send(outcomes(["a"], [1], model="rsik"))
+    state.state.settle()
+    assert state.state.view.hints() == (
+        "1 outcome waits for model rsik, of which no prediction has come; none has come of any model.",
+    )
+    state.send(predictions(["a"]), *(outcomes(["b", "c"], [1, 1], model=f"m{place}") for place in range(5)))
+    state.state.settle()
+    found = open_state().state.view.hints()
+    assert found[0] == "2 outcomes wait for model m0, of which no prediction has come; predictions have come of churn."
+    assert found[5:] == ("Outcomes wait for 1 more model of which no prediction has come.",)
+    state = open_state()
+    state.send(predictions(["a"], model="rsik"))
+    state.state.settle()
+    assert not any("rsik," in hint for hint in state.state.view.hints())
+
+
 def test_the_version_comes_from_the_prediction(open_state: Open) -> None:
     state = open_state()
     state.send(predictions(["a"], version="1"), predictions(["b"], version="2"), outcomes(["a", "b"], [1, 1]))

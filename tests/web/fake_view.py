@@ -34,9 +34,13 @@ class FakeView:
 
     known: list[ModelView] = field(default_factory=list)
     own: dict[tuple[str, tuple[tuple[str, str], ...]], float] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
 
     def models(self) -> list[ModelView]:
         return self.known
+
+    def hints(self) -> tuple[str, ...]:
+        return self.said
 
     def counters(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         return self.own

@@ -17,6 +17,11 @@ from .fake_view import FakeView, animals, flights, many
 Browse = Callable[[View], TestClient]
 
 
+def test_hints_of_no_model_come_beside_the_models(browse: Browse) -> None:
+    answer = browse(FakeView(said=("1 outcome waits for model rsik.",))).get("/api/v1/models").json()
+    assert answer == {"models": [], "hints": ["1 outcome waits for model rsik."]}
+
+
 def test_models_come_with_their_newest_closed_and_their_open_window(browse: Browse) -> None:
     models = browse(many()).get("/api/v1/models").json()["models"]
     assert [model["model"] for model in models] == ["flights", "fraud", "animals", "price", "churn"]

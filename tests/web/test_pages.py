@@ -81,6 +81,12 @@ def test_with_no_model_the_page_says_how_to_send_the_first_prediction(browse: Br
     assert "OTLP over gRPC 127.0.0.1:4317" in text
 
 
+def test_hints_of_no_model_are_on_the_overview_with_and_without_models(browse: Browse) -> None:
+    said = "1 outcome waits for model <rsik>, of which no prediction has come."
+    for view in (FakeView([price()], said=(said,)), FakeView(said=(said,))):
+        assert said in page(browse(view)).text
+
+
 def test_the_overview_says_of_every_model_what_is_known_and_what_is_not(browse: Browse) -> None:
     text = page(browse(many())).text
     assert "flights winter demo traffic 57k rows, last now drift, December 2013 2 of 9 features drift" in text

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.web.times import span
+from driftline_processor.web.words import many, short
 
 from .baselines import NEEDED, InForce
 from .config import Model
@@ -39,6 +40,25 @@ def hints(
     found = [*_baseline(series, in_force, learned), *_task(series, settings), *_unscored(series, totals)]
     found += _features(in_force, fullest, settings.timezone)
     return (*found, *_unusable(series, unusable), *_outcomes(series, outcomes + unusable, pending))
+
+
+def strangers(pending: Mapping[str, int], known: Collection[str]) -> tuple[str, ...]:
+    """Say which outcomes wait for models of which no prediction has come: a typo in a model's name, most likely.
+
+    ``pending``: outcomes that wait, by model; ``known``: the models that have predicted. The most first, five at most.
+
+    >>> strangers({"rsik": 1, "churn": 9}, {"churn", "risk"})
+    ('1 outcome waits for model rsik, of which no prediction has come; predictions have come of churn, risk.',)
+    """
+    found = sorted((name for name in pending if name not in known), key=lambda name: (-pending[name], name))
+    come = f"predictions have come of {_names(tuple(sorted(known)))}" if known else "none has come of any model"
+    said = [
+        f"{_waiting(pending[name])} for model {short(name)}, of which no prediction has come; {come}."
+        for name in found[:_FEW]
+    ]
+    if len(found) > _FEW:
+        said.append(f"Outcomes wait for {many(len(found) - _FEW, 'more model')} of which no prediction has come.")
+    return tuple(said)
 
 
 def _baseline(series: Series, in_force: InForce | None, learned: int) -> Iterator[str]:
@@ -120,14 +140,17 @@ def _unusable(series: Series, unusable: int) -> Iterator[str]:
 def _outcomes(series: Series, outcomes: int, pending: int) -> Iterator[str]:
     model = series.key.model
     if pending:
-        noun = "outcome waits" if pending == 1 else "outcomes wait"
         yield (
-            f"{pending:,} {noun} for a prediction of {model} with the same id: check that both use the same id and the "
-            "same deployment.environment.name."
+            f"{_waiting(pending)} for a prediction of {model} with the same id: check that both use the same id and "
+            "the same deployment.environment.name."
         )
     elif not outcomes:
         yield f"No outcomes yet: send {model}.outcome(id, actual) or POST /v1/outcomes."
 
 
+def _waiting(pending: int) -> str:
+    return "1 outcome waits" if pending == 1 else f"{pending:,} outcomes wait"
+
+
 def _names(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
+    return ", ".join(map(short, names[:_FEW])) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")

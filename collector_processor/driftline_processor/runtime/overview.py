@@ -10,7 +10,7 @@ from driftline.semconv import metrics as m
 from .baselines import NEEDED, InForce
 from .beliefs import Beliefs
 from .health import Counters, Labels
-from .hints import hints
+from .hints import hints, strangers
 from .intake import Intake
 from .join import Join
 from .news import Totals
@@ -40,6 +40,10 @@ class Overview:
         """All models, busiest first."""
         models = [self._model(series) for series in self._intake.series]
         return sorted(models, key=lambda model: model.rows, reverse=True)
+
+    def hints(self) -> tuple[str, ...]:
+        """What no model's own hints can say, see :func:`.hints.strangers`."""
+        return strangers(self._join.pending, {series.key.model for series in self._intake.series})
 
     def counters(self) -> dict[tuple[str, Labels], float]:
         """The counters of the process, and how many outcomes wait for their prediction."""

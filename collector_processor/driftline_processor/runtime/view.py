@@ -62,5 +62,8 @@ class View(Protocol):
     def models(self) -> list[ModelView]:
         """All models, busiest first."""
 
+    def hints(self) -> tuple[str, ...]:
+        """Full sentences on what belongs to no model that has been seen: what is missing, and what to do about it."""
+
     def counters(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         """The processor's own monotonic counters and gauges: (metric name, sorted labels) → value."""

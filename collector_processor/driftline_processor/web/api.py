@@ -22,9 +22,12 @@ from .words import compared, drifted, finite, handle, overall
 MOST_EVALUATIONS = 1000
 
 
-def models(known: Sequence[ModelView]) -> Response:
-    """Answer ``GET /api/v1/models``: every model with its newest closed and its open window, in brief."""
-    return JSONResponse({"models": [_model(model) for model in known]})
+def models(known: Sequence[ModelView], hints: Sequence[str]) -> Response:
+    """Answer ``GET /api/v1/models``: every model with its newest closed and its open window, in brief.
+
+    ``hints``: those of no model.
+    """
+    return JSONResponse({"models": [_model(model) for model in known], "hints": list(hints)})
 
 
 def evaluations(request: Request, known: Sequence[ModelView]) -> Response:

@@ -55,13 +55,13 @@ def create_app(
     """
 
     def home(request: Request) -> Response:
-        return pages.models(request, view.models(), clock(), addresses)
+        return pages.models(request, view.models(), view.hints(), clock(), addresses)
 
     def model(request: Request) -> Response:
         return pages.model(request, view.models(), clock())
 
     def list_models(_: Request) -> Response:
-        return api.models(view.models())
+        return api.models(view.models(), view.hints())
 
     def list_evaluations(request: Request) -> Response:
         return api.evaluations(request, view.models())

@@ -48,11 +48,13 @@ class Addresses:
 DEFAULT_ADDRESSES = Addresses()
 
 
-def models(request: Request, known: Sequence[ModelView], now: int, addresses: Addresses) -> Response:
-    """Answer the page of all models, or how to send the first prediction when there is none."""
+def models(
+    request: Request, known: Sequence[ModelView], hints: Sequence[str], now: int, addresses: Addresses
+) -> Response:
+    """Answer the page of all models, or how to send the first prediction when there is none; ``hints``: of no model."""
     if not known:
-        return _page("first.html", now=now, host=request.url.netloc, addresses=addresses)
-    return _page("models.html", now=now, models=[_summary(model) for model in known])
+        return _page("first.html", now=now, hints=hints, host=request.url.netloc, addresses=addresses)
+    return _page("models.html", now=now, hints=hints, models=[_summary(model) for model in known])
 
 
 def model(request: Request, known: Sequence[ModelView], now: int) -> Response:
