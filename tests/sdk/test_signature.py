@@ -206,7 +206,7 @@ def test_a_model_without_a_task_cannot_predict_but_can_learn_outcomes(service: S
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"classes": ["stays", "churns"]}, "pass positive_class='churns'"),
+        ({"classes": ["stays", "churns"]}, "pass positive_class='stays' or 'churns', whichever the score is"),
         ({"classes": ["a", "b", "c"]}, "a binary model has two classes"),
         ({"positive_class": "2"}, "not one of the classes"),
         ({"threshold": 50}, "it must be a probability between 0 and 1"),
