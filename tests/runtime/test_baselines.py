@@ -128,6 +128,16 @@ def test_the_configured_baseline_wins(open_state: Open, tmp_path: Path) -> None:
     assert compared(state) == 5
 
 
+def test_a_configured_baseline_of_another_version_is_used_and_said_so(open_state: Open, tmp_path: Path) -> None:
+    path = tmp_path / "churn.json"
+    baseline([0.1, 0.9] * 200, {"x": [0.1, 0.9] * 200}, version="1").save(path)
+    state = open_state(churn=Model(baseline=path))
+    state.send(rows(5), rows(5, version="2"))
+    said = "Version 2 has no baseline of its own; it is compared with that of version 1."
+    assert said in state.view(version="2").hints
+    assert said not in state.view(version="1").hints
+
+
 def test_a_new_baseline_begins_anew_and_windows_before_it_keep_theirs(open_state: Open) -> None:
     state = open_state()
     day = 24 * 3600 * 10**9

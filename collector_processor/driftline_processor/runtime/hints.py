@@ -71,7 +71,7 @@ def _baseline(series: Series, in_force: InForce | None, learned: int) -> Iterato
     elif in_force.source == "provisional":
         rows = in_force.baseline.pane.rows
         yield f"{of} is compared with its own first {rows:,} rows; if you have rows known to be right, {name_one}."
-    elif in_force.source == "event" and in_force.baseline.version not in ("", version):
+    elif in_force.baseline.version not in ("", version):
         yield (
             f"Version {version or '(none)'} has no baseline of its own; "
             f"it is compared with that of version {in_force.baseline.version}."
