@@ -61,7 +61,7 @@ def configure(
     if environment:
         attributes[a.DEPLOYMENT_ENVIRONMENT_NAME] = environment
     resource = Resource.create(attributes)
-    target = resolve(endpoint, {}) if endpoint else None
+    target = resolve(endpoint) if endpoint else None  # one port speaks one protocol: that of the records
     if os.environ.get("OTEL_TRACES_EXPORTER", "") != "none":
         set_up_traces(resource, target)
     if os.environ.get("OTEL_METRICS_EXPORTER", "") != "none":

@@ -20,15 +20,14 @@ def set_up_traces(resource: Any, target: Endpoint | None) -> None:
 
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return
-    grpc = _grpc("TRACES", target)
-    if grpc:
+    if _grpc("TRACES", target):
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 
-        exporter: Any = GrpcExporter(**_destination("TRACES", target, grpc))
+        exporter: Any = GrpcExporter(**destination("TRACES", target))
     else:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-        exporter = OTLPSpanExporter(**_destination("TRACES", target, grpc))
+        exporter = OTLPSpanExporter(**destination("TRACES", target))
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
@@ -43,15 +42,14 @@ def set_up_metrics(resource: Any, target: Endpoint | None) -> None:
 
     if hasattr(metrics.get_meter_provider(), "shutdown"):  # a real one; the placeholder of the API has no end
         return
-    grpc = _grpc("METRICS", target)
-    if grpc:
+    if _grpc("METRICS", target):
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcExporter
 
-        exporter: Any = GrpcExporter(**_destination("METRICS", target, grpc))
+        exporter: Any = GrpcExporter(**destination("METRICS", target))
     else:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 
-        exporter = OTLPMetricExporter(**_destination("METRICS", target, grpc))
+        exporter = OTLPMetricExporter(**destination("METRICS", target))
     provider = MeterProvider([PeriodicExportingMetricReader(exporter)], resource=resource, shutdown_on_exit=False)
     metrics.set_meter_provider(provider)
     close_at_exit("metrics", provider.shutdown, after_records=True)
@@ -64,8 +62,16 @@ def _grpc(signal: str, target: Endpoint | None) -> bool:
     return protocol == "grpc"
 
 
-def _destination(signal: str, target: Endpoint | None, grpc: bool) -> dict[str, Any]:
-    """Return the arguments of an exporter: its endpoint, if not the environment's, and no proxy where it is here."""
+def destination(signal: str, target: Endpoint | None) -> dict[str, Any]:
+    """Return the arguments of an exporter: its endpoint, if not the environment's, and no proxy where it is here.
+
+    ``signal``: "TRACES" or "METRICS".
+
+    >>> from driftline.endpoint import resolve
+    >>> destination("TRACES", resolve("http://driftline:4318", {}))
+    {'endpoint': 'http://driftline:4318/v1/traces'}
+    """
+    grpc = _grpc(signal, target)
     given = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
     base = target.base if target else given or (DEFAULT_GRPC if grpc else DEFAULT)
     arguments: dict[str, Any] = {}

@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 from driftline import lifecycle
 from driftline.closing import Closing
+from driftline.endpoint import resolve
 from driftline.faults import FAULTS
+from driftline.providers import destination
 
 
 @dataclass
@@ -231,6 +233,7 @@ def test_a_process_ends_though_nothing_listens(protocol: str) -> None:
 
     assert done.returncode == 0
     assert f"driftline: rows not delivered to {endpoint}: 1" in done.stderr
+    assert ("StatusCode.UNAVAILABLE encountered while exporting traces" in done.stderr) is (protocol == "grpc")
 
 
 def test_a_process_ends_though_the_receiver_never_answers() -> None:
@@ -239,3 +242,12 @@ def test_a_process_ends_though_the_receiver_never_answers() -> None:
 
     assert done.returncode == 0
     assert "rows not delivered" in done.stderr
+
+
+def test_spans_over_grpc_pass_a_proxy_by_on_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://elsewhere:4317")
+    direct = {"endpoint": "http://localhost:4317", "channel_options": (("grpc.enable_http_proxy", 0),)}
+
+    assert destination("TRACES", resolve("http://localhost:4317", {})) == direct
+    assert destination("TRACES", resolve("http://d:4317", {})) == {"endpoint": "http://d:4317"}
+    assert destination("TRACES", None) == {}
