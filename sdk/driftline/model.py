@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .outcomes import Accepted
     from .plan import Plan
     from .prediction import Prediction
-    from .signature import Inputs, Selector
+    from .signature import Selector
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -182,44 +182,21 @@ class Model:
         What the function returns and raises stays as it is, whatever happens here. Raises ``TypeError`` at decoration
         when it is used on something that is no function, or when several arguments could be the features.
         """
-        if function is None:
-            return lambda function: self._decorate(
-                function, id, features, score, predicted, slices, time, span_features
-            )
-        return self._decorate(function, id, features, score, predicted, slices, time, span_features)
+        from .decoration import decorate
 
-    def _decorate(
-        self,
-        function: Any,
-        id: Selector | None,
-        features: Selector | Sequence[str] | None,
-        score: Selector | None,
-        predicted: Selector | None,
-        slices: Selector | Sequence[str] | None,
-        time: Selector | None,
-        span_features: bool,
-    ) -> Any:
-        from .call import recorded_async
-        from .outputs import describe
-        from .quick import recorded
-        from .signature import read_signature
-
-        plain = function.__func__ if isinstance(function, staticmethod | classmethod) else function
-        if not callable(plain):
-            raise TypeError(
-                f"{self.name}.predict decorates the function that predicts, it does not make predictions: put "
-                f"@{self.name}.predict above that function, and call the function; it was given "
-                f"{describe(function).text}"
-            )
-        if not self._identity.task.kind:
-            raise TypeError(
-                f"driftline.Model({self.name!r}) has no task; "
-                "say task='binary', 'multiclass' or 'regression', or give a baseline"
-            )
-        inputs = read_signature(plain, features, id, slices, time)
-        plan = self._plan(_name(plain), inputs, score, predicted, span_features)
-        wrapper = recorded_async(plan, plain) if inspect.iscoroutinefunction(plain) else recorded(plan, plain)
-        return type(function)(wrapper) if plain is not function else wrapper
+        wrap = partial(
+            decorate,
+            self._identity,
+            self._pipeline,
+            id=id,
+            features=features,
+            score=score,
+            predicted=predicted,
+            slices=slices,
+            time=time,
+            span_features=span_features,
+        )
+        return wrap if function is None else wrap(function)
 
     @contextmanager
     def prediction(
@@ -250,8 +227,13 @@ class Model:
             key = (column_named(features, id), span_features)
             plan = self._block_plans.get(key)
             if plan is None:
-                name = f"{self.name}.prediction"
-                plan = self._block_plans[key] = self._plan(name, block_inputs(key[0]), None, None, span_features)
+                from .decoration import plan_of
+
+                inputs = block_inputs(key[0])
+                plan = plan_of(
+                    self._identity, self._pipeline, f"{self.name}.prediction", inputs, span_features=span_features
+                )
+                self._block_plans[key] = plan
             given = tuple(ABSENT if value is None else value for value in (features, id, slices))
             prediction = begin(plan, given, {})
         except Exception as fault:
@@ -264,19 +246,6 @@ class Model:
             raise
         if prediction is not None:
             end(prediction, ABSENT, None)
-
-    def _plan(
-        self, name: str, inputs: Inputs, score: Selector | None, predicted: Selector | None, span_features: bool
-    ) -> Plan:
-        from opentelemetry import trace
-
-        from .identity import SCOPE, VERSION
-        from .plan import Plan
-        from .semconv import SCHEMA_URL
-
-        provider = self._identity.tracer_provider
-        tracer = trace.get_tracer(SCOPE, VERSION, provider, SCHEMA_URL) if self._enabled else trace.NoOpTracer()
-        return Plan(self._identity, self._pipeline, tracer, name, inputs, score, predicted, span_features)
 
     def outcome(
         self,
@@ -337,10 +306,6 @@ class Model:
 
 
 _now = time.time_ns
-
-
-def _name(function: Any) -> str:
-    return str(getattr(function, "__qualname__", repr(function))).rpartition("<locals>.")[2]
 
 
 def _restore(name: str, given: dict[str, Any]) -> Model:

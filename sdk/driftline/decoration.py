@@ -1,0 +1,76 @@
+"""Decoration: what a model and a function's signature say becomes a plan, once, before the first call."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from opentelemetry import trace
+
+from .call import recorded_async
+from .identity import SCOPE, VERSION, Identity
+from .outputs import describe
+from .pipeline import Pipeline
+from .pipelines import SILENT
+from .plan import Plan
+from .quick import recorded
+from .semconv import SCHEMA_URL
+from .signature import Inputs, Selector, read_signature
+
+
+def decorate(
+    identity: Identity,
+    pipeline: Pipeline,
+    function: Any,
+    *,
+    id: Selector | None,
+    features: Selector | Sequence[str] | None,
+    score: Selector | None,
+    predicted: Selector | None,
+    slices: Selector | Sequence[str] | None,
+    time: Selector | None,
+    span_features: bool,
+) -> Any:
+    """Return the function that calls the given one and records it; the arguments are those of ``Model.predict``.
+
+    Raises ``TypeError`` for what is no function, for a model without a task, and for what ``read_signature`` refuses.
+    """
+    name = identity.name
+    plain = function.__func__ if isinstance(function, staticmethod | classmethod) else function
+    if not callable(plain):
+        raise TypeError(
+            f"{name}.predict decorates the function that predicts, it does not make predictions: put "
+            f"@{name}.predict above that function, and call the function; it was given "
+            f"{describe(function).text}"
+        )
+    if not identity.task.kind:
+        raise TypeError(
+            f"driftline.Model({name!r}) has no task; "
+            "say task='binary', 'multiclass' or 'regression', or give a baseline"
+        )
+    inputs = read_signature(plain, features, id, slices, time)
+    plan = plan_of(identity, pipeline, _name(plain), inputs, score, predicted, span_features)
+    wrapper = recorded_async(plan, plain) if inspect.iscoroutinefunction(plain) else recorded(plan, plain)
+    return type(function)(wrapper) if plain is not function else wrapper
+
+
+def plan_of(
+    identity: Identity,
+    pipeline: Pipeline,
+    name: str,
+    inputs: Inputs,
+    score: Selector | None = None,
+    predicted: Selector | None = None,
+    span_features: bool = True,
+) -> Plan:
+    """Return the plan of one function or block, which makes no spans where ``OTEL_SDK_DISABLED`` is set."""
+    if pipeline is SILENT:
+        tracer: trace.Tracer = trace.NoOpTracer()
+    else:
+        tracer = trace.get_tracer(SCOPE, VERSION, identity.tracer_provider, SCHEMA_URL)
+    return Plan(identity, pipeline, tracer, name, inputs, score, predicted, span_features)
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__qualname__", repr(function))).rpartition("<locals>.")[2]
