@@ -34,8 +34,8 @@ def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
     Twenty plain values cost 0.5 µs; a row that holds anything else is copied, into a ``Sparse``. A numpy scalar becomes
     what its ``item()`` gives; a number of another kind (Decimal, Fraction) and a whole number beyond int64 a float,
-    which may be infinite; a date, time or duration its :func:`seconds`; a text is cut at ``TEXT_LIMIT`` characters; what
-    cannot be recorded is missing.
+    which may be infinite; a date, time or duration its :func:`seconds`; a text is cut at ``TEXT_LIMIT`` characters;
+    what cannot be recorded is missing.
 
     >>> clean((1, 2.5, "a", True, None, [1, 2], 10**400))
     (1, 2.5, 'a', True, None, None, inf)
