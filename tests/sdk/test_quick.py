@@ -62,7 +62,23 @@ def _constant(value: Any) -> Callable[[dict[str, Any]], Any]:
         ({"x": 1.5}, _set_score, {}),
         ({"x": 1.5}, _fail, {}),
     ],
-    ids=repr,
+    ids=[
+        "plain",
+        "id",
+        "id and no feature",
+        "missing",
+        "odd values",
+        "empty",
+        "wide",
+        "features off the span",
+        "nan",
+        "numpy score",
+        "class",
+        "unread",
+        "id set inside",
+        "score set inside",
+        "raises",
+    ],
 )
 @pytest.mark.parametrize("recording", [True, False])
 def test_both_ways_leave_the_same(
