@@ -2,12 +2,14 @@
 
 PY := .venv/bin/python
 SOURCES := sdk collector_processor tests scripts
+OLDEST := 1.43.0
 
-.PHONY: help demo test lint format semconv bench interop
+.PHONY: help demo test oldest lint format semconv bench interop
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
 	@echo "make test      all tests (PYTEST_ARGS='-k psi')"
+	@echo "make oldest    what touches OpenTelemetry, with the oldest version that is supported ($(OLDEST))"
 	@echo "make lint      ruff, mypy, generated files up to date"
 	@echo "make format    ruff's formatter and its safe fixes"
 	@echo "make semconv   constants and reference page from the registry of telemetry names"
@@ -21,6 +23,14 @@ demo:
 test:
 	@sh scripts/setup.sh dev
 	@$(PY) -m pytest -n auto --dist loadfile -m "not interop" $(PYTEST_ARGS)
+
+oldest:
+	@sh scripts/setup.sh dev
+	@$(PY) -m venv .venv-oldest
+	@.venv-oldest/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@.venv-oldest/bin/python -m pip install --quiet --editable '.[demo]' --group dev \
+		opentelemetry-api==$(OLDEST) opentelemetry-sdk==$(OLDEST) opentelemetry-exporter-otlp==$(OLDEST)
+	@.venv-oldest/bin/python -m pytest -n auto -m "not interop" sdk tests/sdk tests/runtime $(PYTEST_ARGS)
 
 lint:
 	@sh scripts/setup.sh dev
