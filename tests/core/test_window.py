@@ -12,15 +12,14 @@ from driftline_processor.core.window import (
     PANE,
     closes_at,
     is_closed,
-    next_window,
     parse,
-    previous_window,
     time_zone,
     window_of,
-    windows_over,
 )
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.windows import windows_over
 
 HOUR = 3600 * 10**9
 
@@ -87,8 +86,8 @@ def test_windows_of_one_name_tile_all_time_in_whole_panes(name: str, time: int, 
     assert window.start <= time < window.end
     assert window.start % PANE == window.end % PANE == 0
     assert window_of(name, window.start, tz) == window_of(name, window.end - 1, tz) == window
-    assert next_window(window, tz).start == window.end
-    assert previous_window(window, tz).end == window.start
+    assert window_of(window.name, window.end, tz).start == window.end
+    assert window_of(window.name, window.start - 1, tz).end == window.start
 
 
 def test_a_window_closes_two_panes_after_its_end() -> None:

@@ -22,8 +22,9 @@ from driftline_processor.core.evaluation import (
     TargetDrift,
     Window,
 )
-from driftline_processor.core.window import windows_over
 from driftline_processor.runtime.view import BaselineView, ModelView
+
+from tests.windows import windows_over
 
 NOW = 1_388_534_400 * 10**9 + 9 * 3600 * 10**9  # 2014-01-01T09:00:00Z
 

@@ -11,7 +11,6 @@ Windows of one name are disjoint, cover all time, and consist of whole panes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -109,28 +108,6 @@ def _window_of_pane(name: str, pane: int, tz: str) -> Window:
     days = count * (7 if unit == "w" else 1)
     first = today - timedelta(days=(today - _FIRST_MONDAY).days % days)
     return Window(name, _midnight(first, zone), _midnight(first + timedelta(days=days), zone))
-
-
-def next_window(window: Window, tz: str = "UTC") -> Window:
-    """Return the window of the same name that begins where this one ends."""
-    return window_of(window.name, window.end, tz)
-
-
-def previous_window(window: Window, tz: str = "UTC") -> Window:
-    """Return the window of the same name that ends where this one begins."""
-    return window_of(window.name, window.start - 1, tz)
-
-
-def windows_over(name: str, start: int, end: int, tz: str = "UTC") -> Iterator[Window]:
-    """Yield the windows of this name that share time with ``[start, end)``, oldest first.
-
-    >>> [window.end // 10**9 for window in windows_over("1h", 0, 7200 * 10**9)]
-    [3600, 7200]
-    """
-    while start < end:
-        window = window_of(name, start, tz)
-        yield window
-        start = window.end
 
 
 def closes_at(window: Window) -> int:

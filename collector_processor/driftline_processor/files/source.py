@@ -23,7 +23,6 @@ BATCH = 131_072
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".tsv")
 _NDJSON = (".ndjson", ".jsonl", ".json")
-DATA_SUFFIXES = _PARQUET + _CSV + _NDJSON
 
 
 class Source(Protocol):
