@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-_POOL = 128
+_COUNTS = tuple(f"{count:03x}-" for count in range(4096))
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 
 class IdSource:
     """Make version 7 UUIDs (RFC 9562, section 5.7), whose first 48 bits are the unix time in milliseconds.
 
-    An id that carries its time lets the processor join an outcome by reading one day. Random bits are drawn for 128
-    ids at a time, and the time is written once a millisecond: 0.5 µs an id, against 2.5 µs for ``str(uuid4())``. Two
-    threads never get the same: ``list.pop`` is one step.
+    An id that carries its time lets the processor join an outcome by reading one day. The 12 bits after the time count
+    (section 6.2, method 1), and the 62 random ones behind them are drawn anew for each 4,096 ids, so that making one
+    is two concatenations: 0.2 µs, against 2.5 µs for ``str(uuid4())``. They are unique, and no secrets. Two threads
+    never get the same: ``next`` is one step.
 
-    >>> IdSource(urandom=lambda n: bytes(n)).uuid7(1_700_000_000_000_000_000)
-    '018bcfe5-6800-7000-8000-000000000000'
+    >>> ids = IdSource(urandom=lambda n: bytes(n))
+    >>> ids.uuid7(1_700_000_000_000_000_000), ids.uuid7(1_700_000_000_000_000_000)
+    ('018bcfe5-6800-7000-8000-000000000000', '018bcfe5-6800-7001-8000-000000000000')
     """
 
     def __init__(self, urandom: Callable[[int], bytes] = os.urandom) -> None:
         self._urandom = urandom
-        self._tails: list[str] = []
         self._head = (-1, "")
+        self._block = self._draw()
 
     def uuid7(self, unix_nanoseconds: int) -> str:
         """Return a new id for a prediction made at that time."""
@@ -33,22 +35,19 @@ class IdSource:
         if head[0] != milliseconds:
             text = f"{milliseconds & 0xFFFFFFFFFFFF:012x}"
             self._head = head = (milliseconds, f"{text[:8]}-{text[8:]}-7")
-        try:
-            return head[1] + self._tails.pop()
-        except IndexError:
-            tails = self._draw()
-            tail = tails.pop()
-            self._tails = tails
-            return head[1] + tail
+        counts, random = self._block
+        for count in counts:
+            return head[1] + count + random
+        counts, random = self._block = self._draw()
+        return head[1] + next(counts) + random
 
-    def _draw(self) -> list[str]:
-        bits = self._urandom(10 * _POOL).hex()
-        texts = [bits[i : i + 20] for i in range(0, 20 * _POOL, 20)]
-        return [f"{text[:3]}-{_VARIANT[text[3]]}{text[4:7]}-{text[7:19]}" for text in texts]
+    def _draw(self) -> tuple[Iterator[str], str]:
+        text = self._urandom(8).hex()
+        return iter(_COUNTS), f"{_VARIANT[text[0]]}{text[1:4]}-{text[4:]}"
 
     def reset(self) -> None:
-        """Throw the random bits away: two processes must not draw from one pool."""
-        self._tails = []
+        """Throw the random bits away: two processes must not count behind the same ones."""
+        self._block = self._draw()
 
 
 IDS = IdSource()

@@ -20,7 +20,7 @@ def _inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(FAULTS, "raising", True)
     monkeypatch.setattr(call, "_now", lambda: NOW)
     numbers = iter(range(1, 1_000_000))
-    monkeypatch.setattr(IDS, "_urandom", lambda n: b"".join((next(numbers) << 4).to_bytes(10) for _ in range(n // 10)))
+    monkeypatch.setattr(IDS, "_urandom", lambda n: next(numbers).to_bytes(n))
     IDS.reset()
     FAULTS.reset()
     yield
