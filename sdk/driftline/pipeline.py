@@ -73,7 +73,7 @@ class Pipeline:
         if self._closed:
             return
         rows = self._rows.append(entry, cost, rows)
-        if rows >= FULL_ROWS:
+        if rows >= FULL_ROWS and not self._full.is_set():
             self._full.set()
         if self._asleep:
             self._rouse()
