@@ -112,20 +112,24 @@ def _months(page: str) -> dict[str, Any]:
 
 
 def _settle(page: str, predictions: int, outcomes: int) -> dict[str, Any]:
-    """Wait until every row and every outcome is in the evaluated months."""
+    """Wait until every row and every outcome is in the evaluated months; give up when nothing moves any more."""
+    shown = (-1, -1)
     deadline = time.monotonic() + SETTLE_SECONDS
-    found: dict[str, Any] = {"windows": []}
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.HTTPStatusError):
             found = _months(page)
-            rows = sum(window["rows"] for window in found["windows"])
-            joined = sum(window["outcomes"]["rows"] for window in found["windows"])
-            if (rows, joined) == (predictions, outcomes):
+            now = (
+                sum(window["rows"] for window in found["windows"]),
+                sum(window["outcomes"]["rows"] for window in found["windows"]),
+            )
+            if now == (predictions, outcomes):
                 return found
+            if now != shown:
+                shown, deadline = now, time.monotonic() + SETTLE_SECONDS
         time.sleep(0.3)
     raise RuntimeError(
-        f"after {SETTLE_SECONDS} s the processor shows {rows} of {predictions} predictions "
-        f"and {joined} of {outcomes} outcomes"
+        f"the processor shows {shown[0]} of {predictions} predictions and {shown[1]} of {outcomes} outcomes, "
+        f"and nothing new for {SETTLE_SECONDS} s"
     )
 
 
