@@ -111,9 +111,9 @@ def find_roles(
         chosen = tuple(dict.fromkeys(options.features))
     elif features is None:
         chosen = _comparable(sources, others, say)
-        roles = [name for name in ("score", "predicted") if name in chosen and not task]
-        if roles:
-            say(f"compared as features: {listed(roles)}; with --task they are what the model gave")
+        given = tuple(name for name in chosen if name in ("score", "predicted"))
+        if given and not task:
+            say(f"compared as features: {listed(given)}; with --task they are what the model gave")
     else:
         chosen = tuple(name for name in features if name in names)
         unknown = _comparable(sources, others, _silent)
