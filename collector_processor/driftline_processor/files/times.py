@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from driftline.instants import nanoseconds_per_unit
 from driftline.tables import F64, I64
 from numpy.typing import NDArray
 
 from .values import numbers, one_array, positions, truth_of, valid_of, values_of
 
 _PER_UNIT = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+_UNIT = {nanoseconds: unit for unit, nanoseconds in _PER_UNIT.items()}
 UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _LATEST = 2**63 - 1
 _ISO = (
@@ -88,7 +90,7 @@ def _unix(values: F64) -> Times:
 def _unit_of(values: F64) -> str:
     finite = np.abs(values[np.isfinite(values)])
     size = float(np.median(finite)) if len(finite) else 0.0
-    return "s" if size < 1e11 else "ms" if size < 1e14 else "us" if size < 1e17 else "ns"
+    return _UNIT[nanoseconds_per_unit(size)]
 
 
 def _texts(array: pa.ChunkedArray) -> Times:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from driftline.instants import nanoseconds_per_unit
 from driftline.tables import F64, I64, Column, OutcomeTable, Text
 
 FIELDS = ("id", "actual", "time", "prediction_time", "weight", "model", "environment")
@@ -101,7 +102,7 @@ def instant_of(value: object, name: str) -> int:
         number = _float(value, name)
     if not 0 < number < LAST:
         raise Unusable(f"{name} is {number:g}, which is no time between 1970 and 2262")
-    unit = next(unit for limit, unit in ((1e11, 10**9), (1e14, 10**6), (1e17, 10**3), (math.inf, 1)) if number < limit)
+    unit = nanoseconds_per_unit(number)
     return value * unit if isinstance(value, int) else int(number * unit)
 
 
