@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Thread
 
 import pytest
 from driftline import call, lifecycle
 from driftline.faults import FAULTS
 from driftline.ids import IDS
 
+from .receiver import Receiver
 from .service import NOW, Service
 
 
@@ -35,3 +37,11 @@ def _inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def service() -> Service:
     """Return a process with one channel and its own providers; every call is sampled."""
     return Service()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()

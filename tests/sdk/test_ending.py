@@ -8,10 +8,9 @@ import subprocess
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import pytest
@@ -20,6 +19,8 @@ from driftline.closing import Closing
 from driftline.endpoint import resolve
 from driftline.faults import FAULTS
 from driftline.providers import destination
+
+from .receiver import Receiver
 
 
 @dataclass
@@ -132,36 +133,6 @@ def test_a_provider_that_fails_to_close_is_a_fault_and_no_wait(monkeypatch: pyte
 
     assert closing.wait(30.0) is True
     assert FAULTS.drain() == Counter({"IndexError": 1})
-
-
-class Receiver(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.paths: Counter[str] = Counter()
-        super().__init__(("127.0.0.1", 0), _Take)
-
-
-class _Take(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        self.server.paths[self.path] += 1
-        self.send_response(200)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
 
 
 HEAD = """

@@ -7,63 +7,14 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
-from driftline.columns import strings
 from driftline_processor.core.decode import decode_logs
 
+from .receiver import Receiver, predictions_of
 from .service import NOW
-
-
-class Receiver(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.bodies: list[bytes] = []
-        super().__init__(("127.0.0.1", 0), _Take)
-
-    def ids(self) -> list[str]:
-        """Return the prediction ids that arrived, sorted."""
-        tables = [table for body in self.bodies for table in _predictions(body)]
-        return sorted(text for table in tables for text in strings(table.id))
-
-    def instances(self) -> set[str]:
-        """Return the ids of the processes that sent something."""
-        from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-
-        return {
-            pair.value.string_value
-            for body in self.bodies
-            for logs in ExportLogsServiceRequest.FromString(body).resource_logs
-            for pair in logs.resource.attributes
-            if pair.key == "service.instance.id"
-        }
-
-
-class _Take(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        self.server.bodies.append(self.rfile.read(int(self.headers["content-length"])))
-        self.send_response(200)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
-
 
 HEAD = """
 import os, sys
@@ -231,12 +182,5 @@ def test_configure_names_service_and_environment_on_everything(receiver: Receive
     done = run(script, "http://127.0.0.1:9")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "shop\n", READ)
-    environments = {table.key.environment for body in receiver.bodies for table in _predictions(body)}
+    environments = {table.key.environment for body in receiver.bodies for table in predictions_of(body)}
     assert environments == {"test"}
-
-
-def _predictions(body: bytes) -> list[Any]:
-    try:
-        return list(decode_logs(body, NOW).predictions)
-    except ValueError:  # a request of traces or metrics
-        return []
