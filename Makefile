@@ -1,7 +1,7 @@
 # Everything here sets itself up: it needs Python 3.11 or newer and make. `make` alone says what there is.
 
 PY := .venv/bin/python
-SOURCES := sdk collector_processor tests scripts
+SOURCES := sdk collector_processor integrations tests scripts
 OLDEST := 1.43.0
 
 .PHONY: help demo test oldest lint format semconv bench interop

@@ -52,7 +52,7 @@ def begin(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Predicti
         FAULTS.swallow("inputs", fault)
     try:
         prediction.time = now = _now()
-        if outer is not None and (same := _open_of(plan.identity.name, outer)) is not None:
+        if outer is not None and (same := _open_of(plan, outer)) is not None:
             prediction.fills = same
             return prediction
         prediction.span = span = plan.start_span(plan.span_name, start_time=now)
@@ -113,10 +113,10 @@ def _record(
     plan.pipeline.append(prediction, *measure(prediction))
 
 
-def _open_of(name: str, outer: Prediction | None) -> Prediction | None:
-    """Return the open prediction of the model of that name, if there is one around this call."""
+def _open_of(plan: Plan, outer: Prediction | None) -> Prediction | None:
+    """Return the open prediction around this call that it only fills in, if there is one."""
     while outer is not None:
-        if outer.plan.identity.name == name and not outer.closed:
+        if not outer.closed and (plan.joins or outer.plan.identity.name == plan.identity.name):
             return outer
         outer = outer.outer
     return None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
+from .privacy import Privacy
 from .semconv import attributes as a
 from .tables import Task
+
+Capture = Literal["none", "scores", "features"]
 
 SCOPE = "driftline"
 VERSION = "0.1.0"
@@ -21,6 +24,8 @@ class Identity:
     """A model as its handles describe it; equal handles share records and counts.
 
     ``features``: the allow-list, and the names of inputs that have none, in order; None = every feature.
+    ``capture``: what leaves per row: "features" and scores, "scores" alone, or "none". ``privacy``: rules per feature.
+    ``text_features``: features that are documents, of which only descriptors leave.
     ``score_attribute``: the name under which this task's score travels. ``negative_class``: binary, the other one.
     """
 
@@ -30,6 +35,9 @@ class Identity:
     features: tuple[str, ...] | None = None
     tracer_provider: TracerProvider | None = None
     meter_provider: MeterProvider | None = None
+    capture: Capture = "features"
+    privacy: Privacy = field(default_factory=Privacy)
+    text_features: frozenset[str] = frozenset()
     score_attribute: str = field(init=False, compare=False)
     negative_class: str = field(init=False, compare=False)
 

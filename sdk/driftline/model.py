@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from .baseline import Baseline
     from .channel import Channel
+    from .identity import Capture
     from .outcomes import Accepted
     from .plan import Plan
     from .prediction import Prediction
+    from .privacy import Privacy
     from .signature import Selector
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,6 +62,9 @@ class Model:
         threshold: float | None = None,
         baseline: Baseline | str | os.PathLike[str] | None = None,
         feature_names: Sequence[str] | None = None,
+        text_features: Sequence[str] = (),
+        capture: Capture = "features",
+        privacy: Privacy | None = None,
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
         channel: Channel | None = None,
@@ -68,6 +73,7 @@ class Model:
         from .endpoint import disabled
         from .identity import Identity
         from .pipelines import SILENT, pipeline_of
+        from .privacy import Privacy
         from .tables import Task
 
         if not isinstance(name, str) or not name.strip():
@@ -91,6 +97,9 @@ class Model:
             None if features is None else tuple(map(str, features)),
             tracer_provider,
             meter_provider,
+            capture,
+            privacy or Privacy(),
+            frozenset(text_features),
         )
         self._block_plans: dict[tuple[str, bool], Plan] = {}
         self._given = {
@@ -101,6 +110,9 @@ class Model:
             "threshold": threshold,
             "baseline": loaded,
             "feature_names": feature_names,
+            "text_features": text_features,
+            "capture": capture,
+            "privacy": privacy,
         }
         self._enabled = not disabled()
         self._pipeline = pipeline_of(channel) if self._enabled else SILENT
@@ -246,6 +258,17 @@ class Model:
             raise
         if prediction is not None:
             end(prediction, ABSENT, None)
+
+    def instrument(self, target: Any, **options: Any) -> Any:
+        """Record what an app, an estimator or a network predicts, without touching its code; return it.
+
+        ``target``: a FastAPI or Flask app, a fitted estimator, a ``torch.nn.Module``, a booster, an ONNX session.
+        ``options``: those of the integration, which is found by the package that the target's type comes from.
+        Raises ``TypeError`` when there is no integration for it, and what the integration raises.
+        """
+        from .integration import integration_for
+
+        return integration_for(target)(self, target, **options)
 
     def outcome(
         self,

@@ -31,6 +31,7 @@ class Plan:
     ``quick``: whether a returned float is known to be the score. ``selective``: whether score or class are selected
     from the result. ``by_class``: whether scores came as one column per class. ``no_features``: the shape of a call
     that has none. ``position``: of the argument that is all there is to know of a call, where there is one.
+    ``joins``: whether it only fills in an open prediction of any model, where there is one.
     """
 
     identity: Identity
@@ -48,6 +49,7 @@ class Plan:
     told_read: bool = False
     told_unread: bool = False
     told_strange: bool = False
+    joins: bool = False
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -67,7 +69,9 @@ class Plan:
         """Say whether an input field of that name is a feature: allowed by the model, and neither id nor time."""
         features = self.identity.features
         inputs = self.inputs
-        return name not in (inputs.id_field, inputs.time_field) and (features is None or name in features)
+        if name in (inputs.id_field, inputs.time_field) or not (features is None or name in features):
+            return False
+        return self.identity.privacy.allows(name)
 
     def shape_of(self, names: tuple[str, ...]) -> Shape:
         """Return the shape of a row with those names; made once per set of names."""

@@ -167,6 +167,19 @@ def block_inputs(id_field: str) -> Inputs:
     )
 
 
+def recorder_inputs(id_field: str, time_field: str) -> Inputs:
+    """Return the inputs of an integration: its arguments are features, id, slices and time, each may be ``ABSENT``."""
+    return Inputs(
+        features=lambda args, _: args[0],
+        argument="",
+        id=None if id_field else lambda args, _: args[1],
+        id_field=id_field,
+        time=None if time_field else lambda args, _: args[3],
+        time_field=time_field,
+        slices_function=lambda args, _: args[2],
+    )
+
+
 def column_named(features: Any, name: object) -> str:
     """Return the name if it is that of a column of a batch, else ""."""
     if isinstance(name, str) and isinstance(features, list | tuple) and features and isinstance(features[0], Mapping):

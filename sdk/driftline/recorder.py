@@ -1,0 +1,93 @@
+"""For those who write integrations: record predictions where there is no function to decorate.
+
+An integration opens a prediction when its framework begins to predict, adds what it learns on the way (the body of a
+request is read later than its headers), and closes it with the result or the error. No step raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .call import begin, end
+from .capture import take_features
+from .decoration import plan_of
+from .faults import FAULTS
+from .prediction import ABSENT, Prediction
+from .signature import Selector, recorder_inputs
+
+if TYPE_CHECKING:
+    from .model import Model
+
+
+class Recorder:
+    """One place in a program where a model predicts, such as a route or an estimator.
+
+    ``model``: with a task. ``name``: of the place, for people ("POST /predict", "Pipeline.predict_proba").
+    ``id_field``, ``time_field``: fields of the input that are not features. ``score``, ``predicted``: selectors of the
+    result, as for ``Model.predict``. ``span_features``: whether features ride on sampled spans. ``joins``: whether,
+    inside an open prediction of *any* model, this place only fills in what that one lacks: for integrations that see a
+    model without having been told its name.
+
+    >>> from driftline import Model
+    >>> recorder = Recorder(Model("churn", task="binary"), "Booster.predict")
+    >>> prediction = recorder.open({"amount": 17.5}, id="A-1001")
+    >>> recorder.close(prediction, 0.25)
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        name: str,
+        *,
+        id_field: str = "",
+        time_field: str = "",
+        score: Selector | None = None,
+        predicted: Selector | None = None,
+        span_features: bool = True,
+        joins: bool = False,
+    ) -> None:
+        inputs = recorder_inputs(id_field, time_field)
+        self._plan = plan_of(
+            model._identity, model._pipeline, name, inputs, score, predicted, span_features=span_features
+        )
+        self._plan.joins = joins
+
+    def open(
+        self,
+        features: Any = ABSENT,
+        *,
+        id: Any = ABSENT,
+        slices: Mapping[str, Any] | None = None,
+        time: Any = ABSENT,
+    ) -> Prediction:
+        """Open a prediction and its span, which becomes the current one until :meth:`close`.
+
+        ``features``: one row or a batch, as a decorated function's argument; a snapshot is taken. ``id``: the
+        prediction's, or n of a batch. ``slices``: name → value, or n values of a batch. ``time``: when the prediction
+        counts, where that is not now. All can be left to :meth:`add`.
+        """
+        return begin(self._plan, (features, id, slices or ABSENT, time), {})
+
+    def add(
+        self,
+        prediction: Prediction,
+        *,
+        features: Any = ABSENT,
+        id: Any = ABSENT,
+        slices: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add to an open prediction what was not known when it was opened."""
+        try:
+            if features is not ABSENT and features is not None:
+                take_features(prediction, features)
+            if id is not ABSENT:
+                prediction.id = id
+            if slices:
+                prediction.slices = {**(prediction.slices or {}), **slices}
+        except Exception as fault:
+            FAULTS.swallow("add", fault)
+
+    def close(self, prediction: Prediction, result: Any = ABSENT, error: BaseException | None = None) -> None:
+        """Close it with what the model returned, or what it raised; in the context in which it was opened."""
+        end(prediction, result, error)

@@ -1,0 +1,1 @@
+"""The pytest plugin: loaded in every pytest of an environment that has Driftline, so it imports nothing but pytest."""
