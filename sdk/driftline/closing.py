@@ -14,24 +14,56 @@ class Closing:
     OpenTelemetry's providers end when their exporters are done with trying again, and no argument bounds that of
     traces; so nobody waits for the call, only for its thread, which the end of the process ends.
 
-    >>> closing = Closing("traces", lambda: None)
+    >>> closing = Closing("traces", lambda: None, lambda: None)
     >>> closing.begin()
     >>> closing.wait(5.0)
     True
     """
 
-    def __init__(self, name: str, close: Callable[[], object], *, after_records: bool = False) -> None:
+    def __init__(
+        self, name: str, close: Callable[[], object], flush: Callable[[], object], *, after_records: bool = False
+    ) -> None:
         self.after_records = after_records
         """Whether it must stay open until the records are sent, because sending them counts."""
         self._name = name
         self._close = close
+        self._flush = flush
         self.start()
 
     def start(self) -> None:
         """Start the thread; also in a child, which has none of its parent's."""
         self._begun = threading.Event()
         self._done = threading.Event()
-        threading.Thread(target=self._run, name=f"driftline-end-{self._name}", daemon=True).start()
+        self._resting = False
+        self._thread = threading.Thread(target=self._run, name=f"driftline-end-{self._name}", daemon=True)
+        self._thread.start()
+
+    def rest(self) -> None:
+        """Let the thread end without closing anything, until :meth:`go_on`; one that has begun to close does that."""
+        if not self._begun.is_set():
+            self._resting = True
+            self._begun.set()
+            self._thread.join()
+
+    def go_on(self) -> None:
+        """Start again what rested."""
+        if self._resting:
+            self.start()
+
+    def send(self, timeout: float) -> bool:
+        """Let the provider send what waits in it; say whether it did so within ``timeout`` seconds."""
+        sent = threading.Event()
+
+        def flush() -> None:
+            try:
+                self._flush()
+            except Exception as error:
+                FAULTS.swallow("flush", error)
+            finally:
+                sent.set()
+
+        threading.Thread(target=flush, name=f"driftline-flush-{self._name}", daemon=True).start()
+        return sent.wait(max(0.0, timeout))
 
     def begin(self) -> None:
         """Close it, in the background."""
@@ -44,6 +76,8 @@ class Closing:
     def _run(self) -> None:
         begun, done = self._begun, self._done
         begun.wait()
+        if self._resting:
+            return
         try:
             self._close()
         except Exception as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from opentelemetry import metrics as otel_metrics
 
 from .identity import SCOPE, VERSION, Identity
+from .resource import instance_of
 from .semconv import SCHEMA_URL, metrics
 from .semconv import attributes as a
 
@@ -20,8 +21,11 @@ _counters: dict[tuple[MeterProvider | None, str], Counter] = {}
 def count(identity: Identity, counts: Count[tuple[str, str]]) -> None:
     """Add predictions by decided class and error type."""
     counter = _counter(identity.meter_provider, metrics.ML_PREDICTIONS)
+    instance = instance_of(identity)
     for (decided, error), n in counts.items():
         attributes = {a.ML_MODEL_NAME: identity.name}
+        if instance:
+            attributes[a.SERVICE_INSTANCE_ID] = instance
         if identity.version:
             attributes[a.ML_MODEL_VERSION] = identity.version
         if decided:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from . import resource
 from .closing import Closing
 from .faults import FAULTS
+from .hosts import tell_hosts
 from .ids import IDS
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ def pipelines() -> list[Pipeline]:
     return list(_pipelines)
 
 
-def close_at_exit(name: str, close: Callable[[], object], *, after_records: bool = False) -> None:
+def close_at_exit(
+    name: str, close: Callable[[], object], flush: Callable[[], object], *, after_records: bool = False
+) -> None:
     """Let the exit close a provider that Driftline made. ``after_records``: not before the records are sent."""
-    _closings.append(Closing(name, close, after_records=after_records))
+    _closings.append(Closing(name, close, flush, after_records=after_records))
     _at_exit()
 
 
@@ -54,9 +57,7 @@ def register_exit() -> None:
         return
     _exit_pid = os.getpid()
     _at_exit()
-    multiprocessing_util = sys.modules.get("multiprocessing.util")
-    if multiprocessing_util is not None:  # children under fork and forkserver leave by os._exit, after their finalizers
-        multiprocessing_util.Finalize(None, end_process, exitpriority=100)
+    tell_hosts(end_process, partial(flush, EXIT_SECONDS))
 
 
 def _at_exit() -> None:
@@ -67,12 +68,16 @@ def _at_exit() -> None:
 def flush(timeout: float = 10.0) -> bool:
     """Send everything recorded so far; say whether all of it arrived within ``timeout`` seconds.
 
+    Call it where a process may stand still afterwards, or end without notice: at the end of a function in the cloud.
+    The providers that ``configure()`` made send their spans and counts, too; whether those arrive their exporters know.
+
     >>> flush()
     True
     """
     end = _clock() + timeout
     delivered = [pipeline.flush(end - _clock()) for pipeline in pipelines()]
-    return all(delivered)
+    sent = [closing.send(end - _clock()) for closing in _closings]
+    return all(delivered) and all(sent)
 
 
 def shutdown(timeout: float = EXIT_SECONDS) -> bool:
@@ -100,13 +105,17 @@ def end_process(timeout: float = EXIT_SECONDS) -> None:
 
 
 def _before_fork() -> None:
-    """Let each background thread finish what it is at: a child would find a half-imported module or a lock for ever."""
+    """Let each thread of ours finish what it is at, and end: a child would find half an import, or a lock for ever."""
     _held.extend(pipeline for pipeline in pipelines() if pipeline.hold(FORK_SECONDS))
+    for closing in _closings:
+        closing.rest()
 
 
 def _after_fork_in_parent() -> None:
     while _held:
         _held.pop().release()
+    for closing in _closings:
+        closing.go_on()
 
 
 def _after_fork() -> None:

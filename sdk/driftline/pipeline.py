@@ -65,6 +65,7 @@ class Pipeline:
         self._full = threading.Event()
         self._thread: threading.Thread | None = None
         self._asleep = True
+        self._resting = False
         self._pause = 0.0
         self._again = 0.0  # monotonic seconds; no request before that
 
@@ -112,12 +113,36 @@ class Pipeline:
         self._full.set()
 
     def hold(self, timeout: float) -> bool:
-        """Keep the background thread from its work until :meth:`release`; say whether that succeeded in time."""
-        return self._lock.acquire(timeout=timeout)
+        """End the background thread and keep others from flushing until :meth:`release`; say whether that succeeded.
+
+        A fork copies one thread. Whatever lock another holds at that moment is never released in the child.
+        """
+        deadline = time.monotonic() + timeout
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            self._resting = True
+            self._wake.set()
+            self._full.set()
+            thread.join(timeout)
+        if self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            return True
+        self._go_on()
+        return False
 
     def release(self) -> None:
-        """Let the background thread go on."""
+        """Let flushes go on, and the background thread where there is work."""
         self._lock.release()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if not self._resting:
+            return
+        self._resting = False
+        self._asleep = True
+        self._wake.clear()
+        self._full.clear()
+        if self._rows.rows or self._queue.rows:
+            self._rouse()
 
     def after_fork(self) -> None:
         """Start anew in a child: the parent sends what the parent recorded."""
@@ -131,7 +156,7 @@ class Pipeline:
     def _rouse(self) -> None:
         with self._start_lock:
             self._asleep = False
-            if self._thread is None and not self._closed:
+            if (self._thread is None or not self._thread.is_alive()) and not self._closed:
                 lifecycle.register_exit()
                 self._thread = threading.Thread(target=self._run, name="driftline", daemon=True)
                 self._thread.start()
@@ -144,7 +169,7 @@ class Pipeline:
         with self._lock:  # while the interpreter ends, some imports and all thread pools are refused
             self._channel = self._channel or self._open_channel()
             resource.own_attributes()
-        while not self._closed:
+        while not (self._closed or self._resting):
             try:
                 self._tick()
             except Exception as error:
@@ -155,7 +180,7 @@ class Pipeline:
         """Wait for work, let it gather, and do it."""
         self._wake.wait(None if not self._queue.rows else max(0.05, self._again - time.monotonic()))
         self._full.wait(GATHER_SECONDS)
-        if self._closed:
+        if self._closed or self._resting:
             return
         self._wake.clear()
         self._full.clear()

@@ -31,7 +31,7 @@ def set_up_traces(resource: Any, target: Endpoint | None) -> None:
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
-    close_at_exit("traces", provider.shutdown)
+    close_at_exit("traces", provider.shutdown, provider.force_flush)
 
 
 def set_up_metrics(resource: Any, target: Endpoint | None) -> None:
@@ -52,7 +52,7 @@ def set_up_metrics(resource: Any, target: Endpoint | None) -> None:
         exporter = OTLPMetricExporter(**destination("METRICS", target))
     provider = MeterProvider([PeriodicExportingMetricReader(exporter)], resource=resource, shutdown_on_exit=False)
     metrics.set_meter_provider(provider)
-    close_at_exit("metrics", provider.shutdown, after_records=True)
+    close_at_exit("metrics", provider.shutdown, provider.force_flush, after_records=True)
 
 
 def _grpc(signal: str, target: Endpoint | None) -> bool:

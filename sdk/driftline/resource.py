@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures.thread  # noqa: F401 - what Resource.create() needs, before any thread of ours may fork
+import os
 import uuid
 from functools import cache
 from typing import Any
@@ -16,12 +17,13 @@ from .semconv import attributes as a
 
 def resource_attributes(identity: Identity) -> dict[str, Any]:
     """Return the attributes of the tracer provider's resource; of the environment's where there is no provider."""
+    return {a.SERVICE_INSTANCE_ID: instance_id(), **_application_attributes(identity)}
+
+
+def _application_attributes(identity: Identity) -> dict[str, Any]:
     provider = identity.tracer_provider or trace.get_tracer_provider()
     resource = getattr(provider, "resource", None)
-    attributes = dict(resource.attributes) if isinstance(resource, Resource) else own_attributes()
-    if a.SERVICE_INSTANCE_ID not in attributes:
-        attributes[a.SERVICE_INSTANCE_ID] = instance_id()
-    return attributes
+    return dict(resource.attributes) if isinstance(resource, Resource) else own_attributes()
 
 
 @cache
@@ -31,6 +33,19 @@ def own_attributes() -> dict[str, Any]:
         return dict(Resource.create().attributes)
     except RuntimeError:
         return dict(OTELResourceDetector().detect().attributes)
+
+
+_ORIGIN = os.getpid()
+
+
+def instance_of(identity: Identity) -> str:
+    """Return the id that tells this process's counts from those of its siblings; "" where the resource does.
+
+    Workers of one server have one resource, unless somebody gives each its ``service.instance.id``: four cumulative
+    counters that say different things under one name. A process that was forked has that of its parent.
+    """
+    named = a.SERVICE_INSTANCE_ID in _application_attributes(identity)
+    return "" if named and os.getpid() == _ORIGIN else instance_id()
 
 
 @cache

@@ -13,12 +13,13 @@ from .service import NOW
 
 
 class Receiver(ThreadingHTTPServer):
-    """Takes every request. ``bodies``: what came; ``paths``: how many requests came where."""
+    """Takes every request. ``bodies``: what came, ``requests``: and where; ``paths``: how many requests came where."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
+        self.requests: list[tuple[str, bytes]] = []
         self.paths: Counter[str] = Counter()
         super().__init__(("127.0.0.1", 0), _Take)
 
@@ -33,7 +34,8 @@ class Receiver(ThreadingHTTPServer):
 
         return {
             pair.value.string_value
-            for body in self.bodies
+            for path, body in self.requests
+            if path == "/v1/logs"
             for logs in ExportLogsServiceRequest.FromString(body).resource_logs
             for pair in logs.resource.attributes
             if pair.key == "service.instance.id"
@@ -44,7 +46,9 @@ class _Take(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
-        self.server.bodies.append(self.rfile.read(int(self.headers["content-length"])))
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.bodies.append(body)
+        self.server.requests.append((self.path, body))
         self.server.paths[self.path] += 1
         self.send_response(200)
         self.send_header("content-length", "0")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,8 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 NOW = 1_795_161_600_000_000_000
 """2026-11-20 08:00 UTC, in unix nanoseconds: when every prediction of these tests is made."""
+
+HERE = {"service.name": "shop", "service.instance.id": "shop-1", "deployment.environment.name": "test"}
 
 
 @dataclass
@@ -47,10 +49,9 @@ class Memory:
 class Service:
     """A process that serves one model."""
 
-    def __init__(self, sampler: Sampler | None = None) -> None:
+    def __init__(self, sampler: Sampler | None = None, resource: Mapping[str, str] = HERE) -> None:
         self.exporter = InMemorySpanExporter()
-        resource = Resource({"service.name": "shop", "deployment.environment.name": "test"})
-        self.tracers = TracerProvider(sampler=sampler, resource=resource)
+        self.tracers = TracerProvider(sampler=sampler, resource=Resource(resource))
         self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.reader = InMemoryMetricReader()
         self.meters = MeterProvider([self.reader])

@@ -15,10 +15,11 @@ import driftline
 import numpy as np
 import pytest
 from driftline.columns import strings
+from driftline.resource import instance_id
 from opentelemetry import trace
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from .service import NOW, Service
+from .service import NOW, Service, returns
 
 CHURN = driftline.Model("module-level", task="binary")
 
@@ -263,6 +264,15 @@ def test_concurrent_tasks_each_have_their_own_open_prediction(service: Service) 
 
     assert driftline.current() is None
     assert sorted(strings(service.table().id)) == sorted(f"A-{i}" for i in range(20))
+
+
+def test_counts_name_the_process_where_its_resource_does_not() -> None:
+    """Four workers of one server share a resource: their cumulative counters would overwrite each other."""
+    service = Service(resource={"service.name": "shop"})
+    score = service.model().predict(returns(0.5))
+    score({"x": 1.0})
+
+    assert service.counts() == {(("ml.prediction.class", "1"), ("service.instance.id", instance_id())): 1}
 
 
 def test_a_cancelled_call_is_counted_as_such(service: Service) -> None:
