@@ -15,7 +15,7 @@ import numpy as np
 from .bins import SCORE_BINS, Bins, CategoryBins, from_json, to_json
 from .fold import ModelBins
 from .pane import DURATION_BOUNDS, LOSSES, Pane
-from .tables import F64, Task
+from .tables import CLASSLESS, F64, Task
 
 SCHEMA = "driftline.baseline/1"
 
@@ -172,8 +172,8 @@ def _task(read: _Reader, value: dict[str, Any]) -> Task:
     classes = tuple(read.texts(value, "classes", "task"))
     positive = read.get(value, "positive_class", str, "task")
     threshold = value.get("threshold")
-    if kind not in ("binary", "multiclass", "regression", ""):
-        raise read.error("task.kind", f"is {kind!r}, not binary, multiclass or regression")
+    if kind not in ("binary", "multiclass", *CLASSLESS, ""):
+        raise read.error("task.kind", f"is {kind!r}, not binary, multiclass, regression or ranking")
     if kind == "binary" and classes and (len(classes) != 2 or positive not in classes):
         raise read.error("task.positive_class", f"must be one of two classes, but is {positive!r} of {classes}")
     if not isinstance(threshold, int | float) or isinstance(threshold, bool) or not 0 <= threshold <= 1:

@@ -16,8 +16,9 @@ from .fold import decide
 from .frames import concatenate
 from .identity import Identity
 from .inputs.batch import Columns
+from .items import joined, part
 from .semconv import attributes as a
-from .tables import F64, I64, Column
+from .tables import F64, I64, Column, Items
 
 Values = NDArray[Any] | Column
 
@@ -38,6 +39,7 @@ class Block:
     errors: list[str]
     scores: F64 | None = None
     predicted: Column | None = None
+    items: Items | None = None
     features: Columns = field(default_factory=dict)
     slices: Columns = field(default_factory=dict)
 
@@ -47,7 +49,8 @@ class Block:
     def shape(self) -> tuple[Any, ...]:
         """Return what two blocks must share to become one record."""
         scores = None if self.scores is None else self.scores.shape[1]
-        return (self.identity, tuple(self.features), tuple(self.slices), scores, self.predicted is None)
+        result = (scores, self.predicted is None, self.items is None)
+        return (self.identity, tuple(self.features), tuple(self.slices), *result)
 
     def counts(self) -> Counter[tuple[str, str]]:
         """Count predictions by decided class ("" where there is none) and error type ("" where there is none)."""
@@ -63,9 +66,14 @@ class Block:
             a.ML_PREDICTION_ID: texts(self.ids),
             a.ML_PREDICTION_DURATION: self.duration.astype(np.float32),
         }
-        if self.scores is not None:
-            multiclass = self.identity.task.kind == "multiclass"
-            columns[self.identity.score_attribute] = self.scores if multiclass else self.scores[:, 0]
+        if self.items is not None:
+            columns[a.ML_PREDICTION_ITEM_COUNT] = np.diff(self.items.offsets)
+            columns[a.ML_PREDICTION_ITEMS] = self.items.ids
+            if self.items.scores is not None:
+                columns[a.ML_PREDICTION_ITEM_SCORES] = self.items.scores
+        elif self.scores is not None:
+            name, score = self._score()
+            columns[name] = score
         if self.predicted is not None:
             columns[a.ML_PREDICTION_CLASS] = self.predicted
         if self.trace.tobytes().strip(b"\0"):
@@ -74,6 +82,14 @@ class Block:
         columns.update((f"{a.ML_FEATURE_VALUE}.{name}", values) for name, values in self.features.items())
         columns.update((f"{a.ML_SLICE_VALUE}.{name}", values) for name, values in self.slices.items())
         return columns
+
+    def _score(self) -> tuple[str, F64]:
+        kind, scores = self.identity.task.kind, self.scores
+        if scores is None:
+            raise TypeError("no scores")
+        if kind == "ranking":  # of items that nobody named
+            return a.ML_PREDICTION_SCORE, scores[:, 0]
+        return self.identity.score_attribute, scores if kind == "multiclass" else scores[:, 0]
 
     def part(self, start: int, stop: int) -> Block:
         """Return rows ``start`` to ``stop``."""
@@ -88,6 +104,7 @@ class Block:
             errors=self.errors[cut],
             scores=None if self.scores is None else self.scores[cut],
             predicted=None if self.predicted is None else _cut(self.predicted, cut),
+            items=None if self.items is None else part(self.items, start, min(stop, len(self))),
             features={name: _cut(values, cut) for name, values in self.features.items()},
             slices={name: _cut(values, cut) for name, values in self.slices.items()},
         )
@@ -108,6 +125,7 @@ def merge(blocks: list[Block]) -> Block:
         list(chain.from_iterable(block.errors for block in blocks)),
         None if first.scores is None else np.concatenate([b.scores for b in blocks if b.scores is not None]),
         None if first.predicted is None else _join([b.predicted for b in blocks if b.predicted is not None]),
+        None if first.items is None else joined([block.items for block in blocks if block.items is not None]),
         {name: _join([block.features[name] for block in blocks]) for name in first.features},
         {name: _join([block.slices[name] for block in blocks]) for name in first.slices},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import outputs
+from . import outputs, rankings
 from .faults import FAULTS, logger
 from .inputs import READERS, reader_for
 from .inputs.row import clean, clean_value
@@ -14,6 +14,7 @@ from .outputs import Output, Unread
 from .plan import Plan
 from .prediction import ABSENT, Prediction
 from .signature import Selector
+from .tables import Task
 
 
 def take_inputs(prediction: Prediction, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -95,16 +96,16 @@ def take_result(prediction: Prediction, result: Any) -> None:
         if plan.first_result is None:
             plan.note_result(result)
         if not plan.selective:
-            prediction.result = result if result.__class__ is float else outputs.keep(result)
+            prediction.result = result if result.__class__ is float else plan.keep(result)
         else:
             if plan.score is not None and not prediction.scored:
                 prediction.score = select(plan.score, result)
             if plan.predicted is not None and not prediction.decided:
                 prediction.predicted = select(plan.predicted, result)
     if prediction.scored:
-        prediction.score = outputs.keep(prediction.score)
+        prediction.score = plan.keep(prediction.score)
     if prediction.decided:
-        prediction.predicted = outputs.keep(prediction.predicted)
+        prediction.predicted = plan.keep(prediction.predicted)
 
 
 def select(selector: Selector, result: Any) -> Any:
@@ -151,14 +152,17 @@ def _read_output(prediction: Prediction) -> Output:
     n, one_row = prediction.count, prediction.batch is None
     layer = prediction
     if prediction.inner is not None and not prediction.scored and not prediction.decided:
-        own = outputs.read(task, prediction.result, n, one_row=one_row) if prediction.result is not ABSENT else None
+        own = _read(task, prediction.result, n, one_row=one_row) if prediction.result is not ABSENT else None
         if own is not None and own.unread is None:
             return own
         layer = prediction.inner
     if not layer.scored and not layer.decided:
         if layer.result is ABSENT:
             return Output()
-        return outputs.read(task, layer.result, n, one_row=one_row)
+        return _read(task, layer.result, n, one_row=one_row)
+    if task.kind == "ranking":
+        said = (layer.predicted if layer.decided else None, layer.score if layer.scored else None)
+        return rankings.read_said(*said, n, one_row=one_row)
     output = Output()
     if layer.scored:
         output = outputs.score_of(task, layer.score, n, one_row=one_row)
@@ -170,8 +174,14 @@ def _read_output(prediction: Prediction) -> Output:
     return output
 
 
+def _read(task: Task, kept: Any, n: int, *, one_row: bool) -> Output:
+    if task.kind == "ranking":
+        return rankings.read(kept, n, one_row=one_row)
+    return outputs.read(task, kept, n, one_row=one_row)
+
+
 def read_one(prediction: Prediction) -> tuple[Any, str, Unread | None]:
-    """Read the result of a prediction of one row, once: score (float or tuple of k), class, or why it is unread."""
+    """Read the result of a prediction of one row, once: score (float, tuple of k, or ranking), class, why unread."""
     if prediction.output is None:
         if prediction.plan.quick and prediction.result.__class__ is float and not prediction.said:
             prediction.output = prediction.result, "", None

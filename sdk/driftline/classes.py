@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from .tables import I32, Column, Task
+from .tables import CLASSLESS, I32, Column, Task
 
 _INTEGRAL = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0*)?")
 _BOOLEANS = {"true": "1", "True": "1", "TRUE": "1", "false": "0", "False": "0", "FALSE": "0"}
@@ -141,9 +141,9 @@ def resolve_task(
     ...
     ValueError: classes are ('stays', 'churns') and none is known to be the positive one; pass positive_class=...
     """
-    if kind not in ("binary", "multiclass", "regression"):
-        raise ValueError(f"task is {kind!r}; it must be 'binary', 'multiclass' or 'regression'")
-    if kind == "regression":
+    if kind not in ("binary", "multiclass", *CLASSLESS):
+        raise ValueError(f"task is {kind!r}; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
+    if kind in CLASSLESS:
         return Task(kind)
     if not 0.0 <= threshold <= 1.0:
         raise ValueError(f"threshold is {threshold!r}; it must be a probability between 0 and 1")

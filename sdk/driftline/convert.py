@@ -18,13 +18,14 @@ from .ids import IDS, id_text
 from .inputs.batch import Columns, column_of_values
 from .inputs.row import clean_value
 from .instants import instants
+from .items import first_scores, items_of
 from .notes import tell, tell_strange
 from .outputs import Output
 from .plan import Plan
 from .prediction import ABSENT, Prediction
 from .shape import Shape
 from .single import Single, single_of
-from .tables import F64, I64, Column
+from .tables import F64, I64, Column, Items
 
 
 def blocks_of(entries: Iterable[Prediction | Single]) -> list[Block]:
@@ -69,6 +70,7 @@ def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
     predicted = column_of_values([text or None for text in decided]) if any(decided) else None
     if isinstance(predicted, Column):
         tell_strange(plan, predicted.labels)
+    items, matrix = _rankings(scores) if plan.identity.task.kind == "ranking" else (None, _scores(plan, scores))
     slice_names = dict.fromkeys(chain.from_iterable(one for one in slices if one))
     time = np.array(times, np.int64)
     if plan.inputs.time_field in columns:
@@ -81,8 +83,9 @@ def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
         _ids([context.trace_id if _sampled(context) else 0 for context in contexts], 16),
         _ids([context.span_id if _sampled(context) else 0 for context in contexts], 8),
         list(errors),
-        _scores(plan, scores),
+        matrix,
         predicted if isinstance(predicted, Column) else None,
+        items,
         {name: column for name, column in columns.items() if plan.wanted(name)},
         {name: column_of_values([one.get(name) if one else None for one in slices]) for name in slice_names},
     )
@@ -95,6 +98,19 @@ def _scores(plan: Plan, scores: Sequence[Any]) -> F64 | None:
     k = len(plan.identity.task.classes) if plan.identity.task.kind == "multiclass" else 1
     nothing: Any = (np.nan,) * k if k > 1 else np.nan
     return np.array([nothing if score is None else score for score in scores], np.float64).reshape(len(scores), k)
+
+
+def _rankings(rankings: Sequence[Any]) -> tuple[Items | None, F64 | None]:
+    """Return the items of n rows, and the score of the first item of each; None where no row has any.
+
+    ``rankings``: one per row, None where it has none; a float is the first score of items that nobody named.
+    """
+    ranked = [one if isinstance(one, tuple) else None for one in rankings]
+    if any(one is not None for one in ranked):
+        items = items_of(ranked)
+        return items, first_scores(items)
+    scores = np.array([np.nan if one is None else one for one in rankings], np.float64)[:, None]
+    return None, None if np.isnan(scores).all() else scores
 
 
 def _sampled(context: SpanContext) -> bool:
@@ -113,9 +129,12 @@ def _batch(prediction: Prediction) -> Block:
     columns = batch.columns(plan.default_names(batch.width()) if names is None else names)
     columns = {str(name): values for name, values in columns.items() if _rows(values) == n}
     output = read_output(prediction) if not prediction.error else Output()
+    items, scores = None, output.scores
+    if output.rankings is not None:
+        items, scores = _rankings(output.rankings)
     context = prediction.span_context
     if not prediction.error:
-        scored, decided = output.scores is not None, output.predicted is not None
+        scored, decided = scores is not None or items is not None, output.predicted is not None
         tell(plan, n, scored=scored, decided=decided, unread=output.unread)
     if output.predicted is not None:
         tell_strange(plan, output.predicted.labels)
@@ -127,8 +146,9 @@ def _batch(prediction: Prediction) -> Block:
         _ids([context.trace_id if _sampled(context) else 0] * n, 16),
         _ids([context.span_id if _sampled(context) else 0] * n, 8),
         [prediction.error] * n,
-        output.scores,
+        scores,
         output.predicted,
+        items,
         {name: values for name, values in columns.items() if plan.wanted(name)},
         _batch_slices(prediction, columns),
     )

@@ -47,7 +47,7 @@ def decorate(
     if not identity.task.kind:
         raise TypeError(
             f"driftline.Model({name!r}) has no task; "
-            "say task='binary', 'multiclass' or 'regression', or give a baseline"
+            "say task='binary', 'multiclass', 'regression' or 'ranking', or give a baseline"
         )
     inputs = read_signature(plain, features, id, slices, time)
     plan = plan_of(identity, pipeline, _name(plain), inputs, score, predicted, span_features)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .bins import SCORE_BINS, Bins, CategoryBins, Index, count, count_by, score_bin
 from .classes import class_codes
 from .pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
-from .tables import F64, I32, I64, Column, PredictionTable, Task
+from .tables import CLASSLESS, F64, I32, I64, Column, PredictionTable, Task
 
 Mask = NDArray[np.bool_]
 
@@ -89,6 +89,8 @@ def fold_outcomes(
         weight = usable_weight(weight)
     if task.kind == "regression":
         return _fold_values(scores, actual_numbers(actual), weight)
+    if task.kind == "ranking":  # known or not is all that is folded of the truth about a list
+        return Pane({"outcomes": _rows(weight, _told(actual))})
     classes = len(task.classes)
     truth = class_codes(actual, task.classes)
     if truth is None or classes == 0:
@@ -109,13 +111,13 @@ def decide(task: Task, scores: F64 | None, predicted: Column | None) -> I32:
     """Return the decided class of each row: int32 (n,) codes into ``task.classes``.
 
     The service's own decision where it was sent; else, per row, binary: the positive class when score >= threshold;
-    multiclass: the greatest score. ``len(task.classes)`` is a class that is not among them, -1 unknown. Regression
-    decides nothing: all -1.
+    multiclass: the greatest score. ``len(task.classes)`` is a class that is not among them, -1 unknown. Regression and
+    ranking decide nothing: all -1.
 
     >>> decide(Task("binary", ("no", "yes"), "yes", 0.3), np.array([[0.3], [0.2], [np.nan]]), None).tolist()
     [1, 0, -1]
     """
-    sent = None if predicted is None or task.kind == "regression" else class_codes(predicted, task.classes)
+    sent = None if predicted is None or task.kind in CLASSLESS else class_codes(predicted, task.classes)
     if scores is None:
         return np.empty(0, dtype=np.int32) if sent is None else sent
     derived = np.full(len(scores), -1, dtype=np.int32)
@@ -133,7 +135,8 @@ def decide(task: Task, scores: F64 | None, predicted: Column | None) -> I32:
 def target_score(task: Task, scores: F64) -> F64:
     """Return the one number per row whose distribution is watched: float64 (n,).
 
-    Binary: the score of the positive class; multiclass: the greatest score (confidence); regression: the value.
+    Binary: the score of the positive class; multiclass: the greatest score (confidence); regression: the value;
+    ranking: the score of the first item.
     """
     if task.kind == "multiclass" and scores.shape[1] > 1:
         return np.asarray(scores.max(axis=1), dtype=np.float64)
@@ -260,6 +263,16 @@ def _at(weight: F64 | None, which: Index | Mask) -> F64 | None:
 def _length(column: Column) -> int:
     values = column.codes if column.numbers is None else column.numbers
     return 0 if values is None else len(values)
+
+
+def _told(column: Column) -> Mask:
+    """Tell which values are not missing."""
+    told = np.zeros(_length(column), np.bool_)
+    if column.numbers is not None:
+        told |= ~np.isnan(column.numbers)
+    if column.codes is not None:
+        told |= column.codes >= 0
+    return told
 
 
 def _float(text: str) -> float:

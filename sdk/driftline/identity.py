@@ -16,7 +16,12 @@ Capture = Literal["none", "scores", "features"]
 
 SCOPE = "driftline"
 VERSION = "0.1.0"
-_SCORES = {"binary": a.ML_PREDICTION_SCORE, "multiclass": a.ML_PREDICTION_SCORES, "regression": a.ML_PREDICTION_VALUE}
+_SCORES = {
+    "binary": a.ML_PREDICTION_SCORE,
+    "multiclass": a.ML_PREDICTION_SCORES,
+    "regression": a.ML_PREDICTION_VALUE,
+    "ranking": a.ML_PREDICTION_SCORES,
+}
 
 
 @dataclass(frozen=True)

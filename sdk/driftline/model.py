@@ -31,9 +31,9 @@ class Model:
     Every handle of one name in a process shares one buffer, so make as many as is convenient. A process that only
     learns outcomes needs no more than ``driftline.Model("churn")``.
 
-    ``task``: "binary", "multiclass" or "regression"; needed to predict, known from the baseline if there is one.
-    ``classes``: in the order of the score columns; binary: (0, 1) unless said. ``positive_class``: the class that a
-    binary score is the probability of; else the baseline's, else the last of (0, 1), (False, True), ("0", "1").
+    ``task``: "binary", "multiclass", "regression" or "ranking"; needed to predict, known from the baseline if there is
+    one. ``classes``: in the order of the score columns; binary: (0, 1) unless said. ``positive_class``: the class that
+    a binary score is the probability of; else the baseline's, else the last of (0, 1), (False, True), ("0", "1").
     ``threshold``: the score from which on the positive class counts as predicted where the function returns only a
     score. ``baseline``: a :class:`driftline.Baseline` or the path of one; it is sent once per process, and its features
     are the only ones recorded. ``feature_names``: the features to record instead, and the names of arrays' columns.

@@ -77,6 +77,8 @@ def _result(plan: Plan, scored: bool, decided: bool) -> str:
         named = ", ".join(map(repr, task.classes))
         fix = "classes=..., positive_class=..." if task.kind == "binary" else "classes=..."
         return f"{what} as the scores of classes {named} in this order (other classes or another order: Model({fix}))"
+    if task.kind == "ranking":
+        return f"{what} as items, best first"
     if task.kind == "multiclass":
         return f"{what} as the scores of {len(task.classes)} classes"
     return f"{what} as the score of class {task.positive_class!r}, which is predicted at {task.threshold:g}"

@@ -18,6 +18,7 @@ from .classes import class_column, class_text
 from .inputs.batch import column_of_values
 from .inputs.frame import series_column
 from .inputs.objects import fields
+from .items import Ranked
 from .tables import F64, Column, Task
 
 _AT_ONCE = (float, int, bool, str, type(None), np.generic)
@@ -35,13 +36,15 @@ class Unread:
 
 @dataclass(slots=True)
 class Output:
-    """What n results say. ``scores``: float64 (n, k), NaN where a row has none; ``predicted``: canonical classes.
+    """What n results say. ``scores``: float64 (n, k), NaN where a row has none; ``predicted``: canonical classes;
+    ``rankings``: of a ranking model, one per row.
 
     ``by_class``: whether the scores came as one column per class, which their order decides the meaning of.
     """
 
     scores: F64 | None = None
     predicted: Column | None = None
+    rankings: list[Ranked | None] | None = None
     unread: Unread | None = None
     by_class: bool = False
 
@@ -130,7 +133,9 @@ def one(task: Task, output: Output) -> tuple[Any, str, Unread | None]:
     ((0.25, '', None), (None, '1', None))
     """
     score: Any = None
-    if output.scores is not None:
+    if output.rankings is not None:
+        score = output.rankings[0]
+    elif output.scores is not None:
         values = output.scores[0].tolist()
         score = tuple(values) if task.kind == "multiclass" else values[0]
     predicted = ""

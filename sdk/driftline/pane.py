@@ -9,7 +9,8 @@ Parts (float64 vectors):
 =====================  ==================================================================================
 ``rows``               n, sum of weights, sum of squared weights
 ``feature:NAME``       weight per bin of that feature's bins (see :mod:`driftline.bins`), then missing, then invalid
-``score``              the same over the score's bins (binary: positive class; multiclass: winner; regression: value)
+``score``              the same over the score's bins (binary: positive class; multiclass: winner; regression: value;
+                       ranking: first item)
 ``class``              weight per class in the order of the class bins' labels, other, missing, invalid
 ``unknown:NAME``       weight of rows that carry a feature the bins do not know (at most ``MOST_UNKNOWN`` names a fold)
 ``duration``           weight per bucket of ``DURATION_BOUNDS`` (upper bounds included), then the sum in seconds
@@ -32,6 +33,7 @@ LOSSES: dict[str, tuple[str, ...]] = {
     "binary": ("weight", "brier", "log_loss", "score", "positive"),
     "multiclass": ("weight", "brier", "log_loss"),
     "regression": ("weight", "error", "absolute_error", "squared_error", "actual", "squared_actual"),
+    "ranking": (),
 }
 
 DURATION_BOUNDS: tuple[float, ...] = (

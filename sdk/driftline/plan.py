@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from . import outputs, rankings
 from .outputs import Unread, describe
 from .semconv import attributes as a
 from .shape import Shape
@@ -57,6 +58,7 @@ class Plan:
         self.selective = self.score is not None or self.predicted is not None
         self.position = self.inputs.position if self.inputs.plain else sys.maxsize
         self.start_span = self.tracer.start_span
+        self.keep = rankings.keep if self.identity.task.kind == "ranking" else outputs.keep
         self.no_features = Shape((), "", self.wanted, *self._span_attributes())
 
     def note_result(self, result: Any) -> None:

@@ -12,7 +12,7 @@ from .classes import class_codes, resolve_task, seen_classes
 from .fold import ModelBins, fold, fold_outcomes, target_score
 from .frames import ArrayLike, FrameLike, column_of, columns_of, concatenate, is_time, length, score_matrix
 from .pane import Pane, merge
-from .tables import F64, Column, ModelKey, PredictionTable, Task, Text
+from .tables import CLASSLESS, F64, Column, ModelKey, PredictionTable, Task, Text
 
 ROLES = ("score", "predicted", "actual", "time", "id")
 
@@ -107,7 +107,7 @@ def table_from_frame(
         time=np.zeros(n, dtype=np.int64),
         id=Text(np.zeros(n + 1, dtype=np.int32), b""),
         scores=None if scores is None else scores_for(resolved, scores),
-        predicted=None if resolved.kind == "regression" else decided,
+        predicted=None if resolved.kind in CLASSLESS else decided,
         features=read,
     )
     return table, truth, columns
@@ -116,12 +116,15 @@ def table_from_frame(
 def scores_for(task: Task, scores: F64) -> F64:
     """Return scores as a table holds them, from (n, k) in the order of ``task.classes``.
 
-    Binary (n, 2) becomes (n, 1), the positive class. Raises ``ValueError`` when the number of columns does not fit.
+    Binary (n, 2) becomes (n, 1), the positive class; of a ranking's k items the first counts. Raises ``ValueError``
+    when the number of columns does not fit.
 
     >>> scores_for(Task("binary", ("0", "1"), "1"), np.array([[0.9, 0.1]]))
     array([[0.1]])
     """
     k = scores.shape[1]
+    if task.kind == "ranking":
+        return scores[:, :1]
     if task.kind == "binary" and k == 2:
         at = task.classes.index(task.positive_class)
         return scores[:, at : at + 1]

@@ -22,7 +22,7 @@ Single = tuple[
     int,  # time, unix nanoseconds
     int,  # duration, nanoseconds
     str | None,  # id; None where one is to be made
-    Any,  # score: a float, or one per class; None where there is none
+    Any,  # score: a float, or one per class, or a ranking; None where there is none
     str,  # the class that was decided for, "" where none was said
     dict[str, Any] | None,  # slices
     str,  # error type, "" where the call returned

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from .capture import read_one
+from .ids import id_text
 from .plan import Plan
 from .prediction import Prediction
 from .semconv import attributes as a
 from .shape import Shape
+
+MOST_ITEMS = 64
+"""Items of a ranking that ride on a span, as many as features; ``ml.prediction.item.count`` says how many there are."""
 
 
 def scored_attributes(plan: Plan, shape: Shape, values: tuple[Any, ...], id: str, score: float) -> dict[str, Any]:
@@ -55,6 +59,19 @@ def _remove_missing(attributes: dict[str, Any], shape: Shape, values: tuple[Any,
             del attributes[key]
 
 
+def _set_ranking(attributes: dict[str, Any], ranked: Any) -> Any:
+    """Say which items were ranked, and how many; return the scores of those that are said, None where there are none.
+
+    ``ranked``: None where nothing was; a float where only the first item's score is known.
+    """
+    if ranked.__class__ is not tuple:
+        return None if ranked is None else (ranked,)
+    ids, scores = ranked
+    attributes[a.ML_PREDICTION_ITEMS] = tuple(map(id_text, ids[:MOST_ITEMS]))
+    attributes[a.ML_PREDICTION_ITEM_COUNT] = len(ids)
+    return None if scores is None else scores[:MOST_ITEMS]
+
+
 def _set_result(attributes: dict[str, Any], prediction: Prediction) -> None:
     """Say the result of one row, how many rows a batch has, or the error."""
     identity = prediction.plan.identity
@@ -68,6 +85,8 @@ def _set_result(attributes: dict[str, Any], prediction: Prediction) -> None:
         score, decided, unread = read_one(prediction)
         if unread is not None:
             attributes[a.ML_PREDICTION_UNREAD] = True
+    if identity.task.kind == "ranking":
+        score = _set_ranking(attributes, score)
     if score is None:
         del attributes[identity.score_attribute]
     else:

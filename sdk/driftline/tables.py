@@ -17,6 +17,9 @@ I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
 Ids = NDArray[np.void]
 
+CLASSLESS = frozenset({"regression", "ranking"})
+"""The kinds of task that decide for no class."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelKey:
@@ -31,9 +34,9 @@ class ModelKey:
 class Task:
     """What a model predicts.
 
-    ``kind``: ``"binary"``, ``"multiclass"``, ``"regression"`` or ``""`` while unknown. ``classes``: canonical class
-    texts (see :func:`driftline.classes.class_text`), in the order of the score columns. ``threshold``: the score of
-    the positive class from which on it is predicted, binary only.
+    ``kind``: ``"binary"``, ``"multiclass"``, ``"regression"``, ``"ranking"`` or ``""`` while unknown. ``classes``:
+    canonical class texts (see :func:`driftline.classes.class_text`), in the order of the score columns. ``threshold``:
+    the score of the positive class from which on it is predicted, binary only.
     """
 
     kind: str = ""
@@ -70,17 +73,33 @@ class Column:
     labels: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What n rankings hold, best first: those of row i are entries ``offsets[i]`` to ``offsets[i + 1]``.
+
+    ``offsets``: int32 (n + 1,), starts at 0. ``ids``: codes and labels of the m item ids. ``scores``: float64 (m,), NaN
+    where an item has none; None when no item has one.
+    """
+
+    offsets: I32
+    ids: Column
+    scores: F64 | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
 @dataclass(slots=True)
 class PredictionTable:
     """n predictions of one model.
 
     ``time``: int64 (n,), unix nanoseconds. ``id``: n texts, empty where the sender gave none.
     ``scores``: float64 (n, k): binary (n, 1) = score of the positive class; multiclass (n, k) in the order of
-    ``task.classes``; regression (n, 1) = the value. ``predicted``: the decided class as text codes (binary,
-    multiclass); None = derive it from the scores. ``duration``: float64 (n,), seconds. ``weight``: float64 (n,), how
-    many predictions the row stands for; None = 1 each. ``trace_id`` / ``span_id``: V16 / V8 (n,), all zero = not
-    sampled. ``keyed``: rows are recognised when they come again by time and id (plain spans and records); columnar
-    rows are recognised by their batch id instead.
+    ``task.classes``; regression (n, 1) = the value; ranking (n, 1) = the score of the first item. ``predicted``: the
+    decided class as text codes (binary, multiclass); None = derive it from the scores. ``items``: what was ranked.
+    ``duration``: float64 (n,), seconds. ``weight``: float64 (n,), how many predictions the row stands for; None = 1
+    each. ``trace_id`` / ``span_id``: V16 / V8 (n,), all zero = not sampled. ``keyed``: rows are recognised when they
+    come again by time and id (plain spans and records); columnar rows are recognised by their batch id instead.
     """
 
     key: ModelKey
@@ -89,6 +108,7 @@ class PredictionTable:
     id: Text
     scores: F64 | None = None
     predicted: Column | None = None
+    items: Items | None = None
     duration: F64 | None = None
     weight: F64 | None = None
     trace_id: Ids | None = None

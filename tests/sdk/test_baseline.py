@@ -157,7 +157,7 @@ def test_rows_without_an_outcome_are_rows_all_the_same() -> None:
         ({"score": None}, "there is neither a score nor a predicted class; pass score= or predicted="),
         ({"score": "plan"}, "score holds no number at all; pass the model's scores, and its classes as predicted="),
         ({"score": [0.5]}, "columns have different lengths: score has 1 rows and"),
-        ({"task": "ranking"}, "task is 'ranking'"),
+        ({"task": "clustering"}, "task is 'clustering'"),
         ({"actual": "plan"}, "none is known to be the positive one; pass positive_class="),
         (
             {"classes": ["a", "b"], "positive_class": "b"},
@@ -279,7 +279,10 @@ def _set(*keys: str, to: Any) -> Callable[[dict[str, Any]], None]:
         (_set("schema", to=None), "schema: None is not 'driftline.baseline/1'; build the baseline anew"),
         (_set("model", to=7), "model: must be a text, not int; the file is damaged or edited: build the baseline anew"),
         (lambda root: root.pop("version"), "version: is missing"),
-        (_set("task", "kind", to="ranking"), "task.kind: is 'ranking', not binary, multiclass or regression"),
+        (
+            _set("task", "kind", to="clustering"),
+            "task.kind: is 'clustering', not binary, multiclass, regression or ranking",
+        ),
         (_set("task", "classes", to=[1, 2]), "task.classes: must be a list of texts"),
         (_set("task", "positive_class", to="7"), "task.positive_class: must be one of two classes"),
         (_set("task", "threshold", to="x"), "task.threshold: must be a number between 0 and 1"),

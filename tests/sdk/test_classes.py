@@ -100,7 +100,7 @@ def test_a_regression_has_no_classes() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "ranking"}, "task is 'ranking'; it must be 'binary', 'multiclass' or 'regression'"),
+        ({"kind": "clustering"}, "it must be 'binary', 'multiclass', 'regression' or 'ranking'"),
         (
             {"kind": "binary", "classes": ["no", "yes"]},
             "none is known to be the positive one; pass positive_class=",

@@ -210,7 +210,7 @@ def test_a_model_without_a_task_cannot_predict_but_can_learn_outcomes(service: S
         ({"classes": ["a", "b", "c"]}, "a binary model has two classes"),
         ({"positive_class": "2"}, "not one of the classes"),
         ({"threshold": 50}, "it must be a probability between 0 and 1"),
-        ({"task": "ranking"}, "must be 'binary', 'multiclass' or 'regression'"),
+        ({"task": "clustering"}, "must be 'binary', 'multiclass', 'regression' or 'ranking'"),
         ({"task": "multiclass"}, "pass classes="),
     ],
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.pane import Pane
-from driftline.tables import ModelKey, Task
+from driftline.tables import CLASSLESS, ModelKey, Task
 
 from .drift import drift
 from .evaluation import Evaluation, Metric, TargetDrift, Window
@@ -45,7 +45,7 @@ def evaluate(
         evaluation.realized = realized_from_pane(pane, task)
     if baseline is None:
         evaluation.score = _unknown("score", pane)
-        evaluation.predicted = _unknown("class", pane) if task is None or task.kind != "regression" else None
+        evaluation.predicted = _unknown("class", pane) if task is None or task.kind not in CLASSLESS else None
         return evaluation
     found = drift(pane, baseline, min_effect)
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found

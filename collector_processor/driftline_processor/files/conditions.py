@@ -29,6 +29,7 @@ METRICS = {
     "binary": (*_PROBABLE, "mean_score", "actual_rate", "log_loss_constant"),
     "multiclass": _PROBABLE,
     "regression": ("mae", "rmse", "r2", "bias"),
+    "ranking": (),
 }
 
 

@@ -105,7 +105,7 @@ class Storage(Section):
 class Model(Section):
     """What the processor should know of one model beyond what arrives; everything is optional."""
 
-    task: Literal["binary", "multiclass", "regression"] | None = None
+    task: Literal["binary", "multiclass", "regression", "ranking"] | None = None
     classes: ClassTexts = ()
     positive_class: ClassText | None = None
     threshold: Share | None = None

@@ -58,6 +58,8 @@ def _listeners(config: Config) -> Iterator[str]:
 
 
 def _model(model: Model) -> Iterator[str]:
+    from driftline.tables import CLASSLESS
+
     listed = ", ".join(model.classes)
     if len(set(model.classes)) < len(model.classes):
         yield f"classes: one class is named twice ({listed}); 1, 1.0, '1' and true are one class"
@@ -65,14 +67,14 @@ def _model(model: Model) -> Iterator[str]:
         yield f"classes: a binary model has two, not {len(model.classes)} ({listed}); or is its task multiclass?"
     if model.task == "multiclass" and len(model.classes) == 1:
         yield f"classes: a multiclass model has at least two, not one ({listed})"
-    if model.task == "regression" and model.classes:
-        yield "classes: a regression model has none; leave the key out, or write another task"
+    if model.task in CLASSLESS and model.classes:
+        yield f"classes: a {model.task} model has none; leave the key out, or write another task"
     if model.positive_class is not None:
-        if model.task in ("multiclass", "regression"):
+        if model.task in ("multiclass", *CLASSLESS):
             yield f"positive_class: only a binary model has one; leave it out, or write task: binary, not {model.task}"
         elif model.classes and model.positive_class not in model.classes:
             yield f"positive_class: '{model.positive_class}' is not in classes ({listed}); write one of them"
-    if model.threshold is not None and model.task in ("multiclass", "regression"):
+    if model.threshold is not None and model.task in ("multiclass", *CLASSLESS):
         yield f"threshold: only a binary model has one; leave it out, or write task: binary, not {model.task}"
     for key, values in (("windows", model.windows), ("slices", model.slices)):
         if len(set(values)) < len(values):

@@ -7,7 +7,7 @@ from driftline.baseline import Baseline
 from driftline.classes import class_column
 from driftline.fold import ModelBins, decide, fold_by, usable_weight
 from driftline.pane import Pane
-from driftline.tables import F64, I64, Column, PredictionTable
+from driftline.tables import CLASSLESS, F64, I64, Column, PredictionTable
 
 from driftline_processor.core.window import PANE
 
@@ -81,12 +81,12 @@ def unscored(table: PredictionTable, decided: Column | None) -> int:
 
 
 def decided_classes(table: PredictionTable) -> Column | None:
-    """Return the decided class of each row as canonical text; None where nothing decides (regression).
+    """Return the decided class of each row as canonical text; None where nothing decides (regression, ranking).
 
     The service's own decision where it was sent, else the one its scores and threshold give now: a threshold that
     changes later changes no decision that was made.
     """
-    if table.task.kind == "regression":
+    if table.task.kind in CLASSLESS:
         return None
     sent = None if table.predicted is None else class_column(table.predicted)
     if sent is not None and sent.codes is None:

@@ -162,6 +162,8 @@ class Join:
             actual = actual_of(rows.take(pa.array(at)))
             if series.task.kind == "regression":
                 bad, reason = np.isnan(finite_actuals(actual)), "not_a_number"
+            elif series.task.kind == "ranking":  # whatever is known of a list
+                bad, reason = np.zeros(len(at), dtype=bool), ""
             else:
                 if not series.declared:
                     series = self._series.learn(self._connection, series, seen_classes([actual]))

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from driftline.fold import fold_outcomes
 from driftline.pane import Pane
-from driftline.tables import I64, Column
+from driftline.tables import CLASSLESS, I64, Column
 
 from driftline_processor.core.window import PANE
 
@@ -45,7 +45,7 @@ def add_outcomes(changes: PaneChanges, series: Series, rows: pa.Table) -> I64:
             fold_outcomes(
                 task,
                 None if scores is None else scores[some],
-                None if task.kind == "regression" else _slice(predicted, some),
+                None if task.kind in CLASSLESS else _slice(predicted, some),
                 _slice(actual, some),
                 weight[some],
             )

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from driftline.classes import seen_classes
-from driftline.tables import ModelKey, PredictionTable, Task
+from driftline.tables import CLASSLESS, ModelKey, PredictionTable, Task
 
 from .config import Model
 from .store import Connection, read
@@ -138,8 +138,8 @@ def resolve(
     """
     base = baseline or Task()
     kind = settings.task or sent.kind or base.kind or before.kind
-    if kind == "regression":
-        return Task("regression"), True
+    if kind in CLASSLESS:
+        return Task(kind), True
     said = settings.classes
     if sent.classes and (not said or set(said) == set(sent.classes)):
         said = sent.classes

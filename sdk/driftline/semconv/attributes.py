@@ -37,13 +37,22 @@ ML_PREDICTION_SCORE: Final = "ml.prediction.score"
 """What the model gave: the probability of the positive class of a binary model."""
 
 ML_PREDICTION_SCORES: Final = "ml.prediction.scores"
-"""One score per class, in the order of `ml.model.classes`."""
+"""One score per class, in the order of `ml.model.classes`; of a ranking, one per item, in the order of `ml.prediction.items`."""
 
 ML_PREDICTION_CLASS: Final = "ml.prediction.class"
 """The class that was decided for."""
 
 ML_PREDICTION_VALUE: Final = "ml.prediction.value"
 """The predicted number of a regression model."""
+
+ML_PREDICTION_ITEMS: Final = "ml.prediction.items"
+"""The ids of the ranked items, best first."""
+
+ML_PREDICTION_ITEM_COUNT: Final = "ml.prediction.item.count"
+"""How many items the ranking holds."""
+
+ML_PREDICTION_ITEM_SCORES: Final = "ml.prediction.item.scores"
+"""The scores of the ranked items of all rows of a columnar record, in the order of `ml.prediction.items`."""
 
 ML_PREDICTION_DURATION: Final = "ml.prediction.duration"
 """How long the prediction took, in seconds; on records. A span has its own duration."""

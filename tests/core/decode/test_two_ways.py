@@ -46,6 +46,13 @@ def predictions_of(table: PredictionTable) -> dict[str, Any]:
         "id": strings(table.id),
         "scores": floats(table.scores),
         "predicted": cells(table.predicted, n),
+        "items": None
+        if table.items is None
+        else (
+            table.items.offsets.tolist(),
+            cells(table.items.ids, table.items.offsets[-1]),
+            floats(table.items.scores),
+        ),
         "duration": floats(table.duration),
         "weight": floats(table.weight),
         "traces": None if table.trace_id is None else table.trace_id.tolist(),
@@ -117,6 +124,8 @@ KEYS = st.sampled_from(
         a.ML_MODEL_POSITIVE_CLASS,
         a.ML_MODEL_THRESHOLD,
         a.ML_OPERATION_NAME,
+        a.ML_PREDICTION_ITEMS,
+        a.ML_PREDICTION_ITEM_COUNT,
         a.ML_PREDICTION_ID,
         a.ML_PREDICTION_TIME,
         a.ML_PREDICTION_COUNT,

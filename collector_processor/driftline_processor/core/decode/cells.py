@@ -46,6 +46,8 @@ KNOWN: Final = frozenset(
         a.ML_PREDICTION_SCORES,
         a.ML_PREDICTION_CLASS,
         a.ML_PREDICTION_VALUE,
+        a.ML_PREDICTION_ITEMS,
+        a.ML_PREDICTION_ITEM_COUNT,
         a.ML_PREDICTION_DURATION,
         a.ML_OUTCOME_ACTUAL,
         a.ML_OUTCOME_TIME,

@@ -13,6 +13,7 @@ import numpy as np
 from driftline.classes import class_column, class_text
 from driftline.columns import Array, ColumnError, Value, decode, strings, texts
 from driftline.ids import id_text
+from driftline.items import first_scores
 from driftline.semconv import attributes as a
 from driftline.tables import F64, I64, Column, ModelKey, PredictionTable, Task, Text
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -20,6 +21,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from .cells import FEATURE, MAX_COLUMNS, MAX_LABELS, OTHER_LABEL, SLICE
 from .fields import task_of
+from .items import from_columns as items_from_columns
 from .scores import Given, scores_of
 from .values import BOOLEAN, EMPTY, INTEGER, LIST, MAX_ROWS, MAX_TEXT, NUMBER, TEXT, label, read
 
@@ -52,7 +54,7 @@ def from_record(
     found = _Columns(n, rejected)
     for column in columns:
         found.add(column.key, column.value.bytes_value)
-    if not found.known and not found.features:
+    if not found.known and not found.flat and not found.features:
         rejected["no_usable_column"] += n
         return None
     key = ModelKey(model, head.text(a.ML_MODEL_VERSION), environment or "")
@@ -104,11 +106,15 @@ class _Columns:
     n: int
     rejected: Counter[str]
     known: dict[str, Any] = field(default_factory=dict)
+    flat: dict[str, bytes] = field(default_factory=dict)
     features: dict[str, Column] = field(default_factory=dict)
     slices: dict[str, Column] = field(default_factory=dict)
 
     def add(self, name: str, data: bytes) -> None:
         """Decode one column, or count why it cannot be."""
+        if name in _FLAT:
+            self.flat[name] = data
+            return
         reader = _READERS.get(name)
         try:
             if reader is not None:
@@ -125,7 +131,15 @@ class _Columns:
     def table(self, key: ModelKey, task: Task, time: int) -> PredictionTable:
         """Return the table. ``time``: unix nanoseconds, of rows that say none."""
         known = self.known
-        given = Given(*map(known.get, (a.ML_PREDICTION_SCORE, a.ML_PREDICTION_SCORES, a.ML_PREDICTION_VALUE)))
+        items = items_from_columns(
+            self.flat.get(a.ML_PREDICTION_ITEMS),
+            self.flat.get(a.ML_PREDICTION_ITEM_SCORES),
+            known.get(a.ML_PREDICTION_ITEM_COUNT),
+            self.n,
+            self.rejected,
+        )
+        scores = known.get(a.ML_PREDICTION_SCORES) if items is None else first_scores(items)
+        given = Given(known.get(a.ML_PREDICTION_SCORE), scores, known.get(a.ML_PREDICTION_VALUE), items is not None)
         kind, matrix = scores_of(task, given, self.rejected)
         sampled = _TRACE_ID in known and _SPAN_ID in known
         return PredictionTable(
@@ -135,6 +149,7 @@ class _Columns:
             id=known.get(a.ML_PREDICTION_ID) or texts([""] * self.n),
             scores=matrix,
             predicted=known.get(a.ML_PREDICTION_CLASS),
+            items=items,
             duration=known.get(a.ML_PREDICTION_DURATION),
             trace_id=known[_TRACE_ID] if sampled else None,
             span_id=known[_SPAN_ID] if sampled else None,
@@ -174,7 +189,7 @@ def _numbers(value: Value) -> F64:
     return _array(value, _NUMERIC).astype(np.float64, copy=False)
 
 
-def _instants(value: Value) -> I64:
+def _integers(value: Value) -> I64:
     return _array(value, "i").astype(np.int64, copy=False)
 
 
@@ -234,14 +249,18 @@ def _column(value: Value) -> Column:
     return value
 
 
+_FLAT: Final = (a.ML_PREDICTION_ITEMS, a.ML_PREDICTION_ITEM_SCORES)
+"""Columns of items, not of rows: how many there are is known when the counts are."""
+
 _READERS: Final = {
-    a.ML_PREDICTION_TIME: _instants,
+    a.ML_PREDICTION_TIME: _integers,
     a.ML_PREDICTION_ID: _ids,
     a.ML_PREDICTION_SCORE: _numbers,
     a.ML_PREDICTION_SCORES: _matrix,
     a.ML_PREDICTION_VALUE: _numbers,
     a.ML_PREDICTION_DURATION: _numbers,
     a.ML_PREDICTION_CLASS: _classes,
+    a.ML_PREDICTION_ITEM_COUNT: _integers,
     _TRACE_ID: _trace_ids,
     _SPAN_ID: _span_ids,
 }

@@ -10,14 +10,14 @@ import numpy as np
 from driftline.classes import class_column, class_text
 from driftline.ids import id_text
 from driftline.semconv import attributes as a
-from driftline.tables import F64, I64, Column, Task
+from driftline.tables import CLASSLESS, F64, I64, Column, Task
 from numpy.typing import NDArray
 
 from .cells import Cells, Grid, Where
 from .values import ABSENT, BOOLEAN, EMPTY, INTEGER, LIST, MAX_TEXT, NUMBER, TEXT
 
 Mask = NDArray[np.bool_]
-_KINDS: Final = ("binary", "multiclass", "regression")
+_KINDS: Final = ("binary", "multiclass", *CLASSLESS)
 
 
 class Fields:

@@ -14,12 +14,20 @@ from driftline.tables import F64, I64, Column, Ids, ModelKey, PredictionTable, T
 
 from .cells import MAX_TABLES, Cells, Grid, Where
 from .fields import Fields, Mask, grouped, tasks
+from .items import Lists
+from .items import from_lists as items_from_lists
 from .rows import Rows, is_sampled, trace_columns
-from .scores import Given, scores_of
+from .scores import RANKING, Given, scores_of
 from .values import ABSENT, BOOLEAN, INTEGER, LIST, MAX_ROWS, NUMBER, OTHER, TEXT, sampling_weight
 
 _PREDICT = "predict"
-_SAID = (a.ML_PREDICTION_SCORE, a.ML_PREDICTION_SCORES, a.ML_PREDICTION_CLASS, a.ML_PREDICTION_VALUE)
+_SAID = (
+    a.ML_PREDICTION_SCORE,
+    a.ML_PREDICTION_SCORES,
+    a.ML_PREDICTION_CLASS,
+    a.ML_PREDICTION_VALUE,
+    a.ML_PREDICTION_ITEMS,
+)
 
 
 def from_spans(rows: Rows, now: int, rejected: Counter[str]) -> tuple[list[PredictionTable], int]:
@@ -103,6 +111,8 @@ class _Whole:
     id: list[str]
     given: Given
     predicted: Column | None
+    items: Lists
+    item_count: F64 | None
     duration: F64 | None
     weight: F64 | None
     trace_id: Ids | None
@@ -110,7 +120,16 @@ class _Whole:
 
     def table(self, members: Where, key: ModelKey, task: Task, rejected: Counter[str]) -> PredictionTable:
         """Return the rows of one model."""
-        kind, scores = scores_of(task, self.given.at(members), rejected)
+        given = self.given.at(members)
+        items = None
+        if self.items is not None and task.kind in ("", RANKING):
+            lists = self.items[1]
+            some = self.items[0][members]
+            if (some >= 0).any():
+                counts = None if self.item_count is None else self.item_count[members]
+                items = items_from_lists((some, lists), given.lists(), counts, rejected)
+                given = replace(given, ranked=True)
+        kind, scores = scores_of(task, given, rejected)
         predicted = None
         if self.predicted is not None and self.predicted.codes is not None:
             codes = self.predicted.codes[members]
@@ -122,6 +141,7 @@ class _Whole:
             id=texts(_pick(self.id, members)),
             scores=scores,
             predicted=predicted,
+            items=items,
             duration=None if self.duration is None else self.duration[members],
             weight=None if self.weight is None else self.weight[members],
             trace_id=None if self.trace_id is None else self.trace_id[members],
@@ -156,6 +176,8 @@ def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> 
             fields.numbers(a.ML_PREDICTION_VALUE),
         ),
         predicted=fields.classes(a.ML_PREDICTION_CLASS),
+        items=fields.lists(a.ML_PREDICTION_ITEMS),
+        item_count=fields.numbers(a.ML_PREDICTION_ITEM_COUNT),
         duration=duration,
         weight=weight,
         trace_id=None if sampled is None else sampled[0],

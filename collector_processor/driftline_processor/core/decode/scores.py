@@ -15,16 +15,21 @@ from .cells import Where
 Scores = tuple[I64, list[tuple[Any, ...]]] | F64 | None
 """Codes (n,), -1 = missing, into lists of scalars; or a float64 matrix (n, k) from a columnar record."""
 
-BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
+BINARY, MULTICLASS, REGRESSION, RANKING = "binary", "multiclass", "regression", "ranking"
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """``score`` and ``value``: float64 (n,), or None where no row has one."""
+    """``score`` and ``value``: float64 (n,), or None where no row has one. ``ranked``: whether any row names items."""
 
     score: F64 | None
     scores: Scores
     value: F64 | None
+    ranked: bool = False
+
+    def lists(self) -> tuple[I64, list[tuple[Any, ...]]] | None:
+        """Return the scores of plain rows; None where there are none, and of a columnar record."""
+        return None if isinstance(self.scores, np.ndarray) else self.scores
 
     def at(self, rows: Where) -> Given:
         """Return some of the rows."""
@@ -35,14 +40,16 @@ class Given:
             None if self.score is None else self.score[rows],
             scores,
             None if self.value is None else self.value[rows],
+            self.ranked,
         )
 
 
 def scores_of(task: Task, given: Given, rejected: Counter[str]) -> tuple[str, F64 | None]:
     """Return the kind of task, inferred where the sender named none, and the scores, float64 (n, k).
 
-    A value is a regression's, several scores are a multiclass model's, one score is a binary model's. Of a binary
-    model's two scores the positive class's is kept. Rows without a usable score are NaN; None where all are.
+    Items are a ranking's, a value is a regression's, several scores are a multiclass model's, one score is a binary
+    model's. Of a binary model's two scores the positive class's is kept, of a ranking's the first item's. Rows without
+    a usable score are NaN; None where all are.
     """
     kind = task.kind or _infer(given)
     if kind == REGRESSION:
@@ -61,10 +68,28 @@ def scores_of(task: Task, given: Given, rejected: Counter[str]) -> tuple[str, F6
             ]
             score = positive if score is None else np.where(np.isnan(score), positive, score)
         return kind, _usable(score)
+    if kind == RANKING:
+        first, score = _first(given.scores), given.score
+        return kind, _usable(
+            score if first is None else first if score is None else np.where(np.isnan(first), score, first)
+        )
     return kind, None
 
 
+def _first(scores: Scores) -> F64 | None:
+    """Return the first score of each row, NaN where there is none."""
+    if scores is None:
+        return None
+    if isinstance(scores, np.ndarray):
+        return scores[:, 0]
+    codes, lists = scores
+    firsts = [_number(numbers[0]) if numbers else np.nan for numbers in lists]
+    return np.array([*firsts, np.nan])[codes]
+
+
 def _infer(given: Given) -> str:
+    if given.ranked:
+        return RANKING
     if _any(given.value):
         return REGRESSION
     if given.scores is not None:

@@ -1,0 +1,131 @@
+"""Rankings: the items of each row, from flat columns or from a list per row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from driftline.columns import ColumnError, Value, decode, strings
+from driftline.ids import id_text
+from driftline.items import items_of
+from driftline.semconv import attributes as a
+from driftline.tables import F64, I64, Column, Items, Text
+
+from .cells import MAX_CELLS
+from .values import MAX_TEXT
+
+Lists = tuple[I64, list[tuple[Any, ...]]] | None
+"""Codes (n,), -1 = missing, into lists of scalars."""
+
+BAD_COUNT = "bad_item_count"
+_TOO_LONG = f"too_long:{a.ML_PREDICTION_ITEMS}"
+
+
+def from_columns(
+    items: bytes | None, scores: bytes | None, counts: I64 | None, n: int, rejected: Counter[str]
+) -> Items | None:
+    """Return the items of n rows of a columnar record; None where they cannot be told apart.
+
+    ``items``, ``scores``: columns of all rows' items, one row after the other. ``counts``: int64 (n,), how many are
+    each row's. A row with a negative count has none, and is counted; counts that do not add up to the items leave all
+    without.
+    """
+    if items is None:
+        return None
+    if counts is None:
+        rejected[BAD_COUNT] += n
+        return None
+    bad = counts < 0
+    rejected[BAD_COUNT] += int(bad.sum())
+    counts = np.where(bad, 0, counts)
+    if counts.max() > MAX_CELLS or counts.sum() > MAX_CELLS:
+        rejected[BAD_COUNT] += n - int(bad.sum())
+        return None
+    offsets = np.zeros(n + 1, np.int32)
+    np.cumsum(counts, out=offsets[1:])
+    total = int(offsets[-1])
+    try:
+        ids = _ids(decode(items, total), rejected)
+    except ColumnError as error:
+        rejected[error.reason] += 1
+        return None
+    return Items(offsets, ids, _scores(scores, total, rejected))
+
+
+def from_lists(items: Lists, scores: Lists, counts: F64 | None, rejected: Counter[str]) -> Items | None:
+    """Return the items of plain rows; None where no row names any.
+
+    ``counts``: float64 (n,), how many items a row says it has, of which it may name the first only; one that is less
+    than those named is counted, and the items stay. Scores of another number than the items are left out.
+    """
+    if items is None:
+        return None
+    codes, lists = items
+    score_codes, score_lists = scores or (np.full(len(codes), -1), [])
+    rankings: list[Any] = []
+    for row, (code, score_code) in enumerate(zip(codes.tolist(), score_codes.tolist(), strict=True)):
+        if code < 0:
+            rankings.append(None)
+            continue
+        ids = tuple(_id(thing, rejected) for thing in lists[code])
+        if counts is not None and counts[row] < len(ids):
+            rejected[BAD_COUNT] += 1
+        numbers = score_lists[score_code] if score_code >= 0 else None
+        if numbers is not None and len(numbers) != len(ids):
+            rejected[f"wrong_length:{a.ML_PREDICTION_SCORES}"] += 1
+            numbers = None
+        rankings.append((ids, None if numbers is None else tuple(map(_number, numbers))))
+    return items_of(rankings)
+
+
+def _ids(value: Value, rejected: Counter[str]) -> Column:
+    """Return item ids as codes of distinct texts."""
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind != "i" or value.ndim != 1:
+            raise ColumnError("column_kind")
+        distinct, codes = np.unique(value, return_inverse=True)
+        return Column(codes=codes.reshape(-1).astype(np.int32), labels=tuple(map(id_text, distinct.tolist())))
+    if isinstance(value, Text):
+        index: dict[str, int] = {}
+        found = [index.setdefault(text, len(index)) for text in strings(value)]
+        value = Column(codes=np.array(found, np.int32), labels=tuple(index))
+    if value.numbers is not None or value.codes is None:
+        raise ColumnError("column_kind")
+    texts = [_id(label, None) for label in value.labels]
+    too_long = [code for code, label in enumerate(value.labels) if len(label) > MAX_TEXT]
+    if too_long:
+        rejected[_TOO_LONG] += int(np.isin(value.codes, too_long).sum())
+    known = {text: code for code, text in enumerate(dict.fromkeys(filter(None, texts)))}
+    lookup = np.array([*(known.get(text, -1) for text in texts), -1], np.int32)  # the last is where code -1 lands
+    return Column(codes=lookup[value.codes], labels=tuple(known))
+
+
+def _id(thing: Any, rejected: Counter[str] | None) -> str:
+    if isinstance(thing, bool) or thing is None or thing != thing:
+        return ""
+    text = id_text(thing)
+    if len(text) <= MAX_TEXT:
+        return text
+    if rejected is not None:
+        rejected[_TOO_LONG] += 1
+    return ""
+
+
+def _scores(data: bytes | None, total: int, rejected: Counter[str]) -> F64 | None:
+    if data is None:
+        return None
+    try:
+        value = decode(data, total)
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "fi":
+            raise ColumnError("column_kind")
+        if value.ndim != 1:
+            raise ColumnError("column_length")
+    except ColumnError as error:
+        rejected[error.reason] += 1
+        return None
+    return value.astype(np.float64, copy=False)
+
+
+def _number(thing: Any) -> float:
+    return float(thing) if isinstance(thing, int | float) and not isinstance(thing, bool) else np.nan

@@ -1,0 +1,100 @@
+"""n rankings as flat columns of items: made from lists, cut, joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from .frames import concatenate
+from .ids import id_text
+from .tables import F64, I32, Column, Items
+
+MOST_ITEMS = 1000
+"""Items kept of one ranking: nobody looks at the thousand-and-first."""
+
+Ranked = tuple[tuple[Any, ...], tuple[float, ...] | None]
+"""One ranking: its item ids, best first, and their scores; None where it has none."""
+
+
+def items_of(rankings: Sequence[Ranked | None]) -> Items:
+    """Lay rankings side by side; None, a row without one, is empty. An id is text, as every id: 17 and "17" are one.
+
+    >>> items = items_of([(("a", 17), (0.5, 0.25)), None, (("17",), None)])
+    >>> items.offsets, items.ids.codes, items.ids.labels, items.scores
+    (array([0, 2, 2, 3], dtype=int32), array([0, 1, 1], dtype=int32), ('a', '17'), array([0.5 , 0.25,  nan]))
+    """
+    lists = [() if ranked is None else ranked[0][:MOST_ITEMS] for ranked in rankings]
+    offsets = np.zeros(len(lists) + 1, np.int32)
+    np.cumsum([len(ids) for ids in lists], out=offsets[1:])
+    labels: dict[str, int] = {}
+    code_of: dict[tuple[type, Any], int] = {}
+    for key in dict.fromkeys((type(id), id) for id in chain.from_iterable(lists)):
+        text = id_text(key[1])
+        code_of[key] = labels.setdefault(text, len(labels)) if text else -1
+    codes = [code_of[type(id), id] for id in chain.from_iterable(lists)]
+    scores: F64 | None = None
+    if any(ranked is not None and ranked[1] is not None for ranked in rankings):
+        scores = np.full(len(codes), np.nan)
+        for ranked, start, stop in zip(rankings, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+            if ranked is not None and ranked[1] is not None:
+                scores[start:stop] = ranked[1][: stop - start]
+    return Items(offsets, Column(codes=np.array(codes, np.int32), labels=tuple(labels)), scores)
+
+
+def first_scores(items: Items) -> F64 | None:
+    """Return the score of each ranking's first item: float64 (n, 1), NaN where it has none; None where no row has.
+
+    >>> first_scores(items_of([(("a", "b"), (0.5, 0.25)), ((), None)]))
+    array([[0.5],
+           [nan]])
+    """
+    if items.scores is None:
+        return None
+    first = np.full((len(items), 1), np.nan)
+    some = items.offsets[1:] > items.offsets[:-1]
+    first[some, 0] = items.scores[items.offsets[:-1][some]]
+    return None if np.isnan(first).all() else first
+
+
+def part(items: Items, start: int, stop: int) -> Items:
+    """Return rankings ``start`` to ``stop``, with the labels that they use.
+
+    >>> part(items_of([(("a", "b"), None), (("b",), None)]), 1, 2).ids.labels
+    ('b',)
+    """
+    first, last = int(items.offsets[start]), int(items.offsets[stop])
+    codes = _codes(items)[first:last]
+    used, now = np.unique(codes, return_inverse=True)
+    missing = int(len(used) > 0 and used[0] < 0)
+    return Items(
+        (items.offsets[start : stop + 1] - first).astype(np.int32),
+        Column(
+            codes=(now.reshape(-1) - missing).astype(np.int32),
+            labels=tuple(items.ids.labels[code] for code in used.tolist() if code >= 0),
+        ),
+        None if items.scores is None else items.scores[first:last],
+    )
+
+
+def joined(parts: Sequence[Items]) -> Items:
+    """Return the rankings of several as one.
+
+    >>> joined([items_of([(("a",), (0.5,))]), items_of([(("b", "a"), None)])]).ids.codes
+    array([0, 1, 0], dtype=int32)
+    """
+    counts = np.concatenate([np.diff(items.offsets) for items in parts])
+    offsets = np.zeros(len(counts) + 1, np.int32)
+    np.cumsum(counts, out=offsets[1:])
+    scores = None
+    if any(items.scores is not None for items in parts):
+        scores = np.concatenate(
+            [np.full(len(_codes(items)), np.nan) if items.scores is None else items.scores for items in parts]
+        )
+    return Items(offsets, concatenate([items.ids for items in parts]), scores)
+
+
+def _codes(items: Items) -> I32:
+    return np.zeros(0, np.int32) if items.ids.codes is None else items.ids.codes
