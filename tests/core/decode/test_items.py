@@ -39,10 +39,6 @@ RANKED: dict[str, Value] = {
     a.ML_PREDICTION_ITEM_SCORES: SCORES,
     a.ML_PREDICTION_ITEM_COUNT: COUNTS,
 }
-    a.ML_PREDICTION_ITEMS: IDS,
-    a.ML_PREDICTION_ITEM_SCORES: SCORES,
-    a.ML_PREDICTION_ITEM_COUNT: COUNTS,
-}
 
 
 def test_a_batch_of_rankings() -> None:
