@@ -5,38 +5,40 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Value, texts
+from . import row_ids
+from .columns import Value
 from .fold import decide
 from .frames import concatenate
 from .identity import Identity
 from .inputs.batch import Columns
 from .items import joined, part
 from .semconv import attributes as a
-from .tables import F64, I64, Column, Items
+from .tables import F64, I64, Column, Ids, Items, Text
 
 Values = NDArray[Any] | Column
 
 
 @dataclass(slots=True)
 class Block:
-    """n predictions of one identity, as columns. ``trace``: V16 (n,), ``span``: V8 (n,), zero = not sampled.
+    """n predictions of one identity, as columns.
 
-    ``errors``: the error type per row, "" where the call returned.
+    ``trace``: V16 (n,), ``span``: V8 (n,), zero = not sampled; None where no row is. ``errors``: the error type of each
+    row, missing where the call returned; None where all did. What holds for all rows of most blocks is not there n
+    times: that was a third of what a batch cost.
     """
 
     identity: Identity
     time: I64
     duration: F64
-    ids: list[str]
-    trace: NDArray[np.void]
-    span: NDArray[np.void]
-    errors: list[str]
+    ids: Text
+    trace: Ids | None = None
+    span: Ids | None = None
+    errors: Column | None = None
     scores: F64 | None = None
     predicted: Column | None = None
     items: Items | None = None
@@ -55,15 +57,27 @@ class Block:
     def counts(self) -> Counter[tuple[str, str]]:
         """Count predictions by decided class ("" where there is none) and error type ("" where there is none)."""
         classes = (*self.identity.task.classes, "other", "")
-        codes = decide(self.identity.task, self.scores, self.predicted)
-        decided = [""] * len(self) if len(codes) == 0 else [classes[code] for code in codes.tolist()]
-        return Counter(zip(decided, self.errors, strict=True))
+        decided = decide(self.identity.task, self.scores, self.predicted)
+        if len(decided) == 0:
+            decided = np.full(len(self), -1, np.int32)
+        failed = np.zeros(len(self), np.int32)
+        errors: tuple[str, ...] = ("",)
+        if self.errors is not None and self.errors.codes is not None:
+            failed, errors = self.errors.codes + np.int32(1), ("", *self.errors.labels)
+        cells = np.bincount((decided + np.int32(1)) * np.int32(len(errors)) + failed)
+        found = np.flatnonzero(cells)
+        return Counter(
+            {
+                (classes[cell // len(errors) - 1], errors[cell % len(errors)]): int(times)
+                for cell, times in zip(found.tolist(), cells[found].tolist(), strict=True)
+            }
+        )
 
     def wire_columns(self) -> dict[str, Value]:
         """Return the columns of the record; names as docs/wire.md has them."""
         columns: dict[str, Value] = {
             a.ML_PREDICTION_TIME: self.time,
-            a.ML_PREDICTION_ID: texts(self.ids),
+            a.ML_PREDICTION_ID: self.ids,
             a.ML_PREDICTION_DURATION: self.duration.astype(np.float32),
         }
         if self.items is not None:
@@ -76,7 +90,7 @@ class Block:
             columns[name] = score
         if self.predicted is not None:
             columns[a.ML_PREDICTION_CLASS] = self.predicted
-        if self.trace.tobytes().strip(b"\0"):
+        if self.trace is not None and self.span is not None:
             columns["trace_id"] = self.trace
             columns["span_id"] = self.span
         columns.update((f"{a.ML_FEATURE_VALUE}.{name}", values) for name, values in self.features.items())
@@ -98,10 +112,10 @@ class Block:
             self,
             time=self.time[cut],
             duration=self.duration[cut],
-            ids=self.ids[cut],
-            trace=self.trace[cut],
-            span=self.span[cut],
-            errors=self.errors[cut],
+            ids=row_ids.cut(self.ids, start, min(stop, len(self))),
+            trace=None if self.trace is None else self.trace[cut],
+            span=None if self.span is None else self.span[cut],
+            errors=None if self.errors is None else _cut(self.errors, cut),
             scores=None if self.scores is None else self.scores[cut],
             predicted=None if self.predicted is None else _cut(self.predicted, cut),
             items=None if self.items is None else part(self.items, start, min(stop, len(self))),
@@ -119,16 +133,30 @@ def merge(blocks: list[Block]) -> Block:
         first.identity,
         np.concatenate([block.time for block in blocks]),
         np.concatenate([block.duration for block in blocks]),
-        list(chain.from_iterable(block.ids for block in blocks)),
-        np.concatenate([block.trace for block in blocks]),
-        np.concatenate([block.span for block in blocks]),
-        list(chain.from_iterable(block.errors for block in blocks)),
+        row_ids.joined([block.ids for block in blocks]),
+        _sampled([block.trace for block in blocks], blocks, 16),
+        _sampled([block.span for block in blocks], blocks, 8),
+        _errors(blocks),
         None if first.scores is None else np.concatenate([b.scores for b in blocks if b.scores is not None]),
         None if first.predicted is None else _join([b.predicted for b in blocks if b.predicted is not None]),
         None if first.items is None else joined([block.items for block in blocks if block.items is not None]),
         {name: _join([block.features[name] for block in blocks]) for name in first.features},
         {name: _join([block.slices[name] for block in blocks]) for name in first.slices},
     )
+
+
+def _sampled(ids: Sequence[Ids | None], blocks: Sequence[Block], width: int) -> Ids | None:
+    if all(one is None for one in ids):
+        return None
+    parts = [np.zeros(len(block), f"V{width}") if one is None else one for one, block in zip(ids, blocks, strict=True)]
+    return np.concatenate(parts)
+
+
+def _errors(blocks: Sequence[Block]) -> Column | None:
+    if all(block.errors is None for block in blocks):
+        return None
+    none = [Column(codes=np.full(len(b), -1, np.int32)) if b.errors is None else b.errors for b in blocks]
+    return concatenate(none)
 
 
 def _join(columns: Sequence[Values]) -> Any:

@@ -42,8 +42,12 @@ def recorded_async(plan: Plan, function: Callable[..., Any]) -> Callable[..., An
     return predict
 
 
-def begin(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prediction:
-    """Open a prediction: take the snapshot, start the span and the clock. Never raises."""
+def begin(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], *, current: bool = True) -> Prediction:
+    """Open a prediction: take the snapshot, start the span and the clock. Never raises.
+
+    ``current``: whether it and its span are the current ones until :func:`end`; an iteration makes them so step by
+    step.
+    """
     outer = OPEN.get()
     prediction = Prediction(plan, outer)
     try:
@@ -56,8 +60,9 @@ def begin(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Predicti
             prediction.fills = same
             return prediction
         prediction.span = span = plan.start_span(plan.span_name, start_time=now)
-        prediction.span_token = context.attach(set_span_in_context(span))
-        prediction.open_token = OPEN.set(prediction)
+        if current:
+            prediction.span_token = context.attach(set_span_in_context(span))
+            prediction.open_token = OPEN.set(prediction)
     except Exception as fault:
         FAULTS.swallow("begin", fault)
     prediction.started = _clock()
@@ -72,7 +77,8 @@ def end(prediction: Prediction, result: Any, error: BaseException | None) -> Non
     try:
         if prediction.fills is not None:  # inside an open prediction of the same model nothing is counted again
             take_result(prediction, result)
-            fill(prediction.fills, prediction)
+            if not prediction.fills.closed:  # an iteration may outlive the call that it began in
+                fill(prediction.fills, prediction)
             prediction.outer = None
             return
         if prediction.open_token is not None:

@@ -26,8 +26,7 @@ def take_inputs(prediction: Prediction, plan: Plan, args: tuple[Any, ...], kwarg
             take_features(prediction, value)
     elif inputs.scalars:
         given = [(name, value) for name, get in inputs.scalars if (value := get(args, kwargs)) is not ABSENT]
-        prediction.shape = plan.shape_of(tuple(name for name, _ in given))
-        prediction.values = clean(tuple(value for _, value in given))
+        _take_row(prediction, tuple(name for name, _ in given), clean(tuple(value for _, value in given)))
     if inputs.id is not None:
         _take_id(prediction, inputs.id(args, kwargs))
     elif prediction.values is not None and prediction.shape is not None and prediction.shape.id_at is not None:
@@ -45,11 +44,11 @@ def take_features(prediction: Prediction, value: Any) -> None:
     if plan.first_input is None:
         plan.first_input = outputs.describe(value)
     if isinstance(snapshot, tuple):
-        names, prediction.values = snapshot
+        names, values = snapshot
         if names is None:
             one = plan.inputs.argument and isinstance(value, SCALARS)
-            names = (plan.inputs.argument,) if one else plan.default_names(len(snapshot[1]))
-        prediction.shape = plan.shape_of(names)
+            names = (plan.inputs.argument,) if one else plan.default_names(len(values))
+        _take_row(prediction, names, values)
     elif snapshot is not None:
         prediction.batch = snapshot
         prediction.count = snapshot.count
@@ -61,6 +60,12 @@ def take_features(prediction: Prediction, value: Any) -> None:
             outputs.describe(value).text,
             plan.identity.name,
         )
+
+
+def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
+    shape = prediction.plan.shape_of(names)
+    prediction.shape = shape
+    prediction.values = values if shape.guard is None else shape.guard(values)
 
 
 def _take_id(prediction: Prediction, value: Any) -> None:

@@ -7,15 +7,16 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from opentelemetry.trace import SpanContext, TraceFlags
 
+from . import row_ids
 from .block import Block, Values, merge
 from .capture import read_output
+from .columns import texts
 from .faults import FAULTS
 from .frames import length
-from .ids import IDS, id_text
-from .inputs.batch import Columns, column_of_values
+from .ids import IDS
+from .inputs.batch import Columns, column_of_clean, column_of_values
 from .inputs.row import clean_value
 from .instants import instants
 from .items import first_scores, items_of
@@ -25,7 +26,7 @@ from .plan import Plan
 from .prediction import ABSENT, Prediction
 from .shape import Shape
 from .single import Single, single_of
-from .tables import F64, I64, Column, Items
+from .tables import F64, I64, Column, Ids, Items, Text
 
 
 def blocks_of(entries: Iterable[Prediction | Single]) -> list[Block]:
@@ -35,6 +36,7 @@ def blocks_of(entries: Iterable[Prediction | Single]) -> list[Block]:
     """
     groups: dict[tuple[Any, ...], list[Single]] = {}
     blocks: list[Block] = []
+    group: list[Single] = []
     for entry in entries:
         try:
             if isinstance(entry, Prediction):
@@ -42,7 +44,9 @@ def blocks_of(entries: Iterable[Prediction | Single]) -> list[Block]:
                     blocks += [_batch(entry)] if entry.count else []
                     continue
                 entry = single_of(entry)
-            groups.setdefault((entry[0], entry[1]), []).append(entry)
+            if not group or group[-1][0] is not entry[0] or group[-1][1] is not entry[1]:  # most are like the last one
+                group = groups.setdefault((entry[0], entry[1]), [])
+            group.append(entry)
         except Exception as error:
             FAULTS.swallow("row", error)
     for (plan, shape), group in groups.items():
@@ -64,7 +68,7 @@ def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
     columns: Columns = {}
     if shape is not None:
         columns = {
-            str(name): column_of_values(column)
+            str(name): column_of_clean(column)
             for name, column in zip(shape.names, zip(*values, strict=True), strict=True)
         }
     predicted = column_of_values([text or None for text in decided]) if any(decided) else None
@@ -79,10 +83,9 @@ def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
         plan.identity,
         time,
         np.array(durations, np.float64) * 1e-9,
-        [id or IDS.uuid7(at) for id, at in zip(ids, times, strict=True)],
-        _ids([context.trace_id if _sampled(context) else 0 for context in contexts], 16),
-        _ids([context.span_id if _sampled(context) else 0 for context in contexts], 8),
-        list(errors),
+        texts([id or IDS.uuid7(at) for id, at in zip(ids, times, strict=True)]),
+        *_sampled(contexts),
+        _errors(errors),
         matrix,
         predicted if isinstance(predicted, Column) else None,
         items,
@@ -93,11 +96,13 @@ def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
 
 def _scores(plan: Plan, scores: Sequence[Any]) -> F64 | None:
     """Return the scores of n rows, NaN where a row has none; None where no row has one."""
-    if all(score is None for score in scores):
-        return None
     k = len(plan.identity.task.classes) if plan.identity.task.kind == "multiclass" else 1
-    nothing: Any = (np.nan,) * k if k > 1 else np.nan
-    return np.array([nothing if score is None else score for score in scores], np.float64).reshape(len(scores), k)
+    if None in scores:
+        if scores.count(None) == len(scores):
+            return None
+        nothing: Any = (np.nan,) * k if k > 1 else np.nan
+        scores = [nothing if score is None else score for score in scores]
+    return np.array(scores, np.float64).reshape(len(scores), k)
 
 
 def _rankings(rankings: Sequence[Any]) -> tuple[Items | None, F64 | None]:
@@ -113,12 +118,33 @@ def _rankings(rankings: Sequence[Any]) -> tuple[Items | None, F64 | None]:
     return None, None if np.isnan(scores).all() else scores
 
 
-def _sampled(context: SpanContext) -> bool:
-    return bool(context.trace_flags & TraceFlags.SAMPLED)
+def _sampled(contexts: Sequence[SpanContext]) -> tuple[Ids | None, Ids | None]:
+    """Return the trace and span ids of n rows, zero where not sampled; None and None where no row is."""
+    first = contexts[0]
+    if contexts.count(first) == len(contexts):  # no tracer, or one span around them all
+        return _of_all(first, len(contexts))
+    sampled = [bool(context.trace_flags & TraceFlags.SAMPLED) for context in contexts]
+    if not any(sampled):
+        return None, None
+    pairs = [(c.trace_id, c.span_id) if yes else (0, 0) for c, yes in zip(contexts, sampled, strict=True)]
+    traces = b"".join([trace.to_bytes(16, "big") for trace, _ in pairs])
+    return np.frombuffer(traces, "V16"), np.frombuffer(b"".join([span.to_bytes(8, "big") for _, span in pairs]), "V8")
 
 
-def _ids(numbers: Sequence[int], width: int) -> NDArray[np.void]:
-    return np.frombuffer(b"".join([number.to_bytes(width, "big") for number in numbers]), f"V{width}")
+def _of_all(context: SpanContext, n: int) -> tuple[Ids | None, Ids | None]:
+    """Return the ids of n rows of one span."""
+    if not context.trace_flags & TraceFlags.SAMPLED:
+        return None, None
+    trace, span = context.trace_id.to_bytes(16, "big"), context.span_id.to_bytes(8, "big")
+    return np.frombuffer(trace * n, "V16"), np.frombuffer(span * n, "V8")
+
+
+def _errors(errors: Sequence[str]) -> Column | None:
+    """Return the error types of n rows, missing where there is none; None where no row has one."""
+    if errors.count("") == len(errors):
+        return None
+    column = column_of_values([error or None for error in errors])
+    return column if isinstance(column, Column) else None
 
 
 def _batch(prediction: Prediction) -> Block:
@@ -143,9 +169,8 @@ def _batch(prediction: Prediction) -> Block:
         _batch_times(prediction, columns),
         np.full(n, prediction.elapsed * 1e-9),
         _batch_ids(prediction, columns),
-        _ids([context.trace_id if _sampled(context) else 0] * n, 16),
-        _ids([context.span_id if _sampled(context) else 0] * n, 8),
-        [prediction.error] * n,
+        *_of_all(context, n),
+        Column(codes=np.zeros(n, np.int32), labels=(prediction.error,)) if prediction.error else None,
         scores,
         output.predicted,
         items,
@@ -154,18 +179,15 @@ def _batch(prediction: Prediction) -> Block:
     )
 
 
-def _batch_ids(prediction: Prediction, columns: Columns) -> list[str]:
+def _batch_ids(prediction: Prediction, columns: Columns) -> Text:
     n = prediction.count
     given: Sequence[Any] | None = prediction.ids
     if given is None and prediction.plan.inputs.id_field in columns:
         given = list_of(columns[prediction.plan.inputs.id_field])
-    prefix = prediction.id if given is None or len(given) != n else ""
-    if prefix:
-        if given is not None:
-            FAULTS.swallow("ids", ValueError(f"{len(given)} ids were given for {n} rows; ids are made up instead"))
-        return [f"{prefix}.{i}" for i in range(n)]
-    ids = [id_text(value) for value in given or ()]
-    return [text or f"{prediction.id}.{i}" for i, text in enumerate(ids)] if "" in ids else ids
+    if given is not None and len(given) != n:
+        FAULTS.swallow("ids", ValueError(f"{len(given)} ids were given for {n} rows; ids are made up instead"))
+        given = None
+    return row_ids.numbered(prediction.id, n) if given is None else row_ids.given(given, prediction.id)
 
 
 def _batch_times(prediction: Prediction, columns: Columns) -> I64:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 from opentelemetry import trace
 
 from .call import recorded_async
+from .callables import callable_like, name_of
 from .identity import SCOPE, VERSION, Identity
+from .iteration import recorded_async_generator, recorded_generator
 from .outputs import describe
 from .pipeline import Pipeline
 from .pipelines import SILENT
@@ -17,6 +21,12 @@ from .plan import Plan
 from .quick import recorded
 from .semconv import SCHEMA_URL
 from .signature import Inputs, Selector, read_signature
+
+_WRAPPERS: tuple[tuple[Callable[[Any], bool], Callable[[Plan, Callable[..., Any]], Callable[..., Any]]], ...] = (
+    (inspect.iscoroutinefunction, recorded_async),
+    (inspect.isgeneratorfunction, recorded_generator),
+    (inspect.isasyncgenfunction, recorded_async_generator),
+)
 
 
 def decorate(
@@ -50,8 +60,10 @@ def decorate(
             "say task='binary', 'multiclass', 'regression' or 'ranking', or give a baseline"
         )
     inputs = read_signature(plain, features, id, slices, time)
-    plan = plan_of(identity, pipeline, _name(plain), inputs, score, predicted, span_features)
-    wrapper = recorded_async(plan, plain) if inspect.iscoroutinefunction(plain) else recorded(plan, plain)
+    plan = plan_of(identity, pipeline, name_of(plain), inputs, score, predicted, span_features)
+    wrapper = next((wrap for test, wrap in _WRAPPERS if _says(test, plain)), recorded)(plan, plain)
+    if not isinstance(plain, FunctionType):
+        wrapper = callable_like(plain, wrapper)
     return type(function)(wrapper) if plain is not function else wrapper
 
 
@@ -72,5 +84,8 @@ def plan_of(
     return Plan(identity, pipeline, tracer, name, inputs, score, predicted, span_features)
 
 
-def _name(function: Any) -> str:
-    return str(getattr(function, "__qualname__", repr(function))).rpartition("<locals>.")[2]
+def _says(test: Callable[[Any], bool], function: Any) -> bool:
+    """Say whether a function, or what an instance runs when it is called, passes a test of ``inspect``."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return test(function) or test(getattr(type(function), "__call__", None))  # noqa: B004 - not whether, but which

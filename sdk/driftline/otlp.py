@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 Parts = list[bytes]
@@ -68,7 +69,7 @@ def any_value(value: Any) -> Parts:
     parts: Parts = []
     if isinstance(value, Mapping):
         for key, one in value.items():
-            parts += _field(0x0A, _key_value(key, one))
+            parts += _bytes_entry(key, one) if one.__class__ is bytes else _field(0x0A, _key_value(key, one))
         return _field(0x32, parts)
     if isinstance(value, list | tuple):
         for one in value:
@@ -78,13 +79,28 @@ def any_value(value: Any) -> Parts:
 
 
 def _key_value(key: str, value: Any) -> Parts:
-    return [*_field(0x0A, [key.encode("utf-8", "replace")]), *_field(0x12, any_value(value))]
+    return [_key(key), *_field(0x12, any_value(value))]
+
+
+def _bytes_entry(key: str, value: bytes) -> Parts:
+    """Return ``_field(0x0A, _key_value(key, value))`` for bytes, in one step: a record has one per column."""
+    head, size = _key(key), len(value)
+    inner = b"\x3a" + _varint(size)
+    outer = head + b"\x12" + _varint(len(inner) + size)
+    return [b"\x0a" + _varint(len(outer) + len(inner) + size) + outer + inner, value]
+
+
+@lru_cache(maxsize=4096)
+def _key(key: str) -> bytes:
+    """Return the field of a key; the same few hundred come with every record."""
+    return b"".join(_field(0x0A, [key.encode("utf-8", "replace")]))
 
 
 def _field(tag: int, parts: Parts) -> Parts:
     return [bytes((tag,)) + _varint(sum(map(len, parts))), *parts]
 
 
+@lru_cache(maxsize=4096)
 def _varint(value: int) -> bytes:
     if value < 0x80:
         return bytes((value,))

@@ -43,6 +43,8 @@ def recorded(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
             row = args[position]
             names, values = tuple(row), clean(tuple(row.values()))
             shape = shapes.get(names) or plan.shape_of(names)
+            if shape.guard is not None:
+                values = shape.guard(values)
             prediction = Prediction(plan, None)
             prediction.shape, prediction.values = shape, values
             if shape.id_at is not None:

@@ -20,13 +20,14 @@ class Shape:
     """The names of a row's fields, in order.
 
     ``keys``: the attribute keys of the features that ride on the span; ``pick`` takes their values out of a row's, None
-    where it takes all; ``dropped``: how many features are one too many. ``recorded`` and ``unrecorded`` are the
-    attributes of a span whose row is, or is not, in a record, values still to be set: to copy them and write in place
-    costs half of growing a dict. ``id_at``: where the id stands, if it is a field. ``cost``: bytes that such a row
-    takes while it waits, about.
+    where it takes all; ``dropped``: how many features are one too many. ``guard``: gives
+    what may be kept of a row's values, when the snapshot is taken; None where all may. ``recorded`` and ``unrecorded``
+    are the attributes of a span whose row is, or is not, in a record, values still to be set: to copy them and write in
+    place costs half of growing a dict. ``id_at``: where the id stands, if it is a field. ``cost``: bytes that such a
+    row takes while it waits, about.
     """
 
-    __slots__ = ("cost", "dropped", "id_at", "keys", "names", "pick", "recorded", "unrecorded")
+    __slots__ = ("cost", "dropped", "guard", "id_at", "keys", "names", "pick", "recorded", "unrecorded")
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Shape:
     ) -> None:
         self.names = names
         self.id_at = names.index(id_field) if id_field in names else None
+        self.guard: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None
         self.cost = ROW_BYTES + VALUE_BYTES * len(names)
         positions = [i for i, name in enumerate(names) if wanted(str(name))]
         kept = positions[: min(_MOST_FEATURES, max(0, _attribute_limit() - _RESERVED))]

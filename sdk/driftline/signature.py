@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .callables import name_of
 from .prediction import ABSENT
 
 Selector = str | Callable[..., Any]
@@ -57,8 +58,8 @@ def read_signature(
     left is the features; several that are annotated as scalars are a row. Raises ``TypeError`` when several could be
     the features, naming them.
     """
-    name = getattr(function, "__name__", repr(function))
-    everything = list(inspect.signature(function).parameters.values())
+    name = name_of(function)
+    everything = _parameters(name, function, features)
     own = 1 if everything and everything[0].name in ("self", "cls") else 0  # selectors do not see it
     parameters = everything[own:]
     getters = {p.name: _getter(p, i) for i, p in enumerate(parameters, own)}
@@ -92,6 +93,18 @@ def read_signature(
         else everything.index(argument),
         plain=argument is not None and id_getter is None and time_getter is None and not slices,
     )
+
+
+def _parameters(name: str, function: Callable[..., Any], features: object) -> list[inspect.Parameter]:
+    """Return a function's parameters; none of one that does not tell, if it is said what the features are."""
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except ValueError:  # a builtin of C
+        if callable(features):
+            return []
+        raise TypeError(
+            f"{name} does not tell its parameters; say what the features are: features=lambda ...: ..."
+        ) from None
 
 
 def _getter(parameter: inspect.Parameter, position: int) -> Getter:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
+from collections import defaultdict
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -66,6 +69,22 @@ def column_of_values(values: Sequence[Any]) -> NDArray[Any] | Column:
     return Column(codes=codes, labels=labels)
 
 
+def column_of_clean(values: Sequence[Any]) -> NDArray[Any] | Column:
+    """Turn n values that :func:`~.row.clean` gave into a column, as :func:`column_of_values` does.
+
+    Where the first is a float most are: an array takes numbers only, so that they need not be looked at twice.
+
+    >>> column_of_clean((1.5, True, 2)), column_of_clean((1.5, "2")).labels
+    (array([1.5, 1. , 2. ]), ('2',))
+    """
+    if values[0].__class__ is float:
+        try:
+            return np.frombuffer(array("d", values))
+        except TypeError:  # a text, or None
+            pass
+    return column_of_values(values)
+
+
 def _numbers(values: Sequence[Any], kinds: set[type]) -> NDArray[Any]:
     if kinds == {bool}:
         return np.array(values, np.bool_)
@@ -76,7 +95,8 @@ def _numbers(values: Sequence[Any], kinds: set[type]) -> NDArray[Any]:
 
 
 def _categories(values: Sequence[str | None]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    labels = tuple(label for label in dict.fromkeys(values) if label is not None)
-    index: dict[str | None, int] = {label: code for code, label in enumerate(labels)}
-    index[None] = -1
-    return np.fromiter(map(index.__getitem__, values), np.int32, len(values)), labels
+    index: defaultdict[str | None, int] = defaultdict(count().__next__)  # a new text gets the next code: one pass
+    if None in values:
+        index[None] = -1
+    codes = np.fromiter(map(index.__getitem__, values), np.int32, len(values))
+    return codes, tuple(label for label in index if label is not None)

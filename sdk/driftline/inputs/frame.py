@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from driftline.tables import Column
+
 from .batch import Batch, Columns, column_of_values
 from .row import Row, clean
 
@@ -47,7 +49,8 @@ class Frame(Batch):
 
     def columns(self, names: tuple[str, ...]) -> Columns:
         """Read column by column; numbers as they are, categories by their codes, anything else value by value."""
-        return {name: series_column(self.frame.iloc[:, i]) for i, name in enumerate(names)}
+        columns = (series for _, series in self.frame.items())  # half of what iloc costs
+        return {name: series_column(series) for name, series in zip(names, columns, strict=True)}
 
 
 def series_column(series: Any) -> Any:
@@ -57,6 +60,9 @@ def series_column(series: Any) -> Any:
         return series.to_numpy()
     if kind in "fiub" and not hasattr(series, "cat"):  # pandas' nullable numbers: Int64, Float64, boolean
         return series.to_numpy(dtype=np.float64, na_value=np.nan)
+    if getattr(series.dtype, "name", "") in ("str", "string"):
+        codes, labels = series.array.factorize()
+        return Column(codes=codes.astype(np.int32), labels=tuple(labels.tolist()))
     missing = series.isna().to_numpy(dtype=np.bool_)
     values = series.astype(object).tolist()
     return column_of_values([None if gone else value for value, gone in zip(values, missing.tolist(), strict=True)])

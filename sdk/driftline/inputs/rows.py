@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .batch import Batch, Columns, column_of_values
+from .batch import Batch, Columns, column_of_clean, column_of_values
 from .row import Row, clean
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Rows(Batch):
         own = self.names()
         if all(names is own or names == own for names, _ in self.rows) and self._rectangular():
             columns = zip(*(values for _, values in self.rows), strict=True)
-            return {name: column_of_values(column) for name, column in zip(names, columns, strict=False)}
+            return {name: column_of_clean(column) for name, column in zip(names, columns, strict=False)}
         return self._by_name(names)
 
     def _rectangular(self) -> bool:
