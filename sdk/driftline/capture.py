@@ -101,7 +101,8 @@ def take_result(prediction: Prediction, result: Any) -> None:
         if plan.first_result is None:
             plan.note_result(result)
         if not plan.selective:
-            prediction.result = result if result.__class__ is float else plan.keep(result)
+            if not prediction.said or not (prediction.scored or prediction.decided):  # else that is all that is read
+                prediction.result = result if result.__class__ is float else plan.keep(result)
         else:
             if plan.score is not None and not prediction.scored:
                 prediction.score = select(plan.score, result)
@@ -141,8 +142,21 @@ def fill(outer: Prediction, inner: Prediction) -> None:
         outer.ids = inner.ids
     outer.slices = {**(inner.slices or {}), **(outer.slices or {})} or None
     if not outer.scored and not outer.decided:
-        outer.inner = inner
+        outer.inner = inner if outer.inner is None else _joined(outer.inner, inner)
         outer.said = True
+
+
+def _joined(first: Prediction, second: Prediction) -> Prediction:
+    """Return the later of two inner layers, with the score or class that only the earlier one said.
+
+    A service asks an estimator for its probabilities and for its decision: both belong to one prediction.
+    """
+    if second.count == first.count:
+        if first.scored and not second.scored and (second.decided or second.result is ABSENT):
+            second.score = first.score
+        if first.decided and not second.decided and (second.scored or second.result is ABSENT):
+            second.predicted = first.predicted
+    return second
 
 
 def read_output(prediction: Prediction) -> Output:

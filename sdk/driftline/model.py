@@ -103,10 +103,10 @@ class Model:
         )
         self._block_plans: dict[tuple[str, bool], Plan] = {}
         self._given = {
-            "task": known.kind,
+            "task": task,
             "version": str(version),
-            "classes": known.classes or None,
-            "positive_class": known.positive_class or None,
+            "classes": None if classes is None else tuple(classes),
+            "positive_class": positive_class,
             "threshold": threshold,
             "baseline": loaded,
             "feature_names": feature_names,
@@ -132,6 +132,31 @@ class Model:
     def version(self) -> str:
         """The model's version, "" where none was given."""
         return self._identity.version
+
+    def completed(self, task: str, classes: Sequence[object] | None = None, positive_class: object = None) -> Model:
+        """Return this model, with what it was not told of its task learned from what predicts: a fitted estimator.
+
+        ``task``, ``classes`` (in any order) and ``positive_class`` count where the model was told none. What it was
+        told stays, and the model stays as it is; the one returned shares its buffer. Raises ``ValueError``, with the
+        fix, where the two contradict each other: another task, or other classes.
+
+        >>> Model("churn").completed("binary", ("stays", "churns"), "churns")
+        driftline.Model('churn', task='binary')
+        >>> Model("churn", task="regression").completed("binary", (0, 1))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        ValueError: churn is a regression model, but what predicts is binary; say driftline.Model(..., task='binary')
+        """
+        from dataclasses import replace
+
+        from .completion import completed
+
+        given, known = completed(self.name, self._given, task, classes, positive_class)
+        model = Model.__new__(Model)
+        model.__dict__.update(
+            self.__dict__, _given=given, _block_plans={}, _identity=replace(self._identity, task=known)
+        )
+        return model
 
     def __repr__(self) -> str:
         task = f", task={self._identity.task.kind!r}" if self._identity.task.kind else ""

@@ -32,7 +32,8 @@ class Plan:
     ``quick``: whether a returned float is known to be the score. ``selective``: whether score or class are selected
     from the result. ``by_class``: whether scores came as one column per class. ``no_features``: the shape of a call
     that has none. ``position``: of the argument that is all there is to know of a call, where there is one.
-    ``joins``: whether it only fills in an open prediction of any model, where there is one.
+    ``joins``: whether it only fills in an open prediction of any model, where there is one. ``names``: of the features
+    of an input that names none, where the one who predicts knows them.
     """
 
     identity: Identity
@@ -51,6 +52,7 @@ class Plan:
     told_unread: bool = False
     told_strange: bool = False
     joins: bool = False
+    names: tuple[str, ...] | None = None
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -99,8 +101,8 @@ class Plan:
         )
 
     def default_names(self, width: int) -> tuple[str, ...]:
-        """Return names for an input without any: the model's features if they are as many, else f0, f1, ..."""
-        features = self.identity.features
-        if features is not None and len(features) == width:
-            return features
+        """Return names for an input without any: those that are known, if they are as many, else f0, f1, ..."""
+        for names in (self.names, self.identity.features):
+            if names is not None and len(names) == width:
+                return names
         return tuple(f"f{i}" for i in range(width))

@@ -25,9 +25,10 @@ class Recorder:
 
     ``model``: with a task. ``name``: of the place, for people ("POST /predict", "Pipeline.predict_proba").
     ``id_field``, ``time_field``: fields of the input that are not features. ``score``, ``predicted``: selectors of the
-    result, as for ``Model.predict``. ``span_features``: whether features ride on sampled spans. ``joins``: whether,
-    inside an open prediction of *any* model, this place only fills in what that one lacks: for integrations that see a
-    model without having been told its name.
+    result, as for ``Model.predict``. ``span_features``: whether features ride on sampled spans. ``feature_names``: of
+    an input that has none, where the place knows them, as a fitted estimator does. ``joins``: whether, inside an open
+    prediction of *any* model, this place only fills in what that one lacks: for integrations that see a model without
+    having been told its name.
 
     >>> from driftline import Model
     >>> recorder = Recorder(Model("churn", task="binary"), "Booster.predict")
@@ -45,6 +46,7 @@ class Recorder:
         score: Selector | None = None,
         predicted: Selector | None = None,
         span_features: bool = True,
+        feature_names: tuple[str, ...] | None = None,
         joins: bool = False,
     ) -> None:
         inputs = recorder_inputs(id_field, time_field)
@@ -52,6 +54,7 @@ class Recorder:
             model._identity, model._pipeline, name, inputs, score, predicted, span_features=span_features
         )
         self._plan.joins = joins
+        self._plan.names = feature_names
 
     def open(
         self,

@@ -27,6 +27,16 @@ SETTINGS: tuple[Setting, ...] = (
         "Where records, outcomes and baselines go: `driftline up`. HTTP, unless its port is 4317. "
         "Spans and metrics stay where they were.",
     ),
+    Setting(
+        "DRIFTLINE_MODEL_NAME",
+        "Model(name)",
+        "",
+        "The model's name where no code says it: of estimators and networks that `opentelemetry-instrument` records. "
+        "The name of their class unless said.",
+    ),
+    Setting(
+        "DRIFTLINE_MODEL_VERSION", "Model(version=)", "", "The version of the model that DRIFTLINE_MODEL_NAME names."
+    ),
 )
 
 _BY_NAME = {setting.variable: setting for setting in SETTINGS}

@@ -1,0 +1,173 @@
+"""What a fitted estimator says of itself: what it predicts, its classes, the names of its features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from driftline.classes import class_text
+from driftline.prediction import ABSENT
+from driftline.tables import Task
+
+_MOST_STEPS = 20
+Said = tuple[Any, Any]
+"""A score and a predicted class, each ``ABSENT`` where a result says none."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted estimator.
+
+    ``kind``: "classifier", "regressor", "outlier_detector" or "clusterer". ``classes``: in the order of the columns of
+    ``predict_proba``; ``positive``: that whose probability a binary score is. ``names``: of its features, where it was
+    fitted on named ones. ``mark``: another object after another fit.
+    """
+
+    kind: str
+    task: str
+    classes: tuple[Any, ...] = ()
+    positive: Any = None
+    names: tuple[str, ...] | None = None
+    mark: object = None
+
+    def suits(self, task: Task) -> bool:
+        """Say whether what this predicts can be read as an answer to that task."""
+        return self.task == task.kind and {*map(class_text, self.classes)} == {*task.classes}
+
+
+def look(estimator: Any) -> Fitted | None:
+    """Describe an estimator that follows scikit-learn's conventions; None while it is not fitted.
+
+    The positive class of two is the last one, scikit-learn's own, and of an outlier detector the outlier, -1.
+    Raises ``TypeError`` for one that predicts several targets at once.
+    """
+    kind = _kind(estimator)
+    names = _names(estimator)
+    now = mark(estimator)
+    if kind == "outlier_detector":
+        return Fitted(kind, "binary", (1, -1), -1, names, now)
+    if kind == "clusterer":
+        clusters = _clusters(estimator)
+        return Fitted(kind, "multiclass", tuple(range(clusters)), None, names, now) if clusters else None
+    if kind == "regressor":
+        return Fitted(kind, "regression", (), None, names, now)
+    classes = _fitted_attribute(estimator, "classes_")
+    if classes is None:
+        return None
+    if isinstance(classes, list) and any(isinstance(one, np.ndarray | list) for one in classes):
+        raise TypeError(
+            f"{type(estimator).__name__} predicts {len(classes)} targets at once; record each as a model of its own: "
+            "with model.prediction(features=...) as p: p.score = ..."
+        )
+    known = tuple(np.asarray(classes).tolist())
+    if len(known) == 2:
+        return Fitted("classifier", "binary", known, known[1], names, now)
+    return Fitted("classifier", "multiclass", known, None, names, now) if known else None
+
+
+def last_step(estimator: Any) -> Any:
+    """Return the estimator that decides: the last step of a pipeline, the best one of a search."""
+    for _ in range(_MOST_STEPS):
+        own = getattr(estimator, "__dict__", {})
+        steps, best = own.get("steps"), own.get("best_estimator_")
+        if best is not None:
+            estimator = best
+        elif isinstance(steps, list) and steps and hasattr(steps[-1], "__len__") and hasattr(steps[-1][-1], "predict"):
+            estimator = steps[-1][-1]
+        else:
+            break
+    return estimator
+
+
+def mark(estimator: Any) -> object:
+    """Return an object that another fit replaces, so that what was learned of the old one is forgotten."""
+    own = getattr(last_step(estimator), "__dict__", {})
+    return next((own[name] for name in ("_Booster", "_classes", "classes_") if name in own), None)
+
+
+def _kind(estimator: Any) -> str:
+    """Return what scikit-learn's tags call it; by its attributes where it has none."""
+    tags = getattr(estimator, "__sklearn_tags__", None)
+    kind = ""
+    try:
+        kind = str((tags() if tags is not None else None).estimator_type or "")  # type: ignore[union-attr]
+    except Exception:  # no tags: an older scikit-learn, or somebody's own class
+        kind = str(getattr(estimator, "_estimator_type", "") or "")
+    if kind in ("classifier", "regressor", "outlier_detector", "clusterer"):
+        return kind
+    return "classifier" if hasattr(estimator, "predict_proba") or hasattr(estimator, "classes_") else "regressor"
+
+
+def _fitted_attribute(estimator: Any, name: str) -> Any:
+    """Return an attribute that only fitting makes; what it raises before that is as good as absent."""
+    try:
+        return getattr(estimator, name, None)
+    except Exception:
+        return None
+
+
+def _clusters(estimator: Any) -> int:
+    centers = _fitted_attribute(last_step(estimator), "cluster_centers_")
+    return 0 if centers is None else len(centers)
+
+
+def _names(estimator: Any) -> tuple[str, ...] | None:
+    for attribute in ("feature_names_in_", "feature_names_", "feature_name_"):  # scikit-learn, CatBoost, LightGBM
+        names = _fitted_attribute(estimator, attribute)
+        if names is not None and len(names):
+            return tuple(map(str, names))
+    return None
+
+
+def in_order(result: Any, classes: tuple[Any, ...], task: Task) -> Any:
+    """Return probabilities (n, k) with a column per class in the order of the model's classes."""
+    texts = tuple(map(class_text, classes))
+    if texts == task.classes or getattr(result, "shape", ())[1:] != (len(texts),):
+        return result
+    return np.asarray(result)[:, [texts.index(text) for text in task.classes]]
+
+
+def _class(result: Any, fitted: Fitted, task: Task) -> Said:  # noqa: ARG001 - every reading has this signature
+    return ABSENT, result
+
+
+def _probability(result: Any, fitted: Fitted, task: Task) -> Said:
+    return in_order(result, fitted.classes, task), ABSENT
+
+
+def _log_probability(result: Any, fitted: Fitted, task: Task) -> Said:
+    return in_order(np.exp(result), fitted.classes, task), ABSENT
+
+
+def _margin(result: Any, fitted: Fitted, task: Task) -> Said:  # noqa: ARG001
+    """A margin is no probability: it says the class, by its sign or by the greatest of one per class."""
+    margins, classes = np.asarray(result), np.asarray(fitted.classes)
+    if fitted.kind == "outlier_detector":
+        return ABSENT, np.where(margins < 0, -1, 1)
+    if margins.ndim == 2 and margins.shape[1] == 1:
+        margins = margins[:, 0]
+    if margins.ndim == 1 and len(classes) == 2:
+        return ABSENT, classes[(margins > 0).astype(np.intp)]
+    if margins.ndim == 2 and margins.shape[1] == len(classes):
+        return ABSENT, classes[margins.argmax(axis=1)]
+    return ABSENT, ABSENT  # one against one: a column per pair
+
+
+def _value(result: Any, fitted: Fitted, task: Task) -> Said:  # noqa: ARG001
+    """A value per row; the first of a tuple, where somebody asked for its deviation too."""
+    return result[0] if isinstance(result, tuple) and result else result, ABSENT
+
+
+READINGS: dict[tuple[str, str], Callable[[Any, Fitted, Task], Said]] = {
+    ("classifier", "predict"): _class,
+    ("classifier", "predict_proba"): _probability,
+    ("classifier", "predict_log_proba"): _log_probability,
+    ("classifier", "decision_function"): _margin,
+    ("regressor", "predict"): _value,
+    ("outlier_detector", "predict"): _class,
+    ("outlier_detector", "decision_function"): _margin,
+    ("clusterer", "predict"): _class,
+}
+"""What a result of a method means, by the kind of estimator. A method that is not here predicts nothing."""

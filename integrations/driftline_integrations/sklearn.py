@@ -1,0 +1,89 @@
+"""scikit-learn, and every estimator that follows its conventions.
+
+``clf = churn.instrument(clf)`` records what one estimator predicts; :class:`SklearnInstrumentor`, which
+``opentelemetry-instrument`` finds by itself, records every one of the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+
+from .everywhere import Everywhere
+
+if TYPE_CHECKING:
+    from driftline.model import Model
+
+E = TypeVar("E")
+_SKLEARN = Everywhere("sklearn", [("sklearn.base", "BaseEstimator")])
+
+
+def instrument(
+    model: Model,
+    estimator: E,
+    *,
+    methods: Sequence[str] | None = None,
+    id: str = "",
+    time: str = "",
+    span_features: bool = True,
+) -> E:
+    """Record what an estimator predicts; return the same object, on which nothing has changed.
+
+    ``model``: what it does not say of task, classes and positive class is learned from the fitted estimator; the
+    positive class is the last one. ``methods``: which calls are predictions, of "predict", "predict_proba",
+    "predict_log_proba" and "decision_function"; all unless said. ``id``, ``time``: columns of the samples that are a
+    prediction's id and time. ``span_features``: whether features ride on sampled spans.
+
+    Raises ``ValueError`` when model and estimator contradict each other, and ``TypeError`` for what has no ``predict``,
+    predicts several targets, or cannot be referred to weakly. One that is not fitted yet is looked at when it first
+    predicts.
+
+    >>> import driftline, numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> classifier = LogisticRegression().fit([[0.0], [1.0]], ["stays", "churns"])
+    >>> instrument(driftline.Model("churn", positive_class="churns"), classifier) is classifier
+    True
+    >>> uninstrument(classifier)
+    """
+    from .estimators import PREDICTING, Watched, watch
+
+    only = PREDICTING if methods is None else (methods,) if isinstance(methods, str) else tuple(methods)
+    unknown = [name for name in only if name not in PREDICTING]
+    if unknown:
+        raise ValueError(f"methods are some of {', '.join(PREDICTING)}, but {unknown[0]!r} is not one of them")
+    if not hasattr(type(estimator), "predict"):
+        raise TypeError(
+            f"instrument() records estimators with a predict method, and {type(estimator).__name__} has none; "
+            "decorate the function that predicts instead: @model.predict"
+        )
+    watched = Watched(model, estimator, only=only, id_field=id, time_field=time, span_features=span_features)
+    watched.learn(estimator)
+    watch(watched, estimator)
+    return estimator
+
+
+def uninstrument(estimator: Any) -> None:
+    """Record nothing of an estimator any more; with the last one, the methods of its class are the library's again."""
+    from .estimators import forget
+
+    forget(estimator)
+
+
+class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """Record what every scikit-learn estimator of the process predicts.
+
+    The model is named by ``DRIFTLINE_MODEL_NAME``, else by the class of the estimator (of a pipeline: of its last
+    step; of a search: of what it found), its version by ``DRIFTLINE_MODEL_VERSION``.
+    """
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return what has to be installed for this to do anything."""
+        return ("scikit-learn >= 1.4",)
+
+    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        _SKLEARN.instrument()
+
+    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        _SKLEARN.uninstrument()
