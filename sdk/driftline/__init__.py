@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from .lifecycle import flush, shutdown
     from .outcomes import Accepted, Rejection, Undelivered
     from .prediction import Prediction, current
+    from .privacy import Privacy
 
 __all__ = [
     "Accepted",
     "Baseline",
     "Model",
     "Prediction",
+    "Privacy",
     "Rejection",
     "Undelivered",
     "configure",
@@ -46,6 +48,7 @@ _HOMES = {
     "Accepted": "outcomes",
     "Baseline": "baseline",
     "Prediction": "prediction",
+    "Privacy": "privacy",
     "Rejection": "outcomes",
     "Undelivered": "outcomes",
     "current": "prediction",

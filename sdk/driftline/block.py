@@ -93,7 +93,8 @@ class Block:
         if self.trace is not None and self.span is not None:
             columns["trace_id"] = self.trace
             columns["span_id"] = self.span
-        columns.update((f"{a.ML_FEATURE_VALUE}.{name}", values) for name, values in self.features.items())
+        if self.identity.capture == "features":
+            columns.update((f"{a.ML_FEATURE_VALUE}.{name}", values) for name, values in self.features.items())
         columns.update((f"{a.ML_SLICE_VALUE}.{name}", values) for name, values in self.slices.items())
         return columns
 

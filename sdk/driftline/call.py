@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from opentelemetry import context, trace
+from opentelemetry.semconv.attributes.exception_attributes import EXCEPTION_TYPE
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
 from .capture import fill, take_inputs, take_result
@@ -110,8 +111,7 @@ def _record(
         if span.is_recording():
             span.set_attributes(span_attributes(prediction))
             if isinstance(error, Exception):
-                span.record_exception(error)
-                span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+                _say_error(span, error, prediction.error, plan.identity.discreet)
     except Exception as fault:
         FAULTS.swallow("span", fault)
     prediction.outer = prediction.span_token = prediction.open_token = None
@@ -126,6 +126,16 @@ def _open_of(plan: Plan, outer: Prediction | None) -> Prediction | None:
             return outer
         outer = outer.outer
     return None
+
+
+def _say_error(span: trace.Span, error: Exception, kind: str, discreet: bool) -> None:
+    """Say on a span what was raised; by its type alone where a message, which often holds a value, may not leave."""
+    if discreet:
+        span.add_event("exception", {EXCEPTION_TYPE: kind})
+        span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+    else:
+        span.record_exception(error)
+        span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
 
 
 def _error_type(error: BaseException) -> str:

@@ -29,8 +29,6 @@ def take_inputs(prediction: Prediction, plan: Plan, args: tuple[Any, ...], kwarg
         _take_row(prediction, tuple(name for name, _ in given), clean(tuple(value for _, value in given)))
     if inputs.id is not None:
         _take_id(prediction, inputs.id(args, kwargs))
-    elif prediction.values is not None and prediction.shape is not None and prediction.shape.id_at is not None:
-        prediction.id = prediction.values[prediction.shape.id_at]
     if inputs.time is not None:
         prediction.when = inputs.time(args, kwargs)
     if inputs.slices or inputs.slice_fields or inputs.slices_function:
@@ -63,8 +61,10 @@ def take_features(prediction: Prediction, value: Any) -> None:
 
 
 def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
-    shape = prediction.plan.shape_of(names)
-    prediction.shape = shape
+    """Keep a row: its id, and of its values what the privacy rules let through."""
+    shape = prediction.shape = prediction.plan.shape_of(names)
+    if shape.id_at is not None:
+        prediction.id = values[shape.id_at]
     prediction.values = values if shape.guard is None else shape.guard(values)
 
 
@@ -83,15 +83,21 @@ def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str
     if inputs.slices_function is not None:
         more = inputs.slices_function(args, kwargs)
         slices.update({} if more is ABSENT else more)
-    if prediction.batch is None:
+    take_slices(prediction, slices)
+    if prediction.batch is None and inputs.slice_fields:
         names, values = prediction.names, prediction.values or ()
-        slices.update((name, values[names.index(name)]) for name in inputs.slice_fields if name in names)
-        slices = {name: clean_value(value) for name, value in slices.items()}
+        fields = {name: values[names.index(name)] for name in inputs.slice_fields if name in names}
+        prediction.slices = {**(prediction.slices or {}), **fields} or None
+
+
+def take_slices(prediction: Prediction, slices: Mapping[str, Any]) -> None:
+    """Keep slices beside those that are there: of one row, or of a batch also n values; as the privacy rules say."""
+    kept = prediction.plan.identity.privacy.slices(slices)
+    if prediction.batch is None:
+        kept = {name: clean_value(value) for name, value in kept.items()}
     else:
-        slices = {
-            name: clean_value(value) if isinstance(value, SCALARS) else list(value) for name, value in slices.items()
-        }
-    prediction.slices = slices or None
+        kept = {name: clean_value(value) if isinstance(value, SCALARS) else list(value) for name, value in kept.items()}
+    prediction.slices = {**(prediction.slices or {}), **kept} or None
 
 
 def take_result(prediction: Prediction, result: Any) -> None:

@@ -102,6 +102,8 @@ class HttpChannel:
             return Delivery("refused", str(error)), b""
         except requests.exceptions.ConnectionError as error:
             return Delivery("unreachable", type(error).__name__), b""
+        except (requests.exceptions.InvalidHeader, UnicodeError) as error:  # its text holds the header: often a key
+            return Delivery("refused", f"{type(error).__name__} in OTEL_EXPORTER_OTLP_LOGS_HEADERS"), b""
         except Exception as error:  # a wrong URL or certificate: no use in trying again
             return Delivery("refused", f"{type(error).__name__}: {error}"), b""
         status = response.status_code

@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanContext, TraceFlags
 from . import row_ids
 from .block import Block, Values, merge
 from .capture import read_output
-from .columns import texts
+from .columns import strings, texts
 from .faults import FAULTS
 from .frames import length
 from .ids import IDS
@@ -83,7 +83,7 @@ def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
         plan.identity,
         time,
         np.array(durations, np.float64) * 1e-9,
-        texts([id or IDS.uuid7(at) for id, at in zip(ids, times, strict=True)]),
+        _fit(texts([id or IDS.uuid7(at) for id, at in zip(ids, times, strict=True)]), plan),
         *_sampled(contexts),
         _errors(errors),
         matrix,
@@ -154,6 +154,8 @@ def _batch(prediction: Prediction) -> Block:
     names = batch.names()
     columns = batch.columns(plan.default_names(batch.width()) if names is None else names)
     columns = {str(name): values for name, values in columns.items() if _rows(values) == n}
+    times, ids = _batch_times(prediction, columns), _batch_ids(prediction, columns)
+    columns = plan.identity.privacy.columns(columns)
     output = read_output(prediction) if not prediction.error else Output()
     items, scores = None, output.scores
     if output.rankings is not None:
@@ -166,9 +168,9 @@ def _batch(prediction: Prediction) -> Block:
         tell_strange(plan, output.predicted.labels)
     return Block(
         plan.identity,
-        _batch_times(prediction, columns),
+        times,
         np.full(n, prediction.elapsed * 1e-9),
-        _batch_ids(prediction, columns),
+        _fit(ids, plan),
         *_of_all(context, n),
         Column(codes=np.zeros(n, np.int32), labels=(prediction.error,)) if prediction.error else None,
         scores,
@@ -188,6 +190,12 @@ def _batch_ids(prediction: Prediction, columns: Columns) -> Text:
         FAULTS.swallow("ids", ValueError(f"{len(given)} ids were given for {n} rows; ids are made up instead"))
         given = None
     return row_ids.numbered(prediction.id, n) if given is None else row_ids.given(given, prediction.id)
+
+
+def _fit(ids: Text, plan: Plan) -> Text:
+    """Return what may leave of the ids."""
+    fit = plan.identity.hash_id
+    return ids if fit is None else texts(map(fit, strings(ids)))
 
 
 def _batch_times(prediction: Prediction, columns: Columns) -> I64:

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from opentelemetry.util.re import parse_env_headers
 
+from .settings import read
+
 DEFAULT = "http://localhost:4318"
 DEFAULT_GRPC = "http://localhost:4317"
 
@@ -57,7 +59,7 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ) -
     >>> resolve(environ={"DRIFTLINE_ENDPOINT": "http://driftline:4318"}).logs
     'http://driftline:4318/v1/logs'
     """
-    own = given or environ.get("DRIFTLINE_ENDPOINT", "").strip()
+    own = given or read("DRIFTLINE_ENDPOINT", environ)
     protocol = _protocol(own, _setting(environ, "PROTOCOL"))
     full = environ.get("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "").strip()
     base = own or full or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
@@ -98,7 +100,7 @@ def is_here(url: str) -> bool:
 
 def silenced(environ: Mapping[str, str] = os.environ) -> bool:
     """Say whether ``OTEL_LOGS_EXPORTER=none`` silences records: not where ``DRIFTLINE_ENDPOINT`` asks for them."""
-    return environ.get("OTEL_LOGS_EXPORTER", "").strip() == "none" and not environ.get("DRIFTLINE_ENDPOINT", "").strip()
+    return environ.get("OTEL_LOGS_EXPORTER", "").strip() == "none" and not read("DRIFTLINE_ENDPOINT", environ)
 
 
 def disabled(environ: Mapping[str, str] = os.environ) -> bool:

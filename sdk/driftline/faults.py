@@ -1,12 +1,14 @@
 """The one error policy: what goes wrong inside Driftline never reaches the program that it watches.
 
-An internal error is swallowed, counted by its type, and logged once per step and kind. Driftline's
-own tests raise instead, so that no bug hides behind the policy.
+An internal error is swallowed, counted by its type, and logged once per step and kind: by its type and where in our
+code it came to be, never with its message or a traceback, which often hold a value of somebody's row ("could not
+convert string to float: '078-05-1120'"). Driftline's own tests raise instead, so that no bug hides behind the policy.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 
 logger = logging.getLogger("driftline")
@@ -34,9 +36,10 @@ class Faults:
         if (step, type(error)) not in self._logged:
             self._logged.add((step, type(error)))
             logger.warning(
-                "driftline: internal error in %s; predictions are not affected, further ones are only counted",
+                "driftline: internal error in %s: %s at %s; predictions are not affected, further ones are only counted",
                 step,
-                exc_info=error,
+                type(error).__name__,
+                position(error),
             )
 
     def drain(self) -> Counter[str]:
@@ -56,6 +59,22 @@ class Faults:
         """Forget what was counted and logged: a forked child starts anew."""
         self._counts = Counter()
         self._logged = set()
+
+
+def position(error: BaseException) -> str:
+    """Return the innermost line of Driftline that an error passed, as ``driftline/convert.py:57``.
+
+    >>> position(ValueError("raised nowhere"))
+    'an unknown line'
+    """
+    found = "an unknown line"
+    at = error.__traceback__
+    while at is not None:
+        path = at.tb_frame.f_code.co_filename.split(os.sep)
+        if len(path) > 1 and (ours := [part for part in path[:-1] if part.startswith("driftline")]):
+            found = f"{'/'.join(path[path.index(ours[-1]) :])}:{at.tb_lineno}"
+        at = at.tb_next
+    return found
 
 
 FAULTS = Faults()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from .privacy import Privacy
 from .semconv import attributes as a
+from .settings import read
 from .tables import Task
 
 Capture = Literal["none", "scores", "features"]
 
+CAPTURES: tuple[Capture, ...] = get_args(Capture)
 SCOPE = "driftline"
 VERSION = "0.1.0"
 _SCORES = {
@@ -24,6 +27,22 @@ _SCORES = {
 }
 
 
+def capture_of(given: str | None) -> Capture:
+    """Return what leaves per row of a model: what its code says, else ``DRIFTLINE_CAPTURE``.
+
+    Raises ``ValueError``, with the fix, for anything but the three levels.
+
+    >>> capture_of(None), capture_of("scores")
+    ('features', 'scores')
+    """
+    level = read("DRIFTLINE_CAPTURE") if given is None else given
+    for known in CAPTURES:
+        if level == known:
+            return known
+    where = "DRIFTLINE_CAPTURE" if given is None else "Model(capture=)"
+    raise ValueError(f"{where}: {level!r} is no level; write 'features', 'scores' or 'none'")
+
+
 @dataclass(frozen=True)
 class Identity:
     """A model as its handles describe it; equal handles share records and counts.
@@ -32,6 +51,8 @@ class Identity:
     ``capture``: what leaves per row: "features" and scores, "scores" alone, or "none". ``privacy``: rules per feature.
     ``text_features``: features that are documents, of which only descriptors leave.
     ``score_attribute``: the name under which this task's score travels. ``negative_class``: binary, the other one.
+    ``discreet``: whether values may leave only as the rules say, so that no message of an exception and no log line
+    may hold one. ``hash_id``: what makes an id fit to leave, None where it is so already.
     """
 
     name: str
@@ -45,12 +66,16 @@ class Identity:
     text_features: frozenset[str] = frozenset()
     score_attribute: str = field(init=False, compare=False)
     negative_class: str = field(init=False, compare=False)
+    discreet: bool = field(init=False, compare=False)
+    hash_id: Callable[[str], str] | None = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out what the hot path asks: a plain attribute is read five times as fast as a property."""
         others = [text for text in self.task.classes if text != self.task.positive_class]
         object.__setattr__(self, "score_attribute", _SCORES.get(self.task.kind, ""))
         object.__setattr__(self, "negative_class", others[0] if self.task.kind == "binary" else "")
+        object.__setattr__(self, "discreet", self.privacy.rules or self.capture != "features")
+        object.__setattr__(self, "hash_id", self.privacy.id if self.privacy.hash_id else None)
 
     def record_attributes(self) -> dict[str, Any]:
         """Return the ``ml.model.*`` attributes of a record."""

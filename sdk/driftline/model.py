@@ -37,6 +37,8 @@ class Model:
     ``threshold``: the score from which on the positive class counts as predicted where the function returns only a
     score. ``baseline``: a :class:`driftline.Baseline` or the path of one; it is sent once per process, and its features
     are the only ones recorded. ``feature_names``: the features to record instead, and the names of arrays' columns.
+    ``capture``: what leaves per row: "features" and scores, "scores" alone, or "none"; what does not leave per row is
+    sent as distributions. ``privacy``: rules per feature, for every signal: a :class:`driftline.Privacy`.
     ``tracer_provider``, ``meter_provider``, ``channel``: for tests; else the global providers and the environment's
     endpoint.
 
@@ -63,7 +65,7 @@ class Model:
         baseline: Baseline | str | os.PathLike[str] | None = None,
         feature_names: Sequence[str] | None = None,
         text_features: Sequence[str] = (),
-        capture: Capture = "features",
+        capture: Capture | None = None,
         privacy: Privacy | None = None,
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
@@ -71,13 +73,16 @@ class Model:
     ) -> None:
         from .classes import resolve_task
         from .endpoint import disabled
-        from .identity import Identity
+        from .identity import Identity, capture_of
         from .pipelines import SILENT, pipeline_of
-        from .privacy import Privacy
+        from .privacy import in_force
+        from .protected import protected
+        from .settings import switch
         from .tables import Task
 
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"a model's name is a text, such as 'churn', but this one is {name!r}")
+        rules = in_force(privacy)
         loaded = _load(baseline)
         if loaded is not None:
             task = task or loaded.task.kind
@@ -97,8 +102,8 @@ class Model:
             None if features is None else tuple(map(str, features)),
             tracer_provider,
             meter_provider,
-            capture,
-            privacy or Privacy(),
+            capture_of(capture),
+            rules,
             frozenset(text_features),
         )
         self._block_plans: dict[tuple[str, bool], Plan] = {}
@@ -114,10 +119,12 @@ class Model:
             "capture": capture,
             "privacy": privacy,
         }
+        self._span_features = switch("DRIFTLINE_SPAN_FEATURES")
         self._enabled = not disabled()
         self._pipeline = pipeline_of(channel) if self._enabled else SILENT
         if loaded is not None:
-            self._pipeline.announce(self._identity, loaded.digest, loaded.to_json())
+            fit = protected(loaded, rules)
+            self._pipeline.announce(self._identity, fit.digest, fit.to_json())
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as what it was made from: the copy shares this one's buffer, or that of its process."""
@@ -175,7 +182,7 @@ class Model:
         predicted: Selector | None = None,
         slices: Selector | Sequence[str] | None = None,
         time: Selector | None = None,
-        span_features: bool = True,
+        span_features: bool | None = None,
     ) -> F: ...
 
     @overload
@@ -190,7 +197,7 @@ class Model:
         predicted: Selector | None = None,
         slices: Selector | Sequence[str] | None = None,
         time: Selector | None = None,
-        span_features: bool = True,
+        span_features: bool | None = None,
     ) -> Callable[[F], F]: ...
 
     def predict(
@@ -204,7 +211,7 @@ class Model:
         predicted: Selector | None = None,
         slices: Selector | Sequence[str] | None = None,
         time: Selector | None = None,
-        span_features: bool = True,
+        span_features: bool | None = None,
     ) -> Any:
         """Decorate the function, coroutine function or method that predicts.
 
@@ -214,7 +221,7 @@ class Model:
         naive), ISO 8601 or unix time, of a batch one per row; now is taken where it
         cannot be read.
         ``score``, ``predicted``: the name of a field of the result, or a function of the result. ``span_features``:
-        whether the features ride on sampled spans.
+        whether the features ride on sampled spans; else ``DRIFTLINE_SPAN_FEATURES``, else they do.
 
         What the function returns and raises stays as it is, whatever happens here. Raises ``TypeError`` at decoration
         when it is used on something that is no function, or when several arguments could be the features.
@@ -231,7 +238,7 @@ class Model:
             predicted=predicted,
             slices=slices,
             time=time,
-            span_features=span_features,
+            span_features=self._span_features if span_features is None else span_features,
         )
         return wrap if function is None else wrap(function)
 
@@ -242,7 +249,7 @@ class Model:
         features: Any = None,
         id: object = None,
         slices: Mapping[str, Any] | None = None,
-        span_features: bool = True,
+        span_features: bool | None = None,
     ) -> Iterator[Prediction]:
         """Record what the ``with`` block predicts, where there is no function to decorate.
 
@@ -261,15 +268,14 @@ class Model:
 
         prediction = None
         try:
-            key = (column_named(features, id), span_features)
+            on_span = self._span_features if span_features is None else span_features
+            key = (column_named(features, id), on_span)
             plan = self._block_plans.get(key)
             if plan is None:
                 from .decoration import plan_of
 
                 inputs = block_inputs(key[0])
-                plan = plan_of(
-                    self._identity, self._pipeline, f"{self.name}.prediction", inputs, span_features=span_features
-                )
+                plan = plan_of(self._identity, self._pipeline, f"{self.name}.prediction", inputs, span_features=on_span)
                 self._block_plans[key] = plan
             given = tuple(ABSENT if value is None else value for value in (features, id, slices))
             prediction = begin(plan, given, {})
@@ -314,19 +320,17 @@ class Model:
         >>> Model("churn").outcome("A-1001", actual=1)
         """
         from .faults import FAULTS, logger
-        from .outcomes import outcome_of
+        from .outcomes import Unusable, outcome_of
         from .shape import ROW_BYTES
 
         try:
             outcome = outcome_of(self._identity, id, actual, time, prediction_time, weight, _now())
-        except (TypeError, ValueError) as error:
-            if FAULTS.once(f"outcome {self.name}"):
-                logger.warning("driftline: an outcome was not recorded: %s", error)
-            return
-        try:
             self._pipeline.append(outcome, ROW_BYTES, 1)
+        except Unusable as reason:
+            if FAULTS.once(f"outcome {self.name}"):
+                logger.warning("driftline: an outcome of %s was not recorded: %s", self.name, reason)
         except Exception as error:
-            FAULTS.swallow("append", error)
+            FAULTS.swallow("outcome", error)
 
     def outcomes(self, outcomes: Any) -> Accepted:
         """Send many outcomes and wait until they are kept: for jobs that load labels.
@@ -348,7 +352,7 @@ class Model:
         channel = HttpChannel(target)
         environment = str(resource_attributes(self._identity).get(a.DEPLOYMENT_ENVIRONMENT_NAME, ""))
         try:
-            return post(channel, target.outcomes, self.name, environment, outcomes)
+            return post(channel, target.outcomes, self._identity, environment, outcomes)
         finally:
             channel.close()
 

@@ -54,11 +54,12 @@ def tell_strange(plan: Plan, decided: Iterable[str]) -> None:
         return
     plan.told_strange = True
     name = plan.identity.name
+    what = "a class" if plan.identity.discreet else f"class {strange!r}"
     which = ", positive_class=..." if plan.identity.task.kind == "binary" else ""
     logger.warning(
-        "driftline: %s.%s predicts class %r, but the classes of %s are %s: name them in the order of the scores, "
+        "driftline: %s.%s predicts %s, but the classes of %s are %s: name them in the order of the scores, "
         "driftline.Model(%r, classes=(...)%s), or such predictions and outcomes cannot be used",
-        name, plan.name, strange, name, ", ".join(map(repr, classes)), name, which,
+        name, plan.name, what, name, ", ".join(map(repr, classes)), name, which,
     )  # fmt: skip
 
 

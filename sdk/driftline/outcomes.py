@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import sleep
-from typing import Any
+from typing import Any, TypeVar
 
 from .channel import HttpChannel
 from .identity import Identity
 from .ids import id_text
 from .inputs.row import clean_value
 from .instants import instant
+from .outputs import describe
 from .semconv import attributes as a
+
+T = TypeVar("T")
 
 CHUNK_ROWS = 5000
 ATTEMPTS = 5
@@ -48,6 +51,10 @@ class Outcome:
         return attributes
 
 
+class Unusable(ValueError):  # noqa: N818 - the outcome is, not the program
+    """An outcome lacks what it needs. The text says what, and holds no value."""
+
+
 def outcome_of(
     identity: Identity,
     id: object,
@@ -57,14 +64,29 @@ def outcome_of(
     weight: float | None,
     now: int,
 ) -> Outcome:
-    """Read one outcome. Raises ``ValueError`` when it has no id, no actual, an odd time or an odd weight."""
+    """Read one outcome. Raises :class:`Unusable` when it has no id, no actual, an odd time or an odd weight."""
     text, value = id_text(id), clean_value(actual)
     if not text:
-        raise ValueError(f"an outcome of {identity.name} has no id")
+        raise Unusable("it has no id")
     if value is None or value != value:
-        raise ValueError(f"the outcome of {text} has no actual that is a text, a number or a bool: {actual!r}")
-    number = None if weight is None else float(weight)
-    return Outcome(identity, text, value, now, instant(time), instant(prediction_time), number)
+        raise Unusable(f"its actual is no text, number or bool, but {describe(actual).text}")
+    return Outcome(
+        identity,
+        text if identity.hash_id is None else identity.hash_id(text),
+        value,
+        now,
+        _read("time", "a datetime, ISO 8601 text or unix time", instant, time),
+        _read("prediction_time", "a datetime, ISO 8601 text or unix time", instant, prediction_time),
+        None if weight is None else _read("weight", "a number", float, weight),
+    )
+
+
+def _read(name: str, rule: str, read: Callable[[Any], T], given: object) -> T:
+    """Read an argument; the error tells its type, never its value: it may be somebody's birthday."""
+    try:
+        return read(given)
+    except Exception:
+        raise Unusable(f"its {name} is not {rule}, but {describe(given).text}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +114,11 @@ class Undelivered(ConnectionError):  # noqa: N818 - the state of the outcomes, n
         self.sent = sent
 
 
-def rows_of(outcomes: Any) -> Iterator[dict[str, Any]]:
+def rows_of(outcomes: Any, hash_id: Callable[[str], str] | None = None) -> Iterator[dict[str, Any]]:
     """Return outcomes as JSON rows from a DataFrame, a mapping of columns, or an iterable of mappings or tuples.
 
-    Tuples are (id, actual) and optionally time, prediction_time and weight. Raises ``ValueError`` when a frame has no
+    Tuples are (id, actual) and optionally time, prediction_time and weight. ``hash_id``: what makes an id fit to leave,
+    None where it is so already. Raises ``ValueError`` when a frame has no
     column ``id`` or ``actual``.
 
     >>> list(rows_of([("A-1", 1), {"id": 2.0, "actual": "late", "weight": 3.0}]))
@@ -112,12 +135,13 @@ def rows_of(outcomes: Any) -> Iterator[dict[str, Any]]:
     else:
         given = outcomes
     for row in given:
-        yield _row(row if isinstance(row, Mapping) else dict(zip(FIELDS, row, strict=False)))
+        yield _row(row if isinstance(row, Mapping) else dict(zip(FIELDS, row, strict=False)), hash_id)
 
 
-def _row(given: Mapping[str, Any]) -> dict[str, Any]:
-    actual = clean_value(given.get("actual"))
-    row: dict[str, Any] = {"id": id_text(given.get("id")), "actual": None if actual != actual else actual}
+def _row(given: Mapping[str, Any], hash_id: Callable[[str], str] | None) -> dict[str, Any]:
+    actual, text = clean_value(given.get("actual")), id_text(given.get("id"))
+    text = hash_id(text) if text and hash_id is not None else text
+    row: dict[str, Any] = {"id": text, "actual": None if actual != actual else actual}
     for name in ("time", "prediction_time"):
         value = given.get(name)
         try:
@@ -135,7 +159,7 @@ def _row(given: Mapping[str, Any]) -> dict[str, Any]:
 def post(
     channel: HttpChannel,
     url: str,
-    model: str,
+    identity: Identity,
     environment: str,
     outcomes: Any,
 ) -> Accepted:
@@ -145,8 +169,8 @@ def post(
     """
     accepted, start = 0, 0
     rejected: list[Rejection] = []
-    for chunk in _chunks(rows_of(outcomes)):
-        document: dict[str, Any] = {"model": model, "outcomes": chunk}
+    for chunk in _chunks(rows_of(outcomes, identity.hash_id)):
+        document: dict[str, Any] = {"model": identity.name, "outcomes": chunk}
         if environment:
             document["environment"] = environment
         body = json.dumps(document, allow_nan=False).encode()

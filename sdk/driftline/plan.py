@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from . import outputs, rankings
+from .faults import FAULTS, logger
 from .outputs import Unread, describe
 from .semconv import attributes as a
 from .shape import Shape
@@ -61,6 +62,8 @@ class Plan:
         self.position = self.inputs.position if self.inputs.plain else sys.maxsize
         self.start_span = self.tracer.start_span
         self.keep = rankings.keep if self.identity.task.kind == "ranking" else outputs.keep
+        self.inputs = _permitted(self.inputs, self.identity)
+        self.span_values = self.span_features and self.identity.capture == "features"
         self.no_features = Shape((), "", self.wanted, *self._span_attributes())
 
     def note_result(self, result: Any) -> None:
@@ -84,8 +87,9 @@ class Plan:
             if len(self.shapes) >= _MOST_SHAPES:
                 self.shapes.clear()
             recorded, unrecorded = self._span_attributes()
-            wanted = self.wanted if self.span_features else lambda _: False
-            shape = self.shapes[names] = Shape(names, self.inputs.id_field, wanted, recorded, unrecorded)
+            wanted = self.wanted if self.span_values else lambda _: False
+            guard = self.identity.privacy.guard(names, self.inputs.time_field)
+            shape = self.shapes[names] = Shape(names, self.inputs.id_field, wanted, recorded, unrecorded, guard)
         return shape
 
     def _span_attributes(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -95,6 +99,9 @@ class Plan:
         first = {a.ML_OPERATION_NAME: "predict"}
         result = {a.ML_PREDICTION_ID: "", self.identity.score_attribute: None, a.ML_PREDICTION_CLASS: ""}
         brief = {name: record[name] for name in names if name in record}
+        if self.identity.capture == "none":  # its rows are counted in distributions, whatever becomes of records
+            silent = {**first, **brief, a.ML_PREDICTION_RECORDED: True, a.ML_PREDICTION_ID: ""}
+            return silent, silent
         return (
             {**first, **brief, a.ML_PREDICTION_RECORDED: True, **result},
             {**first, **record, a.ML_PREDICTION_RECORDED: False, **result},
@@ -106,3 +113,23 @@ class Plan:
             if names is not None and len(names) == width:
                 return names
         return tuple(f"f{i}" for i in range(width))
+
+
+def _permitted(inputs: Inputs, identity: Identity) -> Inputs:
+    """Return the inputs without an id or a time that comes from a field which the privacy rules are about."""
+    privacy = identity.privacy
+    if inputs.id_name and not privacy.hash_id and privacy.withholds(inputs.id_name):
+        _tell_withheld(identity.name, "id", inputs.id_name, "ids are made up instead", "or hash ids: hash_id=True")
+        inputs = replace(inputs, id=None, id_field="", id_name="")
+    if inputs.time_name and privacy.withholds(inputs.time_name):
+        _tell_withheld(identity.name, "time", inputs.time_name, "the time of the call counts instead", "")
+        inputs = replace(inputs, time=None, time_field="", time_name="")
+    return inputs
+
+
+def _tell_withheld(model: str, role: str, name: str, instead: str, fix: str) -> None:
+    if FAULTS.once(f"withheld {model} {role} {name}"):
+        logger.warning(
+            "driftline: %s takes its %s from %r, which has a privacy rule, so %s; take it from another field%s",
+            model, role, name, instead, f", {fix}" if fix else "",
+        )  # fmt: skip

@@ -43,12 +43,13 @@ def recorded(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
             row = args[position]
             names, values = tuple(row), clean(tuple(row.values()))
             shape = shapes.get(names) or plan.shape_of(names)
-            if shape.guard is not None:
-                values = shape.guard(values)
             prediction = Prediction(plan, None)
-            prediction.shape, prediction.values = shape, values
+            prediction.shape = shape
             if shape.id_at is not None:
                 prediction.id = values[shape.id_at]
+            if shape.guard is not None:
+                values = shape.guard(values)
+            prediction.values = values
             prediction.time = start = call._now()
             span = start_span(span_name, start_time=start)
             span_token = attach(set_span_in_context(span))

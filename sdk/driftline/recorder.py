@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .call import begin, end
-from .capture import take_features
+from .capture import take_features, take_slices
 from .decoration import plan_of
 from .faults import FAULTS
 from .prediction import ABSENT, Prediction
@@ -45,13 +45,19 @@ class Recorder:
         time_field: str = "",
         score: Selector | None = None,
         predicted: Selector | None = None,
-        span_features: bool = True,
+        span_features: bool | None = None,
         feature_names: tuple[str, ...] | None = None,
         joins: bool = False,
     ) -> None:
         inputs = recorder_inputs(id_field, time_field)
         self._plan = plan_of(
-            model._identity, model._pipeline, name, inputs, score, predicted, span_features=span_features
+            model._identity,
+            model._pipeline,
+            name,
+            inputs,
+            score,
+            predicted,
+            span_features=model._span_features if span_features is None else span_features,
         )
         self._plan.joins = joins
         self._plan.names = feature_names
@@ -87,7 +93,7 @@ class Recorder:
             if id is not ABSENT:
                 prediction.id = id
             if slices:
-                prediction.slices = {**(prediction.slices or {}), **slices}
+                take_slices(prediction, slices)
         except Exception as fault:
             FAULTS.swallow("add", fault)
 

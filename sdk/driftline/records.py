@@ -49,6 +49,8 @@ def frames(
             counted(block.identity, block.counts())
         except Exception as error:
             FAULTS.swallow("counts", error)
+        if block.identity.capture == "none":
+            continue
         for start in range(0, len(block), MOST_ROWS):
             try:
                 yield from _batches(block.part(start, start + MOST_ROWS) if len(block) > MOST_ROWS else block)

@@ -6,6 +6,7 @@ docs/settings.md shows this table; a test compares the two, and finds every vari
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -37,15 +38,86 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "DRIFTLINE_MODEL_VERSION", "Model(version=)", "", "The version of the model that DRIFTLINE_MODEL_NAME names."
     ),
+    Setting(
+        "DRIFTLINE_CAPTURE",
+        "Model(capture=)",
+        "features",
+        "What leaves per row: `features` and scores, `scores` alone, or `none`. What does not leave per row is sent as "
+        "distributions.",
+    ),
+    Setting(
+        "DRIFTLINE_SPAN_FEATURES",
+        "predict(span_features=)",
+        "true",
+        "Whether features ride on sampled spans. They are in the records either way.",
+    ),
+    Setting(
+        "DRIFTLINE_PRIVACY_ALLOW",
+        "Privacy(allow=)",
+        "",
+        "The only features and slices that may leave, as names or patterns with commas between: `age,income_*`. "
+        "Empty: all.",
+    ),
+    Setting(
+        "DRIFTLINE_PRIVACY_DENY",
+        "Privacy(deny=)",
+        "",
+        "Features and slices that leave in no form. Adds to what the code denies, and cannot be undone there.",
+    ),
+    Setting(
+        "DRIFTLINE_PRIVACY_HASH",
+        "Privacy(hash=)",
+        "",
+        "Features and slices of which a keyed hash leaves.",
+    ),
+    Setting(
+        "DRIFTLINE_PRIVACY_ROUND",
+        "Privacy(round=)",
+        "",
+        "Numbers that are rounded to a multiple of a step: `income=1000,age=5`.",
+    ),
+    Setting(
+        "DRIFTLINE_PRIVACY_HASH_ID",
+        "Privacy(hash_id=)",
+        "false",
+        "Whether a keyed hash leaves instead of each prediction's id. Set it in the processes that send outcomes, too.",
+    ),
+    Setting(
+        "DRIFTLINE_PRIVACY_KEY",
+        "Privacy(key=)",
+        "",
+        "The key of the hashes: a secret of at least 16 bytes, the same in every process of the model.",
+    ),
 )
 
 _BY_NAME = {setting.variable: setting for setting in SETTINGS}
 
 
-def read(variable: str) -> str:
+def read(variable: str, environ: Mapping[str, str] = os.environ) -> str:
     """Return what the environment says of a setting, else its default. Raises ``KeyError`` for one not listed here.
 
     >>> read("DRIFTLINE_ENDPOINT")
     ''
     """
-    return os.environ.get(variable, "").strip() or _BY_NAME[variable].default
+    return environ.get(variable, "").strip() or _BY_NAME[variable].default
+
+
+def switch(variable: str) -> bool:
+    """Return a setting that is true or false. Raises ``ValueError``, with the fix, where it is anything else.
+
+    >>> switch("DRIFTLINE_SPAN_FEATURES")
+    True
+    """
+    text = read(variable).lower()
+    if text not in ("true", "false"):
+        raise ValueError(f"{variable}: {text!r} is neither true nor false; write one of them")
+    return text == "true"
+
+
+def names(variable: str) -> tuple[str, ...]:
+    """Return the names that a setting lists, with commas between.
+
+    >>> names("DRIFTLINE_PRIVACY_DENY")
+    ()
+    """
+    return tuple(name for part in read(variable).split(",") if (name := part.strip()))

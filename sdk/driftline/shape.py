@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .semconv import attributes as a
+
+if TYPE_CHECKING:
+    from .privacy import Guard
 
 ROW_BYTES = 600
 VALUE_BYTES = 40
@@ -20,10 +23,10 @@ class Shape:
     """The names of a row's fields, in order.
 
     ``keys``: the attribute keys of the features that ride on the span; ``pick`` takes their values out of a row's, None
-    where it takes all; ``dropped``: how many features are one too many. ``guard``: gives
-    what may be kept of a row's values, when the snapshot is taken; None where all may. ``recorded`` and ``unrecorded``
-    are the attributes of a span whose row is, or is not, in a record, values still to be set: to copy them and write in
-    place costs half of growing a dict. ``id_at``: where the id stands, if it is a field. ``cost``: bytes that such a
+    where it takes all; ``dropped``: how many features are one too many. ``recorded`` and ``unrecorded`` are the
+    attributes of a span whose row is, or is not, in a record, values still to be set: to copy them and write in place
+    costs half of growing a dict. ``id_at``: where the id stands, if it is a field. ``guard``: what makes the values of
+    a row fit to be kept, before anything else sees them; None where they are so already. ``cost``: bytes that such a
     row takes while it waits, about.
     """
 
@@ -36,10 +39,11 @@ class Shape:
         wanted: Callable[[str], bool],
         recorded: dict[str, Any],
         unrecorded: dict[str, Any],
+        guard: Guard | None = None,
     ) -> None:
         self.names = names
+        self.guard = guard
         self.id_at = names.index(id_field) if id_field in names else None
-        self.guard: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None
         self.cost = ROW_BYTES + VALUE_BYTES * len(names)
         positions = [i for i, name in enumerate(names) if wanted(str(name))]
         kept = positions[: min(_MOST_FEATURES, max(0, _attribute_limit() - _RESERVED))]

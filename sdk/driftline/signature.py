@@ -27,7 +27,8 @@ class Inputs:
 
     ``features``: one getter; or, for a row of several scalars, ``scalars``: its names and getters. ``argument``: the
     parameter's name, also the feature's where the input is one scalar. ``id``, ``time`` and ``slices``: getters;
-    ``id_field``, ``time_field`` and ``slice_fields`` name fields of the input instead. ``plain``: the features are the
+    ``id_field``, ``time_field`` and ``slice_fields`` name fields of the input instead. ``id_name``, ``time_name``: what
+    the id and the time were called, argument or field, "" where they have no name. ``plain``: the features are the
     argument at ``position``, and nothing but the input itself is needed.
     """
 
@@ -36,8 +37,10 @@ class Inputs:
     scalars: tuple[tuple[str, Getter], ...] = ()
     id: Getter | None = None
     id_field: str = ""
+    id_name: str = ""
     time: Getter | None = None
     time_field: str = ""
+    time_name: str = ""
     slices: tuple[tuple[str, Getter], ...] = ()
     slice_fields: tuple[str, ...] = ()
     slices_function: Getter | None = None
@@ -83,8 +86,10 @@ def read_signature(
         scalars=tuple((n, getters[n]) for n in chosen) if isinstance(chosen, tuple) else (),
         id=id_getter,
         id_field=id if isinstance(id, str) and id_getter is None else "",
+        id_name=id if isinstance(id, str) else "",
         time=time_getter,
         time_field=time if isinstance(time, str) and time_getter is None else "",
+        time_name=time if isinstance(time, str) else "",
         slices=tuple((n, getters[n]) for n in slice_names if n in getters),
         slice_fields=tuple(n for n in slice_names if n not in getters),
         slices_function=_select(slices, {}, own) if callable(slices) else None,
@@ -176,6 +181,7 @@ def block_inputs(id_field: str) -> Inputs:
         argument="",
         id=None if id_field else lambda args, _: args[1],
         id_field=id_field,
+        id_name=id_field,
         slices_function=lambda args, _: args[2],
     )
 
@@ -187,8 +193,10 @@ def recorder_inputs(id_field: str, time_field: str) -> Inputs:
         argument="",
         id=None if id_field else lambda args, _: args[1],
         id_field=id_field,
+        id_name=id_field,
         time=None if time_field else lambda args, _: args[3],
         time_field=time_field,
+        time_name=time_field,
         slices_function=lambda args, _: args[2],
     )
 

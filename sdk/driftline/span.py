@@ -19,7 +19,9 @@ def scored_attributes(plan: Plan, shape: Shape, values: tuple[Any, ...], id: str
     """Return the attributes of one row whose result is one float: what most spans are."""
     identity = plan.identity
     attributes = (shape.recorded if plan.pipeline.recording else shape.unrecorded).copy()
-    attributes[a.ML_PREDICTION_ID] = id
+    attributes[a.ML_PREDICTION_ID] = id if identity.hash_id is None else identity.hash_id(id)
+    if identity.capture == "none":
+        return attributes
     attributes[identity.score_attribute] = score
     decided = identity.derive(score)
     if decided:
@@ -38,10 +40,17 @@ def scored_attributes(plan: Plan, shape: Shape, values: tuple[Any, ...], id: str
 def span_attributes(prediction: Prediction) -> dict[str, Any]:
     """Return all attributes at once: one ``set_attributes`` costs half of twenty ``set_attribute``."""
     plan, values, shape = prediction.plan, prediction.values, prediction.shape
+    identity = plan.identity
     if values is None or shape is None:
         shape = plan.no_features
     attributes = (shape.recorded if plan.pipeline.recording else shape.unrecorded).copy()
-    attributes[a.ML_PREDICTION_ID] = prediction.id
+    attributes[a.ML_PREDICTION_ID] = prediction.id if identity.hash_id is None else identity.hash_id(prediction.id)
+    if prediction.error:
+        attributes[a.ERROR_TYPE] = prediction.error
+    if prediction.batch is not None:
+        attributes[a.ML_PREDICTION_COUNT] = prediction.count
+    if identity.capture == "none":
+        return attributes
     _set_result(attributes, prediction)
     if values is not None:
         kept = values if shape.pick is None else shape.pick(values)
@@ -73,15 +82,11 @@ def _set_ranking(attributes: dict[str, Any], ranked: Any) -> Any:
 
 
 def _set_result(attributes: dict[str, Any], prediction: Prediction) -> None:
-    """Say the result of one row, how many rows a batch has, or the error."""
+    """Say the result of one row."""
     identity = prediction.plan.identity
     score: Any = None
     decided = ""
-    if prediction.error:
-        attributes[a.ERROR_TYPE] = prediction.error
-    if prediction.batch is not None:
-        attributes[a.ML_PREDICTION_COUNT] = prediction.count
-    elif not prediction.error:
+    if prediction.batch is None and not prediction.error:
         score, decided, unread = read_one(prediction)
         if unread is not None:
             attributes[a.ML_PREDICTION_UNREAD] = True

@@ -58,7 +58,7 @@ ML_PREDICTION_DURATION: Final = "ml.prediction.duration"
 """How long the prediction took, in seconds; on records. A span has its own duration."""
 
 ML_PREDICTION_RECORDED: Final = "ml.prediction.recorded"
-"""Whether the rows of this span are also in a prediction record."""
+"""Whether the rows of this span are already counted elsewhere, in a prediction record or in distributions."""
 
 ML_PREDICTION_UNREAD: Final = "ml.prediction.unread"
 """True when what the model returned could not be read as a score, a class or a value."""

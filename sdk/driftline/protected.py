@@ -1,0 +1,38 @@
+"""A baseline that may leave: what the privacy rules say of a feature's values holds for its bins, too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from .baseline import Baseline
+from .bins import Bins
+from .pane import Pane
+from .privacy import Privacy
+
+
+def protected(baseline: Baseline, privacy: Privacy) -> Baseline:
+    """Return the baseline as the rules let it leave, and as it compares with rows under the same rules.
+
+    A denied feature is not in it. The labels of a hashed one are hashed; a hashed number is not in it, since hashes
+    have no order. The edges of a rounded one lie between two multiples of its step, and tell no value.
+    """
+    rules = {name: privacy.rule(name) for name in baseline.bins.features}
+    if all(rule is None for rule in rules.values()):
+        return baseline
+    features: dict[str, Bins] = {}
+    parts = dict(baseline.pane.parts)
+    for name, bins in baseline.bins.features.items():
+        rule = rules[name]
+        counts = parts.pop(f"feature:{name}", np.zeros(bins.size + 2))
+        fit = (bins, counts) if rule is None else rule.bins(bins, counts)
+        if fit is not None:
+            features[name], parts[f"feature:{name}"] = fit
+    named = {role: name for role, name in baseline.columns.items() if role != "features"}
+    return replace(
+        baseline,
+        bins=replace(baseline.bins, features=features),
+        pane=Pane(parts),
+        columns={**named, "features": list(features)},
+    )

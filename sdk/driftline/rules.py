@@ -1,0 +1,208 @@
+"""What a privacy rule does to the values of one feature: to one of them, to a column of them, to their bins.
+
+Each rule is one class with these three methods, so that a row, a batch and a baseline cannot disagree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bins import Bins, CategoryBins, NumberBins, assign
+from .classes import number_text
+from .tables import F64, Column
+
+Values = NDArray[Any] | Column
+
+SHORT = 8
+"""Bytes of a feature's hash: 16 hex characters; two of a million values share one with a chance of 3e-8."""
+LONG = 16
+"""Bytes of an id's hash: outcomes find their prediction by it, so two of 1e15 may share one with a chance of 1e-9."""
+
+
+class Rule(Protocol):
+    """What is done with one feature."""
+
+    def value(self, value: Any) -> Any:
+        """Return what stands for one clean value (float, int, bool, str or None); None where nothing may."""
+        ...
+
+    def column(self, values: Values) -> Values | None:
+        """Return what stands for n values; None where the feature is recorded nowhere."""
+        ...
+
+    def bins(self, bins: Bins, counts: F64) -> tuple[Bins, F64] | None:
+        """Return what stands for the bins of a baseline and the weight in each; None where nothing can.
+
+        ``counts``: float64 (size + 2,): per bin, then missing, then invalid.
+        """
+        ...
+
+
+class Key:
+    """The key of a keyed hash. It shows itself nowhere, and its bytes are kept in no attribute of ours.
+
+    >>> key = Key(b"0123456789abcdef")
+    >>> key, key.digest("A-1001", SHORT), key == Key(b"0123456789abcdef")
+    (***, 'd265788a444b27bf', True)
+    """
+
+    __slots__ = ("_states",)
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) > hashlib.blake2b.MAX_KEY_SIZE:
+            secret = hashlib.blake2b(secret).digest()
+        self._states = {size: hashlib.blake2b(key=secret, digest_size=size) for size in (SHORT, LONG)}
+
+    def digest(self, text: str, size: int) -> str:
+        """Return BLAKE2b (RFC 7693) of a text in UTF-8, keyed: 2 * ``size`` hex characters."""
+        state = self._states[size].copy()
+        state.update(text.encode("utf-8", "replace"))
+        return state.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and self._print() == other._print()
+
+    def __hash__(self) -> int:
+        return hash(self._print())
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a key is not pickled; set DRIFTLINE_PRIVACY_KEY where the pickle is loaded")
+
+    def _print(self) -> bytes:
+        return self._states[LONG].digest()
+
+
+class Deny:
+    """Nothing of the feature leaves."""
+
+    def value(self, value: Any) -> None:
+        """Nothing stands for a value."""
+
+    def column(self, values: Values) -> None:
+        """Nothing stands for a column."""
+
+    def bins(self, bins: Bins, counts: F64) -> None:
+        """Nothing stands for bins: edges are quantiles of somebody's values, and labels are the values."""
+
+
+DENY = Deny()
+
+
+@dataclass(frozen=True)
+class Hash:
+    """A short keyed hash of the value's text stands for it: equal values stay equal, and nobody can read them.
+
+    17, 17.0 and "17" are one text, as they are one label of a baseline. A vector has no hash, and is left out.
+    """
+
+    key: Key
+
+    def value(self, value: Any) -> str | None:
+        """Return the hash of one value."""
+        text = _text(value)
+        return None if text is None else self.key.digest(text, SHORT)
+
+    def column(self, values: Values) -> Values | None:
+        """Hash each distinct value once."""
+        column = values if isinstance(values, Column) else Column(numbers=values)  # integers stay integers here
+        numbers = column.numbers
+        if numbers is not None and numbers.ndim != 1:
+            return None
+        labels: dict[str, int] = {}
+        codes = np.full(_length(column), -1, np.int32)
+        if column.codes is not None:
+            of_label = [self._code(label, labels) for label in column.labels]
+            codes = np.array([*of_label, -1], np.int32)[column.codes]
+        if numbers is not None and len(numbers):
+            distinct, inverse = np.unique(numbers, return_inverse=True)
+            of_number = np.array([self._code(number, labels) for number in distinct.tolist()], np.int32)
+            codes = np.where(codes < 0, of_number[inverse.reshape(-1)], codes)
+        return Column(codes=codes, labels=tuple(labels))
+
+    def bins(self, bins: Bins, counts: F64) -> tuple[Bins, F64] | None:
+        """Hash the labels; a hashed number has no bins, since hashes have no order."""
+        if not isinstance(bins, CategoryBins):
+            return None
+        return CategoryBins(tuple(self.key.digest(label, SHORT) for label in bins.labels)), counts
+
+    def _code(self, value: Any, labels: dict[str, int]) -> int:
+        hashed = self.value(value)
+        return -1 if hashed is None else labels.setdefault(hashed, len(labels))
+
+
+@dataclass(frozen=True)
+class Round:
+    """The nearest multiple of ``step`` stands for a number, halves go up; times are seconds. A text is left out.
+
+    >>> Round(1000.0).value(73_412.37), Round(1000.0).value("73412.37")
+    (73000.0, None)
+    """
+
+    step: float
+
+    def value(self, value: Any) -> Any:
+        """Return the multiple nearest to a number; None for anything else."""
+        if isinstance(value, np.ndarray):
+            return self._round(value)
+        if not isinstance(value, int | float):
+            return None
+        steps = value / self.step + 0.5
+        return math.floor(steps) * self.step if math.isfinite(steps) else float(value)
+
+    def column(self, values: Values) -> Values | None:
+        """Return the multiples nearest to n numbers, or n vectors; NaN for a text."""
+        if not isinstance(values, Column):
+            return self._round(values)
+        if values.numbers is None:
+            return np.full(_length(values), np.nan)
+        return self._round(values.numbers)
+
+    def bins(self, bins: Bins, counts: F64) -> tuple[Bins, F64] | None:
+        """Move each edge to the nearest middle between two multiples, and each bin's weight to where its middle falls.
+
+        An edge between two values that round to the same multiple can divide nothing any more, and would tell the
+        values themselves: bins of few distinct values have their edges right beside them.
+        """
+        if not isinstance(bins, NumberBins):
+            return None
+        if len(bins.edges) == 0:
+            return bins, counts
+        edges = np.unique((np.floor(bins.edges / self.step) + 0.5) * self.step)
+        if not np.isfinite(edges).all():
+            return None
+        coarse = NumberBins(edges)
+        inner = self._round(bins.edges[:-1] / 2 + bins.edges[1:] / 2)
+        middles = np.concatenate([[edges[0] - self.step], inner, [edges[-1] + self.step]])
+        moved = np.bincount(assign(coarse, Column(numbers=middles)), counts[:-2], minlength=coarse.size)
+        return coarse, np.concatenate([moved, counts[-2:]])
+
+    def _round(self, values: NDArray[Any]) -> F64:
+        numbers = values.astype(np.float64)
+        with np.errstate(all="ignore"):
+            steps = numbers / self.step + 0.5
+            return np.where(np.isfinite(steps), np.floor(steps) * self.step, numbers)
+
+
+def _text(value: Any) -> str | None:
+    """Return the text of a clean value; None where it is missing."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):  # a boolean is 0 or 1
+        return str(int(value))
+    if isinstance(value, float) and value == value:
+        return number_text(value)
+    return None
+
+
+def _length(column: Column) -> int:
+    values = column.codes if column.numbers is None else column.numbers
+    return 0 if values is None else len(values)
