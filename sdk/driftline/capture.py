@@ -13,6 +13,7 @@ from .inputs.scalar import SCALARS
 from .outputs import Output, Unread
 from .plan import Plan
 from .prediction import ABSENT, Prediction
+from .privacy import Protected
 from .signature import Selector
 from .tables import Task
 
@@ -78,7 +79,7 @@ def _take_id(prediction: Prediction, value: Any) -> None:
 
 
 def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    inputs = prediction.plan.inputs
+    inputs, allows = prediction.plan.inputs, prediction.plan.identity.privacy.allows
     slices = {name: value for name, get in inputs.slices if (value := get(args, kwargs)) is not ABSENT}
     if inputs.slices_function is not None:
         more = inputs.slices_function(args, kwargs)
@@ -86,7 +87,7 @@ def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str
     take_slices(prediction, slices)
     if prediction.batch is None and inputs.slice_fields:
         names, values = prediction.names, prediction.values or ()
-        fields = {name: values[names.index(name)] for name in inputs.slice_fields if name in names}
+        fields = {name: values[names.index(name)] for name in inputs.slice_fields if name in names and allows(name)}
         prediction.slices = {**(prediction.slices or {}), **fields} or None
 
 
@@ -141,12 +142,15 @@ def _without(result: Any, name: str) -> Unread:
 def fill(outer: Prediction, inner: Prediction) -> None:
     """Give the open prediction what its own layer left empty: features, id, slices now; the result when it ends."""
     if outer.values is None and outer.batch is None:
-        outer.shape, outer.values, outer.batch, outer.count = inner.shape, inner.values, inner.batch, inner.count
+        _fill_features(outer, inner)
     if not outer.identified and inner.identified:
         outer.id = inner.id
     if outer.ids is None:
         outer.ids = inner.ids
-    outer.slices = {**(inner.slices or {}), **(outer.slices or {})} or None
+    slices, rules = inner.slices or {}, outer.plan.identity.privacy
+    if rules != inner.plan.identity.privacy:
+        slices = rules.slices(slices)
+    outer.slices = {**slices, **(outer.slices or {})} or None
     if not outer.scored and not outer.decided:
         outer.inner = inner if outer.inner is None else _joined(outer.inner, inner)
         outer.said = True
@@ -163,6 +167,18 @@ def _joined(first: Prediction, second: Prediction) -> Prediction:
         if first.decided and not second.decided and (second.scored or second.result is ABSENT):
             second.predicted = first.predicted
     return second
+
+
+def _fill_features(outer: Prediction, inner: Prediction) -> None:
+    """Take the inner layer's features, which are as its own rules left them; if the outer's are others, both hold."""
+    inner_rules, outer_rules = inner.plan.identity.privacy, outer.plan.identity.privacy
+    outer.values, outer.batch, outer.count = inner.values, inner.batch, inner.count
+    if inner.shape is not None:
+        shape = outer.shape = outer.plan.shape_of(inner.shape.names)
+        if outer.values is not None and shape.guard is not None and outer_rules != inner_rules:
+            outer.values = shape.guard(outer.values)
+    if inner.batch is not None and inner_rules.rules and outer_rules != inner_rules:
+        outer.batch = Protected(inner.batch, inner_rules)
 
 
 def read_output(prediction: Prediction) -> Output:

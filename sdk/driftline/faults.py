@@ -8,7 +8,6 @@ convert string to float: '078-05-1120'"). Driftline's own tests raise instead, s
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter
 
 logger = logging.getLogger("driftline")
@@ -36,7 +35,8 @@ class Faults:
         if (step, type(error)) not in self._logged:
             self._logged.add((step, type(error)))
             logger.warning(
-                "driftline: internal error in %s: %s at %s; predictions are not affected, further ones are only counted",
+                "driftline: internal error in %s (%s at %s); predictions are not affected, "
+                "further ones are only counted",
                 step,
                 type(error).__name__,
                 position(error),
@@ -62,7 +62,7 @@ class Faults:
 
 
 def position(error: BaseException) -> str:
-    """Return the innermost line of Driftline that an error passed, as ``driftline/convert.py:57``.
+    """Return the innermost line of Driftline that an error passed, as ``driftline.convert:57``.
 
     >>> position(ValueError("raised nowhere"))
     'an unknown line'
@@ -70,9 +70,9 @@ def position(error: BaseException) -> str:
     found = "an unknown line"
     at = error.__traceback__
     while at is not None:
-        path = at.tb_frame.f_code.co_filename.split(os.sep)
-        if len(path) > 1 and (ours := [part for part in path[:-1] if part.startswith("driftline")]):
-            found = f"{'/'.join(path[path.index(ours[-1]) :])}:{at.tb_lineno}"
+        module = str(at.tb_frame.f_globals.get("__name__", ""))
+        if module.partition(".")[0] in ("driftline", "driftline_integrations"):
+            found = f"{module}:{at.tb_lineno}"
         at = at.tb_next
     return found
 

@@ -69,15 +69,15 @@ def outcome_of(
     if not text:
         raise Unusable("it has no id")
     if value is None or value != value:
-        raise Unusable(f"its actual is no text, number or bool, but {describe(actual).text}")
+        raise Unusable(f"it has no actual that is a text, a number or a bool, but {describe(actual).text}")
     return Outcome(
         identity,
         text if identity.hash_id is None else identity.hash_id(text),
         value,
         now,
-        _read("time", "a datetime, ISO 8601 text or unix time", instant, time),
-        _read("prediction_time", "a datetime, ISO 8601 text or unix time", instant, prediction_time),
-        None if weight is None else _read("weight", "a number", float, weight),
+        _read("time", "datetime, ISO 8601 text or unix time", instant, time),
+        _read("prediction_time", "datetime, ISO 8601 text or unix time", instant, prediction_time),
+        None if weight is None else _read("weight", "number", float, weight),
     )
 
 
@@ -86,7 +86,7 @@ def _read(name: str, rule: str, read: Callable[[Any], T], given: object) -> T:
     try:
         return read(given)
     except Exception:
-        raise Unusable(f"its {name} is not {rule}, but {describe(given).text}") from None
+        raise Unusable(f"its {name} is no {rule}; it was given {describe(given).text}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from .faults import FAULTS, logger
-from .inputs.batch import Columns
+from .inputs.batch import Batch, Columns
 from .inputs.row import Sparse, feature_value
 from .inputs.scalar import SCALARS
 from .rules import DENY, LONG, Hash, Key, Round, Rule
@@ -188,6 +188,26 @@ class Privacy:
         if self.key is not None and _match(name, self.hash):
             return Hash(self.key)
         return next((Round(step) for pattern, step in self.round if _match(name, (pattern,))), None)
+
+
+class Protected(Batch):
+    """A batch under the rules of the model that took it, on its way into the prediction of another."""
+
+    def __init__(self, batch: Batch, privacy: Privacy) -> None:
+        self.count, self.cost = batch.count, batch.cost
+        self._batch, self._privacy = batch, privacy
+
+    def names(self) -> tuple[str, ...] | None:
+        """Return the names of the batch."""
+        return self._batch.names()
+
+    def width(self) -> int:
+        """Return the width of the batch."""
+        return self._batch.width()
+
+    def columns(self, names: tuple[str, ...]) -> Columns:
+        """Return the columns that may leave."""
+        return self._privacy.columns(self._batch.columns(names))
 
 
 def in_force(given: Privacy | None) -> Privacy:

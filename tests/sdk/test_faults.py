@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from driftline import block, call, capture, columns, convert, counts, outputs, q
 from driftline.faults import FAULTS, Faults
 from driftline.identity import Identity
 from driftline.ids import IdSource
+from driftline.inputs.row import clean
 from driftline.pipeline import Pipeline
 from driftline.plan import Plan
 from driftline.prediction import Prediction
@@ -50,6 +52,13 @@ STEPS: list[tuple[Any, str]] = [
     (counts, "_counter"),
     (Prediction, "names"),
 ]
+
+
+class Hostile:
+    """A value that says what it holds when it is read as a number."""
+
+    def __float__(self) -> float:
+        raise LookupError("078-05-1120")
 
 
 @pytest.mark.parametrize(("home", "name"), STEPS, ids=lambda value: getattr(value, "__name__", value))
@@ -103,12 +112,23 @@ def test_a_fault_is_logged_once_a_kind_and_counted_always(caplog: pytest.LogCapt
     faults = Faults()
     for error in (ValueError("a"), ValueError("b"), KeyError("c")):
         faults.swallow("row", error)
+    try:
+        clean((Hostile(),))
+    except LookupError as error:
+        faults.swallow("row", error)
 
-    assert faults.drain() == {"ValueError": 2, "KeyError": 1}
+    assert faults.drain() == {"ValueError": 2, "KeyError": 1, "LookupError": 1}
     assert faults.drain() == {}
-    assert [record.getMessage() for record in caplog.records] == [
-        "driftline: internal error in row; predictions are not affected, further ones are only counted"
-    ] * 2
+    told = [re.sub(r"\d+", "N", record.getMessage()) for record in caplog.records]
+    assert told == [
+        f"driftline: internal error in row ({what}); predictions are not affected, further ones are only counted"
+        for what in (
+            "ValueError at an unknown line",
+            "KeyError at an unknown line",
+            "LookupError at driftline.inputs.row:N",
+        )
+    ]
+    assert "078-05-1120" not in caplog.text
 
 
 def test_faults_are_counted_through_the_applications_meters(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

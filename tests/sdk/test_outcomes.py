@@ -65,13 +65,14 @@ def test_a_time_in_any_spelling(service: Service, time: Any) -> None:
 @pytest.mark.parametrize(
     ("id", "actual", "options", "reason"),
     [
-        (None, 1, {}, "has no id"),
-        ("A-1", None, {}, "has no actual"),
-        ("A-1", float("nan"), {}, "has no actual"),
-        ("A-1", [1], {}, "has no actual"),
-        ("A-1", 1, {"time": "yesterday"}, "yesterday"),
-        ("A-1", 1, {"time": -5}, "is no time"),
-        ("A-1", 1, {"weight": "heavy"}, "heavy"),
+        (None, 1, {}, "it has no id"),
+        ("A-1", None, {}, "it has no actual that is a text, a number or a bool, but a NoneType"),
+        ("A-1", float("nan"), {}, "it has no actual that is a text, a number or a bool, but a float"),
+        ("A-1", [1], {}, "it has no actual that is a text, a number or a bool, but a list of 1"),
+        ("A-1", 1, {"time": "yesterday"}, "its time is no datetime, ISO 8601 text or unix time; it was given a str"),
+        ("A-1", 1, {"time": -5}, "its time is no datetime, ISO 8601 text or unix time; it was given an int"),
+        ("A-1", 1, {"prediction_time": "then"}, "its prediction_time is no datetime"),
+        ("A-1", 1, {"weight": "heavy"}, "its weight is no number; it was given a str"),
     ],
 )
 def test_an_outcome_that_cannot_be_used_is_logged_and_never_raises(
@@ -83,7 +84,7 @@ def test_an_outcome_that_cannot_be_used_is_logged_and_never_raises(
 
     (table,) = service.outcomes()
     assert strings(table.id) == ["A-2"]
-    assert reason in caplog.text
+    assert f"driftline: an outcome of churn was not recorded: {reason}" in caplog.text
 
 
 def test_many_outcomes_share_requests_of_at_most_a_mebibyte(service: Service) -> None:

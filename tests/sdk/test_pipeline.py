@@ -212,7 +212,7 @@ def test_what_cannot_be_recorded_takes_no_neighbour_with_it(
         assert score({"id": "a", "x": value}) == 0.5
 
     assert sum(map(len, service.tables())) == 3
-    assert "driftline: internal error in inputs; predictions are not affected" in caplog.text
+    assert "driftline: internal error in inputs (RuntimeError at driftline.inputs.row:" in caplog.text
 
 
 def test_the_thread_sends_by_itself(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,140 @@
+"""What leaves per row at each capture level; that all of it is counted at every one."""
+
+# ruff: noqa: ARG001 - functions that predict the same whatever they are given
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from driftline.columns import strings
+from driftline.convert import list_of
+
+from .service import Service
+
+ROW = {"order": "A-1", "amount": 17.5, "country": "NO"}
+SAID = {
+    "ml.operation.name": "predict",
+    "ml.model.name": "churn",
+    "ml.model.version": "7",
+    "ml.model.task": "binary",
+    "ml.prediction.recorded": True,
+    "ml.prediction.id": "A-1",
+}
+SCORED = {"ml.prediction.score": 0.75, "ml.prediction.class": "1", "ml.slice.value.country": "NO"}
+VALUES = {"ml.feature.value.amount": 17.5, "ml.feature.value.country": "NO"}
+SPANS: dict[str, dict[str, Any]] = {
+    "none": SAID,
+    "scores": {**SAID, **SCORED},
+    "features": {**SAID, **SCORED, **VALUES},
+}
+
+
+def three_quarters(row: dict[str, Any]) -> float:
+    return 0.75
+
+
+@pytest.mark.parametrize("level", SPANS)
+@pytest.mark.parametrize("from_environment", [False, True])
+def test_a_span_says_what_the_level_lets_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch, level: str, from_environment: bool
+) -> None:
+    if from_environment:
+        monkeypatch.setenv("DRIFTLINE_CAPTURE", level)
+    model = service.model(version="7", **({} if from_environment else {"capture": level}))
+    score = model.predict(three_quarters, id="order", slices=("country",))
+    for _ in range(2):
+        score(ROW)
+
+    assert [dict(span.attributes or {}) for span in service.spans] == [SPANS[level]] * 2
+
+
+@pytest.mark.parametrize("level", SPANS)
+def test_the_quick_way_keeps_to_the_level_too(service: Service, level: str) -> None:
+    score = service.model(version="7", capture=level).predict(three_quarters, id="order")
+    for _ in range(2):
+        score(ROW)
+
+    said = {key: value for key, value in SPANS[level].items() if not key.startswith("ml.slice")}
+    assert [dict(span.attributes or {}) for span in service.spans] == [said] * 2
+
+
+def test_code_wins_over_the_environment(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFTLINE_CAPTURE", "none")
+    service.model(version="7", capture="features").predict(three_quarters, id="order", slices=("country",))(ROW)
+
+    assert service.attributes() == SPANS["features"]
+
+
+def test_a_level_that_is_none_is_refused_with_the_three_that_are(service: Service) -> None:
+    with pytest.raises(ValueError, match=r"Model\(capture=\): 'all' is no level; write 'features', 'scores' or 'none'"):
+        service.model(capture="all")
+
+
+def test_scores_alone_make_records_without_features(service: Service) -> None:
+    model = service.model(capture="scores")
+    model.predict(three_quarters, id="order", slices=("country",))(ROW)
+    model.predict(lambda batch: [0.25] * len(batch), id="order", slices=("country",))([ROW, ROW])
+
+    tables = service.tables()
+    assert sum(map(len, tables)) == 3
+    for table in tables:
+        assert table.features == {}
+        assert table.scores is not None
+        assert set(strings(table.id)) == {"A-1"}
+        assert set(list_of(table.slices["country"])) == {"NO"}
+
+
+def test_nothing_per_row_leaves_at_none_and_everything_is_counted(service: Service) -> None:
+    model = service.model(capture="none")
+    model.predict(three_quarters, id="order")(ROW)
+    model.predict(lambda batch: [0.25] * len(batch))([ROW, ROW])
+
+    assert service.tables() == []
+    assert service.counts() == {(("ml.prediction.class", "0"),): 2, (("ml.prediction.class", "1"),): 1}
+
+
+def test_outcomes_are_sent_at_every_level(service: Service) -> None:
+    for level in SPANS:
+        service.model(level, capture=level).outcome("A-1", actual=1)
+
+    assert [(table.model, strings(table.id)) for table in service.outcomes()] == [(level, ["A-1"]) for level in SPANS]
+
+
+@pytest.mark.parametrize("level", ["none", "scores"])
+@pytest.mark.parametrize("rules", [False, True])
+def test_an_exception_is_said_by_its_type_alone(service: Service, level: str, rules: bool) -> None:
+    from driftline import Privacy
+
+    options: dict[str, Any] = {"privacy": Privacy(deny=("ssn",))} if rules else {"capture": level}
+
+    @service.model(**options).predict(id="order")
+    def score(row: dict[str, Any]) -> float:
+        raise KeyError(row["country"])
+
+    with pytest.raises(KeyError):
+        score(ROW)
+
+    (span,) = service.spans
+    (event,) = span.events
+    assert (event.name, dict(event.attributes or {})) == ("exception", {"exception.type": "KeyError"})
+    assert span.status.description == "KeyError"
+    assert (span.attributes or {})["error.type"] == "KeyError"
+
+
+def test_a_span_whose_rows_are_in_no_record_says_so_unless_they_are_in_distributions(service: Service) -> None:
+    from driftline.pipelines import pipeline_of
+
+    for level, recorded in (("none", True), ("scores", False), ("features", False)):
+        model = service.model(level, capture=level)
+        pipeline_of(service.channel).recording = False
+        model.predict(three_quarters)(ROW)
+        assert dict(service.spans[-1].attributes or {})["ml.prediction.recorded"] is recorded
+
+
+def test_a_batch_at_none_says_how_many_rows_it_has(service: Service) -> None:
+    service.model(capture="none").predict(lambda batch: [0.25] * len(batch))([ROW, ROW])
+
+    attributes = service.attributes()
+    assert attributes.pop("ml.prediction.count") == 2
+    assert set(attributes) == set(SAID) - {"ml.model.version"}
