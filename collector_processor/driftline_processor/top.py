@@ -89,8 +89,8 @@ def models_table(document: Mapping[str, Any], width: int = 160, now: int | None 
         cells = {
             "model": Text(words.short(label, 30 if more else 16)),
             "traffic": Text(_sparkline(model["windows"].get(name, {}).get("rows", [])), "cyan"),
-            "rows": Text(words.compact(model["rows"])),
-            "last": Text(times.ago(_nanoseconds(model["received"]), now)),
+            "rows": Text(words.compact(model["rows"] + model.get("distributed", 0))),
+            "last": Text(times.ago(_nanoseconds(model["received"]), now) if model["received"] else words.UNKNOWN),
             "window": Text(_named(shown, name, model["timezone"])),
             "drifted": drifted,
             "PSI": score,

@@ -100,6 +100,8 @@ class PredictionTable:
     ``duration``: float64 (n,), seconds. ``weight``: float64 (n,), how many predictions the row stands for; None = 1
     each. ``trace_id`` / ``span_id``: V16 / V8 (n,), all zero = not sampled. ``keyed``: rows are recognised when they
     come again by time and id (plain spans and records); columnar rows are recognised by their batch id instead.
+    ``observed``: int64 (n,), unix nanoseconds, when the record of the row was written, whatever its event time is; None
+    where the rows came in no record.
     """
 
     key: ModelKey
@@ -116,6 +118,7 @@ class PredictionTable:
     features: dict[str, Column] = field(default_factory=dict)
     slices: dict[str, Column] = field(default_factory=dict)
     keyed: bool = True
+    observed: I64 | None = None
 
     def __len__(self) -> int:
         return len(self.time)

@@ -35,6 +35,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                 "start": "2026-03-01T00:00:00Z",
                 "end": "2026-03-02T00:00:00Z",
                 "rows": 1000,
+                "distributed": 0,
                 "closed": True,
                 "drift": {
                     "features": {

@@ -12,7 +12,7 @@ from driftline.tables import Task, Text
 from driftline_processor.core.decode import Malformed
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.seen import digest_of
-from driftline_processor.runtime.signals import Overloaded, Receipt
+from driftline_processor.runtime.signals import Overloaded, Receipt, Signal
 from driftline_processor.runtime.state import State
 
 from .conftest import Open
@@ -136,15 +136,16 @@ def test_a_full_queue_says_so_but_one_request_is_always_taken(tmp_path: Path, cl
 
 def test_what_holds_nothing_for_the_analysis_needs_no_transaction(tmp_path: Path, clock: Clock) -> None:
     state = State(config(tmp_path), clock=clock)
-    assert state.submit("metrics", b"whatever").result(0) == Receipt()
+    assert state.submit("metrics", b"").result(0) == Receipt()
     assert state.submit("traces", b"").result(0) == Receipt()
     assert state.submit("logs", b"").result(0) == Receipt()
     state.stop()
 
 
-def test_a_malformed_body_is_refused_at_once(open_state: Open) -> None:
+@pytest.mark.parametrize("signal", ["traces", "logs", "metrics"])
+def test_a_malformed_body_is_refused_at_once(open_state: Open, signal: Signal) -> None:
     with pytest.raises(Malformed):
-        open_state().state.submit("traces", b"\x0a\xff")
+        open_state().state.submit(signal, b"\x0a\xff")
 
 
 def test_what_waits_is_written_before_the_state_stops(tmp_path: Path, clock: Clock) -> None:

@@ -9,6 +9,7 @@ from driftline.baseline import Baseline
 from driftline.pane import Pane
 from driftline.tables import CLASSLESS, ModelKey, Task
 
+from .distributed import DISTRIBUTED
 from .drift import drift
 from .evaluation import Evaluation, Metric, TargetDrift, Window
 from .performance import log_loss_of_constant
@@ -33,6 +34,7 @@ def evaluate(
     """
     task = task or (baseline.task if baseline is not None else None)
     evaluation = Evaluation(key=key, window=window, rows=pane.rows, closed=closed)
+    evaluation.distributed = round(float(pane.parts.get(DISTRIBUTED, np.zeros(1))[0]))
     known = pane.parts.get("outcomes")
     if known is not None:
         evaluation.outcome_rows = int(known[0])

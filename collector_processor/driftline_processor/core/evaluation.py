@@ -66,7 +66,10 @@ class Metric:
 
 @dataclass(slots=True)
 class Evaluation:
-    """What is known of one model, version and slice in one window."""
+    """What is known of one model, version and slice in one window.
+
+    ``distributed``: how many of the rows are known from distributions only, because no record holds them.
+    """
 
     key: ModelKey
     window: Window
@@ -82,3 +85,4 @@ class Evaluation:
     coverage: float | None = None
     missing_features: tuple[str, ...] = ()
     new_features: tuple[str, ...] = ()
+    distributed: int = 0

@@ -21,7 +21,8 @@ def evaluations_to_json(model: str, version: str, evaluations: Iterable[Evaluati
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
     """Return one window as plain JSON values. What is unknown is null, never 0.
 
-    ``start`` and ``end`` are null where rows have no time. ``low``, ``high`` and ``estimated`` are null until intervals
+    ``start`` and ``end`` are null where rows have no time. ``distributed``: how many of the rows are known from
+    distributions only. ``low``, ``high`` and ``estimated`` are null until intervals
     and estimates without labels exist.
     """
     window = evaluation.window
@@ -30,6 +31,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
         "start": None if timeless else iso_time(window.start),
         "end": None if timeless else iso_time(window.end),
         "rows": evaluation.rows,
+        "distributed": evaluation.distributed,
         "closed": evaluation.closed,
         "drift": {
             "features": {name: _target(target) for name, target in evaluation.features.items()},

@@ -25,6 +25,7 @@ def from_text(text: str) -> Evaluation:
         window=Window(**said["window"]),
         rows=said["rows"],
         closed=said["closed"],
+        distributed=said.get("distributed", 0),  # beliefs from before distributions were read have none
         features={name: _target(target) for name, target in said["features"].items()},
         score=_target_or_none(said["score"]),
         predicted=_target_or_none(said["predicted"]),

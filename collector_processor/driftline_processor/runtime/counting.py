@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.classes import class_column
@@ -15,7 +17,7 @@ from .panes import DECIDED, PaneChanges
 from .series import Series
 from .take import take_predictions
 
-_MOST_LABELS = 100
+MOST_LABELS = 100
 _PANES_AT_ONCE = 256
 
 
@@ -36,7 +38,7 @@ def add_plain(
     folded = fold_by(table, ModelBins(), group, len(panes))
     changes.add(series.number, "", panes, folded)
     weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
-    labels = (*series.task.classes[:_MOST_LABELS], "other", "")
+    labels = (*series.task.classes[:MOST_LABELS], "other", "")
     codes = _label_codes(decided, labels, len(table))
     sums = np.bincount(group * len(labels) + codes, weight, minlength=len(panes) * len(labels))
     by_label = sums.astype(np.float64, copy=False).reshape(len(panes), len(labels))
@@ -57,7 +59,12 @@ def _label_codes(decided: Column | None, labels: tuple[str, ...], n: int) -> I64
 
 
 def add_binned(changes: PaneChanges, series: Series, table: PredictionTable, baseline: Baseline) -> None:
-    """Add what a baseline's bins count; some panes at a time, because one batch may reach over months."""
+    """Add what a baseline's bins count; some panes at a time, because one batch may reach over months.
+
+    Rows without any feature say nothing of features, neither that they are missing: theirs come as distributions
+    (``capture="scores"``).
+    """
+    over = baseline.bins if table.features else replace(baseline.bins, features={})
     panes, group = np.unique(panes_of(table), return_inverse=True)
     order = np.argsort(group, kind="stable")
     edges = np.searchsorted(group[order], np.arange(len(panes) + 1))
@@ -65,7 +72,7 @@ def add_binned(changes: PaneChanges, series: Series, table: PredictionTable, bas
         last = min(first + _PANES_AT_ONCE, len(panes))
         rows = order[edges[first] : edges[last]]
         some, at = (table, group) if len(rows) == len(table) else (take_predictions(table, rows), group[rows] - first)
-        folded = fold_by(some, baseline.bins, at, last - first)
+        folded = fold_by(some, over, at, last - first)
         binned = [Pane({k: v for k, v in pane.parts.items() if k not in ("rows", "duration")}) for pane in folded]
         changes.add(series.number, baseline.digest, panes[first:last], binned)
 

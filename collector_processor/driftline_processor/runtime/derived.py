@@ -73,6 +73,8 @@ def _counted(models: Iterable[ModelView]) -> Iterator[Point]:
         if model.duration is not None and len(model.duration) == len(DURATION_BOUNDS) + 2:
             *buckets, total = model.duration.tolist()
             yield Point(m.ML_PREDICTION_DURATION, _labels(labels), total, tuple(buckets))
+        if model.balance is not None:
+            yield _point(m.DRIFTLINE_RECORD_COMPLETENESS, labels, model.balance.completeness)
 
 
 def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:

@@ -12,10 +12,6 @@ from typing import Any
 
 from driftline.semconv import events
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-
-from driftline_processor.core.decode import Malformed
 
 _OURS = {
     name.encode() for name in (events.ML_PREDICTION, events.ML_PREDICTION_BATCH, events.ML_OUTCOME, events.ML_BASELINE)
@@ -107,14 +103,6 @@ def without_groups(body: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
     del request.groups[:]
     request.groups.extend(kept)
     return bytes(request.SerializeToString())
-
-
-def check_metrics(body: bytes) -> None:
-    """Raise Malformed for what protobuf would refuse as metrics: the analysis reads none, but they are passed on."""
-    try:
-        ExportMetricsServiceRequest.FromString(body)
-    except DecodeError as error:
-        raise Malformed(f"not an ExportMetricsServiceRequest: {error}") from None
 
 
 def has_records_of_ours(body: bytes) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from driftline.baseline import Baseline
 from driftline.pane import Pane
 
+from driftline_processor.core.distributed import complete
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.window import PANE, is_closed, window_of
@@ -18,6 +19,7 @@ from .news import Reached, Touched
 from .panes import part_width, performance_fold, read_window, stored_unit
 from .series import Series, SeriesRegister
 from .store import Connection, mark, number, read, set_mark, transaction
+from .streams import touched_since
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ class Evaluator:
             if stored and 0 < len(work) <= AT_ONCE:
                 set_mark(self._connection, "evaluated_predictions", reached.predictions)
                 set_mark(self._connection, "evaluated_joined", reached.joined)
+                set_mark(self._connection, "evaluated_points", reached.points)
         return bool(work)
 
     def _collect(self) -> Reached:
@@ -97,6 +100,8 @@ class Evaluator:
         pane = Pane()
         for fold in ("", performance_fold(series.task), baseline.digest if baseline is not None else ""):
             pane.parts.update(folds.get(fold, Pane()).parts)
+        if baseline is not None:
+            complete(pane, baseline.bins)
         settings = self._series.settings(series.key.model)
         closed = is_closed(window, self._watermark(series))
         return evaluate(pane, baseline, series.key, window, closed, settings.min_effect, task=series.task)
@@ -136,12 +141,15 @@ class Evaluator:
             mark(self._connection, "evaluated_predictions"),
             mark(self._connection, "evaluated_joined"),
         )
-        for name in ("predictions", "joined"):
-            self._touched.touch([], **{name: number(self._connection, f"SELECT max(seq) FROM {name}") or 0})
         by_number = self._series.by_number()
         panes: dict[int, set[int]] = {}
         for row in changed.to_pylist():
             panes.setdefault(row["series"], set()).add(row["pane"])
+        for which, pane in touched_since(self._connection, mark(self._connection, "evaluated_points")):
+            panes.setdefault(which, set()).add(pane)
+        reached = {"predictions": "predictions", "joined": "joined", "points": "streams"}
+        for name, table in reached.items():
+            self._touched.touch([], **{name: number(self._connection, f"SELECT max(seq) FROM {table}") or 0})
         for which, starts in panes.items():
             self._mark_dirty(by_number[which], starts)
         for series in by_number.values():

@@ -6,14 +6,18 @@ from collections.abc import Collection, Iterator, Mapping
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.web.times import span
-from driftline_processor.web.words import many, short
+from driftline_processor.web.words import many, percent, short
 
+from .balance import Balance
 from .baselines import NEEDED, InForce
 from .config import Model
 from .news import Totals
 from .series import Series
 
 _FEW = 5
+
+COMPLETE = 0.99
+"""From this share of predictions on nothing is said of those that are missing: that much the edges can be off."""
 
 _MANY = 0.01
 """From this share on predictions without a score are worth a hint: now and then a call raises in every service."""
@@ -29,17 +33,20 @@ def hints(
     pending: int,
     fullest: Evaluation | None,
     unusable: int = 0,
+    balance: Balance | None = None,
 ) -> tuple[str, ...]:
     """Say what a model lacks.
 
     ``learned``: rows kept for its baseline; ``totals``: of its predictions; ``outcomes``: rows joined, ``pending``:
     outcomes that wait for their prediction, ``unusable``: those with an actual that the model cannot have; ``fullest``:
     of the newest window of each length, the one with most rows, since one night without a feature is not a missing
-    feature.
+    feature; ``balance``: of rows that arrived against predictions that were counted.
     """
-    found = [*_baseline(series, in_force, learned), *_task(series, settings), *_unscored(series, totals)]
+    found = [*_incomplete(series, balance, settings.timezone), *_baseline(series, in_force, learned, totals)]
+    found += [*_task(series, settings), *_unscored(series, totals)]
     found += _features(in_force, fullest, settings.timezone)
-    return (*found, *_unusable(series, unusable), *_outcomes(series, outcomes + unusable, pending))
+    rowless = bool(totals.distributed and not totals.rows)
+    return (*found, *_unusable(series, unusable), *(() if rowless else _outcomes(series, outcomes + unusable, pending)))
 
 
 def strangers(pending: Mapping[str, int], known: Collection[str]) -> tuple[str, ...]:
@@ -61,12 +68,28 @@ def strangers(pending: Mapping[str, int], known: Collection[str]) -> tuple[str, 
     return tuple(said)
 
 
-def _baseline(series: Series, in_force: InForce | None, learned: int) -> Iterator[str]:
+def _incomplete(series: Series, balance: Balance | None, timezone: str) -> Iterator[str]:
+    """Below 1 a buffer was full or a channel lost rows; above it, not all processes count their predictions."""
+    if balance is None or balance.completeness >= COMPLETE:
+        return
+    yield (
+        f"Of {balance.counted:,.0f} predictions of {series.key.model} counted {span(balance.stretch, timezone)}, "
+        f"{balance.rows:,.0f} have arrived ({percent(balance.completeness)}): a buffer of the service was full, or "
+        "its records do not reach this processor; its log says which, as does driftline.sdk.dropped.rows."
+    )
+
+
+def _baseline(series: Series, in_force: InForce | None, learned: int, totals: Totals) -> Iterator[str]:
     model, version = series.key.model, series.key.version
     in_yaml = f"driftline.yaml: models.{model}.baseline"
     name_one = f"give one to driftline.Model({model!r}, baseline=...), or name it in {in_yaml}"
     of = f"{model} {version}".rstrip()
-    if in_force is None:
+    if in_force is None and totals.distributed and not totals.rows:
+        yield (
+            f"{of} has no baseline, so its distributions are compared with nothing: no rows arrive from which one "
+            f"could be learned; {name_one}."
+        )
+    elif in_force is None:
         yield f"{of} has no baseline: learning {learned:,} of {NEEDED:,} rows for a provisional one; {name_one}."
     elif in_force.source == "provisional":
         rows = in_force.baseline.pane.rows

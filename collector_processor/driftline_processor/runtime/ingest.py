@@ -14,7 +14,7 @@ from concurrent.futures import Future
 
 from driftline.tables import OutcomeTable
 
-from driftline_processor.core.decode import decode_logs, decode_traces
+from driftline_processor.core.decode import decode_logs, decode_metrics, decode_traces
 
 from .intake import Intake, Request
 from .seen import digest_of
@@ -27,6 +27,8 @@ QUEUE_BYTES = 64 << 20
 
 _TOGETHER_BYTES = 16 << 20
 _ROW_BYTES = 64  # an outcome that came over HTTP, roughly
+
+_DECODERS = {"traces": decode_traces, "logs": decode_logs, "metrics": decode_metrics}
 
 _Waiting = tuple[Request, int, "Future[Receipt]"]
 
@@ -59,15 +61,18 @@ class Ingest:
         """Decode an OTLP request and queue it; the future resolves when it is on disk.
 
         Raises Malformed when protobuf would refuse the body, Overloaded when the queue is full. A request that holds
-        nothing for the analysis (ordinary traces and logs, all metrics) is acknowledged without a transaction.
+        nothing for the analysis (ordinary traces, logs and metrics) is acknowledged without a transaction.
         """
         self._check(len(body))
-        if signal == "metrics":
-            return _done(Receipt())
-        now = self._clock()
-        decoded = decode_traces(body, now) if signal == "traces" else decode_logs(body, now)
+        decoded = _DECODERS[signal](body, self._clock())
         request = Request(
-            digest_of(body), decoded.predictions, decoded.batches, decoded.outcomes, decoded.baselines, decoded.rejected
+            digest_of(body),
+            decoded.predictions,
+            decoded.batches,
+            decoded.outcomes,
+            decoded.baselines,
+            decoded.points,
+            decoded.rejected,
         )
         return self.offer(request, len(body))
 

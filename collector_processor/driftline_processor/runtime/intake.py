@@ -15,11 +15,15 @@ import pyarrow as pa
 from driftline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline.tables import I64, OutcomeTable, PredictionTable
+from driftline.tables import I64, ModelKey, OutcomeTable, PredictionTable, Task, Text
 
+from driftline_processor.core.decode import Point
+
+from .balance import Balances
 from .baselines import NEEDED, Baselines
 from .config import Model
 from .counting import add_binned, add_plain, decided_classes, panes_of, unscored
+from .distributions import add_distributions, decided_labels, weigh
 from .health import Counters
 from .news import Totals, Touched, read_totals
 from .panes import PaneChanges
@@ -28,11 +32,15 @@ from .seen import BATCHES_KEPT, REQUESTS_KEPT, Seen, digest_of
 from .series import Series, SeriesRegister
 from .signals import Receipt
 from .store import Connection, Store, insert, mark, number, transaction
+from .streams import Streams
 from .take import Rows, concatenate_predictions, likeness, take_outcomes, take_predictions
-from .watermark import Watermark, Watermarks, read_watermarks, write_watermarks
+from .watermark import ROWS, Watermark, Watermarks, read_watermarks, write_watermarks
 
 LATEST = 366 * 86_400 * 10**9
 """An event time before 1970, or more than a year beyond the wall clock, is no time."""
+
+_NONE: I64 = np.empty(0, dtype=np.int64)
+_NO_TEXTS = Text(np.zeros(1, dtype=np.int32), b"")
 
 
 @dataclass(slots=True)
@@ -44,12 +52,14 @@ class Request:
     batches: Sequence[str] = ()
     outcomes: Sequence[OutcomeTable] = ()
     baselines: Sequence[str] = ()
+    points: Sequence[Point] = ()
     rejected: Counter[str] = field(default_factory=Counter)
 
     @property
     def rows(self) -> int:
-        """How many rows, outcomes and baselines there are."""
-        return sum(map(len, self.predictions)) + sum(map(len, self.outcomes)) + len(self.baselines)
+        """How many rows, outcomes, baselines and points there are."""
+        tables = sum(map(len, self.predictions)) + sum(map(len, self.outcomes))
+        return tables + len(self.baselines) + len(self.points)
 
 
 class Intake:
@@ -77,6 +87,8 @@ class Intake:
         self._batches = Seen(connection, "batches", BATCHES_KEPT, now)
         self.watermarks: Watermarks = read_watermarks(connection)
         self.totals = read_totals(connection)
+        self.streams = Streams(connection, now)
+        self.balances = Balances(connection, now)
         self._prediction_seq = _last(connection, "predictions")
         self._outcome_seq = _last(connection, "outcomes")
 
@@ -95,13 +107,15 @@ class Intake:
                 receipts = [self._sort(request, work) for request in requests]
                 for tables in work.tables.values():
                     self._take_predictions(concatenate_predictions(tables), work)
+                for key, points in work.points.items():
+                    self._take_points(key, points, work)
                 self._write(work)
         except BaseException:
             self.series.load(self._connection)
             self.baselines.load(self._connection)
             self._load()
             raise
-        self._touched.touch(work.touched, predictions=self._prediction_seq)
+        self._touched.touch(work.touched, predictions=self._prediction_seq, points=self.streams.seq)
         for reason, rows in (+work.unused).items():
             self._counters.add(m.DRIFTLINE_REJECTED_ROWS, rows, {a.DRIFTLINE_REASON: reason})
         self._counters.add(m.DRIFTLINE_RECEIVED_ROWS, work.kept)
@@ -134,6 +148,11 @@ class Intake:
             work.outcomes.append(outcome_rows(outcomes, self._outcome_seq + 1, work.now))
             self._outcome_seq += len(outcomes)
             work.kept += len(outcomes)
+        for point in request.points:
+            if point.end < work.now + LATEST:
+                work.points.setdefault(point.key, []).append(point)
+            else:
+                rejected["time_out_of_range"] += 1
         work.unused.update(request.rejected + rejected)
         return Receipt(request.rows - rejected.total(), request.rejected + rejected)
 
@@ -170,6 +189,28 @@ class Intake:
         model = (table.key.environment, table.key.model)
         work.watermarks[model] = self.watermarks.setdefault(model, Watermark())
         work.watermarks[model].observe(table.time, work.now)
+        if table.observed is not None:
+            self.balances.rows(series.number, table.observed)
+
+    def _take_points(self, key: ModelKey, points: Sequence[Point], work: _Work) -> None:
+        """Add what the points of one model count that is new, see :mod:`.distributions` and :mod:`.balance`."""
+        in_force = self.baselines.in_force(key)
+        task = self.series.said(key)
+        task = task if task.kind else Task(next((point.task for point in points if point.task), ""))
+        rowless = PredictionTable(key, task, _NONE, _NO_TEXTS, predicted=decided_labels(points))
+        series = self.series.of(rowless, in_force.baseline.task if in_force else None)
+        taken = [self.streams.take(point, series.number, work.now) for point in points]
+        increases = [one for one in taken if one is not None]
+        work.unused["point_seen"] += len(taken) - len(increases)
+        weigh(self.balances, series.number, increases)
+        added = add_distributions(work.changes, series, increases, in_force.baseline if in_force else None)
+        work.kept += added.rows
+        work.touched.append((series.number, added.panes))
+        self.totals[series.number] = self.totals.get(series.number, Totals()).plus_distributed(added, work.now)
+        if added.rows:
+            model = (key.environment, key.model)
+            work.watermarks[model] = self.watermarks.setdefault(model, Watermark())
+            work.watermarks[model].observe(np.full(min(added.rows, ROWS), added.last), work.now)
 
     def _new_rows(self, series: Series, table: PredictionTable) -> Rows:
         """Positions of the rows that are neither in the store nor earlier in the table; without an id all are new."""
@@ -208,6 +249,9 @@ class Intake:
         self._requests.write(connection, work.digests, work.now)
         self._batches.write(connection, work.batches, work.now)
         write_watermarks(connection, work.watermarks)
+        self.streams.write(connection)
+        self.balances.write(connection)
+        self.balances.expire(work.now)
         self._requests.expire(work.now)
         self._batches.expire(work.now)
 
@@ -220,6 +264,7 @@ class _Work:
     tables: dict[Hashable, list[PredictionTable]] = field(default_factory=dict)
     rows: list[pa.Table] = field(default_factory=list)
     outcomes: list[pa.Table] = field(default_factory=list)
+    points: dict[ModelKey, list[Point]] = field(default_factory=dict)
     changes: PaneChanges = field(default_factory=PaneChanges)
     digests: list[bytes] = field(default_factory=list)
     batches: list[bytes] = field(default_factory=list)

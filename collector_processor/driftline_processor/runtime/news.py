@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from driftline.pane import DURATION_BOUNDS
 from driftline.tables import F64, I64
 
+from driftline_processor.core.distributed import DISTRIBUTED
+
+from .distributions import Added
 from .panes import DECIDED
 from .store import Connection, read
 
 
 class Reached(NamedTuple):
-    """The last sequence numbers of predictions and joined rows whose panes somebody was told of."""
+    """The last sequence numbers of predictions, joined rows and points whose panes somebody was told of."""
 
     predictions: int
     joined: int
+    points: int
 
 
 class Touched:
@@ -29,15 +33,15 @@ class Touched:
         self._lock = threading.Lock()
         self._panes: dict[int, set[int]] = {}
         self._written: dict[int, set[int]] = {}
-        self._reached = Reached(0, 0)
+        self._reached = Reached(0, 0, 0)
 
-    def touch(self, panes: Iterable[tuple[int, I64]], predictions: int = 0, joined: int = 0) -> None:
+    def touch(self, panes: Iterable[tuple[int, I64]], predictions: int = 0, joined: int = 0, points: int = 0) -> None:
         """Note panes of series by their start (unix nanoseconds), and how far the tables have come with them."""
         with self._lock:
             for series, starts in panes:
                 self._panes.setdefault(series, set()).update(starts.tolist())
                 self._written.setdefault(series, set()).update(starts.tolist())
-            self._reached = Reached(max(predictions, self._reached.predictions), max(joined, self._reached.joined))
+            self._reached = Reached(*map(max, (predictions, joined, points), self._reached))
 
     def take(self) -> tuple[dict[int, set[int]], Reached]:
         """Return the panes to be evaluated, series → starts, and how far they reach, and begin anew."""
@@ -56,11 +60,13 @@ class Touched:
 class Totals:
     """Running totals of one series: rows kept, their event times, the newest arrival, and what was decided.
 
-    ``unscored``: rows with neither a score nor a class; ``by_class``: weight per decided class; ``duration``: as the
-    pane part. Replaced as a whole, never changed in place.
+    ``distributed``: rows that are known from distributions only, none of ``rows``; ``unscored``: rows with neither a
+    score nor a class; ``by_class``: weight per decided class; ``duration``: as the pane part. Replaced as a whole,
+    never changed in place.
     """
 
     rows: int = 0
+    distributed: int = 0
     first: int = 0
     last: int = 0
     received: int = 0
@@ -74,17 +80,29 @@ class Totals:
         """Return the totals with more rows added."""
         if not len(times):
             return self
-        merged = dict(self.by_class)
-        for label, weight in by_class.items():
-            merged[label] = merged.get(label, 0.0) + weight
-        return Totals(
-            self.rows + len(times),
-            min(self.first or int(times.min()), int(times.min())),
-            max(self.last, int(times.max())),
-            max(self.received, received),
-            self.unscored + unscored,
-            merged,
-            _sum(self.duration, duration),
+        return replace(
+            self,
+            rows=self.rows + len(times),
+            first=min(self.first or int(times.min()), int(times.min())),
+            last=max(self.last, int(times.max())),
+            received=max(self.received, received),
+            unscored=self.unscored + unscored,
+            by_class=_merged(self.by_class, by_class),
+            duration=_sum(self.duration, duration),
+        )
+
+    def plus_distributed(self, added: Added, received: int) -> Totals:
+        """Return the totals with what came without rows."""
+        if not added.rows and not added.by_class:
+            return self
+        return replace(
+            self,
+            distributed=self.distributed + added.rows,
+            first=min(self.first or added.first, added.first or self.first),
+            last=max(self.last, added.last),
+            received=max(self.received, received),
+            by_class=_merged(self.by_class, added.by_class),
+            duration=_sum(self.duration, added.duration),
         )
 
 
@@ -108,7 +126,24 @@ def read_totals(connection: Connection) -> dict[int, Totals]:
             if total.duration is None:
                 total.duration = np.zeros(len(DURATION_BOUNDS) + 2)
             total.duration[row["idx"]] = row["value"]
+        elif row["part"] == DISTRIBUTED:
+            total.distributed = int(row["value"])
+    heard = (
+        "SELECT series, min(since) AS first, max(stop) AS last, max(received) AS received FROM streams"
+        " WHERE NOT counter GROUP BY series"
+    )
+    for row in read(connection, heard).to_pylist():
+        total = totals.setdefault(row["series"], Totals())
+        total.first = min(total.first or row["first"], row["first"])
+        total.last, total.received = max(total.last, row["last"]), max(total.received, row["received"])
     return totals
+
+
+def _merged(known: dict[str, float], more: dict[str, float]) -> dict[str, float]:
+    merged = dict(known)
+    for label, weight in more.items():
+        merged[label] = merged.get(label, 0.0) + weight
+    return merged
 
 
 def _sum(one: F64 | None, other: F64 | None) -> F64 | None:

@@ -39,7 +39,7 @@ class Overview:
     def models(self) -> list[ModelView]:
         """All models, busiest first."""
         models = [self._model(series) for series in self._intake.series]
-        return sorted(models, key=lambda model: model.rows, reverse=True)
+        return sorted(models, key=lambda model: model.rows + model.distributed, reverse=True)
 
     def hints(self) -> tuple[str, ...]:
         """What no model's own hints can say, see :func:`.hints.strangers`."""
@@ -60,6 +60,8 @@ class Overview:
         fullest = max(latest, key=lambda evaluation: evaluation.rows, default=None)
         outcomes, pending = self._join.joined[series.number], self._join.pending.get(key.model, 0)
         unusable = self._join.unusable[series.number, performance_fold(series.task)]
+        now = self._clock()
+        balance = self._intake.balances.of(series.number, self._intake.streams.reached(series.number, now))
         watermark = self._intake.watermarks.get((key.environment, key.model), Watermark())
         return ModelView(
             key=key,
@@ -73,11 +75,13 @@ class Overview:
             outcomes=outcomes,
             pending=pending,
             baseline=_baseline(in_force, learned),
-            watermark=watermark.at(self._clock()),
+            watermark=watermark.at(now),
             timezone=settings.timezone,
             outcome_delay=settings.outcome_delay // timedelta(microseconds=1) * 1000,
+            distributed=totals.distributed,
+            balance=balance,
             windows=windows,
-            hints=hints(series, settings, in_force, learned, totals, outcomes, pending, fullest, unusable),
+            hints=hints(series, settings, in_force, learned, totals, outcomes, pending, fullest, unusable, balance),
         )
 
 

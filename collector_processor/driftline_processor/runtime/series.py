@@ -72,6 +72,11 @@ class SeriesRegister:
         """Return what is configured for a model; the defaults where nothing is."""
         return self._models.get(model) or Model()
 
+    def said(self, key: ModelKey) -> Task:
+        """Return what the sender of a series said last of its task; nothing where it is not known."""
+        known = self._by_key.get(key)
+        return Task() if known is None else known.sent
+
     def of(self, table: PredictionTable, baseline: Task | None) -> Series:
         """Return the series of a table, made or brought up to date with what the table says of its task.
 

@@ -27,7 +27,6 @@ from driftline_processor.web.pages import Addresses
 from .config import Config, ConfigError, load
 from .config_values import Address
 from .derived import DerivedMetrics, Sink
-from .envelope import check_metrics
 from .forward import Forwarder, described
 from .health import Health
 from .http_server import HttpServers
@@ -142,8 +141,6 @@ class Service:
         state, forwarder = self._state, self._forwarder
         if state is None or forwarder is None:
             raise Overloaded
-        if kind == "metrics":
-            check_metrics(body)
         future = state.submit(kind, body)
 
         def pass_on(done: Future[Receipt]) -> None:

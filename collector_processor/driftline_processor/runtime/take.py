@@ -1,4 +1,7 @@
-"""Some rows of a table as a table, and several tables as one."""
+"""Some rows of a table as a table, and several tables as one.
+
+Without the items of rankings: the state does not keep them yet, and nothing that reads these tables looks at them.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,14 @@ def take_predictions(table: PredictionTable, rows: Rows) -> PredictionTable:
         id=take_text(table.id, rows),
         scores=_taken(table.scores, rows),
         predicted=None if table.predicted is None else _take_column(table.predicted, rows),
+        items=None,
         duration=_taken(table.duration, rows),
         weight=_taken(table.weight, rows),
         trace_id=_taken(table.trace_id, rows),
         span_id=_taken(table.span_id, rows),
         features={name: _take_column(column, rows) for name, column in table.features.items()},
         slices={name: _take_column(column, rows) for name, column in table.slices.items()},
+        observed=_taken(table.observed, rows),
     )
 
 
@@ -68,20 +73,25 @@ def concatenate_predictions(tables: Sequence[PredictionTable]) -> PredictionTabl
         predicted=concatenate([column for table in tables if (column := table.predicted) is not None])
         if first.predicted is not None
         else None,
+        items=None,
         duration=_joined([table.duration for table in tables]),
         weight=_joined([table.weight for table in tables]),
         trace_id=_joined([table.trace_id for table in tables]),
         span_id=_joined([table.span_id for table in tables]),
         features=_concatenate_columns([(len(table), table.features) for table in tables]),
         slices=_concatenate_columns([(len(table), table.slices) for table in tables]),
+        observed=_joined([table.observed for table in tables]),
     )
 
 
 def likeness(table: PredictionTable) -> Hashable:
-    """Return what tables must have in common to become one: key, task, keyed, and which arrays there are."""
-    optional = (table.predicted, table.duration, table.weight, table.trace_id, table.span_id)
+    """Return what tables must have in common to become one: key, task, keyed, and which arrays there are.
+
+    And whether they have features at all: those of a table without are not missing, they come as distributions.
+    """
+    optional = (table.predicted, table.duration, table.weight, table.trace_id, table.span_id, table.observed)
     width = None if table.scores is None else table.scores.shape[1]
-    return (table.key, table.task, table.keyed, width, *(array is None for array in optional))
+    return (table.key, table.task, table.keyed, width, bool(table.features), *(array is None for array in optional))
 
 
 def _concatenate_texts(texts: Sequence[Text]) -> Text:

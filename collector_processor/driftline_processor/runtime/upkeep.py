@@ -11,12 +11,14 @@ from driftline.semconv import metrics as m
 
 from driftline_processor.core.window import PANE
 
+from .balance import forget_old
 from .health import Counters
 from .news import Touched
 from .panes import KEEP_DAYS, roll_up, written_in_pieces
 from .seen import BATCHES_KEPT, REQUESTS_KEPT
 from .series import Series, SeriesRegister
 from .store import Connection, number, read, transaction
+from .streams import forget_old_streams
 from .watermark import forget_old_watermarks
 
 
@@ -47,6 +49,8 @@ class Upkeep:
             self._connection.execute("DELETE FROM requests WHERE received < ?", [now - REQUESTS_KEPT])
             self._connection.execute("DELETE FROM batches WHERE received < ?", [now - BATCHES_KEPT])
             forget_old_watermarks(self._connection)
+            forget_old_streams(self._connection, now - self._retention)
+            forget_old(self._connection, now)
         if self._written is None:  # not when opening: it reads all panes once
             self._written = written_in_pieces(self._connection)
         for which, panes in self._touched.take_written().items():

@@ -9,6 +9,8 @@ from driftline.tables import F64, ModelKey, Task
 
 from driftline_processor.core.evaluation import Evaluation
 
+from .balance import Balance
+
 
 @dataclass(frozen=True, slots=True)
 class BaselineView:
@@ -26,11 +28,13 @@ class BaselineView:
 class ModelView:
     """One model, version and environment as of now.
 
-    ``rows``: predictions kept; ``first`` / ``last``: their event times; ``received``: wall time of the newest arrival
-    (all unix ns). ``by_class``: weighted predictions per predicted class since the state began ("" where no class is
+    ``rows``: predictions kept; ``distributed``: those besides that are known from distributions only; ``first`` /
+    ``last``: their event times; ``received``: wall time of the newest arrival, 0 where none has arrived (all unix ns).
+    ``by_class``: weighted predictions per predicted class since the state began ("" where no class is
     known). ``duration``: as the pane part of that name. ``outcomes``: rows joined; ``pending``: outcomes of this model
     that found no prediction yet. ``timezone``: the model's, in which its windows begin and end. ``outcome_delay``: how
-    long its outcomes may take, nanoseconds. ``windows``: window name → evaluations, oldest first; the last may be open.
+    long its outcomes may take, nanoseconds. ``balance``: rows that arrived against predictions that were counted, None
+    where nothing counts them. ``windows``: window name → evaluations, oldest first; the last may be open.
     ``hints``: full sentences: what is missing, and what to do about it.
     """
 
@@ -48,6 +52,8 @@ class ModelView:
     watermark: int = 0
     timezone: str = "UTC"
     outcome_delay: int = 0
+    distributed: int = 0
+    balance: Balance | None = None
     windows: dict[str, list[Evaluation]] = field(default_factory=dict)
     hints: tuple[str, ...] = ()
 

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from driftline_processor.core import render
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.runtime.balance import Balance
 from driftline_processor.runtime.view import ModelView
 
 from .times import iso
@@ -91,9 +92,11 @@ def _model(model: ModelView) -> dict[str, Any]:
         "classes": list(model.task.classes),
         "positive_class": model.task.positive_class,
         "rows": model.rows,
-        "first": iso(model.first),
-        "last": iso(model.last),
-        "received": iso(model.received),
+        "distributed": model.distributed,
+        "completeness": None if model.balance is None else _completeness(model.balance),
+        "first": iso(model.first) if model.received else None,
+        "last": iso(model.last) if model.received else None,
+        "received": iso(model.received) if model.received else None,
         "by_class": model.by_class,
         "outcomes": model.outcomes,
         "pending": model.pending,
@@ -120,6 +123,17 @@ def _model(model: ModelView) -> dict[str, Any]:
     }
 
 
+def _completeness(balance: Balance) -> dict[str, Any]:
+    """Rows that arrived, of the predictions that were counted in a stretch of time."""
+    return {
+        "value": finite(balance.completeness),
+        "rows": balance.rows,
+        "counted": balance.counted,
+        "start": iso(balance.start),
+        "end": iso(balance.end),
+    }
+
+
 def _brief(evaluation: Evaluation | None) -> dict[str, Any] | None:
     """A window without its features: what a table of models shows of it."""
     if evaluation is None:
@@ -129,6 +143,7 @@ def _brief(evaluation: Evaluation | None) -> dict[str, Any] | None:
         "start": iso(evaluation.window.start),
         "end": iso(evaluation.window.end),
         "rows": evaluation.rows,
+        "distributed": evaluation.distributed,
         "closed": evaluation.closed,
         "state": overall(evaluation),
         "drift": {

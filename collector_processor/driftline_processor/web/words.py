@@ -256,6 +256,15 @@ def overall(evaluation: Evaluation) -> State:
     return next((state for state in order if state in states), "no_baseline")
 
 
+def origin(evaluation: Evaluation) -> str:
+    """Say where a window's numbers come from, where it is not from rows alone."""
+    if not evaluation.distributed:
+        return ""
+    if evaluation.distributed >= evaluation.rows:
+        return ", known from distributions: no row of them was sent"
+    return f", {count(evaluation.distributed)} of them known from distributions: no row was sent"
+
+
 def verdict(evaluation: Evaluation) -> str:
     """Say in a few words what a window's drift comes to."""
     n, of = drifted(evaluation), compared(evaluation)

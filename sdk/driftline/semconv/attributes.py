@@ -78,8 +78,17 @@ ML_SLICE_VALUE: Final = "ml.slice.value"
 ML_FEATURE_NAME: Final = "ml.feature.name"
 """The name of a feature, on metrics."""
 
+ML_FEATURE_CATEGORY: Final = "ml.feature.category"
+"""A text that a feature had, or `other`, on metrics."""
+
+ML_FEATURE_INVALID: Final = "ml.feature.invalid"
+"""True for values that are there and cannot be used, on metrics."""
+
 ML_FEATURE_DROPPED: Final = "ml.feature.dropped"
 """How many features stayed off the span because it carries at most a fixed number."""
+
+ML_CAPTURE: Final = "ml.capture"
+"""What holds the rows that a metric counts; on the scope."""
 
 ML_OUTCOME_ACTUAL: Final = "ml.outcome.actual"
 """What really happened: the class, or the number."""

@@ -10,6 +10,18 @@ ML_PREDICTIONS: Final = "ml.predictions"
 ML_PREDICTION_DURATION: Final = "ml.prediction.duration"
 """How long predictions took."""
 
+ML_PREDICTION_SCORE: Final = "ml.prediction.score"
+"""What the model gave, as a distribution of the score of the positive class, the greatest of several scores, the value of a regression, or the first item's score."""
+
+ML_FEATURE_VALUE: Final = "ml.feature.value"
+"""The numbers of one feature, as a distribution."""
+
+ML_FEATURE_CATEGORIES: Final = "ml.feature.categories"
+"""The texts of one feature, by label; rare ones are `other`."""
+
+ML_FEATURE_MISSING: Final = "ml.feature.missing"
+"""Predictions without a usable value of one feature."""
+
 ML_DRIFT_VALUE: Final = "ml.drift.value"
 """How far the newest closed window is from the baseline, by one method."""
 
@@ -24,6 +36,9 @@ ML_PERFORMANCE_WINDOW_END: Final = "ml.performance.window.end"
 
 ML_OUTCOME_COVERAGE: Final = "ml.outcome.coverage"
 """The share of the window's predictions whose outcome is known."""
+
+DRIFTLINE_RECORD_COMPLETENESS: Final = "driftline.record.completeness"
+"""Rows that arrived, of the predictions that were counted, over the last hour and up to a day where they are few."""
 
 DRIFTLINE_RECEIVED_REQUESTS: Final = "driftline.received.requests"
 """OTLP requests that were acknowledged."""
@@ -61,17 +76,19 @@ DRIFTLINE_SDK_DROPPED_ROWS: Final = "driftline.sdk.dropped.rows"
 DRIFTLINE_SDK_FAULTS: Final = "driftline.sdk.faults"
 """Errors inside the SDK, which the host program never sees."""
 
-DRIFTLINE_SDK_UNRECORDED: Final = "driftline.sdk.unrecorded"
-"""Predictions of which the SDK could not record the features or the result."""
-
 UNITS: Final[Mapping[str, str]] = {
     ML_PREDICTIONS: "{prediction}",
     ML_PREDICTION_DURATION: "s",
+    ML_PREDICTION_SCORE: "{score}",
+    ML_FEATURE_VALUE: "{value}",
+    ML_FEATURE_CATEGORIES: "{value}",
+    ML_FEATURE_MISSING: "{value}",
     ML_DRIFT_VALUE: "{score}",
     ML_DRIFT_STATE: "{state}",
     ML_PERFORMANCE_VALUE: "{score}",
     ML_PERFORMANCE_WINDOW_END: "s",
     ML_OUTCOME_COVERAGE: "1",
+    DRIFTLINE_RECORD_COMPLETENESS: "1",
     DRIFTLINE_RECEIVED_REQUESTS: "{request}",
     DRIFTLINE_RECEIVED_ROWS: "{row}",
     DRIFTLINE_REJECTED_ROWS: "{row}",
@@ -84,18 +101,22 @@ UNITS: Final[Mapping[str, str]] = {
     DRIFTLINE_FORWARD_FAILED: "{request}",
     DRIFTLINE_SDK_DROPPED_ROWS: "{row}",
     DRIFTLINE_SDK_FAULTS: "{fault}",
-    DRIFTLINE_SDK_UNRECORDED: "{prediction}",
 }
 """Metric name → UCUM unit."""
 
 INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_PREDICTIONS: "counter",
     ML_PREDICTION_DURATION: "histogram",
+    ML_PREDICTION_SCORE: "histogram",
+    ML_FEATURE_VALUE: "histogram",
+    ML_FEATURE_CATEGORIES: "counter",
+    ML_FEATURE_MISSING: "counter",
     ML_DRIFT_VALUE: "gauge",
     ML_DRIFT_STATE: "gauge",
     ML_PERFORMANCE_VALUE: "gauge",
     ML_PERFORMANCE_WINDOW_END: "gauge",
     ML_OUTCOME_COVERAGE: "gauge",
+    DRIFTLINE_RECORD_COMPLETENESS: "gauge",
     DRIFTLINE_RECEIVED_REQUESTS: "counter",
     DRIFTLINE_RECEIVED_ROWS: "counter",
     DRIFTLINE_REJECTED_ROWS: "counter",
@@ -108,18 +129,22 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     DRIFTLINE_FORWARD_FAILED: "counter",
     DRIFTLINE_SDK_DROPPED_ROWS: "counter",
     DRIFTLINE_SDK_FAULTS: "counter",
-    DRIFTLINE_SDK_UNRECORDED: "counter",
 }
 """Metric name → counter, gauge or histogram."""
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_PREDICTIONS: "Predictions made, complete whatever the sampling.",
     ML_PREDICTION_DURATION: "How long predictions took.",
+    ML_PREDICTION_SCORE: "What the model gave, as a distribution of the score of the positive class, the greatest of several scores, the value of a regression, or the first item's score.",
+    ML_FEATURE_VALUE: "The numbers of one feature, as a distribution.",
+    ML_FEATURE_CATEGORIES: "The texts of one feature, by label; rare ones are `other`.",
+    ML_FEATURE_MISSING: "Predictions without a usable value of one feature.",
     ML_DRIFT_VALUE: "How far the newest closed window is from the baseline, by one method.",
     ML_DRIFT_STATE: "1 for the state that the target is in.",
     ML_PERFORMANCE_VALUE: "How well the model did in the newest closed window, measured on outcomes.",
     ML_PERFORMANCE_WINDOW_END: "The end of the window that `ml.performance.value` describes, in unix seconds.",
     ML_OUTCOME_COVERAGE: "The share of the window's predictions whose outcome is known.",
+    DRIFTLINE_RECORD_COMPLETENESS: "Rows that arrived, of the predictions that were counted, over the last hour and up to a day where they are few.",
     DRIFTLINE_RECEIVED_REQUESTS: "OTLP requests that were acknowledged.",
     DRIFTLINE_RECEIVED_ROWS: "Prediction and outcome rows that were kept.",
     DRIFTLINE_REJECTED_ROWS: "Spans, rows, outcomes and columns that could not be used.",
@@ -132,18 +157,22 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_FORWARD_FAILED: "Requests that the destination refused for good, or that retries could not deliver.",
     DRIFTLINE_SDK_DROPPED_ROWS: "Rows that the SDK dropped because its buffer was full.",
     DRIFTLINE_SDK_FAULTS: "Errors inside the SDK, which the host program never sees.",
-    DRIFTLINE_SDK_UNRECORDED: "Predictions of which the SDK could not record the features or the result.",
 }
 """Metric name → what it says, in a sentence."""
 
 PROMETHEUS: Final[Mapping[str, str]] = {
     ML_PREDICTIONS: "ml_predictions_total",
     ML_PREDICTION_DURATION: "ml_prediction_duration_seconds",
+    ML_PREDICTION_SCORE: "ml_prediction_score",
+    ML_FEATURE_VALUE: "ml_feature_value",
+    ML_FEATURE_CATEGORIES: "ml_feature_categories_total",
+    ML_FEATURE_MISSING: "ml_feature_missing_total",
     ML_DRIFT_VALUE: "ml_drift_value",
     ML_DRIFT_STATE: "ml_drift_state",
     ML_PERFORMANCE_VALUE: "ml_performance_value",
     ML_PERFORMANCE_WINDOW_END: "ml_performance_window_end_seconds",
     ML_OUTCOME_COVERAGE: "ml_outcome_coverage_ratio",
+    DRIFTLINE_RECORD_COMPLETENESS: "driftline_record_completeness_ratio",
     DRIFTLINE_RECEIVED_REQUESTS: "driftline_received_requests_total",
     DRIFTLINE_RECEIVED_ROWS: "driftline_received_rows_total",
     DRIFTLINE_REJECTED_ROWS: "driftline_rejected_rows_total",
@@ -156,6 +185,5 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     DRIFTLINE_FORWARD_FAILED: "driftline_forward_failed_total",
     DRIFTLINE_SDK_DROPPED_ROWS: "driftline_sdk_dropped_rows_total",
     DRIFTLINE_SDK_FAULTS: "driftline_sdk_faults_total",
-    DRIFTLINE_SDK_UNRECORDED: "driftline_sdk_unrecorded_total",
 }
 """Metric name → its name in Prometheus, scraped or received over OTLP."""

@@ -1,8 +1,10 @@
-"""OTLP requests to tables: traces and logs, from any OpenTelemetry SDK or from ours.
+"""OTLP requests to tables: traces, logs and metrics, from any OpenTelemetry SDK or from ours.
 
     spans = decode_traces(body, now)
     records = decode_logs(body, now)
     records.predictions, records.outcomes, records.baselines, records.rejected
+    distributions = decode_metrics(body, now)
+    distributions.points
 
 Decoding is the validation: what protobuf refuses at any depth is refused as a whole, everything else is kept as far as
 it can be used. ``docs/wire.md`` says what is read and lists every reason for which something is not.
@@ -17,11 +19,13 @@ import numpy as np
 from driftline.tables import OutcomeTable, PredictionTable
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from . import columnar, outcomes, predictions, rows
+from . import columnar, outcomes, points, predictions, rows
+from .points import Point
 
-__all__ = ["Decoded", "Malformed", "decode_logs", "decode_traces"]
+__all__ = ["Decoded", "Malformed", "Point", "decode_logs", "decode_metrics", "decode_traces"]
 
 
 class Malformed(ValueError):  # noqa: N818 - the state of a request, and what its sender is told
@@ -33,8 +37,9 @@ class Decoded:
     """What one request holds for us.
 
     ``predictions``: one table per model, version, environment and task. ``batches``: parallel to it, the batch id of a
-    columnar table, "" where there is none. ``baselines``: JSON texts. ``rejected``: reason → rows or columns that could
-    not be used. ``ignored``: spans whose row is also in a record.
+    columnar table, "" where there is none. ``baselines``: JSON texts. ``points``: counts and distributions.
+    ``rejected``: reason → rows, columns or points that could not be used. ``ignored``: spans whose row is also in a
+    record.
     """
 
     predictions: list[PredictionTable] = field(default_factory=list)
@@ -43,6 +48,7 @@ class Decoded:
     baselines: list[str] = field(default_factory=list)
     rejected: Counter[str] = field(default_factory=Counter)
     ignored: int = 0
+    points: list[Point] = field(default_factory=list)
 
 
 def decode_traces(body: bytes, now: int) -> Decoded:
@@ -51,7 +57,7 @@ def decode_traces(body: bytes, now: int) -> Decoded:
     ``now``: unix nanoseconds, the time of rows that say none. Raises :class:`Malformed`.
 
     >>> decode_traces(b"", 0)
-    Decoded(predictions=[], batches=[], outcomes=[], baselines=[], rejected=Counter(), ignored=0)
+    Decoded(predictions=[], batches=[], outcomes=[], baselines=[], rejected=Counter(), ignored=0, points=[])
     """
     try:
         request = ExportTraceServiceRequest.FromString(body)
@@ -78,6 +84,18 @@ def decode_logs(body: bytes, now: int) -> Decoded:
         with np.errstate(invalid="ignore"):  # a signalling NaN of a sender is a NaN
             _read(rows.records(request, body), now, decoded)
         decoded.rejected = +decoded.rejected
+    return decoded
+
+
+def decode_metrics(body: bytes, now: int) -> Decoded:
+    """Decode the body of an ``ExportMetricsServiceRequest``; see :func:`decode_traces`."""
+    try:
+        request = ExportMetricsServiceRequest.FromString(body)
+    except DecodeError as error:
+        raise Malformed(f"not an ExportMetricsServiceRequest: {error}") from None
+    decoded = Decoded()
+    if points.is_ours(body):
+        decoded.points = points.points(request, now, decoded.rejected)
     return decoded
 
 

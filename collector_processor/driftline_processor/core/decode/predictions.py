@@ -117,6 +117,7 @@ class _Whole:
     weight: F64 | None
     trace_id: Ids | None
     span_id: Ids | None
+    observed: I64 | None
 
     def table(self, members: Where, key: ModelKey, task: Task, rejected: Counter[str]) -> PredictionTable:
         """Return the rows of one model."""
@@ -146,6 +147,7 @@ class _Whole:
             weight=None if self.weight is None else self.weight[members],
             trace_id=None if self.trace_id is None else self.trace_id[members],
             span_id=None if self.span_id is None else self.span_id[members],
+            observed=None if self.observed is None else self.observed[members],
         )
 
 
@@ -167,6 +169,7 @@ def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> 
         weight = _weights(_pick(rows.trace_state, chosen), fields.numbers(a.ML_PREDICTION_COUNT))
     else:
         duration, weight = fields.numbers(a.ML_PREDICTION_DURATION), None
+    observed = None if spans else np.array(_pick(rows.observed, chosen), np.uint64).view(np.int64)
     return _Whole(
         time=np.where(said > 0, said, np.where(began > 0, began, now)),
         id=ids,
@@ -182,6 +185,7 @@ def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> 
         weight=weight,
         trace_id=None if sampled is None else sampled[0],
         span_id=None if sampled is None else sampled[1],
+        observed=None if observed is None else np.where(observed > 0, observed, now),
     )
 
 

@@ -35,7 +35,8 @@ _OLD_ENVIRONMENT: Final = "deployment.environment"  # before semantic convention
 class Rows:
     """n spans or records. ``attributes``: per row ``KeyValue`` messages, or their bytes where ``lean``.
 
-    ``time``: start, or when it happened, else when it was observed; ``end``: 0 for records; unsigned nanoseconds.
+    ``time``: start, or when it happened, else when it was observed; ``end``: of spans; ``observed``: of records, when
+    they were written; unsigned nanoseconds.
     ``environment``: None where the resource has none.
     """
 
@@ -45,6 +46,7 @@ class Rows:
     span_id: list[bytes] = field(default_factory=list)
     time: list[int] = field(default_factory=list)
     end: list[int] = field(default_factory=list)
+    observed: list[int] = field(default_factory=list)
     trace_state: list[str] = field(default_factory=list)
     environment: list[str | None] = field(default_factory=list)
 
@@ -85,7 +87,7 @@ def spans(request: ExportTraceServiceRequest, body: bytes) -> Rows:
     rows = Rows(lean)
     envelope = wire.envelope(body) if lean else repeat(repeat(()))
     for resource, raw_scopes in zip(request.resource_spans, envelope, strict=False):
-        environment = _environment(resource.resource.attributes)
+        environment = environment_of(resource.resource.attributes)
         for scope, raws in zip(resource.scope_spans, raw_scopes, strict=False):
             if scope.scope.name == OWN_SCOPE:
                 continue
@@ -103,7 +105,7 @@ def records(request: ExportLogsServiceRequest, body: bytes) -> Records:
     found = Records(Rows(lean), Rows(lean))
     envelope = wire.envelope(body) if lean else repeat(repeat(()))
     for resource, raw_scopes in zip(request.resource_logs, envelope, strict=False):
-        environment = _environment(resource.resource.attributes)
+        environment = environment_of(resource.resource.attributes)
         for scope, raws in zip(resource.scope_logs, raw_scopes, strict=False):
             if scope.scope.name == OWN_SCOPE:
                 continue
@@ -123,6 +125,7 @@ def _sort(record: LogRecord | wire.LeanRecord, raw: bytes | None, environment: s
         rows = found.predictions if name == events.ML_PREDICTION else found.outcomes
         rows.append(record, attributes, environment)
         rows.time.append(record.time_unix_nano or record.observed_time_unix_nano)
+        rows.observed.append(record.observed_time_unix_nano or record.time_unix_nano)
     elif name in (events.ML_PREDICTION_BATCH, events.ML_BASELINE):
         whole: Any = record if raw is None else LogRecord.FromString(raw)
         if name == events.ML_BASELINE:
@@ -152,7 +155,8 @@ def _is_marked(span: Any) -> bool:
     return any(attribute.key.startswith(prefix) for attribute in span.attributes)
 
 
-def _environment(attributes: Iterable[KeyValue]) -> str | None:
+def environment_of(attributes: Iterable[KeyValue]) -> str | None:
+    """Return the environment that a resource names; None where it names none."""
     found = {attribute.key: attribute.value.string_value for attribute in attributes}
     name = found.get(a.DEPLOYMENT_ENVIRONMENT_NAME) or found.get(_OLD_ENVIRONMENT)
     return label(name) if name else None

@@ -16,6 +16,7 @@ from driftline.bins import Bins, CategoryBins
 from driftline.pane import Pane
 from driftline.tables import F64, I64
 
+from driftline_processor.core.distributed import GUESSED
 from driftline_processor.core.evaluation import MethodValue, Size, State, TargetDrift
 
 from .cells import cells
@@ -31,6 +32,9 @@ MIN_EFFECT = {"ks": 0.04, "chi2": 0.02}
 
 MIN_ROWS = 50
 """Fewer usable (effective) rows, of either side, decide nothing."""
+
+MOST_GUESSED = 0.5
+"""A larger share of the values in buckets that reach over several of the baseline's bins: where they lie is a guess."""
 
 FEW_VALUES = 2
 """A number with so few distinct values in the baseline is tested as a category: ties make KS blunt there."""
@@ -112,6 +116,10 @@ def _judge(
         missing_now=_missing(now, bins),
     )
     least = MIN_EFFECT[decided_by] if min_effect is None else min_effect
+    guessed = pane.parts.get(f"{GUESSED}{part}")
+    if guessed is not None and guessed[0] > MOST_GUESSED * current.sum():
+        nowhere = replace(outcome, state="blind", cells=(), was=None, now=None)
+        return _Judged(nowhere, None, least)
     if n == 0 or (isinstance(bins, CategoryBins) and not bins.labels):
         return _Judged(replace(outcome, state="blind"), None, least)
     if m == 0:

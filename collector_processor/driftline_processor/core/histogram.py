@@ -1,0 +1,215 @@
+"""Histograms as they travel in metrics: what lies between two cumulative ones, how they fall into a baseline's bins.
+
+A sum is a histogram of one bucket. Counts are float64, exact up to 2^53.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from driftline.bins import NumberBins
+from driftline.tables import F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explicit:
+    """``counts`` float64 (k + 1,) of the values in ``(bounds[i - 1], bounds[i]]``; ``bounds`` float64 (k,), ascending.
+
+    ``total``: the sum of the values, NaN where unknown; ``low`` / ``high``: the least and the greatest, where known.
+    """
+
+    bounds: F64
+    counts: F64
+    total: float = math.nan
+    low: float = -math.inf
+    high: float = math.inf
+
+
+class Buckets(NamedTuple):
+    """Exponential buckets of one sign: ``counts[i]`` values in ``(base^(offset + i), base^(offset + i + 1)]``."""
+
+    offset: int
+    counts: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exponential:
+    """A base-2 exponential histogram: ``base = 2^(2^-scale)``; ``zero`` values lie within ``±threshold``.
+
+    OpenTelemetry specification, "Metrics Data Model", section "ExponentialHistogram".
+    """
+
+    scale: int
+    zero: float
+    threshold: float
+    positive: Buckets
+    negative: Buckets
+    total: float = math.nan
+    low: float = -math.inf
+    high: float = math.inf
+
+
+Histogram = Explicit | Exponential
+
+WIDEST = 4_096
+"""Buckets of one point: more than any SDK sends (160 by default), and few enough to hold and to spread."""
+
+EMPTY = Buckets(0, np.empty(0))
+
+
+def one(value: float) -> Explicit:
+    """Return a sum as a histogram."""
+    return Explicit(np.empty(0), np.array([value], dtype=np.float64))
+
+
+def count(histogram: Histogram) -> float:
+    """Return how many values were counted."""
+    if isinstance(histogram, Explicit):
+        return float(histogram.counts.sum())
+    return float(histogram.zero + histogram.positive.counts.sum() + histogram.negative.counts.sum())
+
+
+def increase(now: Histogram, before: Histogram) -> Histogram | None:
+    """Return what was counted between two cumulative histograms of one stream; None where a count fell: a reset.
+
+    >>> increase(one(5.0), one(3.0)).counts, increase(one(1.0), one(3.0))
+    (array([2.]), None)
+    """
+    if isinstance(now, Explicit):
+        if not isinstance(before, Explicit) or not np.array_equal(now.bounds, before.bounds):
+            return None
+        counts = now.counts - before.counts
+        return None if (counts < 0).any() else replace(now, counts=counts, total=now.total - before.total)
+    if not isinstance(before, Exponential) or now.scale > before.scale or now.zero < before.zero:
+        return None
+    by = before.scale - now.scale
+    positive = _less(now.positive, _coarser(before.positive, by))
+    negative = _less(now.negative, _coarser(before.negative, by))
+    if positive is None or negative is None:
+        return None
+    total = now.total - before.total
+    return replace(now, zero=now.zero - before.zero, positive=positive, negative=negative, total=total)
+
+
+def _coarser(buckets: Buckets, by: int) -> Buckets:
+    """The same buckets ``by`` scales down: 2^by neighbours become one."""
+    if by == 0 or not len(buckets.counts):
+        return buckets
+    index = (buckets.offset + np.arange(len(buckets.counts))) >> min(by, 62)
+    first = int(index[0])
+    return Buckets(first, np.bincount(index - first, buckets.counts).astype(np.float64, copy=False))
+
+
+def _less(now: Buckets, before: Buckets) -> Buckets | None:
+    """The counts of ``now`` less those of ``before``; None where one would be negative."""
+    held = np.flatnonzero(before.counts)
+    if not len(held):
+        return now
+    at = before.offset - now.offset + held
+    if at[0] < 0 or at[-1] >= len(now.counts):
+        return None
+    counts = now.counts.copy()
+    counts[at] -= before.counts[held]
+    return None if (counts < 0).any() else Buckets(now.offset, counts)
+
+
+def spread(histogram: Histogram, bins: NumberBins, reference: F64) -> tuple[F64, float]:
+    """Return the counts over a baseline's bins, float64 (size,), and how many of them are a guess of where they lie.
+
+    A bucket that lies within one bin goes there, so buckets on the bins' own edges are exact. One that reaches over
+    several is shared out as the ``reference`` rows (float64 (size,)) lie in it, in proportion to the part of a bin that
+    it covers: no drift is seen where there may be none, and no Kolmogorov-Smirnov distance is off by more than the
+    share of the rows in one bucket. Where one such bucket holds more than half of the values, these are the guess:
+    whatever they are, they would look like the baseline.
+
+    >>> spread(Explicit(np.array([1.0, 3.0]), np.array([2.0, 4.0, 0.0])), NumberBins(np.array([1.0, 2.0])), np.ones(3))
+    (array([2., 2., 2.]), 4.0)
+    """
+    low, high, counts = _cells(histogram)
+    edges = bins.edges
+    first = np.searchsorted(edges, np.nextafter(low, np.inf), side="right")
+    last = np.maximum(np.searchsorted(edges, high, side="right"), first)
+    within = first == last
+    into = np.bincount(first[within], counts[within], minlength=bins.size).astype(np.float64, copy=False)
+    guessed, whole = 0.0, float(counts.sum())
+    for cell in np.flatnonzero(~within).tolist():
+        begin, end = int(first[cell]), int(last[cell]) + 1
+        share = _covered(low[cell], high[cell], edges, begin, end)
+        weight = share * reference[begin:end]
+        weight = weight if weight.sum() > 0 else share
+        parts = counts[cell] * (weight / weight.sum())
+        into[begin:end] += parts
+        if counts[cell] > whole / 2 and np.count_nonzero(parts) > 1:
+            guessed = float(counts[cell])
+    return into, guessed
+
+
+def _covered(low: float, high: float, edges: F64, begin: int, end: int) -> F64:
+    """Which part of each bin ``begin`` to ``end`` a bucket covers: 1 for those inside it and for open ones."""
+    left = np.concatenate([[-np.inf], edges])[begin:end]
+    right = np.append(edges, np.inf)[begin:end]
+    share = np.ones(end - begin)
+    for at in {0, end - begin - 1}:
+        width = right[at] - left[at]
+        if np.isfinite(width) and width > 0:
+            share[at] = max((min(high, right[at]) - max(low, left[at])) / width, 0.0)
+    return share if share.any() else np.ones(end - begin)
+
+
+def _cells(histogram: Histogram) -> tuple[F64, F64, F64]:
+    """The buckets that hold something as ``(low, high]`` and their counts, cut to the least and the greatest value."""
+    if isinstance(histogram, Explicit):
+        low = np.concatenate([[-np.inf], histogram.bounds])
+        high = np.append(histogram.bounds, np.inf)
+        counts = histogram.counts
+    else:
+        base = 2.0 ** -float(histogram.scale)  # of the exponent: base = 2 ** base
+        below, above = (_edges(buckets, base) for buckets in (histogram.negative, histogram.positive))
+        zero = histogram.threshold
+        least = np.nextafter(-zero, -np.inf)
+        low = np.concatenate([-below[:0:-1], [least], above[:-1]])
+        high = np.concatenate([np.nextafter(-below[-2::-1], -np.inf), [zero], above[1:]])
+        counts = np.concatenate([histogram.negative.counts[::-1], [histogram.zero], histogram.positive.counts])
+    held = counts > 0
+    low, high, counts = low[held], high[held], counts[held]
+    low = np.maximum(low, np.nextafter(histogram.low, -np.inf))
+    return np.minimum(low, high), np.maximum(np.minimum(high, histogram.high), low), counts
+
+
+def _edges(buckets: Buckets, base: float) -> F64:
+    with np.errstate(over="ignore", under="ignore"):
+        edges: F64 = np.exp2((buckets.offset + np.arange(len(buckets.counts) + 1.0)) * base)
+    return edges
+
+
+def pack(histogram: Histogram) -> bytes:
+    """Return the counts and the sum as bytes: what has to be known of the last point of a stream."""
+    if isinstance(histogram, Explicit):
+        return np.concatenate([[histogram.total], histogram.counts]).tobytes()
+    positive, negative = histogram.positive, histogram.negative
+    head = [histogram.total, histogram.scale, histogram.zero, positive.offset, negative.offset, len(positive.counts)]
+    return np.concatenate([head, positive.counts, negative.counts]).astype(np.float64).tobytes()
+
+
+def unpack(packed: bytes, like: Histogram) -> Histogram:
+    """Read what :func:`pack` wrote; ``like``: a later point of the same stream.
+
+    >>> unpack(pack(one(3.0)), one(5.0)).counts
+    array([3.])
+    """
+    values = np.frombuffer(packed, np.float64)
+    if isinstance(like, Explicit):
+        return replace(like, counts=values[1:], total=float(values[0]))
+    total, scale, zero, above, below, size = values[:6].tolist()
+    middle = 6 + int(size)
+    return replace(
+        like,
+        scale=int(scale),
+        zero=zero,
+        positive=Buckets(int(above), values[6:middle]),
+        negative=Buckets(int(below), values[middle:]),
+        total=total,
+    )
