@@ -5,11 +5,15 @@ A channel sends one request and says what became of it; when to try again is dec
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import importlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import urlsplit
+
+from opentelemetry import context
 
 from .endpoint import Endpoint, is_here
 
@@ -20,7 +24,10 @@ _CONNECT_SECONDS = 3.0
 _RETRYABLE = frozenset((429, 502, 503, 504))  # OTLP specification, "Failures": retryable response codes
 _UNSUPPORTED = frozenset((404, 405, 501))
 _RETRYABLE_CODES = frozenset(("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"))
-_EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+_EXPORT = {
+    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,10 @@ class Channel(Protocol):
     name: str
 
     def send(self, body: bytes, timeout: float) -> Delivery:
-        """Send one ``ExportLogsServiceRequest`` within ``timeout`` seconds. Never raises."""
+        """Send one ``ExportLogsServiceRequest`` within ``timeout`` seconds. Never raises.
+
+        Of distributions: an ``ExportMetricsServiceRequest``.
+        """
         ...
 
     def forget(self) -> None:
@@ -76,8 +86,8 @@ class HttpChannel:
         self._session: requests.Session | None = None
 
     def send(self, body: bytes, timeout: float) -> Delivery:
-        """Post one request to ``/v1/logs``."""
-        return self.post(self._endpoint.logs, body, "application/x-protobuf", timeout)[0]
+        """Post one request to the URL of the signal."""
+        return self.post(self._endpoint.url, body, "application/x-protobuf", timeout)[0]
 
     def post(self, url: str, body: bytes, content_type: str, timeout: float) -> tuple[Delivery, bytes]:
         """Post a body within ``timeout`` seconds; return what became of it, and the answer."""
@@ -122,7 +132,7 @@ class HttpChannel:
             if endpoint.client_certificate:
                 pair = endpoint.client_certificate, endpoint.client_key
                 session.cert = pair if endpoint.client_key else endpoint.client_certificate
-            self._session = past_proxies(session, endpoint.logs) if is_here(endpoint.logs) else session
+            self._session = past_proxies(session, endpoint.url) if is_here(endpoint.url) else session
         return self._session
 
     def forget(self) -> None:
@@ -134,6 +144,16 @@ class HttpChannel:
         if self._session is not None:
             self._session.close()
             self._session = None
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep instrumentation of HTTP clients from making spans of our own requests."""
+    token = context.attach(context.set_value("suppress_instrumentation", True))
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 def past_proxies(session: requests.Session, url: str) -> requests.Session:
@@ -152,12 +172,12 @@ class GrpcChannel:
         self._channel: Any = None
 
     def send(self, body: bytes, timeout: float) -> Delivery:
-        """Call ``LogsService/Export``."""
+        """Call ``Export`` of the signal's service."""
         import grpc
 
         if self._channel is None:
             self._channel = self._open(grpc)
-        export = self._channel.unary_unary(_EXPORT)
+        export = self._channel.unary_unary(_EXPORT[self._endpoint.signal])
         try:
             metadata = tuple((key.lower(), value) for key, value in self._endpoint.headers.items())
             export(body, metadata=metadata, timeout=min(self._endpoint.timeout, timeout))
@@ -168,13 +188,13 @@ class GrpcChannel:
     def _open(self, grpc: Any) -> Any:
         endpoint = self._endpoint
         compression = grpc.Compression.Gzip if endpoint.gzip else grpc.Compression.NoCompression
-        options = [("grpc.enable_http_proxy", 0)] if is_here(endpoint.logs) else []
+        options = [("grpc.enable_http_proxy", 0)] if is_here(endpoint.url) else []
         if endpoint.insecure:
-            return grpc.insecure_channel(endpoint.logs, options, compression=compression)
+            return grpc.insecure_channel(endpoint.url, options, compression=compression)
         credentials = grpc.ssl_channel_credentials(
             _file(endpoint.certificate), _file(endpoint.client_key), _file(endpoint.client_certificate)
         )
-        return grpc.secure_channel(endpoint.logs, credentials, options, compression=compression)
+        return grpc.secure_channel(endpoint.url, credentials, options, compression=compression)
 
     def forget(self) -> None:
         """Leave the parent's channel alone."""

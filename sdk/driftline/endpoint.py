@@ -1,8 +1,9 @@
-"""Where records, outcomes and baselines go: read from the environment, as the OpenTelemetry specification has it.
+"""Where records and metrics go: read from the environment, as the OpenTelemetry specification has it.
 
-``DRIFTLINE_ENDPOINT``, else ``OTEL_EXPORTER_OTLP_LOGS_ENDPOINT``, else ``OTEL_EXPORTER_OTLP_ENDPOINT``, else
-``http://localhost:4318``. Timeout, compression and certificates are those of ``OTEL_EXPORTER_OTLP_LOGS_*``, else of
-``OTEL_EXPORTER_OTLP_*`` (OpenTelemetry specification, "OpenTelemetry Protocol Exporter").
+Records, outcomes and baselines: ``DRIFTLINE_ENDPOINT``, else ``OTEL_EXPORTER_OTLP_LOGS_ENDPOINT``, else
+``OTEL_EXPORTER_OTLP_ENDPOINT``, else ``http://localhost:4318``. Distributions: the same with ``METRICS``, and never
+``DRIFTLINE_ENDPOINT``. Timeout, compression and certificates are those of ``OTEL_EXPORTER_OTLP_LOGS_*`` (``METRICS``),
+else of ``OTEL_EXPORTER_OTLP_*`` (OpenTelemetry specification, "OpenTelemetry Protocol Exporter").
 """
 
 from __future__ import annotations
@@ -17,19 +18,21 @@ from opentelemetry.util.re import parse_env_headers
 
 from .settings import read
 
+Signal = Literal["logs", "metrics"]
+
 DEFAULT = "http://localhost:4318"
 DEFAULT_GRPC = "http://localhost:4317"
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One receiver of OTLP logs.
+    """One receiver of OTLP logs or metrics.
 
-    ``base``: as people write it; ``logs``: the URL of the logs signal (http) or host:port (grpc). ``timeout``: seconds.
+    ``base``: as people write it; ``url``: of the signal (http), or host:port (grpc). ``timeout``: seconds.
     """
 
     base: str
-    logs: str
+    url: str
     protocol: Literal["http", "grpc"] = "http"
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 10.0
@@ -38,6 +41,7 @@ class Endpoint:
     client_key: str = ""
     client_certificate: str = ""
     insecure: bool = False
+    signal: Signal = "logs"
 
     @property
     def outcomes(self) -> str:
@@ -47,44 +51,45 @@ class Endpoint:
                 f"outcomes() posts over HTTP, and {self.base} speaks gRPC; "
                 "set DRIFTLINE_ENDPOINT to the HTTP endpoint of 'driftline up', such as http://localhost:4318"
             )
-        return self.logs.removesuffix("/v1/logs") + "/v1/outcomes"
+        return self.url.removesuffix("/v1/logs") + "/v1/outcomes"
 
 
-def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ) -> Endpoint:
+def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, signal: Signal = "logs") -> Endpoint:
     """Return the endpoint. ``given``: what ``configure(endpoint=)`` said; it wins over the environment.
 
     The general ``OTEL_EXPORTER_OTLP_HEADERS`` hold the key of the backend that OTLP goes to, so they stay home where
     records go elsewhere; ``OTEL_EXPORTER_OTLP_LOGS_HEADERS`` always apply.
 
-    >>> resolve(environ={"DRIFTLINE_ENDPOINT": "http://driftline:4318"}).logs
+    >>> resolve(environ={"DRIFTLINE_ENDPOINT": "http://driftline:4318"}).url
     'http://driftline:4318/v1/logs'
     """
-    own = given or read("DRIFTLINE_ENDPOINT", environ)
-    protocol = _protocol(own, _setting(environ, "PROTOCOL"))
-    full = environ.get("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "").strip()
+    own = given or (read("DRIFTLINE_ENDPOINT", environ) if signal == "logs" else "")
+    protocol = _protocol(own, _setting(environ, signal, "PROTOCOL"))
+    full = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "").strip()
     base = own or full or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
     base = base or (DEFAULT_GRPC if protocol == "grpc" else DEFAULT)
     if protocol == "grpc":
-        logs = urlsplit(base).netloc or base
+        url = urlsplit(base).netloc or base
     elif full and not own:
-        logs, base = full, full.removesuffix("/v1/logs")
+        url, base = full, full.removesuffix(f"/v1/{signal}")
     else:
-        logs = base.rstrip("/") + "/v1/logs"
-    headers = environ.get("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "")
+        url = base.rstrip("/") + f"/v1/{signal}"
+    headers = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_HEADERS", "")
     if not headers and not own:
         headers = environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
-    insecure = _setting(environ, "INSECURE").lower()
+    insecure = _setting(environ, signal, "INSECURE").lower()
     return Endpoint(
         base.rstrip("/"),
-        logs,
+        url,
         protocol,
         parse_env_headers(headers, liberal=True),
-        _seconds(_setting(environ, "TIMEOUT")),
-        _setting(environ, "COMPRESSION").lower() == "gzip",
-        _setting(environ, "CERTIFICATE"),
-        _setting(environ, "CLIENT_KEY"),
-        _setting(environ, "CLIENT_CERTIFICATE"),
+        _seconds(_setting(environ, signal, "TIMEOUT")),
+        _setting(environ, signal, "COMPRESSION").lower() == "gzip",
+        _setting(environ, signal, "CERTIFICATE"),
+        _setting(environ, signal, "CLIENT_KEY"),
+        _setting(environ, signal, "CLIENT_CERTIFICATE"),
         not base.startswith("https:") and (insecure == "true" or base.startswith("http:")),
+        signal,
     )
 
 
@@ -108,8 +113,9 @@ def disabled(environ: Mapping[str, str] = os.environ) -> bool:
     return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
-def _setting(environ: Mapping[str, str], name: str) -> str:
-    return (environ.get(f"OTEL_EXPORTER_OTLP_LOGS_{name}") or environ.get(f"OTEL_EXPORTER_OTLP_{name}") or "").strip()
+def _setting(environ: Mapping[str, str], signal: Signal, name: str) -> str:
+    own = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}")
+    return (own or environ.get(f"OTEL_EXPORTER_OTLP_{name}") or "").strip()
 
 
 def _protocol(own: str, wanted: str) -> Literal["http", "grpc"]:

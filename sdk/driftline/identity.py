@@ -49,6 +49,7 @@ class Identity:
 
     ``features``: the allow-list, and the names of inputs that have none, in order; None = every feature.
     ``capture``: what leaves per row: "features" and scores, "scores" alone, or "none". ``privacy``: rules per feature.
+    ``distributions``: of how many features the distribution is sent as metrics, at most; 0 = of none, nor of scores.
     ``text_features``: features that are documents, of which only descriptors leave.
     ``score_attribute``: the name under which this task's score travels. ``negative_class``: binary, the other one.
     ``discreet``: whether values may leave only as the rules say, so that no message of an exception and no log line
@@ -64,6 +65,7 @@ class Identity:
     capture: Capture = "features"
     privacy: Privacy = field(default_factory=Privacy)
     text_features: frozenset[str] = frozenset()
+    distributions: int = 64
     score_attribute: str = field(init=False, compare=False)
     negative_class: str = field(init=False, compare=False)
     discreet: bool = field(init=False, compare=False)

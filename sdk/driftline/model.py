@@ -39,8 +39,9 @@ class Model:
     are the only ones recorded. ``feature_names``: the features to record instead, and the names of arrays' columns.
     ``capture``: what leaves per row: "features" and scores, "scores" alone, or "none"; what does not leave per row is
     sent as distributions. ``privacy``: rules per feature, for every signal: a :class:`driftline.Privacy`.
-    ``tracer_provider``, ``meter_provider``, ``channel``: for tests; else the global providers and the environment's
-    endpoint.
+    ``distributions``: whether features, scores and durations are sent as metrics, too; unless said, those of up to 64
+    features are. ``tracer_provider``, ``meter_provider``, ``channel``, ``metrics_channel``: for tests; else the global
+    providers and the environment's endpoints.
 
     Raises ``ValueError``, with the fix, when task, classes and positive class do not fit together, and what
     ``Baseline.load`` raises.
@@ -67,11 +68,14 @@ class Model:
         text_features: Sequence[str] = (),
         capture: Capture | None = None,
         privacy: Privacy | None = None,
+        distributions: bool | None = None,
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
         channel: Channel | None = None,
+        metrics_channel: Channel | None = None,
     ) -> None:
         from .classes import resolve_task
+        from .distributions import most_features
         from .endpoint import disabled
         from .identity import Identity, capture_of
         from .pipelines import SILENT, pipeline_of
@@ -95,6 +99,7 @@ class Model:
             threshold = 0.5 if threshold is None else threshold
             known = resolve_task(task, classes=classes, positive_class=positive_class, threshold=threshold)
         features = feature_names if feature_names is not None or loaded is None else loaded.bins.features
+        level = capture_of(capture)
         self._identity = Identity(
             name.strip(),
             str(version),
@@ -102,9 +107,10 @@ class Model:
             None if features is None else tuple(map(str, features)),
             tracer_provider,
             meter_provider,
-            capture_of(capture),
+            level,
             rules,
             frozenset(text_features),
+            most_features(distributions, level),
         )
         self._block_plans: dict[tuple[str, bool], Plan] = {}
         self._given = {
@@ -118,13 +124,14 @@ class Model:
             "text_features": text_features,
             "capture": capture,
             "privacy": privacy,
+            "distributions": distributions,
         }
         self._span_features = switch("DRIFTLINE_SPAN_FEATURES")
         self._enabled = not disabled()
-        self._pipeline = pipeline_of(channel) if self._enabled else SILENT
+        self._pipeline = pipeline_of(channel, metrics_channel) if self._enabled else SILENT
         if loaded is not None:
             fit = protected(loaded, rules)
-            self._pipeline.announce(self._identity, fit.digest, fit.to_json())
+            self._pipeline.announce(self._identity, fit)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as what it was made from: the copy shares this one's buffer, or that of its process."""

@@ -9,13 +9,10 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from opentelemetry import context
-
 from . import lifecycle, resource
-from .channel import Channel, Delivery
+from .channel import Channel, Delivery, quiet
 from .counts import count, count_own
 from .faults import FAULTS, logger
 from .outcomes import Outcome
@@ -28,7 +25,10 @@ from .single import Single, measure
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .baseline import Baseline
+    from .block import Block
     from .identity import Identity
+    from .reporter import Reporter
 
 GATHER_SECONDS = 1.0
 """How long a row may wait before it is sent; a thousand rows a second make one record of a thousand."""
@@ -43,12 +43,18 @@ Entry = Prediction | Single | Outcome
 
 
 class Pipeline:
-    """Buffer, thread and queue of one channel. ``open_channel`` is called by the first flush."""
+    """Buffer, thread and queue of one channel. ``open_channel`` is called by the first flush.
 
-    def __init__(self, open_channel: Callable[[], Channel], *, recording: bool = True) -> None:
+    ``reporter``: sends distributions, where they are sent.
+    """
+
+    def __init__(
+        self, open_channel: Callable[[], Channel], *, recording: bool = True, reporter: Reporter | None = None
+    ) -> None:
         self.recording = recording
         """Whether rows reach a record; spans say so in ``ml.prediction.recorded``."""
         self._open_channel = open_channel
+        self._reporter = reporter
         self._channel: Channel | None = None
         self._rows: Bounded[Entry] = Bounded(BUFFER_BYTES, _measure)
         self._queue: Bounded[Frame] = Bounded(QUEUE_BYTES, lambda frame: (len(frame.body), frame.rows))
@@ -66,6 +72,7 @@ class Pipeline:
         self._thread: threading.Thread | None = None
         self._asleep = True
         self._resting = False
+        self._held = False
         self._pause = 0.0
         self._again = 0.0  # monotonic seconds; no request before that
 
@@ -79,9 +86,11 @@ class Pipeline:
         if self._asleep:
             self._rouse()
 
-    def announce(self, identity: Identity, digest: str, baseline: str) -> None:
-        """Send a model's baseline, as JSON, with the next flush: once per process."""
-        self._baselines.setdefault((identity.name, digest), (identity, baseline))
+    def announce(self, identity: Identity, baseline: Baseline) -> None:
+        """Send a model's baseline with the next flush: once per process. Its bins are those of the distributions."""
+        self._baselines.setdefault((identity.name, baseline.digest), (identity, baseline.to_json()))
+        if self._reporter is not None:
+            self._reporter.distributions.use(identity.name, baseline.bins)
 
     def flush(self, timeout: float) -> bool:
         """Send everything recorded before the call; say whether all of it arrived within ``timeout`` seconds."""
@@ -91,9 +100,12 @@ class Pipeline:
         try:
             self._again = 0.0
             self._convert()
-            return self._send(deadline)
+            delivered = self._send(deadline)
         finally:
             self._lock.release()
+        if self._reporter is not None:
+            delivered &= self._reporter.flush(max(lifecycle.LAST_SECONDS, deadline - time.monotonic()))
+        return delivered
 
     def shutdown(self, timeout: float) -> bool:
         """Flush, stop the thread and close the channel; what is recorded later is dropped and counted."""
@@ -109,6 +121,8 @@ class Pipeline:
     def close(self) -> None:
         """Take nothing more, and let the thread end."""
         self._closed = True
+        if self._reporter is not None:
+            self._reporter.close()
         self._wake.set()
         self._full.set()
 
@@ -125,12 +139,15 @@ class Pipeline:
             self._full.set()
             thread.join(timeout)
         if self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            self._held = self._reporter is not None and self._reporter.hold(max(0.0, deadline - time.monotonic()))
             return True
         self._go_on()
         return False
 
     def release(self) -> None:
         """Let flushes go on, and the background thread where there is work."""
+        if self._held and self._reporter is not None:
+            self._reporter.release()
         self._lock.release()
         self._go_on()
 
@@ -151,6 +168,8 @@ class Pipeline:
         self._announced = set()
         if self._channel is not None:
             self._channel.forget()
+        if self._reporter is not None:
+            self._reporter.after_fork()
         self._begin()
 
     def _rouse(self) -> None:
@@ -196,7 +215,7 @@ class Pipeline:
         outcomes = [entry for entry in entries if isinstance(entry, Outcome)]
         baselines = [self._baselines[key] for key in self._baselines if key not in self._announced]
         try:
-            for frame in frames(predictions, outcomes, baselines, counted=count):
+            for frame in frames(predictions, outcomes, baselines, counted=self._count):
                 if self.recording:
                     self._queue.append(frame, len(frame.body), frame.rows)
             self._announced.update(self._baselines)
@@ -204,9 +223,18 @@ class Pipeline:
         except Exception as error:
             FAULTS.swallow("flush", error)
 
+    def _count(self, block: Block) -> None:
+        """Count the predictions of a block, and what they were."""
+        try:
+            count(block.identity, block.counts())
+        except Exception as error:  # a meter of the application's
+            FAULTS.swallow("counts", error)
+        if self._reporter is not None:
+            self._reporter.add(block)
+
     def _send(self, deadline: float) -> bool:
         """Send the queue, oldest first, until it is empty or the receiver cannot take more now."""
-        with _quiet():
+        with quiet():
             while (frame := self._queue.first()) is not None:
                 now = time.monotonic()
                 if now >= deadline or now < self._again:
@@ -258,13 +286,3 @@ class Pipeline:
 
 def _measure(entry: Entry) -> tuple[int, int]:
     return (ROW_BYTES, 1) if isinstance(entry, Outcome) else measure(entry)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep instrumentation of HTTP clients from making spans of our own requests."""
-    token = context.attach(context.set_value("suppress_instrumentation", True))
-    try:
-        yield
-    finally:
-        context.detach(token)

@@ -6,8 +6,9 @@ import threading
 import weakref
 
 from .channel import Channel, load, open_channel
-from .endpoint import Endpoint, resolve, silenced
+from .endpoint import Endpoint, Signal, resolve, silenced
 from .pipeline import Pipeline
+from .reporter import Reporter, interval, is_cumulative, wanted
 
 SILENT = Pipeline(lambda: open_channel(endpoint()), recording=False)
 """Takes nothing: what a model uses where ``OTEL_SDK_DISABLED`` is set."""
@@ -19,24 +20,34 @@ _given: weakref.WeakValueDictionary[int, Pipeline] = weakref.WeakValueDictionary
 _configured: str | None = None
 
 
-def pipeline_of(channel: Channel | None) -> Pipeline:
-    """Return the pipeline of a channel; of the process's endpoint where there is none."""
+def pipeline_of(channel: Channel | None, metrics: Channel | None = None) -> Pipeline:
+    """Return the pipeline of a channel; of the process's endpoint where there is none.
+
+    ``metrics``: the channel that distributions take, where they are not the process's own; else there are none.
+    """
     global _default
     with _lock:
         if channel is None:
             if _default is None:
                 load(endpoint())
-                _default = Pipeline(lambda: open_channel(endpoint()), recording=not silenced())
+                reporter = None
+                if wanted(configured=_configured is not None):
+                    load(endpoint("metrics"))
+                    reporter = Reporter(
+                        lambda: open_channel(endpoint("metrics")), interval=interval(), cumulative=is_cumulative()
+                    )
+                _default = Pipeline(lambda: open_channel(endpoint()), recording=not silenced(), reporter=reporter)
             return _default
         pipeline = _given.get(id(channel))
         if pipeline is None:
-            pipeline = _given[id(channel)] = Pipeline(lambda: channel)
+            reporter = None if metrics is None else Reporter(lambda: metrics, cumulative=is_cumulative())
+            pipeline = _given[id(channel)] = Pipeline(lambda: channel, reporter=reporter)
         return pipeline
 
 
-def endpoint() -> Endpoint:
-    """Return where records and outcomes of this process go."""
-    return resolve(_configured)
+def endpoint(signal: Signal = "logs") -> Endpoint:
+    """Return where records and outcomes of this process go, or its distributions."""
+    return resolve(_configured, signal=signal)
 
 
 def use_endpoint(url: str | None) -> None:

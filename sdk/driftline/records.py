@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -23,7 +22,7 @@ from .single import Single
 
 MOST_ROWS = 5000
 MOST_BYTES = 2**20
-Counted = Callable[[Identity, Counter[tuple[str, str]]], None]
+Counted = Callable[[Block], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -40,15 +39,15 @@ def frames(
     baselines: Iterable[tuple[Identity, str]],
     counted: Counted,
 ) -> Iterator[Frame]:
-    """Turn what one flush gathered into requests, baselines first; tell ``counted`` how many predictions were made."""
+    """Turn what one flush gathered into requests, baselines first; let ``counted`` see each block."""
     for identity, text in baselines:
         attributes = identity.record_attributes()
         yield _frame(identity, [log_record(events.ML_BASELINE, time.time_ns(), attributes, body=text)], 0)
     for block in blocks_of(predictions):
         try:
-            counted(block.identity, block.counts())
+            counted(block)
         except Exception as error:
-            FAULTS.swallow("counts", error)
+            FAULTS.swallow("distributions", error)
         if block.identity.capture == "none":
             continue
         for start in range(0, len(block), MOST_ROWS):

@@ -88,6 +88,13 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "The key of the hashes: a secret of at least 16 bytes, the same in every process of the model.",
     ),
+    Setting(
+        "DRIFTLINE_DISTRIBUTIONS",
+        "Model(distributions=)",
+        "",
+        "`false`: no distributions as metrics. `true`: those of up to 1,024 features; else of up to 64. "
+        "Where `capture` keeps features in the process they are always sent, of up to 1,024.",
+    ),
 )
 
 _BY_NAME = {setting.variable: setting for setting in SETTINGS}

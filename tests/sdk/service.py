@@ -56,6 +56,7 @@ class Service:
         self.reader = InMemoryMetricReader()
         self.meters = MeterProvider([self.reader])
         self.channel = Memory()
+        self.metrics = Memory(name="metrics")
 
     def model(self, name: str = "churn", task: str = "binary", **options: Any) -> driftline.Model:
         """Return a handle that reports here."""

@@ -60,7 +60,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 def test_the_endpoint(given: str | None, environ: dict[str, str], base: str, logs: str, protocol: str) -> None:
     endpoint = resolve(given, environ)
 
-    assert (endpoint.base, endpoint.logs, endpoint.protocol) == (base, logs, protocol)
+    assert (endpoint.base, endpoint.url, endpoint.protocol) == (base, logs, protocol)
 
 
 def test_settings_of_the_signal_win_over_the_general_ones() -> None:

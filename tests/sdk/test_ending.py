@@ -162,11 +162,11 @@ def run(script: str, endpoint: str, **environment: str) -> subprocess.CompletedP
 
 
 @pytest.mark.parametrize("proxy", ["", "http://127.0.0.1:9"])
-def test_a_short_script_sends_its_spans_and_counts(receiver: Receiver, proxy: str) -> None:
+def test_a_short_script_sends_its_spans_counts_and_distributions(receiver: Receiver, proxy: str) -> None:
     done = run('score({"id": "a"})', f"http://127.0.0.1:{receiver.server_port}", http_proxy=proxy, all_proxy=proxy)
 
     assert done.returncode == 0
-    assert dict(receiver.paths) == {"/v1/logs": 1, "/v1/traces": 1, "/v1/metrics": 1}
+    assert dict(receiver.paths) == {"/v1/logs": 1, "/v1/traces": 1, "/v1/metrics": 2}
 
 
 def test_spans_that_are_no_predictions_are_sent_without_a_record(receiver: Receiver) -> None:

@@ -87,6 +87,9 @@ ML_FEATURE_INVALID: Final = "ml.feature.invalid"
 ML_FEATURE_DROPPED: Final = "ml.feature.dropped"
 """How many features stayed off the span because it carries at most a fixed number."""
 
+ML_HISTOGRAM_PART: Final = "ml.histogram.part"
+"""Which finer part of a distribution the histogram is; the coarse one has no such attribute."""
+
 ML_CAPTURE: Final = "ml.capture"
 """What holds the rows that a metric counts; on the scope."""
 

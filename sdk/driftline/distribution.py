@@ -1,0 +1,165 @@
+"""What one feature, score or duration adds up to: numbers over bins, numbers without, labels, and what is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from .bins import LONGEST_LABEL, RARE, Bins, CategoryBins, NumberBins, count
+from .exponential import Exponential
+from .frames import length
+from .tables import F64, I64, Column
+
+OTHER = "other"
+MOST_LABELS = 50
+"""Labels of a feature that nobody has bins for; each is a series in the backend."""
+
+MOST_TRACKED = 1000
+"""Labels that are being counted until they are frequent. Texts that never repeat are forgotten."""
+
+
+class Binned:
+    """Numbers over the bins of a baseline. ``counts``: int64 (bins.size,); ``low`` and ``high``: their extremes.
+
+    >>> binned = Binned(NumberBins(np.array([0.0, 10.0])))
+    >>> binned.add(np.array([-1.0, 0.0, 5.0, 10.0]))
+    >>> binned.counts.tolist(), binned.total
+    ([1, 2, 1], 14.0)
+    """
+
+    def __init__(self, bins: NumberBins) -> None:
+        self.bins = bins
+        self.counts: I64 = np.zeros(bins.size, np.int64)
+        self.total = 0.0
+        self.low, self.high = np.inf, -np.inf
+
+    def add(self, values: F64) -> None:
+        """Count finite values: float64 (n,)."""
+        if len(values):
+            self.counts += np.bincount(np.searchsorted(self.bins.edges, values, side="right"), minlength=self.bins.size)
+            with np.errstate(over="ignore"):
+                self.total += float(values.sum())
+            self.low = min(self.low, float(values.min()))
+            self.high = max(self.high, float(values.max()))
+
+    def merge(self, other: Binned) -> None:
+        """Take what another one counted over the same bins."""
+        self.counts += other.counts
+        self.total += other.total
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+
+    def fresh(self, *, cumulative: bool) -> Binned:  # noqa: ARG002 - as Exponential has it
+        """Return an empty one over the same bins."""
+        return Binned(self.bins)
+
+
+class Vocabulary:
+    """Which labels may be named: those seen ten times in this process, the first fifty. Others are too rare to compare,
+    and possibly personal.
+
+    >>> vocabulary = Vocabulary()
+    >>> vocabulary.name({"north": 12, "Mrs. Smith, 17 Main Street": 1})
+    Counter({'other': 10, 'north': 3})
+    """
+
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+        self._named: set[str] = set()
+
+    def name(self, counts: dict[str, int]) -> Counter[str]:
+        """Return the counts by labels that may be named; the first nine of each are ``other``, and so is the rest."""
+        named: Counter[str] = Counter()
+        for label, n in counts.items():
+            if label not in self._named:
+                if len(self._named) == MOST_LABELS or len(label) > LONGEST_LABEL:
+                    named[OTHER] += n
+                    continue
+                if label not in self._seen and len(self._seen) == MOST_TRACKED:
+                    self._seen.clear()
+                early = min(n, RARE - 1 - self._seen[label])
+                named[OTHER] += early
+                self._seen[label] += n
+                if self._seen[label] < RARE:
+                    continue
+                self._named.add(label)
+                del self._seen[label]
+                n -= early
+            named[label] += n
+        return +named
+
+
+class Feature:
+    """The distribution of one feature: every row is in ``numbers``, in ``labels``, ``missing`` or ``invalid``.
+
+    ``bins``: the baseline's, if it knows the feature; then what is invalid is what :func:`driftline.bins.count` says,
+    and labels are the baseline's. Else numbers and texts are both counted, and only infinities are invalid.
+    """
+
+    def __init__(self, bins: Bins | None, vocabulary: Vocabulary | None = None) -> None:
+        self.bins = bins
+        self.numbers: Binned | Exponential = Binned(bins) if isinstance(bins, NumberBins) else Exponential()
+        self.labels: Counter[str] = Counter()
+        self.missing = 0
+        self.invalid = 0
+        self._vocabulary = vocabulary or Vocabulary()
+
+    def add(self, column: Column) -> None:
+        """Count the values of n rows."""
+        if isinstance(self.bins, CategoryBins):
+            self._add_labels(self.bins, column)
+            return
+        n, finite = length(column), np.empty(0)
+        unused = n
+        if column.numbers is not None:
+            where = np.isfinite(column.numbers)
+            finite = column.numbers if where.all() else column.numbers[where]
+            self.numbers.add(finite)
+            unused -= len(finite)
+        if unused == 0:
+            return
+        infinite = 0 if column.numbers is None else int(np.count_nonzero(np.isinf(column.numbers)))
+        texts = 0
+        if column.codes is not None:
+            codes = column.codes[column.codes >= 0]
+            texts = len(codes)
+            if self.bins is None:
+                self._name(np.bincount(codes, minlength=len(column.labels)), column.labels)
+            else:
+                infinite += texts
+        self.invalid += infinite
+        self.missing += unused - infinite - (texts if self.bins is None else 0)
+
+    def merge(self, other: Feature) -> None:
+        """Take what another one counted over the same bins."""
+        mine, others = self.numbers, other.numbers
+        if isinstance(mine, Binned) and isinstance(others, Binned):
+            mine.merge(others)
+        if isinstance(mine, Exponential) and isinstance(others, Exponential):
+            mine.merge(others)
+        self.labels += other.labels
+        self.missing += other.missing
+        self.invalid += other.invalid
+
+    def fresh(self, *, cumulative: bool) -> Feature:
+        """Return an empty one that goes on where this ends."""
+        new = Feature(self.bins, self._vocabulary)
+        new.numbers = self.numbers.fresh(cumulative=cumulative)
+        return new
+
+    def _add_labels(self, bins: CategoryBins, column: Column) -> None:
+        counts = count(bins, column).astype(np.int64).tolist()
+        for label, n in zip((*bins.labels, OTHER), counts, strict=False):
+            if n:
+                self.labels[label] += n
+        self.missing += counts[-2]
+        self.invalid += counts[-1]
+
+    def _name(self, counts: I64, labels: tuple[str, ...]) -> None:
+        """Count labels; of a block with thousands of different ones only the most frequent are looked at."""
+        most = np.argsort(-counts, kind="stable")[:MOST_TRACKED]
+        rest = int(counts.sum() - counts[most].sum())
+        named = self._vocabulary.name({labels[at]: int(counts[at]) for at in most.tolist() if counts[at]})
+        if rest:
+            named[OTHER] += rest
+        self.labels += named

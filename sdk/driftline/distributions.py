@@ -1,0 +1,166 @@
+"""The distributions of every model of a process: fed by the background, emptied by the reporter."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .block import Block, merge
+from .faults import FAULTS, logger
+from .fold import ModelBins
+from .identity import Capture, Identity
+from .settings import read
+from .tally import Tally
+
+GATHER_ROWS = 4096
+"""Rows that wait to be counted together: 20 features cost 2.0 µs a row by the hundred, 0.2 µs by four thousand."""
+
+GATHER_VALUES = 2**19
+"""The same for wide rows: 4 MiB."""
+
+MOST_STREAMS = 256
+"""Models, versions and resources of one process. A name that changes with every call is a leak."""
+
+MOST_FEATURES = 1024
+FEW_FEATURES = 64
+"""Unless asked for, as on a span. On a baseline's bins a feature is a hundred series in Prometheus, per process."""
+
+Key = tuple[str, str, bool, int]
+_NONE = ModelBins()
+
+
+@dataclass(slots=True)
+class Stream:
+    """One model.
+
+    ``current``: what was counted since the last report; ``told``: all there is to say, since ``start`` (unix
+    nanoseconds). ``news``: whether anything came since it was last said.
+    """
+
+    identity: Identity
+    current: Tally
+    told: Tally
+    start: int
+    news: bool = False
+
+
+class Distributions:
+    """Count blocks, model by model. ``clock``: unix nanoseconds."""
+
+    def __init__(self, *, cumulative: bool, clock: Callable[[], int] = time.time_ns) -> None:
+        self.cumulative = cumulative
+        self._clock = clock
+        self._bins: dict[str, ModelBins] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._streams: dict[Key, Stream] = {}
+        self._waiting: list[Block] = []
+        self._start = self._clock()
+
+    def forget(self) -> None:
+        """Start anew in a child: the parent counts what the parent predicted."""
+        self._begin()
+
+    def use(self, model: str, bins: ModelBins) -> None:
+        """Count a model over the bins of its baseline; from its first row on, or not at all."""
+        self._bins.setdefault(model, bins)
+
+    def add(self, block: Block) -> None:
+        """Count the rows of a block: now, or with the next ones."""
+        with self._lock:
+            self._waiting.append(block)
+            rows = sum(map(len, self._waiting))
+            if rows >= GATHER_ROWS or rows * len(block.features) >= GATHER_VALUES:
+                self._count()
+
+    def take(self) -> tuple[int, list[Stream]]:
+        """Return now, in unix nanoseconds, and every model with all that there is to say about it up to then."""
+        with self._lock:
+            self._count()
+            now = self._clock()
+            streams = list(self._streams.values())
+            taken = [stream.current for stream in streams]
+            for stream in streams:
+                stream.current = stream.current.fresh(cumulative=self.cumulative)
+        for stream, tally in zip(streams, taken, strict=True):
+            stream.news = stream.news or tally.rows > 0
+            stream.told.merge(tally)
+        return now, streams
+
+    def settle(self, stream: Stream, time: int) -> None:
+        """Note that what a stream had to say arrived; ``time``: when it was taken, in unix nanoseconds."""
+        stream.news = False
+        if not self.cumulative:
+            stream.told = stream.told.fresh(cumulative=False)
+            stream.start = time
+
+    def _count(self) -> None:
+        """Count what waits; with the lock held."""
+        alike: dict[tuple[object, ...], list[Block]] = {}
+        for block in self._waiting:
+            alike.setdefault(block.shape(), []).append(block)
+        self._waiting = []
+        for blocks in alike.values():
+            try:
+                stream = self._stream(blocks[0].identity)
+                if stream is not None:
+                    stream.current.add(merge(blocks))
+            except Exception as error:
+                FAULTS.swallow("distributions", error)
+
+    def _stream(self, identity: Identity) -> Stream | None:
+        key = (identity.name, identity.version, identity.capture == "features", id(identity.tracer_provider))
+        stream = self._streams.get(key)
+        if stream is None:
+            if len(self._streams) >= MOST_STREAMS:
+                if FAULTS.once("too many models"):
+                    logger.warning(
+                        "driftline: more than %d models and versions: no distributions of %s %s and later ones",
+                        MOST_STREAMS,
+                        identity.name,
+                        identity.version,
+                    )
+                return None
+            bins = _allowed(self._bins.get(identity.name, _NONE), identity)
+            most = identity.distributions
+            stream = Stream(identity, Tally(bins, most), Tally(bins, most), self._start)
+            self._streams[key] = stream
+        return stream
+
+
+def most_features(asked: bool | None, capture: Capture) -> int:
+    """Return of how many features the distributions are sent. ``asked``: what code says, else the environment.
+
+    Raises ``ValueError`` where they are turned off, though they are all that leaves.
+
+    >>> most_features(None, "features"), most_features(True, "features"), most_features(None, "none")
+    (64, 1024, 1024)
+    """
+    setting = read("DRIFTLINE_DISTRIBUTIONS").lower()
+    if asked is None and setting in ("true", "false"):
+        asked = setting == "true"
+    if capture != "features":
+        if asked is False:
+            raise ValueError(
+                f"capture={capture!r} keeps features in the process, so drift can be seen by their distributions only; "
+                "leave out distributions=False (DRIFTLINE_DISTRIBUTIONS=false)"
+            )
+        return MOST_FEATURES
+    if asked is None:
+        return FEW_FEATURES
+    return MOST_FEATURES if asked else 0
+
+
+def _allowed(bins: ModelBins, identity: Identity) -> ModelBins:
+    """Return the bins of the features that the model records."""
+    names = [
+        name
+        for name in bins.features
+        if (identity.features is None or name in identity.features) and identity.privacy.allows(name)
+    ]
+    kept = names[: identity.distributions]
+    return ModelBins({name: bins.features[name] for name in kept}, bins.score, bins.classes)

@@ -1,0 +1,188 @@
+"""What was counted, as OTLP points: the data classes of OpenTelemetry's SDK, filled by hand.
+
+OpenTelemetry metrics data model, "Histogram" and "ExponentialHistogram". Python's SDK takes no distribution that was
+counted elsewhere, and an exponential histogram among the application's own metrics makes ``PrometheusMetricReader``
+raise; so these points go by a way of their own (docs/decisions/0007-distributions.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    ExponentialHistogram,
+    ExponentialHistogramDataPoint,
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.sdk.metrics.export import Buckets as DenseBuckets
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from .distribution import Binned, Feature
+from .distributions import Stream
+from .exponential import FINEST, Buckets, Exponential, Part
+from .identity import SCOPE, VERSION
+from .resource import resource_attributes
+from .semconv import SCHEMA_URL, metrics
+from .semconv import attributes as a
+from .tally import Tally
+
+Attributes = dict[str, Any]
+
+
+def metrics_data(stream: Stream, time: int, temporality: AggregationTemporality) -> MetricsData:
+    """Return all that there is to say about one model. ``time``: when it was taken, in unix nanoseconds.
+
+    One model a request, so no two resources in it are equal: of such the stock encoder loses the first.
+    """
+    identity, told = stream.identity, stream.told
+    base: Attributes = {a.ML_MODEL_NAME: identity.name}
+    if identity.version:
+        base[a.ML_MODEL_VERSION] = identity.version
+    points = _Points(base, stream.start, time, temporality)
+    rows, features = points.of_rows(told, identity.task.kind), points.of_features(told)
+    marked = {a.ML_CAPTURE: "metrics"}
+    scopes: list[tuple[Attributes, Sequence[Metric]]] = [({}, [*rows, *features])]
+    if identity.capture == "none":
+        scopes = [(marked, [*rows, *features])]
+    elif identity.capture == "scores":
+        scopes = [({}, rows), (marked, features)]
+    resource = Resource(resource_attributes(identity))
+    said = [
+        ScopeMetrics(InstrumentationScope(SCOPE, VERSION, SCHEMA_URL, attributes), list(each), SCHEMA_URL)
+        for attributes, each in scopes
+        if each
+    ]
+    return MetricsData([ResourceMetrics(resource, said, "")])
+
+
+class _Points:
+    """Points of one model and one stretch of time."""
+
+    def __init__(self, base: Attributes, start: int, time: int, temporality: AggregationTemporality) -> None:
+        self._base = base
+        self._span = (start, time)
+        self._temporality = temporality
+
+    def of_rows(self, told: Tally, task: str) -> list[Metric]:
+        """Return how long predictions took, and what they scored."""
+        durations = [
+            self._binned(binned, {a.ERROR_TYPE: error} if error else {}) for error, binned in told.durations.items()
+        ]
+        kind = {a.ML_MODEL_TASK: task} if task else {}
+        return [
+            *self._histograms(metrics.ML_PREDICTION_DURATION, durations),
+            *self._histograms(metrics.ML_PREDICTION_SCORE, self._numbers(told.score, kind)),
+        ]
+
+    def of_features(self, told: Tally) -> list[Metric]:
+        """Return what the features were."""
+        values: list[Any] = []
+        categories, missing = [], []
+        for name, feature in told.features.items():
+            key = {a.ML_FEATURE_NAME: name}
+            values += self._numbers(feature, key)
+            categories += [
+                self._number(n, {**key, a.ML_FEATURE_CATEGORY: label}) for label, n in sorted(feature.labels.items())
+            ]
+            if feature.missing:
+                missing.append(self._number(feature.missing, key))
+            if feature.invalid:
+                missing.append(self._number(feature.invalid, {**key, a.ML_FEATURE_INVALID: True}))
+        return [
+            *self._histograms(metrics.ML_FEATURE_VALUE, values),
+            *self._sum(metrics.ML_FEATURE_CATEGORIES, categories),
+            *self._sum(metrics.ML_FEATURE_MISSING, missing),
+        ]
+
+    def _numbers(self, feature: Feature, attributes: Attributes) -> Iterator[Any]:
+        if isinstance(feature.numbers, Binned):
+            if feature.numbers.counts.any():
+                yield self._binned(feature.numbers, attributes)
+        else:
+            yield from self._exponential(feature.numbers, attributes)
+
+    def _binned(self, binned: Binned, attributes: Attributes) -> HistogramDataPoint:
+        bounds = np.nextafter(binned.bins.edges, -np.inf)
+        return HistogramDataPoint(
+            {**self._base, **attributes},
+            *self._span,
+            int(binned.counts.sum()),
+            _sum(binned.total, binned.low),
+            binned.counts.tolist(),  # an ndarray is refused by the encoder
+            bounds.tolist(),
+            binned.low,
+            binned.high,
+        )
+
+    def _exponential(self, numbers: Exponential, attributes: Attributes) -> Iterator[ExponentialHistogramDataPoint]:
+        """Yield the coarse part, both signs at one scale, and each finer one."""
+        positive, negative = numbers.coarse[1], numbers.coarse[-1]
+        if positive.count or negative.count or numbers.zeros:
+            yield self._part(positive, negative, numbers.zeros, attributes)
+        for at, (window, part) in enumerate(numbers.fine.items(), start=1):
+            if part.count:
+                two = (part, Part()) if window.sign > 0 else (Part(), part)
+                yield self._part(*two, 0, {**attributes, a.ML_HISTOGRAM_PART: at})
+
+    def _part(
+        self, positive: Part, negative: Part, zeros: int, attributes: Attributes
+    ) -> ExponentialHistogramDataPoint:
+        low, high = min(positive.low, negative.low), max(positive.high, negative.high)
+        if zeros:
+            low, high = min(low, 0.0), max(high, 0.0)
+        sides = (positive.buckets.trimmed(), negative.buckets.trimmed())
+        scale = min((side.scale for side in sides if len(side.counts)), default=FINEST)
+        return ExponentialHistogramDataPoint(
+            {**self._base, **attributes},
+            *self._span,
+            positive.count + negative.count + zeros,
+            _sum(positive.total + negative.total, low),
+            scale,
+            zeros,
+            _buckets(sides[0].at(scale)),
+            _buckets(sides[1].at(scale)),
+            0,
+            low,
+            high,
+        )
+
+    def _number(self, value: int, attributes: Attributes) -> NumberDataPoint:
+        return NumberDataPoint({**self._base, **attributes}, *self._span, value)
+
+    def _histograms(self, name: str, points: Any) -> list[Metric]:
+        """Return the points of one name: a metric of each kind that there is."""
+        kinds: tuple[tuple[type, Callable[..., Any]], ...] = (
+            (HistogramDataPoint, Histogram),
+            (ExponentialHistogramDataPoint, ExponentialHistogram),
+        )
+        points = list(points)
+        found = [(kind, [point for point in points if isinstance(point, of)]) for of, kind in kinds]
+        return [_metric(name, kind(chosen, self._temporality)) for kind, chosen in found if chosen]
+
+    def _sum(self, name: str, points: list[NumberDataPoint]) -> list[Metric]:
+        return [_metric(name, Sum(points, self._temporality, is_monotonic=True))] if points else []
+
+
+def _metric(name: str, data: Any) -> Metric:
+    return Metric(name, metrics.DESCRIPTIONS[name], metrics.UNITS[name], data)
+
+
+def _buckets(buckets: Buckets) -> DenseBuckets:
+    return DenseBuckets(buckets.offset, buckets.counts.tolist())
+
+
+def _sum(total: float, low: float) -> Any:
+    """Return a sum only while it can but grow, as the data model has it, and while there is one."""
+    return total if low >= 0 and math.isfinite(total) else None

@@ -1,0 +1,197 @@
+"""Sends the distributions: every minute, with each flush, at the end; on a thread of its own.
+
+A receiver of metrics that hangs must not hold up records. Nothing is kept for trying again: what could not be sent is
+still counted, so the next report says it, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from . import lifecycle
+from .channel import Channel, Delivery, quiet
+from .distributions import Distributions
+from .faults import FAULTS, logger
+
+if TYPE_CHECKING:
+    from .block import Block
+
+INTERVAL_SECONDS = 60.0
+SEND_SECONDS = 30.0
+"""How long one report may take before the next is due."""
+
+
+class Reporter:
+    """Thread and channel of one pipeline's distributions. ``open_channel`` is called by the first report."""
+
+    def __init__(
+        self,
+        open_channel: Callable[[], Channel],
+        *,
+        interval: float = INTERVAL_SECONDS,
+        cumulative: bool = True,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.distributions = Distributions(cumulative=cumulative, clock=clock)
+        self._open_channel = open_channel
+        self._interval = interval
+        self._channel: Channel | None = None
+        self._supported = True
+        self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.RLock()  # one report at a time
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, block: Block) -> None:
+        """Count the rows of a block, and see to it that they are reported; on the background thread."""
+        if not self._supported or block.identity.distributions == 0:
+            return
+        self.distributions.add(block)
+        if self._thread is None and not self._closed:
+            lifecycle.register_exit()
+            self._thread = threading.Thread(target=self._run, name="driftline-metrics", daemon=True)
+            self._thread.start()
+
+    def flush(self, timeout: float) -> bool:
+        """Report what is new; say whether all of it arrived within ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
+        if not self._lock.acquire(timeout=max(0.0, timeout)):
+            return False
+        try:
+            return self._report(deadline, all_of_it=False)
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Let the thread end. A last :meth:`flush` says what is left."""
+        self._closed = True
+        self._wake.set()
+
+    def hold(self, timeout: float) -> bool:
+        """End the thread, and keep others from reporting until :meth:`release`; say whether that succeeded."""
+        deadline = time.monotonic() + timeout
+        thread, self._thread = self._thread, None
+        self._wake.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+        return self._lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+
+    def release(self) -> None:
+        """Let reports go on; the thread starts with the next row."""
+        self._wake.clear()
+        self._lock.release()
+
+    def after_fork(self) -> None:
+        """Start anew in a child: the parent says what the parent counted."""
+        self.distributions.forget()
+        if self._channel is not None:
+            self._channel.forget()
+        self._begin()
+
+    def _run(self) -> None:
+        me = threading.current_thread()
+        while not self._wake.wait(self._interval) and me is self._thread and not self._closed:
+            try:
+                with self._lock:
+                    self._report(time.monotonic() + SEND_SECONDS, all_of_it=True)
+            except Exception as error:
+                with contextlib.suppress(Exception):
+                    FAULTS.swallow("metrics", error)
+
+    def _report(self, deadline: float, *, all_of_it: bool) -> bool:
+        """Send a request per model, until the receiver cannot take more now. ``all_of_it``: also what is not new."""
+        from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+        from opentelemetry.sdk.metrics.export import AggregationTemporality
+
+        from .points import metrics_data
+
+        cumulative = self.distributions.cumulative
+        temporality = AggregationTemporality.CUMULATIVE if cumulative else AggregationTemporality.DELTA
+        taken, streams = self.distributions.take()
+        with quiet():
+            for stream in streams:
+                if not self._supported:
+                    return True
+                if not (stream.news or (all_of_it and cumulative)):
+                    continue
+                now = time.monotonic()
+                if now >= deadline:
+                    return False
+                body = encode_metrics(metrics_data(stream, taken, temporality)).SerializeToString()
+                if self._channel is None:
+                    self._channel = self._open_channel()
+                delivery = self._channel.send(body, deadline - now)
+                if delivery.state == "delivered":
+                    self.distributions.settle(stream, taken)
+                elif not self._tell(delivery):
+                    return False
+        return True
+
+    def _tell(self, delivery: Delivery) -> bool:
+        """Say why a report did not arrive; True where the others need not wait for that."""
+        name = "the metrics channel" if self._channel is None else self._channel.name
+        if delivery.state == "unreachable":
+            said = "nothing listens there"
+        elif delivery.state == "unsupported":
+            self._supported = False
+            said = f"it does not take OTLP metrics ({delivery.reason}), so none are sent to it any more"
+        else:
+            said = delivery.reason
+        if FAULTS.once(f"{delivery.state} {name}"):  # one line with the records, where both go to one place
+            logger.warning(
+                "driftline: distributions did not reach %s: %s; they go on being counted "
+                "(OTEL_EXPORTER_OTLP_METRICS_ENDPOINT says where to, DRIFTLINE_DISTRIBUTIONS=false turns them off)",
+                name,
+                said,
+            )
+        return delivery.state == "unsupported"
+
+
+def interval(environ: Mapping[str, str] = os.environ) -> float:
+    """Return the seconds between two reports.
+
+    >>> interval({"OTEL_METRIC_EXPORT_INTERVAL": "5000"}), interval({"OTEL_METRIC_EXPORT_INTERVAL": "often"})
+    (5.0, 60.0)
+    """
+    try:
+        seconds = float(environ.get("OTEL_METRIC_EXPORT_INTERVAL", "")) / 1000
+    except ValueError:
+        return INTERVAL_SECONDS
+    return seconds if seconds > 0 else INTERVAL_SECONDS
+
+
+def is_cumulative(environ: Mapping[str, str] = os.environ) -> bool:
+    """Say whether each report repeats what came before it: not where deltas are preferred.
+
+    >>> is_cumulative({}), is_cumulative({"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "LowMemory"})
+    (True, False)
+    """
+    preference = environ.get("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "")
+    return preference.strip().lower() not in ("delta", "lowmemory")
+
+
+def wanted(configured: bool, environ: Mapping[str, str] = os.environ) -> bool:
+    """Say whether this process sends metrics over OTLP. ``configured``: whether code said where to.
+
+    Not where its metrics go another way (``OTEL_METRICS_EXPORTER``), and not where only ``DRIFTLINE_ENDPOINT`` says
+    anything: that is for records, and nobody may listen on the specification's default.
+
+    >>> wanted(False, {}), wanted(False, {"OTEL_METRICS_EXPORTER": "prometheus"})
+    (True, False)
+    >>> wanted(False, {"DRIFTLINE_ENDPOINT": "http://driftline:4318"})
+    False
+    """
+    exporters = [name.strip() for name in environ.get("OTEL_METRICS_EXPORTER", "").split(",") if name.strip()]
+    if exporters:
+        return "otlp" in exporters
+    places = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    said = configured or any(environ.get(name, "").strip() for name in places)
+    return said or not environ.get("DRIFTLINE_ENDPOINT", "").strip()

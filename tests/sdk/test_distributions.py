@@ -1,0 +1,358 @@
+"""Distributions as metrics: complete at any sampling rate, on the baseline's bins, and balanced to the row."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import driftline
+import numpy as np
+import pandas as pd
+import pytest
+from driftline import reporter
+from driftline.baseline import Baseline
+from driftline.bins import NumberBins, count
+from driftline.channel import Delivery
+from driftline.pane import DURATION_BOUNDS
+from driftline.pipelines import pipeline_of
+from driftline.tables import Column
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
+
+from .metric_points import Point, points, sums
+from .service import Service, returns
+
+DELTA, CUMULATIVE = 1, 2
+
+
+def arrived(service: Service) -> list[Point]:
+    """Return the points of the reports since the last call."""
+    service.flush()
+    found = points(service.metrics.bodies)
+    service.metrics.bodies = []
+    return found
+
+
+def of(found: list[Point], name: str, **attributes: Any) -> Point:
+    (point,) = [one for one in found if one.name == name and attributes.items() <= one.attributes.items()]
+    return point
+
+
+def zeros(rows: Any) -> Any:
+    return np.zeros(len(rows))
+
+
+def by_age(rows: pd.DataFrame) -> Any:
+    return rows["age"] / 100
+
+
+def frame(n: int, seed: int = 0) -> pd.DataFrame:
+    """Return rows with numbers, texts, booleans, missing and invalid values."""
+    random = np.random.default_rng(seed)
+    amount = np.where(random.random(n) < 0.1, np.nan, random.normal(100, 15, n))
+    amount[:: max(1, n // 3)] = np.inf
+    return pd.DataFrame(
+        {
+            "amount": amount,
+            "country": random.choice(np.array(["NO", "SE", None], object), n),
+            "member": random.random(n) < 0.5,
+            "age": random.integers(18, 90, n),
+        }
+    )
+
+
+def baseline(**options: Any) -> Baseline:
+    rows = frame(2000, seed=1)
+    score = np.linspace(0, 1, len(rows))
+    return Baseline.from_frame(rows, score=score, model="churn", task="binary", **options)
+
+
+@pytest.mark.parametrize(
+    "sampler", [ALWAYS_OFF, TraceIdRatioBased(0.1), ParentBased(TraceIdRatioBased(0.1)), ALWAYS_ON], ids=str
+)
+@pytest.mark.parametrize("known", [False, True], ids=["no baseline", "baseline"])
+def test_predictions_records_durations_and_features_balance_at_any_sampling_rate(sampler: Sampler, known: bool) -> None:
+    service = Service(sampler)
+    model = service.model(metrics_channel=service.metrics, baseline=baseline() if known else None)
+
+    @model.predict
+    def score(rows: Any) -> Any:
+        if isinstance(rows, dict) and rows["age"] > 80:
+            raise ValueError("too old")
+        return np.full(len(rows), 0.25) if isinstance(rows, pd.DataFrame) else 0.75
+
+    for seed, n in enumerate((1, 7, 500)):
+        score(frame(n, seed))
+    for row in frame(100, 9).to_dict("records"):
+        with contextlib.suppress(ValueError):
+            score(row)
+
+    found = arrived(service)
+    recorded = sum(map(len, service.tables()))
+    assert recorded == 608
+    assert sum(service.counts().values()) == recorded
+    assert sum(sums(found, "ml.prediction.duration").values()) == recorded
+    errors = sums(found, "ml.prediction.duration", "error.type")
+    assert errors[("ValueError",)] + errors[(None,)] == recorded
+    assert sums(found, "ml.prediction.score")[()] == errors[(None,)]
+    names = ("ml.feature.value", "ml.feature.categories", "ml.feature.missing")
+    each = [sums(found, name, "ml.feature.name") for name in names]
+    for feature in ("amount", "country", "member", "age"):
+        assert sum(counts.get((feature,), 0) for counts in each) == recorded, feature
+    assert len(service.spans) < 104 or sampler is ALWAYS_ON
+
+
+def test_on_a_baseline_every_bucket_is_a_bin(service: Service) -> None:
+    reference = baseline()
+    score = service.model(metrics_channel=service.metrics, baseline=reference).predict(by_age)
+    rows = frame(3000, seed=5)
+    score(rows)
+
+    found = arrived(service)
+    for name in ("amount", "member", "age"):
+        bins = reference.bins.features[name]
+        assert isinstance(bins, NumberBins)
+        expected = count(bins, Column(numbers=rows[name].to_numpy(np.float64))).astype(int).tolist()
+        data = of(found, "ml.feature.value", **{"ml.feature.name": name}).data
+        assert list(data.bucket_counts) == expected[:-2]
+        assert np.nextafter(np.array(data.explicit_bounds), np.inf).tolist() == bins.edges.tolist()
+    assert len(of(found, "ml.feature.value", **{"ml.feature.name": "amount"}).data.explicit_bounds) >= 99
+    missing = sums(found, "ml.feature.missing", "ml.feature.name", "ml.feature.invalid")
+    assert missing[("amount", None)] == np.isnan(rows["amount"]).sum()
+    assert missing[("amount", True)] == np.isinf(rows["amount"]).sum()
+    assert missing[("country", None)] == rows["country"].isna().sum()
+    assert sums(found, "ml.feature.categories", "ml.feature.category") == {
+        (label,): int(n) for label, n in rows["country"].value_counts().items()
+    }
+    over = reference.bins.score
+    assert isinstance(over, NumberBins)
+    assert len(of(found, "ml.prediction.score").data.explicit_bounds) == len(over.edges)
+
+
+def test_a_bound_belongs_to_the_bin_above_it_and_a_value_on_it_does_too(service: Service) -> None:
+    reference = Baseline.from_frame({"x": np.arange(1000.0)}, score=np.zeros(1000), model="churn", task="binary")
+    bins = reference.bins.features["x"]
+    assert isinstance(bins, NumberBins)
+    score = service.model(metrics_channel=service.metrics, baseline=reference).predict(zeros)
+    score(bins.edges[:, np.newaxis])
+
+    data = of(arrived(service), "ml.feature.value").data
+    by_otlp = np.searchsorted(np.array(data.explicit_bounds), bins.edges, side="left")  # (low, high]
+    assert list(data.bucket_counts) == np.bincount(by_otlp, minlength=bins.size).tolist() == [0, *[1] * len(bins.edges)]
+
+
+def test_a_duration_on_a_bound_is_in_the_bucket_below(service: Service) -> None:
+    with service.model(metrics_channel=service.metrics).prediction(features={"x": 1.0}) as p:
+        p.score = 0.5
+    p.elapsed = 1_000_000_000
+
+    data = of(arrived(service), "ml.prediction.duration").data
+    assert data.bucket_counts[DURATION_BOUNDS.index(1.0)] == 1
+    assert tuple(data.explicit_bounds) == DURATION_BOUNDS
+
+
+def test_sums_are_said_while_nothing_is_negative(service: Service) -> None:
+    score = service.model(metrics_channel=service.metrics).predict(returns(0.5))
+    score({"up": 1.0, "both": 3.0})
+    first = arrived(service)
+    score({"up": 2.0, "both": -1.0})
+    second = arrived(service)
+
+    assert of(first, "ml.feature.value", **{"ml.feature.name": "both"}).data.sum == 3.0
+    assert of(second, "ml.feature.value", **{"ml.feature.name": "up"}).data.sum == 3.0
+    both = of(second, "ml.feature.value", **{"ml.feature.name": "both"}).data
+    assert not both.HasField("sum")
+    assert (both.min, both.max, both.count) == (-1.0, 3.0, 2)
+
+
+def test_rare_texts_are_not_named(service: Service) -> None:
+    score = service.model(metrics_channel=service.metrics).predict(returns(0.5))
+    for i in range(12):
+        score({"plan": "basic", "remark": f"call Mrs. Smith {i}"})
+    for _ in range(9):
+        score({"plan": "gold"})
+
+    found = sums(arrived(service), "ml.feature.categories", "ml.feature.name", "ml.feature.category")
+    assert found == {("plan", "basic"): 3, ("plan", "other"): 18, ("remark", "other"): 12}
+    score({"plan": "gold"})
+    found = sums(arrived(service), "ml.feature.categories", "ml.feature.name", "ml.feature.category")
+    assert found[("plan", "gold")] == 1
+
+
+def test_fifty_labels_are_named_at_most(service: Service) -> None:
+    score = service.model(metrics_channel=service.metrics).predict(zeros)
+    score(pd.DataFrame({"city": [f"city {i}" for i in range(70) for _ in range(20)]}))
+
+    found = sums(arrived(service), "ml.feature.categories", "ml.feature.category")
+    assert len(found) == 51
+    assert sum(found.values()) == 1400
+    assert found[("other",)] == 20 * 20 + 50 * 9
+
+
+def test_a_feature_that_was_never_sent_before_was_missing_before(service: Service) -> None:
+    score = service.model(metrics_channel=service.metrics).predict(returns(0.5))
+    score({"a": 1.0})
+    score({"a": 1.0, "b": 2.0})
+    score({"b": 2.0})
+    score({"b": "text"})
+
+    found = arrived(service)
+    assert sums(found, "ml.feature.missing", "ml.feature.name") == {("a",): 2, ("b",): 1}
+    assert sums(found, "ml.feature.value", "ml.feature.name") == {("a",): 2, ("b",): 2}
+    assert sums(found, "ml.feature.categories", "ml.feature.name") == {("b",): 1}
+
+
+@pytest.mark.parametrize(
+    ("capture", "marked"),
+    [
+        ("features", set()),
+        ("scores", {"ml.feature.value", "ml.feature.categories", "ml.feature.missing"}),
+        (
+            "none",
+            {
+                "ml.feature.value",
+                "ml.feature.categories",
+                "ml.feature.missing",
+                "ml.prediction.score",
+                "ml.prediction.duration",
+            },
+        ),
+    ],
+)
+def test_the_scope_says_which_rows_are_in_no_record(service: Service, capture: str, marked: set[str]) -> None:
+    score = service.model(metrics_channel=service.metrics, capture=capture).predict(returns(0.5))
+    score({"x": 1.0, "text": "a", "gone": None})
+
+    found = arrived(service)
+    assert {point.name for point in found if point.scope == {"ml.capture": "metrics"}} == marked
+    assert all(point.scope in ({}, {"ml.capture": "metrics"}) for point in found)
+    assert len({point.name for point in found}) == 5
+
+
+@pytest.mark.parametrize("preference", ["", "cumulative", "delta", "lowmemory"])
+def test_temporality_is_what_was_asked_for(monkeypatch: pytest.MonkeyPatch, preference: str) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", preference)
+    service = Service()
+    score = service.model(metrics_channel=service.metrics).predict(returns(0.5))
+    reports = []
+    for _ in range(3):
+        score({"x": 1.0, "text": "a"})
+        reports.append(arrived(service))
+
+    delta = preference in ("delta", "lowmemory")
+    for at, found in enumerate(reports):
+        assert {point.temporality for point in found} == {DELTA if delta else CUMULATIVE}
+        assert {point.count for point in found} == {1 if delta else at + 1}
+    spans = [{(p.data.start_time_unix_nano, p.data.time_unix_nano) for p in found} for found in reports]
+    assert [len(each) for each in spans] == [1, 1, 1]
+    ((_, first_end),), ((second_start, second_end),), ((third_start, _),) = spans
+    if delta:
+        assert (second_start, third_start) == (first_end, second_end)
+    else:
+        assert second_start == third_start < first_end < second_end
+
+
+@pytest.mark.parametrize("preference", ["delta", "cumulative"])
+@pytest.mark.parametrize("failure", ["unreachable", "retry", "refused"])
+def test_a_report_that_fails_is_part_of_the_next(
+    monkeypatch: pytest.MonkeyPatch, preference: str, failure: Any
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", preference)
+    service = Service()
+    score = service.model(metrics_channel=service.metrics, baseline=baseline()).predict(by_age)
+    rows = frame(300)
+    service.metrics.answers = [Delivery(failure), Delivery(failure)]
+    for start in (0, 100, 200):
+        assert service.flush() is (start == 0)  # what is recorded next is not sent
+        score(rows[start : start + 100])
+    assert service.flush() is True
+
+    whole = Service()
+    whole.model(metrics_channel=whole.metrics, baseline=baseline()).predict(by_age)(rows)
+    found, expected = points(service.metrics.bodies), arrived(whole)
+
+    def said(point: Point) -> tuple[Any, ...]:
+        counts = list(getattr(point.data, "bucket_counts", ()))
+        return point.name, sorted(point.attributes.items(), key=str), point.count, counts
+
+    features = [said(point) for point in found if point.name != "ml.prediction.duration"]
+    assert features == [said(point) for point in expected if point.name != "ml.prediction.duration"]
+    assert sum(sums(found, "ml.prediction.duration").values()) == 300
+
+
+def test_nothing_new_is_not_said_twice_by_a_flush(service: Service) -> None:
+    service.model(metrics_channel=service.metrics).predict(returns(0.5))({"x": 1.0})
+    assert arrived(service)
+    assert arrived(service) == []
+
+
+def test_versions_are_streams_of_their_own_and_handles_of_one_are_not(service: Service) -> None:
+    for version in ("1", "2", "2"):
+        service.model(metrics_channel=service.metrics, version=version).predict(returns(0.5))({"x": 1.0})
+    service.flush()
+
+    assert sorted(sums(points([body]), "ml.feature.value")[()] for body in service.metrics.bodies) == [1, 2]
+
+
+def test_a_receiver_without_metrics_is_told_once_and_left_alone(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    score = service.model(metrics_channel=service.metrics).predict(returns(0.5))
+    service.metrics.answers = [Delivery("unsupported", "404 Not Found")]
+    for _ in range(3):
+        score({"x": 1.0})
+        assert service.flush() is True
+
+    assert service.metrics.bodies == []
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert line.startswith(
+        "driftline: distributions did not reach metrics: it does not take OTLP metrics (404 Not Found)"
+    )
+
+
+@pytest.mark.parametrize(("asked", "setting", "most"), [(None, "", 64), (True, "", 100), (None, "true", 100)])
+def test_a_wide_model_sends_as_many_features_as_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, asked: bool | None, setting: str, most: int
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_DISTRIBUTIONS", setting)
+    service = Service()
+    model = service.model(metrics_channel=service.metrics, distributions=asked)
+    model.predict(zeros)(np.ones((5, 100)))
+
+    assert len(sums(arrived(service), "ml.feature.value", "ml.feature.name")) == most
+
+
+@pytest.mark.parametrize(("asked", "setting"), [(False, ""), (None, "false")])
+def test_turned_off_nothing_is_counted(monkeypatch: pytest.MonkeyPatch, asked: bool | None, setting: str) -> None:
+    monkeypatch.setenv("DRIFTLINE_DISTRIBUTIONS", setting)
+    service = Service()
+    service.model(metrics_channel=service.metrics, distributions=asked).predict(returns(0.5))({"x": 1.0})
+
+    assert arrived(service) == []
+    with pytest.raises(ValueError, match="leave out distributions=False"):
+        service.model(capture="none", distributions=asked)
+
+
+@pytest.mark.parametrize(
+    ("environment", "configured", "wanted"),
+    [
+        ({}, False, True),
+        ({"OTEL_METRICS_EXPORTER": "none"}, True, False),
+        ({"OTEL_METRICS_EXPORTER": "prometheus"}, False, False),
+        ({"OTEL_METRICS_EXPORTER": "console, otlp"}, False, True),
+        ({"DRIFTLINE_ENDPOINT": "http://d:4318"}, False, False),
+        ({"DRIFTLINE_ENDPOINT": "http://d:4318"}, True, True),
+        ({"DRIFTLINE_ENDPOINT": "http://d:4318", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, False, True),
+        ({"DRIFTLINE_ENDPOINT": "http://d:4318", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c/m"}, False, True),
+    ],
+)
+def test_metrics_go_where_metrics_go(environment: dict[str, str], configured: bool, wanted: bool) -> None:
+    assert reporter.wanted(configured, environment) is wanted
+
+
+def test_disabled_means_no_metrics(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    service.model(metrics_channel=service.metrics).predict(returns(0.5))({"x": 1.0})
+    pipeline_of(service.channel, service.metrics)
+
+    assert arrived(service) == []
+    assert driftline.flush() is True
