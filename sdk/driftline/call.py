@@ -20,7 +20,7 @@ from .faults import FAULTS
 from .plan import Plan
 from .prediction import ABSENT, OPEN, Prediction
 from .single import measure
-from .span import span_attributes
+from .span import abandoned_attributes, span_attributes
 
 _now = time.time_ns
 _clock = time.perf_counter_ns
@@ -60,6 +60,8 @@ def begin(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], *, current:
         if outer is not None and (same := _open_of(plan, outer)) is not None:
             prediction.fills = same
             return prediction
+        if outer is not None and (exchange := outer.exchange) is not None:
+            exchange.admit(prediction)
         prediction.span = span = plan.start_span(plan.span_name, start_time=now)
         if current:
             prediction.span_token = context.attach(set_span_in_context(span))
@@ -70,8 +72,11 @@ def begin(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], *, current:
     return prediction
 
 
-def end(prediction: Prediction, result: Any, error: BaseException | None) -> None:
-    """Close a prediction: keep the result, finish the span, hand the row over. Never raises."""
+def end(prediction: Prediction, result: Any, error: BaseException | str | None) -> None:
+    """Close a prediction: keep the result, finish the span, hand the row over. Never raises.
+
+    ``error``: what was raised, or the type of what went wrong, such as the status of a response.
+    """
     elapsed = _clock() - prediction.started
     prediction.closed = True
     plan, span = prediction.plan, prediction.span
@@ -82,10 +87,7 @@ def end(prediction: Prediction, result: Any, error: BaseException | None) -> Non
                 fill(prediction.fills, prediction)
             prediction.outer = None
             return
-        if prediction.open_token is not None:
-            OPEN.reset(prediction.open_token)
-        if prediction.span_token is not None:
-            context.detach(prediction.span_token)
+        _leave(prediction)
         _record(prediction, plan, span, result, elapsed, error)
     except Exception as fault:
         FAULTS.swallow("end", fault)
@@ -95,8 +97,35 @@ def end(prediction: Prediction, result: Any, error: BaseException | None) -> Non
         FAULTS.swallow("span", fault)
 
 
+def abandon(prediction: Prediction, error_type: str) -> None:
+    """Close a prediction that never came to be: its span says why, and nothing is counted or recorded. Never raises."""
+    prediction.closed = True
+    try:
+        if prediction.fills is not None:
+            return
+        _leave(prediction)
+        if prediction.exchange is not None:
+            prediction.exchange.forget(prediction)
+        if prediction.span.is_recording():
+            prediction.span.set_attributes(abandoned_attributes(prediction.plan, error_type))
+    except Exception as fault:
+        FAULTS.swallow("abandon", fault)
+    try:
+        prediction.span.end()
+    except Exception as fault:
+        FAULTS.swallow("span", fault)
+
+
+def _leave(prediction: Prediction) -> None:
+    """Make current what was before it, unless somebody else does that."""
+    if prediction.open_token is not None:
+        OPEN.reset(prediction.open_token)
+    if prediction.span_token is not None:
+        context.detach(prediction.span_token)
+
+
 def _record(
-    prediction: Prediction, plan: Plan, span: trace.Span, result: Any, elapsed: int, error: BaseException | None
+    prediction: Prediction, plan: Plan, span: trace.Span, result: Any, elapsed: int, error: BaseException | str | None
 ) -> None:
     """Finish the span's attributes and hand the prediction over."""
     try:
@@ -106,15 +135,19 @@ def _record(
     prediction.elapsed = elapsed
     prediction.span_context = span.get_span_context()
     if error is not None:
-        prediction.error = _error_type(error)
+        prediction.error = error if isinstance(error, str) else _error_type(error)
     try:
         if span.is_recording():
             span.set_attributes(span_attributes(prediction))
             if isinstance(error, Exception):
                 _say_error(span, error, prediction.error, plan.identity.discreet)
+            elif isinstance(error, str):
+                span.set_status(Status(StatusCode.ERROR))
     except Exception as fault:
         FAULTS.swallow("span", fault)
-    prediction.outer = prediction.span_token = prediction.open_token = None
+    if prediction.exchange is not None:  # the answer names it; made here, not by two threads at once
+        prediction._id = prediction.id
+    prediction.outer = prediction.span_token = prediction.open_token = prediction.exchange = None
     prediction.span = trace.INVALID_SPAN
     plan.pipeline.append(prediction, *measure(prediction))
 

@@ -29,7 +29,7 @@ def take_inputs(prediction: Prediction, plan: Plan, args: tuple[Any, ...], kwarg
         given = [(name, value) for name, get in inputs.scalars if (value := get(args, kwargs)) is not ABSENT]
         _take_row(prediction, tuple(name for name, _ in given), clean(tuple(value for _, value in given)))
     if inputs.id is not None:
-        _take_id(prediction, inputs.id(args, kwargs))
+        take_id(prediction, inputs.id(args, kwargs))
     if inputs.time is not None:
         prediction.when = inputs.time(args, kwargs)
     if inputs.slices or inputs.slice_fields or inputs.slices_function:
@@ -69,7 +69,8 @@ def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any,
     prediction.values = values if shape.guard is None else shape.guard(values)
 
 
-def _take_id(prediction: Prediction, value: Any) -> None:
+def take_id(prediction: Prediction, value: Any) -> None:
+    """Take the id of one row or of a batch; or n ids, one per row of a batch."""
     if value is ABSENT:
         return
     if prediction.batch is None or isinstance(value, SCALARS):

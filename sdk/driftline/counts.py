@@ -11,6 +11,7 @@ from .identity import SCOPE, VERSION, Identity
 from .resource import instance_of
 from .semconv import SCHEMA_URL, metrics
 from .semconv import attributes as a
+from .unrecorded import UNRECORDED
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Counter, MeterProvider
@@ -36,11 +37,13 @@ def count(identity: Identity, counts: Count[tuple[str, str]]) -> None:
 
 
 def count_own(dropped: int, faults: Count[str]) -> None:
-    """Add rows that a full buffer dropped, and errors inside the SDK by their type."""
+    """Add rows that a full buffer dropped, errors inside the SDK by their type, and what was not recorded by reason."""
     if dropped:
         _counter(None, metrics.DRIFTLINE_SDK_DROPPED_ROWS).add(dropped)
     for kind, n in faults.items():
         _counter(None, metrics.DRIFTLINE_SDK_FAULTS).add(n, {a.ERROR_TYPE: kind})
+    for (model, reason), n in UNRECORDED.drain().items():
+        _counter(None, metrics.DRIFTLINE_SDK_UNRECORDED).add(n, {a.ML_MODEL_NAME: model, a.DRIFTLINE_REASON: reason})
 
 
 def _counter(provider: MeterProvider | None, name: str) -> Counter:

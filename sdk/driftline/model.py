@@ -327,17 +327,25 @@ class Model:
         >>> Model("churn").outcome("A-1001", actual=1)
         """
         from .faults import FAULTS, logger
-        from .outcomes import Unusable, outcome_of
-        from .shape import ROW_BYTES
+        from .outcomes import Unusable
 
         try:
-            outcome = outcome_of(self._identity, id, actual, time, prediction_time, weight, _now())
-            self._pipeline.append(outcome, ROW_BYTES, 1)
+            self._take_outcome(id, actual, time, prediction_time, weight)
         except Unusable as reason:
             if FAULTS.once(f"outcome {self.name}"):
                 logger.warning("driftline: an outcome of %s was not recorded: %s", self.name, reason)
         except Exception as error:
             FAULTS.swallow("outcome", error)
+
+    def _take_outcome(
+        self, id: object, actual: object, time: object = None, prediction_time: object = None, weight: Any = None
+    ) -> None:
+        """Buffer an outcome. Raises ``Unusable`` where it lacks what it needs."""
+        from .outcomes import outcome_of
+        from .shape import ROW_BYTES
+
+        outcome = outcome_of(self._identity, id, actual, time, prediction_time, weight, _now())
+        self._pipeline.append(outcome, ROW_BYTES, 1)
 
     def outcomes(self, outcomes: Any) -> Accepted:
         """Send many outcomes and wait until they are kept: for jobs that load labels.

@@ -38,7 +38,8 @@ def unread_line(plan: Plan, unread: Unread) -> str:
         guesses = (("score", _guess(unread.fields, _SCORE_WORDS)), ("predicted", _guess(unread.fields, _CLASS_WORDS)))
         fix = ", ".join(f'{selector}="{field}"' for selector, field in guesses if field)
         fix = fix or 'score="...", predicted="..."'
-    return f"{name}.{plan.name} returned {unread.text}; say which: @{name}.predict({fix})"
+    say = f"@{name}.predict({fix})" if plan.fix is None else plan.fix(fix)
+    return f"{name}.{plan.name} returned {unread.text}; say which: {say}"
 
 
 def tell_strange(plan: Plan, decided: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,8 @@ class Plan:
     from the result. ``by_class``: whether scores came as one column per class. ``no_features``: the shape of a call
     that has none. ``position``: of the argument that is all there is to know of a call, where there is one.
     ``joins``: whether it only fills in an open prediction of any model, where there is one. ``names``: of the features
-    of an input that names none, where the one who predicts knows them.
+    of an input that names none, where the one who predicts knows them. ``fix``: what to write where a result cannot be
+    read, given the selectors; None for a decorator.
     """
 
     identity: Identity
@@ -54,6 +56,7 @@ class Plan:
     told_strange: bool = False
     joins: bool = False
     names: tuple[str, ...] | None = None
+    fix: Callable[[str], str] | None = None
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, SpanContext
 
+    from .exchange import Exchange
     from .inputs.batch import Batch
     from .outputs import Unread
     from .plan import Plan
@@ -30,8 +31,10 @@ _UNSET: dict[str, Any] = {
     "count": 1,
     "elapsed": 0,
     "error": "",
+    "exchange": None,
     "ids": None,
     "inner": None,
+    "offered": "",
     "open_token": None,
     "output": None,
     "result": ABSENT,
@@ -61,9 +64,11 @@ class Prediction:
         "count",
         "elapsed",
         "error",
+        "exchange",
         "fills",
         "ids",
         "inner",
+        "offered",
         "open_token",
         "outer",
         "output",
@@ -86,8 +91,10 @@ class Prediction:
     count: int
     elapsed: int
     error: str
+    exchange: Exchange | None
     ids: list[Any] | None
     inner: Prediction | None
+    offered: str
     open_token: Token[Prediction | None] | None
     output: tuple[Any, str, Unread | None] | None
     result: Any
@@ -154,10 +161,10 @@ class Prediction:
 
     @property
     def id(self) -> str:
-        """The text by which outcomes find this prediction again; made when it is first needed."""
+        """The text by which outcomes find this prediction; offered by a web request, or made when it is needed."""
         text = self._id
         if text is None:
-            text = self._id = IDS.uuid7(self.time)
+            text = self._id = self.offered or IDS.uuid7(self.time)
         return text
 
     @id.setter

@@ -6,14 +6,16 @@ request is read later than its headers), and closes it with the result or the er
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .call import begin, end
-from .capture import take_features, take_slices
+from opentelemetry.context import detach
+
+from .call import abandon, begin, end
+from .capture import take_features, take_id, take_slices
 from .decoration import plan_of
 from .faults import FAULTS
-from .prediction import ABSENT, Prediction
+from .prediction import ABSENT, OPEN, Prediction
 from .signature import Selector, recorder_inputs
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ class Recorder:
     result, as for ``Model.predict``. ``span_features``: whether features ride on sampled spans. ``feature_names``: of
     an input that has none, where the place knows them, as a fitted estimator does. ``joins``: whether, inside an open
     prediction of *any* model, this place only fills in what that one lacks: for integrations that see a model without
-    having been told its name.
+    having been told its name. ``fix``: what to write where a result cannot be read, given the selectors that would
+    help, such as ``score="probability"``.
 
     >>> from driftline import Model
     >>> recorder = Recorder(Model("churn", task="binary"), "Booster.predict")
@@ -48,6 +51,7 @@ class Recorder:
         span_features: bool | None = None,
         feature_names: tuple[str, ...] | None = None,
         joins: bool = False,
+        fix: Callable[[str], str] | None = None,
     ) -> None:
         inputs = recorder_inputs(id_field, time_field)
         self._plan = plan_of(
@@ -61,6 +65,7 @@ class Recorder:
         )
         self._plan.joins = joins
         self._plan.names = feature_names
+        self._plan.fix = fix
 
     def open(
         self,
@@ -91,12 +96,40 @@ class Recorder:
             if features is not ABSENT and features is not None:
                 take_features(prediction, features)
             if id is not ABSENT:
-                prediction.id = id
+                take_id(prediction, id)
             if slices:
                 take_slices(prediction, slices)
         except Exception as fault:
             FAULTS.swallow("add", fault)
 
-    def close(self, prediction: Prediction, result: Any = ABSENT, error: BaseException | None = None) -> None:
-        """Close it with what the model returned, or what it raised; in the context in which it was opened."""
+    def hold(self, prediction: Prediction) -> Callable[[], None]:
+        """Let :meth:`close` be called in any thread, task or context; call what this returns where it was opened.
+
+        So a prediction ends with the response, while the code that handles the request goes on.
+        """
+        open_token, span_token = prediction.open_token, prediction.span_token
+        prediction.open_token = prediction.span_token = None
+
+        def leave() -> None:
+            nonlocal open_token, span_token
+            try:
+                if open_token is not None:
+                    OPEN.reset(open_token)
+                if span_token is not None:
+                    detach(span_token)
+            except Exception as fault:
+                FAULTS.swallow("leave", fault)
+            open_token = span_token = None
+
+        return leave
+
+    def close(self, prediction: Prediction, result: Any = ABSENT, error: BaseException | str | None = None) -> None:
+        """Close it with what the model returned, or what it raised; in the context in which it was opened.
+
+        ``error``: an exception, or the type of an error that is none here, such as the status of a response.
+        """
         end(prediction, result, error)
+
+    def abandon(self, prediction: Prediction, reason: str) -> None:
+        """Close it as one that never came to be: no record, no count, and a span with ``reason`` as its error type."""
+        abandon(prediction, reason)

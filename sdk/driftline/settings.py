@@ -29,6 +29,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Spans and metrics stay where they were.",
     ),
     Setting(
+        "DRIFTLINE_CONFIG",
+        "",
+        "",
+        "The TOML file that names the models of a program started with `opentelemetry-instrument`, and their routes.",
+    ),
+    Setting(
         "DRIFTLINE_MODEL_NAME",
         "Model(name)",
         "",

@@ -62,6 +62,15 @@ def span_attributes(prediction: Prediction) -> dict[str, Any]:
     return attributes
 
 
+def abandoned_attributes(plan: Plan, error_type: str) -> dict[str, Any]:
+    """Return the attributes of a span that is no prediction: ``recorded``, so that no analysis counts it."""
+    attributes = plan.no_features.recorded.copy()
+    for name in (a.ML_PREDICTION_ID, plan.identity.score_attribute, a.ML_PREDICTION_CLASS):
+        attributes.pop(name, None)
+    attributes[a.ERROR_TYPE] = error_type
+    return attributes
+
+
 def _remove_missing(attributes: dict[str, Any], shape: Shape, values: tuple[Any, ...]) -> None:
     for key, value in zip(shape.keys, values, strict=True):
         if value is None:

@@ -76,6 +76,9 @@ DRIFTLINE_SDK_DROPPED_ROWS: Final = "driftline.sdk.dropped.rows"
 DRIFTLINE_SDK_FAULTS: Final = "driftline.sdk.faults"
 """Errors inside the SDK, which the host program never sees."""
 
+DRIFTLINE_SDK_UNRECORDED: Final = "driftline.sdk.unrecorded"
+"""Predictions of which the SDK could not record the features or the result."""
+
 UNITS: Final[Mapping[str, str]] = {
     ML_PREDICTIONS: "{prediction}",
     ML_PREDICTION_DURATION: "s",
@@ -101,6 +104,7 @@ UNITS: Final[Mapping[str, str]] = {
     DRIFTLINE_FORWARD_FAILED: "{request}",
     DRIFTLINE_SDK_DROPPED_ROWS: "{row}",
     DRIFTLINE_SDK_FAULTS: "{fault}",
+    DRIFTLINE_SDK_UNRECORDED: "{prediction}",
 }
 """Metric name → UCUM unit."""
 
@@ -129,6 +133,7 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     DRIFTLINE_FORWARD_FAILED: "counter",
     DRIFTLINE_SDK_DROPPED_ROWS: "counter",
     DRIFTLINE_SDK_FAULTS: "counter",
+    DRIFTLINE_SDK_UNRECORDED: "counter",
 }
 """Metric name → counter, gauge or histogram."""
 
@@ -157,6 +162,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_FORWARD_FAILED: "Requests that the destination refused for good, or that retries could not deliver.",
     DRIFTLINE_SDK_DROPPED_ROWS: "Rows that the SDK dropped because its buffer was full.",
     DRIFTLINE_SDK_FAULTS: "Errors inside the SDK, which the host program never sees.",
+    DRIFTLINE_SDK_UNRECORDED: "Predictions of which the SDK could not record the features or the result.",
 }
 """Metric name → what it says, in a sentence."""
 
@@ -185,5 +191,6 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     DRIFTLINE_FORWARD_FAILED: "driftline_forward_failed_total",
     DRIFTLINE_SDK_DROPPED_ROWS: "driftline_sdk_dropped_rows_total",
     DRIFTLINE_SDK_FAULTS: "driftline_sdk_faults_total",
+    DRIFTLINE_SDK_UNRECORDED: "driftline_sdk_unrecorded_total",
 }
 """Metric name → its name in Prometheus, scraped or received over OTLP."""

@@ -1,0 +1,41 @@
+"""What FastAPI and Flask share where a request arrives: the trace it belongs to, and the models that no code names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from driftline.faults import FAULTS, logger
+from driftline.settings_file import declared
+from opentelemetry import context, propagate, trace
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+
+def join_trace(header: Callable[[str], str]) -> Token[context.Context] | None:
+    """Make the trace current that a request belongs to, where nothing else does: no web instrumentation is there.
+
+    ``header``: the value of a header by its lower-case name, "" for none. Return what ``context.detach`` wants, None
+    where there is nothing to detach.
+    """
+    try:
+        if trace.get_current_span().get_span_context().is_valid:
+            return None
+        carrier = {name: text for name in propagate.get_global_textmap().fields if (text := header(name.lower()))}
+        return context.attach(propagate.extract(carrier)) if carrier else None
+    except Exception as fault:
+        FAULTS.swallow("parent", fault)
+        return None
+
+
+def instrument_as_declared(app: Any, instrument: Callable[..., Any]) -> None:
+    """Instrument an application with the routes that ``DRIFTLINE_CONFIG`` declares, log mistakes, never raise."""
+    for one in declared():
+        try:
+            instrument(one.model, app, routes=one.routes, outcomes=one.outcomes)
+        except (TypeError, ValueError) as error:
+            if FAULTS.once(f"declared {error}"):
+                logger.error("driftline: %s: models.%s.%s", one.source, one.model.name, error)
+        except Exception as fault:
+            FAULTS.swallow("instrument", fault)

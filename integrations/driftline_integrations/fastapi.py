@@ -1,0 +1,347 @@
+"""FastAPI and Starlette: predictions of routes, with the handlers unchanged, and prediction ids in and out.
+
+Two layers of plain ASGI. The outer one, where a request enters the application, knows its prediction id and puts it on
+the response, also on that of an error that no handler took. The inner one stands around the router, inside every
+middleware: so the span of the web request is the parent of the prediction's in whatever order things were instrumented,
+and the response is read before anything compresses it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import wrapt
+from driftline.exchange import HEADER, Exchange
+from driftline.faults import FAULTS
+from driftline.outputs import Unread
+from opentelemetry import context
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+from starlette.applications import Starlette
+from starlette.routing import compile_path
+
+from .arrival import instrument_as_declared, join_trace
+from .outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
+from .routes import Given, Route, RoutePlan, plans_of
+from .visit import Visit, is_json, response_of
+
+if TYPE_CHECKING:
+    import re
+
+    from driftline import Model
+
+__all__ = ["FastAPIInstrumentor", "Route", "instrument", "uninstrument"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_HEADER = HEADER.lower().encode()
+_sites: WeakSet[Starlette] = WeakSet()
+_plain_call: Any = None
+
+
+def instrument(
+    model: Model,
+    app: Starlette,
+    *,
+    routes: Mapping[str, Route | Mapping[str, Any]] | None = None,
+    outcomes: str = "",
+) -> Starlette:
+    """Record what an application's routes predict, and give predictions the ids of their requests; return the app.
+
+    ``routes``: "POST /models/{name}/predict" → where features, id, score and class stand: a :class:`Route`, or its
+    arguments as a mapping. Paths are those that a client of this application calls, prefixes and mounts included.
+    ``outcomes``: the path of a route that takes outcomes; none unless said. Call it again for another
+    model, at any time.
+    Raises ``TypeError`` for what is no FastAPI or Starlette application, and ``ValueError``, with the fix, for a route
+    that cannot be read.
+
+    >>> import driftline
+    >>> from fastapi import FastAPI
+    >>> churn = driftline.Model("churn", task="binary", version="1")
+    >>> app = churn.instrument(FastAPI(), routes={"POST /predict": Route(id="order_id", score="probability")})
+    """
+    if not isinstance(app, Starlette):
+        raise TypeError(f"instrument() of FastAPI needs the application itself, not a {type(app).__qualname__}")
+    plans = plans_of(model, routes or {})
+    site = _site_of(app)
+    if outcomes:
+        site.outcomes.add(model, outcomes)
+    for plan in plans:
+        site.add(plan)
+    return app
+
+
+def uninstrument(app: Starlette) -> None:
+    """Record nothing of this application any more. What was put around it since stays as it is."""
+    site = app.__dict__.pop("_driftline", None)
+    if site is not None:
+        site.close()
+        _sites.discard(app)
+        if not _sites:
+            _leave_class()
+
+
+class Site:
+    """What Driftline knows about one application: its routes that predict, and those that take outcomes."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._router = app.router
+        self._next: App = app.router.middleware_stack
+        self._own: Any = self.inner
+        app.router.middleware_stack = self._own
+        self._exact: dict[tuple[str, str], RoutePlan] = {}
+        self._templates: list[tuple[str, re.Pattern[str], Mapping[str, Any], RoutePlan]] = []
+        self.outcomes = OutcomeRoutes()
+        self._active = True
+
+    def add(self, plan: RoutePlan) -> None:
+        """Record predictions of one more route; one that is there is replaced."""
+        if "{" in plan.path:
+            pattern, _, convertors = compile_path(plan.path)
+            self._templates = [one for one in self._templates if (one[0], one[3].path) != (plan.method, plan.path)]
+            self._templates.append((plan.method, pattern, convertors, plan))
+        else:
+            self._exact[plan.method, plan.path] = plan
+
+    def close(self) -> None:
+        """Take the inner layer out; where another one stands around it by now, it lets everything through."""
+        self._active = False
+        if self._router.middleware_stack is self._own:
+            self._router.middleware_stack = self._next  # type: ignore[assignment]
+
+    async def outer(self, call: App, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take the id that the request came with, and answer with that of its first prediction."""
+        exchange = Exchange(next((value.decode("latin-1") for name, value in scope["headers"] if name == _HEADER), ""))
+        token = exchange.enter()
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = _answered(message, exchange)
+            await send(message)
+
+        try:
+            await call(scope, receive, answer)
+        finally:
+            exchange.leave(token)
+
+    async def inner(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Do what the router does, and record it where the route predicts."""
+        if scope["type"] != "http" or not self._active:
+            return await self._next(scope, receive, send)
+        headers = dict(scope["headers"])
+
+        def header(name: str) -> str:
+            return str(headers.get(name.encode(), b"").decode("latin-1"))
+
+        token = join_trace(header)
+        try:
+            path = _path_of(scope)
+            if (model := self.outcomes.model_at(scope["method"], path)) is not None:
+                return await _answer_outcomes(model, header("content-type"), receive, send)
+            found = self._find(scope["method"], path)
+            if found is None:
+                return await self._next(scope, receive, send)
+            visit = Visit(found[0], Given(header, found[1], scope["query_string"]))
+            return await _visited(self._next, visit, headers, scope, receive, send)
+        finally:
+            if token is not None:
+                context.detach(token)
+
+    def _find(self, method: str, path: str) -> tuple[RoutePlan, Mapping[str, Any]] | None:
+        """Return the route that a request is for, and the parameters of its path."""
+        plan = self._exact.get((method, path))
+        if plan is not None:
+            return plan, {}
+        try:
+            for own, pattern, convertors, plan in self._templates:
+                if own == method and (match := pattern.match(path)):
+                    return plan, {name: convertors[name].convert(text) for name, text in match.groupdict().items()}
+        except Exception as fault:
+            FAULTS.swallow("path", fault)
+        return None
+
+
+async def _visited(
+    call: App, visit: Visit, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Handle a request as the application does, and record it as a prediction."""
+    plan = visit.plan
+    teed = plan.reads_body and _readable(visit, headers, "request")
+    heard: bytearray | None = bytearray()
+    said: bytearray | None = None
+    status = 0
+
+    async def hear() -> Message:
+        nonlocal heard
+        message = await receive()
+        if heard is not None and message["type"] == "http.request":
+            heard += message.get("body", b"")
+            if len(heard) > plan.limit:
+                heard = None
+                visit.go_without("request_too_large")
+            elif not message.get("more_body", False):
+                body, heard = bytes(heard), None
+                visit.take_body(body)
+        return message
+
+    async def say(message: Message) -> None:
+        nonlocal said, status
+        if visit.open:
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                visit.start_answer(status)
+                said = bytearray() if _readable(visit, dict(message.get("headers", ())), "response") else None
+            elif message["type"] == "http.response.body":
+                if said is not None:
+                    said += message.get("body", b"")
+                    if len(said) > plan.limit:
+                        said = None
+                        visit.go_without("response_too_large")
+                if not message.get("more_body", False):
+                    visit.answer(status, UNREAD if said is None else response_of(bytes(said)))
+        await send(message)
+
+    try:
+        await call(scope, hear if teed else receive, say)
+    except BaseException as error:
+        visit.fail(error)
+        raise
+    finally:
+        visit.answer(status, UNREAD)
+        visit.leave()
+
+
+UNREAD = Unread("a response that is not read: no JSON, too large, or not finished")
+
+
+def _readable(visit: Visit, headers: Mapping[bytes, bytes], what: str) -> bool:
+    """Say whether a body is JSON of a size that is read; count it where it is not."""
+    if not is_json(headers.get(b"content-type", b"").decode("latin-1")) or b"content-encoding" in headers:
+        visit.go_without(f"{what}_not_json")
+        return False
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > visit.plan.limit:
+        visit.go_without(f"{what}_too_large")
+        return False
+    return True
+
+
+def _answered(message: Message, exchange: Exchange) -> Message:
+    """Return the start of a response with the id of its prediction, if it has one and says none itself."""
+    try:
+        text = exchange.answer()
+        headers = message.get("headers", ())
+        if text and not any(name.lower() == _HEADER for name, _ in headers):
+            return {**message, "headers": [*headers, (_HEADER, text.encode())]}
+    except Exception as fault:
+        FAULTS.swallow("answer", fault)
+    return message
+
+
+def _path_of(scope: Scope) -> str:
+    """Return the path within this application; that of a mounted one begins with where it is mounted."""
+    path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+    if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
+        return path[len(root) :] or "/"
+    return path
+
+
+async def _answer_outcomes(model: Model, content_type: str, receive: Receive, send: Send) -> None:
+    """Answer a request of the outcome route."""
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        body += message.get("body", b"")
+        more = message.get("more_body", False) and len(body) <= OUTCOME_BYTES
+    status, answer = take_outcomes(model, bytes(body), content_type)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
+
+
+def _site_of(app: Starlette) -> Site:
+    site = app.__dict__.get("_driftline")
+    if site is None:
+        _enter_class()
+        site = app.__dict__["_driftline"] = Site(app)
+        _sites.add(app)
+    return site
+
+
+def _enter_class() -> None:
+    """Let requests of instrumented applications pass the outer layer.
+
+    Nothing else is outside of Starlette's own handling of errors: OpenTelemetry's instrumentation takes the stack of
+    middlewares apart and expects to find that handling outermost.
+    """
+    global _plain_call
+    if _plain_call is not None:
+        return
+    plain = _plain_call = Starlette.__call__
+
+    @functools.wraps(plain)
+    async def call(self: Starlette, scope: Scope, receive: Receive, send: Send) -> None:
+        site = self.__dict__.get("_driftline")
+        if site is None or scope["type"] != "http":
+            await plain(self, scope, receive, send)
+        else:
+            await site.outer(functools.partial(plain, self), scope, receive, send)
+
+    Starlette.__call__ = call  # type: ignore[method-assign]
+
+
+def _leave_class() -> None:
+    global _plain_call
+    if _plain_call is not None and getattr(Starlette.__call__, "__wrapped__", None) is _plain_call:
+        Starlette.__call__ = _plain_call  # type: ignore[method-assign, assignment]
+        _plain_call = None
+
+
+class FastAPIInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """Instrument every FastAPI and Starlette application made from now on, as ``DRIFTLINE_CONFIG`` says.
+
+    ``opentelemetry-instrument`` finds it by its entry point and calls ``instrument()``.
+    """
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return what must be installed."""
+        return ("starlette >= 0.37",)
+
+    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        for owner in _application_classes():
+            wrapt.wrap_function_wrapper(owner, "__init__", _made)
+
+    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        for owner in _application_classes():
+            wrapper = owner.__dict__.get("__init__")
+            if isinstance(wrapper, wrapt.FunctionWrapper):
+                owner.__init__ = wrapper.__wrapped__  # type: ignore[method-assign]
+        for app in list(_sites):
+            uninstrument(app)
+
+
+def _application_classes() -> list[type[Starlette]]:
+    """Return the classes whose ``__init__`` makes applications; FastAPI's does not call Starlette's."""
+    try:
+        from fastapi.applications import FastAPI
+    except ImportError:
+        return [Starlette]
+    return [Starlette, FastAPI]
+
+
+def _made(wrapped: Callable[..., None], app: Starlette, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Instrument an application that was just made."""
+    wrapped(*args, **kwargs)
+    try:
+        _site_of(app)
+        instrument_as_declared(app, instrument)
+    except Exception as fault:
+        FAULTS.swallow("instrument", fault)

@@ -1,0 +1,315 @@
+"""Flask: predictions of routes, with the views unchanged, and prediction ids in and out.
+
+Three methods of the application are wrapped on the instance: the handling of a request (the id that it came with), the
+dispatch to the view, which comes after every ``before_request`` function, so that the span of the web request is the
+parent whatever was instrumented first, and the processing of a response (the id that goes out, also with an error).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import flask
+import wrapt
+from driftline.exchange import HEADER, Exchange
+from driftline.faults import FAULTS
+from driftline.outputs import Unread
+from flask.app import Flask  # flask.Flask is another class where OpenTelemetry's instrumentation is active
+from opentelemetry import context
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+from werkzeug.exceptions import HTTPException
+
+from .arrival import instrument_as_declared, join_trace
+from .outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
+from .routes import Given, Route, RoutePlan, plans_of
+from .visit import Visit, is_json, response_of
+
+if TYPE_CHECKING:
+    from driftline import Model
+
+__all__ = ["FlaskInstrumentor", "Route", "instrument", "uninstrument"]
+
+_EXCHANGE = "driftline.exchange"
+_VISIT = "driftline.visit"
+_PARAMETER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>|\{([^{}:]+)(?::[^{}]*)?\}")
+_EXTENSION = "driftline"
+_WRAPPED = ("full_dispatch_request", "dispatch_request", "process_response")
+_apps: WeakSet[Flask] = WeakSet()
+
+
+def instrument(
+    model: Model,
+    app: Flask,
+    *,
+    routes: Mapping[str, Route | Mapping[str, Any]] | None = None,
+    outcomes: str = "",
+) -> Flask:
+    """Record what an application's routes predict, and give predictions the ids of their requests; return the app.
+
+    ``routes``: "POST /models/<name>/predict" → where features, id, score and class stand: a :class:`Route` or its
+    arguments as a mapping. Paths are those of Flask's rules, with the prefix of their blueprint; "{name}" is the same
+    as "<name>". ``outcomes``: the path of a route that takes outcomes; none unless said. Call it again for another
+    model.
+    Raises ``TypeError`` for what is no Flask application, and ``ValueError``, with the fix, for a route that cannot be
+    read.
+
+    >>> import driftline
+    >>> from flask import Flask
+    >>> fraud = driftline.Model("fraud", task="binary", version="1")
+    >>> app = fraud.instrument(Flask("shop"), routes={"POST /score": Route(id="payment", score="score")})
+    """
+    if not isinstance(app, Flask):
+        raise TypeError(f"instrument() of Flask needs the application itself, not a {type(app).__qualname__}")
+    plans = plans_of(model, routes or {})
+    site = _site_of(app)
+    if outcomes:
+        site.outcomes.add(model, outcomes)
+    for plan in plans:
+        site.plans[plan.method, _neutral(plan.path)] = plan
+    return app
+
+
+def uninstrument(app: Flask) -> None:
+    """Record nothing of this application any more. What was wrapped around it since stays as it is."""
+    site = app.extensions.pop(_EXTENSION, None)
+    if site is not None:
+        site.close(app)
+        _apps.discard(app)
+
+
+def _neutral(path: str) -> str:
+    """Return a path whose parameters have no type, in either notation.
+
+    >>> _neutral("/models/<int:name>/predict"), _neutral("/models/{name}/predict")
+    ('/models/{name}/predict', '/models/{name}/predict')
+    """
+    return _PARAMETER.sub(lambda match: f"{{{match[1] or match[2]}}}", path)
+
+
+class Site:
+    """What Driftline knows about one application: its routes that predict, and those that take outcomes."""
+
+    def __init__(self, app: Flask) -> None:
+        self.plans: dict[tuple[str, str], RoutePlan] = {}
+        self.outcomes = OutcomeRoutes()
+        self._active = True
+        self._rules: dict[str, str] = {}
+        self._own = {name: self._around(getattr(app, name), getattr(self, f"_{name}")) for name in _WRAPPED}
+        app.__dict__.update(self._own)
+
+    def _around(self, method: Callable[..., Any], layer: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            """Pass on what Flask passes, which is not the same in all its versions."""
+            return layer(partial(method, *args, **kwargs), args) if self._active else method(*args, **kwargs)
+
+        return call
+
+    def close(self, app: Flask) -> None:
+        """Take the layers out; where another one stands around one by now, it lets everything through."""
+        self._active = False
+        for name, own in self._own.items():
+            if app.__dict__.get(name) is own:
+                del app.__dict__[name]
+
+    def _full_dispatch_request(self, method: Callable[[], Any], _: tuple[Any, ...]) -> Any:
+        """Take the id that the request came with, and end a prediction whose view raised."""
+        request = _request()
+        exchange = request.environ[_EXCHANGE] = Exchange(request.headers.get(HEADER, ""))
+        token = exchange.enter()
+        try:
+            response = method()
+        except BaseException as error:
+            _end(request, None, error)
+            raise
+        else:
+            _end(request, response, None)
+            return response
+        finally:
+            exchange.leave(token)
+
+    def _dispatch_request(self, method: Callable[[], Any], _: tuple[Any, ...]) -> Any:
+        """Do what the view does, and record it where the route predicts."""
+        request = _request()
+        token = join_trace(lambda name: str(request.headers.get(name, "")))
+        try:
+            if (model := self.outcomes.model_at(request.method, request.path)) is not None:
+                return _answer_outcomes(model, request)
+            plan = self._plan_of(request)
+            return method() if plan is None else _visited(method, plan, request)
+        finally:
+            if token is not None:
+                context.detach(token)
+
+    def _plan_of(self, request: Any) -> RoutePlan | None:
+        rule = request.url_rule
+        if rule is None or request.routing_exception is not None:
+            return None
+        neutral = self._rules.get(rule.rule)
+        if neutral is None:
+            neutral = self._rules[rule.rule] = _neutral(rule.rule)
+        return self.plans.get((request.method, neutral))
+
+    def _process_response(self, method: Callable[[], Any], args: tuple[Any, ...]) -> Any:
+        """Put the id of the request's first prediction on the response."""
+        try:
+            exchange, response = _request().environ.get(_EXCHANGE), args[-1]
+            text = "" if exchange is None else exchange.answer()
+            if text and HEADER not in response.headers:
+                response.headers[HEADER] = text
+        except Exception as fault:
+            FAULTS.swallow("answer", fault)
+        return method()
+
+
+def _request() -> Any:
+    """Return the request itself, not the proxy that stands for it."""
+    return flask.request._get_current_object()  # type: ignore[attr-defined]
+
+
+def _visited(method: Callable[[], Any], plan: RoutePlan, request: Any) -> Any:
+    """Handle a request as the view does, and record it as a prediction."""
+    given = Given(lambda name: request.headers.get(name, ""), request.view_args or {}, request.query_string)
+    visit = Visit(plan, given)
+    if plan.reads_body:
+        _take_body(visit, request)
+    try:
+        result = method()
+    except BaseException as error:
+        _fail(visit, request, error)
+        raise
+    else:
+        _answer(visit, result)
+        return result
+    finally:
+        visit.leave()
+
+
+def _fail(visit: Visit, request: Any, error: BaseException) -> None:
+    """End a prediction whose view raised; not yet where a handler of errors may make a response of it."""
+    if isinstance(error, HTTPException) and error.code is not None:
+        visit.start_answer(error.code)
+        visit.answer(error.code, UNREAD)
+    else:
+        request.environ[_VISIT] = visit
+
+
+def _end(request: Any, response: Any, error: BaseException | None) -> None:
+    """End a prediction whose view raised what an error handler has, or has not, made a response of."""
+    visit = request.environ.pop(_VISIT, None)
+    if visit is None:
+        return
+    if error is not None:
+        visit.fail(error)
+    else:
+        visit.start_answer(response.status_code)
+        visit.answer(response.status_code, UNREAD)
+
+
+UNREAD = Unread("a response that is not read: no JSON, too large, or a stream")
+
+
+def _take_body(visit: Visit, request: Any) -> None:
+    """Read a JSON body of a known size, and leave it to the view as if nobody had."""
+    if not is_json(request.content_type or "") or "Content-Encoding" in request.headers:
+        visit.go_without("request_not_json")
+    elif request.content_length is None:
+        visit.go_without("request_of_unknown_length")
+    elif request.content_length > visit.plan.limit:
+        visit.go_without("request_too_large")
+    else:
+        try:
+            body = request.get_data(cache=True)
+            request.environ["wsgi.input"] = io.BytesIO(body)
+            request.__dict__.pop("stream", None)  # a view that reads the stream itself gets a new one
+        except Exception:  # the view meets it when it reads: too large for the application, or a client that left
+            visit.go_without("request_not_read")
+            return
+        visit.take_body(body)
+
+
+def _answer(visit: Visit, result: Any) -> None:
+    """Close a prediction with what the view returned: a response, JSON that will be one, or a tuple that begins so."""
+    status = 200
+    try:
+        if isinstance(result, tuple) and result:
+            status = _status(result[1]) if len(result) > 1 else status
+            result = result[0]
+        if isinstance(result, flask.wrappers.Response):
+            status = result.status_code if status == 200 else status
+            result = _read(visit, result)
+        elif not isinstance(result, dict | list):
+            visit.go_without("response_not_json")
+            result = UNREAD
+    except Exception as fault:
+        FAULTS.swallow("response", fault)
+    visit.start_answer(status)
+    visit.answer(status, result)
+
+
+def _status(said: Any) -> int:
+    """Return the status in a tuple that a view returned: a number, or "404 Not Found"; 200 for headers."""
+    if isinstance(said, int):
+        return int(said)
+    first = said.partition(" ")[0] if isinstance(said, str) else ""
+    return int(first) if first.isdigit() else 200
+
+
+def _read(visit: Visit, response: Any) -> Any:
+    if not response.is_json or response.is_streamed or response.direct_passthrough or response.content_encoding:
+        visit.go_without("response_not_json")
+        return UNREAD
+    if (response.content_length or 0) > visit.plan.limit:
+        visit.go_without("response_too_large")
+        return UNREAD
+    return response_of(response.get_data())
+
+
+def _answer_outcomes(model: Model, request: Any) -> Any:
+    """Answer a request of the outcome route."""
+    body = request.stream.read(OUTCOME_BYTES + 1)
+    status, answer = take_outcomes(model, body, request.content_type or "")
+    return flask.Response(answer, status, content_type="application/json")
+
+
+def _site_of(app: Flask) -> Site:
+    site = app.extensions.get(_EXTENSION)
+    if site is None:
+        site = app.extensions[_EXTENSION] = Site(app)
+        _apps.add(app)
+    return site
+
+
+class FlaskInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """Instrument every Flask application made from now on, as ``DRIFTLINE_CONFIG`` says.
+
+    ``opentelemetry-instrument`` finds it by its entry point and calls ``instrument()``.
+    """
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return what must be installed."""
+        return ("flask >= 3.0",)
+
+    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        wrapt.wrap_function_wrapper(Flask, "__init__", _made)
+
+    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        wrapper = Flask.__dict__.get("__init__")
+        if isinstance(wrapper, wrapt.FunctionWrapper):
+            Flask.__init__ = wrapper.__wrapped__  # type: ignore[method-assign]
+        for app in list(_apps):
+            uninstrument(app)
+
+
+def _made(wrapped: Callable[..., None], app: Flask, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Instrument an application that was just made."""
+    wrapped(*args, **kwargs)
+    try:
+        _site_of(app)
+        instrument_as_declared(app, instrument)
+    except Exception as fault:
+        FAULTS.swallow("instrument", fault)

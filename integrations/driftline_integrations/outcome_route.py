@@ -1,0 +1,86 @@
+"""An optional route of the service that takes outcomes: ``POST`` one or a list, and learn what became of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from driftline.faults import FAULTS
+from driftline.outcomes import FIELDS, Unusable
+from driftline.outputs import describe
+
+if TYPE_CHECKING:
+    from driftline import Model
+
+OUTCOME_BYTES = 1 << 20
+"""About ten thousand outcomes; a job that has more uses ``Model.outcomes``."""
+SHOWN_REJECTIONS = 100
+
+
+class OutcomeRoutes:
+    """The paths of one application that take outcomes, each of one model."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, Model] = {}
+
+    def add(self, model: Model, path: str) -> None:
+        """Take a model's outcomes at a path. Raises ``ValueError`` for what is no path, or one that is taken."""
+        if not path.startswith("/"):
+            raise ValueError(f"outcomes: {path!r} is no path; write it as '/outcomes'")
+        taken = self._models.get(path, model)
+        if taken.name != model.name:
+            raise ValueError(f"outcomes: {path!r} takes those of {taken.name}; give those of {model.name} another path")
+        self._models[path] = model
+
+    def model_at(self, method: str, path: str) -> Model | None:
+        """Return the model whose outcomes a request brings, None where it is no such request."""
+        return self._models.get(path) if method == "POST" and self._models else None
+
+
+def take_outcomes(model: Model, body: bytes, content_type: str) -> tuple[int, bytes]:
+    """Record the outcomes of a request; return the status and the JSON body of the answer.
+
+    ``body``: ``{"id": ..., "actual": ..., "time"?, "prediction_time"?, "weight"?}`` or a list of those. The answer says
+    how many were accepted, and what is wrong with each of the others; 400 where none could be used.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind != "application/json":  # a page of another site may post without one, but not with this one
+        return 415, _answer({"error": f"content type {kind[:80]!r} is not known; send application/json"})
+    if len(body) > OUTCOME_BYTES:
+        return 413, _answer({"error": f"the request is larger than {OUTCOME_BYTES >> 20} MiB; send it in parts"})
+    try:
+        document = json.loads(body)
+    except Exception as error:
+        return 400, _answer({"error": f"the body is no JSON: {error}"})
+    rows = document if isinstance(document, list) else [document]
+    rejected: list[dict[str, Any]] = []
+    for index, row in enumerate(rows):
+        reason = _take(model, row)
+        if reason:
+            rejected.append({"index": index, "reason": reason})
+    answer: dict[str, Any] = {"accepted": len(rows) - len(rejected), "rejected": rejected[:SHOWN_REJECTIONS]}
+    if len(rejected) > SHOWN_REJECTIONS:
+        answer["more_rejected"] = len(rejected) - SHOWN_REJECTIONS
+    return (400 if rejected and not answer["accepted"] else 202), _answer(answer)
+
+
+def _take(model: Model, row: Any) -> str:
+    """Record one outcome; return what is wrong with it, "" where nothing is."""
+    if not isinstance(row, Mapping):
+        return f"an outcome is an object with id and actual, not {describe(row).text}"
+    unknown = [name for name in row if name not in FIELDS]
+    if unknown:
+        return f"an outcome has no {unknown[0]!r}; it has {', '.join(FIELDS)}"
+    try:
+        model._take_outcome(**{"id": None, "actual": None, **row})
+    except Unusable as reason:
+        return str(reason)
+    except Exception as fault:
+        FAULTS.swallow("outcome", fault)
+        return "it could not be taken"
+    return ""
+
+
+def _answer(document: dict[str, Any]) -> bytes:
+    return json.dumps(document).encode()

@@ -1,0 +1,311 @@
+"""Where a route's features, id, score, class and slices stand: in its request, and in its JSON response.
+
+``Route`` is the declarative form that code and the TOML file share; ``RoutePlan`` is what it means for one model,
+worked out once, so that a request costs a few lookups.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from driftline.outputs import Unread, describe
+from driftline.recorder import Recorder
+from opentelemetry import baggage
+
+if TYPE_CHECKING:
+    from driftline import Model
+
+SLICE_LENGTH = 64
+"""Characters kept of a header's or a baggage entry's value: a client writes it, and a slice has few values."""
+_BODY_BYTES = 1 << 20
+_METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "QUERY"))
+_REQUEST = ("body", "path", "query", "header", "baggage")
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    "features": ("body", "path", "query"),
+    "id": (*_REQUEST, "response"),
+    "slices": _REQUEST,
+    "score": ("response",),
+    "predicted": ("response",),
+}
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Route:
+    """What one route predicts from, and what it answers.
+
+    ``features``: "body" (the JSON body), "body:order.items" (a part of it; a list is a batch), "path" or "query" (all
+    parameters), "path:rooms" (one), or several of these, which are merged into one row.
+    ``id``: a field of the features (of a batch: of each row), or "header:x-order", "path:order", "query:order",
+    "body:meta.id" or "response:id". ``score``, ``predicted``: where they stand in the JSON response, such as
+    "result.probability"; without both the response itself is read. A list on the way means one value per row.
+    ``slices``: name → a field of the features, or "header:x-region", "baggage:tier", "query:channel", ... ``limit``:
+    bytes of a request or a response beyond which it is not read. ``span_features``: whether features ride on sampled
+    spans.
+    """
+
+    features: str | Sequence[str] = "body"
+    id: str = ""
+    score: str = ""
+    predicted: str = ""
+    slices: Mapping[str, str] = field(default_factory=dict)
+    span_features: bool = True
+    limit: int = _BODY_BYTES
+
+
+_EXPECTED: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "features": ((str, list, tuple), "a text or a list of texts"),
+    "id": ((str,), "a text"),
+    "score": ((str,), "a text"),
+    "predicted": ((str,), "a text"),
+    "slices": ((Mapping,), "a table of name = text"),
+    "span_features": ((bool,), "true or false"),
+    "limit": ((int,), "a number of bytes"),
+}
+
+
+def route_of(given: Route | Mapping[str, Any], key: str) -> Route:
+    """Return a route from a mapping, as TOML and keyword arguments give it. ``key``: how an error names it.
+
+    >>> route_of({"score": "probability"}, "routes.'POST /predict'").score
+    'probability'
+    """
+    if isinstance(given, Route):
+        values = {one.name: getattr(given, one.name) for one in fields(given)}
+    elif isinstance(given, Mapping):
+        values = dict(given)
+    else:
+        raise ValueError(f"{key}: a route is a Route(...) or a table, not {describe(given).text}")
+    for name, value in values.items():
+        if name not in _EXPECTED:
+            raise ValueError(f"{key}.{name}: a route has no such key; it has {', '.join(_EXPECTED)}")
+        kinds, what = _EXPECTED[name]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise ValueError(f"{key}.{name}: must be {what}, not {value!r}")
+    route = Route(**values)
+    for name, text in route.slices.items():
+        if not isinstance(text, str):
+            raise ValueError(f"{key}.slices.{name}: must be a text such as 'header:x-region', not {text!r}")
+        source_of(text, "slices", f"{key}.slices.{name}")
+    for name in ("id", "score", "predicted"):
+        source_of(getattr(route, name), name, f"{key}.{name}")
+    for text in features_of(route):
+        source_of(text, "features", f"{key}.features")
+    return route
+
+
+def features_of(route: Route) -> tuple[str, ...]:
+    """Return the sources of a route's features."""
+    return (route.features,) if isinstance(route.features, str) else tuple(route.features)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where one value stands. ``kind``: "" for a field of the features. ``parts``: the way to it from there."""
+
+    kind: str
+    parts: tuple[str, ...]
+
+
+def source_of(text: str, what: str, key: str) -> Source:
+    """Read ``kind:a.b``. Raises ``ValueError`` with the fix for a kind that ``what`` cannot come from.
+
+    >>> source_of("header:x-region", "slices", "slices.region")
+    Source(kind='header', parts=('x-region',))
+    """
+    kinds = _KINDS[what]
+    kind, colon, rest = text.partition(":")
+    if not colon:
+        if what == "features":
+            kind, rest = text, ""
+        else:
+            kind, rest = ("response" if kinds == ("response",) else ""), text
+    if kind not in kinds and not (kind == "" and what in ("id", "slices")):
+        raise ValueError(f"{key}: {text!r} is not one of {', '.join(kinds)}; write {kinds[0]!r} or '{kinds[0]}:name'")
+    if kind in ("header", "baggage"):
+        return Source(kind, (rest.strip().lower() if kind == "header" else rest.strip(),))
+    return Source(kind, tuple(part for part in rest.split(".") if part))
+
+
+def place_of(text: str, key: str) -> tuple[str, str]:
+    """Read ``"POST /predict"`` as method and path. Raises ``ValueError`` with the fix.
+
+    >>> place_of("post /predict", "routes")
+    ('POST', '/predict')
+    """
+    method, _, path = text.strip().partition(" ")
+    method, path = method.upper(), path.strip()
+    if method not in _METHODS or not path.startswith("/"):
+        raise ValueError(f"{key}: {text!r} is no method and path; write it as 'POST /predict'")
+    return method, path
+
+
+class Missing(LookupError):  # noqa: N818 - what a place is, not an error of the program
+    """A way that leads nowhere. ``args``: what stands there instead, in words, and its keys."""
+
+
+def follow(value: Any, parts: Sequence[str]) -> Any:
+    """Follow names through JSON; a list on the way is followed in each of its elements, unless the name is a number.
+
+    >>> follow({"results": [{"p": 0.2}, {"p": 0.9}]}, ("results", "p"))
+    [0.2, 0.9]
+    """
+    for i, part in enumerate(parts):
+        if isinstance(value, list):
+            if part.isdigit():
+                if int(part) >= len(value):
+                    raise Missing(f"{describe(value).text} without [{part}]", ())
+                value = value[int(part)]
+                continue
+            return [follow(element, parts[i:]) for element in value]
+        if not isinstance(value, Mapping) or part not in value:
+            found = describe(value)
+            raise Missing(f"{found.text} without {part!r}", found.fields)
+        value = value[part]
+    return value
+
+
+def selector(source: Source | None) -> Callable[[Any], Any] | None:
+    """Return the function that finds a value in a JSON response, or says what it found instead."""
+    if source is None:
+        return None
+    parts = source.parts
+
+    def select(response: Any) -> Any:
+        if response.__class__ is Unread:
+            return response
+        try:
+            return follow(response, parts)
+        except Missing as missing:
+            return Unread(*missing.args)
+
+    return select
+
+
+@dataclass(slots=True)
+class Given:
+    """A request, as far as it is read. ``header``: the value of a header by its lower-case name, "" for none."""
+
+    header: Callable[[str], str]
+    path: Mapping[str, Any]
+    query: bytes
+    body: Any = None
+
+
+def parameter(text: Any) -> Any:
+    """Return a parameter of a path or query: a number where it reads as one in JSON, so "02134" stays a text.
+
+    >>> parameter("17.5"), parameter("02134"), parameter("true")
+    (17.5, '02134', True)
+    """
+    if not isinstance(text, str):
+        return text
+    if _JSON_NUMBER.fullmatch(text) and len(text) <= SLICE_LENGTH:
+        return json.loads(text)
+    return {"true": True, "false": False}.get(text, text)
+
+
+def read(source: Source, given: Given) -> Any:
+    """Return what stands at a place of a request; raises ``Missing`` for nothing."""
+    kind, parts = source.kind, source.parts
+    if kind == "body":
+        return follow(given.body, parts) if parts else given.body
+    if kind == "header":
+        return given.header(parts[0])[:SLICE_LENGTH] or None
+    if kind == "baggage":
+        value = baggage.get_baggage(parts[0])
+        return None if value is None else str(value)[:SLICE_LENGTH]
+    found: Mapping[str, Any] = given.path if kind == "path" else dict(parse_qsl(given.query.decode("latin-1")))
+    found = {name: parameter(text) for name, text in found.items()}
+    return follow(found, parts) if parts else found
+
+
+class RoutePlan:
+    """One route of one model: how its requests and responses are read, worked out once."""
+
+    def __init__(self, model: Model, method: str, path: str, route: Route) -> None:
+        self.model = model
+        self.method = method
+        self.path = path
+        self.limit = route.limit
+        self.features = tuple(source_of(text, "features", path) for text in features_of(route))
+        own = source_of(route.id, "id", path) if route.id else None
+        self.id = own if own is not None and own.kind else None
+        self.slices = tuple((name, source_of(text, "slices", path)) for name, text in route.slices.items())
+        self.reads_body = any(source.kind == "body" for source in self._sources())
+        score = source_of(route.score, "score", path) if route.score else None
+        predicted = source_of(route.predicted, "predicted", path) if route.predicted else None
+        self.selects = tuple(select for select in (selector(score), selector(predicted)) if select is not None)
+        self.recorder = Recorder(
+            model,
+            f"{method} {path}",
+            id_field=route.id if own is not None and not own.kind else "",
+            score=selector(score),
+            predicted=selector(predicted),
+            span_features=route.span_features,
+            fix=lambda selectors: f'routes={{"{method} {path}": Route({selectors})}}',
+        )
+
+    def _sources(self) -> Iterable[Source]:
+        yield from self.features
+        yield from (source for _, source in self.slices)
+        if self.id is not None:
+            yield self.id
+
+    def read_features(self, given: Given) -> Any:
+        """Return one row or a batch; of several sources, the row that they make together."""
+        if len(self.features) == 1:
+            return _named(self.features[0], read(self.features[0], given))
+        row: dict[str, Any] = {}
+        for source in self.features:
+            part = _named(source, read(source, given))
+            if not isinstance(part, Mapping):
+                raise Missing(f"{describe(part).text}, which is no row that another can be added to", ())
+            row.update(part)
+        return row
+
+    def read_slices(self, given: Given, features: Any) -> dict[str, Any] | None:
+        """Return the slices that were asked for and are there; of a batch, one value per row where rows have them."""
+        slices: dict[str, Any] = {}
+        for name, source in self.slices:
+            try:
+                if source.kind:
+                    value = read(source, given)
+                elif isinstance(features, list):
+                    value = [row.get(source.parts[0]) if isinstance(row, Mapping) else None for row in features]
+                else:
+                    value = follow(features, source.parts)
+            except Missing:
+                continue
+            if value is not None:
+                slices[name] = value
+        return slices or None
+
+    def read_id(self, given: Given) -> Any:
+        """Return the id that the request says outside its features, None for none."""
+        if self.id is None or self.id.kind == "response":
+            return None
+        try:
+            return read(self.id, given)
+        except Missing:
+            return None
+
+
+def _named(source: Source, value: Any) -> Any:
+    """Return a single parameter as a row of one."""
+    return {source.parts[-1]: value} if source.kind != "body" and source.parts else value
+
+
+def plans_of(model: Model, routes: Mapping[str, Route | Mapping[str, Any]]) -> list[RoutePlan]:
+    """Read the routes of a model. Raises ``ValueError``, with the key, the rule and the fix, for one that cannot be."""
+    plans = []
+    for text, given in routes.items():
+        key = f"routes.{text!r}"
+        method, path = place_of(text, key)
+        plans.append(RoutePlan(model, method, path, route_of(given, key)))
+    return plans

@@ -1,0 +1,81 @@
+"""One web request in which predictions are made: the id that it came with, and the one that it is answered with.
+
+An integration makes one where a request enters the application, and makes it current. It stands where an outer
+prediction would, and is none: it is closed, so that :func:`driftline.current` and nesting look past it.
+"""
+
+from __future__ import annotations
+
+import re
+from contextvars import Token
+
+from .prediction import OPEN, Prediction
+
+HEADER = "X-Prediction-Id"
+LONGEST_ID = 128
+_ID = re.compile(rf"[A-Za-z0-9._:@+/=~-]{{1,{LONGEST_ID}}}", re.ASCII)
+
+
+def header_id(text: str) -> str:
+    """Return an id that may stand in a header, "" for any other text: too long, or with other characters.
+
+    >>> header_id("A-1001"), header_id("A 1001"), header_id("A\\r\\nSet-Cookie: a=b"), header_id("9" * 129)
+    ('A-1001', '', '', '')
+    """
+    return text if _ID.fullmatch(text) else ""
+
+
+class Exchange(Prediction):
+    """What a request and the predictions made for it tell each other.
+
+    ``given``: the id that the request came with, "" for none; what :func:`header_id` refuses is none. The first
+    prediction of each model takes it, unless the code or the input says another. The first prediction's id is the
+    answer's.
+    """
+
+    __slots__ = ("_first", "_given", "_models")
+
+    def __init__(self, given: str = "") -> None:
+        self.closed = True
+        self.outer = None
+        self._id = None
+        self.exchange = self
+        self._given = header_id(given) if given else ""
+        self._models: set[str] | None = None
+        self._first: Prediction | None = None
+
+    def enter(self) -> Token[Prediction | None]:
+        """Make it current; give what this returns to :meth:`leave`, in the same context."""
+        return OPEN.set(self)
+
+    def leave(self, token: Token[Prediction | None]) -> None:
+        """Make current what was before."""
+        OPEN.reset(token)
+        self.exchange = None  # it pointed at itself, and would wait for the garbage collector
+
+    def admit(self, prediction: Prediction) -> None:
+        """Let a prediction that opens know the id that is offered to it."""
+        prediction.exchange = self
+        if self._first is None:
+            self._first = prediction
+        if self._given:
+            models = self._models = self._models or set()
+            name = prediction.plan.identity.name
+            if name not in models:
+                models.add(name)
+                prediction.offered = self._given
+
+    def forget(self, prediction: Prediction) -> None:
+        """Let go of a prediction that turned out to be none."""
+        if self._first is prediction:
+            self._first = None
+
+    def answer(self) -> str:
+        """Return the id to answer with: "" where nothing was predicted, or where each row of a batch has its own."""
+        first = self._first
+        if first is None or first.ids is not None:
+            return ""
+        batch, id_field = first.batch, first.plan.inputs.id_field
+        if batch is not None and id_field and id_field in (batch.names() or ()):
+            return ""
+        return header_id(first.id)

@@ -1,0 +1,175 @@
+"""A plain service under ``opentelemetry-instrument``, with the environment and a TOML file, and no line of ours."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from driftline.columns import strings
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.sdk.receiver import Receiver, predictions_of
+
+BIN = Path(sys.executable).parent
+
+SHOP_FASTAPI = """
+from fastapi import FastAPI
+
+app = FastAPI()
+
+@app.post("/predict")
+async def predict(order: dict) -> dict:
+    return {"probability": 0.25 if order["amount"] < 100 else 0.75}
+"""
+
+SHOP_FLASK = """
+from flask import Flask, request
+
+app = Flask(__name__)
+
+@app.post("/predict")
+def predict():
+    return {"probability": 0.25 if request.get_json()["amount"] < 100 else 0.75}
+"""
+
+CONFIG = """
+[models.churn]
+task = "binary"
+version = "2026-11-01"
+
+[models.churn.routes."POST /predict"]
+id = "order_id"
+score = "probability"
+slices = { region = "header:x-region" }
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
+@contextmanager
+def running(folder: Path, receiver: Receiver, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a server under opentelemetry-instrument; what it says goes to ``log``."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "DRIFTLINE_"))}
+    environment = {
+        **clean,
+        "PATH": os.pathsep.join([str(BIN), clean["PATH"]]),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(folder), clean.get("PYTHONPATH", "")])),
+        "DRIFTLINE_CONFIG": "driftline.toml",
+        "OTEL_SERVICE_NAME": "shop",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.server_port}",
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+    }
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            [str(BIN / "opentelemetry-instrument"), *command],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            text=True,
+        )
+        try:
+            yield server
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def answer(server: subprocess.Popen[str], port: int) -> httpx.Response:
+    """Post one order as soon as the server listens."""
+    order = {"order_id": "A-1001", "amount": 17.5, "country": "NO"}
+    while server.poll() is None:
+        try:
+            url = f"http://127.0.0.1:{port}/predict"
+            return httpx.post(url, json=order, headers={"x-region": "north"}, timeout=10, trust_env=False)
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(f"the server ended with {server.returncode}")
+
+
+def wait_for(receiver: Receiver, *paths: str) -> None:
+    """Wait until requests came to these paths: the development server of Flask sends nothing when it is told to end."""
+    for _ in range(200):
+        if all(receiver.paths[path] for path in paths):
+            return
+        time.sleep(0.1)
+
+
+def spans_of(receiver: Receiver) -> list[Span]:
+    """Return the spans that arrived; of two requests of traces and logs, only the first kind parses with spans."""
+    return [
+        span
+        for path, body in receiver.requests
+        if path == "/v1/traces"
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "command"),
+    [
+        (SHOP_FASTAPI, ("uvicorn", "shop:app", "--port", "{port}")),
+        (SHOP_FLASK, ("flask", "--app", "shop", "run", "--port", "{port}")),
+    ],
+    ids=["fastapi", "flask"],
+)
+def test_a_plain_service_is_recorded_without_a_line_of_code(
+    tmp_path: Path, receiver: Receiver, source: str, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "shop.py").write_text(source)
+    (tmp_path / "driftline.toml").write_text(CONFIG)
+    port = free_port()
+
+    with running(tmp_path, receiver, *(word.format(port=port) for word in command)) as server:
+        response = answer(server, port)
+        wait_for(receiver, "/v1/logs", "/v1/traces")
+    said = (tmp_path / "log").read_text()
+
+    assert (response.json(), response.headers["x-prediction-id"]) == ({"probability": 0.25}, "A-1001"), said
+    spans = {span.name: span for span in spans_of(receiver)}
+    prediction, web = spans["predict churn"], spans["POST /predict"]
+    assert (prediction.trace_id, prediction.parent_span_id) == (web.trace_id, web.span_id)
+    (table,) = [table for body in receiver.bodies for table in predictions_of(body)]
+    assert table.key.version == "2026-11-01"
+    assert strings(table.id) == ["A-1001"]
+    assert table.scores is not None
+    assert table.scores.tolist() == [[0.25]]
+    assert sorted(table.features) == ["amount", "country"]
+    assert table.slices["region"].labels == ("north",)
+
+
+def test_a_bad_file_is_one_line_and_the_service_runs(tmp_path: Path, receiver: Receiver) -> None:
+    (tmp_path / "shop.py").write_text(SHOP_FASTAPI)
+    (tmp_path / "driftline.toml").write_text("[models.churn")
+    port = free_port()
+
+    with running(tmp_path, receiver, "uvicorn", "shop:app", "--port", str(port)) as server:
+        response = answer(server, port)
+    said = (tmp_path / "log").read_text()
+
+    assert response.json() == {"probability": 0.25}
+    assert "x-prediction-id" not in response.headers
+    assert [line for line in said.splitlines() if "driftline" in line] == [
+        "driftline: driftline.toml is no TOML: Expected ']' at the end of a table declaration "
+        "(at end of document); nothing of it is instrumented"
+    ]
