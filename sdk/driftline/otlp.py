@@ -20,8 +20,11 @@ _DOUBLE = struct.Struct("<d")
 _WRAP = 1 << 64
 
 
-def log_record(event: str, time: int, attributes: Mapping[str, Any], body: str | None = None) -> Parts:
-    """Return one LogRecord. ``time``: unix nanoseconds, also the observed time. ``attributes``: see :func:`any_value`.
+def log_record(
+    event: str, time: int, attributes: Mapping[str, Any], body: str | None = None, observed: int | None = None
+) -> Parts:
+    """Return one LogRecord. ``time``, ``observed``: unix nanoseconds, one if only one is given. ``attributes``: see
+    :func:`any_value`.
 
     >>> b"".join(log_record("ml.outcome", 1, {})).hex()
     '090100000000000000590100000000000000620a6d6c2e6f7574636f6d65'
@@ -32,6 +35,8 @@ def log_record(event: str, time: int, attributes: Mapping[str, Any], body: str |
         parts += _field(0x2A, any_value(body))
     for key, value in attributes.items():
         parts += _field(0x32, _key_value(key, value))
+    if observed is not None:
+        stamp = _FIXED64.pack(observed % _WRAP)
     return [*parts, b"\x59", stamp, *_field(0x62, [event.encode()])]
 
 

@@ -65,7 +65,9 @@ def _batches(block: Block) -> Iterator[Frame]:
     attributes[a.ML_BATCH_ID] = IDS.uuid7(time.time_ns())
     attributes[a.ML_PREDICTION_COUNT] = n
     attributes[a.ML_PREDICTION_COLUMNS] = columns.encode(block.wire_columns())
-    frame = _frame(identity, [log_record(events.ML_PREDICTION_BATCH, int(block.time[-1]), attributes)], n)
+    # Event time may be last year's in a replay; the processor balances rows against counts by when both were made.
+    record = log_record(events.ML_PREDICTION_BATCH, int(block.time[-1]), attributes, observed=time.time_ns())
+    frame = _frame(identity, [record], n)
     if len(frame.body) <= MOST_BYTES:
         yield frame
     elif n > 1:

@@ -136,7 +136,7 @@ ONE_PROBLEM = [
     ),
     (
         "models: {churn: {task: classify}}",
-        "models.churn.task: 'classify' is not known; write 'binary', 'multiclass' or 'regression'",
+        "models.churn.task: 'classify' is not known; write 'binary', 'multiclass', 'regression' or 'ranking'",
     ),
     (
         "models: {churn: {classes: [no, yes], positive_class: maybe}}",

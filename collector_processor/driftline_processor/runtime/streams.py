@@ -123,14 +123,15 @@ class Streams:
     def reached(self, series: int, now: int) -> int | None:
         """Return until when all processes have counted the predictions of a series, unix nanoseconds; None: none does.
 
-        A process that has said nothing for :data:`SILENT` is not waited for.
+        A process that has said nothing for :data:`SILENT` is not waited for; when none is left, the pane of the last
+        count is counted to its end.
         """
         known = self._counters.get(series)
         if not known:
             return None
         lasts = list(known.copy().values())
         alive = [last.end for last in lasts if now - last.received < SILENT]
-        return min(alive) if alive else max(last.end for last in lasts)
+        return min(alive) if alive else -(-max(last.end for last in lasts) // PANE) * PANE
 
     def write(self, connection: Connection) -> None:
         """Append what :meth:`take` remembered, inside the caller's transaction."""
