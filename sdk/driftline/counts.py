@@ -16,12 +16,12 @@ from .unrecorded import UNRECORDED
 if TYPE_CHECKING:
     from opentelemetry.metrics import Counter, MeterProvider
 
-_counters: dict[tuple[MeterProvider | None, str], Counter] = {}
+_counters: dict[tuple[MeterProvider | None, str, bool], Counter] = {}
 
 
 def count(identity: Identity, counts: Count[tuple[str, str]]) -> None:
     """Add predictions by decided class and error type."""
-    counter = _counter(identity.meter_provider, metrics.ML_PREDICTIONS)
+    counter = _counter(identity.meter_provider, metrics.ML_PREDICTIONS, rowless=identity.capture == "none")
     instance = instance_of(identity)
     for (decided, error), n in counts.items():
         attributes = {a.ML_MODEL_NAME: identity.name}
@@ -46,11 +46,13 @@ def count_own(dropped: int, faults: Count[str]) -> None:
         _counter(None, metrics.DRIFTLINE_SDK_UNRECORDED).add(n, {a.ML_MODEL_NAME: model, a.DRIFTLINE_REASON: reason})
 
 
-def _counter(provider: MeterProvider | None, name: str) -> Counter:
-    key = (provider, name)
+def _counter(provider: MeterProvider | None, name: str, *, rowless: bool = False) -> Counter:
+    """``rowless``: what it counts is in no record, so an analysis of rows reads the classes from here."""
+    key = (provider, name, rowless)
     counter = _counters.get(key)
     if counter is None:
-        meter = otel_metrics.get_meter(SCOPE, VERSION, meter_provider=provider, schema_url=SCHEMA_URL)
+        attributes = {a.ML_CAPTURE: "metrics"} if rowless else None
+        meter = otel_metrics.get_meter(SCOPE, VERSION, provider, SCHEMA_URL, attributes)
         counter = meter.create_counter(name, unit=metrics.UNITS[name], description=metrics.DESCRIPTIONS[name])
         _counters[key] = counter
     return counter

@@ -27,6 +27,10 @@ from .conftest import Open
 from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened
 
 
+def by_age(row: dict[str, float]) -> float:
+    return row["age"] / 100
+
+
 def counted(state: Opened, n: float, minute: float, start: int = NOON, instance: str = "one") -> None:
     """Send that ``n`` predictions were counted since ``start``."""
     body = metrics_body(
@@ -69,7 +73,7 @@ def test_everything_balances_to_one_at_any_sampling(open_state: Open, clock: Clo
     """Through the SDK, its spans and the application's own counters, as they would travel."""
     clock.now = time.time_ns()
     state, service = open_state(), served(sampling)
-    score = service.model(version="1").predict(lambda row: row["age"] / 100)
+    score = service.model(version="1").predict(by_age)
     for row in range(200):
         score({"age": row / 3})
     service.flush()
@@ -89,7 +93,7 @@ def test_everything_balances_to_one_at_any_sampling(open_state: Open, clock: Clo
 def test_rows_that_a_full_buffer_dropped_are_missed(open_state: Open, clock: Clock) -> None:
     clock.now = time.time_ns()
     state, service = open_state(), served()
-    score = service.model(version="1").predict(lambda row: row["age"] / 100)
+    score = service.model(version="1").predict(by_age)
     for burst in range(4):
         for row in range(50):
             score({"age": row})

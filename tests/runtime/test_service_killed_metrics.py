@@ -18,7 +18,8 @@ from .test_service_killed import HEADERS
 
 def bodies(*totals: int) -> list[bytes]:
     """What a process says that has predicted so many times since it began."""
-    began, said = time.time_ns(), []
+    began = time.time_ns()
+    said: list[bytes] = []
     for total in totals:
         at = began + 1_000_000 * (1 + len(said))
         durations = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [total, 0], start=began, time=at, sum=0.1)
