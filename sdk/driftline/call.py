@@ -1,4 +1,4 @@
-"""The wrapper around somebody's function, for every kind of call; ``quick.py`` has the most common one written out.
+"""What is done before and after somebody's function, for every kind of call; ``quick.py`` writes the common one out.
 
 A snapshot of the input, a span if one is sampled, the call, one append. Everything else happens on the background
 thread. Each step of ours is guarded; none of them may change what the function returns or raises.
@@ -6,9 +6,7 @@ thread. Each step of ours is guarded; none of them may change what the function 
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Callable
 from typing import Any
 
 from opentelemetry import context, trace
@@ -18,29 +16,12 @@ from opentelemetry.trace import Status, StatusCode, set_span_in_context
 from .capture import fill, take_inputs, take_result
 from .faults import FAULTS
 from .plan import Plan
-from .prediction import ABSENT, OPEN, Prediction
+from .prediction import OPEN, Prediction, opened
 from .single import measure
 from .span import abandoned_attributes, span_attributes
 
 _now = time.time_ns
 _clock = time.perf_counter_ns
-
-
-def recorded_async(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a coroutine function that does what ``function`` does, and records each call."""
-
-    @functools.wraps(function)
-    async def predict(*args: Any, **kwargs: Any) -> Any:
-        prediction = begin(plan, args, kwargs)
-        try:
-            result = await function(*args, **kwargs)
-        except BaseException as error:
-            end(prediction, ABSENT, error)
-            raise
-        end(prediction, result, None)
-        return result
-
-    return predict
 
 
 def begin(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], *, current: bool = True) -> Prediction:
@@ -49,7 +30,7 @@ def begin(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], *, current:
     ``current``: whether it and its span are the current ones until :func:`end`; an iteration makes them so step by
     step.
     """
-    outer = OPEN.get()
+    outer = opened()
     prediction = Prediction(plan, outer)
     try:
         take_inputs(prediction, plan, args, kwargs)

@@ -225,7 +225,7 @@ def _read(task: Task, kept: Any, n: int, *, one_row: bool) -> Output:
 def read_one(prediction: Prediction) -> tuple[Any, str, Unread | None]:
     """Read the result of a prediction of one row, once: score (float, tuple of k, or ranking), class, why unread."""
     if prediction.output is None:
-        if prediction.plan.quick and prediction.result.__class__ is float and not prediction.said:
+        if prediction.result.__class__ is prediction.plan.score_type and not prediction.said:
             prediction.output = prediction.result, "", None
             return prediction.output
         prediction.output = outputs.one(prediction.plan.identity.task, read_output(prediction))

@@ -10,7 +10,6 @@ from typing import Any
 
 from opentelemetry import trace
 
-from .call import recorded_async
 from .callables import callable_like, name_of
 from .identity import SCOPE, VERSION, Identity
 from .iteration import recorded_async_generator, recorded_generator
@@ -19,6 +18,7 @@ from .pipeline import Pipeline
 from .pipelines import SILENT
 from .plan import Plan
 from .quick import recorded
+from .quick_async import recorded_async
 from .semconv import SCHEMA_URL
 from .signature import Inputs, Selector, read_signature
 

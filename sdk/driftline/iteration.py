@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import attach, detach, get_current
 from opentelemetry.trace import set_span_in_context
 
-from . import outputs
 from .call import begin, end
 from .faults import FAULTS
 from .outputs import Unread
@@ -156,7 +155,7 @@ class Steps:
             return
         try:
             selective = self._prediction.plan.selective
-            kept = value if selective else outputs.keep(value)
+            kept = value if selective else self._prediction.plan.keep(value)
             self._values.append(kept)
             self._room -= _PER_OBJECT if selective else sys.getsizeof(kept) + _PER_VALUE
             if self._room < 0:

@@ -31,9 +31,10 @@ class Plan:
     ``name``: of the function, for people. ``score``, ``predicted``: selectors of the result, if any. ``first_input``,
     ``first_result``: what the first call was given and returned, in words; ``told_read``, ``told_unread``,
     ``told_strange``: whether the log has told how that was read, and of a class that the model does not have.
-    ``quick``: whether a returned float is known to be the score. ``selective``: whether score or class are selected
-    from the result. ``by_class``: whether scores came as one column per class. ``no_features``: the shape of a call
-    that has none. ``position``: of the argument that is all there is to know of a call, where there is one.
+    ``quick``: whether ``quick.py`` may take a call. ``selective``: whether score or class are selected from the result.
+    ``score_type``: float where a returned one is the score. ``by_class``: whether scores came as one column per class.
+    ``no_features``: the shape of a call that has none; ``newest``: that of the last row. ``position``: of the argument
+    that is the row, where there is one. ``asked``: when the tracer last made no span at all, unix nanoseconds.
     ``joins``: whether it only fills in an open prediction of any model, where there is one. ``names``: of the features
     of an input that names none, where the one who predicts knows them. ``fix``: what to write where a result cannot be
     read, given the selectors; None for a decorator.
@@ -64,16 +65,17 @@ class Plan:
         self.selective = self.score is not None or self.predicted is not None
         self.position = self.inputs.position if self.inputs.plain else sys.maxsize
         self.start_span = self.tracer.start_span
+        self.score_type = float if self.identity.task.kind in ("binary", "regression") else None
         self.keep = rankings.keep if self.identity.task.kind == "ranking" else outputs.keep
         self.inputs = _permitted(self.inputs, self.identity)
         self.span_values = self.span_features and self.identity.capture == "features"
-        self.no_features = Shape((), "", self.wanted, *self._span_attributes())
+        self.no_features = self.newest = Shape((), "", self.wanted, *self._span_attributes())
+        self.asked = 0
 
     def note_result(self, result: Any) -> None:
         """Remember what the first call returned. From then on a returned float may be the score without a look."""
         self.first_result = describe(result)
-        one_float = self.identity.task.kind in ("binary", "regression")
-        self.quick = one_float and not self.selective and self.inputs.time is None
+        self.quick = self.inputs.plain and not self.selective and self.identity.task.kind != "ranking"
 
     def wanted(self, name: str) -> bool:
         """Say whether an input field of that name is a feature: allowed by the model, and neither id nor time."""

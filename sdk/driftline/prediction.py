@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from .plan import Plan
     from .shape import Shape
 
-OPEN: ContextVar[Prediction | None] = ContextVar("driftline_open_prediction", default=None)
+Draft = list[Any]
+"""A prediction that ``quick.py`` opened, as long as nobody asks for it: plan, shape, values, time and id (None where it
+is to be made). It costs 0.05 µs, a prediction 0.25. Empty when the call is over."""
+
+OPEN: ContextVar[Prediction | Draft | None] = ContextVar("driftline_open_prediction", default=None)
+_ASKED_FOR = 6
 ABSENT: Any = object()
 """Nothing was said; None is something that a model may return."""
 
@@ -95,7 +100,7 @@ class Prediction:
     ids: list[Any] | None
     inner: Prediction | None
     offered: str
-    open_token: Token[Prediction | None] | None
+    open_token: Token[Any] | None
     output: tuple[Any, str, Unread | None] | None
     result: Any
     span: Span
@@ -133,11 +138,10 @@ class Prediction:
         except KeyError:
             raise AttributeError(f"a prediction has no {name!r}") from None
 
-    def take_over(
-        self, span: Span, span_token: Token[Context], open_token: Token[Prediction | None], started: int
-    ) -> None:
+    def take_over(self, span: Span | None, span_token: Token[Context] | None, open_token: Token[Any], started: int) -> None:
         """Take what the quick way held in its own hands, when the call turns out to be none of the common ones."""
-        self.span, self.span_token, self.open_token, self.started = span, span_token, open_token, started
+        self.span, self.span_token = span or INVALID_SPAN, span_token
+        self.open_token, self.started = open_token, started
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -194,6 +198,26 @@ class Prediction:
         self.said = True
 
 
+def drafted(draft: Draft) -> Prediction | None:
+    """Return the prediction of a draft, the same to whoever asks; None when its call is over."""
+    try:
+        if len(draft) < _ASKED_FOR:
+            plan, shape, values, time, id = draft
+            prediction = Prediction(plan, None)
+            prediction.shape, prediction.values, prediction.time, prediction._id = shape, values, time, id
+            draft.append(prediction)  # one step: of two threads that ask at once both get the first
+        asked_for: Prediction = draft[_ASKED_FOR - 1]
+    except (IndexError, ValueError):
+        return None
+    return asked_for
+
+
+def opened() -> Prediction | None:
+    """Return what is open in this thread or task, closed or not."""
+    found = OPEN.get()
+    return drafted(found) if type(found) is list else found
+
+
 def current() -> Prediction | None:
     """Return the prediction that is open in this thread or task, or None.
 
@@ -202,7 +226,7 @@ def current() -> Prediction | None:
     >>> current() is None
     True
     """
-    prediction = OPEN.get()
+    prediction = opened()
     while prediction is not None and prediction.closed:
         prediction = prediction.outer
     return prediction

@@ -1,29 +1,34 @@
-"""The common call, written out: one dict in, one float out, nothing around it.
+"""The common call, written out: one dict in; a number, a class or a row of ``predict_proba`` out; nothing around it.
 
-Most predictions of most services are this. ``call.py`` says the same in steps, for every kind of call; step by step
-it costs 4 µs more on a span of 20 (Python pays for each function and property on the way), and that is the difference
-between 1.15 times a bare span and 1.3. Keep the two alike: ``tests/sdk`` runs every case through both.
+Most predictions of most services are this. ``call.py`` says the same in steps, for every kind of call; step by step it
+costs 4 µs more on a span of 20 (Python pays for each function and property on the way), and that is the difference
+between 1.1 times a bare span and 1.3. ``quick_async.py`` has it for coroutine functions. Keep the three alike:
+``tests/sdk`` runs every case through all.
 """
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from opentelemetry.context import attach, detach
-from opentelemetry.trace import set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, INVALID_SPAN_CONTEXT, set_span_in_context
 
-from . import call
+from . import answers, call
 from .call import begin, end
 from .faults import FAULTS
-from .ids import IDS
-from .inputs.row import clean
+from .ids import IDS, id_text
+from .inputs.row import TEXT_LIMIT, clean
 from .plan import Plan
-from .prediction import ABSENT, OPEN, Prediction
+from .prediction import ABSENT, OPEN, Draft, Prediction, drafted
 from .span import scored_attributes
 
+PATIENCE = 1_000_000
+"""Nanoseconds after which a tracer that made no span at all (the program has no tracer provider, so far) is asked again:
+a provider that is set later is noticed within a millisecond, and asking costs 1 µs."""
+_DRAFTED = 5
 _clock = time.perf_counter_ns
 
 
@@ -32,61 +37,89 @@ def recorded(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
 
     A plain closure: it costs 0.1 µs, binds to instances as any function does, and pickles by its name.
     """
-    position, shapes, append = plan.position, plan.shapes, plan.pipeline.append
-    start_span, span_name = plan.start_span, plan.span_name
+    position, argument, get_id = plan.position, plan.inputs.argument, plan.inputs.id
+    shapes, start_span, span_name, append = plan.shapes, plan.start_span, plan.span_name, plan.pipeline.append
+    score_type, readers = plan.score_type, answers.readers(plan.identity.task)
 
     @functools.wraps(function)
     def predict(*args: Any, **kwargs: Any) -> Any:
-        if not (plan.quick and len(args) > position and args[position].__class__ is dict and OPEN.get() is None):
+        row = args[position] if len(args) > position else kwargs.get(argument)
+        if type(row) is not dict or not plan.quick or OPEN.get() is not None:
             return any_call(args, kwargs)
         try:
-            row = args[position]
-            names, values = tuple(row), clean(tuple(row.values()))
-            shape = shapes.get(names) or plan.shape_of(names)
-            prediction = Prediction(plan, None)
-            prediction.shape = shape
-            if shape.id_at is not None:
-                prediction.id = values[shape.id_at]
+            shape = plan.newest
+            try:
+                values = shape.take(row) if len(row) == shape.width else None
+            except KeyError:
+                values = None
+            if values is None:  # other names than the last row's
+                names, values = tuple(row), tuple(row.values())
+                shape = plan.newest = shapes.get(names) or plan.shape_of(names)
+            for value in values:
+                if (kind := type(value)) is not float and (kind is not str or len(value) > TEXT_LIMIT):
+                    values = clean(values)
+                    break
+            id = None
+            if get_id is not None:
+                given = get_id(args, kwargs)
+                id = None if given is ABSENT else id_text(given) or None
+            elif shape.id_at is not None:
+                id = id_text(values[shape.id_at]) or None
             if shape.guard is not None:
                 values = shape.guard(values)
-            prediction.values = values
-            prediction.time = start = call._now()
-            span = start_span(span_name, start_time=start)
-            span_token = attach(set_span_in_context(span))
+            began = call._now()
+            span = span_token = None
+            if not 0 <= began - plan.asked < PATIENCE:
+                span = start_span(span_name, start_time=began)
+                if span is INVALID_SPAN:
+                    plan.asked, span = began, None
+                else:
+                    span_token = attach(set_span_in_context(span))
         except Exception as fault:
             FAULTS.swallow("begin", fault)
             return any_call(args, kwargs)
-        open_token = OPEN.set(prediction)
+        draft: Draft = [plan, shape, values, began, id]
+        open_token = OPEN.set(draft)
         started = _clock()
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            prediction.take_over(span, span_token, open_token, started)
-            end(prediction, ABSENT, error)
+            end(_taken_over(draft, span, span_token, open_token, started), ABSENT, error)
             raise
-        if result.__class__ is not float or prediction.said:
-            prediction.take_over(span, span_token, open_token, started)
-            end(prediction, result, None)
-            return result
         elapsed = _clock() - started
-        prediction.closed = True
+        score, decided = result, ""
+        if type(result) is not score_type:
+            answer = answer_of(plan, readers, result)
+            if answer is None:
+                end(_taken_over(draft, span, span_token, open_token, started), result, None)
+                return result
+            score, decided = answer
+        if len(draft) > _DRAFTED:  # somebody asked for it
+            prediction = _taken_over(draft, span, span_token, open_token, started)
+            if prediction.said:
+                end(prediction, result, None)
+                return result
+            prediction.closed = True
+            id = prediction._id
+        draft.clear()
         try:
             OPEN.reset(open_token)
-            detach(span_token)
-            id = prediction._id
-            if span.is_recording():
-                if id is None:
-                    id = IDS.uuid7(start)
-                span.set_attributes(scored_attributes(plan, shape, values, id, result))
-            append(
-                (plan, shape, values, start, elapsed, id, result, "", None, "", span.get_span_context()), shape.cost, 1
-            )
+            context = INVALID_SPAN_CONTEXT
+            if span is not None:
+                detach(span_token)
+                context = span.get_span_context()
+                if span.is_recording():
+                    if id is None:
+                        id = IDS.uuid7(began)
+                    span.set_attributes(scored_attributes(plan, shape, values, id, score, decided))
+            append((plan, shape, values, began, elapsed, id, score, decided, None, "", context), shape.cost, 1)
         except Exception as fault:
             FAULTS.swallow("end", fault)
-        try:
-            span.end(start + elapsed)
-        except Exception as fault:
-            FAULTS.swallow("span", fault)
+        if span is not None:
+            try:
+                span.end(began + elapsed)
+            except Exception as fault:
+                FAULTS.swallow("span", fault)
         return result
 
     def any_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -100,3 +133,22 @@ def recorded(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return predict
+
+
+def answer_of(plan: Plan, readers: Mapping[type, answers.Reader], result: Any) -> answers.Answer | None:
+    """Return what a result says that can be read at once, else None. Never raises."""
+    if type(result) is plan.score_type:
+        return result, ""
+    try:
+        read = readers.get(type(result))
+        return None if read is None else read(result)
+    except Exception as fault:
+        FAULTS.swallow("result", fault)
+        return None
+
+
+def _taken_over(draft: Draft, span: Any, span_token: Any, open_token: Any, started: int) -> Prediction:
+    prediction = drafted(draft) or Prediction.detached()
+    prediction.take_over(span, span_token, open_token, started)
+    draft.clear()
+    return prediction

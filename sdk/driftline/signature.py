@@ -29,7 +29,7 @@ class Inputs:
     parameter's name, also the feature's where the input is one scalar. ``id``, ``time`` and ``slices``: getters;
     ``id_field``, ``time_field`` and ``slice_fields`` name fields of the input instead. ``id_name``, ``time_name``: what
     the id and the time were called, argument or field, "" where they have no name. ``plain``: the features are the
-    argument at ``position``, and nothing but the input itself is needed.
+    argument at ``position``, and nothing but that and the id is needed.
     """
 
     features: Getter | None
@@ -96,7 +96,7 @@ def read_signature(
         position=sys.maxsize
         if argument is None or argument.kind is argument.KEYWORD_ONLY
         else everything.index(argument),
-        plain=argument is not None and id_getter is None and time_getter is None and not slices,
+        plain=argument is not None and time_getter is None and not slices,
     )
 
 

@@ -15,15 +15,18 @@ MOST_ITEMS = 64
 """Items of a ranking that ride on a span, as many as features; ``ml.prediction.item.count`` says how many there are."""
 
 
-def scored_attributes(plan: Plan, shape: Shape, values: tuple[Any, ...], id: str, score: float) -> dict[str, Any]:
-    """Return the attributes of one row whose result is one float: what most spans are."""
+def scored_attributes(plan: Plan, shape: Shape, values: tuple[Any, ...], id: str, score: Any, decided: str) -> dict[str, Any]:
+    """Return the attributes of one row whose result was read at once: what most spans are."""
     identity = plan.identity
     attributes = (shape.recorded if plan.pipeline.recording else shape.unrecorded).copy()
     attributes[a.ML_PREDICTION_ID] = id if identity.hash_id is None else identity.hash_id(id)
     if identity.capture == "none":
         return attributes
-    attributes[identity.score_attribute] = score
-    decided = identity.derive(score)
+    if score is None:
+        del attributes[identity.score_attribute]
+    else:
+        attributes[identity.score_attribute] = score
+        decided = identity.derive(score)
     if decided:
         attributes[a.ML_PREDICTION_CLASS] = decided
     else:

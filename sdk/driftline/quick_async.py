@@ -1,0 +1,109 @@
+"""The common call of a coroutine function: ``quick.py`` in two halves, with other calls of other tasks between them."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import set_span_in_context
+
+from . import answers, call
+from .call import begin, end
+from .faults import FAULTS
+from .inputs.row import clean
+from .plan import Plan
+from .prediction import ABSENT, OPEN, Prediction
+from .quick import answer_of
+from .span import scored_attributes
+
+_clock = time.perf_counter_ns
+
+Begin = Callable[[tuple[Any, ...], dict[str, Any]], Prediction]
+Finish = Callable[[Prediction, Any], None]
+
+
+def recorded_async(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a coroutine function that does what ``function`` does, and records each call."""
+    start, finish = _halves(plan)
+
+    @functools.wraps(function)
+    async def predict(*args: Any, **kwargs: Any) -> Any:
+        prediction = start(args, kwargs)
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            end(prediction, ABSENT, error)
+            raise
+        finish(prediction, result)
+        return result
+
+    return predict
+
+
+def _halves(plan: Plan) -> tuple[Begin, Finish]:
+    """Return what begins a call, and what ends it where it returns. Neither raises."""
+    position, argument, get_id = plan.position, plan.inputs.argument, plan.inputs.id
+    shapes, start_span, span_name, append = plan.shapes, plan.start_span, plan.span_name, plan.pipeline.append
+    readers = answers.readers(plan.identity.task)
+
+    def start(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prediction:
+        row = args[position] if len(args) > position else kwargs.get(argument)
+        if type(row) is not dict or not plan.quick or OPEN.get() is not None:
+            return begin(plan, args, kwargs)
+        try:
+            names, values = tuple(row), clean(tuple(row.values()))
+            shape = shapes.get(names) or plan.shape_of(names)
+            prediction = Prediction(plan, None)
+            prediction.shape = shape
+            if get_id is not None:
+                given = get_id(args, kwargs)
+                if given is not ABSENT:
+                    prediction.id = given
+            elif shape.id_at is not None:
+                prediction.id = values[shape.id_at]
+            prediction.values = values if shape.guard is None else shape.guard(values)
+            prediction.time = now = call._now()
+            prediction.span = span = start_span(span_name, start_time=now)
+            prediction.span_token = attach(set_span_in_context(span))
+        except Exception as fault:
+            FAULTS.swallow("begin", fault)
+            return begin(plan, args, kwargs)
+        prediction.open_token = OPEN.set(prediction)
+        prediction.started = _clock()
+        return prediction
+
+    def finish(prediction: Prediction, result: Any) -> None:
+        elapsed = _clock() - prediction.started
+        shape, values, open_token, span_token = (
+            prediction.shape,
+            prediction.values,
+            prediction.open_token,
+            prediction.span_token,
+        )
+        common = prediction.outer is None and prediction.batch is None and prediction.slices is None
+        answer = answer_of(plan, readers, result) if common and plan.quick and not prediction.said else None
+        if answer is None or shape is None or values is None or open_token is None or span_token is None:
+            end(prediction, result, None)
+            return
+        score, decided = answer
+        prediction.closed = True
+        span, began = prediction.span, prediction.time
+        try:
+            OPEN.reset(open_token)
+            detach(span_token)
+            if span.is_recording():
+                span.set_attributes(scored_attributes(plan, shape, values, prediction.id, score, decided))
+            context = span.get_span_context()
+            id = prediction._id
+            append((plan, shape, values, began, elapsed, id, score, decided, None, "", context), shape.cost, 1)
+        except Exception as fault:
+            FAULTS.swallow("end", fault)
+        try:
+            span.end(began + elapsed)
+        except Exception as fault:
+            FAULTS.swallow("span", fault)
+
+    return start, finish
