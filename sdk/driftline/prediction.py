@@ -25,7 +25,8 @@ Draft = list[Any]
 """A prediction that ``quick.py`` opened, as long as nobody asks for it: plan, shape, values, time and id (None where it
 is to be made). It costs 0.05 µs, a prediction 0.25. Empty when the call is over."""
 
-OPEN: ContextVar[Prediction | Draft | None] = ContextVar("driftline_open_prediction", default=None)
+OPEN: ContextVar[Any] = ContextVar("driftline_open_prediction", default=None)
+"""A prediction, a draft, or None: :func:`opened` tells which."""
 _ASKED_FOR = 6
 ABSENT: Any = object()
 """Nothing was said; None is something that a model may return."""
@@ -138,7 +139,9 @@ class Prediction:
         except KeyError:
             raise AttributeError(f"a prediction has no {name!r}") from None
 
-    def take_over(self, span: Span | None, span_token: Token[Context] | None, open_token: Token[Any], started: int) -> None:
+    def take_over(
+        self, span: Span | None, span_token: Token[Context] | None, open_token: Token[Any], started: int
+    ) -> None:
         """Take what the quick way held in its own hands, when the call turns out to be none of the common ones."""
         self.span, self.span_token = span or INVALID_SPAN, span_token
         self.open_token, self.started = open_token, started
@@ -214,8 +217,8 @@ def drafted(draft: Draft) -> Prediction | None:
 
 def opened() -> Prediction | None:
     """Return what is open in this thread or task, closed or not."""
-    found = OPEN.get()
-    return drafted(found) if type(found) is list else found
+    found: Prediction | Draft | None = OPEN.get()
+    return drafted(found) if isinstance(found, list) else found
 
 
 def current() -> Prediction | None:

@@ -26,8 +26,8 @@ from .prediction import ABSENT, OPEN, Draft, Prediction, drafted
 from .span import scored_attributes
 
 PATIENCE = 1_000_000
-"""Nanoseconds after which a tracer that made no span at all (the program has no tracer provider, so far) is asked again:
-a provider that is set later is noticed within a millisecond, and asking costs 1 µs."""
+"""Nanoseconds after which a tracer that made no span at all (the program has no provider, so far) is asked again.
+So a provider that is set later is noticed within a millisecond; asking costs 1 µs."""
 _DRAFTED = 5
 _clock = time.perf_counter_ns
 
@@ -105,7 +105,7 @@ def recorded(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             OPEN.reset(open_token)
             context = INVALID_SPAN_CONTEXT
-            if span is not None:
+            if span is not None and span_token is not None:
                 detach(span_token)
                 context = span.get_span_context()
                 if span.is_recording():

@@ -32,7 +32,9 @@ class Shape:
     row takes while it waits, about.
     """
 
-    __slots__ = ("cost", "dropped", "guard", "id_at", "keys", "names", "pick", "recorded", "take", "unrecorded", "width")
+    __slots__ = (
+        "cost", "dropped", "guard", "id_at", "keys", "names", "pick", "recorded", "take", "unrecorded", "width",
+    )  # fmt: skip
 
     def __init__(
         self,

@@ -15,7 +15,9 @@ MOST_ITEMS = 64
 """Items of a ranking that ride on a span, as many as features; ``ml.prediction.item.count`` says how many there are."""
 
 
-def scored_attributes(plan: Plan, shape: Shape, values: tuple[Any, ...], id: str, score: Any, decided: str) -> dict[str, Any]:
+def scored_attributes(
+    plan: Plan, shape: Shape, values: tuple[Any, ...], id: str, score: Any, decided: str
+) -> dict[str, Any]:
     """Return the attributes of one row whose result was read at once: what most spans are."""
     identity = plan.identity
     attributes = (shape.recorded if plan.pipeline.recording else shape.unrecorded).copy()
