@@ -6,17 +6,19 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from .baseline_json import Columns, dump, parse
+from .baseline_json import Columns, Fields, dump, parse
+from .descriptors import raw_names
 from .fold import ModelBins
 from .frames import ArrayLike, FrameLike
 from .pane import Pane
 from .profile import choose_bins, fold_reference, table_from_frame
 from .tables import Column, PredictionTable, Task
+from .vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +31,8 @@ class Baseline:
     ``bins``: what panes are folded over. ``pane``: the reference rows over them, with the outcomes where ``actual`` was
     given, so reference performance is read from it like any other. ``columns``: where score, predicted, actual, time,
     id (a name, or names) and features stood in the data, the defaults of ``driftline evaluate``. ``provisional``:
-    learned from the first rows of production, not chosen by anybody.
+    learned from the first rows of production, not chosen by anybody. ``texts``: features that are documents, with the
+    vocabulary of the reference; the bins are those of their descriptors (:mod:`driftline.descriptors`).
 
     >>> import numpy as np
     >>> X = {"age": np.arange(100.0), "region": np.repeat(["north", "south"], 50)}
@@ -45,6 +48,7 @@ class Baseline:
     pane: Pane
     columns: Columns = field(default_factory=dict)
     provisional: bool = False
+    texts: Mapping[str, Vocabulary] = field(default_factory=dict)
 
     @classmethod
     def from_frame(
@@ -63,6 +67,7 @@ class Baseline:
         positive_class: object = None,
         threshold: float = 0.5,
         features: Sequence[str] | None = None,
+        text_features: Sequence[str] | None = None,
     ) -> Baseline:
         """Build a baseline from n held-out rows.
 
@@ -72,7 +77,9 @@ class Baseline:
         the column names are kept. ``task``: "binary", "multiclass" or "regression". ``classes``: else the values seen
         in actual and predicted. ``positive_class``: else the last of (0, 1), (False, True), ("0", "1"). ``threshold``:
         the score from which on the positive class is predicted. ``features``: else all columns that are nothing else
-        and no points in time; for a 2-D array, the names of its columns.
+        and no points in time; for a 2-D array, the names of its columns. ``text_features``: those that are documents:
+        their descriptors are compared, and short hashes of their common words are kept; else those that look like it
+        (:func:`driftline.descriptors.looks_like_texts`), () for none.
 
         Raises ``ValueError``, with the fix, when columns are missing or of different lengths, when there are no rows,
         and when classes or positive class cannot be known.
@@ -83,7 +90,7 @@ class Baseline:
         ...
         ValueError: classes are ('no', 'yes') and none is known to be the positive one; pass positive_class=...
         """
-        table, truth, columns = table_from_frame(
+        table, truth, columns, texts = table_from_frame(
             X,
             score=score,
             predicted=predicted,
@@ -97,8 +104,9 @@ class Baseline:
             positive_class=positive_class,
             threshold=threshold,
             features=features,
+            text_features=text_features,
         )
-        return cls.from_tables([table], [truth], columns=columns)
+        return cls.from_tables([table], [truth], columns=columns, texts=texts)
 
     @classmethod
     def from_tables(
@@ -108,10 +116,12 @@ class Baseline:
         *,
         columns: Columns | None = None,
         provisional: bool = False,
+        texts: Mapping[str, Vocabulary] | None = None,
     ) -> Baseline:
         """Build a baseline from tables of one model and task.
 
-        ``actual``: one column per table, parallel to its rows, or None where no outcome is known. Raises ``ValueError``
+        ``actual``: one column per table, parallel to its rows, or None where no outcome is known. ``texts``: of the
+        descriptors among the features. Raises ``ValueError``
         when there is no row at all. More rows than memory: choose bins from some of them
         (:func:`driftline.profile.choose_bins`), then merge the panes of all.
         """
@@ -120,7 +130,7 @@ class Baseline:
         first = tables[0]
         bins = choose_bins(tables, first.task)
         pane = fold_reference(tables, actual or [None] * len(tables), bins, first.task)
-        return cls(first.key.model, first.key.version, first.task, bins, pane, columns or {}, provisional)
+        return cls(first.key.model, first.key.version, first.task, bins, pane, columns or {}, provisional, texts or {})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Baseline:
@@ -161,6 +171,11 @@ class Baseline:
         """Read a baseline from its JSON. ``where`` is named in errors. Raises ``ValueError`` with key and fix."""
         return cls(*parse(text, where))
 
+    @property
+    def raw_features(self) -> tuple[str, ...]:
+        """The features as an input holds them: the texts themselves, and not their descriptors."""
+        return raw_names(tuple(self.bins.features), tuple(self.texts))
+
     @cached_property
     def digest(self) -> str:
         """What the baseline is known by: 32 hex characters, blake2b of 16 bytes of the canonical JSON."""
@@ -168,4 +183,7 @@ class Baseline:
 
     @cached_property
     def _json(self) -> str:
-        return dump(self.model, self.version, self.task, self.bins, self.pane, self.columns, self.provisional)
+        fields = Fields(
+            self.model, self.version, self.task, self.bins, self.pane, self.columns, self.provisional, self.texts
+        )
+        return dump(fields)

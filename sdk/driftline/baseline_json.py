@@ -1,4 +1,6 @@
-"""The baseline as JSON, schema ``driftline.baseline/1``: kilobytes, sparse where zero, every float exact.
+"""The baseline as JSON: kilobytes, sparse where zero, every float exact.
+
+Schema ``driftline.baseline/1``; ``/2`` where it has text features, which a reader of ``/1`` would take for missing.
 
 Everything that is read is checked, because a file that somebody edited or half copied must be refused in a sentence
 that names the key, not fail as a shape error at the first window.
@@ -16,8 +18,9 @@ from .bins import SCORE_BINS, Bins, CategoryBins, from_json, to_json
 from .fold import ModelBins
 from .pane import DURATION_BOUNDS, LOSSES, Pane
 from .tables import CLASSLESS, F64, Task
+from .vocabulary import Vocabulary
 
-SCHEMA = "driftline.baseline/1"
+SCHEMA, SCHEMA_WITH_TEXTS = "driftline.baseline/1", "driftline.baseline/2"
 
 Columns = dict[str, str | list[str]]
 
@@ -34,28 +37,32 @@ class Fields(NamedTuple):
     pane: Pane
     columns: Columns
     provisional: bool
+    texts: Mapping[str, Vocabulary]
 
 
-def dump(model: str, version: str, task: Task, bins: ModelBins, pane: Pane, columns: Columns, provisional: bool) -> str:
+def dump(fields: Fields) -> str:
     """Return the canonical JSON text."""
+    task, bins, pane = fields.task, fields.bins, fields.pane
     value = {
-        "schema": SCHEMA,
-        "model": model,
-        "version": version,
+        "schema": SCHEMA_WITH_TEXTS if fields.texts else SCHEMA,
+        "model": fields.model,
+        "version": fields.version,
         "task": {
             "kind": task.kind,
             "classes": list(task.classes),
             "positive_class": task.positive_class,
             "threshold": _short(task.threshold),
         },
-        "columns": columns,
+        "columns": fields.columns,
         "features": {name: _bins_json(feature) for name, feature in bins.features.items()},
         "feature_order": list(bins.features),
         "score": None if bins.score is None else _bins_json(bins.score),
         "class": None if bins.classes is None else to_json(bins.classes),
         "pane": {name: _vector_json(values) for name, values in pane.parts.items()},
-        "provisional": provisional,
+        "provisional": fields.provisional,
     }
+    if fields.texts:
+        value["texts"] = {name: vocabulary.to_json() for name, vocabulary in fields.texts.items()}
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -68,7 +75,7 @@ def parse(text: str, where: str) -> Fields:
     except RecursionError:
         raise ValueError(f"{where}: this is no baseline: it is nested too deeply; {_REBUILD}") from None
     schema = root.get("schema") if isinstance(root, dict) else None
-    if schema != SCHEMA:
+    if schema not in (SCHEMA, SCHEMA_WITH_TEXTS):
         newer = isinstance(schema, str) and schema.startswith("driftline.baseline/")
         fix = "a newer driftline wrote it; upgrade this one" if newer else _REBUILD
         raise ValueError(f"{where}: schema: {schema!r} is not {SCHEMA!r}; {fix}")
@@ -93,6 +100,7 @@ def parse(text: str, where: str) -> Fields:
     for role, named in columns.items():
         if not isinstance(named, str) and not (isinstance(named, list) and all(isinstance(n, str) for n in named)):
             raise read.error(f"columns.{role}", "must be a column name or a list of them")
+    texts = read.get(root, "texts", dict, "") if schema == SCHEMA_WITH_TEXTS else {}
     return Fields(
         model=read.get(root, "model", str, ""),
         version=read.get(root, "version", str, ""),
@@ -101,6 +109,7 @@ def parse(text: str, where: str) -> Fields:
         pane=pane,
         columns=columns,
         provisional=read.get(root, "provisional", bool, ""),
+        texts={name: read.vocabulary(value, f"texts.{name}") for name, value in texts.items()},
     )
 
 
@@ -131,6 +140,12 @@ class _Reader:
         try:
             return from_json(value)
         except (ValueError, OverflowError) as error:
+            raise self.error(key, str(error)) from None
+
+    def vocabulary(self, value: object, key: str) -> Vocabulary:
+        try:
+            return Vocabulary.from_json(value)
+        except ValueError as error:
             raise self.error(key, str(error)) from None
 
     def vector(self, value: object, key: str) -> F64:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -51,7 +51,7 @@ class Block:
     def shape(self) -> tuple[Any, ...]:
         """Return what two blocks must share to become one record."""
         scores = None if self.scores is None else self.scores.shape[1]
-        result = (scores, self.predicted is None, self.items is None)
+        result = (scores, self.predicted is None, self.items is None, *_widths(self.features))
         return (self.identity, tuple(self.features), tuple(self.slices), *result)
 
     def counts(self) -> Counter[tuple[str, str]]:
@@ -146,6 +146,13 @@ def merge(blocks: list[Block]) -> Block:
     )
 
 
+def _widths(features: Columns) -> Iterator[tuple[str, int]]:
+    """Yield the names and lengths of vectors."""
+    for name, values in features.items():
+        if isinstance(values, Column) and values.vectors is not None:
+            yield name, values.vectors.shape[1]
+
+
 def _sampled(ids: Sequence[Ids | None], blocks: Sequence[Block], width: int) -> Ids | None:
     if all(one is None for one in ids):
         return None
@@ -170,6 +177,8 @@ def _join(columns: Sequence[Values]) -> Any:
 def _cut(values: Any, cut: slice) -> Any:
     if not isinstance(values, Column):
         return values[cut]
+    if values.vectors is not None:
+        return Column(None if values.numbers is None else values.numbers[cut], vectors=values.vectors[cut])
     codes = None if values.codes is None else values.codes[cut]
     numbers = None if values.numbers is None else values.numbers[cut]
     if codes is None:

@@ -80,7 +80,7 @@ def take_id(prediction: Prediction, value: Any) -> None:
 
 
 def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    inputs, allows = prediction.plan.inputs, prediction.plan.identity.privacy.allows
+    inputs, wanted = prediction.plan.inputs, prediction.plan.cuts
     slices = {name: value for name, get in inputs.slices if (value := get(args, kwargs)) is not ABSENT}
     if inputs.slices_function is not None:
         more = inputs.slices_function(args, kwargs)
@@ -88,7 +88,7 @@ def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str
     take_slices(prediction, slices)
     if prediction.batch is None and inputs.slice_fields:
         names, values = prediction.names, prediction.values or ()
-        fields = {name: values[names.index(name)] for name in inputs.slice_fields if name in names and allows(name)}
+        fields = {name: values[names.index(name)] for name in inputs.slice_fields if name in names and wanted(name)}
         prediction.slices = {**(prediction.slices or {}), **fields} or None
 
 

@@ -41,9 +41,10 @@ class ColumnError(ValueError):
 def encode(columns: Mapping[str, Value]) -> dict[str, bytes]:
     """Encode columns of n rows each as the attribute map ``ml.prediction.columns``.
 
-    A column is a numpy array (numbers or booleans, (n,) or (n, k); ids as ``V16`` / ``V8``), a :class:`Column` or a
-    :class:`Text`. Numbers take the narrowest kind that holds every value (``-0.0`` becomes 0 where that is a whole
-    number); an unsigned integer beyond int64 becomes the nearest double.
+    A column is a numpy array (numbers or booleans, (n,) or (n, k); ids as ``V16`` / ``V8``), a :class:`Column` (where
+    it has vectors, these and not their norms) or a :class:`Text`. Numbers take the narrowest kind that holds every
+    value (``-0.0`` becomes 0 where that is a whole number); an unsigned integer beyond int64 becomes the nearest
+    double.
 
     Raises ``TypeError`` for an array of anything else and ``ValueError`` for a :class:`Column` without values.
 
@@ -60,6 +61,8 @@ def encode_column(value: Value) -> bytes:
     if not isinstance(value, Column):
         return _encode_array(value)
     numbers, codes = value.numbers, value.codes
+    if value.vectors is not None:
+        return value.vectors.astype("<f4", copy=False).tobytes() + b"f"
     if codes is not None and (numbers is None or np.isnan(numbers).all()):
         return _encode_categories(b"", codes, value.labels, _CATEGORIES)
     if numbers is None:

@@ -14,6 +14,7 @@ from .block import Block, Values, merge
 from .capture import read_output
 from .columns import strings, texts
 from .faults import FAULTS
+from .features import features_of, slices_of
 from .frames import length
 from .ids import IDS
 from .inputs.batch import Columns, column_of_clean, column_of_values
@@ -89,7 +90,7 @@ def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
         matrix,
         predicted if isinstance(predicted, Column) else None,
         items,
-        {name: column for name, column in columns.items() if plan.wanted(name)},
+        features_of(plan, columns),
         {name: column_of_values([one.get(name) if one else None for one in slices]) for name in slice_names},
     )
 
@@ -155,7 +156,7 @@ def _batch(prediction: Prediction) -> Block:
     columns = batch.columns(plan.default_names(batch.width()) if names is None else names)
     columns = {str(name): values for name, values in columns.items() if _rows(values) == n}
     times, ids = _batch_times(prediction, columns), _batch_ids(prediction, columns)
-    columns = plan.identity.privacy.columns(columns)
+    columns = plan.identity.privacy.columns(columns, plan.identity.text_features)
     output = read_output(prediction) if not prediction.error else Output()
     items, scores = None, output.scores
     if output.rankings is not None:
@@ -176,8 +177,8 @@ def _batch(prediction: Prediction) -> Block:
         scores,
         output.predicted,
         items,
-        {name: values for name, values in columns.items() if plan.wanted(name)},
-        _batch_slices(prediction, columns),
+        features_of(plan, columns),
+        slices_of(plan, _batch_slices(prediction, columns)),
     )
 
 

@@ -12,6 +12,7 @@ from .resource import instance_of
 from .semconv import SCHEMA_URL, metrics
 from .semconv import attributes as a
 from .unrecorded import UNRECORDED
+from .unusable import UNUSABLE
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Counter, MeterProvider
@@ -44,6 +45,8 @@ def count_own(dropped: int, faults: Count[str]) -> None:
         _counter(None, metrics.DRIFTLINE_SDK_FAULTS).add(n, {a.ERROR_TYPE: kind})
     for (model, reason), n in UNRECORDED.drain().items():
         _counter(None, metrics.DRIFTLINE_SDK_UNRECORDED).add(n, {a.ML_MODEL_NAME: model, a.DRIFTLINE_REASON: reason})
+    for reason, n in UNUSABLE.drain().items():
+        _counter(None, metrics.DRIFTLINE_SDK_UNUSABLE_VALUES).add(n, {a.DRIFTLINE_REASON: reason})
 
 
 def _counter(provider: MeterProvider | None, name: str, *, rowless: bool = False) -> Counter:

@@ -103,6 +103,10 @@ def concatenate(columns: Sequence[Column]) -> Column:
     """
     if len(columns) == 1:
         return columns[0]
+    vectors = [column.vectors for column in columns if column.vectors is not None]
+    if len(vectors) == len(columns) and len({rows.shape[1] for rows in vectors}) == 1:
+        norms = np.concatenate([column.numbers for column in columns if column.numbers is not None])
+        return Column(norms, vectors=np.concatenate(vectors))
     index: dict[str, int] = {}
     numbers, codes = [], []
     for column in columns:

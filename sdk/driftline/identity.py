@@ -13,6 +13,7 @@ from .privacy import Privacy
 from .semconv import attributes as a
 from .settings import read
 from .tables import Task
+from .vocabulary import Vocabulary
 
 Capture = Literal["none", "scores", "features"]
 
@@ -50,7 +51,8 @@ class Identity:
     ``features``: the allow-list, and the names of inputs that have none, in order; None = every feature.
     ``capture``: what leaves per row: "features" and scores, "scores" alone, or "none". ``privacy``: rules per feature.
     ``distributions``: of how many features the distribution is sent as metrics, at most; 0 = of none, nor of scores.
-    ``text_features``: features that are documents, of which only descriptors leave.
+    ``text_features``: features that are documents, of which only descriptors leave; but for ``kept_texts``.
+    ``vocabularies``: text features of the baseline, with the words of its texts.
     ``score_attribute``: the name under which this task's score travels. ``negative_class``: binary, the other one.
     ``discreet``: whether values may leave only as the rules say, so that no message of an exception and no log line
     may hold one. ``hash_id``: what makes an id fit to leave, None where it is so already.
@@ -66,6 +68,8 @@ class Identity:
     privacy: Privacy = field(default_factory=Privacy)
     text_features: frozenset[str] = frozenset()
     distributions: int = 64
+    kept_texts: frozenset[str] = frozenset()
+    vocabularies: tuple[tuple[str, Vocabulary], ...] = ()
     score_attribute: str = field(init=False, compare=False)
     negative_class: str = field(init=False, compare=False)
     discreet: bool = field(init=False, compare=False)

@@ -72,4 +72,4 @@ def id_text(value: Any) -> str:
             return str(int(value))
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace").strip()
-    return str(value).strip()
+    return str(getattr(value, "as_id", value)).strip()  # a text that was taken for a document has one

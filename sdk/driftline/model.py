@@ -37,11 +37,12 @@ class Model:
     ``threshold``: the score from which on the positive class counts as predicted where the function returns only a
     score. ``baseline``: a :class:`driftline.Baseline` or the path of one; it is sent once per process, and its features
     are the only ones recorded. ``feature_names``: the features to record instead, and the names of arrays' columns.
-    ``capture``: what leaves per row: "features" and scores, "scores" alone, or "none"; what does not leave per row is
-    sent as distributions. ``privacy``: rules per feature, for every signal: a :class:`driftline.Privacy`.
-    ``distributions``: whether features, scores and durations are sent as metrics, too; unless said, those of up to 64
-    features are. ``tracer_provider``, ``meter_provider``, ``channel``, ``metrics_channel``: for tests; else the global
-    providers and the environment's endpoints.
+    ``text_features``: features that are documents; length, words and script of them are recorded, and the text itself
+    only for ``{"message": "keep"}``. ``capture``: what leaves per row: "features" and scores, "scores" alone, or
+    "none"; what does not leave per row is sent as distributions. ``privacy``: rules per feature, for every signal: a
+    :class:`driftline.Privacy`. ``distributions``: whether features, scores and durations are sent as metrics, too;
+    unless said, those of up to 64 features are. ``tracer_provider``, ``meter_provider``, ``channel``,
+    ``metrics_channel``: for tests; else the global providers and the environment's endpoints.
 
     Raises ``ValueError``, with the fix, when task, classes and positive class do not fit together, and what
     ``Baseline.load`` raises.
@@ -65,7 +66,7 @@ class Model:
         threshold: float | None = None,
         baseline: Baseline | str | os.PathLike[str] | None = None,
         feature_names: Sequence[str] | None = None,
-        text_features: Sequence[str] = (),
+        text_features: Sequence[str] | Mapping[str, str] = (),
         capture: Capture | None = None,
         privacy: Privacy | None = None,
         distributions: bool | None = None,
@@ -77,6 +78,7 @@ class Model:
         from .classes import resolve_task
         from .distributions import most_features
         from .endpoint import disabled
+        from .features import declared_texts
         from .identity import Identity, capture_of
         from .pipelines import SILENT, pipeline_of
         from .privacy import in_force
@@ -98,7 +100,9 @@ class Model:
         if task:
             threshold = 0.5 if threshold is None else threshold
             known = resolve_task(task, classes=classes, positive_class=positive_class, threshold=threshold)
-        features = feature_names if feature_names is not None or loaded is None else loaded.bins.features
+        vocabularies = {} if loaded is None else loaded.texts
+        texts, kept_texts = declared_texts(text_features, tuple(vocabularies))
+        features = feature_names if feature_names is not None or loaded is None else loaded.raw_features
         level = capture_of(capture)
         self._identity = Identity(
             name.strip(),
@@ -109,8 +113,10 @@ class Model:
             meter_provider,
             level,
             rules,
-            frozenset(text_features),
+            texts,
             most_features(distributions, level),
+            kept_texts,
+            tuple(vocabularies.items()),
         )
         self._block_plans: dict[tuple[str, bool], Plan] = {}
         self._given = {

@@ -83,7 +83,15 @@ class Plan:
         inputs = self.inputs
         if name in (inputs.id_field, inputs.time_field) or not (features is None or name in features):
             return False
-        return self.identity.privacy.allows(name)
+        return name in self.identity.text_features or self.identity.privacy.allows(name)
+
+    def cuts(self, name: str) -> bool:
+        """Say whether an input field may be a slice: no document is."""
+        return self.identity.privacy.allows(name) and name not in self.identity.text_features
+
+    def _rides(self, name: str) -> bool:
+        """Say whether a feature goes on spans: no text does, and neither do its descriptors."""
+        return self.wanted(name) and name not in self.identity.text_features
 
     def shape_of(self, names: tuple[str, ...]) -> Shape:
         """Return the shape of a row with those names; made once per set of names."""
@@ -92,8 +100,8 @@ class Plan:
             if len(self.shapes) >= _MOST_SHAPES:
                 self.shapes.clear()
             recorded, unrecorded = self._span_attributes()
-            wanted = self.wanted if self.span_values else lambda _: False
-            guard = self.identity.privacy.guard(names, self.inputs.time_field)
+            wanted = self._rides if self.span_values else lambda _: False
+            guard = self.identity.privacy.guard(names, self.inputs.time_field, self.identity.text_features)
             shape = self.shapes[names] = Shape(names, self.inputs.id_field, wanted, recorded, unrecorded, guard)
         return shape
 

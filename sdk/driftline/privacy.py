@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -12,7 +12,7 @@ from typing import Any
 
 from .faults import FAULTS, logger
 from .inputs.batch import Batch, Columns
-from .inputs.row import Sparse, feature_value
+from .inputs.row import feature_value, row_of
 from .inputs.scalar import SCALARS
 from .rules import DENY, LONG, Hash, Key, Round, Rule
 from .settings import names, read, switch
@@ -122,6 +122,19 @@ class Privacy:
         """
         return self.rule(name) is not DENY
 
+    def part(self, text: str, name: str) -> Rule | None:
+        """Return what is done with what stands for a text feature: denied with it, allowed with it, else by its name.
+
+        >>> privacy = Privacy(allow=("message",), deny=("*.script",))
+        >>> privacy.part("message", "message.words"), privacy.part("message", "message.script") is DENY
+        (None, True)
+        """
+        if self.allow is not None and not _match(text, self.allow) and not _match(name, self.allow):
+            return DENY
+        if _match(text, self.deny) or _match(name, self.deny):
+            return DENY
+        return self._changes(name)
+
     def withholds(self, name: str) -> bool:
         """Say whether a field of that name may be no prediction's id or time: a rule other than ``allow`` is about it.
 
@@ -130,14 +143,14 @@ class Privacy:
         """
         return _match(name, (*self.deny, *self.hash, *(pattern for pattern, _ in self.round)))
 
-    def guard(self, names: tuple[str, ...], time: str = "") -> Guard | None:
+    def guard(self, names: tuple[str, ...], time: str = "", texts: Collection[str] = ()) -> Guard | None:
         """Return what makes a row of those names fit to be kept, None where it is so already.
 
-        ``time``: the name of the field that is no feature but the prediction's time.
+        ``time``: the name of the field that is no feature but the prediction's time. ``texts``: features of which only
+        descriptors leave, under rules of their own; a text waits for that unless it is denied.
         """
-        rules = [
-            (at, rule) for at, name in enumerate(names) if name != time and (rule := self.rule(str(name))) is not None
-        ]
+        fields = [(at, str(name)) for at, name in enumerate(names) if name != time]
+        rules = [(at, rule) for at, name in fields if (rule := self._before(name, texts)) is not None]
         if not rules:
             return None
 
@@ -145,18 +158,21 @@ class Privacy:
             kept = list(values)
             for at, rule in rules:
                 kept[at] = rule.value(kept[at])
-            return Sparse(kept)
+            return row_of(kept)
 
         return guard
 
-    def columns(self, columns: Columns) -> Columns:
-        """Return the columns of a batch that may be kept, as they may; one that cannot be protected is left out."""
+    def columns(self, columns: Columns, texts: Collection[str] = ()) -> Columns:
+        """Return the columns of a batch that may be kept, as they may; one that cannot be protected is left out.
+
+        ``texts``: as for :meth:`guard`.
+        """
         if not self.rules:
             return columns
         kept: Columns = {}
         for name, values in columns.items():
             try:
-                rule = self.rule(name)
+                rule = self._before(name, texts)
                 protected = values if rule is None else rule.column(values)
             except Exception as error:
                 FAULTS.swallow("privacy", error)
@@ -182,9 +198,18 @@ class Privacy:
         """Return what leaves of an id."""
         return self.key.digest(text, LONG) if self.hash_id and self.key is not None else text
 
+    def _before(self, name: str, texts: Collection[str]) -> Rule | None:
+        """Return what is done with a field of the input."""
+        if name in texts:
+            return DENY if _match(name, self.deny) else None
+        return self.rule(name)
+
     def _find(self, name: str) -> Rule | None:
         if _match(name, self.deny) or (self.allow is not None and not _match(name, self.allow)):
             return DENY
+        return self._changes(name)
+
+    def _changes(self, name: str) -> Rule | None:
         if self.key is not None and _match(name, self.hash):
             return Hash(self.key)
         return next((Round(step) for pattern, step in self.round if _match(name, (pattern,))), None)

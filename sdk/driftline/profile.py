@@ -9,10 +9,12 @@ import numpy as np
 from .baseline_json import Columns
 from .bins import CategoryBins, bins_for, number_bins
 from .classes import class_codes, resolve_task, seen_classes
+from .descriptors import described, looks_like_texts, vocabulary_of, without_texts
 from .fold import ModelBins, fold, fold_outcomes, target_score
 from .frames import ArrayLike, FrameLike, column_of, columns_of, concatenate, is_time, length, score_matrix
 from .pane import Pane, merge
 from .tables import CLASSLESS, F64, Column, ModelKey, PredictionTable, Task, Text
+from .vocabulary import Vocabulary
 
 ROLES = ("score", "predicted", "actual", "time", "id")
 
@@ -60,8 +62,9 @@ def table_from_frame(
     positive_class: object = None,
     threshold: float = 0.5,
     features: Sequence[str] | None = None,
-) -> tuple[PredictionTable, Column | None, Columns]:
-    """Read reference rows into a table, their actual values, and the names of the columns they came from.
+    text_features: Sequence[str] | None = None,
+) -> tuple[PredictionTable, Column | None, Columns, dict[str, Vocabulary]]:
+    """Read reference rows into a table, their actual values, the columns they came from, and the texts' vocabularies.
 
     The arguments are those of :meth:`driftline.Baseline.from_frame`, and so are the errors.
     """
@@ -88,6 +91,12 @@ def table_from_frame(
     if scores is None and decided is None:
         raise ValueError("there is neither a score nor a predicted class; pass score= or predicted=")
     read = {name: column_of(frame[name]) for name in chosen}
+    for name in text_features or ():
+        if name not in read:
+            raise ValueError(f"text_features: {_no_column(name, read)}")
+    texts = [name for name in read if looks_like_texts(read[name])] if text_features is None else text_features
+    vocabularies = {name: vocabulary_of(read[name]) for name in texts}
+    read = {name: column if name in vocabularies else without_texts(column)[0] for name, column in read.items()}
     parts = [*read.items(), ("predicted", decided), ("actual", truth)]
     rows = [(length(column), name) for name, column in parts if column is not None]
     n = _agreed(rows if scores is None else [*rows, (len(scores), "score")])
@@ -108,9 +117,9 @@ def table_from_frame(
         id=Text(np.zeros(n + 1, dtype=np.int32), b""),
         scores=None if scores is None else scores_for(resolved, scores),
         predicted=None if resolved.kind in CLASSLESS else decided,
-        features=read,
+        features=described(read, vocabularies),
     )
-    return table, truth, columns
+    return table, truth, columns, vocabularies
 
 
 def scores_for(task: Task, scores: F64) -> F64:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .baseline import Baseline
 from .bins import Bins
+from .descriptors import SUFFIXES, raw_names
 from .pane import Pane
 from .privacy import Privacy
 
@@ -18,7 +19,11 @@ def protected(baseline: Baseline, privacy: Privacy) -> Baseline:
     A denied feature is not in it. The labels of a hashed one are hashed; a hashed number is not in it, since hashes
     have no order. The edges of a rounded one lie between two multiples of its step, and tell no value.
     """
-    rules = {name: privacy.rule(name) for name in baseline.bins.features}
+    text_of = {f"{text}{suffix}": text for text in baseline.texts for suffix in SUFFIXES}
+    rules = {
+        name: privacy.part(text_of[name], name) if name in text_of else privacy.rule(name)
+        for name in baseline.bins.features
+    }
     if all(rule is None for rule in rules.values()):
         return baseline
     features: dict[str, Bins] = {}
@@ -29,10 +34,12 @@ def protected(baseline: Baseline, privacy: Privacy) -> Baseline:
         fit = (bins, counts) if rule is None else rule.bins(bins, counts)
         if fit is not None:
             features[name], parts[f"feature:{name}"] = fit
+    texts = {name: words for name, words in baseline.texts.items() if any(text_of.get(own) == name for own in features)}
     named = {role: name for role, name in baseline.columns.items() if role != "features"}
     return replace(
         baseline,
         bins=replace(baseline.bins, features=features),
         pane=Pane(parts),
-        columns={**named, "features": list(features)},
+        columns={**named, "features": list(raw_names(tuple(features), tuple(texts)))},
+        texts=texts,
     )

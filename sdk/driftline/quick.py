@@ -20,7 +20,7 @@ from . import answers, call
 from .call import begin, end
 from .faults import FAULTS
 from .ids import IDS, id_text
-from .inputs.row import TEXT_LIMIT, clean
+from .inputs.row import TEXT_LIMIT, Large, clean
 from .plan import Plan
 from .prediction import ABSENT, OPEN, Draft, Prediction, drafted
 from .span import scored_attributes
@@ -112,7 +112,8 @@ def recorded(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
                     if id is None:
                         id = IDS.uuid7(began)
                     span.set_attributes(scored_attributes(plan, shape, values, id, score, decided))
-            append((plan, shape, values, began, elapsed, id, score, decided, None, "", context), shape.cost, 1)
+            cost = shape.cost if values.__class__ is not Large else shape.cost + values.cost
+            append((plan, shape, values, began, elapsed, id, score, decided, None, "", context), cost, 1)
         except Exception as fault:
             FAULTS.swallow("end", fault)
         if span is not None:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from .bins import Bins, CategoryBins, NumberBins, assign
 from .classes import number_text
+from .inputs.large import Vector
 from .tables import F64, Column
+from .vectors import vector_column
 
 Values = NDArray[Any] | Column
 
@@ -115,7 +117,7 @@ class Hash:
         """Hash each distinct value once."""
         column = values if isinstance(values, Column) else Column(numbers=values)  # integers stay integers here
         numbers = column.numbers
-        if numbers is not None and numbers.ndim != 1:
+        if column.vectors is not None:
             return None
         labels: dict[str, int] = {}
         codes = np.full(_length(column), -1, np.int32)
@@ -151,8 +153,10 @@ class Round:
 
     def value(self, value: Any) -> Any:
         """Return the multiple nearest to a number; None for anything else."""
-        if isinstance(value, np.ndarray):
-            return self._round(value)
+        if isinstance(value, Vector):
+            return (
+                value if value.numbers is None else Vector(value.length, self._round(value.numbers).astype(np.float32))
+            )
         if not isinstance(value, int | float):
             return None
         steps = value / self.step + 0.5
@@ -162,6 +166,8 @@ class Round:
         """Return the multiples nearest to n numbers, or n vectors; NaN for a text."""
         if not isinstance(values, Column):
             return self._round(values)
+        if values.vectors is not None:
+            return vector_column(self._round(values.vectors))
         if values.numbers is None:
             return np.full(_length(values), np.nan)
         return self._round(values.numbers)

@@ -8,7 +8,7 @@ from opentelemetry.trace import SpanContext
 
 from .capture import read_one
 from .faults import FAULTS
-from .inputs.row import clean_value
+from .inputs.row import clean_value, cost_of
 from .instants import instant
 from .notes import tell
 from .plan import Plan
@@ -36,9 +36,9 @@ def measure(entry: Prediction | Single) -> tuple[int, int]:
     if isinstance(entry, Prediction):
         batch, shape = entry.batch, entry.shape
         cost = (ROW_BYTES if shape is None else shape.cost) + (0 if batch is None else batch.cost)
-        return cost, entry.count
+        return cost + cost_of(entry.values), entry.count
     shape = entry[1]
-    return ROW_BYTES if shape is None else shape.cost, 1
+    return (ROW_BYTES if shape is None else shape.cost) + cost_of(entry[2]), 1
 
 
 def single_of(prediction: Prediction) -> Single:

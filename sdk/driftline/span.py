@@ -6,6 +6,7 @@ from typing import Any
 
 from .capture import read_one
 from .ids import id_text
+from .inputs.large import LARGE
 from .plan import Plan
 from .prediction import Prediction
 from .semconv import attributes as a
@@ -78,7 +79,7 @@ def abandoned_attributes(plan: Plan, error_type: str) -> dict[str, Any]:
 
 def _remove_missing(attributes: dict[str, Any], shape: Shape, values: tuple[Any, ...]) -> None:
     for key, value in zip(shape.keys, values, strict=True):
-        if value is None:
+        if value is None or value.__class__ in LARGE:  # documents and vectors ride on no span
             del attributes[key]
 
 

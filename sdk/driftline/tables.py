@@ -66,11 +66,13 @@ class Column:
     ``numbers``: float64 (n,), NaN where the value is no number; None when no value is.
     ``codes``: int32 (n,), index into ``labels``, -1 where the value is no text; None when no value is.
     A row is missing where it is neither. Booleans are the numbers 0 and 1. Infinities stay and are counted as invalid.
+    ``vectors``: float32 (n, k), of a feature that is an embedding, NaN where missing; ``numbers`` are its L2 norms.
     """
 
     numbers: F64 | None = None
     codes: I32 | None = None
     labels: tuple[str, ...] = ()
+    vectors: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ REFERENCE = Baseline.from_frame(rows(20_000, RNG_SEED), score="score", model="ch
 
 
 def folded(frame: dict[str, Any], weight: F64 | None = None, baseline: Baseline = REFERENCE) -> Pane:
-    table, _, _ = table_from_frame(frame, score="score", model="churn", task="binary")
+    table, *_ = table_from_frame(frame, score="score", model="churn", task="binary")
     return fold(replace(table, weight=weight), baseline.bins)
 
 

@@ -30,7 +30,7 @@ def built(rows: dict[str, Any]) -> Baseline:
 
 
 def folded(rows: dict[str, Any], baseline: Baseline, labelled: int) -> Pane:
-    table, truth, _ = table_from_frame(rows, score="score", actual="actual", model="churn", task="binary")
+    table, truth, *_ = table_from_frame(rows, score="score", actual="actual", model="churn", task="binary")
     assert truth is not None
     assert truth.numbers is not None
     truth.numbers[labelled:] = np.nan
@@ -77,7 +77,7 @@ def test_an_empty_window_knows_nothing() -> None:
 
 def test_without_a_baseline_there_is_performance_and_no_drift() -> None:
     task = Task("binary", ("0", "1"), "1")
-    table, truth, _ = table_from_frame(frame(300, 2), score="score", actual="actual", model="churn", task="binary")
+    table, truth, *_ = table_from_frame(frame(300, 2), score="score", actual="actual", model="churn", task="binary")
     assert truth is not None
     pane = merge([fold(table, ModelBins()), fold_outcomes(task, table.scores, None, truth)])
     found = evaluate(pane, None, KEY, DAY, True, task=task)
@@ -102,7 +102,7 @@ def test_performance_from_rows_is_taken_where_it_is_given() -> None:
 def test_a_reviewed_tenth_covers_a_tenth_whatever_it_stands_for() -> None:
     rows = frame(1_000, 2)
     baseline = built(frame(500, 1))
-    table, truth, _ = table_from_frame(rows, score="score", actual="actual", model="churn", task="binary")
+    table, truth, *_ = table_from_frame(rows, score="score", actual="actual", model="churn", task="binary")
     assert truth is not None
     assert truth.numbers is not None
     reviewed = np.arange(1_000) % 10 == 0

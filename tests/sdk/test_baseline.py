@@ -193,7 +193,7 @@ def test_several_tables_are_one_reference() -> None:
         table_from_frame(part, score="p", actual="churned", model="churn", task="binary", features=["age", "plan"])
         for part in (whole[:300], whole[300:])
     ]
-    tables, truths = [table for table, _, _ in read], [truth for _, truth, _ in read]
+    tables, truths = [table for table, *_ in read], [truth for _, truth, *_ in read]
     merged = Baseline.from_tables(tables, truths)
     once = Baseline.from_frame(
         whole, score="p", actual="churned", model="churn", task="binary", features=["age", "plan"]
@@ -205,7 +205,7 @@ def test_several_tables_are_one_reference() -> None:
 
 
 def test_more_rows_than_memory_are_folded_batch_by_batch() -> None:
-    table, truth, _ = table_from_frame(frame(), score="p", actual="churned", model="churn", task="binary")
+    table, truth, *_ = table_from_frame(frame(), score="p", actual="churned", model="churn", task="binary")
     bins = choose_bins([table], table.task)
     batch = fold_reference([table], [truth], bins, table.task)
     assert batch.parts["rows"].tolist() == [N, N, N]
@@ -324,7 +324,7 @@ VALUES = st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, ma
 @given(VALUES, st.floats(0, 1), st.booleans())
 def test_any_baseline_survives_json(values: list[float], threshold: float, provisional: bool) -> None:
     numbers: F64 = np.array(values, dtype=np.float64)
-    table, truth, columns = table_from_frame(
+    table, truth, columns, _ = table_from_frame(
         {"x": numbers, "c": [str(v) for v in values]},
         score=np.linspace(0, 1, len(values)),
         actual=np.arange(len(values)) % 2,
@@ -343,7 +343,7 @@ def test_any_baseline_survives_json(values: list[float], threshold: float, provi
 
 
 def test_reference_performance_is_in_the_pane() -> None:
-    table, truth, _ = table_from_frame(frame(), score="p", actual="churned", model="churn", task="binary")
+    table, truth, *_ = table_from_frame(frame(), score="p", actual="churned", model="churn", task="binary")
     assert truth is not None
     expected = merge([fold(table, built().bins), fold_outcomes(table.task, table.scores, None, truth)])
     assert built().pane.parts["losses"].tolist() == expected.parts["losses"].tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class Matrix(Batch):
     def __init__(self, values: np.ndarray[Any, Any]) -> None:
         self.values = values
         self.count = len(values)
-        self.cost = values.nbytes + (64 * values.size if values.dtype.kind == "O" else 0)
+        self.cost = values.nbytes + (sum(map(getsizeof, values.flat)) if values.dtype.kind == "O" else 0)
 
     def names(self) -> tuple[str, ...] | None:
         """An array names nothing."""

@@ -12,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.tables import Column
+from driftline.vectors import column_of_vectors
 
+from .large import Document, Vector
 from .row import clean_value, feature_value
 
 Columns = dict[str, NDArray[Any] | Column]
 """Name → numbers or booleans (n,), or a Column where there are texts or missing values of any kind."""
 
 _NUMBERS = frozenset((float, int, bool))
+_TEXTS = frozenset((str, Document))
 
 
 class Batch:
@@ -56,15 +59,16 @@ def column_of_values(values: Sequence[Any]) -> NDArray[Any] | Column:
     if not kinds <= {*_NUMBERS, str, type(None)}:
         values = [feature_value(value) for value in values]
         kinds = set(map(type, values))
-    if str not in kinds:
+        if Vector in kinds:
+            return column_of_vectors(values)
+    if not kinds & _TEXTS:
         return _numbers([np.nan if value is None else value for value in values], kinds)
     if len(kinds) == 1:
         codes, labels = _categories(values)
         return Column(codes=codes, labels=labels)
-    texts = [value if value.__class__ is str else None for value in values]
-    codes, labels = _categories(texts)
+    codes, labels = _categories([value if value.__class__ in _TEXTS else None for value in values])
     if kinds & _NUMBERS:
-        plain = [np.nan if value is None or value.__class__ is str else value for value in values]
+        plain = [value if value.__class__ in _NUMBERS else np.nan for value in values]
         return Column(_numbers(plain, kinds).astype(np.float64), codes, labels)
     return Column(codes=codes, labels=labels)
 
@@ -94,9 +98,9 @@ def _numbers(values: Sequence[Any], kinds: set[type]) -> NDArray[Any]:
         return np.array([clean_value(value) for value in values], np.float64)
 
 
-def _categories(values: Sequence[str | None]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    index: defaultdict[str | None, int] = defaultdict(count().__next__)  # a new text gets the next code: one pass
+def _categories(values: Sequence[Any]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    index: defaultdict[Any, int] = defaultdict(count().__next__)  # a new text gets the next code: one pass
     if None in values:
         index[None] = -1
     codes = np.fromiter(map(index.__getitem__, values), np.int32, len(values))
-    return codes, tuple(label for label in index if label is not None)
+    return codes, tuple(label.label() if label.__class__ is Document else label for label in index if label is not None)

@@ -37,7 +37,7 @@ class Frame(Batch):
     def __init__(self, frame: Any) -> None:
         self.frame = frame.copy()
         self.count = len(frame)
-        self.cost = 64 * self.count * max(1, frame.shape[1])
+        self.cost = 64 * self.count * max(1, frame.shape[1]) + _texts_cost(self.frame)
 
     def names(self) -> tuple[str, ...] | None:
         """Return the column names."""
@@ -51,6 +51,12 @@ class Frame(Batch):
         """Read column by column; numbers as they are, categories by their codes, anything else value by value."""
         columns = (series for _, series in self.frame.items())  # half of what iloc costs
         return {name: series_column(series) for name, series in zip(names, columns, strict=True)}
+
+
+def _texts_cost(frame: Any) -> int:
+    """Return the bytes of all texts, which the buffer holds on to: 10 µs a column of Arrow's, 80 of 1,000 objects."""
+    objects = [at for at, dtype in enumerate(frame.dtypes) if getattr(dtype, "kind", "O") == "O"]
+    return sum(int(frame.iloc[:, at].memory_usage(index=False, deep=True)) for at in objects)
 
 
 def series_column(series: Any) -> Any:

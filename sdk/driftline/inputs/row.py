@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from typing import Any, SupportsFloat
 
 import numpy as np
 
-TEXT_LIMIT = 256
-"""Characters kept of a text value; a feature longer than that is a document, and stays where it is."""
+from driftline.vocabulary import LOOKED_AT
 
+from .large import Document, Vector, vector_of
+
+TEXT_LIMIT = 256
+"""Characters of a text value; a feature longer than that is a document, of which only descriptors leave."""
+
+_MOST_BYTES = 4 * LOOKED_AT
 _INT64 = range(-(2**63), 2**63)
 _SMALL = frozenset((float, bool, type(None)))
 _TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
@@ -29,16 +35,38 @@ class Sparse(tuple[Any, ...]):
     __slots__ = ()
 
 
+class Large(Sparse):
+    """The values of a row of which some are documents or vectors. ``cost``: bytes that those take, about."""
+
+    cost: int
+
+
+def row_of(values: Iterable[Any]) -> Sparse:
+    """Return clean values as a row, which knows what its documents and vectors take."""
+    row = Sparse(values)
+    cost = sum(value.cost for value in row if value.__class__ is Document or value.__class__ is Vector)
+    if not cost:
+        return row
+    large = Large(row)
+    large.cost = cost
+    return large
+
+
+def cost_of(values: tuple[Any, ...] | None) -> int:
+    """Return the bytes that the documents and vectors of a row take, about."""
+    return values.cost if isinstance(values, Large) else 0
+
+
 def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the values, each a plain, small and immutable one: float, int, bool, str, or None where it is missing.
 
     Twenty plain values cost 0.5 µs; a row that holds anything else is copied, into a ``Sparse``. A numpy scalar becomes
     what its ``item()`` gives; a number of another kind (Decimal, Fraction) and a whole number beyond int64 a float,
-    which may be infinite; a date, time or duration its :func:`seconds`; a text is cut at ``TEXT_LIMIT`` characters;
-    what cannot be recorded is missing.
+    which may be infinite; a date, time or duration its :func:`seconds`; a text of more than ``TEXT_LIMIT`` characters
+    a :class:`~.large.Document`, several numbers a :class:`~.large.Vector`; what cannot be recorded is missing.
 
-    >>> clean((1, 2.5, "a", True, None, [1, 2], 10**400))
-    (1, 2.5, 'a', True, None, None, inf)
+    >>> clean((1, 2.5, "a", True, None, {"b": 2}, 10**400, [1, 2], "a" * 300))
+    (1, 2.5, 'a', True, None, None, inf, <a vector of 2>, <a text of 300 characters>)
     """
     for value in values:
         kind = value.__class__
@@ -54,12 +82,22 @@ def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
             break
     else:
         return values
-    return Sparse([value if value.__class__ in _SMALL else feature_value(value) for value in values])
+    return row_of([value if value.__class__ in _SMALL else feature_value(value) for value in values])
 
 
 def feature_value(value: Any) -> Any:
     """Return one value of a feature as :func:`clean` does: a time is a number there, and a text anywhere else."""
-    return seconds(value) if isinstance(value, _TIMES) else clean_value(value)
+    if isinstance(value, _TIMES):
+        return seconds(value)
+    if isinstance(value, str | bytes):
+        if len(value) <= TEXT_LIMIT:
+            return clean_value(value)
+        return Document(value if isinstance(value, str) else value[:_MOST_BYTES].decode("utf-8", "replace"))
+    if isinstance(value, Document | Vector):
+        return value
+    if isinstance(value, list | tuple) or getattr(value, "ndim", None) == 1:
+        return vector_of(value)
+    return clean_value(value)
 
 
 def clean_value(value: Any) -> Any:

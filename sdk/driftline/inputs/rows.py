@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .batch import Batch, Columns, column_of_clean, column_of_values
-from .row import Row, clean
+from .row import Row, clean, cost_of
 
 if TYPE_CHECKING:
     from . import Reader
@@ -61,7 +61,7 @@ class Rows(Batch):
     def __init__(self, rows: list[Row]) -> None:
         self.rows = rows
         self.count = len(rows)
-        self.cost = sum(_CELL * len(values) for _, values in rows) + 64 * len(rows)
+        self.cost = sum(_CELL * len(values) + cost_of(values) for _, values in rows) + 64 * len(rows)
 
     def names(self) -> tuple[str, ...] | None:
         """Return the names of the first row."""

@@ -79,6 +79,9 @@ DRIFTLINE_SDK_FAULTS: Final = "driftline.sdk.faults"
 DRIFTLINE_SDK_UNRECORDED: Final = "driftline.sdk.unrecorded"
 """Predictions of which the SDK could not record the features or the result."""
 
+DRIFTLINE_SDK_UNUSABLE_VALUES: Final = "driftline.sdk.unusable.values"
+"""Values that are missing from their records because the SDK could not use them, by reason."""
+
 UNITS: Final[Mapping[str, str]] = {
     ML_PREDICTIONS: "{prediction}",
     ML_PREDICTION_DURATION: "s",
@@ -105,6 +108,7 @@ UNITS: Final[Mapping[str, str]] = {
     DRIFTLINE_SDK_DROPPED_ROWS: "{row}",
     DRIFTLINE_SDK_FAULTS: "{fault}",
     DRIFTLINE_SDK_UNRECORDED: "{prediction}",
+    DRIFTLINE_SDK_UNUSABLE_VALUES: "{value}",
 }
 """Metric name → UCUM unit."""
 
@@ -134,6 +138,7 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     DRIFTLINE_SDK_DROPPED_ROWS: "counter",
     DRIFTLINE_SDK_FAULTS: "counter",
     DRIFTLINE_SDK_UNRECORDED: "counter",
+    DRIFTLINE_SDK_UNUSABLE_VALUES: "counter",
 }
 """Metric name → counter, gauge or histogram."""
 
@@ -163,6 +168,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_SDK_DROPPED_ROWS: "Rows that the SDK dropped because its buffer was full.",
     DRIFTLINE_SDK_FAULTS: "Errors inside the SDK, which the host program never sees.",
     DRIFTLINE_SDK_UNRECORDED: "Predictions of which the SDK could not record the features or the result.",
+    DRIFTLINE_SDK_UNUSABLE_VALUES: "Values that are missing from their records because the SDK could not use them, by reason.",
 }
 """Metric name → what it says, in a sentence."""
 
@@ -192,5 +198,6 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     DRIFTLINE_SDK_DROPPED_ROWS: "driftline_sdk_dropped_rows_total",
     DRIFTLINE_SDK_FAULTS: "driftline_sdk_faults_total",
     DRIFTLINE_SDK_UNRECORDED: "driftline_sdk_unrecorded_total",
+    DRIFTLINE_SDK_UNUSABLE_VALUES: "driftline_sdk_unusable_values_total",
 }
 """Metric name → its name in Prometheus, scraped or received over OTLP."""

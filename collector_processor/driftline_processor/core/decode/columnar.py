@@ -13,9 +13,11 @@ import numpy as np
 from driftline.classes import class_column, class_text
 from driftline.columns import Array, ColumnError, Value, decode, strings, texts
 from driftline.ids import id_text
+from driftline.inputs.large import LONGEST_VECTOR
 from driftline.items import first_scores
 from driftline.semconv import attributes as a
 from driftline.tables import F64, I64, Column, ModelKey, PredictionTable, Task, Text
+from driftline.vectors import vector_column
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
@@ -126,7 +128,11 @@ class _Columns:
             if own:
                 if len(self.features) + len(self.slices) >= MAX_COLUMNS:
                     raise ColumnError("too_many_features")
-                (self.features if is_feature else self.slices)[own] = _column(decode(data, self.n))
+                value = decode(data, self.n)
+                if is_feature:
+                    self.features[own] = _feature(value)
+                else:
+                    self.slices[own] = _column(value)
         except ColumnError as error:
             self.rejected[error.reason] += 1
 
@@ -253,6 +259,16 @@ def _column(value: Value) -> Column:
 
 _FLAT: Final = (a.ML_PREDICTION_ITEMS, a.ML_PREDICTION_ITEM_SCORES)
 """Columns of items, not of rows: how many there are is known when the counts are."""
+
+
+def _feature(value: Value) -> Column:
+    """Return a feature, which may be an embedding: n × k singles."""
+    if not isinstance(value, np.ndarray) or value.ndim == 1:
+        return _column(value)
+    if value.dtype.char != "f" or value.shape[1] > LONGEST_VECTOR:
+        raise ColumnError("column_length")
+    return vector_column(value)
+
 
 _READERS: Final = {
     a.ML_PREDICTION_TIME: _integers,

@@ -1,0 +1,38 @@
+"""Values that could not be recorded, counted by reason on their way to ``driftline.sdk.unusable.values``."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+UNDECLARED_TEXT = "undeclared_text"
+"""A text of more than 256 characters that no ``text_features=`` names: it stays home."""
+VECTOR_LENGTH = "vector_length"
+"""A vector of another length than most of its feature's, or a value that is none among vectors."""
+VECTOR_TOO_LONG = "vector_too_long"
+"""A vector of more than 4,096 numbers."""
+
+
+class Unusable:
+    """Count values by reason.
+
+    >>> unusable = Unusable()
+    >>> unusable.add(VECTOR_LENGTH, 2)
+    >>> unusable.drain()
+    Counter({'vector_length': 2})
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, reason: str, values: int = 1) -> None:
+        """Count values that are missing from their records for a reason of this module."""
+        if values:
+            self._counts[reason] += values
+
+    def drain(self) -> Counter[str]:
+        """Return the counts since the last call."""
+        counts, self._counts = self._counts, Counter()
+        return counts
+
+
+UNUSABLE = Unusable()
