@@ -49,6 +49,7 @@ format:
 semconv:
 	@sh scripts/setup.sh dev
 	@$(PY) scripts/generate_semconv.py
+	@$(PY) scripts/generate_settings.py
 
 bench:
 	@sh scripts/setup.sh dev

@@ -40,7 +40,7 @@ def capture_of(given: str | None) -> Capture:
     for known in CAPTURES:
         if level == known:
             return known
-    where = "DRIFTLINE_CAPTURE" if given is None else "Model(capture=)"
+    where = "the variable DRIFTLINE_CAPTURE" if given is None else "Model(capture=)"
     raise ValueError(f"{where}: {level!r} is no level; write 'features', 'scores' or 'none'")
 
 
