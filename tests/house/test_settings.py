@@ -35,7 +35,7 @@ def strays(module: Module) -> list[str]:
     read = {id(node) for node in read_by(module)}
     texts = [node for node in ast.walk(module.tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     return [
-        f"line {node.lineno}: {node.value}"
+        f"line {node.lineno}: {node.value!s}"
         for node in texts
         if id(node) not in read and re.fullmatch(r"\s*DRIFTLINE_\w*\s*", str(node.value))
     ]
