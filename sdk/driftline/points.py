@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,8 @@ def metrics_data(stream: Stream, time: int, temporality: AggregationTemporality)
     if identity.version:
         base[a.ML_MODEL_VERSION] = identity.version
     points = _Points(base, stream.start, time, temporality)
-    rows, features = points.of_rows(told, identity.task.kind), points.of_features(told)
+    rows = points.of_rows(told, identity.task.kind)
+    features = points.of_features(told, exact=identity.capture == "features")
     marked = {a.ML_CAPTURE: "metrics"}
     scopes: list[tuple[Attributes, Sequence[Metric]]] = [({}, [*rows, *features])]
     if identity.capture == "none":
@@ -86,8 +88,8 @@ class _Points:
             *self._histograms(metrics.ML_PREDICTION_SCORE, self._numbers(told.score, kind)),
         ]
 
-    def of_features(self, told: Tally) -> list[Metric]:
-        """Return what the features were."""
+    def of_features(self, told: Tally, *, exact: bool = True) -> list[Metric]:
+        """Return what the features were. ``exact``: with sums and extremes, which tell the value of a single row."""
         values: list[Any] = []
         categories, missing = [], []
         for name, feature in told.features.items():
@@ -101,7 +103,7 @@ class _Points:
             if feature.invalid:
                 missing.append(self._number(feature.invalid, {**key, a.ML_FEATURE_INVALID: True}))
         return [
-            *self._histograms(metrics.ML_FEATURE_VALUE, values),
+            *self._histograms(metrics.ML_FEATURE_VALUE, values if exact else map(_blurred, values)),
             *self._sum(metrics.ML_FEATURE_CATEGORIES, categories),
             *self._sum(metrics.ML_FEATURE_MISSING, missing),
         ]
@@ -177,6 +179,11 @@ class _Points:
 
 def _metric(name: str, data: Any) -> Metric:
     return Metric(name, metrics.DESCRIPTIONS[name], metrics.UNITS[name], data)
+
+
+def _blurred(point: Any) -> Any:
+    """Return a histogram point with nothing but its counts: the data model has sum and extremes optional."""
+    return replace(point, sum=None, min=None, max=None)
 
 
 def _buckets(buckets: Buckets) -> DenseBuckets:

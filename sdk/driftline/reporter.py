@@ -17,6 +17,7 @@ from . import lifecycle
 from .channel import Channel, Delivery, quiet
 from .distributions import Distributions
 from .faults import FAULTS, logger
+from .settings import read
 
 if TYPE_CHECKING:
     from .block import Block
@@ -194,4 +195,4 @@ def wanted(configured: bool, environ: Mapping[str, str] = os.environ) -> bool:
         return "otlp" in exporters
     places = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     said = configured or any(environ.get(name, "").strip() for name in places)
-    return said or not environ.get("DRIFTLINE_ENDPOINT", "").strip()
+    return said or not read("DRIFTLINE_ENDPOINT", environ)

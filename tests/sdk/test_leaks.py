@@ -62,7 +62,8 @@ class Left:
         return {
             "spans": encode_spans(spans).SerializeToString() + "".join(written).encode(),
             "records": b"".join(self.service.channel.bodies),
-            "metrics": b"" if metrics is None else metrics.to_json().encode(),
+            "distributions": b"".join(self.service.metrics.bodies),
+            "counts": b"" if metrics is None else metrics.to_json().encode(),
             "logs": "\n".join(lines).encode(),
             "warnings": "\n".join(str(one.message) for one in self.warned).encode(),
         }
@@ -261,19 +262,27 @@ def both(names: Iterable[str], *signals: str) -> set[tuple[str, str]]:
     return {(name, signal) for name in names for signal in signals}
 
 
+NUMERIC = {"number", "single", "integer", "born"}
+"""Of one row alone a sum is its value. Texts are named in distributions once they were seen ten times."""
+
 PLANTED: dict[str, set[tuple[str, str]]] = {
-    **dict.fromkeys(("row", "block", "instance", "series", "slices"), both(SCALARS, "spans", "records")),
-    **dict.fromkeys(("dicts", "frame", "array"), both(SCALARS, "records")),
-    "scalars": both(("text", "number", "born", "kind"), "spans", "records"),
-    "numbers": both(("number", "single", "integer", "flag"), "records"),
+    **dict.fromkeys(
+        ("row", "block", "instance", "series"), both(SCALARS, "spans", "records") | both(NUMERIC, "distributions")
+    ),
+    **dict.fromkeys(("dicts", "frame", "array"), both(SCALARS, "records") | both(NUMERIC, "distributions")),
+    "slices": both(SCALARS, "spans", "records") | both(NUMERIC, "distributions"),
+    "scalars": both(("text", "number", "born", "kind"), "spans", "records") | both(("number", "born"), "distributions"),
+    "numbers": both(("flag",), "records") | both(("number", "single", "integer"), "records", "distributions"),
     "ids_and_times": both(("text", "born"), "spans", "records") - {("born", "spans")},
     "hostile": set(),
     "baseline": both(("text", "kind", "number", "born"), "records"),
-    "exceptions": both((*SCALARS, "nested", "vector", "shown"), "spans") | both(SCALARS, "records"),
+    "exceptions": both((*SCALARS, "nested", "vector", "shown"), "spans")
+    | both(SCALARS, "records")
+    | both(NUMERIC, "distributions"),
     "results": {("text", "spans"), ("text", "records"), ("text", "logs")},
     "selectors": set(),
     "outcomes": set(),
-    "broken_inside": both(SCALARS, "spans", "records"),
+    "broken_inside": both(SCALARS, "spans", "records") | both(NUMERIC, "distributions"),
 }
 """What is found of each where no rule is set. A nested value, a vector and an object are no features."""
 
@@ -292,7 +301,7 @@ MEANT: dict[tuple[str, str], set[tuple[str, str]]] = {
 def test_every_secret_is_found_where_no_rule_is_set(
     left: Left, service: Service, position: Callable[[Model], None]
 ) -> None:
-    model = service.model()
+    model = service.model(metrics_channel=service.metrics)
     position(model)
 
     assert left.found() == PLANTED[position.__name__]
@@ -315,7 +324,7 @@ def test_a_message_in_the_log_would_be_found(
     monkeypatch.setattr(
         Faults, "swallow", lambda self, step, error: logging.getLogger("driftline").warning(step, exc_info=error)
     )
-    model = service.model(privacy=Privacy(deny=("order",)))
+    model = service.model(privacy=Privacy(deny=("order",)), metrics_channel=service.metrics)
     position(model)
 
     assert (secret, "logs") in left.found()
@@ -324,7 +333,7 @@ def test_a_message_in_the_log_would_be_found(
 @pytest.mark.parametrize("rules", RULES)
 @pytest.mark.parametrize("position", POSITIONS, ids=lambda position: position.__name__)
 def test_no_secret_leaves(left: Left, service: Service, position: Callable[[Model], None], rules: str) -> None:
-    model = service.model(**RULES[rules])
+    model = service.model(**RULES[rules], metrics_channel=service.metrics)
     position(model)
 
     found = left.found() - MEANT.get((position.__name__, rules), set())
@@ -335,7 +344,9 @@ def test_no_secret_leaves(left: Left, service: Service, position: Callable[[Mode
 
 @pytest.mark.parametrize("position", [row, block, dicts, frame, ids_and_times], ids=lambda value: value.__name__)
 def test_no_id_leaves_where_ids_are_hashed(left: Left, service: Service, position: Callable[[Model], None]) -> None:
-    model = service.model(privacy=Privacy(deny=("text", "born"), hash_id=True, key=KEY))
+    model = service.model(
+        privacy=Privacy(deny=("text", "born"), hash_id=True, key=KEY), metrics_channel=service.metrics
+    )
     position(model)
     model.outcome(SECRETS["text"], actual=1)
 
@@ -345,7 +356,7 @@ def test_no_id_leaves_where_ids_are_hashed(left: Left, service: Service, positio
 
 @pytest.mark.parametrize("rules", RULES)
 def test_the_features_without_a_rule_still_leave(service: Service, rules: str) -> None:
-    row(service.model(**RULES[rules]))
+    row(service.model(**RULES[rules], metrics_channel=service.metrics))
 
     kept = {name for table in service.tables() for name in table.features}
     if rules in ("scores", "none", "deny by pattern"):
