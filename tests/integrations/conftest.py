@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
 from tests.sdk.conftest import _inside as _inside
 from tests.sdk.conftest import receiver as receiver
 from tests.sdk.conftest import service as service
+
+
+@pytest.fixture(autouse=True)
+def _plain_classes() -> Iterator[None]:
+    """Let every test leave the classes of the libraries as it found them."""
+    yield
+    from driftline_integrations import estimators, methods
+
+    estimators._watched.clear()
+    methods.restore(estimators.NAMED)

@@ -47,18 +47,6 @@ from tests.sdk.service import Service
 from .estimators import BATCH, FRAME, LABELS, ROW, VALUES, Threshold, classifier, forget, nameless
 
 
-@pytest.fixture(autouse=True)
-def _as_it_was() -> Any:
-    """Every test leaves scikit-learn's classes as it found them."""
-    before = {name: LogisticRegression.__mro__[2].__dict__.get(name) for name in ("predict", "predict_proba")}
-    yield
-    from driftline_integrations import estimators, methods
-
-    estimators._watched.clear()
-    methods.restore(estimators.NAMED)
-    assert {name: LogisticRegression.__mro__[2].__dict__.get(name) for name in before} == before
-
-
 def test_a_row_is_a_prediction_with_its_features_score_and_class(service: Service) -> None:
     estimator = classifier()
     plain = estimator.predict_proba(ROW)

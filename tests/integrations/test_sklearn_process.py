@@ -1,0 +1,62 @@
+"""Scenario 13: a service with a scikit-learn model and a profile of its training data, instrumented without a line."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from pathlib import Path
+
+import driftline
+import joblib
+from driftline.columns import strings
+from driftline.fold import fold
+from driftline.pane import merge
+from driftline.tables import ModelKey
+from driftline_processor.core.evaluate import evaluate
+from driftline_processor.core.evaluation import Window
+from sklearn.linear_model import LogisticRegression
+
+from tests.sdk.receiver import Receiver
+
+from .estimators import FRAME, LABELS
+from .process import INSTRUMENT, counted, run, spans, tables
+
+SERVICE = """
+    import joblib, pandas as pd
+
+    model = joblib.load("model.joblib")
+    rows = pd.read_csv("requests.csv")
+    answers = [str(model.predict(rows[i : i + 1])[0]) for i in range(20)]
+    print(*answers, *model.predict(rows[20:]))
+"""
+"""Nothing in it knows of Driftline or of OpenTelemetry."""
+
+
+def test_traces_records_and_counts_are_right_on_the_wire_and_drift_is_seen(receiver: Receiver, tmp_path: Path) -> None:
+    joblib.dump(LogisticRegression().fit(FRAME, LABELS), tmp_path / "model.joblib")
+    FRAME.assign(age=FRAME["age"] + 3.0).to_csv(tmp_path / "requests.csv", index=False)
+    service = tmp_path / "service.py"
+    service.write_text(textwrap.dedent(SERVICE))
+    plain = run(service, receiver)
+    assert receiver.bodies == []
+
+    assert run(service, receiver, INSTRUMENT, DRIFTLINE_MODEL_NAME="churn", DRIFTLINE_MODEL_VERSION="3") == plain
+
+    arrived = tables(receiver)
+    assert sum(map(len, arrived)) == 60
+    assert {table.key for table in arrived} == {ModelKey("churn", "3")}
+    assert {table.task.classes for table in arrived} == {("churns", "stays")}
+    assert len({text for table in arrived for text in strings(table.id)}) == 60
+    assert counted(receiver) == Counter(plain)
+    traced = [span for span in spans(receiver) if span["name"] == "predict churn"]
+    assert len(traced) == 21
+    ages = [span["ml.feature.value.age"].double_value for span in traced if "ml.feature.value.age" in span]
+    assert ages == (FRAME["age"][:20] + 3.0).tolist()
+
+    baseline = driftline.Baseline.from_frame(
+        FRAME, predicted=LABELS, model="churn", task="binary", positive_class="stays"
+    )
+    pane = merge([fold(table, baseline.bins) for table in arrived])
+    found = evaluate(pane, baseline, ModelKey("churn", "3"), Window("1d", 0, 1), closed=True)
+    states = {name: drift.state for name, drift in found.features.items()}
+    assert states == {"age": "drift", "visits": "ok", "spend": "ok"}
