@@ -7,38 +7,62 @@ that a pickle, a copy or a clone is as plain as the class, and is not watched un
 
 from __future__ import annotations
 
+import inspect
 import sys
 import weakref
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from driftline.faults import FAULTS, logger
 from driftline.prediction import ABSENT, current
 
 from . import methods
-from .fitted import READINGS, Fitted, last_step, look, mark
+from .family import CONVENTIONAL, Family, Given
+from .fitted import Fitted, last_step, mark
 from .methods import Method
 from .outermost import comes_from_outside, of_a_library
-from .samples import rows_of
+from .readings import READINGS
 
 if TYPE_CHECKING:
     from driftline.model import Model
     from driftline.prediction import Prediction
     from driftline.recorder import Recorder
 
-PREDICTING = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+PREDICTING = ("predict", "predict_proba", "predict_log_proba", "decision_function", "inplace_predict")
 TRAINING = ("fit", "partial_fit", "fit_predict", "fit_transform", "score")
 """Wrapped only where the class is none of a library's: a library's own frames say that it is at work."""
 NAMED = "named"
 """The owner of what is wrapped for estimators that somebody named."""
 
 
+@dataclass
+class Asked:
+    """A prediction under way. ``reading``: what the result is, a key of ``READINGS``."""
+
+    recorder: Recorder
+    prediction: Prediction
+    fitted: Fitted
+    reading: str
+
+    def answer(self, result: Any) -> None:
+        """Take what was returned; the task is that of the prediction which this one fills in, if it does."""
+        prediction = self.prediction
+        task = (prediction.fills or prediction).plan.identity.task
+        score, predicted = READINGS[self.reading](result, self.fitted, task)
+        if score is not ABSENT:
+            prediction.score = score
+        if predicted is not ABSENT:
+            prediction.predicted = predicted
+
+
 class Watched:
     """One estimator and the model by whose name its predictions are recorded.
 
     ``joins``: whether, inside an open prediction of any model, it only fills in what that one lacks.
-    ``only``: the methods whose calls are predictions.
+    ``only``: the methods whose calls are predictions. ``options``: of its recorders.
     """
 
     def __init__(
@@ -46,31 +70,36 @@ class Watched:
         model: Model,
         estimator: Any,
         *,
+        family: Family = CONVENTIONAL,
         joins: bool = False,
         only: Sequence[str] = PREDICTING,
         **options: Any,
     ) -> None:
+        key = id(estimator)
         self.model = model
         self.estimator = weakref.ref(estimator, lambda _: _watched.pop(key, None))
+        self.family = family
         self.only = frozenset(only)
         self.joins = joins
         self._options = options
         self._fitted: Fitted | None = None
-        self._told: Model | None = None
-        self._recorders: dict[str, Recorder] = {}
-        key = id(estimator)
+        self._told = model
+        self._recorders: dict[str, tuple[Recorder, tuple[str, ...]]] = {}
 
     def learn(self, estimator: Any) -> Fitted | None:
         """Look at the estimator, once per fit. Raises what ``look`` and ``Model.completed`` raise."""
         if self._fitted is None or self._fitted.mark is not mark(estimator):
-            self._recorders, self._told = {}, None
-            self._fitted = look(estimator)
-            if self._fitted is not None:
-                fitted = self._fitted
-                self._told = self.model.completed(fitted.task, fitted.classes or None, fitted.positive)
+            self._recorders, self._fitted = {}, None
+            fitted = self.family.look(estimator)
+            if fitted is not None:
+                classes = len(fitted.classes) if fitted.coded else fitted.classes
+                self._told = self.model.completed(fitted.task, classes or None, fitted.positive)
+                self._fitted = fitted
         return self._fitted
 
-    def open(self, method: str, estimator: Any, samples: Any) -> tuple[Recorder, Prediction, Fitted] | None:
+    def ask(
+        self, method: str, estimator: Any, bound: Callable[..., Any], args: tuple[Any, ...], kwargs: Given
+    ) -> Asked | None:
         """Open a prediction; None where the call is none."""
         try:
             fitted = self.learn(estimator)
@@ -78,114 +107,145 @@ class Watched:
             if FAULTS.once(f"estimator {self.model.name} {type(estimator).__name__}"):
                 logger.warning("driftline: %s is not recorded: %s", type(estimator).__name__, error)
             return None
-        if fitted is None or (fitted.kind, method) not in READINGS:
+        if fitted is None:
+            return None
+        recorder, names = self._recorders.get(method) or self._recorder(method, estimator, bound, fitted)
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        samples = given.get(names[0] if names else "", ABSENT)
+        reading = self.family.reading(fitted, method, given)
+        if not reading or samples is ABSENT or _answered_already(method, estimator, samples):
             return None
         if self.joins and (outer := current()) is not None and not fitted.suits(outer.plan.identity.task):
             return None
-        recorder = self._recorders.get(method) or self._recorder(method, estimator, fitted)
-        return recorder, recorder.open(rows_of(samples)), fitted
+        rows = self.family.rows(samples)
+        return None if rows is ABSENT else Asked(recorder, recorder.open(rows), fitted, reading)
 
-    def _recorder(self, method: str, estimator: Any, fitted: Fitted) -> Recorder:
+    def _recorder(
+        self, method: str, estimator: Any, bound: Callable[..., Any], fitted: Fitted
+    ) -> tuple[Recorder, tuple[str, ...]]:
+        """Make the recorder of a method, and look up the names of its parameters, once per fit."""
         from driftline.recorder import Recorder
 
         name = f"{type(estimator).__name__}.{method}"
-        recorder = self._recorders[method] = Recorder(
-            self._told or self.model, name, feature_names=fitted.names, joins=self.joins, **self._options
-        )
-        return recorder
+        recorder = Recorder(self._told, name, feature_names=fitted.names, joins=self.joins, **self._options)
+        made = self._recorders[method] = recorder, tuple(inspect.signature(bound).parameters)
+        return made
 
 
 _watched: dict[int, Watched] = {}
 _answered: ContextVar[tuple[int, weakref.ref[Any], set[str]] | None] = ContextVar("driftline_answered", default=None)
 
 
-def nameless(estimator: Any) -> Watched:
+def instrument(
+    model: Model,
+    estimator: Any,
+    *,
+    family: Family = CONVENTIONAL,
+    methods: Sequence[str] | None = None,
+    id: str = "",
+    time: str = "",
+    span_features: bool = True,
+) -> None:
+    """Watch an estimator; the arguments and what is raised are those of ``sklearn.instrument``."""
+    only = PREDICTING if methods is None else (methods,) if isinstance(methods, str) else tuple(methods)
+    unknown = [name for name in only if name not in PREDICTING]
+    if unknown:
+        raise ValueError(f"methods are some of {', '.join(PREDICTING)}, but {unknown[0]!r} is not one of them")
+    if not hasattr(type(estimator), "predict"):
+        raise TypeError(
+            f"instrument() records estimators with a predict method, and {type(estimator).__name__} has none; "
+            "decorate the function that predicts instead: @model.predict"
+        )
+    watched = Watched(
+        model, estimator, family=family, only=only, id_field=id, time_field=time, span_features=span_features
+    )
+    watched.learn(estimator)
+    _watched[_key(estimator)] = watched
+    wrap_for(type(estimator), family, NAMED)
+
+
+def uninstrument(estimator: Any) -> None:
+    """Record nothing of an estimator any more; with the last one, the methods of its class are the library's again."""
+    _watched.pop(_key(estimator), None)
+    if not _watched:
+        methods.restore(NAMED)
+
+
+def wrap_for(kind: type, family: Family, owner: str) -> None:
+    """Wrap the methods that objects of a class have."""
+    around = partial(call, family)
+    methods.wrap_resolved(kind, PREDICTING, around, owner)
+    for base in kind.__mro__[:-1]:
+        if not of_a_library(base.__module__):
+            methods.wrap(base, TRAINING, around, owner)
+
+
+def call(
+    family: Family,
+    method: Method,
+    estimator: Any,
+    bound: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Call a wrapped method, and record it where it is a prediction."""
+    asked = None
+    try:
+        watched = _watched_by(family, method, estimator)
+        if watched is not None and comes_from_outside(sys._getframe(2)):
+            asked = watched.ask(method.name, estimator, bound, args, kwargs)
+    except Exception as fault:
+        FAULTS.swallow("estimator", fault)
+    if asked is None:
+        return bound(*args, **kwargs)
+    try:
+        result = bound(*args, **kwargs)
+    except BaseException as error:
+        asked.recorder.close(asked.prediction, ABSENT, error)
+        raise
+    try:
+        asked.answer(result)
+    except Exception as fault:
+        FAULTS.swallow("estimator", fault)
+    asked.recorder.close(asked.prediction, result)
+    return result
+
+
+def _watched_by(family: Family, method: Method, estimator: Any) -> Watched | None:
+    """Return who watches calls of this method; where the library is instrumented, any estimator is watched."""
+    watched = _watched.get(_key(estimator))
+    if watched is not None:
+        return watched if method.name in watched.only else None
+    if method.name not in PREDICTING or method.owners <= {NAMED}:
+        return None
+    watched = _watched[_key(estimator)] = nameless(estimator, family)
+    return watched
+
+
+_key = id
+
+
+def nameless(estimator: Any, family: Family) -> Watched:
     """Watch an estimator that nobody has named, by the name that the environment gives, else by that of its class."""
     from driftline import Model
     from driftline.settings import read
 
     name = read("DRIFTLINE_MODEL_NAME") or type(last_step(estimator)).__name__
-    return Watched(Model(name, version=read("DRIFTLINE_MODEL_VERSION")), estimator, joins=True)
+    return Watched(Model(name, version=read("DRIFTLINE_MODEL_VERSION")), estimator, family=family, joins=True)
 
 
-def watch(watched: Watched, estimator: Any) -> None:
-    """Record what an estimator predicts from now on."""
-    _watched[id(estimator)] = watched
-    kind = type(estimator)
-    methods.wrap_resolved(kind, PREDICTING, call, NAMED)
-    if not of_a_library(kind.__module__):
-        methods.wrap_resolved(kind, TRAINING, call, NAMED)
-
-
-def forget(estimator: Any) -> None:
-    """Record nothing of an estimator any more."""
-    _watched.pop(id(estimator), None)
-    if not _watched:
-        methods.restore(NAMED)
-
-
-def call(
-    method: Method, estimator: Any, bound: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    """Call a wrapped method, and record it where it is a prediction."""
-    opened = None
-    try:
-        opened = _open(method, estimator, args, kwargs)
-    except Exception as fault:
-        FAULTS.swallow("estimator", fault)
-    if opened is None:
-        return bound(*args, **kwargs)
-    recorder, prediction, fitted = opened
-    try:
-        result = bound(*args, **kwargs)
-    except BaseException as error:
-        recorder.close(prediction, ABSENT, error)
-        raise
-    try:
-        task = (prediction.fills or prediction).plan.identity.task
-        score, predicted = READINGS[fitted.kind, method.name](result, fitted, task)
-        if score is not ABSENT:
-            prediction.score = score
-        if predicted is not ABSENT:
-            prediction.predicted = predicted
-    except Exception as fault:
-        FAULTS.swallow("estimator", fault)
-    recorder.close(prediction, result)
-    return result
-
-
-def _open(
-    method: Method, estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Recorder, Prediction, Fitted] | None:
-    """Open a prediction where this call is one."""
-    name = method.name
-    watched = _watched.get(id(estimator))
-    if watched is None and method.owners <= {NAMED}:
-        return None
-    if name not in PREDICTING or not comes_from_outside(sys._getframe(3)):
-        return None
-    if watched is None:
-        watched = _watched[id(estimator)] = nameless(estimator)
-    if name not in watched.only:
-        return None
-    samples = args[0] if args else next(iter(kwargs.values()), ABSENT)
-    if _answered_already(name, estimator, samples):
-        return None
-    return watched.open(name, estimator, samples)
-
-
-def _answered_already(name: str, estimator: Any, samples: Any) -> bool:
+def _answered_already(method: str, estimator: Any, samples: Any) -> bool:
     """Say whether another method of the estimator has just answered for the very same object.
 
     A service that asks for probabilities and then for the decision makes one prediction. The same method asked again
     is another one: the object may be a buffer that was filled anew.
     """
     last = _answered.get()
-    if last is not None and last[0] == id(estimator) and last[1]() is samples and name not in last[2]:
-        last[2].add(name)
+    if last is not None and last[0] == _key(estimator) and last[1]() is samples and method not in last[2]:
+        last[2].add(method)
         return True
     try:
-        _answered.set((id(estimator), weakref.ref(samples), {name}))
+        _answered.set((_key(estimator), weakref.ref(samples), {method}))
     except TypeError:  # a list: it has no weak references
         _answered.set(None)
     return False

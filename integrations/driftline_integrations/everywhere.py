@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
-from . import methods
-from .outermost import of_a_library
+if TYPE_CHECKING:
+    from .family import Family
+
+Root = tuple[str, str, Callable[[], "Family"]]
+"""``(module, class, family)``: what estimators of a library derive from, and how they are asked."""
 
 _INIT_SUBCLASS = "__init_subclass__"
 
 
 class Everywhere:
-    """One library. ``owner``: its name; ``roots``: ``(module, class)`` of what its estimators derive from."""
+    """One library, by its name."""
 
-    def __init__(self, owner: str, roots: Sequence[tuple[str, str]]) -> None:
-        self.owner = owner
+    def __init__(self, name: str, roots: Sequence[Root]) -> None:
+        self._name = name
         self._roots = roots
         self._wanted = False
         self._hooked = False
@@ -30,16 +33,17 @@ class Everywhere:
     def instrument(self) -> None:
         """Record what every estimator of the library predicts."""
         self._wanted = True
-        if self._hooked:  # such hooks cannot be taken back; they ask whether they are wanted
-            for module, name in self._roots:
-                self._wrap_imported(module, name)
-            return
+        for root in self._roots:
+            if not self._hooked:  # such hooks cannot be taken back; they ask whether they are wanted
+                wrapt.register_post_import_hook(self._hook(root), root[0])
+            elif root[0] in sys.modules:
+                self._hook(root)(sys.modules[root[0]])
         self._hooked = True
-        for module, name in self._roots:
-            wrapt.register_post_import_hook(self._hook(name), module)
 
     def uninstrument(self) -> None:
         """Put every attribute back."""
+        from .methods import restore
+
         self._wanted = False
         while self._births:
             root, original = self._births.pop()
@@ -47,25 +51,20 @@ class Everywhere:
                 delattr(root, _INIT_SUBCLASS)
             else:
                 setattr(root, _INIT_SUBCLASS, original)
-        methods.restore(self.owner)
+        restore(self._name)
 
-    def _hook(self, name: str) -> Callable[[Any], None]:
+    def _hook(self, root: Root) -> Callable[[Any], None]:
         def wrap(module: Any) -> None:
             if self._wanted:
-                self._wrap(getattr(module, name))
+                self._wrap(getattr(module, root[1]), root[2]())
 
         return wrap
 
-    def _wrap_imported(self, module: str, name: str) -> None:
-        if module in sys.modules:
-            self._wrap(getattr(sys.modules[module], name))
+    def _wrap(self, root: type, family: Family) -> None:
+        from .estimators import wrap_for
 
-    def _wrap(self, root: type) -> None:
         for kind in _family(root):
-            self._wrap_class(kind)
-        self._attend_births(root)
-
-    def _attend_births(self, root: type) -> None:
+            wrap_for(kind, family, self._name)
         original = root.__dict__.get(_INIT_SUBCLASS)
 
         def born(kind: Any, /, **kwargs: Any) -> None:
@@ -73,18 +72,10 @@ class Everywhere:
                 super(root, kind).__init_subclass__(**kwargs)  # type: ignore[arg-type]
             else:
                 original.__get__(None, kind)(**kwargs)
-            self._wrap_class(kind)
+            wrap_for(kind, family, self._name)
 
         setattr(root, _INIT_SUBCLASS, classmethod(born))
         self._births.append((root, original))
-
-    def _wrap_class(self, kind: type) -> None:
-        from .estimators import PREDICTING, TRAINING, call
-
-        for base in kind.__mro__[:-1]:
-            methods.wrap(base, PREDICTING, call, self.owner)
-            if not of_a_library(base.__module__):
-                methods.wrap(base, TRAINING, call, self.owner)
 
 
 def _family(root: type) -> Iterator[type]:

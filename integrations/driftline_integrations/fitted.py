@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from driftline.classes import class_text
-from driftline.prediction import ABSENT
 from driftline.tables import Task
 
 _MOST_STEPS = 20
-Said = tuple[Any, Any]
-"""A score and a predicted class, each ``ABSENT`` where a result says none."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +18,9 @@ class Fitted:
 
     ``kind``: "classifier", "regressor", "outlier_detector" or "clusterer". ``classes``: in the order of the columns of
     ``predict_proba``; ``positive``: that whose probability a binary score is. ``names``: of its features, where it was
-    fitted on named ones. ``mark``: another object after another fit.
+    fitted on named ones. ``mark``: another object after another fit. ``coded``: whether its classes are only numbers
+    from 0 on, which stand for those of the model in their order. ``objective``: what it was trained for, where the
+    meaning of a result depends on that.
     """
 
     kind: str
@@ -31,10 +29,16 @@ class Fitted:
     positive: Any = None
     names: tuple[str, ...] | None = None
     mark: object = None
+    coded: bool = False
+    objective: str = ""
 
     def suits(self, task: Task) -> bool:
         """Say whether what this predicts can be read as an answer to that task."""
-        return self.task == task.kind and {*map(class_text, self.classes)} == {*task.classes}
+        if self.task != task.kind:
+            return False
+        if self.coded:
+            return len(self.classes) == len(task.classes)
+        return {*map(class_text, self.classes)} == {*task.classes}
 
 
 def look(estimator: Any) -> Fitted | None:
@@ -119,55 +123,3 @@ def _names(estimator: Any) -> tuple[str, ...] | None:
         if names is not None and len(names):
             return tuple(map(str, names))
     return None
-
-
-def in_order(result: Any, classes: tuple[Any, ...], task: Task) -> Any:
-    """Return probabilities (n, k) with a column per class in the order of the model's classes."""
-    texts = tuple(map(class_text, classes))
-    if texts == task.classes or getattr(result, "shape", ())[1:] != (len(texts),):
-        return result
-    return np.asarray(result)[:, [texts.index(text) for text in task.classes]]
-
-
-def _class(result: Any, fitted: Fitted, task: Task) -> Said:  # noqa: ARG001 - every reading has this signature
-    return ABSENT, result
-
-
-def _probability(result: Any, fitted: Fitted, task: Task) -> Said:
-    return in_order(result, fitted.classes, task), ABSENT
-
-
-def _log_probability(result: Any, fitted: Fitted, task: Task) -> Said:
-    return in_order(np.exp(result), fitted.classes, task), ABSENT
-
-
-def _margin(result: Any, fitted: Fitted, task: Task) -> Said:  # noqa: ARG001
-    """A margin is no probability: it says the class, by its sign or by the greatest of one per class."""
-    margins, classes = np.asarray(result), np.asarray(fitted.classes)
-    if fitted.kind == "outlier_detector":
-        return ABSENT, np.where(margins < 0, -1, 1)
-    if margins.ndim == 2 and margins.shape[1] == 1:
-        margins = margins[:, 0]
-    if margins.ndim == 1 and len(classes) == 2:
-        return ABSENT, classes[(margins > 0).astype(np.intp)]
-    if margins.ndim == 2 and margins.shape[1] == len(classes):
-        return ABSENT, classes[margins.argmax(axis=1)]
-    return ABSENT, ABSENT  # one against one: a column per pair
-
-
-def _value(result: Any, fitted: Fitted, task: Task) -> Said:  # noqa: ARG001
-    """A value per row; the first of a tuple, where somebody asked for its deviation too."""
-    return result[0] if isinstance(result, tuple) and result else result, ABSENT
-
-
-READINGS: dict[tuple[str, str], Callable[[Any, Fitted, Task], Said]] = {
-    ("classifier", "predict"): _class,
-    ("classifier", "predict_proba"): _probability,
-    ("classifier", "predict_log_proba"): _log_probability,
-    ("classifier", "decision_function"): _margin,
-    ("regressor", "predict"): _value,
-    ("outlier_detector", "predict"): _class,
-    ("outlier_detector", "decision_function"): _margin,
-    ("clusterer", "predict"): _class,
-}
-"""What a result of a method means, by the kind of estimator. A method that is not here predicts nothing."""

@@ -16,8 +16,19 @@ from .everywhere import Everywhere
 if TYPE_CHECKING:
     from driftline.model import Model
 
+    from .family import Family
+
 E = TypeVar("E")
-_SKLEARN = Everywhere("sklearn", [("sklearn.base", "BaseEstimator")])
+
+
+def conventional() -> Family:
+    """Return the family of all that follows scikit-learn's conventions; numpy loads with it."""
+    from .family import CONVENTIONAL
+
+    return CONVENTIONAL
+
+
+_SKLEARN = Everywhere("sklearn", [("sklearn.base", "BaseEstimator", conventional)])
 
 
 def instrument(
@@ -47,28 +58,17 @@ def instrument(
     True
     >>> uninstrument(classifier)
     """
-    from .estimators import PREDICTING, Watched, watch
+    from . import estimators
 
-    only = PREDICTING if methods is None else (methods,) if isinstance(methods, str) else tuple(methods)
-    unknown = [name for name in only if name not in PREDICTING]
-    if unknown:
-        raise ValueError(f"methods are some of {', '.join(PREDICTING)}, but {unknown[0]!r} is not one of them")
-    if not hasattr(type(estimator), "predict"):
-        raise TypeError(
-            f"instrument() records estimators with a predict method, and {type(estimator).__name__} has none; "
-            "decorate the function that predicts instead: @model.predict"
-        )
-    watched = Watched(model, estimator, only=only, id_field=id, time_field=time, span_features=span_features)
-    watched.learn(estimator)
-    watch(watched, estimator)
+    estimators.instrument(model, estimator, methods=methods, id=id, time=time, span_features=span_features)
     return estimator
 
 
 def uninstrument(estimator: Any) -> None:
     """Record nothing of an estimator any more; with the last one, the methods of its class are the library's again."""
-    from .estimators import forget
+    from . import estimators
 
-    forget(estimator)
+    estimators.uninstrument(estimator)
 
 
 class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]

@@ -10,13 +10,13 @@ from .tables import Task
 
 
 def completed(
-    name: str, given: dict[str, Any], task: str, classes: Sequence[object] | None, positive_class: object
+    name: str, given: dict[str, Any], task: str, classes: Sequence[object] | int | None, positive_class: object
 ) -> tuple[dict[str, Any], Task]:
     """Return what a model was given, completed, and the task that it has then.
 
     ``given``: ``task``, ``classes``, ``positive_class`` and ``threshold`` as the model was told, empty or None where it
-    was not. Raises ``ValueError``, with the fix, for another task and for other classes than it was told; their order
-    may differ.
+    was not. ``classes``: in any order, or how many there are. Raises ``ValueError``, with the fix, for another task and
+    for other classes than it was told.
     """
     if given["task"] and given["task"] != task:
         raise ValueError(
@@ -24,6 +24,12 @@ def completed(
             f"say driftline.Model({name!r}, task={task!r})"
         )
     told = given["classes"]
+    if isinstance(classes, int):
+        if told is not None and len(told) != classes:
+            raise ValueError(
+                f"{name} has {len(told)} classes, but what predicts has {classes}; name them all: classes=..."
+            )
+        classes = range(classes) if told is None else told
     if told is not None and classes is not None and {*map(class_text, told)} != {*map(class_text, classes)}:
         raise ValueError(
             f"the classes of {name} are {tuple(map(class_text, told))}, but those of what predicts are "

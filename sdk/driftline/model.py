@@ -153,12 +153,14 @@ class Model:
         """The model's version, "" where none was given."""
         return self._identity.version
 
-    def completed(self, task: str, classes: Sequence[object] | None = None, positive_class: object = None) -> Model:
+    def completed(
+        self, task: str, classes: Sequence[object] | int | None = None, positive_class: object = None
+    ) -> Model:
         """Return this model, with what it was not told of its task learned from what predicts: a fitted estimator.
 
-        ``task``, ``classes`` (in any order) and ``positive_class`` count where the model was told none. What it was
-        told stays, and the model stays as it is; the one returned shares its buffer. Raises ``ValueError``, with the
-        fix, where the two contradict each other: another task, or other classes.
+        ``task``, ``classes`` (in any order, or how many: then 0, 1, ...) and ``positive_class`` count where the model
+        was told none. What it was told stays, and the model stays as it is; the one returned shares its buffer. Raises
+        ``ValueError``, with the fix, where the two contradict each other: another task, or other classes.
 
         >>> Model("churn").completed("binary", ("stays", "churns"), "churns")
         driftline.Model('churn', task='binary')

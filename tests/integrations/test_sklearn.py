@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from driftline.columns import strings
 from driftline.faults import FAULTS
-from driftline_integrations.fitted import READINGS
+from driftline_integrations.readings import READINGS
 from driftline_integrations.sklearn import instrument, uninstrument
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
@@ -478,11 +478,11 @@ def test_what_goes_wrong_inside_leaves_the_prediction_alone(service: Service, mo
     estimator = instrument(nameless(service), classifier())
     plain = estimator.predict(BATCH).tolist()
     monkeypatch.setattr(FAULTS, "raising", False)
-    for name in ("rows_of", "look", "comes_from_outside", "_answered_already", "mark"):
+    for name in ("_watched_by", "comes_from_outside", "_answered_already", "mark"):
         with monkeypatch.context() as patch:
             patch.setattr(estimators, name, broken)
             assert estimator.predict(BATCH).tolist() == plain, name
     with monkeypatch.context() as patch:
-        patch.setitem(READINGS, ("classifier", "predict"), broken)
+        patch.setitem(READINGS, "class", broken)
         assert estimator.predict(BATCH).tolist() == plain
     assert FAULTS.drain()["RuntimeError"] >= 5

@@ -1,0 +1,99 @@
+"""CatBoost, whose estimators follow scikit-learn's conventions without deriving from it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+
+from .everywhere import Everywhere
+from .sklearn import uninstrument as uninstrument
+
+if TYPE_CHECKING:
+    from driftline.model import Model
+
+    from .family import Family, Given
+    from .fitted import Fitted
+
+E = TypeVar("E")
+
+
+def pooled() -> Family:
+    """Return how CatBoost is asked: of samples or a ``Pool``, for what ``prediction_type`` says."""
+    from .family import Family
+
+    return Family(_look, _reading, _rows)
+
+
+def instrument(model: Model, estimator: E, **options: Any) -> E:
+    """Record what a ``CatBoostClassifier`` or ``CatBoostRegressor`` predicts; return the same object.
+
+    The options, and what is raised, are those of ``driftline_integrations.sklearn.instrument``.
+    """
+    from . import estimators
+
+    estimators.instrument(model, estimator, family=pooled(), **options)
+    return estimator
+
+
+def _look(estimator: Any) -> Fitted | None:
+    """Describe an estimator; ``objective`` is the type of prediction that it makes unless told."""
+    from .fitted import look
+
+    fitted = look(estimator) if estimator.is_fitted() else None
+    parameter = inspect.signature(type(estimator).predict).parameters.get("prediction_type")
+    return fitted and replace(fitted, objective=str(parameter.default if parameter else ""))
+
+
+_ANSWERS = {
+    ("classifier", "Class"): "class",
+    ("classifier", "Probability"): "probability",
+    ("classifier", "MultiProbability"): "probability",
+    ("classifier", "LogProbability"): "log probability",
+    ("classifier", "RawFormulaVal"): "margin",
+    ("regressor", "RawFormulaVal"): "value",
+    ("regressor", "Exponent"): "value",
+    ("regressor", "None"): "value",
+}
+
+
+def _reading(fitted: Fitted, method: str, given: Given) -> str:
+    from .family import conventional
+
+    if method != "predict":
+        return conventional(fitted, method, given)
+    return _ANSWERS.get((fitted.kind, str(given.get("prediction_type") or fitted.objective)), "")
+
+
+def _rows(data: Any) -> Any:
+    """Return the rows; of a ``Pool`` those of numbers only, since it does not give texts and categories back."""
+    from catboost import Pool
+
+    from .matrices import rows_of_matrix
+    from .samples import rows_of
+
+    if not isinstance(data, Pool):
+        return rows_of(data)
+    numeric = not (data.get_cat_feature_indices() or data.get_text_feature_indices())
+    names = tuple(map(str, data.get_feature_names())) if numeric else ()
+    return rows_of_matrix(data.num_row(), len(names), names, data.get_features)
+
+
+_CATBOOST = Everywhere("catboost", [("catboost.core", "CatBoost", pooled)])
+
+
+class CatBoostInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """Record what every CatBoost model of the process predicts, by the name that ``SklearnInstrumentor`` gives."""
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return what has to be installed for this to do anything."""
+        return ("catboost >= 1.2.5",)
+
+    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        _CATBOOST.instrument()
+
+    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        _CATBOOST.uninstrument()

@@ -1,0 +1,68 @@
+"""The matrices of boosters: filled once, and read back on the background thread, which costs what predicting costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from driftline.inputs import READERS
+from driftline.inputs.batch import Batch, Columns
+from driftline.tables import F64
+
+MOST_CELLS = 4_000_000
+"""What is read back at most, 32 MB as doubles: a sparse matrix of text features would be gigabytes."""
+
+
+class Matrix(Batch):
+    """n rows of m features. ``read``: returns them, float64 (n, m), NaN where missing; ``names``: of the features."""
+
+    def __init__(self, rows: int, width: int, names: tuple[str, ...] | None, read: Callable[[], F64]) -> None:
+        self.count = rows
+        self.cost = 8 * rows * width
+        self._names = names
+        self._width = width
+        self._read = read
+
+    def names(self) -> tuple[str, ...] | None:
+        """Return the names that the matrix was filled with."""
+        return self._names
+
+    def width(self) -> int:
+        """Return the number of features."""
+        return self._width
+
+    def columns(self, names: tuple[str, ...]) -> Columns:
+        """Read the rows; no features where they are too many."""
+        if not 0 < self.count * self._width <= MOST_CELLS:
+            return {}
+        values = self._read()
+        return {name: values[:, i] for i, name in enumerate(names)}
+
+
+def itself(value: Any) -> Any:
+    """Return what is a snapshot already."""
+    return value
+
+
+READERS[Matrix] = itself
+
+
+def rows_of_matrix(rows: int, width: int, names: tuple[str, ...] | None, read: Callable[[], F64]) -> Any:
+    """Return what the SDK records: one row with its values, which ride on its span, or n rows that are read later."""
+    if rows != 1 or width > MOST_CELLS:
+        return Matrix(rows, width, names, read)
+    values = read()[0] if width else np.empty(0)
+    return values if names is None else dict(zip(names, values.tolist(), strict=True))
+
+
+def dense(csr: Any) -> F64:
+    """Return a scipy CSR matrix (n, m) as rows; what is not stored is missing, and not 0.
+
+    >>> from scipy.sparse import csr_matrix
+    >>> dense(csr_matrix(([1.5, 0.0], ([0, 1], [0, 1])), shape=(2, 2))).tolist()
+    [[1.5, nan], [nan, 0.0]]
+    """
+    values = np.full(csr.shape, np.nan)
+    values[np.repeat(np.arange(csr.shape[0]), np.diff(csr.indptr)), csr.indices] = csr.data
+    return values

@@ -1,0 +1,73 @@
+"""What a result says: a score, a predicted class, or neither."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from driftline.classes import class_text
+from driftline.prediction import ABSENT
+from driftline.tables import Task
+
+from .fitted import Fitted
+
+Said = tuple[Any, Any]
+"""A score and a predicted class, each ``ABSENT`` where a result says none."""
+
+
+def in_order(result: Any, fitted: Fitted, task: Task) -> Any:
+    """Return probabilities (n, k), a column per class of the estimator, in the order of the model's classes."""
+    texts = tuple(map(class_text, fitted.classes))
+    if fitted.coded or texts == task.classes or getattr(result, "shape", ())[1:] != (len(texts),):
+        return result
+    return np.asarray(result)[:, [texts.index(text) for text in task.classes]]
+
+
+def _class(result: Any, fitted: Fitted, task: Task) -> Said:
+    if not fitted.coded:
+        return ABSENT, result
+    return ABSENT, np.array(task.classes)[np.asarray(result).reshape(-1).astype(np.intp)]
+
+
+def _probability(result: Any, fitted: Fitted, task: Task) -> Said:
+    return in_order(result, fitted, task), ABSENT
+
+
+def _log_probability(result: Any, fitted: Fitted, task: Task) -> Said:
+    return in_order(np.exp(result), fitted, task), ABSENT
+
+
+def _of_the_second(result: Any, fitted: Fitted, task: Task) -> Said:  # noqa: ARG001
+    """The probability of class 1, as boosters give it."""
+    return (result if task.positive_class == task.classes[1] else 1.0 - np.asarray(result)), ABSENT
+
+
+def _margin(result: Any, fitted: Fitted, task: Task) -> Said:
+    """A margin is no probability: it says the class, by its sign or by the greatest of one per class."""
+    margins, classes = np.asarray(result), np.array(task.classes if fitted.coded else fitted.classes)
+    if fitted.kind == "outlier_detector":
+        return ABSENT, np.where(margins < 0, -1, 1)
+    if margins.ndim == 2 and margins.shape[1] == 1:
+        margins = margins[:, 0]
+    if margins.ndim == 1 and len(classes) == 2:
+        return ABSENT, classes[(margins > 0).astype(np.intp)]
+    if margins.ndim == 2 and margins.shape[1] == len(classes):
+        return ABSENT, classes[margins.argmax(axis=1)]
+    return ABSENT, ABSENT  # one against one: a column per pair
+
+
+def _value(result: Any, fitted: Fitted, task: Task) -> Said:  # noqa: ARG001 - every reading has this signature
+    """A value per row; the first of a tuple, where somebody asked for its deviation too."""
+    return result[0] if isinstance(result, tuple) and result else result, ABSENT
+
+
+READINGS: dict[str, Callable[[Any, Fitted, Task], Said]] = {
+    "class": _class,
+    "probability": _probability,
+    "log probability": _log_probability,
+    "probability of the second": _of_the_second,
+    "margin": _margin,
+    "value": _value,
+}
+"""By what a result is: a class per row, a probability per class, and so on."""
