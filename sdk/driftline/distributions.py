@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .block import Block, merge
+from .distribution import Binned
 from .faults import FAULTS, logger
 from .fold import ModelBins
 from .identity import Capture, Identity
@@ -77,6 +78,13 @@ class Distributions:
             if rows >= GATHER_ROWS or rows * len(block.features) >= GATHER_VALUES:
                 self._count()
 
+    def lose(self, identity: Identity, error: str, durations: Binned) -> None:
+        """Count predictions of which nothing is left but how long they took."""
+        with self._lock:
+            stream = self._stream(identity)
+            if stream is not None:
+                stream.current.duration(error).merge(durations)
+
     def take(self) -> tuple[int, list[Stream]]:
         """Return now, in unix nanoseconds, and every model with all that there is to say about it up to then."""
         with self._lock:
@@ -87,7 +95,7 @@ class Distributions:
             for stream in streams:
                 stream.current = stream.current.fresh(cumulative=self.cumulative)
         for stream, tally in zip(streams, taken, strict=True):
-            stream.news = stream.news or tally.rows > 0
+            stream.news = stream.news or bool(tally.durations)
             stream.told.merge(tally)
         return now, streams
 

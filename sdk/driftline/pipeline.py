@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from . import lifecycle, resource
 from .channel import Channel, Delivery, quiet
 from .counts import count, count_own
 from .faults import FAULTS, logger
+from .lost import Lost
 from .outcomes import Outcome
 from .prediction import Prediction
 from .records import Frame, frames
@@ -56,7 +58,8 @@ class Pipeline:
         self._open_channel = open_channel
         self._reporter = reporter
         self._channel: Channel | None = None
-        self._rows: Bounded[Entry] = Bounded(BUFFER_BYTES, _measure)
+        self._lost = Lost()
+        self._rows: Bounded[Entry] = Bounded(BUFFER_BYTES, _measure, self._lost.note)
         self._queue: Bounded[Frame] = Bounded(QUEUE_BYTES, lambda frame: (len(frame.body), frame.rows))
         self._baselines: dict[tuple[str, str], tuple[Identity, str]] = {}
         self._announced: set[tuple[str, str]] = set()
@@ -164,6 +167,7 @@ class Pipeline:
     def after_fork(self) -> None:
         """Start anew in a child: the parent sends what the parent recorded."""
         self._rows.forget()
+        self._lost.forget()
         self._queue.forget()
         self._announced = set()
         if self._channel is not None:
@@ -219,6 +223,7 @@ class Pipeline:
                 if self.recording:
                     self._queue.append(frame, len(frame.body), frame.rows)
             self._announced.update(self._baselines)
+            self._count_lost()
             count_own(self._rows.drops() + self._queue.drops(), FAULTS.drain())
         except Exception as error:
             FAULTS.swallow("flush", error)
@@ -231,6 +236,13 @@ class Pipeline:
             FAULTS.swallow("counts", error)
         if self._reporter is not None:
             self._reporter.add(block)
+
+    def _count_lost(self) -> None:
+        """Count the predictions that a full buffer dropped: they were made, and no record holds them."""
+        for (identity, error), durations in self._lost.drain().items():
+            count(identity, Counter({("", error): int(durations.counts.sum())}))
+            if self._reporter is not None:
+                self._reporter.lose(identity, error, durations)
 
     def _send(self, deadline: float) -> bool:
         """Send the queue, oldest first, until it is empty or the receiver cannot take more now."""

@@ -52,7 +52,7 @@ def metrics_data(stream: Stream, time: int, temporality: AggregationTemporality)
     if identity.version:
         base[a.ML_MODEL_VERSION] = identity.version
     points = _Points(base, stream.start, time, temporality)
-    rows = points.of_rows(told, identity.task.kind)
+    rows = points.of_rows(told, identity.task.kind, exact=identity.capture != "none")
     features = points.of_features(told, exact=identity.capture == "features")
     marked = {a.ML_CAPTURE: "metrics"}
     scopes: list[tuple[Attributes, Sequence[Metric]]] = [({}, [*rows, *features])]
@@ -77,18 +77,18 @@ class _Points:
         self._span = (start, time)
         self._temporality = temporality
 
-    def of_rows(self, told: Tally, task: str) -> list[Metric]:
-        """Return how long predictions took, and what they scored."""
+    def of_rows(self, told: Tally, task: str, *, exact: bool) -> list[Metric]:
+        """Return how long predictions took, and what they scored. ``exact``: as for features."""
         durations = [
             self._binned(binned, {a.ERROR_TYPE: error} if error else {}) for error, binned in told.durations.items()
         ]
-        kind = {a.ML_MODEL_TASK: task} if task else {}
+        scores = list(self._numbers(told.score, {a.ML_MODEL_TASK: task} if task else {}))
         return [
             *self._histograms(metrics.ML_PREDICTION_DURATION, durations),
-            *self._histograms(metrics.ML_PREDICTION_SCORE, self._numbers(told.score, kind)),
+            *self._histograms(metrics.ML_PREDICTION_SCORE, scores if exact else map(_blurred, scores)),
         ]
 
-    def of_features(self, told: Tally, *, exact: bool = True) -> list[Metric]:
+    def of_features(self, told: Tally, *, exact: bool) -> list[Metric]:
         """Return what the features were. ``exact``: with sums and extremes, which tell the value of a single row."""
         values: list[Any] = []
         categories, missing = [], []

@@ -21,6 +21,8 @@ from .settings import read
 
 if TYPE_CHECKING:
     from .block import Block
+    from .distribution import Binned
+    from .identity import Identity
 
 INTERVAL_SECONDS = 60.0
 SEND_SECONDS = 30.0
@@ -60,6 +62,11 @@ class Reporter:
             lifecycle.register_exit()
             self._thread = threading.Thread(target=self._run, name="driftline-metrics", daemon=True)
             self._thread.start()
+
+    def lose(self, identity: Identity, error: str, durations: Binned) -> None:
+        """Count predictions of which nothing is left but how long they took."""
+        if self._supported and identity.distributions:
+            self.distributions.lose(identity, error, durations)
 
     def flush(self, timeout: float) -> bool:
         """Report what is new; say whether all of it arrived within ``timeout`` seconds."""

@@ -14,6 +14,7 @@ class Bounded(Generic[T]):
     """A queue bounded in bytes. Full, it drops the oldest and counts their rows.
 
     ``measure``: gives an item's bytes, about, and its rows; asked only when one leaves, so that adding one is cheap.
+    ``dropped``: told of each item that is dropped.
 
     Adding takes no lock, which on the hot path costs as much as the rest of it: the end of a deque is thread-safe, and
     the sums are bounds, not books. Only what takes items out is serialised.
@@ -25,11 +26,17 @@ class Bounded(Generic[T]):
     (True, 1)
     """
 
-    __slots__ = ("_bytes", "_dropped", "_items", "_limit", "_lock", "_measure", "_rows")
+    __slots__ = ("_bytes", "_dropped", "_items", "_limit", "_lock", "_measure", "_rows", "_tell")
 
-    def __init__(self, limit: int, measure: Callable[[T], tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        limit: int,
+        measure: Callable[[T], tuple[int, int]],
+        dropped: Callable[[T], object] | None = None,
+    ) -> None:
         self._limit = limit
         self._measure = measure
+        self._tell = dropped
         self.forget()
 
     def forget(self) -> None:
@@ -52,11 +59,13 @@ class Bounded(Generic[T]):
     def _drop(self) -> None:
         with self._lock:
             while self._bytes > self._limit and self._items:
-                _, rows = self._take()
+                item, rows = self._take()
                 self._dropped += rows
+                if self._tell is not None:
+                    self._tell(item)
 
     def _take(self) -> tuple[T, int]:
-        """Take the oldest item out; with the lock held. Return it and its rows."""
+        """Take the oldest item out, with the lock held. Return it and its rows."""
         item = self._items.popleft()
         cost, rows = self._measure(item)
         self._bytes -= cost

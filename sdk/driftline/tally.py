@@ -63,7 +63,7 @@ class Tally:
     def merge(self, other: Tally) -> None:
         """Take what another one counted."""
         for error, durations in other.durations.items():
-            self.durations.setdefault(error, Binned(DURATIONS)).merge(durations)
+            self.duration(error).merge(durations)
         self.score.merge(other.score)
         for name, feature in other.features.items():
             mine = self.features.get(name)
@@ -79,21 +79,21 @@ class Tally:
     def fresh(self, *, cumulative: bool) -> Tally:
         """Return an empty one that goes on where this ends."""
         new = Tally(self._bins, self._most)
-        new.durations = {error: Binned(DURATIONS) for error in self.durations}
         new.score = self.score.fresh(cumulative=cumulative)
         new.features = {name: feature.fresh(cumulative=cumulative) for name, feature in self.features.items()}
         return new
 
     def _add_durations(self, block: Block) -> None:
         if block.errors is None or block.errors.codes is None:
-            self._duration("").add(block.duration)
+            self.duration("").add(block.duration)
             return
         for code, error in enumerate(("", *block.errors.labels), start=-1):
             seconds = block.duration[block.errors.codes == code]
             if len(seconds):
-                self._duration(error).add(seconds)
+                self.duration(error).add(seconds)
 
-    def _duration(self, error: str) -> Binned:
+    def duration(self, error: str) -> Binned:
+        """Return the durations of an error type, "" where the call returned."""
         if error not in self.durations and len(self.durations) >= MOST_ERRORS:
             error = OTHER
         return self.durations.setdefault(error, Binned(DURATIONS))

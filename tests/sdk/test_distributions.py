@@ -9,7 +9,7 @@ import driftline
 import numpy as np
 import pandas as pd
 import pytest
-from driftline import reporter
+from driftline import pipeline, reporter
 from driftline.baseline import Baseline
 from driftline.bins import NumberBins, count
 from driftline.channel import Delivery
@@ -38,6 +38,14 @@ def of(found: list[Point], name: str, **attributes: Any) -> Point:
 
 
 def zeros(rows: Any) -> Any:
+    return np.zeros(len(rows))
+
+
+def fails_for_negatives(rows: Any) -> Any:
+    if isinstance(rows, dict):
+        if rows["x"] < 0:
+            raise ValueError("negative")
+        return 0.5
     return np.zeros(len(rows))
 
 
@@ -99,6 +107,29 @@ def test_predictions_records_durations_and_features_balance_at_any_sampling_rate
     for feature in ("amount", "country", "member", "age"):
         assert sum(counts.get((feature,), 0) for counts in each) == recorded, feature
     assert len(service.spans) < 104 or sampler is ALWAYS_ON
+
+
+def test_rows_that_a_full_buffer_dropped_are_predictions_all_the_same(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "BUFFER_BYTES", 50_000)
+    score = service.model(metrics_channel=service.metrics).predict(fails_for_negatives)
+    background = pipeline_of(service.channel)
+    monkeypatch.setattr(background, "_rouse", lambda: None)
+    score(np.ones((20, 1)))
+    for i in range(300):
+        with contextlib.suppress(ValueError):
+            score({"x": float(i % 10 - 1)})
+
+    found = arrived(service)
+    recorded = sum(map(len, service.tables()))
+    assert 0 < recorded < 200
+    assert sum(service.counts().values()) == 320
+    errors = sums(found, "ml.prediction.duration", "error.type")
+    assert errors == {(None,): 290, ("ValueError",): 30}
+    assert sums(found, "ml.feature.value") == {(): recorded}
+    durations = [point.data for point in found if point.name == "ml.prediction.duration"]
+    assert all(0 < data.min <= data.sum / data.count <= data.max for data in durations)
 
 
 def test_on_a_baseline_every_bucket_is_a_bin(service: Service) -> None:
@@ -226,6 +257,23 @@ def test_the_scope_says_which_rows_are_in_no_record(service: Service, capture: s
     assert {point.name for point in found if point.scope == {"ml.capture": "metrics"}} == marked
     assert all(point.scope in ({}, {"ml.capture": "metrics"}) for point in found)
     assert len({point.name for point in found}) == 5
+    data: Any = service.reader.get_metrics_data()
+    ours = [scope for scope in data.resource_metrics[0].scope_metrics if scope.metrics[0].name == "ml.predictions"]
+    assert [dict(scope.scope.attributes) for scope in ours] == [{"ml.capture": "metrics"} if capture == "none" else {}]
+
+
+@pytest.mark.parametrize("capture", ["features", "scores", "none"])
+def test_no_ones_exact_value_is_said_where_rows_stay_home(service: Service, capture: str) -> None:
+    reference = Baseline.from_frame({"age": np.arange(100.0)}, score=np.zeros(100), model="churn", task="binary")
+    for version, known in (("1", reference), ("2", None)):
+        model = service.model(metrics_channel=service.metrics, capture=capture, baseline=known, version=version)
+        model.predict(returns(0.123456789))({"age": 47.1234567891011, "income": 73412.3712345678})
+
+    found = arrived(service)
+    for name, stays in (("ml.feature.value", capture != "features"), ("ml.prediction.score", capture == "none")):
+        said = [point.data.HasField(field) for point in found if point.name == name for field in ("min", "max", "sum")]
+        assert len(said) >= 6
+        assert set(said) == {not stays}
 
 
 @pytest.mark.parametrize("preference", ["", "cumulative", "delta", "lowmemory"])
