@@ -186,6 +186,7 @@ def own_attributes(kind: type) -> list[dict[str, Any]]:
     return [dict(vars(base)) for base in (*kind.__mro__, xgboost.Booster, lightgbm.Booster)]
 
 
+@pytest.mark.filterwarnings("ignore:The argument 'eval_set' is deprecated")
 @pytest.mark.parametrize("make", THEIRS)
 def test_their_estimators_follow_scikit_learn(service: Service, make: Any) -> None:
     estimator = nameless(service).instrument(make().fit(FRAME, CODES))
