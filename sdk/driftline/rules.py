@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .bins import Bins, CategoryBins, NumberBins, assign
 from .classes import number_text
-from .inputs.large import Vector
+from .inputs.large import Document, Vector
 from .tables import F64, Column
 from .vectors import vector_column
 
@@ -202,6 +202,8 @@ def _text(value: Any) -> str | None:
     """Return the text of a clean value; None where it is missing."""
     if isinstance(value, str):
         return value
+    if isinstance(value, Document):
+        return value.label()
     if isinstance(value, int):  # a boolean is 0 or 1
         return str(int(value))
     if isinstance(value, float) and value == value:

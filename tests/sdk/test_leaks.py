@@ -184,6 +184,18 @@ def selectors(model: Model) -> None:
         predict(model, **{role: fails})({"x": 1.0})
 
 
+def texts(model: Model) -> None:
+    identity = model._identity
+    fields = {name: OPEN[name] for name in ("open", "text", "long")}
+    known = Model(
+        "texts", task="binary", text_features={"text": "keep", "long": "keep"}, capture=identity.capture,
+        privacy=identity.privacy, channel=CHANNEL[0], tracer_provider=identity.tracer_provider,
+    )  # fmt: skip
+    predict(known, slices=("text", "long"))(fields)
+    known.predict(halves, slices=("text", "long"))([fields, fields])
+    known.predict(halves)(pd.DataFrame([fields, fields]))
+
+
 def hostile(model: Model) -> None:
     fields = {"open": 1.5, "failing": SECRETS["failing"]}
     for _ in range(2):
@@ -247,7 +259,7 @@ def halves(batch: Any) -> list[float]:
 CHANNEL: list[Any] = []
 POSITIONS: tuple[Callable[[Model], None], ...] = (
     row, block, instance, scalars, series, dicts, frame, numbers, array,
-    slices, hostile, ids_and_times, baseline, exceptions, results, selectors, outcomes, broken_inside,
+    slices, texts, hostile, ids_and_times, baseline, exceptions, results, selectors, outcomes, broken_inside,
 )  # fmt: skip
 
 
@@ -262,29 +274,36 @@ def both(names: Iterable[str], *signals: str) -> set[tuple[str, str]]:
     return {(name, signal) for name in names for signal in signals}
 
 
+SHORT = [name for name in SCALARS if name != "long"]
+"""A text of more than 256 characters stays home unless it is declared, and then is on no span."""
+
 NUMERIC = {"number", "single", "integer", "born"}
 """Of one row alone a sum is its value. Texts are named in distributions once they were seen ten times."""
 
 PLANTED: dict[str, set[tuple[str, str]]] = {
     **dict.fromkeys(
-        ("row", "block", "instance", "series"), both(SCALARS, "spans", "records") | both(NUMERIC, "distributions")
+        ("row", "block", "instance"),
+        both(SHORT, "spans", "records") | {("vector", "records")} | both(NUMERIC, "distributions"),
     ),
-    **dict.fromkeys(("dicts", "frame", "array"), both(SCALARS, "records") | both(NUMERIC, "distributions")),
+    "series": both(SHORT, "spans", "records") | both(NUMERIC, "distributions"),
     "slices": both(SCALARS, "spans", "records") | both(NUMERIC, "distributions"),
+    **dict.fromkeys(("dicts", "frame"), both((*SHORT, "vector"), "records") | both(NUMERIC, "distributions")),
+    "array": both(SHORT, "records") | both(NUMERIC, "distributions"),
     "scalars": both(("text", "number", "born", "kind"), "spans", "records") | both(("number", "born"), "distributions"),
     "numbers": both(("flag",), "records") | both(("number", "single", "integer"), "records", "distributions"),
+    "texts": both(("text", "long"), "records"),
     "ids_and_times": both(("text", "born"), "spans", "records") - {("born", "spans")},
     "hostile": set(),
     "baseline": both(("text", "kind", "number", "born"), "records"),
     "exceptions": both((*SCALARS, "nested", "vector", "shown"), "spans")
-    | both(SCALARS, "records")
+    | both((*SHORT, "vector"), "records")
     | both(NUMERIC, "distributions"),
     "results": {("text", "spans"), ("text", "records"), ("text", "logs")},
     "selectors": set(),
     "outcomes": set(),
-    "broken_inside": both(SCALARS, "spans", "records") | both(NUMERIC, "distributions"),
+    "broken_inside": both(SHORT, "spans", "records") | {("vector", "records")} | both(NUMERIC, "distributions"),
 }
-"""What is found of each where no rule is set. A nested value, a vector and an object are no features."""
+"""What is found of each where no rule is set. A nested value and an object are no features."""
 
 MEANT: dict[tuple[str, str], set[tuple[str, str]]] = {
     ("slices", "scores"): both(SCALARS, "spans", "records"),

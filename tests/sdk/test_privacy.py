@@ -340,6 +340,27 @@ def test_a_baseline_says_no_more_than_the_rules_let_it() -> None:
     assert protected(before, Privacy()) is before
 
 
+def test_a_baseline_keeps_no_vocabulary_of_a_denied_text() -> None:
+    frame = {"message": [f"where is my parcel number {i}" for i in range(100)], "age": np.arange(100.0)}
+    before = driftline.Baseline.from_frame(frame, score=np.linspace(0, 1, 100), model="churn", task="binary")
+    after = protected(before, Privacy(deny=("message",)))
+
+    assert list(before.texts) == ["message"]
+    assert (dict(after.texts), list(after.bins.features)) == ({}, ["age"])
+    assert "message" not in after.to_json()
+
+
+def test_a_long_text_has_one_hash_in_a_row_and_in_a_batch(service: Service) -> None:
+    model = service.model(privacy=Privacy(hash=("note",), key=KEY))
+    note = "a long note " * 100
+    model.predict(returns(0.25))({"note": note})
+    model.predict(halves)([{"note": note}, {"note": note}])
+    model.predict(halves)(pd.DataFrame({"note": [note]}))
+
+    found = {value for table in service.tables() for value in list_of(table.features["note"])}
+    assert found == {hashed(note)}
+
+
 def test_rounded_rows_fall_into_the_rounded_bins_of_their_baseline() -> None:
     from driftline.bins import count
 
