@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import outputs, rankings
-from .faults import FAULTS, logger
 from .inputs import READERS, reader_for
+from .inputs.batch import Batch, Featureless, Unrecorded
 from .inputs.row import clean, clean_value
 from .inputs.scalar import SCALARS
+from .notes import tell_unrecorded
 from .outputs import Output, Unread
 from .plan import Plan
 from .prediction import ABSENT, Prediction
@@ -48,17 +49,15 @@ def take_features(prediction: Prediction, value: Any) -> None:
             one = plan.inputs.argument and isinstance(value, SCALARS)
             names = (plan.inputs.argument,) if one else plan.default_names(len(values))
         _take_row(prediction, names, values)
-    elif snapshot is not None:
-        prediction.batch = snapshot
-        prediction.count = snapshot.count
-    elif FAULTS.once(f"unrecorded {plan.name} {type(value).__name__}"):
-        logger.warning(
-            "driftline: %s was given %s; its features are not recorded; say what they are: "
-            "@%s.predict(features=lambda ...: {...})",
-            plan.name,
-            outputs.describe(value).text,
-            plan.identity.name,
-        )
+        return
+    kept = snapshot.kept() if isinstance(snapshot, Batch) else snapshot
+    if isinstance(kept, Unrecorded):
+        tell_unrecorded(plan, value, kept)
+        if kept.rows is None:
+            return
+        kept = Featureless(kept.rows)
+    prediction.batch = kept
+    prediction.count = kept.count
 
 
 def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any, ...]) -> None:

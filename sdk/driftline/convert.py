@@ -12,6 +12,7 @@ from opentelemetry.trace import SpanContext, TraceFlags
 from . import row_ids
 from .block import Block, Values, merge
 from .capture import read_output
+from .choice import Choice
 from .columns import strings, texts
 from .faults import FAULTS
 from .features import features_of, slices_of
@@ -68,9 +69,11 @@ def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
         tell(plan, None, scored=scored, decided=said, unread=None)
     columns: Columns = {}
     if shape is not None:
+        wanted = Choice(plan)
         columns = {
             str(name): column_of_clean(column)
             for name, column in zip(shape.names, zip(*values, strict=True), strict=True)
+            if wanted(name)
         }
     predicted = column_of_values([text or None for text in decided]) if any(decided) else None
     if isinstance(predicted, Column):
@@ -153,7 +156,7 @@ def _batch(prediction: Prediction) -> Block:
     if batch is None:
         raise TypeError("not a batch")
     names = batch.names()
-    columns = batch.columns(plan.default_names(batch.width()) if names is None else names)
+    columns = batch.columns(plan.default_names(batch.width()) if names is None else names, Choice(plan))
     columns = {str(name): values for name, values in columns.items() if _rows(values) == n}
     times, ids = _batch_times(prediction, columns), _batch_ids(prediction, columns)
     columns = plan.identity.privacy.columns(columns, plan.identity.text_features)

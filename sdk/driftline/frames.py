@@ -1,6 +1,6 @@
 """Read whatever holds columns: pandas and polars frames, Arrow tables, dicts of arrays, 2-D arrays.
 
-By what they can do, never by what they are: pandas, polars and pyarrow are not imported here.
+By the readers that read a service's batches (:mod:`driftline.inputs`), so that a baseline and its service agree.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from .inputs.batch import column_of_values
+from .inputs import reader_for
+from .inputs.batch import Batch
+from .inputs.column import read_column
 from .tables import F64, Column
 
 FrameLike = Any
@@ -20,9 +22,9 @@ ArrayLike = Any
 def columns_of(frame: FrameLike, names: Sequence[str] | None = None) -> dict[str, ArrayLike]:
     """Return the columns of a frame by name, as it holds them; :func:`column_of` reads one.
 
-    ``frame``: pandas or polars DataFrame, pyarrow Table, mapping of name to n values, or 2-D array (n, m), whose
-    columns are called by ``names``, else f0, f1, ... Raises ``ValueError`` for anything else, and for two columns of
-    one name.
+    ``frame``: mapping of name to n values, or whatever a service may be given as a batch (:mod:`driftline.inputs`). The
+    columns of what names none are called by ``names``, else f0, f1, ... Raises ``ValueError`` for anything else, and
+    for two columns of one name.
 
     >>> list(columns_of(np.zeros((3, 2))))
     ['f0', 'f1']
@@ -43,26 +45,7 @@ def column_of(values: ArrayLike) -> Column:
     >>> column_of(["a", 1, True, None]).numbers
     array([nan,  1.,  1., nan])
     """
-    codes = getattr(getattr(values, "cat", None), "codes", None)  # a pandas categorical
-    if codes is not None:
-        categories = column_of(list(values.cat.categories))
-        at = np.asarray(codes, dtype=np.int32)
-        numbers = None if categories.numbers is None else np.append(categories.numbers, np.nan)[at]
-        texts = None if categories.codes is None else np.append(categories.codes, np.int32(-1))[at]
-        return Column(numbers, texts, categories.labels)
-    array = _array(values)
-    if array.ndim != 1:
-        raise ValueError(f"a column has one dimension, but the values have shape {array.shape}")
-    if array.dtype.kind in "biuf":
-        return Column(numbers=array.astype(np.float64, copy=False))
-    if array.dtype.kind in "Mm":
-        unit = "datetime64[ns]" if array.dtype.kind == "M" else "timedelta64[ns]"
-        seconds = array.astype(unit).astype(np.int64) / 1e9
-        return Column(numbers=np.where(np.isnat(array), np.nan, seconds))
-    if array.dtype.kind in "US":
-        labels, inverse = np.unique(array.astype(str), return_inverse=True)
-        return Column(codes=inverse.astype(np.int32), labels=tuple(labels.tolist()))
-    read = column_of_values(array.tolist())
+    read = read_column(values)
     return read if isinstance(read, Column) else Column(numbers=read.astype(np.float64, copy=False))
 
 
@@ -122,25 +105,28 @@ def concatenate(columns: Sequence[Column]) -> Column:
 
 
 def _pairs(frame: FrameLike, names: Sequence[str] | None) -> Iterable[tuple[str, ArrayLike]]:
-    if isinstance(frame, Mapping):
+    if isinstance(frame, Mapping) and not hasattr(frame, "shape"):  # one sparse layout of scipy is a dict
         return [(str(name), values) for name, values in frame.items()]
-    if hasattr(frame, "column_names") and hasattr(frame, "column"):  # pyarrow
-        return [(str(name), frame.column(at)) for at, name in enumerate(frame.column_names)]
-    if hasattr(frame, "columns"):
-        if hasattr(frame, "iloc"):  # pandas; by position, because names may repeat
-            return [(str(name), frame.iloc[:, at]) for at, name in enumerate(frame.columns)]
-        return [(str(name), frame[name]) for name in frame.columns]
-    array = _array(frame)
-    if array.dtype.names:
-        return [(name, array[name]) for name in array.dtype.names]
-    if array.ndim != 2:
+    read = reader_for(frame.__class__)(frame)
+    if not isinstance(read, Batch):
+        if hasattr(frame, "columns"):  # of a library that is not known here
+            return [(str(name), frame[name]) for name in frame.columns]
         raise ValueError(
-            f"X is a {type(frame).__name__} of shape {array.shape}; "
-            "pass a DataFrame, a pyarrow Table, a dict of columns or a 2-D array"
+            f"X is {_described(frame)}; "
+            "pass a DataFrame, a pyarrow Table, a dict of columns, a 2-D array or a list of rows"
         )
-    if names is not None and len(names) != array.shape[1]:
-        raise ValueError(f"X has {array.shape[1]} columns, but features names {len(names)}")
-    return list(zip(names or [f"f{at}" for at in range(array.shape[1])], array.T, strict=True))
+    own, width = read.names(), read.width()
+    if own is None and names is not None and len(names) != width:
+        raise ValueError(f"X has {width} columns, but features names {len(names)}")
+    named = own if own is not None else names or [f"f{at}" for at in range(width)]
+    return [(str(name), read.values(at)) for at, name in enumerate(named)]
+
+
+def _described(value: Any) -> str:
+    name = f"a {type(value).__name__}"
+    if hasattr(value, "shape"):
+        return f"{name} of shape {value.shape}"
+    return f"{name} of {len(value)}" if hasattr(value, "__len__") else name
 
 
 def _array(values: ArrayLike) -> Any:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from .faults import logger
-from .outputs import Unread
+from .faults import FAULTS, logger
+from .inputs.batch import Unrecorded
+from .outputs import Unread, describe
 from .plan import Plan
+from .unrecorded import UNRECORDED
 
 _SCORE_WORDS = ("prob", "score", "confidence", "p_")
 _CLASS_WORDS = ("label", "class", "pred", "decision", "outcome")
@@ -40,6 +43,20 @@ def unread_line(plan: Plan, unread: Unread) -> str:
         fix = fix or 'score="...", predicted="..."'
     say = f"@{name}.predict({fix})" if plan.fix is None else plan.fix(fix)
     return f"{name}.{plan.name} returned {unread.text}; say which: {say}"
+
+
+def tell_unrecorded(plan: Plan, value: Any, unrecorded: Unrecorded) -> None:
+    """Count an input whose features cannot be recorded, and warn once per function and kind of it, with the fix."""
+    UNRECORDED.add(plan.identity.name, unrecorded.reason, 1 if unrecorded.rows is None else unrecorded.rows)
+    if FAULTS.once(f"unrecorded {plan.name} {type(value).__name__} {unrecorded.reason}"):
+        logger.warning(
+            "driftline: %s was given %s; its features are not recorded%s",
+            plan.name,
+            describe(value).text,
+            f": {unrecorded.fix}"
+            if unrecorded.fix
+            else f"; say what they are: @{plan.identity.name}.predict(features=lambda ...: {{...}})",
+        )
 
 
 def tell_strange(plan: Plan, decided: Iterable[str]) -> None:

@@ -108,12 +108,12 @@ def describe(value: Any) -> Unread:
     kind = type(value)
     article = "an" if kind.__name__[:1].lower() in "aeiou" else "a"
     name = f"{article} {kind.__name__}"
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and not hasattr(value, "shape"):
         keys = tuple(map(str, value))
         return Unread(f"{name} with keys {_list(keys)}", keys)
     if isinstance(value, np.ndarray):
         return Unread(f"an array of {value.dtype} with shape {value.shape}")
-    if hasattr(value, "columns") and hasattr(value, "shape"):
+    if hasattr(value, "shape") and hasattr(value, "columns"):
         columns = tuple(map(str, value.columns))
         return Unread(f"{name} with columns {_list(columns)}", columns)
     if names := fields(kind):

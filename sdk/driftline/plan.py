@@ -64,6 +64,7 @@ class Plan:
         self.span_name = f"predict {self.identity.name}"
         self.selective = self.score is not None or self.predicted is not None
         self.position = self.inputs.position if self.inputs.plain else sys.maxsize
+        self._features = None if self.identity.features is None else frozenset(self.identity.features)
         self.start_span = self.tracer.start_span
         self.score_type = float if self.identity.task.kind in ("binary", "regression") else None
         self.keep = rankings.keep if self.identity.task.kind == "ranking" else outputs.keep
@@ -79,7 +80,7 @@ class Plan:
 
     def wanted(self, name: str) -> bool:
         """Say whether an input field of that name is a feature: allowed by the model, and neither id nor time."""
-        features = self.identity.features
+        features = self._features
         inputs = self.inputs
         if name in (inputs.id_field, inputs.time_field) or not (features is None or name in features):
             return False

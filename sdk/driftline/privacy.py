@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from .faults import FAULTS, logger
-from .inputs.batch import Batch, Columns
+from .inputs.batch import Batch, Columns, Wanted
 from .inputs.row import feature_value, row_of
 from .inputs.scalar import SCALARS
 from .rules import DENY, LONG, Hash, Key, Round, Rule
@@ -230,9 +230,13 @@ class Protected(Batch):
         """Return the width of the batch."""
         return self._batch.width()
 
-    def columns(self, names: tuple[str, ...]) -> Columns:
+    def snapshot(self) -> Batch:
+        """Return itself: the batch is a snapshot."""
+        return self
+
+    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
         """Return the columns that may leave."""
-        return self._privacy.columns(self._batch.columns(names))
+        return self._privacy.columns(self._batch.columns(names, wanted))
 
 
 def in_force(given: Privacy | None) -> Privacy:

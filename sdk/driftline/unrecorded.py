@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 
+UNSUPPORTED_INPUT = "unsupported_input"
+"""An input that is neither a row nor a batch of rows."""
+NOT_COLLECTED = "not_collected"
+"""A lazy frame: collecting it is the caller's to do."""
+ON_DEVICE = "on_device"
+"""A tensor on an accelerator: copying it would make the caller wait for the device."""
+TOO_LARGE = "too_large"
+"""A batch of more than 24 MiB, or a row of more than 100,000 values."""
+UNREAD_RESULT = "unread_result"
+"""A result that is no score, class, value or ranking."""
+SCORE_NOT_A_NUMBER = "score_not_a_number"
+"""A score that is NaN or infinite, or a text among numbers."""
+
 
 class Unrecorded:
     """Count parts of predictions that are not recorded.
@@ -19,9 +32,10 @@ class Unrecorded:
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
 
-    def add(self, model: str, reason: str) -> None:
-        """Count one. ``reason``: a fixed word."""
-        self._counts[model, reason] += 1
+    def add(self, model: str, reason: str, predictions: int = 1) -> None:
+        """Count predictions. ``reason``: a fixed word."""
+        if predictions:
+            self._counts[model, reason] += predictions
 
     def drain(self) -> Counter[tuple[str, str]]:
         """Return the counts since the last call."""

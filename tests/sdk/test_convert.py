@@ -70,7 +70,9 @@ def test_one_record_holds_sampled_and_unsampled_rows_and_failed_ones(service: Se
 @pytest.mark.parametrize("dtype", ["str", "string", "string[python]", "object"])
 def test_texts_of_pandas_are_categories_by_first_sight(dtype: str) -> None:
     column = series_column(pd.Series(["b", None, "a", "b"], dtype=dtype))
+    assert isinstance(column, Column)
     assert column.labels == ("b", "a")
+    assert column.codes is not None
     assert column.codes.tolist() == [0, -1, 1, 0]
     assert column.codes.dtype == np.int32
 

@@ -110,7 +110,7 @@ def test_two_columns_of_one_name_are_refused() -> None:
 
 
 def test_what_holds_no_columns_is_refused_with_what_would() -> None:
-    with pytest.raises(ValueError, match=r"X is a list of shape \(3,\); pass a DataFrame, a pyarrow Table"):
+    with pytest.raises(ValueError, match=r"X is a list of 3; pass a DataFrame, a pyarrow Table"):
         columns_of([1, 2, 3])
 
 

@@ -1,11 +1,14 @@
 """What people pass to ``predict``, one kind a file.
 
-:func:`reader_for` looks a value's type up once and remembers the answer. A reader takes a snapshot: what it returns
-does not change when ``predict`` changes its input, and holds on to nothing larger than it needs. It returns one of
+:func:`reader_for` looks a value's type up once and remembers the answer; no library is imported to look. A reader
+returns
 
-- ``Row``, one prediction: a tuple of names (None where the input has none) and values, both tuples;
-- :class:`Batch`, n predictions: turned into columns later, on the background thread;
-- None: the input cannot be recorded.
+- ``Row``, one prediction: a tuple of names (None where the input has none) and values, both tuples; a snapshot;
+- :class:`Batch`, n predictions, as they are held: :meth:`Batch.kept` is the snapshot, which does not change when
+  ``predict`` changes its input. It is turned into columns later, on the background thread;
+- :class:`Unrecorded`: the input cannot be recorded, with the reason.
+
+A baseline is read by the same readers (:mod:`driftline.frames`), so that it and its service agree.
 """
 
 from __future__ import annotations
@@ -13,10 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .batch import Batch, Columns
+from driftline.unrecorded import UNSUPPORTED_INPUT
+
+from .batch import Batch, Columns, Unrecorded
 from .row import Row
 
-Reader = Callable[[Any], "Row | Batch | None"]
+Reader = Callable[[Any], "Row | Batch | Unrecorded"]
 
 READERS: dict[type, Reader] = {}
 
@@ -29,8 +34,8 @@ def reader_for(kind: type) -> Reader:
     return reader
 
 
-def read(value: Any) -> Row | Batch | None:
-    """Take a snapshot of one input.
+def read(value: Any) -> Row | Batch | Unrecorded:
+    """Read one input.
 
     >>> read({"age": 31, "plan": "basic"})
     (('age', 'plan'), (31, 'basic'))
@@ -41,9 +46,12 @@ def read(value: Any) -> Row | Batch | None:
 
 
 def _find(kind: type) -> Reader:
-    from . import array, frame, mapping, objects, rows, scalar
+    from . import array, arrow, frame, mapping, objects, polars, rows, scalar, sparse, tensor
 
-    finders = (mapping.reader, array.reader, frame.reader, objects.reader, rows.reader, scalar.reader)
+    finders: tuple[Callable[[type], Reader | None], ...] = (
+        *(sparse.reader, mapping.reader, array.reader, frame.reader, polars.reader),  # one sparse layout is a dict
+        *(arrow.reader, tensor.reader, objects.reader, rows.reader, scalar.reader),
+    )
     for find in finders:
         reader = find(kind)
         if reader is not None:
@@ -51,8 +59,8 @@ def _find(kind: type) -> Reader:
     return _unknown
 
 
-def _unknown(value: Any) -> None:  # noqa: ARG001 - every reader has this signature
-    return None
+def _unknown(value: Any) -> Unrecorded:  # noqa: ARG001 - every reader has this signature
+    return Unrecorded(UNSUPPORTED_INPUT)
 
 
-__all__ = ["READERS", "Batch", "Columns", "Reader", "Row", "read", "reader_for"]
+__all__ = ["READERS", "Batch", "Columns", "Reader", "Row", "Unrecorded", "read", "reader_for"]

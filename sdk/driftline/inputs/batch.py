@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -12,23 +13,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.tables import Column
+from driftline.unrecorded import TOO_LARGE
 from driftline.vectors import column_of_vectors
 
 from .large import Document, Vector
-from .row import clean_value, feature_value
+from .row import TEXT_LIMIT, clean_value, feature_value
 
 Columns = dict[str, NDArray[Any] | Column]
 """Name → numbers or booleans (n,), or a Column where there are texts or missing values of any kind."""
 
+Wanted = Callable[[str], bool]
+"""Says whether a column of that name is read."""
+
 _NUMBERS = frozenset((float, int, bool))
 _TEXTS = frozenset((str, Document))
+_PLAIN = frozenset((*_NUMBERS, str, type(None)))
+_VALUE_BYTES = 64
+
+
+MOST_BYTES = 24 * 2**20
+"""Bytes of one snapshot: with it in the buffer of 32 MiB, other rows still have room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """An input whose features cannot be recorded. ``reason``: one of :mod:`driftline.unusable`; ``fix``: what to do.
+
+    ``rows``: how many it has, where that is known; None = one, or who knows.
+    """
+
+    reason: str
+    fix: str = ""
+    rows: int | None = None
 
 
 class Batch:
-    """A snapshot of n rows. ``count``: n; ``cost``: bytes that it holds, about."""
+    """n rows as they were given, without a copy; :meth:`kept` is their snapshot.
+
+    ``count``: n; ``cost``: bytes that a snapshot holds, about.
+    """
 
     count: int
     cost: int
+
+    def kept(self) -> Batch | Unrecorded:
+        """Return the snapshot, which no later change reaches, unless it is larger than ``MOST_BYTES``."""
+        if self.cost > MOST_BYTES:
+            return self._too_large()
+        kept = self.snapshot()
+        return kept if kept.cost <= MOST_BYTES else kept._too_large()
+
+    def _too_large(self) -> Unrecorded:
+        room = max(1, self.count * MOST_BYTES // self.cost)
+        fix = f"of a call at most {MOST_BYTES >> 20} MiB of features are recorded; predict {room:,} rows at a time"
+        return Unrecorded(TOO_LARGE, fix, self.count)
+
+    def snapshot(self) -> Batch:
+        """Return a copy; itself where nobody can change it."""
+        raise NotImplementedError
 
     def names(self) -> tuple[str, ...] | None:
         """Return the feature names, or None where the input has none."""
@@ -38,9 +80,51 @@ class Batch:
         """Return the number of columns."""
         raise NotImplementedError
 
-    def columns(self, names: tuple[str, ...]) -> Columns:
-        """Turn the snapshot into columns of those names, in the order of :meth:`names`; on the background thread."""
+    def values(self, at: int) -> Any:
+        """Return one column as it is held: :func:`~.column.read_column` reads it."""
         raise NotImplementedError
+
+    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
+        """Read the columns that are wanted, on the background thread; ``names`` are theirs, in order.
+
+        ``wanted``: is asked once per column, in order.
+        """
+        from .column import read_column
+
+        return {name: read_column(self.values(at)) for at, name in enumerate(names) if wanted(name)}
+
+
+class Featureless(Batch):
+    """n rows of which nothing is known but that they were predicted."""
+
+    def __init__(self, rows: int) -> None:
+        self.count = rows
+        self.cost = 0
+
+    def snapshot(self) -> Batch:
+        return self
+
+    def names(self) -> tuple[str, ...] | None:
+        return ()
+
+    def width(self) -> int:
+        return 0
+
+
+def tamed(values: list[Any]) -> tuple[list[Any], int]:
+    """Return n values, each a plain, small and immutable one, and the bytes that they take, about.
+
+    What holds plain ones is returned as it is: 30 ns a value.
+    """
+    kinds = set(map(type, values))
+    plain = kinds <= _PLAIN
+    if plain and str in kinds:
+        texts = values if len(kinds) == 1 else [value for value in values if value.__class__ is str]
+        plain = max(map(len, texts)) <= TEXT_LIMIT
+    if plain:
+        return values, _VALUE_BYTES * len(values)
+    values = [feature_value(value) for value in values]
+    return values, sum(getattr(value, "cost", _VALUE_BYTES) for value in values)
 
 
 def column_of_values(values: Sequence[Any]) -> NDArray[Any] | Column:

@@ -5,39 +5,59 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftline.tables import Column
+from driftline.unrecorded import TOO_LARGE
 
-from .batch import Batch, Columns, column_of_values
+from .array import MOST_VALUES
+from .arrow import array_column
+from .batch import Batch, Columns, Unrecorded, Wanted, column_of_values, tamed
+from .column import by_code, read_column, seconds_of
+from .library import name_in
 from .row import Row, clean
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from . import Reader
 
 
 def reader(kind: type) -> Reader | None:
     """Return the reader of DataFrames or Series, if it is one (or a subclass, such as a GeoDataFrame)."""
-    for base in kind.__mro__:
-        if base.__module__.partition(".")[0] == "pandas":
-            if base.__name__ == "DataFrame":
-                return Frame
-            if base.__name__ == "Series":
-                return read_series
-    return None
+    return {"DataFrame": Frame, "Series": read_series}.get(name_in(kind, "pandas", "DataFrame", "Series"))
 
 
-def read_series(value: Any) -> Row:
+def column_reader(kind: type) -> Callable[[Any], NDArray[Any] | Column] | None:
+    """Return the reader of a column, if it is a Series, an Index or an array of pandas."""
+    return series_column if name_in(kind, "pandas", "Series", "Index", "ExtensionArray") else None
+
+
+def read_series(value: Any) -> Row | Unrecorded:
     """A Series is one row, as ``frame.iloc[0]`` and ``frame.apply(f, axis=1)`` give it."""
+    if len(value) > MOST_VALUES:
+        return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
     return tuple(map(str, value.index)), clean(tuple(value.tolist()))
 
 
 class Frame(Batch):
-    """A copy of a DataFrame: a row per prediction, a column per feature."""
+    """A DataFrame: a row per prediction, a column per feature. ``kept``: columns of objects, by position."""
 
     def __init__(self, frame: Any) -> None:
-        self.frame = frame.copy()
+        self.frame = frame
         self.count = len(frame)
-        self.cost = 64 * self.count * max(1, frame.shape[1]) + _texts_cost(self.frame)
+        self.cost = 8 * self.count * max(1, frame.shape[1])
+
+    def snapshot(self) -> Batch:
+        """Copy it. Texts in Arrow's memory cannot be changed and are shared; Python objects become plain values."""
+        frame, dtypes = self.frame, list(self.frame.dtypes)
+        objects = [at for at, dtype in enumerate(dtypes) if _holds_objects(dtype)]
+        if objects:
+            return _Split(frame, objects)
+        copy = Frame(frame.copy())
+        texts = [at for at, dtype in enumerate(dtypes) if not isinstance(dtype, np.dtype) and dtype.kind == "O"]
+        copy.cost += sum(frame.iloc[:, at].array.nbytes for at in texts)
+        return copy
 
     def names(self) -> tuple[str, ...] | None:
         """Return the column names."""
@@ -47,28 +67,69 @@ class Frame(Batch):
         """Return the number of columns."""
         return int(self.frame.shape[1])
 
-    def columns(self, names: tuple[str, ...]) -> Columns:
-        """Read column by column; numbers as they are, categories by their codes, anything else value by value."""
-        columns = (series for _, series in self.frame.items())  # half of what iloc costs
-        return {name: series_column(series) for name, series in zip(names, columns, strict=True)}
+    def values(self, at: int) -> Any:
+        """Return a column, a Series."""
+        return self.frame.iloc[:, at]
+
+    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
+        """Read column by column; all of them in half of the time that one by one takes."""
+        chosen = [at for at, name in enumerate(names) if wanted(name)]
+        if 2 * len(chosen) > len(names):
+            series = [series for _, series in self.frame.items()]
+            return {names[at]: read_column(series[at]) for at in chosen}
+        return {names[at]: read_column(self.values(at)) for at in chosen}
 
 
-def _texts_cost(frame: Any) -> int:
-    """Return the bytes of all texts, which the buffer holds on to: 10 µs a column of Arrow's, 80 of 1,000 objects."""
-    objects = [at for at, dtype in enumerate(frame.dtypes) if getattr(dtype, "kind", "O") == "O"]
-    return sum(int(frame.iloc[:, at].memory_usage(index=False, deep=True)) for at in objects)
+class _Split(Frame):
+    """A snapshot of a DataFrame of which some columns hold Python objects: these became lists of plain values."""
+
+    def __init__(self, frame: Any, objects: list[int]) -> None:
+        rest = sorted(set(range(frame.shape[1])) - set(objects))
+        super().__init__(frame.iloc[:, rest].copy())
+        self._names = tuple(map(str, frame.columns))
+        self._rest = {at: position for position, at in enumerate(rest)}
+        self._lists: dict[int, list[Any]] = {}
+        for at in objects:
+            self._lists[at], cost = tamed(frame.iloc[:, at].tolist())
+            self.cost += cost
+
+    def names(self) -> tuple[str, ...] | None:
+        return self._names
+
+    def width(self) -> int:
+        return len(self._names)
+
+    def values(self, at: int) -> Any:
+        return self._lists[at] if at in self._lists else self.frame.iloc[:, self._rest[at]]
+
+    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
+        return Batch.columns(self, names, wanted)
 
 
-def series_column(series: Any) -> Any:
-    """Return a Series as an array of numbers or a Column."""
-    kind = getattr(series.dtype, "kind", "O")
-    if isinstance(series.dtype, np.dtype) and kind in "fiub":
-        return series.to_numpy()
-    if kind in "fiub" and not hasattr(series, "cat"):  # pandas' nullable numbers: Int64, Float64, boolean
-        return series.to_numpy(dtype=np.float64, na_value=np.nan)
-    if getattr(series.dtype, "name", "") in ("str", "string"):
-        codes, labels = series.array.factorize()
+def _holds_objects(dtype: Any) -> bool:
+    if isinstance(dtype, np.dtype):
+        return dtype.kind == "O"
+    return getattr(dtype, "storage", "") == "python"
+
+
+def series_column(series: Any) -> NDArray[Any] | Column:
+    """Return a Series, an Index or an array of pandas as numbers or a Column."""
+    dtype = series.dtype
+    kind = getattr(dtype, "kind", "O")
+    if hasattr(dtype, "pyarrow_dtype"):
+        return array_column(getattr(series, "array", series).__arrow_array__())
+    if isinstance(dtype, np.dtype) and kind in "fiub":
+        return np.asarray(series.to_numpy())
+    categorical = getattr(series, "cat", series)
+    if getattr(categorical, "categories", None) is not None and hasattr(categorical, "codes"):
+        return by_code(np.asarray(categorical.codes, np.int32), categorical.categories.tolist())
+    if kind in "fiub":  # pandas' nullable numbers: Int64, Float64, boolean
+        return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
+    if kind in "mM":  # times of a zone are kept in UTC
+        return seconds_of(np.asarray(series.to_numpy(dtype="datetime64[ns]" if kind == "M" else "timedelta64[ns]")))
+    if getattr(dtype, "name", "") in ("str", "string"):
+        codes, labels = series.array.factorize() if hasattr(series, "array") else series.factorize()
         return Column(codes=codes.astype(np.int32), labels=tuple(labels.tolist()))
-    missing = series.isna().to_numpy(dtype=np.bool_)
+    missing = np.asarray(series.isna(), np.bool_)
     values = series.astype(object).tolist()
     return column_of_values([None if gone else value for value, gone in zip(values, missing.tolist(), strict=True)])

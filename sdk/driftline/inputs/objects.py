@@ -1,4 +1,4 @@
-"""Objects with declared fields, one row each: dataclasses, pydantic models, named tuples, attrs classes."""
+"""Objects with declared fields, one row each: dataclasses, pydantic models, named tuples, attrs and msgspec classes."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ def fields(kind: type) -> tuple[str, ...]:
         return tuple(declared)
     declared = getattr(kind, "_fields", None)  # a named tuple
     if isinstance(declared, tuple) and issubclass(kind, tuple):
+        return declared
+    declared = getattr(kind, "__struct_fields__", None)  # msgspec
+    if isinstance(declared, tuple):
         return declared
     declared = getattr(kind, "__attrs_attrs__", None)
     if declared is not None:

@@ -10,6 +10,7 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
+from driftline.unusable import UNSUPPORTED_VALUE, UNUSABLE
 from driftline.vocabulary import LOOKED_AT
 
 from .large import Document, Vector, vector_of
@@ -122,7 +123,9 @@ def clean_value(value: Any) -> Any:
         try:
             return number(value)
         except (TypeError, ValueError):
-            return None
+            pass
+    if value.__class__.__name__ != "NAType":  # what pandas has for None
+        UNUSABLE.add(UNSUPPORTED_VALUE)
     return None
 
 

@@ -1,0 +1,60 @@
+"""torch: a tensor of one dimension is a row, one of two is a batch. torch itself is never imported.
+
+A tensor on an accelerator is not recorded: copying it would make the caller wait until the device has finished, and a
+copy that stays there would take memory that the model needs. Neither is a sparse or a quantised one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.tables import Column
+from driftline.unrecorded import ON_DEVICE, UNSUPPORTED_INPUT
+
+from .array import read as read_array
+from .batch import Batch, Unrecorded
+from .column import read_column
+from .library import name_in
+from .row import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from . import Reader
+
+
+def reader(kind: type) -> Reader | None:
+    """Return the reader of tensors, if it is one."""
+    return read if name_in(kind, "torch", "Tensor") else None
+
+
+def column_reader(kind: type) -> Callable[[Any], NDArray[Any] | Column] | None:
+    """Return the reader of a column, if it is a tensor."""
+    return (lambda values: read_column(array_of(values))) if name_in(kind, "torch", "Tensor") else None
+
+
+def read(value: Any) -> Row | Batch | Unrecorded:
+    """Read a tensor as the array that shares its memory."""
+    rows = int(value.shape[0]) if value.ndim == 2 else None
+    if value.device.type != "cpu":
+        fix = f"copying it from {value.device} would wait for the device; say features=lambda ...: ....cpu()"
+        return Unrecorded(ON_DEVICE, fix, rows)
+    if str(value.layout) != "torch.strided" or value.is_quantized:
+        return Unrecorded(UNSUPPORTED_INPUT, "make it dense", rows)
+    return read_array(array_of(value))
+
+
+def array_of(tensor: Any) -> NDArray[Any]:
+    """Return a dense tensor on the CPU as an array, which shares its memory where numpy has its dtype."""
+    tensor = tensor.detach()
+    if str(tensor.dtype) == "torch.bfloat16":
+        tensor = tensor.float()
+    return np.asarray(tensor.resolve_conj().resolve_neg().numpy())
+
+
+def on_cpu(tensor: Any) -> bool:
+    """Say whether a tensor can be read without waiting for a device."""
+    return bool(tensor.device.type == "cpu" and str(tensor.layout) == "torch.strided" and not tensor.is_quantized)
