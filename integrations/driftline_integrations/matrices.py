@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from driftline.inputs import READERS
-from driftline.inputs.batch import Batch, Columns
+from driftline.inputs.batch import Batch, Columns, Wanted
 from driftline.tables import F64
 
 MOST_CELLS = 4_000_000
@@ -32,12 +32,16 @@ class Matrix(Batch):
         """Return the number of features."""
         return self._width
 
-    def columns(self, names: tuple[str, ...]) -> Columns:
+    def snapshot(self) -> Batch:
+        """Return itself: nobody can change what a matrix was filled with."""
+        return self
+
+    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
         """Read the rows; no features where they are too many."""
         if not 0 < self.count * self._width <= MOST_CELLS:
             return {}
         values = self._read()
-        return {name: values[:, i] for i, name in enumerate(names)}
+        return {name: values[:, i] for i, name in enumerate(names) if wanted(name)}
 
 
 def itself(value: Any) -> Any:

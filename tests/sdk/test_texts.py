@@ -186,8 +186,9 @@ def test_a_text_waits_with_10000_characters_and_its_full_length(service: Service
 def test_texts_of_a_frame_count_towards_the_bound_of_the_buffer(service: Service, own: dict[str, Added]) -> None:
     predict = service.model(text_features=("message",)).predict(halves)
     predict(pd.DataFrame({"message": ["a" * 40_000_000]}))
-    assert service.tables() == []
-    assert own["driftline.sdk.dropped.rows"].points == [(1, {})]
+    assert service.table().features == {}
+    too_large = {"ml.model.name": "churn", "driftline.reason": "too_large"}
+    assert own["driftline.sdk.unrecorded"].points == [(1, too_large)]
 
 
 def test_misuse_names_the_fix(service: Service) -> None:
