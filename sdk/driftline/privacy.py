@@ -12,7 +12,7 @@ from typing import Any
 
 from .faults import FAULTS, logger
 from .inputs.batch import Batch, Columns, Wanted
-from .inputs.row import feature_value, row_of
+from .inputs.row import Large, Sparse, feature_value, row_of
 from .inputs.scalar import SCALARS
 from .rules import DENY, LONG, Hash, Key, Round, Rule
 from .settings import names, read, switch
@@ -158,7 +158,7 @@ class Privacy:
             kept = list(values)
             for at, rule in rules:
                 kept[at] = rule.value(kept[at])
-            return row_of(kept)
+            return row_of(kept) if values.__class__ is Large else Sparse(kept)
 
         return guard
 

@@ -9,6 +9,7 @@ import pytest
 from driftline import call, lifecycle
 from driftline.faults import FAULTS
 from driftline.ids import IDS
+from driftline.settings import SETTINGS
 
 from .receiver import Receiver
 from .service import NOW, Service
@@ -17,7 +18,8 @@ from .service import NOW, Service
 @pytest.fixture(autouse=True)
 def _inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Raise what Driftline would swallow, stop the clock, and number the ids."""
-    for variable in ("DRIFTLINE_ENDPOINT", "OTEL_SDK_DISABLED", "OTEL_LOGS_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+    theirs = ("OTEL_SDK_DISABLED", "OTEL_LOGS_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    for variable in (*theirs, *(setting.variable for setting in SETTINGS)):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(FAULTS, "raising", True)
     monkeypatch.setattr(call, "_now", lambda: NOW)

@@ -4,9 +4,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+from driftline import Privacy
 from driftline.columns import strings
 from driftline.convert import list_of
 
@@ -101,13 +107,100 @@ def test_outcomes_are_sent_at_every_level(service: Service) -> None:
     assert [(table.model, strings(table.id)) for table in service.outcomes()] == [(level, ["A-1"]) for level in SPANS]
 
 
+async def coroutine(row: dict[str, Any]) -> float:
+    return 0.75
+
+
+def steps(row: dict[str, Any]) -> Iterator[float]:
+    yield 0.75
+
+
+async def async_steps(row: dict[str, Any]) -> AsyncIterator[float]:
+    yield 0.75
+
+
+def fails(row: dict[str, Any]) -> float:
+    raise KeyError(row["country"])
+
+
+def returning(value: Any) -> Callable[[dict[str, Any]], Any]:
+    def predict(row: dict[str, Any]) -> Any:
+        return value
+
+    return predict
+
+
+SHAPES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "float": three_quarters,
+    "double": returning(np.float64(0.75)),
+    "class": returning(1),
+    "scores": returning(np.array([0.25, 0.75])),
+    "unread": returning({"country": "NO"}),
+    "coroutine": coroutine,
+    "generator": steps,
+    "async generator": async_steps,
+    "error": fails,
+}
+
+
+def run(made: Any) -> None:
+    """Take whatever a prediction gives to its end."""
+
+    async def wait() -> None:
+        if inspect.isasyncgen(made):
+            async for _ in made:
+                pass
+        else:
+            await made
+
+    if inspect.isgenerator(made):
+        list(made)
+    elif inspect.isasyncgen(made) or inspect.iscoroutine(made):
+        asyncio.run(wait())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("level", ["none", "scores"])
-@pytest.mark.parametrize("rules", [False, True])
-def test_an_exception_is_said_by_its_type_alone(service: Service, level: str, rules: bool) -> None:
-    from driftline import Privacy
+@pytest.mark.parametrize("slices", [None, ("country",)])
+def test_every_shape_of_predict_keeps_to_the_level(
+    service: Service, level: str, shape: str, slices: tuple[str, ...] | None
+) -> None:
+    score = service.model(capture=level).predict(SHAPES[shape], id="order", slices=slices)
+    for _ in range(3):
+        with contextlib.suppress(KeyError):
+            run(score(ROW))
 
-    options: dict[str, Any] = {"privacy": Privacy(deny=("ssn",))} if rules else {"capture": level}
+    for span in service.spans:
+        keys = set(span.attributes or {}) - {"error.type"}
+        if level == "none":
+            assert keys == set(SAID) - {"ml.model.version"}
+        else:
+            assert not [key for key in keys if key.startswith("ml.feature")]
+    assert len(service.spans) == 3
+    tables = service.tables()
+    assert (sum(map(len, tables)), [table.features for table in tables if table.features]) == (
+        (0, []) if level == "none" else (3, [])
+    )
+    assert sum(service.counts().values()) == 3
 
+
+def test_features_stay_off_spans_where_the_environment_says_so_and_code_does_not(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_SPAN_FEATURES", "false")
+    model = service.model()
+    model.predict(three_quarters)(ROW)
+    with model.prediction(features=ROW) as p:
+        p.score = 0.75
+    model.predict(three_quarters, span_features=True)(ROW)
+
+    spans = [dict(span.attributes or {}) for span in service.spans]
+    assert ["ml.feature.value.amount" in attributes for attributes in spans] == [False, False, True]
+    assert all("amount" in table.features for table in service.tables())
+
+
+@pytest.mark.parametrize("options", [{"capture": "none"}, {"capture": "scores"}, {"privacy": Privacy(deny=("ssn",))}])
+def test_an_exception_is_said_by_its_type_alone(service: Service, options: dict[str, Any]) -> None:
     @service.model(**options).predict(id="order")
     def score(row: dict[str, Any]) -> float:
         raise KeyError(row["country"])
