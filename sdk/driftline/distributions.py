@@ -15,8 +15,8 @@ from .identity import Capture, Identity
 from .settings import read
 from .tally import Tally
 
-GATHER_ROWS = 4096
-"""Rows that wait to be counted together: 20 features cost 2.0 µs a row by the hundred, 0.2 µs by four thousand."""
+GATHER_ROWS = 8192
+"""Rows that wait to be counted together: 20 features cost 4 µs a row by the hundred, 0.3 µs by eight thousand."""
 
 GATHER_VALUES = 2**19
 """The same for wide rows: 4 MiB."""

@@ -149,8 +149,10 @@ class Exponential:
         if values.min() > 0:
             self._add(1, values, np.log2(values))
             return
-        positive, negative = values[values > 0], values[values < 0]
-        self.zeros += len(values) - len(positive) - len(negative)
+        values = np.sort(values)  # by vector instructions: half of what two masks cost
+        first, last = np.searchsorted(values, 0.0, side="left"), np.searchsorted(values, 0.0, side="right")
+        negative, positive = values[:first], values[last:]
+        self.zeros += int(last - first)
         if len(positive):
             self._add(1, positive, np.log2(positive))
         if len(negative):
@@ -243,12 +245,18 @@ def bucketed(logs: F64, scale: int | None = None) -> Buckets:
     index = _index(logs, scale)
     offset = int(index.min())
     index -= offset
-    return Buckets(scale, offset, np.bincount(index))
+    return Buckets(scale, offset, np.bincount(index.astype(np.intp)))
 
 
-def _index(logs: F64, scale: int) -> I64:
-    """Return the bucket of each value. Exact at powers of two, whose logarithm is, and which end a bucket."""
-    return np.ceil(logs * 2.0**scale).astype(np.int64) - 1
+def _index(logs: F64, scale: int) -> F64:
+    """Return the bucket of each value, a whole number; exact at powers of two, whose logarithm is, and which end one.
+
+    In place, and whole numbers last, because each pass over new memory costs as much as the logarithm.
+    """
+    index = logs * 2.0**scale
+    np.ceil(index, out=index)
+    index -= 1
+    return index
 
 
 def _scale(low: float, high: float) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from .bins import NumberBins
 from .block import Block
 from .distribution import OTHER, Binned, Feature
+from .faults import FAULTS, logger
 from .fold import ModelBins, target_score
 from .pane import DURATION_BOUNDS
 from .tables import Column
@@ -34,7 +35,6 @@ class Tally:
         self.durations: dict[str, Binned] = {}
         self.score = Feature(bins.score)
         self.features: dict[str, Feature] = {name: Feature(over) for name, over in bins.features.items()}
-        self.left_out: set[str] = set()
         self._bins = bins
         self._most = most
 
@@ -50,7 +50,7 @@ class Tally:
             feature = self.features.get(name)
             if feature is None:
                 if len(self.features) >= self._most:
-                    self.left_out.add(name) if len(self.left_out) < self._most else None
+                    self._tell(block, name)
                     continue
                 feature = self.features[name] = Feature(None)
                 feature.missing = self.rows  # of all rows before it
@@ -82,6 +82,18 @@ class Tally:
         new.score = self.score.fresh(cumulative=cumulative)
         new.features = {name: feature.fresh(cumulative=cumulative) for name, feature in self.features.items()}
         return new
+
+    def _tell(self, block: Block, name: str) -> None:
+        """Say once that a model has more features than are counted."""
+        model = block.identity.name
+        if FAULTS.once(f"features {model}"):
+            logger.info(
+                "driftline: %s: the distributions of %d features are sent as metrics, not those of %s and others (%s)",
+                model,
+                self._most,
+                name,
+                "DRIFTLINE_DISTRIBUTIONS=true sends up to 1,024" if self._most < 1024 else "these are the most",
+            )
 
     def _add_durations(self, block: Block) -> None:
         if block.errors is None or block.errors.codes is None:

@@ -1,0 +1,129 @@
+"""Distributions reach a real Prometheus and pass a real Collector: all rows, and the right medians."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import quote
+
+import driftline
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.channel import Channel, Delivery, open_channel
+from driftline.endpoint import resolve
+from driftline.pipelines import pipeline_of
+
+from tests.sdk.metric_points import points
+from tests.sdk.service import Memory
+
+from .peers import collector, eventually, get, prometheus
+
+pytestmark = pytest.mark.interop
+
+ROWS = 4000
+
+
+def metrics_channel(endpoint: str, protocol: str = "http/protobuf") -> Channel:
+    environment = {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": protocol}
+    return open_channel(resolve(None, environment, "metrics"))
+
+
+class Copied:
+    """A channel that keeps a copy of what it sends."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.name, self.bodies, self._channel = channel.name, list[bytes](), channel
+
+    def send(self, body: bytes, timeout: float) -> Delivery:
+        self.bodies.append(body)
+        return self._channel.send(body, timeout)
+
+    def forget(self) -> None:
+        """Never forked."""
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+def described(bodies: Iterable[bytes]) -> list[str]:
+    """Return every point in words, sorted: its metric, scope, temporality and all fields. No buckets are none."""
+    words = (f"{point.name} {point.scope} {point.temporality} {point.data}" for point in points(bodies))
+    return sorted(text.replace("positive {\n}\n", "").replace("negative {\n}\n", "") for text in words)
+
+
+def predict(channel: Channel) -> pd.DataFrame:
+    """Predict the rows twice, by a model with a baseline and by one without, and send what they add up to."""
+    random = np.random.default_rng(11)
+    amount = np.where(np.arange(ROWS) % 10 == 0, -999.0, random.normal(1000, 1, ROWS))
+    amount[7] = 1e9
+    rows = pd.DataFrame({"amount": amount, "plan": random.choice(["gold", "basic"], ROWS)})
+    known = driftline.Baseline.from_frame(rows, score=random.random(ROWS), model="known", task="binary")
+    records = Memory()
+    for name, baseline in (("known", known), ("plain", None)):
+        model = driftline.Model(name, task="binary", baseline=baseline, channel=records, metrics_channel=channel)
+        model.predict(lambda X: np.full(len(X), 0.25))(rows)
+    assert pipeline_of(records).flush(30.0)
+    return rows
+
+
+def query(url: str, text: str) -> Any:
+    return get(f"{url}/api/v1/query?query={quote(text)}")["data"]["result"]
+
+
+def value(url: str, text: str) -> float:
+    (found,) = query(url, text)
+    return float(found["value"][1])
+
+
+def test_prometheus_knows_rows_labels_and_medians(tmp_path: Path) -> None:
+    with prometheus(tmp_path, "127.0.0.1:1") as url:
+        rows = predict(metrics_channel(f"{url}/api/v1/otlp/v1/metrics"))
+        eventually(partial(query, url, "ml_feature_value"))
+
+        assert value(url, 'ml_prediction_duration_seconds_count{ml_model_name="known"}') == ROWS
+        assert value(url, 'histogram_count(sum(ml_feature_value{ml_model_name="plain"}))') == ROWS
+        assert value(url, 'ml_feature_value_count{ml_model_name="known"}') == ROWS
+        gold = 'ml_feature_categories_total{ml_model_name="known",ml_feature_category="gold"}'
+        assert value(url, gold) == (rows["plan"] == "gold").sum()
+        median = float(rows["amount"][rows["amount"].between(900, 1100)].median())
+        parts = 'histogram_quantile(0.5, ml_feature_value{ml_model_name="plain",ml_histogram_part="1"})'
+        assert value(url, parts) == pytest.approx(median, rel=0.003)
+        bins = 'histogram_quantile(0.555, ml_feature_value_bucket{ml_model_name="known"})'
+        assert value(url, bins) == pytest.approx(np.quantile(rows["amount"], 0.555), abs=0.1)
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_collector_passes_them_on_as_they_are(tmp_path: Path, protocol: str) -> None:
+    """Through the stock Collector's own model of the data, which drops what is no valid point."""
+    taken: list[bytes] = []
+
+    class Receive(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/v1/metrics":
+                taken.append(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receive)
+    Thread(target=server.serve_forever, daemon=True).start()
+    backend = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        with collector(tmp_path, BACKEND=backend, DRIFTLINE="127.0.0.1:1") as (grpc, http):
+            sent = Copied(metrics_channel(f"http://{grpc}" if protocol == "grpc" else f"{http}/v1/metrics", protocol))
+            predict(sent)
+            eventually(lambda: len(described(taken)), lambda points: points >= len(described(sent.bodies)))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert described(taken) == described(sent.bodies)
