@@ -38,6 +38,9 @@ Id = Annotated[str, typer.Option("--id", metavar="COL", help="The prediction id,
 Classes = Annotated[str, typer.Option(metavar="X,Y", help="The classes, in the order of the score columns.")]
 Positive = Annotated[str, typer.Option(metavar="X", help="The class whose probability the score is.")]
 Threshold = Annotated[float | None, typer.Option(metavar="T", help="The score from which on it is predicted.")]
+TextFeatures = Annotated[
+    str, typer.Option(metavar="COL,COL", help="Features that are documents, or 'none'; else those that look like it.")
+]
 Features = Annotated[str, typer.Option(metavar="COL,COL", help="The features; else all other columns.")]
 
 
@@ -102,6 +105,7 @@ def build(
     positive_class: Positive = "",
     threshold: Threshold = None,
     features: Features = "",
+    text_features: TextFeatures = "",
 ) -> None:
     """Build a baseline from rows the model was not trained on."""
     with _one_sentence():
@@ -109,7 +113,7 @@ def build(
         from .files.roles import ColumnOptions
 
         columns = (_list(score), predicted, actual, time, id)
-        meaning = (_list(classes), positive_class, threshold, _list(features))
+        meaning = (_list(classes), positive_class, threshold, _list(features), _list(text_features))
         if not task:
             raise BadInput("--task is empty; it must be 'binary', 'multiclass' or 'regression'")
         baseline = build_from_files(data, ColumnOptions(model, version, task, *columns, *meaning), _say)
@@ -144,6 +148,7 @@ def evaluate(
     positive_class: Positive = "",
     threshold: Threshold = None,
     features: Features = "",
+    text_features: TextFeatures = "",
 ) -> None:
     """Compare rows with a baseline: drift and performance.
 
@@ -157,7 +162,7 @@ def evaluate(
         from .files.roles import ColumnOptions
 
         columns = (_list(score), predicted, actual, time, id)
-        meaning = (_list(classes), positive_class, threshold, _list(features))
+        meaning = (_list(classes), positive_class, threshold, _list(features), _list(text_features))
         options = ColumnOptions(model, version, task, *columns, *meaning)
         result = evaluate_files(data, baseline, outcomes, options, Cut(window, window_rows), _say)
         names, kind = result.baseline.bins.features, result.baseline.task.kind

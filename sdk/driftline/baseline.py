@@ -176,6 +176,11 @@ class Baseline:
         """The features as an input holds them: the texts themselves, and not their descriptors."""
         return raw_names(tuple(self.bins.features), tuple(self.texts))
 
+    def raw_name(self, feature: str) -> str:
+        """Return the name of the text that a descriptor stands for; any other feature's own."""
+        (name,) = raw_names((feature,), tuple(self.texts))
+        return name
+
     @cached_property
     def digest(self) -> str:
         """What the baseline is known by: 32 hex characters, blake2b of 16 bytes of the canonical JSON."""

@@ -165,10 +165,5 @@ def most_features(asked: bool | None, capture: Capture) -> int:
 
 def _allowed(bins: ModelBins, identity: Identity) -> ModelBins:
     """Return the bins of the features that the model records."""
-    names = [
-        name
-        for name in bins.features
-        if (identity.features is None or name in identity.features) and identity.privacy.allows(name)
-    ]
-    kept = names[: identity.distributions]
+    kept = [name for name in bins.features if identity.records(name)][: identity.distributions]
     return ModelBins({name: bins.features[name] for name in kept}, bins.score, bins.classes)

@@ -38,9 +38,9 @@ def columns_of(frame: FrameLike, names: Sequence[str] | None = None) -> dict[str
 
 
 def column_of(values: ArrayLike) -> Column:
-    """Return n values as a column: numbers, booleans (0, 1), texts, times (unix seconds).
+    """Return n values as a column: numbers, booleans (0, 1), texts, times (unix seconds), vectors of 2 to 4,096.
 
-    None, NaN, NaT and masked values are missing. Raises ``ValueError`` when the values are not one-dimensional.
+    None, NaN, NaT and masked values are missing. Raises ``ValueError`` for an array of other dimensions.
 
     >>> column_of(["a", 1, True, None]).numbers
     array([nan,  1.,  1., nan])

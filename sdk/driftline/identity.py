@@ -9,7 +9,9 @@ from typing import Any, Literal, get_args
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
+from .descriptors import SUFFIXES
 from .privacy import Privacy
+from .rules import DENY
 from .semconv import attributes as a
 from .settings import read
 from .tables import Task
@@ -82,6 +84,18 @@ class Identity:
         object.__setattr__(self, "negative_class", others[0] if self.task.kind == "binary" else "")
         object.__setattr__(self, "discreet", self.privacy.rules or self.capture != "features")
         object.__setattr__(self, "hash_id", self.privacy.id if self.privacy.hash_id else None)
+
+    def records(self, feature: str) -> bool:
+        """Say whether anything may leave under the name of a feature, or of a text's descriptor.
+
+        >>> churn = Identity("churn", features=("age", "message"), text_features=frozenset({"message"}))
+        >>> churn.records("message.words"), churn.records("income")
+        (True, False)
+        """
+        text, _, descriptor = feature.rpartition(".")
+        if text in self.text_features and f".{descriptor}" in SUFFIXES:
+            return (self.features is None or text in self.features) and self.privacy.part(text, feature) is not DENY
+        return (self.features is None or feature in self.features) and self.privacy.allows(feature)
 
     def record_attributes(self) -> dict[str, Any]:
         """Return the ``ml.model.*`` attributes of a record."""

@@ -40,7 +40,7 @@ def test_the_commands(run: Run) -> None:
 def test_the_options(run: Run, command: list[str], options: set[str]) -> None:
     columns = {
         "--model", "--task", "--version", "--score", "--predicted", "--actual", "--time", "--id", "--classes",
-        "--positive-class", "--threshold", "--features",
+        "--positive-class", "--threshold", "--features", "--text-features",
     }  # fmt: skip
     result = run(*command, "--help")
     assert result.exit_code == 0

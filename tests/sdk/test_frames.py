@@ -64,9 +64,12 @@ def test_columns_of_every_library_read_the_same(values: Any, read: list[object])
     assert spelled(column_of(values)) == read
 
 
-def test_a_column_has_one_dimension() -> None:
-    with pytest.raises(ValueError, match=r"the values have shape \(2, 2\)"):
-        column_of(np.zeros((2, 2)))
+def test_a_column_has_one_dimension_or_is_one_of_vectors() -> None:
+    assert column_of(np.array([[3.0, 4.0]])).numbers == [5.0]
+    with pytest.raises(ValueError, match=r"the values have shape \(2, 2, 2\)"):
+        column_of(np.zeros((2, 2, 2)))
+    with pytest.raises(ValueError, match=r"the values have shape \(2, 4097\)"):
+        column_of(np.zeros((2, 4097)))
 
 
 @pytest.mark.parametrize(

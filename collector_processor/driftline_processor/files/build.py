@@ -9,10 +9,12 @@ import numpy as np
 from driftline.baseline import Baseline
 from driftline.bins import CategoryBins, bins_for, count, number_bins
 from driftline.classes import resolve_task
+from driftline.descriptors import describe, looks_like_texts, vocabulary_of, without_texts
 from driftline.fold import ModelBins, fold, fold_outcomes, target_score
 from driftline.frames import concatenate
 from driftline.pane import Pane, merge
 from driftline.tables import Column, ModelKey, PredictionTable, Task, Text
+from driftline.vocabulary import Vocabulary
 
 from .errors import BadInput, Say
 from .roles import ColumnOptions, Roles, find_roles, id_column
@@ -35,11 +37,18 @@ def build_from_files(paths: Sequence[Path], options: ColumnOptions, say: Say) ->
     reads = [for_task(read, task) for read in reads]
     key = ModelKey(options.model, options.version)
     pane, bins = _fold_predictions(reads, key, task)
+    texts: dict[str, Vocabulary] = {}
     for name in roles.features:
         column = concatenate([_feature(source, name) for source in sources])
-        bins.features[name] = bins_for(column)
-        pane.parts[f"feature:{name}"] = count(bins.features[name], column)
-    return Baseline(key.model, key.version, task, bins, pane, _columns(roles))
+        if name in options.text_features or (not options.text_features and looks_like_texts(column)):
+            texts[name] = vocabulary_of(column)
+            if not options.text_features:
+                say(f"{name}: read as texts: compared by length, words and script; say --text-features none if not")
+        parts = describe(name, column, texts[name]) if name in texts else {name: without_texts(column)[0]}
+        for part, values in parts.items():
+            bins.features[part] = bins_for(values)
+            pane.parts[f"feature:{part}"] = count(bins.features[part], values)
+    return Baseline(key.model, key.version, task, bins, pane, _columns(roles), texts=texts)
 
 
 def _task(reads: Sequence[Rows], roles: Roles, options: ColumnOptions) -> Task:

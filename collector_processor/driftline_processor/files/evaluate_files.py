@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.classes import class_codes
+from driftline.descriptors import raw_names
 from driftline.fold import fold, fold_by, fold_outcomes
 from driftline.frames import concatenate
 from driftline.pane import MOST_UNKNOWN, Pane, merge
@@ -31,7 +32,7 @@ from .errors import BadInput, Say, near, rows
 from .outcomes import join, read_outcomes
 from .roles import ColumnOptions, Roles, find_roles, id_column
 from .rows import Rows, for_task, read_rows, select, tables, take, with_time
-from .source import check_path, open_source
+from .source import Source, check_path, open_source
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -73,7 +74,7 @@ def evaluate_files(
         options = replace(options, actual="")  # the reference rows had it; the truth of these may come later, or apart
     task, key = baseline.task, ModelKey(baseline.model, options.version or baseline.version)
     sources = [open_source(path, {id_column(options, baseline.columns)}, say) for path in data]
-    roles = find_roles(sources, options, task.kind, baseline.columns, say, baseline.bins.features)
+    roles = find_roles(sources, options, task.kind, baseline.columns, say, _features_in(sources, baseline))
     reads = [for_task(read_rows(source, roles, task.kind, say), task) for source in sources]
     if roles.time:
         reads = [with_time(read, roles.time, say) for read in reads]
@@ -106,15 +107,26 @@ def _baseline(reference: Path, data: Path, options: ColumnOptions, say: Say) -> 
     ):
         if given not in ("", (), None, own):
             raise BadInput(f"{option}: the baseline {reference} was built with {own!r}; leave the option out")
+    if options.text_features:
+        raise BadInput(
+            f"--text-features: the baseline {reference} knows which features are texts; leave the option out"
+        )
     bins = baseline.bins
     if options.features:
+        known = baseline.raw_features
         for name in options.features:
-            if name not in bins.features:
-                raise BadInput(
-                    f"--features: the baseline {reference} has no '{name}'; {near(name, tuple(bins.features))}"
-                )
-        bins = replace(bins, features={name: bins.features[name] for name in options.features})
+            if name not in known:
+                raise BadInput(f"--features: the baseline {reference} has no '{name}'; {near(name, known)}")
+        bins = replace(
+            bins, features={n: b for n, b in bins.features.items() if baseline.raw_name(n) in options.features}
+        )
     return replace(baseline, model=options.model or baseline.model, bins=bins)
+
+
+def _features_in(sources: Sequence[Source], baseline: Baseline) -> tuple[str, ...]:
+    """Return the baseline's features as the files have them: a text itself, or its descriptors."""
+    there = {name for source in sources for name in source.schema.names}
+    return raw_names(tuple(baseline.bins.features), tuple(name for name in baseline.texts if name in there))
 
 
 def _fold(
@@ -125,7 +137,7 @@ def _fold(
     def batches() -> Iterator[tuple[PredictionTable, I64]]:
         for read, group in zip(reads, groups, strict=True):
             start = 0
-            for table in tables(read, roles, key, baseline.task, baseline.bins.features):
+            for table in tables(read, roles, key, baseline.task, baseline):
                 window = group[start : start + len(table)]
                 start += len(table)
                 yield (table, window) if read.usable is None else (select(table, window >= 0), window[window >= 0])

@@ -10,6 +10,9 @@ from .errors import BadInput, Say, listed, near
 from .source import Source
 from .values import is_nested, is_time
 
+NO_TEXTS = "none"
+"""What ``--text-features`` says where no feature is a document."""
+
 _INDEX = re.compile(r"|__index_level_\d+__|Unnamed: \d+")
 
 
@@ -29,6 +32,7 @@ class ColumnOptions:
     positive_class: str = ""
     threshold: float | None = None
     features: tuple[str, ...] = ()
+    text_features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,9 @@ def find_roles(
     ids = find("id", _some(options.id), "--id")
     for name in options.features:
         _demand(sources, name, "--features")
+    for name in options.text_features:
+        if name != NO_TEXTS:
+            _demand(sources, name, "--text-features")
     taken = {*score, *predicted, *actual, *time, *ids, *reserved}
     others = [name for name in names if name not in taken]
     if not task and "actual" in others:

@@ -6,9 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from driftline.bins import Bins, NumberBins
+import pyarrow as pa
+from driftline.baseline import Baseline
+from driftline.bins import NumberBins
+from driftline.descriptors import described, without_texts
 from driftline.profile import scores_for
 from driftline.tables import F64, I64, Column, ModelKey, PredictionTable, Task, Text
+from driftline.vocabulary import Vocabulary
 from numpy.typing import NDArray
 
 from .errors import BadInput, Say, rows
@@ -58,13 +62,13 @@ def for_task(read: Rows, task: Task) -> Rows:
         raise BadInput(f"--score: {error}") from error
 
 
-def tables(read: Rows, roles: Roles, key: ModelKey, task: Task, bins: Mapping[str, Bins]) -> Iterator[PredictionTable]:
-    """Yield the rows in batches as tables, features read as what their bins are."""
-    schema = read.source.schema
+def tables(read: Rows, roles: Roles, key: ModelKey, task: Task, baseline: Baseline) -> Iterator[PredictionTable]:
+    """Yield the rows in batches as tables, features read as what their bins are, texts as their descriptors."""
+    schema, bins, texts = read.source.schema, baseline.bins.features, baseline.texts
     numeric = {
-        name: isinstance(bins[name], NumberBins)
+        name: name not in texts and isinstance(bins[name], NumberBins)
         for name in roles.features
-        if name in bins and name in schema.names and not is_nested(schema.field(name).type)
+        if (name in bins or name in texts) and name in schema.names and not is_nested(schema.field(name).type)
     }
     start = 0
     for batch in read.source.batches(numeric):
@@ -77,9 +81,15 @@ def tables(read: Rows, roles: Roles, key: ModelKey, task: Task, bins: Mapping[st
             id=Text(np.zeros(n + 1, np.int32), b""),
             scores=None if read.scores is None else read.scores[part],
             predicted=None if read.predicted is None else take(read.predicted, part),
-            features={name: column(batch.column(name), number) for name, number in numeric.items()},
+            features=_features(batch, numeric, texts),
         )
         start += n
+
+
+def _features(batch: pa.RecordBatch, numeric: Mapping[str, bool], texts: Mapping[str, Vocabulary]) -> dict[str, Column]:
+    columns = {name: column(batch.column(name), number) for name, number in numeric.items()}
+    short = {name: values if name in texts else without_texts(values)[0] for name, values in columns.items()}
+    return described(short, texts)
 
 
 def select(table: PredictionTable, which: NDArray[np.bool_]) -> PredictionTable:

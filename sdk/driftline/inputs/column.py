@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from driftline.tables import F64, Column
 from driftline.unusable import UNSUPPORTED_VALUE, UNUSABLE
+from driftline.vectors import vector_column
 
 from .batch import column_of_values
+from .large import LONGEST_VECTOR
 
 _READERS: dict[type, Callable[[Any], NDArray[Any] | Column]] = {}
 
@@ -24,7 +26,7 @@ _READERS: dict[type, Callable[[Any], NDArray[Any] | Column]] = {}
 def read_column(values: Any) -> NDArray[Any] | Column:
     """Return n values as numbers or booleans (n,), or as a Column where there are texts.
 
-    Raises ``ValueError`` when the values are not one-dimensional.
+    An array of n vectors of 2 to 4,096 numbers is a column of vectors. Raises ``ValueError`` for other dimensions.
 
     >>> read_column(np.array(["1970-01-01T00:00:02", "NaT"], "datetime64[s]"))
     array([ 2., nan])
@@ -62,9 +64,11 @@ def _masked(values: np.ma.MaskedArray[Any, Any]) -> NDArray[Any] | Column:
 
 def _array(values: NDArray[Any]) -> NDArray[Any] | Column:
     values = np.asarray(values)  # of an np.matrix every part has two dimensions
+    kind = values.dtype.kind
+    if values.ndim == 2 and kind in "fiub" and 1 < values.shape[1] <= LONGEST_VECTOR:
+        return vector_column(values)
     if values.ndim != 1:
         raise ValueError(f"a column has one dimension, but the values have shape {values.shape}")
-    kind = values.dtype.kind
     if kind in "fiub":
         return values
     if kind in "mM":
@@ -80,14 +84,8 @@ def _anything(values: Any) -> NDArray[Any] | Column:
     if hasattr(values, "__array__"):
         return _array(np.asarray(values))
     if isinstance(values, Iterable) and not isinstance(values, str | bytes):
-        values = list(values)
-        if not any(_nested(value) for value in values):
-            return column_of_values(values)
+        return column_of_values(list(values))
     return _array(np.asarray(values))
-
-
-def _nested(value: Any) -> bool:
-    return hasattr(value, "__len__") and not isinstance(value, str | bytes)
 
 
 def seconds_of(times: NDArray[Any]) -> F64:
