@@ -68,7 +68,7 @@ class Added:
 def own(monkeypatch: pytest.MonkeyPatch) -> dict[str, Added]:
     """Return what the SDK counts about itself, by metric."""
     UNUSABLE.drain()
-    counters = {name: Added() for name in ("driftline.sdk.unusable.values", "driftline.sdk.dropped.rows")}
+    counters = {name: Added() for name in ("driftline.sdk.unusable.values", "driftline.sdk.unrecorded")}
     for name, counter in counters.items():
         monkeypatch.setitem(counts._counters, (None, name, False), counter)
     return counters
