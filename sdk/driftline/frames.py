@@ -37,6 +37,17 @@ def columns_of(frame: FrameLike, names: Sequence[str] | None = None) -> dict[str
     return columns
 
 
+def column_names(frame: FrameLike) -> tuple[str, ...]:
+    """Return the names of a frame's columns; what Arrow calls ``columns`` are the values, and no name.
+
+    >>> import pandas as pd
+    >>> column_names(pd.DataFrame({"age": [31], 2: [1]}))
+    ('age', '2')
+    """
+    names = getattr(frame, "column_names", None)
+    return tuple(map(str, frame.columns if names is None else names))
+
+
 def column_of(values: ArrayLike) -> Column:
     """Return n values as a column: numbers, booleans (0, 1), texts, times (unix seconds), vectors of 2 to 4,096.
 

@@ -9,6 +9,7 @@ from time import sleep
 from typing import Any, TypeVar
 
 from .channel import HttpChannel
+from .frames import column_names
 from .identity import Identity
 from .ids import id_text
 from .inputs.row import clean_value
@@ -125,17 +126,22 @@ def rows_of(outcomes: Any, hash_id: Callable[[str], str] | None = None) -> Itera
     [{'id': 'A-1', 'actual': 1}, {'id': '2', 'actual': 'late', 'weight': 3.0}]
     """
     if hasattr(outcomes, "columns") or isinstance(outcomes, Mapping):
-        names = list(outcomes) if isinstance(outcomes, Mapping) else [str(name) for name in outcomes.columns]
+        names = list(outcomes) if isinstance(outcomes, Mapping) else list(column_names(outcomes))
         missing = [name for name in ("id", "actual") if name not in names]
         if missing:
             raise ValueError(f"the outcomes have no column {missing[0]!r}; their columns are {names}")
         used = [name for name in FIELDS if name in names]
-        columns = [outcomes[name] for name in used]
+        columns = [_listed(outcomes[name]) for name in used]
         given: Iterable[Any] = (dict(zip(used, row, strict=True)) for row in zip(*columns, strict=True))
     else:
         given = outcomes
     for row in given:
         yield _row(row if isinstance(row, Mapping) else dict(zip(FIELDS, row, strict=False)), hash_id)
+
+
+def _listed(values: Any) -> Any:
+    """Return Arrow's values as Python's; anything else is read as it is."""
+    return values.to_pylist() if hasattr(values, "to_pylist") else values
 
 
 def _row(given: Mapping[str, Any], hash_id: Callable[[str], str] | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .classes import class_column, class_text
+from .frames import column_names
 from .inputs.batch import column_of_values
 from .inputs.frame import series_column
 from .inputs.objects import fields
@@ -114,7 +115,7 @@ def describe(value: Any) -> Unread:
     if isinstance(value, np.ndarray):
         return Unread(f"an array of {value.dtype} with shape {value.shape}")
     if hasattr(value, "shape") and hasattr(value, "columns"):
-        columns = tuple(map(str, value.columns))
+        columns = column_names(value)
         return Unread(f"{name} with columns {_list(columns)}", columns)
     if names := fields(kind):
         return Unread(f"{name} with fields {_list(names)}", names)

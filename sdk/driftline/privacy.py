@@ -67,6 +67,8 @@ class Privacy:
     ) -> None:
         steps = {_name("round", name): _step(name, step) for name, step in _mapping(round).items()}
         hashed = _names("hash", hash)
+        if not isinstance(hash_id, bool):
+            raise TypeError(f"Privacy(hash_id=) is True or False, not {_kind(hash_id)}")
         both = [name for name in hashed if name in steps]
         if both:
             raise ValueError(f"Privacy: {both[0]!r} is both hashed and rounded; a hash has no steps: choose one")
@@ -76,7 +78,7 @@ class Privacy:
             "hash": hashed,
             "round": tuple(steps.items()),
             "key": _key(key, needed=bool(hashed) or hash_id),
-            "hash_id": bool(hash_id),
+            "hash_id": hash_id,
             "_rules": {},
         }
         for attribute, value in values.items():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .callables import name_of
+from .frames import column_names
 from .prediction import ABSENT
 
 Selector = str | Callable[..., Any]
@@ -205,4 +206,4 @@ def column_named(features: Any, name: object) -> str:
     """Return the name if it is that of a column of a batch, else ""."""
     if isinstance(name, str) and isinstance(features, list | tuple) and features and isinstance(features[0], Mapping):
         return name if name in features[0] else ""
-    return name if isinstance(name, str) and name in list(getattr(features, "columns", ())) else ""
+    return name if isinstance(name, str) and hasattr(features, "columns") and name in column_names(features) else ""

@@ -10,7 +10,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from driftline.frames import column_of, columns_of, concatenate, is_time, length, score_matrix
+from driftline.frames import column_names, column_of, columns_of, concatenate, is_time, length, score_matrix
+from driftline.outcomes import rows_of
+from driftline.outputs import describe
+from driftline.signature import column_named
 from driftline.tables import Column
 
 
@@ -159,3 +162,17 @@ def test_scores_have_at_most_two_dimensions() -> None:
 def test_columns_join_with_their_labels() -> None:
     joined = concatenate([column_of(["a", "b"]), column_of([1.0, None]), column_of(["b", "c"])])
     assert spelled(joined) == ["a", "b", 1.0, None, "b", "c"]
+
+
+def test_the_columns_of_a_frame_are_named_and_never_spelled_out() -> None:
+    data = {"id": ["A-1"], "age": [31]}
+    for frame in (pd.DataFrame(data), pa.table(data), pa.RecordBatch.from_pydict(data)):
+        assert column_names(frame) == ("id", "age")
+        assert describe(frame).fields == ("id", "age")
+        assert column_named(frame, "id") == "id"
+        assert column_named(frame, "A-1") == ""
+
+
+def test_outcomes_are_read_from_an_arrow_table() -> None:
+    table = pa.table({"id": ["A-1", "A-2"], "actual": [1, 0]})
+    assert list(rows_of(table)) == [{"id": "A-1", "actual": 1}, {"id": "A-2", "actual": 0}]

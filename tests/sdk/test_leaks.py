@@ -18,10 +18,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars
+import pyarrow
 import pytest
 from driftline import Baseline, Model, Privacy, convert, records, span
 from driftline.faults import FAULTS, Faults
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from scipy import sparse
 
 from .markers import SECRETS, found_in
 from .service import Service, returns
@@ -136,6 +139,26 @@ def array(model: Model) -> None:
         capture=model._identity.capture, privacy=model._identity.privacy, channel=CHANNEL[0],
     )  # fmt: skip
     named.predict(halves)(values)
+
+
+def polars_frame(model: Model) -> None:
+    fields = {name: OPEN[name] for name in ("open", "text", "number", "integer", "flag", "born")}
+    model.predict(halves)(polars.DataFrame([fields, fields]))
+
+
+def arrow_table(model: Model) -> None:
+    fields = {name: OPEN[name] for name in ("open", "text", "number", "integer", "flag", "born")}
+    model.predict(halves)(pyarrow.Table.from_pylist([fields, fields]))
+    model.predict(halves)(pyarrow.RecordBatch.from_pylist([fields, fields]))
+
+
+def sparse_matrix(model: Model) -> None:
+    names = ("open", "number", "single")
+    named = Model(
+        "sparse", task="binary", feature_names=names, tracer_provider=model._identity.tracer_provider,
+        capture=model._identity.capture, privacy=model._identity.privacy, channel=CHANNEL[0],
+    )  # fmt: skip
+    named.predict(lambda X: [0.5] * X.shape[0])(sparse.csr_array([[OPEN[name] for name in names]] * 2))
 
 
 def slices(model: Model) -> None:
@@ -258,7 +281,7 @@ def halves(batch: Any) -> list[float]:
 
 CHANNEL: list[Any] = []
 POSITIONS: tuple[Callable[[Model], None], ...] = (
-    row, block, instance, scalars, series, dicts, frame, numbers, array,
+    row, block, instance, scalars, series, dicts, frame, numbers, array, polars_frame, arrow_table, sparse_matrix,
     slices, texts, hostile, ids_and_times, baseline, exceptions, results, selectors, outcomes, broken_inside,
 )  # fmt: skip
 
@@ -288,6 +311,11 @@ PLANTED: dict[str, set[tuple[str, str]]] = {
     "series": both(SHORT, "spans", "records") | both(NUMERIC, "distributions"),
     "slices": both(SCALARS, "spans", "records") | both(NUMERIC, "distributions"),
     **dict.fromkeys(("dicts", "frame"), both((*SHORT, "vector"), "records") | both(NUMERIC, "distributions")),
+    "polars_frame": both(("text", "number", "integer", "flag", "born"), "records")
+    | both(("number", "integer", "born"), "distributions"),
+    "arrow_table": both(("text", "number", "integer", "flag", "born"), "records")
+    | both(("number", "integer", "born"), "distributions"),
+    "sparse_matrix": both(("number", "single"), "records", "distributions"),
     "array": both(SHORT, "records") | both(NUMERIC, "distributions"),
     "scalars": both(("text", "number", "born", "kind"), "spans", "records") | both(("number", "born"), "distributions"),
     "numbers": both(("flag",), "records") | both(("number", "single", "integer"), "records", "distributions"),

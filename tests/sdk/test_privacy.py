@@ -163,6 +163,7 @@ def test_deny_wins_over_allow_and_names_may_be_patterns(rules: dict[str, Any], n
         ({"round": ["x"]}, TypeError, r"takes a step per name, such as round=\{'income': 1000\}, not a list"),
         ({"hash": ["x"]}, ValueError, r"hashing needs a key.*set DRIFTLINE_PRIVACY_KEY"),
         ({"hash_id": True}, ValueError, r"hashing needs a key"),
+        ({"hash_id": "false"}, TypeError, r"Privacy\(hash_id=\) is True or False, not a str"),
         ({"hash": ["x"], "key": "short"}, ValueError, r"a key has at least 16 bytes, and this one has 5"),
         ({"hash": ["x"], "round": {"x": 1}, "key": KEY}, ValueError, r"'x' is both hashed and rounded"),
     ],
