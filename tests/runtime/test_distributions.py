@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,9 @@ from driftline.pane import DURATION_BOUNDS
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables import F64, Column
+from driftline_processor.runtime import intake
+from driftline_processor.runtime.state import State
+from driftline_processor.runtime.streams import Streams
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from tests.core.decode.metric_requests import (
@@ -25,7 +31,7 @@ from tests.core.decode.metric_requests import (
 )
 
 from .conftest import Open
-from .state_rows import HOUR, MINUTE, NOON, Clock, Opened, baseline, predictions
+from .state_rows import HOUR, MINUTE, NOON, Clock, Opened, baseline, config, predictions
 
 RNG = np.random.default_rng(7)
 REFERENCE = {
@@ -286,3 +292,59 @@ def test_labels_and_unusable_values_have_their_places(open_state: Open, how: int
         ("feature:region", len(region.labels), 7.0),
         ("feature:region", region.size, 2.0),
     ]
+
+
+def totals(n: int, *, start: int, time: int, instance: str) -> bytes:
+    point = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [n, 0], start=start, time=time, sum=1.0)
+    return metrics_body([point], instance=instance)
+
+
+def test_streams_are_bounded_and_one_that_was_forgotten_is_not_counted_twice(
+    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "Streams", partial(Streams, most=4))
+    state = open_state()
+    for process in range(6):
+        clock.now = NOON + process * HOUR
+        submit(state, totals(10, start=clock.now, time=clock.now + MINUTE, instance=str(process)))
+    assert state.view().distributed == 60
+    known = state.state._intake.streams
+    assert len(known._last) <= 4
+    submit(state, totals(15, start=NOON, time=clock.now + MINUTE, instance="0"))
+    assert state.view().distributed == 60  # its first point counts from where it is heard again
+    submit(state, totals(18, start=NOON, time=clock.now + 2 * MINUTE, instance="0"))
+    assert state.view().distributed == 63
+
+
+def test_streams_expire_with_the_rows(open_state: Open, clock: Clock) -> None:
+    state = open_state(timedelta(days=1))
+    submit(state, totals(10, start=NOON, time=NOON + MINUTE, instance="old"))
+    state.view()
+    clock.now = NOON + 2 * 24 * HOUR
+    submit(state, totals(20, start=clock.now, time=clock.now + MINUTE, instance="new"))
+    submit(state, totals(25, start=clock.now, time=clock.now + 2 * MINUTE, instance="new"))
+    state.view()
+    state.state.tidy_now()
+    assert state.rows("SELECT count(*) FROM streams") == [(1,)]
+    state = open_state(timedelta(days=1))
+    submit(state, totals(30, start=clock.now, time=clock.now + 3 * MINUTE, instance="new"))
+    submit(state, totals(99, start=NOON, time=clock.now + 3 * MINUTE, instance="old"))
+    assert state.view().distributed == 40
+
+
+def test_a_window_that_late_points_restate_is_evaluated_after_a_kill(tmp_path: Path, clock: Clock) -> None:
+    state = State(config(tmp_path), clock=clock)
+    state._ingest.start()
+    submit(Opened(state), totals(10, start=NOON, time=NOON + MINUTE, instance="a"))
+    clock.now = NOON + 3 * HOUR
+    state.settle()
+    assert state.view.models()[0].windows["1h"][0].closed
+    late = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [5, 0], start=NOON, time=NOON + MINUTE, sum=1.0, how=DELTA)
+    submit(Opened(state), metrics_body([late], instance="late"))
+    state._ingest.stop()  # what is acknowledged is on disk, and nobody has evaluated it
+    state._connection.close()
+    state._store.close()
+    again = State(config(tmp_path), clock=clock)
+    again.evaluate_now()
+    assert again.view.models()[0].windows["1h"][0].rows == 15
+    again.stop()

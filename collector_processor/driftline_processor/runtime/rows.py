@@ -40,6 +40,7 @@ def prediction_rows(
             "trace_id": _ids(table.trace_id, n),
             "span_id": _ids(table.span_id, n),
             "received": np.full(n, received),
+            "observed": pa.nulls(n, pa.int64()) if table.observed is None else table.observed,
         }
     )
 

@@ -156,8 +156,8 @@ class Streams:
 
     def _bound(self, connection: Connection) -> None:
         """Forget the streams that were silent the longest, so that one that comes again is not counted twice."""
-        too_many = len(self._last) - self._most
-        if too_many > 0:
+        if len(self._last) > self._most:
+            too_many = len(self._last) - self._most + self._most // 20  # some more, so that it is seldom done
             oldest = sorted(self._last, key=lambda stream: self._last[stream].received)[:too_many]
             self._forgotten = max(self._forgotten, *(self._last[stream].end for stream in oldest))
             _raise_mark(connection, _FORGOTTEN, self._forgotten)
