@@ -157,6 +157,22 @@ def test_a_process_that_ran_before_it_was_first_heard_only_begins_to_count(open_
     assert state.view().distributed == 7
 
 
+def test_a_label_that_comes_late_counts_where_it_came_not_since_the_process_began(open_state: Open) -> None:
+    state = open_state()
+    state.send(baselines=[BASELINE.to_json()])
+
+    def label(name: str, n: int, hour: int) -> Metric:
+        said = {a.ML_FEATURE_NAME: "region", a.ML_FEATURE_CATEGORY: name}
+        return sum_of(m.ML_FEATURE_CATEGORIES, n, said, start=NOON, time=NOON + hour * HOUR)
+
+    submit(state, metrics_body([label("north", 10, 1)]))
+    state = open_state()
+    submit(state, metrics_body([label("south", 24, 3), label("north", 34, 3)]))  # 0 is not sent
+    stored = state.rows("SELECT min(pane), max(pane), sum(value) FROM panes WHERE part = 'feature:region' GROUP BY idx")
+    last = NOON + 3 * HOUR - 5 * MINUTE
+    assert sorted(stored, key=str) == [(NOON, last, 34.0), (NOON + HOUR, last, 24.0)]
+
+
 def test_deltas_add(open_state: Open) -> None:
     state = open_state()
     for minute in (1, 2, 2, 3):

@@ -63,14 +63,24 @@ def add_distributions(
 
 def weigh(balances: Balances, series: int, increases: Iterable[Increase]) -> None:
     """Lay counted predictions, and rows that are known from distributions, on the panes in which they were made."""
+    made: dict[tuple[int, int], dict[str, float]] = {}
     for one in increases:
-        counts, rows = one.point.metric == m.ML_PREDICTIONS, one.point.metric == m.ML_PREDICTION_DURATION
-        if one.histogram is None and counts:
-            balances.torn(series, one.until)
-        elif one.histogram is not None and (counts or rows):
+        name, counts = one.point.feature, one.point.metric == m.ML_PREDICTIONS
+        if one.histogram is None:
+            if counts:
+                balances.torn(series, one.until)
+            continue
+        if counts:
             panes, shares = places(one.since, one.until)
-            into = balances.counted if counts else balances.made
-            into(series, panes, share_out(np.array([count(one.histogram)]), shares)[:, 0])
+            balances.counted(series, panes, share_out(np.array([count(one.histogram)]), shares)[:, 0])
+        if one.point.captured and (name or one.point.metric == m.ML_PREDICTION_DURATION):
+            values = made.setdefault((one.since, one.until), {})
+            values[name] = values.get(name, 0.0) + count(one.histogram)
+    for (since, until), values in made.items():
+        if "" in values:  # durations are of all rows, features of those that no full buffer dropped
+            panes, shares = places(since, until)
+            rows = max((n for name, n in values.items() if name), default=values[""])
+            balances.made(series, panes, share_out(np.array([rows]), shares)[:, 0])
 
 
 class _Gathered:

@@ -50,8 +50,8 @@ CREATE TABLE IF NOT EXISTS baselines (
     digest VARCHAR, source VARCHAR, environment VARCHAR, model VARCHAR, version VARCHAR, received BIGINT, json VARCHAR);
 CREATE TABLE IF NOT EXISTS learning (series INTEGER, part BIGINT, rows INTEGER, name VARCHAR, data BLOB);
 CREATE TABLE IF NOT EXISTS streams (
-    stream BLOB, seq BIGINT, series INTEGER, start BIGINT, since BIGINT, stop BIGINT, received BIGINT, counter BOOLEAN,
-    counts BLOB);
+    stream BLOB, process BLOB, seq BIGINT, series INTEGER, start BIGINT, since BIGINT, stop BIGINT, received BIGINT,
+    counter BOOLEAN, counts BLOB);
 CREATE TABLE IF NOT EXISTS balance (series INTEGER, pane BIGINT, made DOUBLE, counted DOUBLE, torn BOOLEAN);
 CREATE TABLE IF NOT EXISTS evaluations (
     series INTEGER, name VARCHAR, start BIGINT, stop BIGINT, believed BIGINT, json VARCHAR);

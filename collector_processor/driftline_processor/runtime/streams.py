@@ -33,6 +33,7 @@ _BEGAN, _FORGOTTEN, _EXPIRED = "streams_began", "streams_forgotten", "streams_ex
 class Last(NamedTuple):
     """The last point of a stream. ``counts``: "" where points are deltas; ``counter``: of ``ml.predictions``."""
 
+    process: bytes
     series: int
     begin: int
     end: int
@@ -81,17 +82,21 @@ class Streams:
         )
         self._last: dict[bytes, Last] = {}
         self._counters: dict[int, dict[bytes, Last]] = {}
+        self._before: dict[bytes, tuple[int, int]] = {}
+        """Process → when it was heard last, and the time before that."""
         for row in read(connection, newest, most).to_pylist():
-            said = (row[name] for name in ("series", "start", "stop", "received", "counter", "counts"))
+            said = (row[name] for name in ("process", "series", "start", "stop", "received", "counter", "counts"))
             self._remember(row["stream"], Last(*said))
+        self._before = {process: (ends[0], ends[0]) for process, ends in self._before.items()}
         self.seq = max(number(connection, "SELECT max(seq) FROM streams") or 0, mark(connection, "evaluated_points"))
         self._new = _New()
 
     def take(self, point: Point, series: int, now: int) -> Increase | None:
         """Return what a point adds, and remember it; None for one that was taken in before, or is older than the last.
 
-        A cumulative stream that is not known counts from its own beginning, when that is known and was listened to;
-        else its first point is only where counting starts.
+        A cumulative stream that is not known counts from the last time that its process was heard, because what is 0
+        is not sent; else from its own beginning, when that is known and was listened to; else its first point is only
+        where counting starts.
         """
         last = self._last.get(point.stream)
         if last is not None and point.end <= last.end:  # of a delta that came out of order something may be new
@@ -101,7 +106,7 @@ class Streams:
         found = self._delta(point) if point.delta else self._cumulative(point, last)
         if last is None or point.end > last.end:
             counts = b"" if point.delta else pack(point.histogram)
-            kept = Last(series, point.begin, point.end, now, point.metric == m.ML_PREDICTIONS, counts)
+            kept = Last(point.process, series, point.begin, point.end, now, point.metric == m.ML_PREDICTIONS, counts)
             self._remember(point.stream, kept)
             self._new.stream.append(point.stream)
             self._new.last.append(kept)
@@ -115,10 +120,15 @@ class Streams:
         if last is not None:
             grown = increase(point.histogram, unpack(last.counts, point.histogram))
             return Increase(point, point.histogram if grown is None else grown, last.end, point.end)
-        known_since = max(self._began - PANE, self._forgotten)
-        if point.begin >= known_since:
-            return Increase(point, point.histogram, point.begin, point.end)
+        before = self._before_this(point)
+        if point.begin >= max(self._began - PANE, self._forgotten) or before > self._forgotten:
+            return Increase(point, point.histogram, min(max(point.begin, before), point.end), point.end)
         return Increase(point, None, point.end, point.end)
+
+    def _before_this(self, point: Point) -> int:
+        """When the process was heard before the export that this point belongs to; 0 where it was not."""
+        latest, before = self._before.get(point.process, (0, 0))
+        return latest if latest < point.end else before
 
     def reached(self, series: int, now: int) -> int | None:
         """Return until when all processes have counted the predictions of a series, unix nanoseconds; None: none does.
@@ -142,6 +152,7 @@ class Streams:
         self.seq += len(new.stream)
         rows = {
             "stream": pa.array(new.stream, pa.binary()),
+            "process": pa.array([last.process for last in new.last], pa.binary()),
             "seq": list(range(first, self.seq + 1)),
             "series": pa.array([last.series for last in new.last], pa.int32()),
             "start": [last.begin for last in new.last],
@@ -167,9 +178,14 @@ class Streams:
         for stream in streams:
             last = self._last.pop(stream)
             self._counters.get(last.series, {}).pop(stream, None)
+        alive = {last.process for last in self._last.values()}
+        self._before = {process: ends for process, ends in self._before.items() if process in alive}
 
     def _remember(self, stream: bytes, last: Last) -> None:
         self._last[stream] = last
+        latest, _ = self._before.get(last.process, (0, 0))
+        if last.end > latest:
+            self._before[last.process] = (last.end, latest)
         if last.counter:
             self._counters.setdefault(last.series, {})[stream] = last
 

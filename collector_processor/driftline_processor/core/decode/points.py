@@ -64,7 +64,8 @@ _SCALES = range(-10, 27)
 class Point:
     """One point of one of :data:`METRICS`.
 
-    ``stream``: 16 bytes, the same for all points that count the same thing since the same beginning. ``captured``: its
+    ``stream``: 16 bytes, the same for all points that count the same thing since the same beginning; ``process``: 16
+    bytes, the same for all points of one scope of one process, which come together. ``captured``: its
     rows are in no record. ``task``: what the model predicts, where it is said. ``decided``: the class of
     ``ml.predictions``. ``begin``, ``end``: unix nanoseconds, ``begin``
     0 where unknown. ``delta``: it counts what happened in between, else everything since ``begin``.
@@ -73,6 +74,7 @@ class Point:
     metric: str
     key: ModelKey
     stream: bytes
+    process: bytes
     captured: bool
     task: str
     feature: str
@@ -160,6 +162,7 @@ def _point(metric: str, point: Any, reader: _Reader, delta: bool, source: _Sourc
         metric=metric,
         key=ModelKey(model, version, source.environment),
         stream=_stream(metric, point.attributes, source, 0 if delta else begin, histogram),
+        process=source.digest.digest(),
         captured=source.captured,
         task=task_of(_text(said, a.ML_MODEL_TASK), (), "", 0.5).kind,
         feature=label(feature),
