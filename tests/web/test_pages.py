@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import pytest
 from driftline.tables import ModelKey
 from driftline_processor.core.evaluation import MethodValue, Metric
+from driftline_processor.runtime.balance import Balance
 from driftline_processor.runtime.view import View
 from starlette.testclient import TestClient
 
@@ -302,3 +303,27 @@ def test_windows_are_named_in_the_models_own_time_zone(browse: Browse) -> None:
     assert "Tue 31 December 2013" in page(browse(FakeView([model])), "/models/price").text
     model.timezone = "Not/AZone"
     assert page(browse(FakeView([model])), "/models/price").text
+
+
+def test_a_page_says_where_its_numbers_come_from_and_what_has_not_arrived(browse: Browse) -> None:
+    model = price()
+    windows = {name: [replace(each, distributed=each.rows) for each in known] for name, known in model.windows.items()}
+    stretch = (ns(2014, 1, 1, 7), ns(2014, 1, 1, 8))
+    rowless = replace(model, rows=0, distributed=812, windows=windows, balance=Balance(90.0, 120.0, *stretch))
+    client = browse(FakeView([rowless]))
+    said = page(client, "/models/price").text
+    assert "812 rows known from distributions only" in said
+    assert "known from distributions: no row of them was sent" in said
+    assert "75 % of 120 counted predictions arrived, 1 January 2014, 07:00 – 08:00" in said
+    assert "812 rows from distributions" in page(client).text
+    rows = page(browse(FakeView([model])), "/models/price").text
+    assert "distributions" not in rows
+    assert "counted prediction" not in rows
+
+
+def test_a_model_of_which_only_counts_came_says_nothing_of_a_last_row(browse: Browse) -> None:
+    silent = replace(learning(), rows=0, first=0, last=0, received=0, windows={"1h": [], "1d": []})
+    client = browse(FakeView([silent]))
+    assert "last " not in page(client, "/models/churn").text.split("outcome")[0]
+    assert "last " not in page(client).text.split("drift")[0]
+    assert client.get("/api/v1/models").json()["models"][0]["received"] is None
