@@ -4,11 +4,12 @@ PY := .venv/bin/python
 SOURCES := sdk collector_processor integrations tests scripts
 OLDEST := 1.43.0
 
-.PHONY: help demo test oldest lint format semconv bench interop
+.PHONY: help demo test frameworks oldest lint format semconv bench interop
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
 	@echo "make test      all tests (PYTEST_ARGS='-k psi')"
+	@echo "make frameworks the integrations of frameworks that are too large for make test"
 	@echo "make oldest    what touches OpenTelemetry, with the oldest version that is supported ($(OLDEST))"
 	@echo "make lint      ruff, mypy, generated files up to date"
 	@echo "make format    ruff's formatter and its safe fixes"
@@ -23,6 +24,13 @@ demo:
 test:
 	@sh scripts/setup.sh dev
 	@$(PY) -m pytest -n auto --dist loadfile -m "not interop" $(PYTEST_ARGS)
+
+frameworks:
+	@sh scripts/setup.sh dev
+	@$(PY) -m venv .venv-frameworks
+	@.venv-frameworks/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@.venv-frameworks/bin/python -m pip install --quiet --editable '.[demo]' --group dev --group frameworks
+	@.venv-frameworks/bin/python -m pytest -m frameworks tests/integrations $(PYTEST_ARGS)
 
 oldest:
 	@sh scripts/setup.sh dev

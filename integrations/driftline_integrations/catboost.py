@@ -25,7 +25,7 @@ def pooled() -> Family:
     """Return how CatBoost is asked: of samples or a ``Pool``, for what ``prediction_type`` says."""
     from .family import Family
 
-    return Family(_look, _reading, _rows)
+    return Family(_look, _reading, _rows, _mark)
 
 
 def instrument(model: Model, estimator: E, **options: Any) -> E:
@@ -48,6 +48,12 @@ def _look(estimator: Any) -> Fitted | None:
     return fitted and replace(fitted, objective=str(parameter.default if parameter else ""))
 
 
+def _mark(estimator: Any) -> object:
+    """Return the classes: a fit replaces no object that could be told from the one before."""
+    classes = estimator.classes_ if estimator.is_fitted() else None
+    return () if classes is None else tuple(map(str, classes))
+
+
 _ANSWERS = {
     ("classifier", "Class"): "class",
     ("classifier", "Probability"): "probability",
@@ -57,6 +63,7 @@ _ANSWERS = {
     ("regressor", "RawFormulaVal"): "value",
     ("regressor", "Exponent"): "value",
     ("regressor", "None"): "value",
+    ("regressor", ""): "value",  # a ranker's predict has no such argument
 }
 
 

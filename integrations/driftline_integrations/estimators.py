@@ -21,8 +21,9 @@ from driftline.prediction import ABSENT, current
 
 from . import methods
 from .family import CONVENTIONAL, Family, Given
-from .fitted import Fitted, last_step, mark
+from .fitted import Fitted
 from .methods import Method
+from .naming import model_of
 from .outermost import comes_from_outside, of_a_library
 from .readings import READINGS
 
@@ -83,13 +84,15 @@ class Watched:
         self.joins = joins
         self._options = options
         self._fitted: Fitted | None = None
+        self._mark: object = None
         self._told = model
         self._recorders: dict[str, tuple[Recorder, tuple[str, ...]]] = {}
 
     def learn(self, estimator: Any) -> Fitted | None:
         """Look at the estimator, once per fit. Raises what ``look`` and ``Model.completed`` raise."""
-        if self._fitted is None or self._fitted.mark is not mark(estimator):
-            self._recorders, self._fitted = {}, None
+        mark = self.family.mark(estimator)
+        if self._fitted is None or not (mark is self._mark or (isinstance(mark, tuple) and mark == self._mark)):
+            self._recorders, self._fitted, self._mark = {}, None, mark
             fitted = self.family.look(estimator)
             if fitted is not None:
                 classes = len(fitted.classes) if fitted.coded else fitted.classes
@@ -218,20 +221,11 @@ def _watched_by(family: Family, method: Method, estimator: Any) -> Watched | Non
         return watched if method.name in watched.only else None
     if method.name not in PREDICTING or method.owners <= {NAMED}:
         return None
-    watched = _watched[_key(estimator)] = nameless(estimator, family)
+    watched = _watched[_key(estimator)] = Watched(model_of(estimator), estimator, family=family, joins=True)
     return watched
 
 
 _key = id
-
-
-def nameless(estimator: Any, family: Family) -> Watched:
-    """Watch an estimator that nobody has named, by the name that the environment gives, else by that of its class."""
-    from driftline import Model
-    from driftline.settings import read
-
-    name = read("DRIFTLINE_MODEL_NAME") or type(last_step(estimator)).__name__
-    return Watched(Model(name, version=read("DRIFTLINE_MODEL_VERSION")), estimator, family=family, joins=True)
 
 
 def _answered_already(method: str, estimator: Any, samples: Any) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .fitted import Fitted, look
+from .fitted import Fitted, look, mark
 from .samples import rows_of
 
 Given = Mapping[str, Any]
@@ -47,13 +47,17 @@ def conventional(fitted: Fitted, method: str, given: Given) -> str:
 
 @dataclass(frozen=True)
 class Family:
-    """The estimators of one library. ``look``: describes a fitted one; ``reading``: says what a call's result is, a key
-    of ``READINGS`` or ""; ``rows``: turns the samples into what the SDK records, ``ABSENT`` where nothing can be.
+    """The estimators of one library.
+
+    ``look``: describes a fitted one; ``mark``: gives what is another after another fit, by identity, or a tuple by its
+    value. ``reading``: says what a call's result is, a key of ``READINGS`` or "". ``rows``: turns the samples into what
+    the SDK records, ``ABSENT`` where nothing can be.
     """
 
     look: Callable[[Any], Fitted | None] = look
     reading: Callable[[Fitted, str, Given], str] = conventional
     rows: Callable[[Any], Any] = rows_of
+    mark: Callable[[Any], object] = mark
 
 
 CONVENTIONAL = Family()

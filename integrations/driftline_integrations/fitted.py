@@ -18,9 +18,8 @@ class Fitted:
 
     ``kind``: "classifier", "regressor", "outlier_detector" or "clusterer". ``classes``: in the order of the columns of
     ``predict_proba``; ``positive``: that whose probability a binary score is. ``names``: of its features, where it was
-    fitted on named ones. ``mark``: another object after another fit. ``coded``: whether its classes are only numbers
-    from 0 on, which stand for those of the model in their order. ``objective``: what it was trained for, where the
-    meaning of a result depends on that.
+    fitted on named ones. ``coded``: whether its classes are only numbers from 0 on, which stand for those of the model
+    in their order. ``objective``: what it was trained for, where the meaning of a result depends on that.
     """
 
     kind: str
@@ -28,7 +27,6 @@ class Fitted:
     classes: tuple[Any, ...] = ()
     positive: Any = None
     names: tuple[str, ...] | None = None
-    mark: object = None
     coded: bool = False
     objective: str = ""
 
@@ -49,14 +47,13 @@ def look(estimator: Any) -> Fitted | None:
     """
     kind = _kind(estimator)
     names = _names(estimator)
-    now = mark(estimator)
     if kind == "outlier_detector":
-        return Fitted(kind, "binary", (1, -1), -1, names, now)
+        return Fitted(kind, "binary", (1, -1), -1, names)
     if kind == "clusterer":
         clusters = _clusters(estimator)
-        return Fitted(kind, "multiclass", tuple(range(clusters)), None, names, now) if clusters else None
+        return Fitted(kind, "multiclass", tuple(range(clusters)), None, names) if clusters else None
     if kind == "regressor":
-        return Fitted(kind, "regression", (), None, names, now)
+        return Fitted(kind, "regression", (), None, names)
     classes = _fitted_attribute(estimator, "classes_")
     if classes is None:
         return None
@@ -67,8 +64,8 @@ def look(estimator: Any) -> Fitted | None:
         )
     known = tuple(np.asarray(classes).tolist())
     if len(known) == 2:
-        return Fitted("classifier", "binary", known, known[1], names, now)
-    return Fitted("classifier", "multiclass", known, None, names, now) if known else None
+        return Fitted("classifier", "binary", known, known[1], names)
+    return Fitted("classifier", "multiclass", known, None, names) if known else None
 
 
 def last_step(estimator: Any) -> Any:

@@ -8,6 +8,7 @@ import driftline
 import numpy as np
 import pandas as pd
 from driftline.pipelines import pipeline_of
+from driftline.tables import PredictionTable
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
@@ -42,6 +43,13 @@ def forget(service: Service) -> None:
     pipeline_of(service.channel).flush(5.0)
     service.channel.forget()
     service.exporter.clear()
+
+
+def classes(table: PredictionTable) -> list[str]:
+    """Return the predicted class of each row."""
+    assert table.predicted is not None
+    assert table.predicted.codes is not None
+    return [table.predicted.labels[code] for code in table.predicted.codes]
 
 
 class Threshold(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

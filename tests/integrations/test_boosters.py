@@ -11,14 +11,13 @@ import driftline
 import numpy as np
 import pytest
 from driftline import pipelines
-from driftline.tables import PredictionTable
 from driftline_integrations.lightgbm import LightGBMInstrumentor
 from driftline_integrations.sklearn import SklearnInstrumentor
 from driftline_integrations.xgboost import XGBoostInstrumentor
 
 from tests.sdk.service import Service
 
-from .estimators import BATCH, FRAME, LABELS, ROW, VALUES, forget, nameless, names
+from .estimators import BATCH, FRAME, LABELS, ROW, VALUES, classes, forget, nameless, names
 
 xgboost = pytest.importorskip("xgboost", reason="xgboost is not installed: pip install xgboost-cpu")
 lightgbm = pytest.importorskip("lightgbm", reason="lightgbm is not installed: pip install lightgbm")
@@ -39,13 +38,6 @@ def lgb(objective: str, labels: Any, **parameters: Any) -> Any:
 
 def of(kind: str, frame: Any) -> Any:
     return xgboost.DMatrix(frame) if kind == "xgboost" else frame
-
-
-def classes(table: PredictionTable) -> list[str]:
-    """Return the predicted class of each row."""
-    assert table.predicted is not None
-    assert table.predicted.codes is not None
-    return [table.predicted.labels[code] for code in table.predicted.codes]
 
 
 BINARY = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import driftline
@@ -64,6 +65,33 @@ def test_the_environment_names_the_model(everywhere: Service, monkeypatch: pytes
     classifier().predict_proba(BATCH)
     table = everywhere.table()
     assert (table.key.model, table.key.version) == ("churn", "7")
+
+
+def test_the_file_says_which_class_is_which_model(
+    everywhere: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    baseline = driftline.Baseline.from_frame(
+        FRAME[["age", "visits"]], predicted=LABELS, model="churn", task="binary", positive_class="churns"
+    )
+    baseline.save(tmp_path / "churn.baseline.json")
+    (tmp_path / "driftline.toml").write_text(
+        """
+        [models.churn]
+        version = "3"
+        baseline = "churn.baseline.json"
+        estimator = "sklearn.linear_model.LogisticRegression"
+
+        [models.spend]
+        """
+    )
+    monkeypatch.setenv("DRIFTLINE_CONFIG", str(tmp_path / "driftline.toml"))
+    scores = make_pipeline(StandardScaler(), LogisticRegression()).fit(FRAME, LABELS).predict_proba(BATCH)
+    LinearRegression().fit(FRAME, VALUES).predict(ROW)
+    churn, spend = sorted(everywhere.tables(), key=lambda table: table.key.model)
+    assert (churn.key.model, churn.key.version, list(churn.features)) == ("churn", "3", ["age", "visits"])
+    assert churn.scores is not None
+    assert churn.scores[:, 0].tolist() == scores[:, 0].tolist()
+    assert (spend.key.model, spend.task.kind) == ("spend", "regression")
 
 
 def test_a_class_that_is_defined_later_counts_too(everywhere: Service) -> None:
