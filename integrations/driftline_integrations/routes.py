@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from driftline.outputs import Unread, describe
+from driftline.plan import withholds_id
 from driftline.recorder import Recorder
 from opentelemetry import baggage
 
@@ -25,6 +26,8 @@ SLICE_LENGTH = 64
 _BODY_BYTES = 1 << 20
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "QUERY"))
 _REQUEST = ("body", "path", "query", "header", "baggage")
+_FIELDS = ("", "body", "path", "query")
+"""Where values have names that the privacy rules know."""
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "features": ("body", "path", "query"),
     "id": (*_REQUEST, "response"),
@@ -44,9 +47,9 @@ class Route:
     ``id``: a field of the features (of a batch: of each row), or "header:x-order", "path:order", "query:order",
     "body:meta.id" or "response:id". ``score``, ``predicted``: where they stand in the JSON response, such as
     "result.probability"; without both the response itself is read. A list on the way means one value per row.
-    ``slices``: name → a field of the features, or "header:x-region", "baggage:tier", "query:channel", ... ``limit``:
-    bytes of a request or a response beyond which it is not read. ``span_features``: whether features ride on sampled
-    spans.
+    ``slices``: name → a field of the features, or "header:x-region", "baggage:tier", "query:channel", ...; the privacy
+    rules of the field hold for it, and those of its name. ``limit``: bytes of a request or a response beyond which it
+    is not read. ``span_features``: whether features ride on sampled spans; else ``DRIFTLINE_SPAN_FEATURES``.
     """
 
     features: str | Sequence[str] = "body"
@@ -54,7 +57,7 @@ class Route:
     score: str = ""
     predicted: str = ""
     slices: Mapping[str, str] = field(default_factory=dict)
-    span_features: bool = True
+    span_features: bool | None = None
     limit: int = _BODY_BYTES
 
 
@@ -64,7 +67,7 @@ _EXPECTED: Mapping[str, tuple[tuple[type, ...], str]] = {
     "score": ((str,), "a text"),
     "predicted": ((str,), "a text"),
     "slices": ((Mapping,), "a table of name = text"),
-    "span_features": ((bool,), "true or false"),
+    "span_features": ((bool, type(None)), "true or false"),
     "limit": ((int,), "a number of bytes"),
 }
 
@@ -236,6 +239,13 @@ class RoutePlan:
         self.features = tuple(source_of(text, "features", path) for text in features_of(route))
         own = source_of(route.id, "id", path) if route.id else None
         self.id = own if own is not None and own.kind else None
+        if (
+            self.id is not None
+            and self.id.kind in _FIELDS
+            and self.id.parts
+            and withholds_id(model._identity, self.id.parts[-1])
+        ):
+            self.id = None
         self.slices = tuple((name, source_of(text, "slices", path)) for name, text in route.slices.items())
         self.reads_body = any(source.kind == "body" for source in self._sources())
         score = source_of(route.score, "score", path) if route.score else None
@@ -282,6 +292,8 @@ class RoutePlan:
                     value = follow(features, source.parts)
             except Missing:
                 continue
+            if value is not None and source.kind in _FIELDS and source.parts and source.parts[-1] != name:
+                value = self.model._identity.privacy.slices({source.parts[-1]: value}).get(source.parts[-1])
             if value is not None:
                 slices[name] = value
         return slices or None

@@ -131,19 +131,25 @@ class Plan:
 
 def _permitted(inputs: Inputs, identity: Identity) -> Inputs:
     """Return the inputs without an id or a time that comes from a field which the privacy rules are about."""
-    privacy = identity.privacy
-    if inputs.id_name and not privacy.hash_id and privacy.withholds(inputs.id_name):
-        _tell_withheld(identity.name, "id", inputs.id_name, "ids are made up instead", "or hash ids: hash_id=True")
+    if withholds_id(identity, inputs.id_name):
         inputs = replace(inputs, id=None, id_field="", id_name="")
-    if inputs.time_name and privacy.withholds(inputs.time_name):
+    if inputs.time_name and identity.privacy.withholds(inputs.time_name):
         _tell_withheld(identity.name, "time", inputs.time_name, "the time of the call counts instead", "")
         inputs = replace(inputs, time=None, time_field="", time_name="")
     return inputs
+
+
+def withholds_id(identity: Identity, name: str) -> bool:
+    """Say whether a value of that name may be no id, since a privacy rule is about it; if so, tell once."""
+    if not name or identity.privacy.hash_id or not identity.privacy.withholds(name):
+        return False
+    _tell_withheld(identity.name, "id", name, "ids are made up instead", ", or hash ids: hash_id=True")
+    return True
 
 
 def _tell_withheld(model: str, role: str, name: str, instead: str, fix: str) -> None:
     if FAULTS.once(f"withheld {model} {role} {name}"):
         logger.warning(
             "driftline: %s takes its %s from %r, which has a privacy rule, so %s; take it from another field%s",
-            model, role, name, instead, f", {fix}" if fix else "",
+            model, role, name, instead, fix,
         )  # fmt: skip

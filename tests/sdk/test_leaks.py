@@ -60,8 +60,9 @@ class Left:
         metrics = self.service.reader.get_metrics_data()
         written = [span.to_json() for span in spans] + [repr(span.events) for span in spans]
         handler = logging.Formatter("%(name)s %(message)s %(exc_text)s")
-        lines = [handler.format(record) + repr(record.args) for record in self.caplog.records]
-        lines += ["".join(traceback.format_exception(*r.exc_info)) for r in self.caplog.records if r.exc_info]
+        logged = [r for r in self.caplog.records if r.name.partition(".")[0] in ("driftline", "opentelemetry")]
+        lines = [handler.format(record) + repr(record.args) for record in logged]
+        lines += ["".join(traceback.format_exception(*record.exc_info)) for record in logged if record.exc_info]
         return {
             "spans": encode_spans(spans).SerializeToString() + "".join(written).encode(),
             "records": b"".join(self.service.channel.bodies),
