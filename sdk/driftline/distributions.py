@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .block import Block, merge
 from .distribution import Binned
@@ -13,6 +13,7 @@ from .faults import FAULTS, logger
 from .fold import ModelBins
 from .identity import Capture, Identity
 from .settings import read
+from .tables import Column
 from .tally import Tally
 
 GATHER_ROWS = 8192
@@ -72,6 +73,7 @@ class Distributions:
 
     def add(self, block: Block) -> None:
         """Count the rows of a block: now, or with the next ones."""
+        block = _countable(block)
         with self._lock:
             self._waiting.append(block)
             rows = sum(map(len, self._waiting))
@@ -161,6 +163,20 @@ def most_features(asked: bool | None, capture: Capture) -> int:
     if asked is None:
         return FEW_FEATURES
     return MOST_FEATURES if asked else 0
+
+
+def _countable(block: Block) -> Block:
+    """Return a block without what is not counted: texts that were kept, and of vectors all but their norms."""
+    kept = block.identity.kept_texts
+    norms = {
+        name: Column(values.numbers)
+        for name, values in block.features.items()
+        if isinstance(values, Column) and values.vectors is not None
+    }
+    if not norms and not kept:
+        return block
+    features = {**block.features, **norms}
+    return replace(block, features={name: values for name, values in features.items() if name not in kept})
 
 
 def _allowed(bins: ModelBins, identity: Identity) -> ModelBins:

@@ -25,6 +25,7 @@ from driftline.vocabulary import LOOKED_AT, Vocabulary, words_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from .metric_points import points
 from .service import Service, returns
 
 SECRET = "My parcel 4711 never came, where is it? " * 20
@@ -316,3 +317,20 @@ def test_a_column_of_anything_but_texts_has_no_descriptors() -> None:
     described = describe("x", Column(numbers=np.array([1.0, 2.0])))
     assert np.isnan(described["x.length"].numbers).all()  # type: ignore[arg-type]
     assert described["x.script"].codes.tolist() == [-1, -1]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["on a baseline", "without one"])
+def test_descriptors_are_counted_where_no_row_leaves(service: Service, known: bool) -> None:
+    X = pd.DataFrame({"amount": np.arange(60.0), "message": documents(60)})
+    baseline = Baseline.from_frame(X, score=grid(X), model="churn", task="binary")
+    options: dict[str, Any] = {"baseline": baseline} if known else {"text_features": {"message": "keep"}}
+    service.model(capture="none", metrics_channel=service.metrics, **options).predict(grid)(X)
+    service.flush()
+    found = points(service.metrics.bodies)
+    values = {point.attributes.get("ml.feature.name"): point for point in found if point.name == "ml.feature.value"}
+    assert values.keys() == {"amount", "message.length", "message.words", *(["message.unknown"] if known else [])}
+    assert all(point.count == 60 for point in values.values())
+    assert values["message.words"].kind == ("histogram" if known else "exponential_histogram")
+    categories = {point.attributes.get("ml.feature.name") for point in found if point.name == "ml.feature.categories"}
+    assert categories == {"message.script"}
+    assert b"parcel" not in b"".join(service.metrics.bodies)

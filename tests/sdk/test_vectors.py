@@ -22,6 +22,7 @@ from driftline.vectors import vector_column
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import TargetDrift, Window
 
+from .metric_points import cdf, points
 from .service import Service, returns
 from .test_texts import Added
 
@@ -214,3 +215,12 @@ def test_parts_of_a_column_of_vectors_keep_them() -> None:
 def test_reference_rows_may_hold_vectors(values: Any) -> None:
     assert column_of(values).numbers.tolist()[::2] == [5.0, 5.0]  # type: ignore[union-attr]
     assert column_of(np.array([VECTOR] * 2)).vectors.tolist() == [VECTOR] * 2  # type: ignore[union-attr]
+
+
+def test_vectors_are_counted_by_their_norm_where_no_row_leaves(service: Service) -> None:
+    predict = service.model(capture="none", metrics_channel=service.metrics).predict(halves)
+    predict([{"embedding": VECTOR}, {"embedding": [6.0, 8.0, 0.0]}])
+    service.flush()
+    (point,) = [point for point in points(service.metrics.bodies) if point.name == "ml.feature.value"]
+    assert (point.attributes["ml.feature.name"], point.count) == ("embedding", 2)
+    assert cdf([point], np.array([4.9, 7.0, 10.1])).tolist() == [0.0, 0.5, 1.0]

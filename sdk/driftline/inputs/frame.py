@@ -56,7 +56,7 @@ class Frame(Batch):
             return _Split(frame, objects)
         copy = Frame(frame.copy())
         texts = [at for at, dtype in enumerate(dtypes) if not isinstance(dtype, np.dtype) and dtype.kind == "O"]
-        copy.cost += sum(frame.iloc[:, at].array.nbytes for at in texts)
+        copy.cost += sum(copy.values(at).array.nbytes for at in texts)
         return copy
 
     def names(self) -> tuple[str, ...] | None:
@@ -68,8 +68,9 @@ class Frame(Batch):
         return int(self.frame.shape[1])
 
     def values(self, at: int) -> Any:
-        """Return a column, a Series."""
-        return self.frame.iloc[:, at]
+        """Return a column, a Series; by its name where it has one of its own, which is twice as fast."""
+        labels = self.frame.columns
+        return self.frame[labels[at]] if labels.is_unique else self.frame.iloc[:, at]
 
     def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
         """Read column by column; all of them in half of the time that one by one takes."""
@@ -116,10 +117,13 @@ def series_column(series: Any) -> NDArray[Any] | Column:
     """Return a Series, an Index or an array of pandas as numbers or a Column."""
     dtype = series.dtype
     kind = getattr(dtype, "kind", "O")
-    if hasattr(dtype, "pyarrow_dtype"):
-        return array_column(getattr(series, "array", series).__arrow_array__())
     if isinstance(dtype, np.dtype) and kind in "fiub":
         return np.asarray(series.to_numpy())
+    if hasattr(dtype, "pyarrow_dtype"):
+        return array_column(getattr(series, "array", series).__arrow_array__())
+    if getattr(dtype, "name", "") in ("str", "string"):
+        codes, labels = series.array.factorize() if hasattr(series, "array") else series.factorize()
+        return Column(codes=codes.astype(np.int32), labels=tuple(labels.tolist()))
     categorical = getattr(series, "cat", series)
     if getattr(categorical, "categories", None) is not None and hasattr(categorical, "codes"):
         return by_code(np.asarray(categorical.codes, np.int32), categorical.categories.tolist())
@@ -127,9 +131,6 @@ def series_column(series: Any) -> NDArray[Any] | Column:
         return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
     if kind in "mM":  # times of a zone are kept in UTC
         return seconds_of(np.asarray(series.to_numpy(dtype="datetime64[ns]" if kind == "M" else "timedelta64[ns]")))
-    if getattr(dtype, "name", "") in ("str", "string"):
-        codes, labels = series.array.factorize() if hasattr(series, "array") else series.factorize()
-        return Column(codes=codes.astype(np.int32), labels=tuple(labels.tolist()))
     missing = np.asarray(series.isna(), np.bool_)
     values = series.astype(object).tolist()
     return column_of_values([None if gone else value for value, gone in zip(values, missing.tolist(), strict=True)])
