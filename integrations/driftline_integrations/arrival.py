@@ -12,6 +12,10 @@ from opentelemetry import context, propagate, trace
 if TYPE_CHECKING:
     from contextvars import Token
 
+    from opentelemetry.propagators.textmap import TextMapPropagator
+
+_known: dict[TextMapPropagator, tuple[str, ...]] = {}
+
 
 def join_trace(header: Callable[[str], str]) -> Token[context.Context] | None:
     """Make the trace current that a request belongs to, where nothing else does: no web instrumentation is there.
@@ -20,13 +24,22 @@ def join_trace(header: Callable[[str], str]) -> Token[context.Context] | None:
     where there is nothing to detach.
     """
     try:
-        if trace.get_current_span().get_span_context().is_valid:
+        carrier = {name: text for name in _fields() if (text := header(name))}
+        if not carrier or trace.get_current_span().get_span_context().is_valid:
             return None
-        carrier = {name: text for name in propagate.get_global_textmap().fields if (text := header(name.lower()))}
-        return context.attach(propagate.extract(carrier)) if carrier else None
+        return context.attach(propagate.extract(carrier))
     except Exception as fault:
         FAULTS.swallow("parent", fault)
         return None
+
+
+def _fields() -> tuple[str, ...]:
+    """Return the headers that say which trace a request belongs to; worked out once per propagator."""
+    propagator = propagate.get_global_textmap()
+    if propagator not in _known:
+        _known.clear()
+        _known[propagator] = tuple(name.lower() for name in propagator.fields)
+    return _known[propagator]
 
 
 def instrument_as_declared(app: Any, instrument: Callable[..., Any]) -> None:

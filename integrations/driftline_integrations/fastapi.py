@@ -16,7 +16,6 @@ from weakref import WeakSet
 import wrapt
 from driftline.exchange import HEADER, Exchange
 from driftline.faults import FAULTS
-from driftline.outputs import Unread
 from opentelemetry import context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from starlette.applications import Starlette
@@ -25,7 +24,7 @@ from starlette.routing import compile_path
 from .arrival import instrument_as_declared, join_trace
 from .outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
 from .routes import Given, Route, RoutePlan, plans_of
-from .visit import Visit, is_json, response_of
+from .visit import UNREAD, Visit, is_json
 
 if TYPE_CHECKING:
     import re
@@ -39,6 +38,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Call = Callable[[Starlette, Scope, Receive, Send], Awaitable[None]]
 
 _HEADER = HEADER.lower().encode()
 _sites: WeakSet[Starlette] = WeakSet()
@@ -115,18 +115,22 @@ class Site:
         if self._router.middleware_stack is self._own:
             self._router.middleware_stack = self._next  # type: ignore[assignment]
 
-    async def outer(self, call: App, scope: Scope, receive: Receive, send: Send) -> None:
+    async def outer(self, app: Starlette, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the id that the request came with, and answer with that of its first prediction."""
-        exchange = Exchange(next((value.decode("latin-1") for name, value in scope["headers"] if name == _HEADER), ""))
+        given = ""
+        for name, value in scope["headers"]:
+            if name == _HEADER:
+                given = value.decode("latin-1")
+        exchange = Exchange(given)
         token = exchange.enter()
 
         async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and exchange.met:
                 message = _answered(message, exchange)
             await send(message)
 
         try:
-            await call(scope, receive, answer)
+            await call(app, scope, receive, answer)
         finally:
             exchange.leave(token)
 
@@ -141,13 +145,16 @@ class Site:
 
         token = join_trace(header)
         try:
-            path = _path_of(scope)
-            if (model := self.outcomes.model_at(scope["method"], path)) is not None:
+            method, path = scope["method"], scope["path"]
+            if scope.get("root_path"):
+                path = _within(path, scope["root_path"])
+            if (model := self.outcomes.model_at(method, path)) is not None:
                 return await _answer_outcomes(model, header("content-type"), receive, send)
-            found = self._find(scope["method"], path)
+            found = self._find(method, path)
             if found is None:
                 return await self._next(scope, receive, send)
-            visit = Visit(found[0], Given(header, found[1], scope["query_string"]))
+            given = Given(header, found[1], scope["query_string"], context=context.get_current())
+            visit = Visit(found[0], given)
             return await _visited(self._next, visit, headers, scope, receive, send)
         finally:
             if token is not None:
@@ -171,23 +178,22 @@ async def _visited(
     call: App, visit: Visit, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Handle a request as the application does, and record it as a prediction."""
-    plan = visit.plan
-    teed = plan.reads_body and _readable(visit, headers, "request")
-    heard: bytearray | None = bytearray()
-    said: bytearray | None = None
+    limit = visit.plan.limit
+    teed = visit.plan.reads_body and _readable(visit, headers.get(b"content-type", b""), headers, "request")
+    heard: bytes | None = b""
+    said: bytes | None = None
     status = 0
 
     async def hear() -> Message:
         nonlocal heard
         message = await receive()
         if heard is not None and message["type"] == "http.request":
-            heard += message.get("body", b"")
-            if len(heard) > plan.limit:
-                heard = None
+            heard = _joined(heard, message, limit)
+            if heard is None:
                 visit.go_without("request_too_large")
             elif not message.get("more_body", False):
-                body, heard = bytes(heard), None
-                visit.take_body(body)
+                visit.take_body(heard)
+                heard = None
         return message
 
     async def say(message: Message) -> None:
@@ -196,15 +202,15 @@ async def _visited(
             if message["type"] == "http.response.start":
                 status = message["status"]
                 visit.start_answer(status)
-                said = bytearray() if _readable(visit, dict(message.get("headers", ())), "response") else None
+                headers = dict(message.get("headers", ()))
+                said = b"" if _readable(visit, headers.get(b"content-type", b""), headers, "response") else None
             elif message["type"] == "http.response.body":
                 if said is not None:
-                    said += message.get("body", b"")
-                    if len(said) > plan.limit:
-                        said = None
+                    said = _joined(said, message, limit)
+                    if said is None:
                         visit.go_without("response_too_large")
                 if not message.get("more_body", False):
-                    visit.answer(status, UNREAD if said is None else response_of(bytes(said)))
+                    visit.answer(status, UNREAD if said is None else said)
         await send(message)
 
     try:
@@ -217,12 +223,9 @@ async def _visited(
         visit.leave()
 
 
-UNREAD = Unread("a response that is not read: no JSON, too large, or not finished")
-
-
-def _readable(visit: Visit, headers: Mapping[bytes, bytes], what: str) -> bool:
+def _readable(visit: Visit, content_type: bytes, headers: Mapping[bytes, bytes], what: str) -> bool:
     """Say whether a body is JSON of a size that is read; count it where it is not."""
-    if not is_json(headers.get(b"content-type", b"").decode("latin-1")) or b"content-encoding" in headers:
+    if b"content-encoding" in headers or not is_json(content_type.decode("latin-1")):
         visit.go_without(f"{what}_not_json")
         return False
     length = headers.get(b"content-length", b"")
@@ -230,6 +233,14 @@ def _readable(visit: Visit, headers: Mapping[bytes, bytes], what: str) -> bool:
         visit.go_without(f"{what}_too_large")
         return False
     return True
+
+
+def _joined(before: bytes, message: Message, limit: int) -> bytes | None:
+    """Return what a body is with one more part, None where that is too large."""
+    body: bytes = message.get("body", b"")
+    if len(before) + len(body) > limit:
+        return None
+    return before + body if before else body
 
 
 def _answered(message: Message, exchange: Exchange) -> Message:
@@ -244,12 +255,10 @@ def _answered(message: Message, exchange: Exchange) -> Message:
     return message
 
 
-def _path_of(scope: Scope) -> str:
+def _within(path: str, root: str) -> str:
     """Return the path within this application; that of a mounted one begins with where it is mounted."""
-    path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
-    if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
-        return path[len(root) :] or "/"
-    return path
+    root = root.rstrip("/")
+    return path[len(root) :] or "/" if f"{path}/".startswith(f"{root}/") else path
 
 
 async def _answer_outcomes(model: Model, content_type: str, receive: Receive, send: Send) -> None:
@@ -293,7 +302,7 @@ def _enter_class() -> None:
         if site is None or scope["type"] != "http":
             await plain(self, scope, receive, send)
         else:
-            await site.outer(functools.partial(plain, self), scope, receive, send)
+            await site.outer(self, plain, scope, receive, send)
 
     Starlette.__call__ = call  # type: ignore[method-assign]
 

@@ -18,7 +18,6 @@ import flask
 import wrapt
 from driftline.exchange import HEADER, Exchange
 from driftline.faults import FAULTS
-from driftline.outputs import Unread
 from flask.app import Flask  # flask.Flask is another class where OpenTelemetry's instrumentation is active
 from opentelemetry import context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
@@ -27,7 +26,7 @@ from werkzeug.exceptions import HTTPException
 from .arrival import instrument_as_declared, join_trace
 from .outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
 from .routes import Given, Route, RoutePlan, plans_of
-from .visit import Visit, is_json, response_of
+from .visit import UNREAD, Visit, is_json
 
 if TYPE_CHECKING:
     from driftline import Model
@@ -173,7 +172,8 @@ def _request() -> Any:
 
 def _visited(method: Callable[[], Any], plan: RoutePlan, request: Any) -> Any:
     """Handle a request as the view does, and record it as a prediction."""
-    given = Given(lambda name: request.headers.get(name, ""), request.view_args or {}, request.query_string)
+    headers = {name: str(request.headers.get(name, "")) for name in plan.headers}  # not the request: it is read later
+    given = Given(headers.__getitem__, request.view_args or {}, request.query_string, context=context.get_current())
     visit = Visit(plan, given)
     if plan.reads_body:
         _take_body(visit, request)
@@ -208,9 +208,6 @@ def _end(request: Any, response: Any, error: BaseException | None) -> None:
     else:
         visit.start_answer(response.status_code)
         visit.answer(response.status_code, UNREAD)
-
-
-UNREAD = Unread("a response that is not read: no JSON, too large, or a stream")
 
 
 def _take_body(visit: Visit, request: Any) -> None:
@@ -266,7 +263,7 @@ def _read(visit: Visit, response: Any) -> Any:
     if (response.content_length or 0) > visit.plan.limit:
         visit.go_without("response_too_large")
         return UNREAD
-    return response_of(response.get_data())
+    return bytes(response.get_data())
 
 
 def _answer_outcomes(model: Model, request: Any) -> Any:

@@ -15,11 +15,13 @@ from urllib.parse import parse_qsl
 
 from driftline.outputs import Unread, describe
 from driftline.plan import withholds_id
+from driftline.prediction import ABSENT
 from driftline.recorder import Recorder
 from opentelemetry import baggage
 
 if TYPE_CHECKING:
     from driftline import Model
+    from opentelemetry.context import Context
 
 SLICE_LENGTH = 64
 """Characters kept of a header's or a baggage entry's value: a client writes it, and a slice has few values."""
@@ -198,6 +200,8 @@ class Given:
     path: Mapping[str, Any]
     query: bytes
     body: Any = None
+    context: Context | None = None
+    """Where baggage stands: the request may be over when it is read."""
 
 
 def parameter(text: Any) -> Any:
@@ -221,7 +225,7 @@ def read(source: Source, given: Given) -> Any:
     if kind == "header":
         return given.header(parts[0])[:SLICE_LENGTH] or None
     if kind == "baggage":
-        value = baggage.get_baggage(parts[0])
+        value = baggage.get_baggage(parts[0], given.context)
         return None if value is None else str(value)[:SLICE_LENGTH]
     found: Mapping[str, Any] = given.path if kind == "path" else dict(parse_qsl(given.query.decode("latin-1")))
     found = {name: parameter(text) for name, text in found.items()}
@@ -246,7 +250,11 @@ class RoutePlan:
             and withholds_id(model._identity, self.id.parts[-1])
         ):
             self.id = None
+        self.id_from_response = self.id is not None and self.id.kind == "response"
+        self.early = bool(route.id) and not self.id_from_response
+        """Whether the request is read before its response: the id that the response carries is in it."""
         self.slices = tuple((name, source_of(text, "slices", path)) for name, text in route.slices.items())
+        self.headers = tuple(source.parts[0] for source in self._sources() if source.kind == "header")
         self.reads_body = any(source.kind == "body" for source in self._sources())
         score = source_of(route.score, "score", path) if route.score else None
         predicted = source_of(route.predicted, "predicted", path) if route.predicted else None
@@ -299,13 +307,13 @@ class RoutePlan:
         return slices or None
 
     def read_id(self, given: Given) -> Any:
-        """Return the id that the request says outside its features, None for none."""
-        if self.id is None or self.id.kind == "response":
-            return None
+        """Return the id that the request says outside its features, ``ABSENT`` for none."""
+        if self.id is None or self.id_from_response:
+            return ABSENT
         try:
             return read(self.id, given)
         except Missing:
-            return None
+            return ABSENT
 
 
 def _named(source: Source, value: Any) -> Any:

@@ -24,16 +24,17 @@ _now = time.time_ns
 _clock = time.perf_counter_ns
 
 
-def begin(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], *, current: bool = True) -> Prediction:
+def begin(plan: Plan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], *, current: bool = True) -> Prediction:
     """Open a prediction: take the snapshot, start the span and the clock. Never raises.
 
-    ``current``: whether it and its span are the current ones until :func:`end`; an iteration makes them so step by
-    step.
+    ``args``: of the call, None where nothing is known yet. ``current``: whether it and its span are the current ones
+    until :func:`end`; an iteration makes them so step by step.
     """
     outer = opened()
     prediction = Prediction(plan, outer)
     try:
-        take_inputs(prediction, plan, args, kwargs)
+        if args is not None:
+            take_inputs(prediction, plan, args, kwargs)
     except Exception as fault:
         FAULTS.swallow("inputs", fault)
     try:
@@ -58,7 +59,7 @@ def end(prediction: Prediction, result: Any, error: BaseException | str | None) 
 
     ``error``: what was raised, or the type of what went wrong, such as the status of a response.
     """
-    elapsed = _clock() - prediction.started
+    elapsed = elapsed_of(prediction)
     prediction.closed = True
     plan, span = prediction.plan, prediction.span
     try:
@@ -76,6 +77,11 @@ def end(prediction: Prediction, result: Any, error: BaseException | str | None) 
         span.end(prediction.time + elapsed)
     except Exception as fault:
         FAULTS.swallow("span", fault)
+
+
+def elapsed_of(prediction: Prediction) -> int:
+    """Return the nanoseconds since it was opened."""
+    return _clock() - prediction.started
 
 
 def abandon(prediction: Prediction, error_type: str) -> None:
@@ -109,6 +115,16 @@ def _record(
     prediction: Prediction, plan: Plan, span: trace.Span, result: Any, elapsed: int, error: BaseException | str | None
 ) -> None:
     """Finish the span's attributes and hand the prediction over."""
+    finish(prediction, span, result, elapsed, error)
+    let_go(prediction)
+    prediction.span = trace.INVALID_SPAN
+    plan.pipeline.append(prediction, *measure(prediction))
+
+
+def finish(
+    prediction: Prediction, span: trace.Span, result: Any, elapsed: int, error: BaseException | str | None
+) -> None:
+    """Keep the result, and say everything on the span."""
     try:
         take_result(prediction, result)
     except Exception as fault:
@@ -121,16 +137,18 @@ def _record(
         if span.is_recording():
             span.set_attributes(span_attributes(prediction))
             if isinstance(error, Exception):
-                _say_error(span, error, prediction.error, plan.identity.discreet)
+                _say_error(span, error, prediction.error, prediction.plan.identity.discreet)
             elif isinstance(error, str):
                 span.set_status(Status(StatusCode.ERROR))
     except Exception as fault:
         FAULTS.swallow("span", fault)
+
+
+def let_go(prediction: Prediction) -> None:
+    """Hold on to nothing that only an open prediction needs."""
     if prediction.exchange is not None:  # the answer names it; made here, not by two threads at once
         prediction._id = prediction.id
     prediction.outer = prediction.span_token = prediction.open_token = prediction.exchange = None
-    prediction.span = trace.INVALID_SPAN
-    plan.pipeline.append(prediction, *measure(prediction))
 
 
 def _open_of(plan: Plan, outer: Prediction | None) -> Prediction | None:

@@ -112,13 +112,19 @@ def take_result(prediction: Prediction, result: Any) -> None:
                 prediction.result = result if result.__class__ is float else plan.keep(result)
         else:
             if plan.score is not None and not prediction.scored:
-                prediction.score = select(plan.score, result)
+                prediction.score = _selected(prediction, plan.score, result)
             if plan.predicted is not None and not prediction.decided:
-                prediction.predicted = select(plan.predicted, result)
+                prediction.predicted = _selected(prediction, plan.predicted, result)
     if prediction.scored:
         prediction.score = plan.keep(prediction.score)
     if prediction.decided:
         prediction.predicted = plan.keep(prediction.predicted)
+
+
+def _selected(prediction: Prediction, selector: Selector, result: Any) -> Any:
+    """Return what a selector finds; ``ABSENT`` where it finds nothing and a layer inside knows."""
+    found = select(selector, result)
+    return ABSENT if found.__class__ is Unread and prediction.inner is not None else found
 
 
 def select(selector: Selector, result: Any) -> Any:

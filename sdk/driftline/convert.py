@@ -22,6 +22,7 @@ from .inputs.batch import Columns, column_of_clean, column_of_values
 from .inputs.row import clean_value
 from .instants import instants
 from .items import first_scores, items_of
+from .later import settle
 from .notes import tell, tell_strange
 from .outputs import Output
 from .plan import Plan
@@ -42,6 +43,8 @@ def blocks_of(entries: Iterable[Prediction | Single]) -> list[Block]:
     for entry in entries:
         try:
             if isinstance(entry, Prediction):
+                if entry.later is not None:
+                    settle(entry)
                 if entry.batch is not None:
                     blocks += [_batch(entry)] if entry.count else []
                     continue

@@ -70,6 +70,11 @@ class Exchange(Prediction):
         if self._first is prediction:
             self._first = None
 
+    @property
+    def met(self) -> bool:
+        """Whether a prediction was made, or is being made."""
+        return self._first is not None
+
     def answer(self) -> str:
         """Return the id to answer with: "" where nothing was predicted, or where each row of a batch has its own."""
         first = self._first
@@ -78,4 +83,4 @@ class Exchange(Prediction):
         batch, id_field = first.batch, first.plan.inputs.id_field
         if batch is not None and id_field and id_field in (batch.names() or ()):
             return ""
-        return header_id(first.id)
+        return header_id(first.id) if first.identified else first.id  # what is made here is fit for a header

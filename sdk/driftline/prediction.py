@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .exchange import Exchange
     from .inputs.batch import Batch
+    from .later import Later
     from .outputs import Unread
     from .plan import Plan
     from .shape import Shape
@@ -40,6 +41,7 @@ _UNSET: dict[str, Any] = {
     "exchange": None,
     "ids": None,
     "inner": None,
+    "later": None,
     "offered": "",
     "open_token": None,
     "output": None,
@@ -74,6 +76,7 @@ class Prediction:
         "fills",
         "ids",
         "inner",
+        "later",
         "offered",
         "open_token",
         "outer",
@@ -100,6 +103,7 @@ class Prediction:
     exchange: Exchange | None
     ids: list[Any] | None
     inner: Prediction | None
+    later: Later | None
     offered: str
     open_token: Token[Any] | None
     output: tuple[Any, str, Unread | None] | None

@@ -15,6 +15,7 @@ from .call import abandon, begin, end
 from .capture import take_features, take_id, take_slices
 from .decoration import plan_of
 from .faults import FAULTS
+from .later import Later, end_later
 from .prediction import ABSENT, OPEN, Prediction
 from .signature import Selector, recorder_inputs
 
@@ -81,6 +82,8 @@ class Recorder:
         prediction's, or n of a batch. ``slices``: name → value, or n values of a batch. ``time``: when the prediction
         counts, where that is not now. All can be left to :meth:`add`.
         """
+        if features is ABSENT and id is ABSENT and time is ABSENT and not slices:
+            return begin(self._plan, None, {})
         return begin(self._plan, (features, id, slices or ABSENT, time), {})
 
     def add(
@@ -91,9 +94,11 @@ class Recorder:
         id: Any = ABSENT,
         slices: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add to an open prediction what was not known when it was opened."""
+        """Add to a prediction what was not known when it was opened; features win over those of a layer inside it."""
         try:
             if features is not ABSENT and features is not None:
+                prediction.shape = prediction.values = prediction.batch = None
+                prediction.count = 1
                 take_features(prediction, features)
             if id is not ABSENT:
                 take_id(prediction, id)
@@ -129,6 +134,10 @@ class Recorder:
         ``error``: an exception, or the type of an error that is none here, such as the status of a response.
         """
         end(prediction, result, error)
+
+    def close_later(self, prediction: Prediction, later: Later) -> None:
+        """Close it, in any context, and let ``later`` say on the background thread what was given and returned."""
+        end_later(prediction, later)
 
     def abandon(self, prediction: Prediction, reason: str) -> None:
         """Close it as one that never came to be: no record, no count, and a span with ``reason`` as its error type."""

@@ -34,6 +34,8 @@ Single = tuple[
 def measure(entry: Prediction | Single) -> tuple[int, int]:
     """Return the bytes, about, and the rows of what waits."""
     if isinstance(entry, Prediction):
+        if entry.later is not None:
+            return entry.later.cost, 1
         batch, shape = entry.batch, entry.shape
         cost = (ROW_BYTES if shape is None else shape.cost) + (0 if batch is None else batch.cost)
         return cost + cost_of(entry.values), entry.count

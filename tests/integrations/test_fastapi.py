@@ -1,0 +1,757 @@
+"""FastAPI and Starlette: routes are recorded with their handlers unchanged, and ids come in and go out."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import driftline
+import pytest
+from driftline import settings_file
+from driftline.columns import strings
+from driftline.unrecorded import UNRECORDED
+from driftline_integrations import fastapi as integration
+from driftline_integrations.fastapi import FastAPIInstrumentor, Route, uninstrument
+from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi.middleware.gzip import GZipMiddleware
+from fastapi.testclient import TestClient
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor as OpenTelemetrys
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind
+from starlette.applications import Starlette
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.responses import JSONResponse, StreamingResponse
+from starlette.routing import Route as StarletteRoute
+
+from tests.sdk.service import Service, returns
+
+ORDER = {"order_id": "A-1001", "amount": 17.5, "country": "NO"}
+
+
+@pytest.fixture
+def app() -> FastAPI:
+    """An application that nobody wrote with Driftline in mind."""
+    app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})
+
+    @app.post("/predict")
+    async def predict(order: dict[str, Any]) -> dict[str, Any]:
+        return {"probability": 0.75, "label": 1, "customer": order["order_id"]}
+
+    @app.post("/fails")
+    def fails(order: dict[str, Any]) -> float:
+        raise ZeroDivisionError(order)
+
+    @app.post("/says/{status}")
+    def says(status: int, order: dict[str, Any]) -> Response:
+        if status == 418:
+            raise HTTPException(status)
+        return JSONResponse(order.get("answer", {}), status)
+
+    return app
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    yield
+    for one in list(integration._sites):
+        uninstrument(one)
+
+
+@pytest.fixture
+def unrecorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What is counted as not recorded, in order: model and reason."""
+    counted: list[tuple[str, str]] = []
+    monkeypatch.setattr(UNRECORDED, "add", lambda *what: counted.append(what))
+    return counted
+
+
+def client(app: Starlette) -> TestClient:
+    return TestClient(app, raise_server_exceptions=False)
+
+
+def spans(service: Service, name: str = "predict churn") -> list[ReadableSpan]:
+    """Return the finished spans of a name; what was put off is done first."""
+    service.flush()
+    return [span for span in service.spans if span.name == name]
+
+
+def attributes(service: Service) -> dict[str, Any]:
+    (span,) = spans(service)
+    return dict(span.attributes or {})
+
+
+def test_a_route_is_recorded_with_its_handler_unchanged(app: FastAPI, service: Service) -> None:
+    churn = service.model(version="3")
+    churn.instrument(app, routes={"POST /predict": Route(id="order_id", score="probability", predicted="label")})
+
+    response = client(app).post("/predict", json=ORDER)
+
+    assert response.json() == {"probability": 0.75, "label": 1, "customer": "A-1001"}
+    assert response.headers["x-prediction-id"] == "A-1001"
+    assert attributes(service) == {
+        "ml.operation.name": "predict",
+        "ml.model.name": "churn",
+        "ml.model.version": "3",
+        "ml.model.task": "binary",
+        "ml.prediction.recorded": True,
+        "ml.prediction.id": "A-1001",
+        "ml.prediction.score": 0.75,
+        "ml.prediction.class": "1",
+        "ml.feature.value.amount": 17.5,
+        "ml.feature.value.country": "NO",
+    }
+    table = service.table()
+    assert strings(table.id) == ["A-1001"]
+    assert sorted(table.features) == ["amount", "country"]
+    assert table.scores is not None
+    assert table.scores.tolist() == [[0.75]]
+    assert service.counts() == {(("ml.model.version", "3"), ("ml.prediction.class", "1")): 1}
+
+
+def test_a_request_names_its_prediction(app: FastAPI, service: Service) -> None:
+    seen: list[str] = []
+
+    @app.post("/asks")
+    async def asks(order: dict[str, Any]) -> float:  # noqa: ARG001
+        seen.append(getattr(driftline.current(), "id", ""))
+        return 0.25
+
+    service.model().instrument(app, routes={"POST /asks": {}})
+
+    response = client(app).post("/asks", json=ORDER, headers={"X-Prediction-Id": "R-17"})
+
+    assert (seen, response.headers["x-prediction-id"]) == (["R-17"], "R-17")
+    assert attributes(service)["ml.prediction.id"] == "R-17"
+    assert strings(service.table().id) == ["R-17"]
+
+
+@pytest.mark.parametrize("hostile", ["", "a b", "x" * 129, "é", "a\tb", "a;b", '"a"', "<script>"])
+def test_an_id_that_does_not_belong_in_a_header_is_ignored(app: FastAPI, service: Service, hostile: str) -> None:
+    service.model().instrument(app, routes={"POST /predict": Route(score="probability")})
+
+    response = client(app).post("/predict", json=ORDER, headers={b"x-prediction-id": hostile.encode()})
+
+    (made,) = strings(service.table().id)
+    assert response.headers["x-prediction-id"] == made
+    assert UUID(made).version == 7
+
+
+def test_an_id_of_the_body_that_would_split_the_response_stays_in_the_record(app: FastAPI, service: Service) -> None:
+    service.model().instrument(app, routes={"POST /predict": Route(id="order_id", score="probability")})
+
+    response = client(app).post("/predict", json={**ORDER, "order_id": "A\r\nSet-Cookie: a=b"})
+
+    assert "x-prediction-id" not in response.headers
+    assert "set-cookie" not in response.headers
+    assert strings(service.table().id) == ["A\r\nSet-Cookie: a=b"]
+
+
+def test_a_handlers_own_prediction_takes_the_id_and_gives_it_back(service: Service) -> None:
+    churn, spend = service.model(), service.model("spend", task="regression")
+    app = FastAPI()
+    predict, value = churn.predict(returns(0.75)), spend.predict(returns(9.5))
+
+    @app.post("/predict")
+    def both(order: dict[str, Any]) -> list[float]:
+        return [predict(order), value(order), predict(order)]
+
+    churn.instrument(app)
+    response = client(app).post("/predict", json=ORDER, headers={"x-prediction-id": "R-17"})
+
+    ids = {table.key.model: strings(table.id) for table in service.tables()}
+    assert (response.json(), response.headers["x-prediction-id"]) == ([0.75, 9.5, 0.75], "R-17")
+    assert ids["spend"] == ["R-17"]  # one id names one prediction of each model
+    assert ids["churn"][0] == "R-17"
+    assert ids["churn"][1] != "R-17"
+
+
+def test_the_id_that_the_code_names_wins_over_that_of_the_request(service: Service) -> None:
+    churn = service.model()
+    app = FastAPI()
+
+    @churn.predict(id="order_id")
+    def score(order: dict[str, Any]) -> float:  # noqa: ARG001
+        return 0.75
+
+    @app.post("/predict")
+    async def predict(order: dict[str, Any]) -> float:
+        return score(order)
+
+    churn.instrument(app)
+    response = client(app).post("/predict", json=ORDER, headers={"x-prediction-id": "R-17"})
+
+    assert response.headers["x-prediction-id"] == "A-1001"
+    assert strings(service.table().id) == ["A-1001"]
+
+
+def test_a_route_around_a_decorated_function_is_one_prediction(app: FastAPI, service: Service) -> None:
+    churn = service.model()
+
+    @churn.predict
+    def inside(row: list[float]) -> float:
+        return row[0] / 100
+
+    @app.post("/scores")
+    def scores(order: dict[str, Any]) -> dict[str, Any]:
+        return {"decision": "refuse" if inside([order["amount"], 1.0]) > 0.5 else "accept"}
+
+    churn.instrument(app, routes={"POST /scores": Route(id="order_id")})
+    client(app).post("/scores", json=ORDER)
+
+    table = service.table()
+    assert strings(table.id) == ["A-1001"]  # the outer layer's id and features, the inner one's score
+    assert sorted(table.features) == ["amount", "country"]
+    assert table.scores is not None
+    assert table.scores.tolist() == [[0.175]]
+    assert service.counts() == {(("ml.prediction.class", "0"),): 1}
+
+
+def test_an_unhandled_error_fails_the_prediction_and_its_response_names_it(app: FastAPI, service: Service) -> None:
+    service.model().instrument(app, routes={"POST /fails": {}})
+
+    response = client(app).post("/fails", json=ORDER, headers={"x-prediction-id": "R-17"})
+
+    assert (response.status_code, response.headers["x-prediction-id"]) == (500, "R-17")
+    assert attributes(service)["error.type"] == "ZeroDivisionError"
+    assert attributes(service)["ml.feature.value.amount"] == 17.5
+    assert service.counts() == {(("error.type", "ZeroDivisionError"),): 1}
+
+
+def test_a_response_of_the_server_errors_fails_the_prediction(app: FastAPI, service: Service) -> None:
+    service.model().instrument(app, routes={"POST /says/{status}": {}})
+
+    response = client(app).post("/says/503", json=ORDER, headers={"x-prediction-id": "R-17"})
+
+    assert (response.status_code, response.headers["x-prediction-id"]) == (503, "R-17")
+    assert service.counts() == {(("error.type", "503"),): 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [("/predict", b"[1", 422), ("/predict", b"3", 422), ("/says/404", b"{}", 404), ("/says/418", b"{}", 418)],
+)
+def test_a_request_that_never_reached_the_model_is_no_prediction(
+    app: FastAPI, service: Service, path: str, body: bytes, status: int
+) -> None:
+    routes = {"POST /predict": Route(score="probability"), "POST /says/{status}": Route(score="probability")}
+    service.model().instrument(app, routes=routes)
+
+    headers = {"content-type": "application/json", "x-prediction-id": "R-17"}
+    response = client(app).post(path, content=body, headers=headers)
+
+    assert response.status_code == status
+    assert "x-prediction-id" not in response.headers
+    assert (service.tables(), service.counts()) == ([], {})
+    assert attributes(service) == {
+        "ml.operation.name": "predict",
+        "ml.model.name": "churn",
+        "ml.model.task": "binary",
+        "ml.prediction.recorded": True,
+        "error.type": str(status),
+    }
+
+
+def test_a_refusal_that_says_the_score_is_a_prediction(app: FastAPI, service: Service) -> None:
+    service.model().instrument(app, routes={"POST /says/{status}": Route(score="probability")})
+
+    client(app).post("/says/403", json={"answer": {"probability": 0.99, "detail": "declined"}})
+
+    assert attributes(service)["ml.prediction.score"] == 0.99
+    assert service.counts() == {(("ml.prediction.class", "1"),): 1}
+
+
+def instrument_ours(app: FastAPI, service: Service) -> None:
+    service.model().instrument(app, routes={"POST /predict": Route(score="probability")})
+
+
+def instrument_theirs(app: FastAPI, service: Service) -> None:
+    OpenTelemetrys.instrument_app(app, tracer_provider=service.tracers, meter_provider=service.meters)
+
+
+def use_middleware(app: FastAPI, service: Service) -> None:  # noqa: ARG001
+    async def through(request: Request, call_next: Callable[[Request], Any]) -> Any:
+        return await call_next(request)
+
+    app.add_middleware(BaseHTTPMiddleware, dispatch=through)
+    app.add_middleware(GZipMiddleware, minimum_size=1)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        (instrument_ours, instrument_theirs, use_middleware),
+        (instrument_theirs, instrument_ours, use_middleware),
+        (use_middleware, instrument_theirs, instrument_ours),
+        (use_middleware, instrument_ours, instrument_theirs),
+    ],
+)
+def test_the_web_span_is_the_parent_in_any_order(
+    app: FastAPI, service: Service, order: tuple[Callable[[FastAPI, Service], None], ...]
+) -> None:
+    for step in order:
+        step(app, service)
+
+    response = client(app).post("/predict", json=ORDER, headers={"x-prediction-id": "R-17"})
+
+    (prediction,), (web,) = spans(service), spans(service, "POST /predict")
+    assert (web.kind, prediction.kind) == (SpanKind.SERVER, SpanKind.INTERNAL)
+    assert prediction.parent is not None
+    assert web.context is not None
+    assert prediction.parent.span_id == web.context.span_id
+    assert (response.headers["content-encoding"], response.headers["x-prediction-id"]) == ("gzip", "R-17")
+    assert response.json()["probability"] == 0.75
+    assert attributes(service)["ml.prediction.score"] == 0.75
+
+
+@pytest.mark.parametrize("theirs_first", [True, False])
+def test_either_instrumentation_can_leave_first(app: FastAPI, service: Service, theirs_first: bool) -> None:
+    instrument_ours(app, service)
+    instrument_theirs(app, service)
+    leave = [OpenTelemetrys.uninstrument_app, uninstrument]
+    (leave[0] if theirs_first else leave[1])(app)
+
+    client(app).post("/predict", json=ORDER)
+    kinds = (len(spans(service)), len(spans(service, "POST /predict")))
+    (leave[1] if theirs_first else leave[0])(app)
+    response = client(app).post("/predict", json=ORDER)
+
+    assert kinds == ((1, 0) if theirs_first else (0, 1))
+    assert (len(spans(service)), len(spans(service, "POST /predict"))) == kinds
+    assert "x-prediction-id" not in response.headers
+    assert Starlette.__call__.__module__ == "starlette.applications"
+    assert app.router.middleware_stack == app.router.app
+
+
+def test_without_web_instrumentation_the_prediction_joins_the_trace_of_the_request(
+    app: FastAPI, service: Service
+) -> None:
+    instrument_ours(app, service)
+
+    client(app).post("/predict", json=ORDER, headers={"traceparent": f"00-{'a1' * 16}-{'b2' * 8}-01"})
+
+    (span,) = spans(service)
+    assert span.parent is not None
+    assert (f"{span.parent.trace_id:032x}", f"{span.parent.span_id:016x}") == ("a1" * 16, "b2" * 8)
+
+
+def test_templates_prefixes_and_mounts_are_found_by_the_path_of_the_request(service: Service) -> None:
+    app, mounted, router = FastAPI(), FastAPI(), APIRouter(prefix="/v1")
+
+    @router.get("/models/{name}/rooms/{rooms:int}")
+    async def rooms(name: str, rooms: int, area: float) -> float:  # noqa: ARG001
+        return area * rooms
+
+    @mounted.post("/price")
+    async def price(flat: dict[str, float]) -> float:
+        return flat["area"]
+
+    app.include_router(router, prefix="/api")
+    app.mount("/mounted", mounted)
+    service.model("price", task="regression").instrument(
+        app,
+        routes={
+            "GET /api/v1/models/{name}/rooms/{rooms:int}": Route(features=("path:rooms", "query"), id="path:name"),
+            "POST /mounted/price": {},
+        },
+    )
+
+    first = client(app).get("/api/v1/models/A-1/rooms/3?area=20.5&zip=02134&lift=true")
+    second = client(app).post("/mounted/price", json={"area": 40.0})
+
+    assert (first.json(), second.json()) == (61.5, 40.0)
+    whole = [dict(span.attributes or {}) for span in spans(service, "predict price")]
+    assert [one["ml.prediction.value"] for one in whole] == [61.5, 40.0]
+    features = {name: value for name, value in whole[0].items() if name.startswith("ml.feature.value.")}
+    assert features == {
+        "ml.feature.value.rooms": 3,
+        "ml.feature.value.area": 20.5,
+        "ml.feature.value.zip": "02134",
+        "ml.feature.value.lift": True,
+    }
+    assert whole[0]["ml.prediction.id"] == first.headers["x-prediction-id"] == "A-1"
+
+
+def test_a_batch_in_is_a_batch_out(service: Service) -> None:
+    app = FastAPI()
+
+    @app.post("/batch")
+    async def batch(request: Request) -> dict[str, Any]:
+        instances = (await request.json())["instances"]
+        return {"predictions": [{"p": one["amount"] / 100} for one in instances]}
+
+    route = Route(features="body:instances", id="order_id", score="predictions.p", slices={"country": "country"})
+    service.model().instrument(app, routes={"POST /batch": route})
+    rows = [{"order_id": "A-1", "amount": 25.0, "country": "NO"}, {"order_id": "A-2", "amount": 75.0, "country": "SE"}]
+
+    response = client(app).post("/batch", json={"instances": rows})
+
+    table = service.table()
+    assert "x-prediction-id" not in response.headers  # each row has its own
+    assert strings(table.id) == ["A-1", "A-2"]
+    assert table.scores is not None
+    assert table.scores.tolist() == [[0.25], [0.75]]
+    assert table.slices["country"].labels == ("NO", "SE")
+    assert attributes(service)["ml.prediction.count"] == 2
+
+
+def test_rows_of_a_batch_without_ids_begin_with_that_of_the_request(service: Service) -> None:
+    app = FastAPI()
+
+    @app.post("/batch")
+    async def batch(rows: list[list[float]]) -> list[float]:
+        return [row[0] for row in rows]
+
+    service.model().instrument(app, routes={"POST /batch": {}})
+
+    response = client(app).post("/batch", json=[[0.25, 1.0], [0.75, 2.0]], headers={"x-prediction-id": "R-17"})
+
+    assert response.headers["x-prediction-id"] == "R-17"
+    assert strings(service.table().id) == ["R-17.0", "R-17.1"]
+    assert sorted(service.table().features) == ["f0", "f1"]
+
+
+def test_slices_come_from_listed_headers_and_baggage_only_and_are_short(app: FastAPI, service: Service) -> None:
+    slices = {"region": "header:X-Region", "tier": "baggage:tier", "absent": "header:x-absent", "shop": "query:shop"}
+    service.model().instrument(app, routes={"POST /predict": Route(score="probability", slices=slices)})
+    headers = {"x-region": "n" * 200, "x-secret": "s", "baggage": "tier=gold,secret=s"}
+
+    client(app).post("/predict?shop=oslo&secret=s", json=ORDER, headers=headers)
+
+    table = service.table()
+    assert {name: column.labels for name, column in table.slices.items()} == {
+        "region": ("n" * 64,),
+        "tier": ("gold",),
+        "shop": ("oslo",),
+    }
+
+
+@pytest.mark.parametrize("way", ["body", "stream", "json twice"])
+def test_a_handler_reads_the_body_itself(service: Service, way: str) -> None:
+    app = FastAPI()
+
+    @app.post("/predict")
+    async def predict(request: Request) -> float:
+        if way == "stream":
+            body = b"".join([chunk async for chunk in request.stream()])
+        else:
+            body = await request.body()
+        assert json.loads(body) == (await request.json() if way == "json twice" else ORDER)
+        return 0.25
+
+    service.model().instrument(app, routes={"POST /predict": {}})
+
+    def chunks() -> Iterator[bytes]:
+        yield from (json.dumps(ORDER)[:10].encode(), json.dumps(ORDER)[10:].encode())
+
+    response = client(app).post("/predict", content=chunks(), headers={"content-type": "application/json"})
+
+    assert response.json() == 0.25
+    assert attributes(service)["ml.feature.value.amount"] == 17.5
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "reason"),
+    [
+        ("text/plain", b"{}", "request_not_json"),
+        ("multipart/form-data; boundary=x", b"--x--", "request_not_json"),
+        ("application/json", b"{", "request_not_json"),
+        ("application/json", b"[" * 50_000 + b"]" * 50_000, "request_not_json"),
+        ("application/json", b'{"text": "%s"}' % (b"x" * 4096), "request_too_large"),
+        ("application/json", b'{"row": 1}', "features_not_found"),
+    ],
+    ids=["text", "upload", "broken", "deep", "large", "elsewhere"],
+)
+def test_a_body_that_cannot_be_read_is_counted_and_the_score_recorded(
+    service: Service, unrecorded: list[tuple[str, str]], content_type: str, body: bytes, reason: str
+) -> None:
+    app = FastAPI()
+
+    @app.post("/predict")
+    async def predict(request: Request) -> float:
+        return len(await request.body()) / 1e6
+
+    limit = 1024 if reason == "request_too_large" else 1 << 20
+    service.model().instrument(app, routes={"POST /predict": Route(features="body:order", limit=limit)})
+
+    response = client(app).post("/predict", content=body, headers={"content-type": content_type})
+
+    table = service.table()
+    assert response.json() == len(body) / 1e6
+    assert table.scores is not None
+    assert table.scores.tolist() == [[len(body) / 1e6]]
+    assert table.features == {}
+    assert unrecorded == [("churn", reason)]
+
+
+def test_a_stream_is_passed_on_as_it_comes_and_the_prediction_lasts_as_long(
+    service: Service, unrecorded: list[tuple[str, str]]
+) -> None:
+    app = FastAPI()
+    open_meanwhile: list[bool] = []
+
+    async def tokens() -> AsyncIterator[str]:
+        for i in range(3):
+            open_meanwhile.append(driftline.current() is not None)
+            yield f"data: {i}\n\n"
+
+    @app.post("/predict")
+    async def predict(order: dict[str, Any]) -> StreamingResponse:  # noqa: ARG001
+        return StreamingResponse(tokens(), media_type="text/event-stream")
+
+    service.model().instrument(app, routes={"POST /predict": {}})
+    response = client(app).post("/predict", json=ORDER)
+
+    assert response.text == "data: 0\n\ndata: 1\n\ndata: 2\n\n"
+    assert open_meanwhile == [True, True, True]
+    assert attributes(service)["ml.prediction.unread"] is True
+    assert attributes(service)["ml.feature.value.amount"] == 17.5
+    assert unrecorded == [("churn", "response_not_json")]
+
+
+def test_a_response_too_large_is_passed_on_and_not_kept(service: Service, unrecorded: list[tuple[str, str]]) -> None:
+    app = FastAPI()
+
+    @app.post("/predict")
+    async def predict(order: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+        return {"probability": 0.5, "explanation": "x" * 4096}
+
+    service.model().instrument(app, routes={"POST /predict": Route(score="probability", limit=1024)})
+    response = client(app).post("/predict", json=ORDER)
+
+    assert len(response.json()["explanation"]) == 4096
+    assert attributes(service)["ml.prediction.unread"] is True
+    assert unrecorded == [("churn", "response_too_large")]
+
+
+def test_a_response_that_is_compressed_inside_the_route_is_not_read(service: Service) -> None:
+    app = FastAPI()
+
+    @app.post("/predict")
+    async def predict(order: dict[str, Any]) -> Response:  # noqa: ARG001
+        headers = {"content-encoding": "gzip"}
+        return Response(gzip.compress(b'{"probability": 0.5}'), headers=headers, media_type="application/json")
+
+    service.model().instrument(app, routes={"POST /predict": Route(score="probability")})
+
+    assert client(app).post("/predict", json=ORDER).json() == {"probability": 0.5}
+    assert attributes(service)["ml.prediction.unread"] is True
+
+
+def test_a_background_task_is_not_part_of_the_prediction(service: Service) -> None:
+    app = FastAPI()
+    seen: list[driftline.Prediction | None] = []
+
+    @app.post("/predict")
+    async def predict(order: dict[str, Any], tasks: BackgroundTasks) -> float:  # noqa: ARG001
+        tasks.add_task(lambda: seen.append(driftline.current()))
+        return 0.25
+
+    service.model().instrument(app, routes={"POST /predict": {}})
+    client(app).post("/predict", json=ORDER)
+
+    assert seen == [None]
+    assert len(service.table()) == 1
+
+
+def test_other_methods_and_websockets_are_left_alone(app: FastAPI, service: Service) -> None:
+    @app.websocket("/predict")
+    async def talk(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_json(await socket.receive_json())
+
+    @app.get("/predict")
+    async def form() -> str:
+        return "form"
+
+    instrument_ours(app, service)
+    browser = client(app)
+    statuses = [browser.request(method, "/predict").status_code for method in ("GET", "HEAD", "OPTIONS", "DELETE")]
+    with browser.websocket_connect("/predict") as socket:
+        socket.send_json(ORDER)
+        assert socket.receive_json() == ORDER
+
+    assert statuses == [200, 405, 405, 405]
+    assert (spans(service), service.tables()) == ([], [])
+
+
+def test_outcomes_are_taken_row_by_row(app: FastAPI, service: Service) -> None:
+    service.model().instrument(app, outcomes="/outcomes")
+    rows = [
+        {"id": "A-1", "actual": 1},
+        {"id": "", "actual": 1},
+        {"id": "A-3"},
+        {"id": "A-4", "actual": 0, "time": "tomorrow"},
+        {"id": "A-5", "actual": 0, "weight": 2.0},
+        {"id": "A-6", "label": 0},
+        17,
+    ]
+
+    response = client(app).post("/outcomes", json=rows)
+
+    assert response.status_code == 202
+    assert response.json() == {
+        "accepted": 2,
+        "rejected": [
+            {"index": 1, "reason": "it has no id"},
+            {"index": 2, "reason": "it has no actual that is a text, a number or a bool, but a NoneType"},
+            {"index": 3, "reason": response.json()["rejected"][2]["reason"]},
+            {"index": 5, "reason": "an outcome has no 'label'; it has id, actual, time, prediction_time, weight"},
+            {"index": 6, "reason": "an outcome is an object with id and actual, not an int"},
+        ],
+    }
+    assert "time" in response.json()["rejected"][2]["reason"]
+    (table,) = service.outcomes()
+    assert strings(table.id) == ["A-1", "A-5"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        ("application/json", b'{"id": "A-1", "actual": 1}', 202),
+        ("application/json", b'{"id": "A-1"}', 400),
+        ("application/json", b"{", 400),
+        ("text/plain", b"{}", 415),
+        ("application/json", b" " * (1 << 20) + b"1", 413),
+    ],
+    ids=["one", "unusable", "broken", "text", "large"],
+)
+def test_an_outcome_request_is_answered_with_its_status(
+    app: FastAPI, service: Service, content_type: str, body: bytes, status: int
+) -> None:
+    service.model().instrument(app, outcomes="/outcomes")
+
+    response = client(app).post("/outcomes", content=body, headers={"content-type": content_type})
+
+    assert response.status_code == status
+    assert client(app).get("/outcomes").status_code == 404
+    assert len(service.outcomes()) == (1 if status == 202 else 0)
+
+
+def test_several_models_share_an_application(app: FastAPI, service: Service) -> None:
+    churn, spend = service.model(), service.model("spend", task="regression")
+    churn.instrument(app, routes={"POST /predict": Route(score="probability")}, outcomes="/churn/outcomes")
+    spend.instrument(app, routes={"POST /says/{status}": Route(score="answer")}, outcomes="/spend/outcomes")
+
+    client(app).post("/predict", json=ORDER)
+    client(app).post("/says/200", json={"answer": {"answer": 17}})
+
+    assert len(spans(service)) == 1
+    assert len(spans(service, "predict spend")) == 1
+    with pytest.raises(ValueError, match=r"outcomes: '/churn/outcomes' takes those of churn; give those of spend"):
+        spend.instrument(app, outcomes="/churn/outcomes")
+
+
+def test_a_plain_starlette_application_works_too(service: Service) -> None:
+    async def predict(request: Request) -> JSONResponse:
+        return JSONResponse({"probability": (await request.json())["amount"] / 100})
+
+    app = Starlette(routes=[StarletteRoute("/predict", predict, methods=["POST"])])
+    assert service.model().instrument(app, routes={"POST /predict": Route(score="probability")}) is app
+
+    client(app).post("/predict", json=ORDER)
+
+    assert attributes(service)["ml.prediction.score"] == 0.175
+
+
+@pytest.mark.parametrize(
+    ("routes", "message"),
+    [
+        ({"/predict": {}}, "routes.'/predict': '/predict' is no method and path; write it as 'POST /predict'"),
+        ({"POST /p": 7}, "routes.'POST /p': a route is a Route(...) or a table, not an int"),
+        (
+            {"POST /p": {"scores": "p"}},
+            "routes.'POST /p'.scores: a route has no such key; it has features, id, score, predicted, slices, "
+            "span_features, limit",
+        ),
+        ({"POST /p": {"score": 7}}, "routes.'POST /p'.score: must be a text, not 7"),
+        (
+            {"POST /p": {"score": "header:x"}},
+            "routes.'POST /p'.score: 'header:x' is not one of response; write 'response' or 'response:name'",
+        ),
+        (
+            {"POST /p": {"features": "header"}},
+            "routes.'POST /p'.features: 'header' is not one of body, path, query; write 'body' or 'body:name'",
+        ),
+        (
+            {"POST /p": {"slices": {"region": "cookie:r"}}},
+            "routes.'POST /p'.slices.region: 'cookie:r' is not one of body, path, query, header, baggage; "
+            "write 'body' or 'body:name'",
+        ),
+    ],
+)
+def test_a_route_that_cannot_be_read_is_named_with_the_fix(
+    app: FastAPI, service: Service, routes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError) as raised:
+        service.model().instrument(app, routes=routes)
+    assert str(raised.value) == message
+    assert "_driftline" not in app.__dict__
+
+
+def test_the_log_says_how_to_map_a_response_that_is_not_read(
+    app: FastAPI, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.model().instrument(app, routes={"POST /predict": {}})
+    client(app).post("/predict", json=ORDER)
+    service.flush()
+
+    assert (
+        "driftline: churn.POST /predict returned a dict with keys ['probability', 'label', 'customer']; say which: "
+        'routes={"POST /predict": Route(score="probability", predicted="label")}'
+    ) in [record.getMessage() for record in caplog.records]
+
+
+def test_an_application_that_has_started_can_be_instrumented(app: FastAPI, service: Service) -> None:
+    client(app).post("/predict", json=ORDER)
+    instrument_ours(app, service)
+    client(app).post("/predict", json=ORDER)
+
+    assert len(service.table()) == 1
+
+
+def test_the_instrumentor_instruments_what_is_made_from_then_on_until_it_leaves() -> None:
+    before = FastAPI()
+    FastAPIInstrumentor().instrument()
+    made, plain = FastAPI(), Starlette()
+    during = ["_driftline" in one.__dict__ for one in (before, made, plain)]
+    FastAPIInstrumentor().uninstrument()
+    after = ["_driftline" in one.__dict__ for one in (made, plain, FastAPI())]
+
+    assert (during, after) == ([False, True, True], [False, False, False])
+    assert not hasattr(FastAPI.__init__, "__wrapped__")
+    assert not hasattr(Starlette.__init__, "__wrapped__")
+
+
+def test_what_the_file_declares_is_recorded(
+    monkeypatch: pytest.MonkeyPatch, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    declared = [
+        settings_file.Declared(
+            service.model(), routes={"POST /predict": {"score": "p"}}, outcomes="/outcomes", source="driftline.toml"
+        ),
+        settings_file.Declared(service.model("spend"), routes={"/predict": {}}, source="driftline.toml"),
+    ]
+    monkeypatch.setenv("DRIFTLINE_CONFIG", "driftline.toml")
+    monkeypatch.setitem(settings_file._read, "driftline.toml", tuple(declared))
+    FastAPIInstrumentor().instrument()
+    try:
+        app = FastAPI()
+
+        @app.post("/predict")
+        async def predict(order: dict[str, Any]) -> dict[str, float]:  # noqa: ARG001
+            return {"p": 0.25}
+
+        response = client(app).post("/predict", json=ORDER)
+        answer = client(app).post("/outcomes", json={"id": "A-1", "actual": 1})
+    finally:
+        FastAPIInstrumentor().uninstrument()
+
+    assert response.headers["x-prediction-id"] == attributes(service)["ml.prediction.id"]
+    assert answer.status_code == 202
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        "driftline: driftline.toml: models.spend.routes.'/predict': '/predict' is no method and path; "
+        "write it as 'POST /predict'"
+    ]
