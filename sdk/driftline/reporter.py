@@ -75,6 +75,9 @@ class Reporter:
             return False
         try:
             return self._report(deadline, all_of_it=False)
+        except Exception as error:
+            FAULTS.swallow("metrics", error)
+            return False
         finally:
             self._lock.release()
 

@@ -9,7 +9,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline import block, call, capture, columns, convert, counts, outputs, quick, records, span
+from driftline import (
+    block,
+    call,
+    capture,
+    columns,
+    convert,
+    counts,
+    distributions,
+    outputs,
+    points,
+    quick,
+    records,
+    span,
+)
+from driftline.distribution import Vocabulary
+from driftline.distributions import Distributions
+from driftline.exponential import Exponential
 from driftline.faults import FAULTS, Faults
 from driftline.identity import Identity
 from driftline.ids import IdSource
@@ -17,7 +33,9 @@ from driftline.inputs.row import clean
 from driftline.pipeline import Pipeline
 from driftline.plan import Plan
 from driftline.prediction import Prediction
+from driftline.reporter import Reporter
 from driftline.rows import Bounded
+from driftline.tally import Tally
 
 from .service import Service, returns
 
@@ -51,6 +69,18 @@ STEPS: list[tuple[Any, str]] = [
     (columns, "encode_column"),
     (counts, "_counter"),
     (Prediction, "names"),
+    (points, "metrics_data"),
+    (points, "resource_attributes"),
+    (distributions, "merge"),
+    (Distributions, "add"),
+    (Distributions, "take"),
+    (Distributions, "settle"),
+    (Reporter, "add"),
+    (Tally, "add"),
+    (Tally, "merge"),
+    (Exponential, "add"),
+    (Exponential, "fresh"),
+    (Vocabulary, "name"),
 ]
 
 
@@ -65,7 +95,7 @@ class Hostile:
 def test_no_step_that_breaks_reaches_the_caller(
     service: Service, monkeypatch: pytest.MonkeyPatch, home: Any, name: str
 ) -> None:
-    churn = service.model()
+    churn = service.model(metrics_channel=service.metrics)
 
     @churn.predict(id="id")
     def score(row: dict[str, Any]) -> float:

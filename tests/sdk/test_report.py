@@ -1,0 +1,191 @@
+"""Reports of distributions by themselves, from processes that fork, end, and have nobody to report to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+from driftline.channel import Delivery
+from driftline.pipelines import pipeline_of
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+from .metric_points import points
+from .receiver import Receiver
+from .service import Service, returns
+
+HEAD = """
+import os, sys, time
+import driftline
+
+churn = driftline.Model("churn", task="binary")
+
+@churn.predict(id="id")
+def score(row):
+    return 0.5
+"""
+
+
+def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that predicts; it must end within 30 seconds."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "DRIFTLINE_"))}
+    return subprocess.run(
+        [sys.executable, "-c", HEAD + textwrap.dedent(script)],
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def url(receiver: ThreadingHTTPServer) -> str:
+    return f"http://127.0.0.1:{receiver.server_port}"
+
+
+def reports(receiver: Receiver) -> list[bytes]:
+    return [body for path, body in receiver.requests if path == "/v1/metrics"]
+
+
+def last_counts(receiver: Receiver) -> dict[str, int]:
+    """Return how many predictions each process counted, by its last report."""
+    counted: dict[str, int] = {}
+    for body in reports(receiver):
+        (resource,) = ExportMetricsServiceRequest.FromString(body).resource_metrics
+        instance = {pair.key: pair.value.string_value for pair in resource.resource.attributes}["service.instance.id"]
+        counted[instance] = sum(point.count for point in points([body]) if point.name == "ml.prediction.duration")
+    return counted
+
+
+def test_a_short_script_reports_what_it_predicted(receiver: Receiver) -> None:
+    done = run('score({"id": "a"}); score({"id": "b"})', OTEL_EXPORTER_OTLP_ENDPOINT=url(receiver))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert dict(receiver.paths) == {"/v1/logs": 1, "/v1/metrics": 1}
+    assert list(last_counts(receiver).values()) == [2]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"OTEL_METRICS_EXPORTER": "none"},
+        {"OTEL_METRICS_EXPORTER": "prometheus"},
+        {"DRIFTLINE_DISTRIBUTIONS": "false"},
+    ],
+    ids=str,
+)
+def test_nothing_is_reported_where_that_is_turned_off(receiver: Receiver, environment: dict[str, str]) -> None:
+    done = run('score({"id": "a", "x": 1.0})', OTEL_EXPORTER_OTLP_ENDPOINT=url(receiver), **environment)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert dict(receiver.paths) == {"/v1/logs": 1}
+
+
+def test_reports_go_where_metrics_go_and_records_where_records_go(receiver: Receiver) -> None:
+    with Receiver() as metrics:
+        Thread(target=metrics.serve_forever, daemon=True).start()
+        done = run(
+            'score({"id": "a", "x": 1.0})',
+            DRIFTLINE_ENDPOINT=url(receiver),
+            OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=f"{url(metrics)}/mine",
+        )
+        metrics.shutdown()
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (dict(receiver.paths), dict(metrics.paths)) == ({"/v1/logs": 1}, {"/mine": 1})
+
+
+def test_parent_and_forked_child_each_report_their_own_rows_from_their_own_start(receiver: Receiver) -> None:
+    script = """
+        score({"id": "a", "x": 1.0}); score({"id": "b", "x": 1.0})
+        driftline.flush()
+        score({"id": "c", "x": 1.0})
+        pid = os.fork()
+        if pid == 0:
+            score({"id": "d", "x": 1.0})
+            sys.exit(0)
+        os.waitpid(pid, 0)
+        score({"id": "e", "x": 1.0})
+    """
+    done = run(script, OTEL_EXPORTER_OTLP_ENDPOINT=url(receiver))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(last_counts(receiver).values()) == [1, 4]
+    starts = {
+        point.data.start_time_unix_nano for point in points(reports(receiver)) if point.name == "ml.prediction.duration"
+    }
+    assert len(starts) == 2
+
+
+def test_a_receiver_of_metrics_that_never_answers_holds_up_neither_records_nor_the_end(receiver: Receiver) -> None:
+    let_go = threading.Event()
+
+    class Hang(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            let_go.wait(60)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hang) as hung:
+        hung.daemon_threads = True
+        Thread(target=hung.serve_forever, daemon=True).start()
+        script = """
+            for i in range(3):
+                score({"id": f"{i}", "x": 1.0})
+                time.sleep(1.2)  # a report each, of which the first is still under way
+        """
+        done = run(
+            script,
+            DRIFTLINE_ENDPOINT=url(receiver),
+            OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=url(hung),
+            OTEL_METRIC_EXPORT_INTERVAL="100",
+        )
+        let_go.set()
+        hung.shutdown()
+
+    assert done.returncode == 0
+    assert receiver.ids() == ["0", "1", "2"]
+    assert receiver.paths["/v1/logs"] == 3
+
+
+def test_nothing_listening_is_one_line(receiver: Receiver) -> None:
+    script = """
+        for i in range(3):
+            score({"id": f"{i}", "x": 1.0})
+            driftline.flush()
+    """
+    done = run(
+        script, DRIFTLINE_ENDPOINT=url(receiver), OTEL_EXPORTER_OTLP_METRICS_ENDPOINT="http://127.0.0.1:1/v1/metrics"
+    )
+
+    assert done.returncode == 0
+    assert done.stderr == (
+        "driftline: distributions did not reach http://127.0.0.1:1: nothing listens there; they go on being counted "
+        "(OTEL_EXPORTER_OTLP_METRICS_ENDPOINT says where to, DRIFTLINE_DISTRIBUTIONS=false turns them off)\n"
+    )
+    assert len(receiver.ids()) == 3
+
+
+def test_the_thread_reports_by_itself_again_and_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    twice = threading.Event()
+    send = service.metrics.send
+
+    def notice(body: bytes, timeout: float) -> Delivery:
+        delivery = send(body, timeout)
+        if len(service.metrics.bodies) == 2:
+            twice.set()
+        return delivery
+
+    monkeypatch.setattr(service.metrics, "send", notice)
+    score = service.model(metrics_channel=service.metrics).predict(returns(0.5))
+    reporter = pipeline_of(service.channel)._reporter
+    assert reporter is not None
+    reporter._interval = 0.01
+    score({"x": 1.0})
+
+    assert twice.wait(20)
+    pipeline_of(service.channel).close()
+    assert [point.count for point in points(service.metrics.bodies[:2]) if point.name == "ml.feature.value"] == [1, 1]
