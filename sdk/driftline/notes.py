@@ -37,12 +37,12 @@ def unread_line(plan: Plan, unread: Unread) -> str:
     """Return the sentence for a result that could not be read, with the line that helps."""
     name = plan.identity.name
     fix = "score=lambda result: ..., predicted=lambda result: ..."
-    if unread.fields:
+    if unread.fields and not plan.identity.discreet:
         guesses = (("score", _guess(unread.fields, _SCORE_WORDS)), ("predicted", _guess(unread.fields, _CLASS_WORDS)))
         fix = ", ".join(f'{selector}="{field}"' for selector, field in guesses if field)
         fix = fix or 'score="...", predicted="..."'
     say = f"@{name}.predict({fix})" if plan.fix is None else plan.fix(fix)
-    return f"{name}.{plan.name} returned {unread.text}; say which: {say}"
+    return f"{name}.{plan.name} returned {_words(plan, unread)}; say which: {say}"
 
 
 def tell_unrecorded(plan: Plan, value: Any, unrecorded: Unrecorded) -> None:
@@ -85,9 +85,18 @@ def _guess(fields: tuple[str, ...], words: tuple[str, ...]) -> str:
     return next((field for word in words for field in fields if word in field.lower()), "")
 
 
+def _words(plan: Plan, result: Unread) -> str:
+    """Return what a result was; its keys are counted where values may not leave: ``{customer: score}`` has some."""
+    if not plan.identity.discreet or not result.fields:
+        return result.text
+    kind, _, rest = result.text.partition(" with ")
+    _, without, missing = rest.rpartition(" without ")
+    return f"{kind} of {len(result.fields)}{without}{missing if without else ''}"
+
+
 def _result(plan: Plan, scored: bool, decided: bool) -> str:
     task = plan.identity.task
-    what = "what was set" if plan.first_result is None else plan.first_result.text
+    what = "what was set" if plan.first_result is None else _words(plan, plan.first_result)
     if not scored:
         return f"{what} as the predicted class" if decided else f"{what} could not be read"
     if task.kind == "regression":

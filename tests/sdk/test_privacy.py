@@ -394,6 +394,26 @@ def test_a_model_announces_the_protected_baseline(service: Service) -> None:
     assert list(table.features) == ["city", "income", "children", "number", "age"]
 
 
+def test_the_keys_of_a_result_are_counted_in_the_log_where_values_may_not_leave(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    model = service.model(privacy=Privacy(deny=("ssn",)))
+    model.predict(returns({"jane@example.org": 0.25, "joe@example.org": 0.5}))({"age": 31})
+    model.predict(returns({"jane@example.org": 0.25}), score="probability")({"age": 31})
+    service.flush()
+
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == [
+        "driftline: churn.<lambda> returned a dict of 2; say which: "
+        "@churn.predict(score=lambda result: ..., predicted=lambda result: ...)",
+        "driftline: churn.<lambda>: read a dict with keys ['age'] as one row, a dict of 2 could not be read",
+        "driftline: churn.<lambda> returned a dict of 1 without 'probability'; say which: "
+        "@churn.predict(score=lambda result: ..., predicted=lambda result: ...)",
+        "driftline: churn.<lambda>: read a dict with keys ['age'] as one row, a dict of 1 could not be read",
+    ]
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy], ids=["deepcopy", "copy"])
 def test_a_copied_model_keeps_rules_and_key(service: Service, copied: Any) -> None:
     model = copied(driftline.Model("copied", task="binary", privacy=RULES, capture="scores"))
