@@ -173,6 +173,18 @@ def test_a_label_that_comes_late_counts_where_it_came_not_since_the_process_bega
     assert sorted(stored, key=str) == [(NOON, last, 34.0), (NOON + HOUR, last, 24.0)]
 
 
+def test_workers_that_only_their_beginnings_tell_apart_do_not_lend_each_other_their_past(open_state: Open) -> None:
+    state = open_state()
+
+    def send(n: int, began: int, minute: int) -> None:
+        submit(state, totals(n, start=began, time=NOON + minute * MINUTE, instance=""))
+
+    for minute in (1, 2, 3):
+        send(1_000_000 + 10 * minute, NOON - 9 * HOUR, minute)
+        send(2_000_000 + 10 * minute, NOON - 8 * HOUR, minute)
+    assert state.view().distributed == 40
+
+
 def test_deltas_add(open_state: Open) -> None:
     state = open_state()
     for minute in (1, 2, 2, 3):

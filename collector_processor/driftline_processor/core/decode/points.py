@@ -65,7 +65,7 @@ class Point:
     """One point of one of :data:`METRICS`.
 
     ``stream``: 16 bytes, the same for all points that count the same thing since the same beginning; ``process``: 16
-    bytes, the same for all points of one scope of one process, which come together. ``captured``: its
+    bytes, the same for all points of one process, scope and beginning, which come together. ``captured``: its
     rows are in no record. ``task``: what the model predicts, where it is said. ``decided``: the class of
     ``ml.predictions``. ``begin``, ``end``: unix nanoseconds, ``begin``
     0 where unknown. ``delta``: it counts what happened in between, else everything since ``begin``.
@@ -158,11 +158,13 @@ def _point(metric: str, point: Any, reader: _Reader, delta: bool, source: _Sourc
         return "bad_point"
     decided = said.get(a.ML_PREDICTION_CLASS, (TEXT, ""))
     begin = begin if 0 < begin <= end else 0
+    origin = source.digest.copy()
+    origin.update((0 if delta else begin).to_bytes(8, "big"))
     return Point(
         metric=metric,
         key=ModelKey(model, version, source.environment),
-        stream=_stream(metric, point.attributes, source, 0 if delta else begin, histogram),
-        process=source.digest.digest(),
+        stream=_stream(metric, point.attributes, origin, histogram),
+        process=origin.digest(),
         captured=source.captured,
         task=task_of(_text(said, a.ML_MODEL_TASK), (), "", 0.5).kind,
         feature=label(feature),
@@ -182,14 +184,14 @@ def _text(said: dict[str, tuple[int, Any]], name: str) -> str:
     return id_text(thing) if usable else ""
 
 
-def _stream(metric: str, attributes: Iterable[KeyValue], source: _Source, begin: int, histogram: Histogram) -> bytes:
-    """What tells a stream apart: the process, the scope, the name, the attributes, the beginning and the buckets.
+def _stream(metric: str, attributes: Iterable[KeyValue], origin: Any, histogram: Histogram) -> bytes:
+    """What tells a stream apart: the process, the scope, the beginning, the name, the attributes and the buckets.
 
     With the beginning in it, a process that starts anew is another stream, and so are two workers that cannot be told
     apart otherwise.
     """
-    digest = source.digest.copy()
-    digest.update(metric.encode() + begin.to_bytes(8, "big"))
+    digest = origin.copy()
+    digest.update(metric.encode())
     for key, value in _said(attributes):
         digest.update(f"\0{key}\0{len(value)}\0".encode() + value)
     digest.update(histogram.bounds.tobytes() if isinstance(histogram, Explicit) else b"exponential")
