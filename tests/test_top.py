@@ -7,10 +7,12 @@ import os
 import pty
 import tty
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, TextIO
 
 import httpx
 import pytest
+from driftline_processor.runtime.balance import Balance
 from driftline_processor.runtime.health import Health
 from driftline_processor.top import models_table, run, windows_table
 from driftline_processor.web.app import create_app
@@ -22,7 +24,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from .web.conftest import accept
-from .web.fake_view import NOW, FakeView, many
+from .web.fake_view import NOW, FakeView, fraud, many, price
 from .web.serve import serve
 
 
@@ -46,6 +48,16 @@ def test_the_models_fit_eighty_columns() -> None:
         "price eu            12  too few      –           –  MAE 21,000      100 %",
         "churn               10        –      –           –  –                   –",
     ]
+
+
+def test_rows_that_did_not_arrive_are_shown_where_some_did_not() -> None:
+    lost, complete = price(), fraud()
+    view = FakeView(
+        [replace(lost, balance=Balance(90.0, 120.0, 0, 1)), replace(complete, balance=Balance(99.0, 100.0, 0, 1))]
+    )
+    rows = drawn(models_table(document("/api/v1/models", view), 80, NOW), 80)
+    assert rows[1].startswith("price eu       12 (75 %)  too few")
+    assert "%" not in rows[2].split("1/1")[0]
 
 
 def test_a_wide_terminal_shows_traffic_the_window_and_more_metrics() -> None:

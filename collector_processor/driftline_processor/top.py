@@ -69,8 +69,9 @@ def run(url: str = "http://127.0.0.1:8780", console: Console | None = None) -> i
 def models_table(document: Mapping[str, Any], width: int = 160, now: int | None = None) -> Table:
     """Return a row per model from the JSON of ``/api/v1/models``.
 
-    ``PSI`` is the score's. ``width``: characters there are. 80 hold what matters; from 120 on there are the last
-    arrival, the window and the constant's log loss too, from 160 on the traffic and three metrics. ``now``: unix ns.
+    ``PSI`` is the score's. Behind the rows, where fewer arrived than predictions were counted: which share. ``width``:
+    characters there are. 80 hold what matters; from 120 on there are the last arrival, the window and the constant's
+    log loss too, from 160 on the traffic and three metrics. ``now``: unix ns.
     """
     now = time.time_ns() if now is None else now
     more, all_of_it = width >= 120, width >= 160
@@ -89,7 +90,7 @@ def models_table(document: Mapping[str, Any], width: int = 160, now: int | None 
         cells = {
             "model": Text(words.short(label, 30 if more else 16)),
             "traffic": Text(_sparkline(model["windows"].get(name, {}).get("rows", [])), "cyan"),
-            "rows": Text(words.compact(model["rows"] + model.get("distributed", 0))),
+            "rows": _rows(model),
             "last": Text(times.ago(_nanoseconds(model["received"]), now) if model["received"] else words.UNKNOWN),
             "window": Text(_named(shown, name, model["timezone"])),
             "drifted": drifted,
@@ -141,6 +142,15 @@ def _columns(window: Mapping[str, Any] | None, measured: Mapping[str, Any]) -> t
         unknown if said is None or was is None else Text(f"{said * 100:.3g} → {was * 100:.3g} %"),
         Text(words.percent(coverage)) if coverage else unknown,
     )
+
+
+def _rows(model: Mapping[str, Any]) -> Text:
+    """How many rows there are and, where some of the predictions that were counted have not arrived, how many have."""
+    text = Text(words.compact(model["rows"] + model.get("distributed", 0)))
+    share = (model.get("completeness") or {}).get("value")
+    if share is not None and share < words.COMPLETE:
+        text.append(f" ({words.percent(share)})", "bold red")
+    return text
 
 
 def _metric(measured: Mapping[str, Any], name: str, constants: bool = True) -> Text:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.web.times import span
-from driftline_processor.web.words import many, percent, short
+from driftline_processor.web.words import COMPLETE, many, percent, short
 
 from .balance import Balance
 from .baselines import NEEDED, InForce
@@ -15,9 +15,6 @@ from .news import Totals
 from .series import Series
 
 _FEW = 5
-
-COMPLETE = 0.99
-"""From this share of predictions on nothing is said of those that are missing: that much the edges can be off."""
 
 _MANY = 0.01
 """From this share on predictions without a score are worth a hint: now and then a call raises in every service."""

@@ -24,6 +24,9 @@ SHOWN = 80
 LINKED = 200
 """Characters of a name that fit in an address; longer names are addressed by a digest."""
 
+COMPLETE = 0.99
+"""From this share of predictions on nothing is said of those that are missing: that much the edges can be off."""
+
 STATE_WORDS: dict[State, str] = {
     "ok": "no drift",
     "drift": "drift",
