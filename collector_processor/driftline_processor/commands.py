@@ -29,7 +29,7 @@ app.add_typer(baseline_app, name="baseline")
 Data = Annotated[list[Path], typer.Argument(metavar="DATA", help="Files of rows: CSV, Parquet or NDJSON.")]
 Model = Annotated[str, typer.Option(metavar="NAME", help="The model's name.")]
 Version = Annotated[str, typer.Option(metavar="V", help="The model's version.")]
-TaskKind = Annotated[str, typer.Option(metavar="binary|multiclass|regression", help="What the model predicts.")]
+TaskKind = Annotated[str, typer.Option(metavar="binary|multiclass|regression|ranking", help="What the model predicts.")]
 Score = Annotated[str, typer.Option(metavar="COL[,COL]", help="Score column; one per class for multiclass.")]
 Predicted = Annotated[str, typer.Option(metavar="COL", help="The decided class, or the value.")]
 Actual = Annotated[str, typer.Option(metavar="COL", help="What really happened.")]
@@ -115,7 +115,7 @@ def build(
         columns = (_list(score), predicted, actual, time, id)
         meaning = (_list(classes), positive_class, threshold, _list(features), _list(text_features))
         if not task:
-            raise BadInput("--task is empty; it must be 'binary', 'multiclass' or 'regression'")
+            raise BadInput("--task is empty; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
         baseline = build_from_files(data, ColumnOptions(model, version, task, *columns, *meaning), _say)
         try:
             baseline.save(output)

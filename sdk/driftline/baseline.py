@@ -71,11 +71,12 @@ class Baseline:
     ) -> Baseline:
         """Build a baseline from n held-out rows.
 
-        ``X``: pandas or polars DataFrame, pyarrow Table, dict of columns, or 2-D array (n, m). ``score``,
+        ``X``: a dict of columns, or whatever a service may be given as a batch (:mod:`driftline.inputs`). ``score``,
         ``predicted``, ``actual``, ``time``, ``id``: each a column name of X or n values; ``score`` may be (n,), for
         binary also (n, 2), for multiclass (n, k) or k column names, in the order of ``classes``. Of time and id only
-        the column names are kept. ``task``: "binary", "multiclass" or "regression". ``classes``: else the values seen
-        in actual and predicted. ``positive_class``: else the last of (0, 1), (False, True), ("0", "1"). ``threshold``:
+        the column names are kept. ``task``: "binary", "multiclass", "regression" or "ranking", whose ``score`` is
+        that of each first item, or n lists of scores, best first. ``classes``: else the values seen in actual and
+        predicted. ``positive_class``: else the last of (0, 1), (False, True), ("0", "1"). ``threshold``:
         the score from which on the positive class is predicted. ``features``: else all columns that are nothing else
         and no points in time; for a 2-D array, the names of its columns. ``text_features``: those that are documents:
         their descriptors are compared, and short hashes of their common words are kept; else those that look like it

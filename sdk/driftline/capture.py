@@ -116,9 +116,9 @@ def take_result(prediction: Prediction, result: Any) -> None:
             if plan.predicted is not None and not prediction.decided:
                 prediction.predicted = _selected(prediction, plan.predicted, result)
     if prediction.scored:
-        prediction.score = plan.keep(prediction.score)
+        prediction.score = plan.keep_said(prediction.score)
     if prediction.decided:
-        prediction.predicted = plan.keep(prediction.predicted)
+        prediction.predicted = plan.keep_said(prediction.predicted)
 
 
 def _selected(prediction: Prediction, selector: Selector, result: Any) -> Any:

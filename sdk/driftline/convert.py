@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -30,6 +32,7 @@ from .prediction import ABSENT, Prediction
 from .shape import Shape
 from .single import Single, single_of
 from .tables import F64, I64, Column, Ids, Items, Text
+from .unrecorded import SCORE_NOT_A_NUMBER, UNREAD_RESULT, UNRECORDED
 
 
 def blocks_of(entries: Iterable[Prediction | Single]) -> list[Block]:
@@ -81,7 +84,10 @@ def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
     predicted = column_of_values([text or None for text in decided]) if any(decided) else None
     if isinstance(predicted, Column):
         tell_strange(plan, predicted.labels)
-    items, matrix = _rankings(scores) if plan.identity.task.kind == "ranking" else (None, _scores(plan, scores))
+    if plan.identity.task.kind == "ranking":
+        items, matrix = _rankings(plan, scores)
+    else:
+        items, matrix = None, _finite(plan, _scores(plan, scores), scores.count(None))
     slice_names = dict.fromkeys(chain.from_iterable(one for one in slices if one))
     time = np.array(times, np.int64)
     if plan.inputs.time_field in columns:
@@ -112,7 +118,18 @@ def _scores(plan: Plan, scores: Sequence[Any]) -> F64 | None:
     return np.array(scores, np.float64).reshape(len(scores), k)
 
 
-def _rankings(rankings: Sequence[Any]) -> tuple[Items | None, F64 | None]:
+def _finite(plan: Plan, scores: F64 | None, missing: int = 0) -> F64 | None:
+    """Return scores without what is no number: an infinity is missing as NaN is, and both are counted.
+
+    ``missing``: rows without a score, which are NaN and none of these.
+    """
+    if scores is None or (sound := np.isfinite(scores)).all():
+        return scores
+    UNRECORDED.add(plan.identity.name, SCORE_NOT_A_NUMBER, int((~sound.all(axis=1)).sum()) - missing)
+    return np.where(sound, scores, np.nan)
+
+
+def _rankings(plan: Plan, rankings: Sequence[Any]) -> tuple[Items | None, F64 | None]:
     """Return the items of n rows, and the score of the first item of each; None where no row has any.
 
     ``rankings``: one per row, None where it has none; a float is the first score of items that nobody named.
@@ -120,9 +137,14 @@ def _rankings(rankings: Sequence[Any]) -> tuple[Items | None, F64 | None]:
     ranked = [one if isinstance(one, tuple) else None for one in rankings]
     if any(one is not None for one in ranked):
         items = items_of(ranked)
+        if items.scores is not None and not np.isfinite(items.scores).all():
+            scored = [one[1] for one in ranked if one is not None and one[1] is not None]
+            unsound = sum(not all(map(math.isfinite, scores)) for scores in scored)
+            UNRECORDED.add(plan.identity.name, SCORE_NOT_A_NUMBER, unsound)
+            items = replace(items, scores=np.where(np.isfinite(items.scores), items.scores, np.nan))
         return items, first_scores(items)
-    scores = np.array([np.nan if one is None else one for one in rankings], np.float64)[:, None]
-    return None, None if np.isnan(scores).all() else scores
+    first = np.array([np.nan if one is None else one for one in rankings], np.float64)[:, None]
+    return None, None if np.isnan(first).all() else _finite(plan, first, list(rankings).count(None))
 
 
 def _sampled(contexts: Sequence[SpanContext]) -> tuple[Ids | None, Ids | None]:
@@ -166,11 +188,16 @@ def _batch(prediction: Prediction) -> Block:
     output = read_output(prediction) if not prediction.error else Output()
     items, scores = None, output.scores
     if output.rankings is not None:
-        items, scores = _rankings(output.rankings)
+        items, scores = _rankings(plan, output.rankings)
+    else:
+        scores = _finite(plan, scores)
     context = prediction.span_context
     if not prediction.error:
         scored, decided = scores is not None or items is not None, output.predicted is not None
         tell(plan, n, scored=scored, decided=decided, unread=output.unread)
+        if output.unread is not None:
+            unread = n if output.rankings is None else output.rankings.count(None)
+            UNRECORDED.add(plan.identity.name, UNREAD_RESULT, unread)
     if output.predicted is not None:
         tell_strange(plan, output.predicted.labels)
     return Block(

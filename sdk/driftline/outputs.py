@@ -7,7 +7,7 @@ Regression: a number is the value. Anything else is *unread*.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 from .classes import class_column, class_text
 from .frames import column_names
 from .inputs.batch import column_of_values
-from .inputs.frame import series_column
 from .inputs.objects import fields
 from .items import Ranked
 from .tables import F64, Column, Task
 
 _AT_ONCE = (float, int, bool, str, type(None), np.generic)
+_FLOATS = {float, np.float64, np.float32, np.float16}
 _SHOWN = 12
-_KEEPERS: dict[type, Callable[[Any], Any]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,56 +47,6 @@ class Output:
     rankings: list[Ranked | None] | None = None
     unread: Unread | None = None
     by_class: bool = False
-
-
-def keep(result: Any) -> Any:
-    """Take a snapshot of a result: arrays are copied, what cannot be read is described and let go.
-
-    >>> keep(0.25), keep({"label": 1, "probability": 0.25}).text
-    (0.25, "a dict with keys ['label', 'probability']")
-    """
-    kind = result.__class__
-    keeper = _KEEPERS.get(kind)
-    if keeper is None:
-        keeper = _KEEPERS[kind] = _find(kind)
-    return keeper(result)
-
-
-def _find(kind: type) -> Callable[[Any], Any]:
-    if issubclass(kind, _AT_ONCE) or kind is Unread:
-        return _itself
-    if issubclass(kind, np.ndarray):
-        return _copy
-    if issubclass(kind, list):
-        return _sequence
-    for base in kind.__mro__:
-        if base.__module__.partition(".")[0] == "pandas":
-            if base.__name__ == "Series":
-                return series_column
-            if base.__name__ == "DataFrame":
-                return lambda frame: frame.to_numpy().copy()
-    return describe
-
-
-def _itself(result: Any) -> Any:
-    return result
-
-
-def _copy(result: NDArray[Any]) -> Any:
-    return result.copy()
-
-
-def _sequence(result: list[Any]) -> Any:
-    """A list of numbers or texts, or of equally long lists of numbers."""
-    if any(isinstance(value, list | tuple | np.ndarray) for value in result):
-        try:
-            rows = np.array(result)
-        except ValueError:
-            return describe(result)
-        return rows if rows.dtype.kind in "fiub" else describe(result)
-    if all(isinstance(value, _AT_ONCE) for value in result):
-        return list(result)
-    return describe(result)
 
 
 def describe(value: Any) -> Unread:
@@ -152,6 +101,8 @@ def read(task: Task, kept: Any, n: int, *, one_row: bool = False) -> Output:
     if kept is None:
         return Output(unread=Unread("None"))
     values = _as_array(kept) if task.kind != "regression" or kept.__class__ is not list else column_of_values(kept)
+    if isinstance(values, Column) and values.numbers is not None and task.kind == "regression":
+        values = values.numbers  # the texts among them are missing
     if isinstance(values, Column):
         read_as_classes = task.kind != "regression" and n == _length(values)
         return Output(predicted=class_column(values)) if read_as_classes else _unread(kept)
@@ -197,7 +148,10 @@ def _as_array(kept: Any) -> NDArray[Any] | Column:
         if kinds <= {int, bool, type(None)} and kept:  # classes; as doubles they would be read as scores
             return class_column_of(kept)
         if kinds <= {float} or len(kinds) > 1:
-            return column_of_values([value.item() if isinstance(value, np.generic) else value for value in kept])
+            values = column_of_values([value.item() if isinstance(value, np.generic) else value for value in kept])
+            if isinstance(values, Column) and values.numbers is not None and kinds & _FLOATS:
+                return values.numbers  # a text among scores is no class
+            return values
         return np.array(kept) if issubclass(kinds.pop(), np.generic) else column_of_values(kept)
     if isinstance(kept, str):
         return Column(codes=np.zeros(1, np.int32), labels=(str(kept),))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from . import outputs, rankings
+from . import rankings, results
 from .faults import FAULTS, logger
 from .outputs import Unread, describe
 from .semconv import attributes as a
@@ -67,7 +67,8 @@ class Plan:
         self._features = None if self.identity.features is None else frozenset(self.identity.features)
         self.start_span = self.tracer.start_span
         self.score_type = float if self.identity.task.kind in ("binary", "regression") else None
-        self.keep = rankings.keep if self.identity.task.kind == "ranking" else outputs.keep
+        self.keep_said = rankings.keep if self.identity.task.kind == "ranking" else results.keep_said
+        self.keep = rankings.keep if self.identity.task.kind == "ranking" else results.keep
         self.inputs = _permitted(self.inputs, self.identity)
         self.span_values = self.span_features and self.identity.capture == "features"
         self.no_features = self.newest = Shape((), "", self.wanted, *self._span_attributes())

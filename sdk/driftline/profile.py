@@ -13,6 +13,7 @@ from .descriptors import described, looks_like_texts, vocabulary_of, without_tex
 from .fold import ModelBins, fold, fold_outcomes, target_score
 from .frames import ArrayLike, FrameLike, column_of, columns_of, concatenate, is_time, length, score_matrix
 from .pane import Pane, merge
+from .rankings import first_of
 from .tables import CLASSLESS, F64, Column, ModelKey, PredictionTable, Task, Text
 from .vocabulary import Vocabulary
 
@@ -81,14 +82,15 @@ def table_from_frame(
             raise ValueError(f"features: {_no_column(name, frame)}")
     columns["features"] = chosen
 
-    scores = _scores(score, columns.get("score"), frame)
-    decided = _column(predicted, columns.get("predicted"), frame)
+    ranking = task == "ranking"
+    scores = _scores(score, columns.get("score"), frame, ranking=ranking)
+    decided = None if ranking else _column(predicted, columns.get("predicted"), frame)
     truth = _column(actual, columns.get("actual"), frame)
     if task == "regression" and scores is None and decided is not None:
         scores = _numbers(decided)[:, np.newaxis]  # a regression predicts its value
     if scores is not None and len(scores) and np.isnan(scores).all():
         raise ValueError("score holds no number at all; pass the model's scores, and its classes as predicted=")
-    if scores is None and decided is None:
+    if scores is None and decided is None and not (ranking and predicted is not None):
         raise ValueError("there is neither a score nor a predicted class; pass score= or predicted=")
     read = {name: column_of(frame[name]) for name in chosen}
     for name in text_features or ():
@@ -163,7 +165,12 @@ def _column(given: ArrayLike | None, named: str | list[str] | None, frame: Mappi
     return None if given is None else column_of(given)
 
 
-def _scores(given: ArrayLike | None, named: str | list[str] | None, frame: Mapping[str, ArrayLike]) -> F64 | None:
+def _scores(
+    given: ArrayLike | None, named: str | list[str] | None, frame: Mapping[str, ArrayLike], *, ranking: bool = False
+) -> F64 | None:
+    if ranking and not isinstance(named, list):
+        values = given if named is None else frame[named]
+        return None if values is None else first_of(values)
     if named is not None:
         return np.column_stack(
             [_numbers(column_of(frame[name])) for name in ([named] if isinstance(named, str) else named)]

@@ -16,6 +16,7 @@ import numpy as np
 from .inputs.row import clean_value
 from .items import MOST_ITEMS, Ranked
 from .outputs import Output, Unread, describe
+from .tables import F64
 
 ITEM_NAMES = ("item", "items", "item_id", "item_ids", "id", "ids")
 SCORE_NAMES = ("score", "scores")
@@ -163,6 +164,18 @@ def one_ranking(value: Any) -> Ranked | None:
 def first_score(ranked: Ranked) -> float:
     """Return the score of the first item, NaN where there is none."""
     return ranked[1][0] if ranked[1] else math.nan
+
+
+def first_of(scores: Any) -> F64:
+    """Return the first score of each of n rankings: float64 (n, 1), NaN where there is none.
+
+    ``scores``: n lists of scores, best first, or n scores of first items.
+
+    >>> first_of([[0.75, 0.5], [], [0.25]]).tolist(), first_of(np.array([0.75, 0.5])).tolist()
+    ([[0.75], [nan], [0.25]], [[0.75], [0.5]])
+    """
+    firsts = [(row[0] if len(row) else None) if hasattr(row, "__len__") else row for row in _list(scores)]
+    return np.array([_scores([first]) for first in firsts], np.float64).reshape(-1, 1)
 
 
 def _of_mapping(value: dict[Any, Any]) -> Ranked | None:

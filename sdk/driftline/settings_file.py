@@ -160,7 +160,9 @@ def _declared(name: str, table: Any, path: Path) -> Declared:
     if "baseline" in options:
         options["baseline"] = path.resolve().parent / options["baseline"]
     if not table.get("task") and "baseline" not in options and "routes" in table:  # an estimator knows its task
-        raise Mistake(f"{key}.task: is missing; say 'binary', 'multiclass' or 'regression', or give a baseline")
+        raise Mistake(
+            f"{key}.task: is missing; say 'binary', 'multiclass', 'regression' or 'ranking', or give a baseline"
+        )
     extra = {own: table[own] for own in _INTEGRATIONS if own in table}
     return Declared(Model(name, **options), **extra, source=str(path))
 

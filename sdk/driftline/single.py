@@ -6,6 +6,7 @@ from typing import Any
 
 from opentelemetry.trace import SpanContext
 
+from . import results
 from .capture import read_one
 from .faults import FAULTS
 from .inputs.row import clean_value, cost_of
@@ -14,6 +15,7 @@ from .notes import tell
 from .plan import Plan
 from .prediction import ABSENT, Prediction
 from .shape import ROW_BYTES, Shape
+from .unrecorded import UNREAD_RESULT, UNRECORDED
 
 Single = tuple[
     Plan,
@@ -38,6 +40,8 @@ def measure(entry: Prediction | Single) -> tuple[int, int]:
             return entry.later.cost, 1
         batch, shape = entry.batch, entry.shape
         cost = (ROW_BYTES if shape is None else shape.cost) + (0 if batch is None else batch.cost)
+        if batch is not None or entry.plan.identity.task.kind == "ranking":
+            cost += sum(map(results.cost_of, (entry.result, entry.score, entry.predicted, entry.ids)))
         return cost + cost_of(entry.values), entry.count
     shape = entry[1]
     return (ROW_BYTES if shape is None else shape.cost) + cost_of(entry[2]), 1
@@ -48,6 +52,7 @@ def single_of(prediction: Prediction) -> Single:
     score, decided, unread = (None, "", None) if prediction.error else read_one(prediction)
     if unread is not None:
         tell(prediction.plan, None, scored=False, decided=False, unread=unread)
+        UNRECORDED.add(prediction.plan.identity.name, UNREAD_RESULT)
     return (
         prediction.plan,
         prediction.shape,

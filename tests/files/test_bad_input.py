@@ -85,7 +85,8 @@ def test_a_directory(run: Run, folder: Path) -> None:
     [
         (["--features", "X,c"], "ref.parquet: no column 'X' (--features); did you mean 'x'?"),
         (["--id", "key"], "ref.parquet: no column 'key' (--id); there are time, x, c"),
-        (["--score", "x"], "--task is missing: say whether the score is of a binary, multiclass or regression model"),
+        (["--score", "x"],
+         "--task is missing: say whether the score is of a binary, multiclass, regression or ranking model"),
         (["--task", "bin", "--score", "x"],
          "task is 'bin'; it must be 'binary', 'multiclass', 'regression' or 'ranking'"),
         (["--task", "binary", "--score", "x", "--classes", "stays,leaves"],

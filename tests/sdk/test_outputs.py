@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from driftline.outputs import read
 from driftline.tables import Task
+from driftline.unrecorded import UNRECORDED
 
 from .service import Service, returns
 
@@ -28,15 +33,21 @@ class Answer:
 
 def seen(task: Task, result: Any, n: int | None = None) -> Any:
     """Return the scores, else the classes, else what was unread, of one row (n None) or of a batch of n rows."""
-    from driftline.outputs import keep
+    from driftline.results import keep
 
     output = read(task, keep(result), n or 1, one_row=n is None)
     if output.scores is not None:
-        return output.scores.tolist()
+        return [[None if score != score else score for score in row] for row in output.scores.tolist()]
     if output.predicted is not None and output.predicted.codes is not None:
         return [output.predicted.labels[code] if code >= 0 else None for code in output.predicted.codes.tolist()]
     assert output.unread is not None
     return output.unread.text
+
+
+def named(value: Any) -> str:
+    """Return the id of a parameter; what has an address in its repr is called by its type."""
+    text = value.kind if isinstance(value, Task) else repr(value)[:40]
+    return type(value).__name__ if " at 0x" in text else text
 
 
 @pytest.mark.parametrize(
@@ -69,6 +80,7 @@ def seen(task: Task, result: Any, n: int | None = None) -> Any:
         (MULTICLASS, "b", ["b"]),
         (MULTICLASS, 2, ["2"]),
         (MULTICLASS, 0.5, "a float"),
+        (REGRESSION, Decimal("3.5"), [[3.5]]),
         (REGRESSION, 3, [[3.0]]),
         (REGRESSION, 3.5, [[3.5]]),
         (REGRESSION, np.float32(3.5), [[3.5]]),
@@ -76,7 +88,7 @@ def seen(task: Task, result: Any, n: int | None = None) -> Any:
         (REGRESSION, "3.5", "a str"),
         (REGRESSION, True, "a bool"),
     ],
-    ids=lambda value: value.kind if isinstance(value, Task) else repr(value)[:40],
+    ids=named,
 )
 def test_the_result_of_one_row(task: Task, result: Any, expected: Any) -> None:
     assert seen(task, result) == expected
@@ -102,17 +114,39 @@ def test_the_result_of_one_row(task: Task, result: Any, expected: Any) -> None:
         (BINARY, np.array(["no", "yes"], dtype=object), ["no", "yes"]),
         (BINARY, np.array([0.25]), "an array of float64 with shape (1,)"),
         (BINARY, 0.25, "a float"),
-        (BINARY, [{"p": 1}, {"p": 2}], "a list of 2"),
+        (BINARY, [{"p": 1}, {"p": 2}], "a list of 2, the first a dict with keys ['p']"),
         (MULTICLASS, np.array([[0.1, 0.2, 0.7], [0.5, 0.3, 0.2]]), [[0.1, 0.2, 0.7], [0.5, 0.3, 0.2]]),
         (MULTICLASS, np.array([[1, 0, 0], [0, 1, 0]]), "an array of int64 with shape (2, 3)"),
         (MULTICLASS, np.array(["a", "c"]), ["a", "c"]),
         (MULTICLASS, np.array([0.5, 0.7]), "an array of float64 with shape (2,)"),
+        (BINARY, [0.25, "x"], [[0.25], [None]]),
+        (BINARY, [1, "x"], ["1", "x"]),
+        (BINARY, pl.Series([0.25, 0.75]), [[0.25], [0.75]]),
+        (BINARY, pl.Series(["no", None]), ["no", None]),
+        (BINARY, pl.DataFrame({"no": [0.75, 0.25], "yes": [0.25, 0.75]}), [[0.25], [0.75]]),
+        (BINARY, pl.DataFrame({"label": ["no", "yes"]}), ["no", "yes"]),
+        (BINARY, pl.DataFrame({"label": ["no"], "p": [0.5]}), "a DataFrame with columns ['label', 'p']"),
+        (BINARY, pl.LazyFrame({"p": [0.5]}), "a LazyFrame"),
+        (BINARY, pa.array([0.25, None]), [[0.25], [None]]),
+        (BINARY, pa.chunked_array([["no"], ["yes"]]), ["no", "yes"]),
+        (BINARY, pa.table({"no": [0.75, 0.25], "yes": [0.25, 0.75]}), [[0.25], [0.75]]),
+        (BINARY, pa.table({"label": ["no", "yes"]}), ["no", "yes"]),
+        (BINARY, pa.table({"label": ["no"], "p": [0.5]}), "a Table with columns ['label', 'p']"),
+        (BINARY, pd.DataFrame({"label": ["no"], "p": [0.5]}), "a DataFrame with columns ['label', 'p']"),
+        (BINARY, np.ma.masked_array([0.25, 0.5], mask=[False, True]), [[0.25], [None]]),
+        (BINARY, [np.array([0.75, 0.25]), np.array([0.25, 0.75])], [[0.25], [0.75]]),
+        (BINARY, [(0.75, 0.25), (0.25, 0.75)], [[0.25], [0.75]]),
+        (BINARY, [Answer("no", 0.2)], "a list of 1, the first an Answer with fields ['label', 'probability']"),
+        (REGRESSION, [Decimal("1.5"), Decimal(2)], [[1.5], [2.0]]),
+        (REGRESSION, [1.5, "x"], [[1.5], [None]]),
+        (REGRESSION, [1.5, None], [[1.5], [None]]),
+        (REGRESSION, pl.Series([1, None]), [[1.0], [None]]),
         (REGRESSION, [1, 2], [[1.0], [2.0]]),
         (REGRESSION, np.array([1.5, 2.5], dtype="f4"), [[1.5], [2.5]]),
         (REGRESSION, pd.Series([1.5, 2.5]), [[1.5], [2.5]]),
         (REGRESSION, np.array([["a"], ["b"]]), "an array of <U1 with shape (2, 1)"),
     ],
-    ids=lambda value: value.kind if isinstance(value, Task) else repr(value)[:40],
+    ids=named,
 )
 def test_the_result_of_two_rows(task: Task, result: Any, expected: Any) -> None:
     assert seen(task, result, n=2) == expected
@@ -322,3 +356,84 @@ def test_the_first_call_names_the_classes_of_columns_of_scores_in_their_order(
     read: str,
 ) -> None:
     assert _first_line(caplog, service, service.model(**options), result, features) == read
+
+
+@pytest.mark.parametrize("unsound", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    ("task", "result", "n"),
+    [
+        ("binary", lambda x: x, 1),
+        ("binary", lambda x: np.array([0.5, x, 0.25]), 3),
+        ("binary", lambda x: np.array([[0.5, 0.5], [0.0, x], [0.5, 0.5]]), 3),
+        ("multiclass", lambda x: [0.5, x, 0.25], 1),
+        ("regression", lambda x: [0.5, x], 2),
+        ("ranking", lambda x: [("a", x), ("b", 0.5)], 1),
+        ("ranking", lambda x: [[("a", x)], [("b", 0.5)], ["c"]], 3),
+    ],
+)
+def test_a_score_that_is_no_number_is_missing_and_counted(
+    service: Service, task: str, result: Callable[[float], Any], n: int, unsound: float
+) -> None:
+    UNRECORDED.drain()
+    options: dict[str, Any] = {"classes": ("a", "b", "c")} if task == "multiclass" else {}
+    score = service.model(task=task, **options).predict(returns(result(unsound)))
+    with pytest.MonkeyPatch.context() as patch:
+        counted: list[Any] = []
+        patch.setattr("driftline.pipeline.count_own", lambda *_: counted.append(UNRECORDED.drain()))
+        score({"x": 1.0} if n == 1 else [{"x": 1.0}] * n)
+        table = service.table()
+
+    assert counted[0] == {("churn", "score_not_a_number"): 1}
+    assert len(table) == n
+    if table.scores is not None:
+        assert not np.isinf(table.scores).any()
+
+
+def test_a_result_that_cannot_be_read_is_counted_by_row(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[Any] = []
+    monkeypatch.setattr("driftline.pipeline.count_own", lambda *_: counted.append(UNRECORDED.drain()))
+    UNRECORDED.drain()
+    model = service.model()
+    model.predict(returns({"p": 0.5}))({"x": 1.0})
+    model.predict(returns({"p": 0.5}))([{"x": 1.0}] * 3)
+    service.flush()
+
+    assert counted[0] == {("churn", "unread_result"): 4}
+
+
+def test_a_tuple_that_is_said_to_be_the_scores_is_read_as_such(service: Service) -> None:
+    with service.model().prediction(features={"x": 1.0}) as p:
+        p.score = (0.75, 0.25)
+
+    table = service.table()
+    assert table.scores is not None
+    assert table.scores.tolist() == [[0.25]]
+
+
+@pytest.mark.parametrize(
+    ("result", "change"),
+    [
+        (np.array([0.25, 0.5]), lambda values: values.fill(1.0)),
+        (pd.Series([0.25, 0.5]), lambda values: values.__setitem__(0, 1.0)),
+        (pd.DataFrame({"p": [0.25, 0.5]}), lambda frame: frame.__setitem__("p", 1.0)),
+        ([0.25, 0.5], lambda values: values.clear()),
+        (pl.Series([0.25, 0.5]), lambda values: values.__setitem__(0, 1.0)),
+    ],
+    ids=["array", "Series", "DataFrame", "list", "polars"],
+)
+def test_a_result_that_changes_later_is_recorded_as_it_was(
+    service: Service, result: Any, change: Callable[[Any], None]
+) -> None:
+    service.model().predict(returns(result))([{"x": 1.0}] * 2)
+    change(result)
+
+    table = service.table()
+    assert table.scores is not None
+    assert table.scores.tolist() == [[0.25], [0.5]]
+
+
+def test_results_count_towards_the_bound_of_the_buffer(service: Service) -> None:
+    model = service.model(task="regression")
+    model.predict(returns(np.zeros(100_000)))([{}] * 100_000)
+
+    assert model._pipeline._rows._bytes > 800_000

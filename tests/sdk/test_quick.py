@@ -12,7 +12,7 @@ from typing import Any
 import driftline
 import numpy as np
 import pytest
-from driftline import answers, call, outputs, quick, quick_async, span
+from driftline import answers, call, outputs, quick, quick_async, results, span
 from driftline.columns import strings
 from driftline.convert import list_of
 from driftline.pipelines import pipeline_of
@@ -323,7 +323,7 @@ def test_what_is_read_at_once_is_what_is_read_from_anything(task: Task, result: 
     if answer is None:
         return
 
-    score, decided, unread = outputs.one(task, outputs.read(task, outputs.keep(result), 1, one_row=True))
+    score, decided, unread = outputs.one(task, outputs.read(task, results.keep(result), 1, one_row=True))
 
     assert unread is None
     assert repr(answer) == repr((score, decided))

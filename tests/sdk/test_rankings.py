@@ -276,11 +276,11 @@ def test_a_call_that_raises_is_a_prediction_without_items(service: Service) -> N
 
 @pytest.mark.parametrize(
     "score",
-    [np.array([0.5, 0.75]), np.array([[0.5, 0.25], [0.75, 0.5]]), "score"],
-    ids=["first scores", "all scores", "column"],
+    [np.array([0.5, 0.75]), np.array([[0.5, 0.25], [0.75, 0.5]]), [[0.5], [0.75, 0.25]], "score", "lists"],
+    ids=["first scores", "all scores", "ragged scores", "column", "column of lists"],
 )
 def test_a_baseline_of_a_ranking_model_holds_the_first_items_score(score: Any) -> None:
-    X = {"age": [31.0, 64.0], "score": [0.5, 0.75]}
+    X = {"age": [31.0, 64.0], "score": [0.5, 0.75], "lists": [[0.5], [0.75, 0.25]]}
 
     baseline = Baseline.from_frame(X, score=score, model="feed", task="ranking", features=["age"])
 
@@ -288,3 +288,14 @@ def test_a_baseline_of_a_ranking_model_holds_the_first_items_score(score: Any) -
     assert baseline.bins.score is not None
     assert baseline.pane.parts["score"].sum() == 2
     assert Baseline.from_json(baseline.to_json()).task.kind == "ranking"
+
+
+def test_a_baseline_of_rankings_without_scores_holds_features() -> None:
+    items = [["a"], ["b", "c"]]
+
+    baseline = Baseline.from_frame({"age": [31.0, 64.0]}, predicted=items, model="feed", task="ranking")
+
+    assert baseline.bins.score is None
+    assert list(baseline.bins.features) == ["age"]
+    with pytest.raises(ValueError, match="there is neither a score nor a predicted class"):
+        Baseline.from_frame({"age": [31.0, 64.0]}, model="feed", task="ranking")

@@ -20,6 +20,7 @@ from driftline.fold import fold
 from driftline.privacy import Privacy
 from driftline.scripts import SCRIPTS, script_of, script_of_letter
 from driftline.tables import Column, PredictionTable
+from driftline.unrecorded import UNRECORDED
 from driftline.unusable import UNUSABLE
 from driftline.vocabulary import LOOKED_AT, Vocabulary, words_of
 from hypothesis import given
@@ -69,6 +70,7 @@ class Added:
 def own(monkeypatch: pytest.MonkeyPatch) -> dict[str, Added]:
     """Return what the SDK counts about itself, by metric."""
     UNUSABLE.drain()
+    UNRECORDED.drain()
     counters = {name: Added() for name in ("driftline.sdk.unusable.values", "driftline.sdk.unrecorded")}
     for name, counter in counters.items():
         monkeypatch.setitem(counts._counters, (None, name, False), counter)

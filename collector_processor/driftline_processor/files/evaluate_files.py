@@ -208,6 +208,10 @@ def _joined(parts: Sequence[Column | None]) -> Column | None:
 
 def _name_strangers(reads: Sequence[Rows], task: Task, say: Say) -> None:
     """Name the actual values that are nothing the model could have predicted; they count as not known."""
+    if task.kind == "ranking":
+        if any(read.actual is not None for read in reads):
+            say("the performance of a ranking is not computed yet: its outcomes are only counted")
+        return
     for read in reads:
         if read.actual is None:
             continue

@@ -92,7 +92,9 @@ def find_roles(
         return (part,) if not remembered and part in shared and part not in reserved else ()
 
     if not task and (options.score or options.predicted or options.actual):
-        raise BadInput("--task is missing: say whether the score is of a binary, multiclass or regression model")
+        raise BadInput(
+            "--task is missing: say whether the score is of a binary, multiclass, regression or ranking model"
+        )
     score = find("score", options.score, "--score") if task else ()
     predicted = find("predicted", _some(options.predicted), "--predicted") if task else ()
     actual = find("actual", _some(options.actual), "--actual") if task else ()

@@ -11,7 +11,7 @@ from driftline.baseline import Baseline
 from driftline.bins import NumberBins
 from driftline.descriptors import described, without_texts
 from driftline.profile import scores_for
-from driftline.tables import F64, I64, Column, ModelKey, PredictionTable, Task, Text
+from driftline.tables import CLASSLESS, F64, I64, Column, ModelKey, PredictionTable, Task, Text
 from driftline.vocabulary import Vocabulary
 from numpy.typing import NDArray
 
@@ -47,7 +47,7 @@ def read_rows(source: Source, roles: Roles, kind: str, say: Say) -> Rows:
         return Rows(
             source,
             scores=_scores(source, roles, kind, say),
-            predicted=_whole(source, roles.predicted, False) if roles.predicted and kind != "regression" else None,
+            predicted=_whole(source, roles.predicted, False) if roles.predicted and kind not in CLASSLESS else None,
             actual=_whole(source, roles.actual, kind == "regression") if roles.actual else None,
         )
 
