@@ -53,7 +53,7 @@ def cost_of(kept: Any) -> int:
     """Return the bytes that a snapshot of a result takes while it waits, about.
 
     >>> cost_of(0.25), cost_of(np.zeros(1000)), cost_of([("a", 0.5)] * 10)
-    (0, 8000, 1280)
+    (0, 8000, 960)
     """
     if isinstance(kept, np.ndarray):
         return int(kept.nbytes)

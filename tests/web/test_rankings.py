@@ -1,0 +1,78 @@
+"""A ranking model from the SDK's own bytes to the pages: volume and drift as of any model, and no performance yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driftline import call
+from driftline.baseline import Baseline
+from driftline_processor.runtime.config import load
+from driftline_processor.runtime.health import Health
+from driftline_processor.runtime.state import State
+from driftline_processor.web.app import create_app
+from starlette.testclient import TestClient
+
+from tests.sdk.service import Service
+
+ROWS = 400
+MINUTE = 60 * 10**9
+START = 1_795_132_800 * 10**9  # 2026-11-20T00:00:00Z
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Requests of a service that ranks; users are 30 years older than the baseline's, scores lower."""
+    rng = np.random.default_rng(7)
+    reference = {"age": rng.normal(40, 5, 5000)}
+    baseline = Baseline.from_frame(reference, score=rng.uniform(0.5, 1, 5000), model="feed", task="ranking")
+    service = Service()
+    feed = service.model("feed", task="", baseline=baseline).predict(
+        lambda user: [("a", user["age"] / 200), ("b", 0.1)],  # type: ignore[no-any-return]
+        id="id",
+    )
+    for row, age in enumerate(rng.normal(70, 5, ROWS).tolist()):
+        monkeypatch.setattr(call, "_now", lambda row=row: START + row * MINUTE)
+        feed({"id": f"id-{row}", "age": age})
+    service.flush()
+    return service.channel.bodies
+
+
+@pytest.fixture
+def client(tmp_path: Path, sent: list[bytes]) -> Iterator[TestClient]:
+    configuration = tmp_path / "driftline.yaml"
+    configuration.write_text(f"storage: {{directory: {tmp_path / 'data'}}}\nmodels: {{feed: {{windows: [1h]}}}}\n")
+    state = State(load(configuration), clock=lambda: START + ROWS * MINUTE)
+    state.start()
+    for body in sent:
+        state.submit("logs", body).result(10)
+    client = TestClient(create_app(state.view, state.submit_outcomes, Health(), lambda: START))
+    outcomes = "id,actual,time\n" + "".join(f"id-{row},a,2026-11-20T20:00:00Z\n" for row in range(ROWS))
+    answer = client.post("/v1/outcomes?model=feed", content=outcomes, headers={"content-type": "text/csv"})
+    assert answer.json() == {"accepted": ROWS, "rejected": []}
+    state.settle()
+    yield client
+    state.stop()
+
+
+def test_a_ranking_model_has_volume_and_drift_and_the_page_says_that_performance_is_to_come(client: TestClient) -> None:
+    (model,) = client.get("/api/v1/models").json()["models"]
+    assert (model["task"], model["rows"], model["outcomes"], model["pending"]) == ("ranking", ROWS, ROWS, 0)
+
+    windows = client.get("/api/v1/models/feed/evaluations").json()["windows"]
+    assert sum(window["rows"] for window in windows) == ROWS
+    assert windows[0]["drift"]["features"]["age"]["state"] == "drift"
+    assert windows[0]["drift"]["score"]["state"] == "drift"
+    assert windows[0]["drift"]["class"] is None
+    assert windows[0]["performance"]["realized"] == {}
+    assert windows[0]["outcomes"]["coverage"] == 1.0
+
+    page = client.get("/models/feed?window=1h&at=2026-11-20T01:30:00Z")
+    assert page.status_code == 200
+    assert "Driftline has no metrics of rankings (such as NDCG) so far" in page.text
+    assert "outcomes for 100 % of them" in page.text
+    assert 'id="score"' in page.text
+    assert 'id="feature-age"' in page.text
+    assert client.get("/metrics").status_code == 200
