@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,10 +30,11 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     reference = {"age": rng.normal(40, 5, 5000)}
     baseline = Baseline.from_frame(reference, score=rng.uniform(0.5, 1, 5000), model="feed", task="ranking")
     service = Service()
-    feed = service.model("feed", task="", baseline=baseline).predict(
-        lambda user: [("a", user["age"] / 200), ("b", 0.1)],  # type: ignore[no-any-return]
-        id="id",
-    )
+
+    @service.model("feed", task="", baseline=baseline).predict(id="id")
+    def feed(user: dict[str, Any]) -> list[tuple[str, float]]:
+        return [("a", user["age"] / 200), ("b", 0.1)]
+
     for row, age in enumerate(rng.normal(70, 5, ROWS).tolist()):
         monkeypatch.setattr(call, "_now", lambda row=row: START + row * MINUTE)
         feed({"id": f"id-{row}", "age": age})
