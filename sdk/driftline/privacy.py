@@ -245,9 +245,11 @@ def in_force(given: Privacy | None) -> Privacy:
     """Return a model's rules: those that the code gives, and the environment's where it gives none of a kind.
 
     What the environment denies is denied whatever the code says: a platform team's rule cannot be undone in code.
-    Raises ``ValueError`` that names the variable.
+    Raises ``ValueError`` that names the variable, and ``TypeError`` for what are no rules.
     """
-    given = given or Privacy()
+    given = Privacy() if given is None else given
+    if not isinstance(given, Privacy):
+        raise TypeError(f"Model(privacy=) takes driftline.Privacy(deny=(...), ...), not {_kind(given)}")
     allowed = names("DRIFTLINE_PRIVACY_ALLOW")
     denied = tuple(name for name in names("DRIFTLINE_PRIVACY_DENY") if name not in given.deny)
     hashed, rounded = names("DRIFTLINE_PRIVACY_HASH"), names("DRIFTLINE_PRIVACY_ROUND")

@@ -229,6 +229,11 @@ def test_an_environment_that_cannot_hold_is_refused_where_the_model_is_made(
         service.model()
 
 
+def test_a_model_takes_rules_and_nothing_else(service: Service) -> None:
+    with pytest.raises(TypeError, match=r"Model\(privacy=\) takes driftline.Privacy\(deny=.* not a dict"):
+        service.model(privacy={"deny": ["ssn"]})
+
+
 def test_hashed_ids_join_with_hashed_outcomes(service: Service) -> None:
     churn = service.model(privacy=Privacy(hash_id=True, key=KEY))
     made_up = []
