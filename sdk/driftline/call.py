@@ -30,8 +30,12 @@ def begin(plan: Plan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], *, c
     ``args``: of the call, None where nothing is known yet. ``current``: whether it and its span are the current ones
     until :func:`end`; an iteration makes them so step by step.
     """
-    outer = opened()
-    prediction = Prediction(plan, outer)
+    try:
+        outer = opened()
+        prediction = Prediction(plan, outer)
+    except Exception as fault:
+        FAULTS.swallow("begin", fault)
+        return Prediction.detached()
     try:
         if args is not None:
             take_inputs(prediction, plan, args, kwargs)
@@ -59,9 +63,14 @@ def end(prediction: Prediction, result: Any, error: BaseException | str | None) 
 
     ``error``: what was raised, or the type of what went wrong, such as the status of a response.
     """
-    elapsed = elapsed_of(prediction)
+    if prediction.closed:  # or it was never open
+        return
     prediction.closed = True
-    plan, span = prediction.plan, prediction.span
+    try:
+        elapsed, plan, span = elapsed_of(prediction), prediction.plan, prediction.span
+    except Exception as fault:
+        FAULTS.swallow("end", fault)
+        return
     try:
         if prediction.fills is not None:  # inside an open prediction of the same model nothing is counted again
             take_result(prediction, result)
@@ -86,6 +95,8 @@ def elapsed_of(prediction: Prediction) -> int:
 
 def abandon(prediction: Prediction, error_type: str) -> None:
     """Close a prediction that never came to be: its span says why, and nothing is counted or recorded. Never raises."""
+    if prediction.closed:
+        return
     prediction.closed = True
     try:
         if prediction.fills is not None:
@@ -104,11 +115,14 @@ def abandon(prediction: Prediction, error_type: str) -> None:
 
 
 def _leave(prediction: Prediction) -> None:
-    """Make current what was before it, unless somebody else does that."""
-    if prediction.open_token is not None:
-        OPEN.reset(prediction.open_token)
-    if prediction.span_token is not None:
-        context.detach(prediction.span_token)
+    """Make current what was before it, unless somebody else does that. Never raises."""
+    try:
+        if prediction.open_token is not None:
+            OPEN.reset(prediction.open_token)
+        if prediction.span_token is not None:
+            context.detach(prediction.span_token)
+    except Exception as fault:  # closed in another context than it was opened in
+        FAULTS.swallow("leave", fault)
 
 
 def _record(

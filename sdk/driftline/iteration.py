@@ -102,6 +102,7 @@ def _first_step(iterator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
 
     A loop that ends closes all generators it knows of at once, and ours, which closes the inner one, would find that
     one closing. The hooks are asked when the first step is made.
+    Never raises.
     """
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(None, None)
@@ -117,6 +118,7 @@ class Steps:
     __slots__ = ("_context", "_open_token", "_prediction", "_room", "_span_token", "_values")
 
     def __init__(self, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Open the prediction of the iteration. Never raises."""
         self._prediction: Prediction = begin(plan, args, kwargs, current=False)
         self._context: Context | None = None
         self._open_token: Token[Prediction | None] | None = None
@@ -126,9 +128,9 @@ class Steps:
 
     def enter(self) -> None:
         """Make the prediction and its span the current ones, for one step. Never raises."""
-        if self._prediction.fills is not None:  # what it fills in is current already, if it is still open
-            return
         try:
+            if self._prediction.closed or self._prediction.fills is not None:  # what it fills in is current already
+                return
             if self._context is None:
                 self._context = set_span_in_context(self._prediction.span)
             self._span_token = attach(self._context)
@@ -151,7 +153,7 @@ class Steps:
 
     def keep(self, value: Any) -> None:
         """Keep a yielded value until it is known whether it is the result. Never raises."""
-        if self._room < 0:
+        if self._room < 0 or self._prediction.closed:
             return
         try:
             selective = self._prediction.plan.selective
@@ -173,6 +175,7 @@ class Steps:
         end(self._prediction, self._yielded() if returned is None else returned, error)
 
     def _yielded(self) -> Any:
+        """Return what the iteration yielded, as a result. Never raises."""
         if self._room < 0:
             return Unread(f"an iteration over more than {MOST_BYTES >> 20} MiB")
         if len(self._values) == 1:

@@ -75,9 +75,18 @@ def flush(timeout: float = 10.0) -> bool:
     True
     """
     end = _clock() + timeout
-    delivered = [pipeline.flush(end - _clock()) for pipeline in pipelines()]
+    delivered = [flushed(pipeline, end - _clock()) for pipeline in pipelines()]
     sent = [closing.send(end - _clock()) for closing in _closings]
     return all(delivered) and all(sent)
+
+
+def flushed(pipeline: Pipeline, timeout: float) -> bool:
+    """Flush one pipeline, whatever goes wrong. Never raises."""
+    try:
+        return pipeline.flush(timeout)
+    except Exception as fault:
+        FAULTS.swallow("flush", fault)
+        return False
 
 
 def shutdown(timeout: float = EXIT_SECONDS) -> bool:

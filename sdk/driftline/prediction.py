@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import INVALID_SPAN
 
+from .faults import FAULTS
 from .ids import IDS, id_text
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Prediction:
         "outer",
         "output",
         "plan",
+        "quick",
         "result",
         "said",
         "shape",
@@ -121,6 +123,8 @@ class Prediction:
         self.closed = False
         self.said = False
         """Whether anything but the returned value says what the result is."""
+        self.quick = False
+        """Whether ``quick_async.py`` opened it, and may close it."""
         self.fills: Prediction | None = None
         self.shape: Shape | None = None
         self.values: tuple[Any, ...] | None = None
@@ -133,11 +137,15 @@ class Prediction:
         """Return one that takes whatever is set on it, and is recorded nowhere."""
         prediction = cls.__new__(cls)
         prediction.closed = True
+        prediction.quick = prediction.said = False
         prediction._id = None
         return prediction
 
     def __getattr__(self, name: str) -> Any:
-        """Return what a field is that nobody has set: most calls set ten of them, and each costs 20 ns."""
+        """Return what a field is that nobody has set: most calls set ten of them, and each costs 20 ns.
+
+        Never raises for a name of its own.
+        """
         try:
             return _UNSET[name]
         except KeyError:
@@ -147,7 +155,7 @@ class Prediction:
         self, span: Span | None, span_token: Token[Context] | None, open_token: Token[Any], started: int
     ) -> None:
         """Take what the quick way held in its own hands, when the call turns out to be none of the common ones."""
-        self.span, self.span_token = span or INVALID_SPAN, span_token
+        self.span, self.span_token = INVALID_SPAN if span is None else span, span_token
         self.open_token, self.started = open_token, started
 
     @property
@@ -175,12 +183,20 @@ class Prediction:
         """The text by which outcomes find this prediction; offered by a web request, or made when it is needed."""
         text = self._id
         if text is None:
-            text = self._id = self.offered or IDS.uuid7(self.time)
+            try:
+                text = self._id = self.offered or IDS.uuid7(self.time)
+            except Exception as fault:
+                FAULTS.swallow("id", fault)
+                return ""
         return text
 
     @id.setter
     def id(self, value: object) -> None:
-        text = id_text(value)
+        try:
+            text = id_text(value)
+        except Exception as fault:  # an object whose text raises
+            FAULTS.swallow("id", fault)
+            return
         if text:
             self._id = text
 
@@ -233,7 +249,11 @@ def current() -> Prediction | None:
     >>> current() is None
     True
     """
-    prediction = opened()
-    while prediction is not None and prediction.closed:
-        prediction = prediction.outer
+    try:
+        prediction = opened()
+        while prediction is not None and prediction.closed:
+            prediction = prediction.outer
+    except Exception as fault:
+        FAULTS.swallow("current", fault)
+        return None
     return prediction

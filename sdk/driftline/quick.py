@@ -124,6 +124,7 @@ def recorded(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     def any_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call it, in steps. Never raises but what it raises."""
         prediction = begin(plan, args, kwargs)
         try:
             result = function(*args, **kwargs)
@@ -149,7 +150,27 @@ def answer_of(plan: Plan, readers: Mapping[type, answers.Reader], result: Any) -
 
 
 def _taken_over(draft: Draft, span: Any, span_token: Any, open_token: Any, started: int) -> Prediction:
-    prediction = drafted(draft) or Prediction.detached()
-    prediction.take_over(span, span_token, open_token, started)
-    draft.clear()
+    """Return the prediction of a call that turned out to be none of the common ones, as ``call.py`` has it.
+
+    Never raises.
+    """
+    try:
+        prediction = drafted(draft) or Prediction.detached()
+        prediction.take_over(span, span_token, open_token, started)
+        draft.clear()
+    except Exception as fault:
+        FAULTS.swallow("end", fault)
+        return _let_go(open_token, span_token, span)
     return prediction
+
+
+def _let_go(open_token: Any, span_token: Any, span: Any) -> Prediction:
+    """Make current what was before a call that cannot be recorded. Never raises."""
+    try:
+        OPEN.reset(open_token)
+        if span is not None:
+            detach(span_token)
+            span.end()
+    except Exception as fault:
+        FAULTS.swallow("end", fault)
+    return Prediction.detached()

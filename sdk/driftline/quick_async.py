@@ -50,6 +50,7 @@ def _halves(plan: Plan) -> tuple[Begin, Finish]:
     readers = answers.readers(plan.identity.task)
 
     def start(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prediction:
+        """Begin a call. Never raises."""
         row = args[position] if len(args) > position else kwargs.get(argument)
         if type(row) is not dict or not plan.quick or OPEN.get() is not None:
             return begin(plan, args, kwargs)
@@ -72,28 +73,24 @@ def _halves(plan: Plan) -> tuple[Begin, Finish]:
             FAULTS.swallow("begin", fault)
             return begin(plan, args, kwargs)
         prediction.open_token = OPEN.set(prediction)
+        prediction.quick = True
         prediction.started = _clock()
         return prediction
 
-    def finish(prediction: Prediction, result: Any) -> None:
-        elapsed = _clock() - prediction.started
-        shape, values, open_token, span_token = (
-            prediction.shape,
-            prediction.values,
-            prediction.open_token,
-            prediction.span_token,
-        )
-        common = prediction.outer is None and prediction.batch is None and prediction.slices is None
-        answer = answer_of(plan, readers, result) if common and plan.quick and not prediction.said else None
-        if answer is None or shape is None or values is None or open_token is None or span_token is None:
+    def finish(prediction: Any, result: Any) -> None:
+        """End a call that returned. Never raises."""
+        now = _clock()
+        answer = answer_of(plan, readers, result) if prediction.quick and not prediction.said else None
+        if answer is None:
             end(prediction, result, None)
             return
         score, decided = answer
         prediction.closed = True
-        span, began = prediction.span, prediction.time
+        shape, values, span, began = prediction.shape, prediction.values, prediction.span, prediction.time
+        elapsed = now - prediction.started
         try:
-            OPEN.reset(open_token)
-            detach(span_token)
+            OPEN.reset(prediction.open_token)
+            detach(prediction.span_token)
             if span.is_recording():
                 span.set_attributes(scored_attributes(plan, shape, values, prediction.id, score, decided))
             context = span.get_span_context()

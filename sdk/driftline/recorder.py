@@ -82,9 +82,9 @@ class Recorder:
         prediction's, or n of a batch. ``slices``: name → value, or n values of a batch. ``time``: when the prediction
         counts, where that is not now. All can be left to :meth:`add`.
         """
-        if features is ABSENT and id is ABSENT and time is ABSENT and not slices:
+        if features is ABSENT and id is ABSENT and time is ABSENT and slices is None:
             return begin(self._plan, None, {})
-        return begin(self._plan, (features, id, slices or ABSENT, time), {})
+        return begin(self._plan, (features, id, ABSENT if slices is None else slices, time), {})
 
     def add(
         self,
