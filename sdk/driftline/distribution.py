@@ -15,8 +15,8 @@ OTHER = "other"
 MOST_LABELS = 50
 """Labels of a feature that nobody has bins for; each is a series in the backend."""
 
-MOST_TRACKED = 1000
-"""Labels that are being counted until they are frequent. Texts that never repeat are forgotten."""
+MOST_TRACKED = 200
+"""Labels that are counted until they are frequent: 70 kB of the longest. Texts that never repeat are forgotten."""
 
 
 class Binned:

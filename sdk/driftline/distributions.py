@@ -14,7 +14,7 @@ from .fold import ModelBins
 from .identity import Capture, Identity
 from .settings import read
 from .tables import Column
-from .tally import Tally
+from .tally import Room, Tally
 
 GATHER_ROWS = 8192
 """Rows that wait to be counted together: 20 features cost 4 µs a row by the hundred, 0.3 µs by eight thousand."""
@@ -28,6 +28,9 @@ MOST_STREAMS = 256
 MOST_FEATURES = 1024
 FEW_FEATURES = 64
 """Unless asked for, as on a span. On a baseline's bins a feature is a hundred series in Prometheus, per process."""
+
+MOST_OF_ALL = 4096
+"""Of all models of a process together: 60 MB, since a number takes 15 kB with all that is remembered of it."""
 
 Key = tuple[str, str, bool, int]
 _NONE = ModelBins()
@@ -61,6 +64,7 @@ class Distributions:
         self._lock = threading.Lock()
         self._streams: dict[Key, Stream] = {}
         self._waiting: list[Block] = []
+        self._room = Room(MOST_OF_ALL)
         self._start = self._clock()
 
     def forget(self) -> None:
@@ -135,9 +139,11 @@ class Distributions:
                         identity.version,
                     )
                 return None
-            bins = _allowed(self._bins.get(identity.name, _NONE), identity)
-            most = identity.distributions
-            stream = Stream(identity, Tally(bins, most), Tally(bins, most), self._start)
+            most = min(identity.distributions, self._room.left)
+            bins = _allowed(self._bins.get(identity.name, _NONE), identity, most)
+            self._room.left -= len(bins.features)
+            current, told = (Tally(bins, identity.distributions, self._room) for _ in range(2))
+            stream = Stream(identity, current, told, self._start)
             self._streams[key] = stream
         return stream
 
@@ -179,7 +185,7 @@ def _countable(block: Block) -> Block:
     return replace(block, features={name: values for name, values in features.items() if name not in kept})
 
 
-def _allowed(bins: ModelBins, identity: Identity) -> ModelBins:
-    """Return the bins of the features that the model records."""
-    kept = [name for name in bins.features if identity.records(name)][: identity.distributions]
+def _allowed(bins: ModelBins, identity: Identity, most: int) -> ModelBins:
+    """Return the bins of the features that the model records, ``most`` at most."""
+    kept = [name for name in bins.features if identity.records(name)][:most]
     return ModelBins({name: bins.features[name] for name in kept}, bins.score, bins.classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,19 +25,27 @@ DURATIONS = NumberBins(np.nextafter(DURATION_BOUNDS, np.inf))
 """Bins of durations: ``[low, high)`` over the next floats is ``(low, high]`` over the bounds."""
 
 
+@dataclass(slots=True)
+class Room:
+    """How many more features may be counted, of all models together."""
+
+    left: int
+
+
 class Tally:
     """The sums over some rows of one model. ``durations``: by error type, "" where the call returned.
 
-    ``bins``: the baseline's, if there is one; ``most``: how many features are counted.
+    ``bins``: the baseline's, if there is one; ``most``: how many features are counted, while there is ``room``.
     """
 
-    def __init__(self, bins: ModelBins, most: int) -> None:
+    def __init__(self, bins: ModelBins, most: int, room: Room) -> None:
         self.rows = 0
         self.durations: dict[str, Binned] = {}
         self.score = Feature(bins.score)
         self.features: dict[str, Feature] = {name: Feature(over) for name, over in bins.features.items()}
         self._bins = bins
         self._most = most
+        self._room = room
 
     def add(self, block: Block) -> None:
         """Count the rows of a block."""
@@ -49,9 +58,10 @@ class Tally:
         for name, values in block.features.items():
             feature = self.features.get(name)
             if feature is None:
-                if len(self.features) >= self._most:
+                if len(self.features) >= self._most or self._room.left <= 0:
                     self._tell(block, name)
                     continue
+                self._room.left -= 1
                 feature = self.features[name] = Feature(None)
                 feature.missing = self.rows  # of all rows before it
             feature.add(_column(values))
@@ -78,7 +88,7 @@ class Tally:
 
     def fresh(self, *, cumulative: bool) -> Tally:
         """Return an empty one that goes on where this ends."""
-        new = Tally(self._bins, self._most)
+        new = Tally(self._bins, self._most, self._room)
         new.score = self.score.fresh(cumulative=cumulative)
         new.features = {name: feature.fresh(cumulative=cumulative) for name, feature in self.features.items()}
         return new
@@ -90,9 +100,9 @@ class Tally:
             logger.info(
                 "driftline: %s: the distributions of %d features are sent as metrics, not those of %s and others (%s)",
                 model,
-                self._most,
+                len(self.features),
                 name,
-                "DRIFTLINE_DISTRIBUTIONS=true sends up to 1,024" if self._most < 1024 else "these are the most",
+                "DRIFTLINE_DISTRIBUTIONS=true sends more" if self._room.left > 0 else "the most of one process",
             )
 
     def _add_durations(self, block: Block) -> None:

@@ -17,12 +17,13 @@ import pandas as pd
 import pytest
 from driftline.channel import Channel, Delivery, open_channel
 from driftline.endpoint import resolve
+from driftline.identity import Capture
 from driftline.pipelines import pipeline_of
 
 from tests.sdk.metric_points import points
 from tests.sdk.service import Memory
 
-from .peers import collector, eventually, get, prometheus
+from .peers import Driftline, collector, eventually, get, prometheus
 
 pytestmark = pytest.mark.interop
 
@@ -127,3 +128,21 @@ def test_a_collector_passes_them_on_as_they_are(tmp_path: Path, protocol: str) -
         server.shutdown()
         server.server_close()
     assert described(taken) == described(sent.bodies)
+
+
+def test_beside_a_collector_distributions_of_rows_that_stay_home_come_and_others_do_not(tmp_path: Path) -> None:
+    beside = Driftline()
+    with beside.up(tmp_path), collector(tmp_path, BACKEND="http://127.0.0.1:1", DRIFTLINE=beside.grpc) as (_, http):
+        channel = metrics_channel(f"{http}/v1/metrics")
+        records = Memory()
+        captures: tuple[Capture, ...] = ("features", "none")
+        for capture in captures:
+            model = driftline.Model(
+                capture, task="regression", capture=capture, channel=records, metrics_channel=channel
+            )
+            model.predict(lambda X: X[:, 0])(np.ones((50, 2)))
+        assert pipeline_of(records).flush(30.0)
+
+        eventually(lambda: get(f"{beside.web}/api/v1/models"), lambda models: "none" in str(models))
+        known = str(get(f"{beside.web}/api/v1/models"))
+    assert "'features'" not in known

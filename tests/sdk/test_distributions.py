@@ -9,7 +9,7 @@ import driftline
 import numpy as np
 import pandas as pd
 import pytest
-from driftline import pipeline, reporter
+from driftline import distributions, pipeline, reporter
 from driftline.baseline import Baseline
 from driftline.bins import NumberBins, count
 from driftline.channel import Delivery
@@ -367,6 +367,20 @@ def test_a_wide_model_sends_as_many_features_as_it_is_asked_for(
     model.predict(zeros)(np.ones((5, 100)))
 
     assert len(sums(arrived(service), "ml.feature.value", "ml.feature.name")) == most
+
+
+def test_a_process_counts_no_more_features_than_it_has_room_for(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(distributions, "MOST_OF_ALL", 30)
+    for name in ("first", "second", "third"):
+        service.model(name, metrics_channel=service.metrics).predict(zeros)(np.ones((5, 20)))
+
+    found = arrived(service)
+    assert len([point for point in found if point.name == "ml.feature.value"]) == 30
+    assert sum(sums(found, "ml.prediction.duration").values()) == 15
+    assert "driftline: second: the distributions of 10 features are sent as metrics, not those of f10" in caplog.text
 
 
 @pytest.mark.parametrize(("asked", "setting"), [(False, ""), (None, "false")])
