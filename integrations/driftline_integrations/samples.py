@@ -26,6 +26,9 @@ def rows_of(samples: Any) -> Any:
         if samples and isinstance(samples[0], str):
             return _documents(samples)
         return samples[0] if len(samples) == 1 else samples
+    if getattr(samples, "ndim", 0) == 1 and hasattr(samples, "tolist"):  # a Series of texts
+        values = samples.tolist()
+        return _documents(values) if values and isinstance(values[0], str) else samples
     if hasattr(samples, "columns") and getattr(samples, "shape", (0,))[0] == 1 and hasattr(samples, "itertuples"):
         return dict(zip(map(str, samples.columns), next(samples.itertuples(index=False, name=None)), strict=True))
     return samples

@@ -15,6 +15,7 @@ import cloudpickle
 import driftline
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from driftline.columns import strings
 from driftline.faults import FAULTS
@@ -223,6 +224,10 @@ def test_samples_that_are_texts_are_a_row_each(service: Service) -> None:
     instrument(nameless(service), spam)
     spam.predict_proba(["free", "you", "hello"])
     assert len(service.table()) == 3
+    for samples in (np.array(["free", "you"], object), pd.Series(["free", "you"])):
+        forget(service)
+        spam.predict_proba(samples)
+        assert len(service.table()) == 2
     forget(service)
     spam.predict_proba(["free"])
     assert len(service.table()) == 1
