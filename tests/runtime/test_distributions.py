@@ -31,7 +31,7 @@ from tests.core.decode.metric_requests import (
 )
 
 from .conftest import Open
-from .state_rows import HOUR, MINUTE, NOON, Clock, Opened, baseline, config, predictions
+from .state_rows import HOUR, MINUTE, NOON, Clock, Opened, baseline, config, outcomes, predictions
 
 RNG = np.random.default_rng(7)
 REFERENCE = {
@@ -244,6 +244,19 @@ def test_without_a_baseline_the_state_says_so_and_what_to_do(open_state: Open) -
         "be learned; give one to driftline.Model('churn', baseline=...), or name it in driftline.yaml: "
         "models.churn.baseline."
     )
+
+
+def test_outcomes_have_nothing_to_join_and_that_is_said(open_state: Open) -> None:
+    state = open_state()
+    submit(state, totals(500, start=NOON, time=NOON + MINUTE, instance="a"))
+    assert not any("outcome" in hint.lower() for hint in state.view().hints)
+    state.send(outcomes(["a", "b"], [1, 0]))
+    model = state.view()
+    assert model.windows["1h"][-1].coverage is None
+    assert (
+        "2 outcomes wait for a prediction of churn, but its service sends distributions and no rows to join them with: "
+        'capture="scores" sends id and score, and no feature.'
+    ) in model.hints
 
 
 def test_features_as_distributions_meet_scores_as_rows(open_state: Open) -> None:

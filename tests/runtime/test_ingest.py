@@ -8,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from driftline.semconv import attributes as a
+from driftline.semconv import events
 from driftline.tables import Task, Text
 from driftline_processor.core.decode import Malformed
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.seen import digest_of
 from driftline_processor.runtime.signals import Overloaded, Receipt, Signal
 from driftline_processor.runtime.state import State
+
+from tests.core.decode.requests import logs, record
 
 from .conftest import Open
 from .state_rows import BINARY, DAY, HOUR, NOON, Clock, Opened, config, outcomes, predictions
@@ -220,3 +224,25 @@ def test_classes_beyond_those_of_the_task_are_counted_as_other(open_state: Open)
     state = open_state()
     state.send(predictions(["a", "b", "c"], scores=[0.1, 0.9, float("nan")], predicted=[None, "maybe", None]))
     assert state.view().by_class == {"0": 1.0, "other": 1.0, "": 1.0}
+
+
+def test_rankings_are_taken_in_with_the_score_of_their_first_item(open_state: Open) -> None:
+    state = open_state()
+    said = {a.ML_MODEL_NAME: "shelf", a.ML_MODEL_TASK: "ranking", a.ML_PREDICTION_ITEMS: ["a", "b"]}
+    rows = [
+        record(
+            events.ML_PREDICTION,
+            {
+                **said,
+                a.ML_PREDICTION_ID: f"r{row}",
+                a.ML_PREDICTION_ITEMS: ["a", "b"],
+                a.ML_PREDICTION_SCORES: [0.9, row],
+            },
+            time_unix_nano=NOON + row,
+        )
+        for row in range(4)
+    ]
+    for bodies in (logs(rows[:3]), logs(rows[1:])):  # the second has two rows that are known
+        state.state.submit("logs", bodies).result(30)
+    assert state.rows("SELECT id, score FROM predictions ORDER BY id") == [(f"r{row}", 0.9) for row in range(4)]
+    assert state.view("shelf", "").task.kind == "ranking"

@@ -314,6 +314,10 @@ def test_a_page_says_where_its_numbers_come_from_and_what_has_not_arrived(browse
     said = page(client, "/models/price").text
     assert "812 rows known from distributions only" in said
     assert "known from distributions: no row of them was sent" in said
+    unjoined = [replace(each, outcome_rows=0, realized={}) for each in windows["1d"]]
+    assert (
+        "no row was sent" in page(browse(FakeView([replace(rowless, windows={"1d": unjoined})])), "/models/price").text
+    )
     assert "75 % of 120 counted predictions arrived, 1 January 2014, 07:00 – 08:00" in said
     assert "812 rows from distributions" in page(client).text
     rows = page(browse(FakeView([model])), "/models/price").text

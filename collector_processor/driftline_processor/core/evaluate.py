@@ -38,9 +38,10 @@ def evaluate(
     known = pane.parts.get("outcomes")
     if known is not None:
         evaluation.outcome_rows = int(known[0])
-    if pane.rows:
+    sent = pane.rows - evaluation.distributed  # an outcome joins a row; of rows that nobody sent none can be known
+    if sent > 0:
         # by rows: a reviewed row has the weight of all that were not, and a tenth reviewed would pass for everything
-        evaluation.coverage = min(1.0, evaluation.outcome_rows / pane.rows)
+        evaluation.coverage = min(1.0, evaluation.outcome_rows / sent)
     if realized is not None:
         evaluation.realized = realized
     elif task is not None:

@@ -42,8 +42,10 @@ def hints(
     found = [*_incomplete(series, balance, settings.timezone), *_baseline(series, in_force, learned, totals)]
     found += [*_task(series, settings), *_unscored(series, totals)]
     found += _features(in_force, fullest, settings.timezone)
-    rowless = bool(totals.distributed and not totals.rows)
-    return (*found, *_unusable(series, unusable), *(() if rowless else _outcomes(series, outcomes + unusable, pending)))
+    found += _unusable(series, unusable)
+    if totals.distributed and not totals.rows:
+        return (*found, *_outcomes_of_nothing(series, pending))
+    return (*found, *_outcomes(series, outcomes + unusable, pending))
 
 
 def strangers(pending: Mapping[str, int], known: Collection[str]) -> tuple[str, ...]:
@@ -166,6 +168,14 @@ def _outcomes(series: Series, outcomes: int, pending: int) -> Iterator[str]:
         )
     elif not outcomes:
         yield f"No outcomes yet: send {model}.outcome(id, actual) or POST /v1/outcomes."
+
+
+def _outcomes_of_nothing(series: Series, pending: int) -> Iterator[str]:
+    if pending:
+        yield (
+            f"{_waiting(pending)} for a prediction of {series.key.model}, but its service sends distributions and no "
+            'rows to join them with: capture="scores" sends id and score, and no feature.'
+        )
 
 
 def _waiting(pending: int) -> str:

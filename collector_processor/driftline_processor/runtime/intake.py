@@ -204,7 +204,6 @@ class Intake:
         work.unused["point_seen"] += len(taken) - len(increases)
         weigh(self.balances, series.number, increases)
         added = add_distributions(work.changes, series, increases, in_force.baseline if in_force else None)
-        work.kept += added.rows
         work.touched.append((series.number, added.panes))
         self.totals[series.number] = self.totals.get(series.number, Totals()).plus_distributed(added, work.now)
         if added.rows:
