@@ -323,6 +323,11 @@ def _named(source: Source, value: Any) -> Any:
 
 def plans_of(model: Model, routes: Mapping[str, Route | Mapping[str, Any]]) -> list[RoutePlan]:
     """Read the routes of a model. Raises ``ValueError``, with the key, the rule and the fix, for one that cannot be."""
+    if routes and not model._identity.task.kind:
+        raise ValueError(
+            f"routes: driftline.Model({model.name!r}) has no task; "
+            "say task='binary', 'multiclass', 'regression' or 'ranking', or give a baseline"
+        )
     plans = []
     for text, given in routes.items():
         key = f"routes.{text!r}"

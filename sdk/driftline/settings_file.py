@@ -46,8 +46,9 @@ _MODEL: Mapping[str, tuple[tuple[type, ...], str]] = {
     "positive_class": ((str, int, float, bool), "a class"),
     "threshold": ((int, float), "a number"),
     "feature_names": _NAMES,
-    "text_features": _NAMES,
+    "text_features": ((list, dict), "a list of texts, or a table of name = script"),
     "capture": _TEXT,
+    "distributions": ((bool,), "true or false"),
     "privacy": ((dict,), "a table, [models.NAME.privacy]"),
 }
 _INTEGRATIONS: Mapping[str, tuple[tuple[type, ...], str]] = {

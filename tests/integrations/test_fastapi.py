@@ -691,6 +691,11 @@ def test_a_route_that_cannot_be_read_is_named_with_the_fix(
     assert "_driftline" not in app.__dict__
 
 
+def test_a_model_without_a_task_has_no_routes(app: FastAPI) -> None:
+    with pytest.raises(ValueError, match=r"routes: driftline.Model\('churn'\) has no task; say task='binary', "):
+        driftline.Model("churn").instrument(app, routes={"POST /predict": {}})
+
+
 def test_the_log_says_how_to_map_a_response_that_is_not_read(
     app: FastAPI, service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:

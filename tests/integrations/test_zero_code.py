@@ -21,6 +21,8 @@ from tests.sdk.receiver import Receiver, predictions_of
 
 BIN = Path(sys.executable).parent
 
+ORDER = {"order_id": "A-1001", "amount": 17.5, "country": "NO"}
+
 SHOP_FASTAPI = """
 from fastapi import FastAPI
 
@@ -59,11 +61,10 @@ def free_port() -> int:
         return int(held.getsockname()[1])
 
 
-@contextmanager
-def running(folder: Path, receiver: Receiver, *command: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a server under opentelemetry-instrument; what it says goes to ``log``."""
+def environment_of(folder: Path, receiver: Receiver) -> dict[str, str]:
+    """Return the environment of a service in that folder, which reports to the receiver."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "DRIFTLINE_"))}
-    environment = {
+    return {
         **clean,
         "PATH": os.pathsep.join([str(BIN), clean["PATH"]]),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(folder), clean.get("PYTHONPATH", "")])),
@@ -73,11 +74,16 @@ def running(folder: Path, receiver: Receiver, *command: str) -> Iterator[subproc
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.server_port}",
         "OTEL_BSP_SCHEDULE_DELAY": "100",
     }
+
+
+@contextmanager
+def running(folder: Path, receiver: Receiver, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a server under opentelemetry-instrument; what it says goes to ``log``."""
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
             [str(BIN / "opentelemetry-instrument"), *command],
             cwd=folder,
-            env=environment,
+            env=environment_of(folder, receiver),
             stdout=log,
             stderr=log,
             text=True,
@@ -93,13 +99,12 @@ def running(folder: Path, receiver: Receiver, *command: str) -> Iterator[subproc
                 server.wait()
 
 
-def answer(server: subprocess.Popen[str], port: int) -> httpx.Response:
-    """Post one order as soon as the server listens."""
-    order = {"order_id": "A-1001", "amount": 17.5, "country": "NO"}
+def posted(server: subprocess.Popen[str], port: int, path: str, body: object) -> httpx.Response:
+    """Post JSON as soon as the server listens."""
+    url, headers = f"http://127.0.0.1:{port}{path}", {"x-region": "north"}
     while server.poll() is None:
         try:
-            url = f"http://127.0.0.1:{port}/predict"
-            return httpx.post(url, json=order, headers={"x-region": "north"}, timeout=10, trust_env=False)
+            return httpx.post(url, json=body, headers=headers, timeout=10, trust_env=False)
         except httpx.TransportError:
             time.sleep(0.1)
     raise AssertionError(f"the server ended with {server.returncode}")
@@ -141,7 +146,7 @@ def test_a_plain_service_is_recorded_without_a_line_of_code(
     port = free_port()
 
     with running(tmp_path, receiver, *(word.format(port=port) for word in command)) as server:
-        response = answer(server, port)
+        response = posted(server, port, "/predict", ORDER)
         wait_for(receiver, "/v1/logs", "/v1/traces")
     said = (tmp_path / "log").read_text()
 
@@ -164,7 +169,7 @@ def test_a_bad_file_is_one_line_and_the_service_runs(tmp_path: Path, receiver: R
     port = free_port()
 
     with running(tmp_path, receiver, "uvicorn", "shop:app", "--port", str(port)) as server:
-        response = answer(server, port)
+        response = posted(server, port, "/predict", ORDER)
     said = (tmp_path / "log").read_text()
 
     assert response.json() == {"probability": 0.25}

@@ -1,0 +1,104 @@
+"""docs/integrations: what a page tells people to write, run and expect is what happens."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from driftline.columns import strings
+from driftline_integrations.routes import Route
+
+from tests.sdk.receiver import Receiver, predictions_of
+
+from .test_zero_code import environment_of, free_port, posted, running, wait_for
+
+DOCS = Path(__file__).parents[2] / "docs/integrations"
+CLIENTS = {
+    "fastapi": "from fastapi.testclient import TestClient\npost = TestClient(app).post\n",
+    "flask": "post = app.test_client().post\n",
+}
+SERVERS = {
+    "fastapi": ("uvicorn", "shop:app", "--port", "{port}"),
+    "flask": ("flask", "--app", "shop", "run", "--port", "{port}"),
+}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def request_of(page: str) -> tuple[str, dict[str, object]]:
+    """Return path and body of the request that a page sends with curl."""
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    path, body = re.findall(r"curl -i localhost:\d+(\S+) .*-d '(.*)'", text)[0]
+    return path, json.loads(body)
+
+
+def promised_id(page: str) -> str:
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    return str(re.findall(r"`x-prediction-id: (\S+)`", text, re.IGNORECASE)[0])
+
+
+@pytest.mark.parametrize("page", ["fastapi", "flask"])
+def test_the_five_minutes_of_a_web_page_do_what_it_says(tmp_path: Path, receiver: Receiver, page: str) -> None:
+    path, body = request_of(page)
+    asks = f"response = post({path!r}, json={body!r})\nprint(response.status_code, response.headers['x-prediction-id'])"
+    source = "\n".join([*blocks(page, "python"), CLIENTS[page], asks, "driftline.shutdown()"])
+
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        env=environment_of(tmp_path, receiver),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.stdout == f"200 {promised_id(page)}\n", done.stderr
+    assert "could not be read" not in done.stderr
+    (table,) = [table for sent in receiver.bodies for table in predictions_of(sent)]
+    assert strings(table.id) == [promised_id(page)]
+    assert table.scores is not None
+
+
+@pytest.mark.parametrize("page", ["fastapi", "flask"])
+def test_the_file_of_a_web_page_does_the_same_without_code(tmp_path: Path, receiver: Receiver, page: str) -> None:
+    path, body = request_of(page)
+    (config,) = blocks(page, "toml")
+    (tmp_path / "shop.py").write_text(blocks(page, "python")[0])
+    (tmp_path / "driftline.toml").write_text(config)
+    port = free_port()
+
+    with running(tmp_path, receiver, *(word.format(port=port) for word in SERVERS[page])) as server:
+        response = posted(server, port, path, body)
+        wait_for(receiver, "/v1/logs")
+
+    assert response.headers["x-prediction-id"] == promised_id(page)
+    (table,) = [table for sent in receiver.bodies for table in predictions_of(sent)]
+    assert strings(table.id) == [promised_id(page)]
+
+
+def test_every_key_of_a_route_and_every_reason_is_on_the_page() -> None:
+    text = "".join((DOCS / f"{page}.md").read_text(encoding="utf-8") for page in CLIENTS)
+    folder = Path(__file__).parents[2] / "integrations/driftline_integrations"
+    source = "".join((folder / f"{name}.py").read_text(encoding="utf-8") for name in ("fastapi", "flask", "visit"))
+    reasons = set(re.findall(r'go_without\("(\w+)"\)', source)) - {"request_not_read"}
+    reasons |= {
+        f"{what}{rest}"
+        for rest in re.findall(r'go_without\(f"\{what\}(\w+)"\)', source)
+        for what in ("request", "response")
+    }
+
+    assert [one.name for one in fields(Route) if f"`{one.name}`" not in text] == []
+    assert {reason for reason in reasons if f"`{reason}`" not in text} == set()
+
+
+def test_every_page_is_in_the_table() -> None:
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in DOCS.glob("*.md") if page.name != "README.md" and f"({page.name})" not in index] == []
