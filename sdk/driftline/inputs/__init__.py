@@ -46,6 +46,8 @@ def read(value: Any) -> Row | Batch | Unrecorded:
 
 
 def _find(kind: type) -> Reader:
+    if issubclass(kind, Batch):  # an integration has read it
+        return _itself
     from . import array, arrow, frame, mapping, objects, polars, rows, scalar, sparse, tensor
 
     finders: tuple[Callable[[type], Reader | None], ...] = (
@@ -57,6 +59,10 @@ def _find(kind: type) -> Reader:
         if reader is not None:
             return reader
     return _unknown
+
+
+def _itself(value: Batch) -> Batch:
+    return value
 
 
 def _unknown(value: Any) -> Unrecorded:  # noqa: ARG001 - every reader has this signature

@@ -1,0 +1,186 @@
+"""ONNX Runtime: what an ``InferenceSession`` answers.
+
+``session = churn.instrument(session)`` records one session; :class:`ONNXRuntimeInstrumentor`, which
+``opentelemetry-instrument`` finds by itself, records every one of the process whose model is declared. Recorded is
+``run``; ``run_with_iobinding`` and its kin keep their values on the device, so decorate the function that calls them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from driftline.classes import class_text
+from driftline.prediction import ABSENT
+from driftline.recorder import Recorder
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+
+from .asked import Asked, Place
+from .samples import rows_of
+
+if TYPE_CHECKING:
+    from driftline.model import Model
+    from driftline.signature import Selector
+    from driftline.tables import Task
+
+S = TypeVar("S")
+
+
+def instrument(
+    model: Model,
+    session: S,
+    *,
+    features: Callable[..., Any] | None = None,
+    feature_names: Sequence[str] | None = None,
+    score: Selector | None = None,
+    predicted: Selector | None = None,
+    span_features: bool | None = None,
+) -> S:
+    """Record what a session answers to ``run``; return the same object.
+
+    ``features``: a function of the inputs, which come as keyword arguments by their names. Unless said, a single input
+    is the rows, and several of one column each are the columns. ``feature_names``: of the columns of a single input.
+    ``score``, ``predicted``: the name of an output, or a function of the outputs by name. Unless said, an output called
+    "probabilities" or "output_probability" is the score and "label" or "output_label" the predicted class, as
+    scikit-learn's converters name them, and the only output of a network is the score.
+
+    Raises ``TypeError`` for what is no session, and for a model without a task.
+    """
+    if not hasattr(session, "get_outputs") or not hasattr(session, "run"):
+        raise TypeError(
+            f"instrument() records an onnxruntime.InferenceSession, and {type(session).__name__} is none; "
+            "decorate the function that predicts instead: @model.predict"
+        )
+    place = _place(model, session, features, feature_names, score, predicted, span_features=span_features)
+    _SESSIONS.name(session, place)
+    return session
+
+
+def uninstrument(session: Any) -> None:
+    """Record nothing of a session any more."""
+    _SESSIONS.forget(session)
+
+
+class ONNXRuntimeInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """Record what every session of the process answers whose model is declared.
+
+    A graph does not say what it predicts. ``[models.NAME]`` in the file that ``DRIFTLINE_CONFIG`` names does; NAME is
+    that of the graph, or ``DRIFTLINE_MODEL_NAME``.
+    """
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return what has to be installed for this to do anything; there are several packages of that module."""
+        return ()
+
+    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        _SESSIONS.instrument()
+
+    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        _SESSIONS.uninstrument()
+
+
+def _unnamed(session: Any) -> Place:
+    from driftline import Model
+    from driftline.settings import read
+    from driftline.settings_file import declared
+
+    name = read("DRIFTLINE_MODEL_NAME") or session.get_modelmeta().graph_name or "onnx"
+    model = next((one.model for one in declared() if one.model.name == name), None)
+    return _place(model or Model(name), session, joins=True)
+
+
+def _place(
+    model: Model,
+    session: Any,
+    features: Callable[..., Any] | None = None,
+    feature_names: Sequence[str] | None = None,
+    score: Selector | None = None,
+    predicted: Selector | None = None,
+    **options: Any,
+) -> Place:
+    task = model._identity.task
+    if not task.kind:
+        raise TypeError(
+            f"{model.name} is not recorded: an ONNX graph does not say what it predicts; say it: "
+            f"driftline.Model({model.name!r}, task='binary'), or task in [models.{model.name}] of DRIFTLINE_CONFIG"
+        )
+    names = tuple(output.name for output in session.get_outputs())
+    recorder = Recorder(
+        model,
+        "InferenceSession.run",
+        feature_names=None if feature_names is None else tuple(feature_names),
+        score=score,
+        predicted=predicted,
+        **options,
+    )
+
+    def given(output_names: Any, input_feed: Mapping[str, Any], run_options: Any = None) -> Any:  # noqa: ARG001
+        return rows_of_feed(input_feed) if features is None else features(**input_feed)
+
+    def outputs(result: Any, output_names: Any, *_: Any, **__: Any) -> dict[str, Any]:
+        return dict(zip(output_names or names, result, strict=True))
+
+    def read(result: Any, output_names: Any = None, *_: Any, **__: Any) -> tuple[Any, Any]:
+        return read_outputs(outputs(result, output_names), task)
+
+    selected = score is not None or predicted is not None
+    return Place(recorder, given, None if selected else read, outputs)
+
+
+def rows_of_feed(feed: Mapping[str, Any]) -> Any:
+    """Return what is recorded of the inputs of a graph: the only one, or a column of each.
+
+    >>> rows_of_feed({"x": np.array([[1.0, 2.0]])})
+    array([1., 2.])
+    >>> rows_of_feed({"age": np.array([[31], [64]]), "plan": np.array([["basic"], ["pro"]])})["plan"].tolist()
+    ['basic', 'pro']
+    """
+    arrays = {name: np.asarray(values) for name, values in feed.items()}
+    if len(arrays) == 1:
+        return rows_of(next(iter(arrays.values())))
+    rows = {array.shape[0] if array.ndim else 0 for array in arrays.values()}
+    if len(rows) != 1 or any(array.size != len(array) for array in arrays.values()):
+        return ABSENT
+    columns = {name: array.reshape(-1) for name, array in arrays.items()}
+    if rows == {1}:
+        return {name: column.tolist()[0] for name, column in columns.items()}
+    table = np.empty(rows.pop(), [(name, object if c.dtype.kind in "OUS" else c.dtype) for name, c in columns.items()])
+    for name, column in columns.items():
+        table[name] = column
+    return table
+
+
+def read_outputs(outputs: Mapping[str, Any], task: Task) -> tuple[Any, Any]:
+    """Return the score and the predicted class that a graph's outputs say, each ``ABSENT`` for none.
+
+    >>> from driftline.tables import Task
+    >>> binary = Task("binary", ("0", "1"), "1")
+    >>> read_outputs({"label": np.array([1]), "probabilities": [{0: 0.25, 1: 0.75}]}, binary)
+    (array([[0.25, 0.75]]), array([1]))
+    """
+    if len(outputs) == 1:
+        (only,) = outputs.values()
+        return (ABSENT, only) if _whole(only) and task.kind != "regression" else (_by_class(only, task), ABSENT)
+    score = next((_by_class(value, task) for name, value in outputs.items() if "prob" in name.lower()), ABSENT)
+    predicted = next((value for name, value in outputs.items() if "label" in name.lower()), ABSENT)
+    return score, predicted
+
+
+def _whole(values: Any) -> bool:
+    return getattr(getattr(values, "dtype", None), "kind", "") in "biuOU" and hasattr(values, "dtype")
+
+
+def _by_class(values: Any, task: Task) -> Any:
+    """Return scores (n, k) in the order of the model's classes; a ZipMap names the class of each."""
+    if not isinstance(values, list) or not values or not isinstance(values[0], Mapping):
+        return values
+    order = {class_text(key): key for key in values[0]}
+    if set(order) != set(task.classes):
+        return values
+    return np.array([[row[order[text]] for text in task.classes] for row in values])
+
+
+_SESSIONS = Asked(
+    "onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", "InferenceSession", "run", _unnamed
+)

@@ -1,0 +1,337 @@
+"""PyTorch: what a network predicts, seen at its root.
+
+``net = churn.instrument(net)`` puts two hooks on the module: one takes a snapshot of the input, one of the result.
+They stand where PyTorch keeps hooks, so ``eval``, ``to``, ``compile`` and ``copy.deepcopy`` keep them, ``state_dict``
+never holds them, and a module that is saved whole loads where Driftline is not installed.
+
+Hooks do not exist for ``torch.jit`` modules, for ``torch.export`` programs and for a direct ``net.forward(x)``:
+decorate the function that calls those instead.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Collection
+from contextlib import nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+import wrapt
+from driftline.capture import select
+from driftline.faults import FAULTS
+from driftline.inputs.batch import Featureless
+from driftline.prediction import ABSENT
+from driftline.recorder import Recorder
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+
+from .device import Arrival, OnDevice
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from driftline.model import Model
+    from driftline.prediction import Prediction
+    from driftline.signature import Selector
+
+Select = Callable[..., Any]
+M = TypeVar("M", bound=torch.nn.Module)
+
+MOST_COLUMNS = 1024
+"""A matrix with more columns is a spectrum or an embedding, and no row of features."""
+
+
+def instrument(
+    model: Model,
+    module: M,
+    *,
+    features: Selector | None = None,
+    score: Selector | None = None,
+    predicted: Selector | None = None,
+    span_features: bool | None = None,
+) -> M:
+    """Record what a network predicts while it is in evaluation mode; return the same object.
+
+    ``features``: the name of an argument of ``forward``, or a function of its arguments, such as
+    ``lambda images: {"brightness": images.mean((1, 2, 3))}``. Unless said, the first argument is, where it is a matrix
+    of at most 1,024 floating-point columns, or one row of them; of anything else only the number of rows is recorded.
+    ``score``, ``predicted``: a field of the result, or a function of it: networks mostly give logits, and a score is a
+    probability, so ``score=lambda logits: logits.softmax(-1)``; it runs on the device, without gradients.
+    ``span_features``: whether the features of one row ride on sampled spans; the model's own setting unless said.
+
+    On a GPU nothing waits for the device: features and scores are copied behind the work of the caller, and read when
+    they have arrived; the duration is the device's. Inside an open prediction of the same model nothing is read there.
+
+    Raises ``TypeError`` for a model without a task, for what has no hooks, and for an argument that ``forward`` lacks.
+
+    >>> import driftline
+    >>> net = torch.nn.Sequential(torch.nn.Linear(4, 1), torch.nn.Sigmoid()).eval()
+    >>> instrument(driftline.Model("churn", task="binary"), net) is net
+    True
+    >>> uninstrument(net)
+    """
+    name = type(module).__name__
+    if isinstance(module, torch.jit.ScriptModule) or not isinstance(module, torch.nn.Module):
+        raise TypeError(
+            f"instrument() puts hooks on a torch.nn.Module, and {name} takes none; "
+            "decorate the function that calls it instead: @model.predict"
+        )
+    uninstrument(module)
+    recorder = Recorder(
+        model,
+        f"{name}.forward",
+        score=_without_gradients(score),
+        predicted=_without_gradients(predicted),
+        span_features=span_features,
+    )
+    Hooks(recorder, _features_of(module, features), _selecting(score), _selecting(predicted)).attach(module)
+    return module
+
+
+def uninstrument(module: torch.nn.Module) -> None:
+    """Take the hooks off a module, or off a copy of one."""
+    for hooks in (module._forward_pre_hooks, module._forward_hooks):
+        for key in [key for key, hook in hooks.items() if isinstance(hook, Hook)]:
+            del hooks[key]
+
+
+class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """Record the networks that the file named by ``DRIFTLINE_CONFIG`` declares by their class.
+
+    ``[models.churn]`` with ``estimator = "shop.networks.Churn"`` and a task: every object of that class that is made or
+    unpickled from then on. A network does not say what it predicts, so none is recorded that is not declared; what its
+    class returns has to be probabilities, or values.
+    """
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return what has to be installed for this to do anything."""
+        return ("torch >= 2.5",)
+
+    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        from driftline.settings_file import declared
+
+        for one in declared():
+            home, _, kind = one.estimator.rpartition(".")
+            if home:
+                wrapt.register_post_import_hook(_births(one.model, kind), home)
+
+    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        while _attended:
+            kind, name, original = _attended.pop()
+            delattr(kind, name) if original is None else setattr(kind, name, original)
+
+
+_attended: list[tuple[type, str, Any]] = []
+
+
+def _births(model: Model, name: str) -> Callable[[Any], None]:
+    """Return what instruments every object of a module's class, once that module is imported."""
+
+    def attend(module: Any) -> None:
+        kind = getattr(module, name, None)
+        if isinstance(kind, type) and issubclass(kind, torch.nn.Module):
+            for birth in ("__init__", "__setstate__"):
+                _attended.append((kind, birth, kind.__dict__.get(birth)))
+                setattr(kind, birth, _born(model, kind, getattr(kind, birth)))
+
+    return attend
+
+
+def _born(model: Model, kind: type, birth: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(birth)
+    def born(module: Any, *args: Any, **kwargs: Any) -> None:
+        birth(module, *args, **kwargs)
+        if type(module) is kind:
+            try:
+                instrument(model, module)
+            except Exception as fault:
+                FAULTS.swallow("instrument", fault)
+
+    return born
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call that runs. ``frame``: where; ``handled``: the error that was being handled when it began."""
+
+    prediction: Prediction
+    frame: FrameType | None
+    handled: BaseException | None
+    device: OnDevice | None
+
+
+class Hooks:
+    """The two hooks of one module, and of the copies that are made of it.
+
+    ``recorder``: where predictions go. ``features``: takes the arguments of ``forward`` and gives the features.
+    ``score``, ``predicted``: take a result on a GPU, as the recorder's selectors take any other.
+    """
+
+    def __init__(
+        self, recorder: Recorder, features: Select, score: Select | None = None, predicted: Select | None = None
+    ) -> None:
+        self._recorder = recorder
+        self._features = features
+        self._select = {"score": score, "predicted": predicted}
+        self._calls: ContextVar[tuple[_Call, ...]] = ContextVar("driftline_torch", default=())
+
+    def attach(self, module: torch.nn.Module) -> None:
+        """Put both on a module: ours comes first before ``forward``, and after it in any case."""
+        module.register_forward_pre_hook(Hook(_run, self._before), prepend=True, with_kwargs=True)
+        module.register_forward_hook(Hook(_run, self._after), with_kwargs=True, always_call=True)
+
+    def _before(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if module.training:
+            return
+        frame = _call_of(sys._getframe(1))
+        self._close_what_was_left(frame)
+        features = ABSENT
+        try:
+            with torch.no_grad():
+                features = as_rows(self._features(*args, **kwargs))
+        except Exception as fault:
+            FAULTS.swallow("features", fault)
+        device = OnDevice.of((*args, *kwargs.values()))
+        if device is not None and isinstance(features, torch.Tensor):
+            device.fetch("features", features)
+            features = ABSENT
+        call = _Call(self._recorder.open(features), frame, sys.exc_info()[1], device)
+        self._calls.set((*self._calls.get(), call))
+
+    def _after(self, module: torch.nn.Module, args: Any, kwargs: Any, result: Any) -> None:  # noqa: ARG002
+        calls = self._calls.get()
+        if module.training or not calls:
+            return
+        call = calls[-1]
+        self._calls.set(calls[:-1])
+        error = sys.exc_info()[1] if result is None else None
+        if error is not None and error is not call.handled:
+            self._recorder.close(call.prediction, ABSENT, error)
+        elif call.device is None:
+            self._recorder.close(call.prediction, result)
+        elif call.prediction.fills is not None:  # it would be read at once, and the caller would wait for the device
+            self._recorder.close(call.prediction)
+        else:
+            self._leave_to(call.device, call.prediction, result)
+
+    def _leave_to(self, device: OnDevice, prediction: Prediction, result: Any) -> None:
+        """Let the background thread read what the device will have."""
+        device.stop()
+        wanted = {name: select for name, select in self._select.items() if select is not None}
+        try:
+            with torch.no_grad():
+                for name, select in (wanted or {"result": _itself}).items():
+                    device.fetch(name, select(result))
+        except Exception as fault:
+            FAULTS.swallow("result", fault)
+        self._recorder.close_later(prediction, Arrival(self._recorder, prediction, device))
+
+    def _close_what_was_left(self, frame: FrameType | None) -> None:
+        """Close the predictions of calls that run no more: after Ctrl-C PyTorch calls no hook."""
+        calls = self._calls.get()
+        if not calls:
+            return
+        running: set[int] = set()
+        while frame is not None:
+            running.add(id(frame))
+            frame = frame.f_back
+        while calls and id(calls[-1].frame) not in running:
+            self._recorder.close(calls[-1].prediction, ABSENT, KeyboardInterrupt())
+            calls = calls[:-1]
+        self._calls.set(calls)
+
+
+def _call_of(frame: FrameType | None) -> FrameType | None:
+    """Return the frame of the module's call, which lasts as long as the prediction does."""
+    while frame is not None and frame.f_code.co_filename != torch.nn.modules.module.__file__:
+        frame = frame.f_back
+    return frame
+
+
+class Hook(functools.partial[None]):
+    """One hook, ``Hook(_run, function)``; copies of a module share it.
+
+    A partial, because PyTorch's compiler traces the ``__call__`` of any other object, and breaks its graph there.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Hook:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as a method that takes anything and does nothing: the module loads where Driftline is not."""
+        return getattr, (nullcontext(), "__exit__")
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _run(function: Callable[..., None], *arguments: Any) -> None:
+    """Run a hook. It never raises, and is out of the way while somebody exports, traces or captures a graph."""
+    try:
+        looked_at = torch.compiler.is_compiling() or torch.jit.is_tracing()
+        if not looked_at and not (torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()):
+            function(*arguments)
+    except Exception as fault:
+        FAULTS.swallow("torch", fault)
+
+
+@torch.compiler.substitute_in_graph(_run, skip_signature_check=True)  # type: ignore[untyped-decorator]
+def _nothing(function: Callable[..., None], *arguments: Any) -> None:  # noqa: ARG001
+    """Stand for a hook in the graph of a larger network: it is no root there."""
+    return
+
+
+def _features_of(module: torch.nn.Module, selector: Selector | None) -> Callable[..., Any]:
+    """Return what takes the arguments of ``forward`` and gives the features."""
+    if callable(selector):
+        return selector
+    parameters = list(inspect.signature(module.forward).parameters.values())
+    names = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if selector is not None and selector not in names:
+        raise TypeError(f"{type(module).__name__}.forward has no argument {selector!r}; it has {', '.join(names)}")
+    wanted = selector or (names[0] if names else "")
+    position = names.index(wanted) if wanted else 0
+
+    def features(*args: Any, **kwargs: Any) -> Any:
+        given = args[position] if len(args) > position else kwargs.get(wanted, ABSENT)
+        return given if not isinstance(given, torch.Tensor) or given.is_floating_point() else _number_of_rows(given)
+
+    return features
+
+
+def as_rows(given: Any) -> Any:
+    """Return what of the features is recorded: rows of numbers as they are, of other tensors how many rows they have.
+
+    >>> as_rows(torch.zeros(1, 3)).shape, as_rows(torch.zeros(8, 3, 32, 32)).count
+    (torch.Size([3]), 8)
+    """
+    if not isinstance(given, torch.Tensor):
+        return given
+    if given.ndim not in (1, 2) or given.shape[-1] > MOST_COLUMNS:
+        return _number_of_rows(given)
+    return given[0] if given.ndim == 2 and len(given) == 1 else given
+
+
+def _number_of_rows(given: torch.Tensor) -> Any:
+    return Featureless(len(given)) if given.ndim and len(given) > 1 else ABSENT
+
+
+def _without_gradients(selector: Selector | None) -> Selector | None:
+    if not callable(selector):
+        return selector
+    function = selector
+
+    def select(result: Any) -> Any:
+        with torch.no_grad():
+            return function(result)
+
+    return select
+
+
+def _selecting(selector: Selector | None) -> Select | None:
+    return None if selector is None else functools.partial(select, selector)
+
+
+def _itself(result: Any) -> Any:
+    return result
