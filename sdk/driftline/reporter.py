@@ -46,11 +46,12 @@ class Reporter:
         self._channel: Channel | None = None
         self._supported = True
         self._closed = False
+        self._resume = False
         self._begin()
 
     def _begin(self) -> None:
         self._lock = threading.RLock()  # one report at a time
-        self._wake = threading.Event()
+        self._stop = threading.Event()  # of the thread that runs now; the next has one of its own
         self._thread: threading.Thread | None = None
 
     def add(self, block: Block) -> None:
@@ -58,10 +59,7 @@ class Reporter:
         if not self._supported or block.identity.distributions == 0:
             return
         self.distributions.add(block)
-        if self._thread is None and not self._closed:
-            lifecycle.register_exit()
-            self._thread = threading.Thread(target=self._run, name="driftline-metrics", daemon=True)
-            self._thread.start()
+        self._start()
 
     def lose(self, identity: Identity, error: str, durations: Binned) -> None:
         """Count predictions of which nothing is left but how long they took."""
@@ -84,21 +82,25 @@ class Reporter:
     def close(self) -> None:
         """Let the thread end. A last :meth:`flush` says what is left."""
         self._closed = True
-        self._wake.set()
+        self._stop.set()
 
     def hold(self, timeout: float) -> bool:
         """End the thread, and keep others from reporting until :meth:`release`; say whether that succeeded."""
         deadline = time.monotonic() + timeout
         thread, self._thread = self._thread, None
-        self._wake.set()
+        self._stop.set()
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
-        return self._lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+        if self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            self._resume = thread is not None
+            return True
+        return False  # a report is under way; the next row starts another thread, which waits for it
 
     def release(self) -> None:
-        """Let reports go on; the thread starts with the next row."""
-        self._wake.clear()
+        """Let reports go on, and the thread where there was one."""
         self._lock.release()
+        if self._resume:
+            self._start()
 
     def after_fork(self) -> None:
         """Start anew in a child: the parent says what the parent counted."""
@@ -107,9 +109,15 @@ class Reporter:
             self._channel.forget()
         self._begin()
 
-    def _run(self) -> None:
-        me = threading.current_thread()
-        while not self._wake.wait(self._interval) and me is self._thread and not self._closed:
+    def _start(self) -> None:
+        if self._thread is None and not self._closed:
+            lifecycle.register_exit()
+            self._stop = threading.Event()
+            self._thread = threading.Thread(target=self._run, args=(self._stop,), name="driftline-metrics", daemon=True)
+            self._thread.start()
+
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.wait(self._interval):
             try:
                 with self._lock:
                     self._report(time.monotonic() + SEND_SECONDS, all_of_it=True)

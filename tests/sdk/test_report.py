@@ -189,3 +189,51 @@ def test_the_thread_reports_by_itself_again_and_again(service: Service, monkeypa
     assert twice.wait(20)
     pipeline_of(service.channel).close()
     assert [point.count for point in points(service.metrics.bodies[:2]) if point.name == "ml.feature.value"] == [1, 1]
+
+
+def test_a_fork_during_a_report_that_hangs_does_not_end_reporting(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, let_go, again = threading.Event(), threading.Event(), threading.Event()
+    send = service.metrics.send
+
+    def hang(body: bytes, timeout: float) -> Delivery:
+        if begun.is_set():
+            again.set()
+        begun.set()
+        let_go.wait(20)
+        return send(body, timeout)
+
+    monkeypatch.setattr(service.metrics, "send", hang)
+    score = service.model(metrics_channel=service.metrics).predict(returns(0.5))
+    background = pipeline_of(service.channel)
+    reporter = background._reporter
+    assert reporter is not None
+    reporter._interval = 0.01
+    score({"x": 1.0})
+    assert begun.wait(20)
+
+    assert reporter.hold(0.01) is False
+    let_go.set()
+    score({"x": 1.0})
+
+    assert again.wait(20)
+    background.close()
+
+
+def test_the_thread_is_gone_while_a_fork_holds_it_and_comes_back(service: Service) -> None:
+    score = service.model(metrics_channel=service.metrics).predict(returns(0.5))
+    score({"x": 1.0})
+    service.flush()
+    background = pipeline_of(service.channel)
+    reporter = background._reporter
+    assert reporter is not None
+    (before,) = [thread for thread in threading.enumerate() if thread is reporter._thread]
+
+    assert background.hold(20) is True
+    assert not before.is_alive()
+    background.release()
+
+    assert reporter._thread is not None
+    assert reporter._thread.is_alive()
+    background.close()
