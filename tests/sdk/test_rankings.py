@@ -299,3 +299,11 @@ def test_a_baseline_of_rankings_without_scores_holds_features() -> None:
     assert list(baseline.bins.features) == ["age"]
     with pytest.raises(ValueError, match="there is neither a score nor a predicted class"):
         Baseline.from_frame({"age": [31.0, 64.0]}, model="feed", task="ranking")
+
+
+def test_a_model_that_sends_no_rows_sends_no_items(service: Service) -> None:
+    service.model("feed", task="ranking", capture="none").predict(returns([("b", 0.5)]))({"user": "u"})
+
+    assert service.tables() == []
+    assert [key for key in service.attributes() if "item" in key or "score" in key] == []
+    assert service.counts() == {(): 1}

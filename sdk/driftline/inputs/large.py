@@ -103,4 +103,7 @@ def _copied(value: Any) -> Any:
             return None
         value = value.float().numpy()
     kind = getattr(getattr(value, "dtype", None), "kind", "")
-    return np.array(value, np.float32) if kind in ("f", "i", "u", "b") and isinstance(value, np.ndarray) else None
+    if kind not in ("f", "i", "u", "b") or not isinstance(value, np.ndarray):
+        return None
+    with np.errstate(over="ignore"):  # beyond float32 is infinite
+        return np.array(value, np.float32)
