@@ -117,15 +117,19 @@ class Site:
 
     async def outer(self, app: Starlette, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the id that the request came with, and answer with that of its first prediction."""
-        given = ""
-        for name, value in scope["headers"]:
-            if name == _HEADER:
-                given = value.decode("latin-1")
-        exchange = Exchange(given)
-        token = exchange.enter()
+        try:
+            given = ""
+            for name, value in scope["headers"]:
+                if name == _HEADER:
+                    given = value.decode("latin-1")
+            exchange = Exchange(given)
+            token = exchange.enter()
+        except Exception as fault:
+            FAULTS.swallow("exchange", fault)
+            return await call(app, scope, receive, send)
 
         async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start" and exchange.met:
+            if message["type"] == "http.response.start":
                 message = _answered(message, exchange)
             await send(message)
 
@@ -143,19 +147,24 @@ class Site:
         def header(name: str) -> str:
             return str(headers.get(name.encode(), b"").decode("latin-1"))
 
+        model: Model | None = None
+        tee: Tee | None = None
         token = join_trace(header)
         try:
-            method, path = scope["method"], scope["path"]
-            if scope.get("root_path"):
-                path = _within(path, scope["root_path"])
-            if (model := self.outcomes.model_at(method, path)) is not None:
+            try:
+                method, path = scope["method"], scope["path"]
+                if scope.get("root_path"):
+                    path = _within(path, scope["root_path"])
+                if (model := self.outcomes.model_at(method, path)) is None and (found := self._find(method, path)):
+                    given = Given(header, found[1], scope["query_string"], context=context.get_current())
+                    tee = Tee(Visit(found[0], given), headers)
+            except Exception as fault:
+                FAULTS.swallow("arrival", fault)
+            if model is not None:
                 return await _answer_outcomes(model, header("content-type"), receive, send)
-            found = self._find(method, path)
-            if found is None:
+            if tee is None:
                 return await self._next(scope, receive, send)
-            given = Given(header, found[1], scope["query_string"], context=context.get_current())
-            visit = Visit(found[0], given)
-            return await _visited(self._next, visit, headers, scope, receive, send)
+            return await _visited(self._next, tee, scope, receive, send)
         finally:
             if token is not None:
                 context.detach(token)
@@ -165,67 +174,91 @@ class Site:
         plan = self._exact.get((method, path))
         if plan is not None:
             return plan, {}
-        try:
-            for own, pattern, convertors, plan in self._templates:
-                if own == method and (match := pattern.match(path)):
-                    return plan, {name: convertors[name].convert(text) for name, text in match.groupdict().items()}
-        except Exception as fault:
-            FAULTS.swallow("path", fault)
+        for own, pattern, convertors, plan in self._templates:
+            if own == method and (match := pattern.match(path)):
+                return plan, {name: convertors[name].convert(text) for name, text in match.groupdict().items()}
         return None
 
 
-async def _visited(
-    call: App, visit: Visit, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, send: Send
-) -> None:
+async def _visited(call: App, tee: Tee, scope: Scope, receive: Receive, send: Send) -> None:
     """Handle a request as the application does, and record it as a prediction."""
-    limit = visit.plan.limit
-    teed = visit.plan.reads_body and _readable(visit, headers.get(b"content-type", b""), headers, "request")
-    heard: bytes | None = b""
-    said: bytes | None = None
-    status = 0
 
     async def hear() -> Message:
-        nonlocal heard
         message = await receive()
-        if heard is not None and message["type"] == "http.request":
-            heard = _joined(heard, message, limit)
-            if heard is None:
-                visit.go_without("request_too_large")
-            elif not message.get("more_body", False):
-                visit.take_body(heard)
-                heard = None
+        tee.hear(message)
         return message
 
     async def say(message: Message) -> None:
-        nonlocal said, status
-        if visit.open:
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                visit.start_answer(status)
-                headers = dict(message.get("headers", ()))
-                said = b"" if _readable(visit, headers.get(b"content-type", b""), headers, "response") else None
-            elif message["type"] == "http.response.body":
-                if said is not None:
-                    said = _joined(said, message, limit)
-                    if said is None:
-                        visit.go_without("response_too_large")
-                if not message.get("more_body", False):
-                    visit.answer(status, UNREAD if said is None else said)
+        tee.say(message)
         await send(message)
 
     try:
-        await call(scope, hear if teed else receive, say)
+        await call(scope, hear if tee.hears else receive, say)
     except BaseException as error:
-        visit.fail(error)
+        tee.visit.fail(error)
         raise
     finally:
-        visit.answer(status, UNREAD)
-        visit.leave()
+        tee.end()
 
 
-def _readable(visit: Visit, content_type: bytes, headers: Mapping[bytes, bytes], what: str) -> bool:
+class Tee:
+    """Copies bodies on their way between server and application, as far as they are read. No step raises.
+
+    ``hears``: whether the request's body is one that is read.
+    """
+
+    __slots__ = ("_heard", "_limit", "_said", "_status", "hears", "visit")
+
+    def __init__(self, visit: Visit, headers: Mapping[bytes, bytes]) -> None:
+        self.visit = visit
+        self.hears = visit.plan.reads_body and _readable(visit, headers, "request")
+        self._limit = visit.plan.limit
+        self._heard: bytes | None = b""
+        self._said: bytes | None = None
+        self._status = 0
+
+    def hear(self, message: Message) -> None:
+        """Copy a part of the request."""
+        if self._heard is None or message["type"] != "http.request":
+            return
+        try:
+            heard = self._heard = _joined(self._heard, message, self._limit)
+            if heard is None:
+                self.visit.go_without("request_too_large")
+            elif not message.get("more_body", False):
+                self._heard = None
+                self.visit.take_body(heard)
+        except Exception as fault:
+            FAULTS.swallow("request", fault)
+
+    def say(self, message: Message) -> None:
+        """Copy a part of the response; its last one closes the prediction."""
+        if not self.visit.open:
+            return
+        try:
+            if message["type"] == "http.response.start":
+                self._status = message["status"]
+                self.visit.start_answer(self._status)
+                self._said = b"" if _readable(self.visit, dict(message.get("headers", ())), "response") else None
+            elif message["type"] == "http.response.body":
+                if self._said is not None:
+                    self._said = _joined(self._said, message, self._limit)
+                    if self._said is None:
+                        self.visit.go_without("response_too_large")
+                if not message.get("more_body", False):
+                    self.visit.answer(self._status, UNREAD if self._said is None else self._said)
+        except Exception as fault:
+            FAULTS.swallow("response", fault)
+
+    def end(self) -> None:
+        """Close what is still open: a response that was not finished, or sent as a file."""
+        self.visit.answer(self._status, UNREAD)
+        self.visit.leave()
+
+
+def _readable(visit: Visit, headers: Mapping[bytes, bytes], what: str) -> bool:
     """Say whether a body is JSON of a size that is read; count it where it is not."""
-    if b"content-encoding" in headers or not is_json(content_type.decode("latin-1")):
+    if b"content-encoding" in headers or not is_json(headers.get(b"content-type", b"").decode("latin-1")):
         visit.go_without(f"{what}_not_json")
         return False
     length = headers.get(b"content-length", b"")

@@ -117,9 +117,13 @@ class Site:
 
     def _full_dispatch_request(self, method: Callable[[], Any], _: tuple[Any, ...]) -> Any:
         """Take the id that the request came with, and end a prediction whose view raised."""
-        request = _request()
-        exchange = request.environ[_EXCHANGE] = Exchange(request.headers.get(HEADER, ""))
-        token = exchange.enter()
+        try:
+            request = _request()
+            exchange = request.environ[_EXCHANGE] = Exchange(request.headers.get(HEADER, ""))
+            token = exchange.enter()
+        except Exception as fault:
+            FAULTS.swallow("exchange", fault)
+            return method()
         try:
             response = method()
         except BaseException as error:
@@ -134,15 +138,30 @@ class Site:
     def _dispatch_request(self, method: Callable[[], Any], _: tuple[Any, ...]) -> Any:
         """Do what the view does, and record it where the route predicts."""
         request = _request()
+        model: Model | None = None
+        visit: Visit | None = None
         token = join_trace(lambda name: str(request.headers.get(name, "")))
         try:
-            if (model := self.outcomes.model_at(request.method, request.path)) is not None:
+            try:
+                if (model := self.outcomes.model_at(request.method, request.path)) is None:
+                    visit = self._visit(request)
+            except Exception as fault:
+                FAULTS.swallow("arrival", fault)
+            if model is not None:
                 return _answer_outcomes(model, request)
-            plan = self._plan_of(request)
-            return method() if plan is None else _visited(method, plan, request)
+            return method() if visit is None else _visited(method, visit, request)
         finally:
             if token is not None:
                 context.detach(token)
+
+    def _visit(self, request: Any) -> Visit | None:
+        """Open a prediction where the route predicts, and read the body for it."""
+        plan = self._plan_of(request)
+        if plan is None:
+            return None
+        headers = {name: str(request.headers.get(name, "")) for name in plan.headers}  # the request is not kept
+        given = Given(headers.__getitem__, request.view_args or {}, request.query_string, context=context.get_current())
+        return Visit(plan, given)
 
     def _plan_of(self, request: Any) -> RoutePlan | None:
         rule = request.url_rule
@@ -170,12 +189,9 @@ def _request() -> Any:
     return flask.request._get_current_object()  # type: ignore[attr-defined]
 
 
-def _visited(method: Callable[[], Any], plan: RoutePlan, request: Any) -> Any:
+def _visited(method: Callable[[], Any], visit: Visit, request: Any) -> Any:
     """Handle a request as the view does, and record it as a prediction."""
-    headers = {name: str(request.headers.get(name, "")) for name in plan.headers}  # not the request: it is read later
-    given = Given(headers.__getitem__, request.view_args or {}, request.query_string, context=context.get_current())
-    visit = Visit(plan, given)
-    if plan.reads_body:
+    if visit.plan.reads_body:
         _take_body(visit, request)
     try:
         result = method()
@@ -191,42 +207,53 @@ def _visited(method: Callable[[], Any], plan: RoutePlan, request: Any) -> Any:
 
 def _fail(visit: Visit, request: Any, error: BaseException) -> None:
     """End a prediction whose view raised; not yet where a handler of errors may make a response of it."""
-    if isinstance(error, HTTPException) and error.code is not None:
-        visit.start_answer(error.code)
-        visit.answer(error.code, UNREAD)
-    else:
-        request.environ[_VISIT] = visit
+    try:
+        if isinstance(error, HTTPException) and error.code is not None:
+            visit.start_answer(error.code)
+            visit.answer(error.code, UNREAD)
+        else:
+            request.environ[_VISIT] = visit
+    except Exception as fault:
+        FAULTS.swallow("response", fault)
 
 
 def _end(request: Any, response: Any, error: BaseException | None) -> None:
     """End a prediction whose view raised what an error handler has, or has not, made a response of."""
-    visit = request.environ.pop(_VISIT, None)
-    if visit is None:
-        return
-    if error is not None:
-        visit.fail(error)
-    else:
-        visit.start_answer(response.status_code)
-        visit.answer(response.status_code, UNREAD)
+    try:
+        visit = request.environ.pop(_VISIT, None)
+        if visit is None:
+            return
+        if error is not None:
+            visit.fail(error)
+        else:
+            visit.start_answer(response.status_code)
+            visit.answer(response.status_code, UNREAD)
+    except Exception as fault:
+        FAULTS.swallow("response", fault)
 
 
 def _take_body(visit: Visit, request: Any) -> None:
     """Read a JSON body of a known size, and leave it to the view as if nobody had."""
-    if not is_json(request.content_type or "") or "Content-Encoding" in request.headers:
-        visit.go_without("request_not_json")
-    elif request.content_length is None:
-        visit.go_without("request_of_unknown_length")
-    elif request.content_length > visit.plan.limit:
-        visit.go_without("request_too_large")
-    else:
-        try:
-            body = request.get_data(cache=True)
-            request.environ["wsgi.input"] = io.BytesIO(body)
-            request.__dict__.pop("stream", None)  # a view that reads the stream itself gets a new one
-        except Exception:  # the view meets it when it reads: too large for the application, or a client that left
-            visit.go_without("request_not_read")
-            return
-        visit.take_body(body)
+    try:
+        if not is_json(request.content_type or "") or "Content-Encoding" in request.headers:
+            visit.go_without("request_not_json")
+        elif request.content_length is None:
+            visit.go_without("request_of_unknown_length")
+        elif request.content_length > visit.plan.limit:
+            visit.go_without("request_too_large")
+        else:
+            visit.take_body(_body_of(request))
+    except HTTPException:  # the view meets it when it reads: too large for the application, or a client that left
+        visit.go_without("request_not_read")
+    except Exception as fault:
+        FAULTS.swallow("request", fault)
+
+
+def _body_of(request: Any) -> bytes:
+    body: bytes = request.get_data(cache=True)
+    request.environ["wsgi.input"] = io.BytesIO(body)
+    request.__dict__.pop("stream", None)  # a view that reads the stream itself gets a new one
+    return body
 
 
 def _answer(visit: Visit, result: Any) -> None:
@@ -244,8 +271,12 @@ def _answer(visit: Visit, result: Any) -> None:
             result = UNREAD
     except Exception as fault:
         FAULTS.swallow("response", fault)
-    visit.start_answer(status)
-    visit.answer(status, result)
+        result = UNREAD
+    try:
+        visit.start_answer(status)
+        visit.answer(status, result)
+    except Exception as fault:
+        FAULTS.swallow("response", fault)
 
 
 def _status(said: Any) -> int:

@@ -110,7 +110,7 @@ class Visit:
             elif 200 <= status < 300 or self._predicted(result):
                 recorder.close(prediction, result)
             else:
-                recorder.abandon(prediction, str(status))
+                recorder.abandon(prediction, str(status) if status else "no_response")
         except Exception as fault:
             FAULTS.swallow("response", fault)
 
@@ -118,7 +118,10 @@ class Visit:
         """Close it with what the application raised."""
         if self.open:
             self.open = False
-            self.read_request()
+            try:
+                self.read_request()
+            except Exception as fault:
+                FAULTS.swallow("request", fault)
             self.plan.recorder.close(self.prediction, error=error)
 
     def leave(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from contextvars import Token
 
+from .faults import FAULTS
 from .prediction import OPEN, Prediction
 
 HEADER = "X-Prediction-Id"
@@ -50,7 +51,10 @@ class Exchange(Prediction):
 
     def leave(self, token: Token[Prediction | None]) -> None:
         """Make current what was before."""
-        OPEN.reset(token)
+        try:
+            OPEN.reset(token)
+        except Exception as fault:
+            FAULTS.swallow("exchange", fault)
         self.exchange = None  # it pointed at itself, and would wait for the garbage collector
 
     def admit(self, prediction: Prediction) -> None:
@@ -69,11 +73,6 @@ class Exchange(Prediction):
         """Let go of a prediction that turned out to be none."""
         if self._first is prediction:
             self._first = None
-
-    @property
-    def met(self) -> bool:
-        """Whether a prediction was made, or is being made."""
-        return self._first is not None
 
     def answer(self) -> str:
         """Return the id to answer with: "" where nothing was predicted, or where each row of a batch has its own."""

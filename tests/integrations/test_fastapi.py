@@ -508,7 +508,7 @@ def test_a_stream_is_passed_on_as_it_comes_and_the_prediction_lasts_as_long(
     assert open_meanwhile == [True, True, True]
     assert attributes(service)["ml.prediction.unread"] is True
     assert attributes(service)["ml.feature.value.amount"] == 17.5
-    assert unrecorded == [("churn", "response_not_json")]
+    assert unrecorded == [("churn", "response_not_json"), ("churn", "unread_result")]
 
 
 def test_a_response_too_large_is_passed_on_and_not_kept(service: Service, unrecorded: list[tuple[str, str]]) -> None:
@@ -523,7 +523,7 @@ def test_a_response_too_large_is_passed_on_and_not_kept(service: Service, unreco
 
     assert len(response.json()["explanation"]) == 4096
     assert attributes(service)["ml.prediction.unread"] is True
-    assert unrecorded == [("churn", "response_too_large")]
+    assert unrecorded == [("churn", "response_too_large"), ("churn", "unread_result")]
 
 
 def test_a_response_that_is_compressed_inside_the_route_is_not_read(service: Service) -> None:

@@ -343,7 +343,7 @@ def test_a_stream_is_passed_on_as_it_comes(service: Service, unrecorded: list[tu
 
     assert app.test_client().post("/score", json=PAYMENT).text == "ab"
     assert attributes(service)["ml.prediction.unread"] is True
-    assert unrecorded == [("fraud", "response_not_json")]
+    assert unrecorded == [("fraud", "response_not_json"), ("fraud", "unread_result")]
 
 
 def test_outcomes_are_taken_row_by_row_before_the_application_looks(app: Flask, service: Service) -> None:
