@@ -19,6 +19,7 @@ from .plan import Plan
 from .prediction import OPEN, Prediction, opened
 from .single import measure
 from .span import abandoned_attributes, span_attributes
+from .unrecorded import UNREAD_RESULT, UNREADABLE_INPUT, UNRECORDED
 
 _now = time.time_ns
 _clock = time.perf_counter_ns
@@ -40,6 +41,7 @@ def begin(plan: Plan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], *, c
         if args is not None:
             take_inputs(prediction, plan, args, kwargs)
     except Exception as fault:
+        UNRECORDED.add(plan.identity.name, UNREADABLE_INPUT)
         FAULTS.swallow("inputs", fault)
     try:
         prediction.time = now = _now()
@@ -142,6 +144,7 @@ def finish(
     try:
         take_result(prediction, result)
     except Exception as fault:
+        UNRECORDED.add(prediction.plan.identity.name, UNREAD_RESULT)
         FAULTS.swallow("result", fault)
     prediction.elapsed = elapsed
     prediction.span_context = span.get_span_context()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import outputs, rankings
+from .faults import FAULTS
 from .inputs import READERS, reader_for
 from .inputs.batch import Batch, Featureless, Unrecorded
 from .inputs.row import clean, clean_value
@@ -189,7 +190,11 @@ def _fill_features(outer: Prediction, inner: Prediction) -> None:
 
 def read_output(prediction: Prediction) -> Output:
     """Read the result of a prediction of n rows, and note whether its scores came as one column per class."""
-    output = _read_output(prediction)
+    try:
+        output = _read_output(prediction)
+    except Exception as fault:  # such as an int of more digits than Python writes; its row is recorded all the same
+        FAULTS.swallow("result", fault)
+        return Output(unread=Unread("a result that cannot be read"))
     prediction.plan.by_class |= output.by_class
     return output
 

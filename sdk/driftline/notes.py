@@ -13,6 +13,8 @@ from .unrecorded import UNRECORDED
 
 _SCORE_WORDS = ("prob", "score", "confidence", "p_")
 _CLASS_WORDS = ("label", "class", "pred", "decision", "outcome")
+_MOST_LETTERS = 100
+"""Of a class that is named: it may be a whole document, by mistake."""
 _MOST_CLASSES = 12
 """More than these are counted instead of named."""
 
@@ -72,7 +74,7 @@ def tell_strange(plan: Plan, decided: Iterable[str]) -> None:
         return
     plan.told_strange = True
     name = plan.identity.name
-    what = "a class" if plan.identity.discreet else f"class {strange!r}"
+    what = "a class" if plan.identity.discreet else f"class {strange[:_MOST_LETTERS]!r}"
     which = ", positive_class=..." if plan.identity.task.kind == "binary" else ""
     logger.warning(
         "driftline: %s.%s predicts %s, but the classes of %s are %s: name them in the order of the scores, "

@@ -110,7 +110,8 @@ def clean_value(value: Any) -> Any:
     if isinstance(value, str):
         return str(value)[:TEXT_LIMIT]
     if isinstance(value, int):  # an IntEnum, too
-        return int(value) if value in _INT64 else number(value)
+        whole = int.__pos__(value)  # a range finds an int at once, and looks for anything else one by one
+        return whole if whole in _INT64 else number(whole)
     if isinstance(value, float):
         return float(value)
     if isinstance(value, bytes):
