@@ -138,3 +138,25 @@ def test_a_minute_goes_to_the_pane_of_its_middle_and_a_month_to_its_last_day() -
     assert (len(panes), panes[0], shares[0]) == (288, 29 * 86_400 * 10**9, 1 / 288)
     assert places(PANE, PANE)[0].tolist() == [0]
     assert count_of(exponential(np.array([1.0, -1.0, 0.0]), 0)) == 3.0
+
+
+OFFSETS = st.integers(-(2**31), 2**31 - 1)
+COUNTS = st.lists(st.integers(0, 1_000), max_size=20)
+
+
+@given(st.integers(-10, 26), OFFSETS, COUNTS, OFFSETS, COUNTS, st.integers(0, 9), st.floats(0, 1e300))
+def test_whatever_is_sent_no_value_is_lost_or_made(
+    scale: int, above: int, positive: list[int], below: int, negative: list[int], zero: int, threshold: float
+) -> None:
+    over, under = (Buckets(at, np.array(n, dtype=np.float64)) for at, n in ((above, positive), (below, negative)))
+    histogram = Exponential(scale, zero, threshold, over, under)
+    total = zero + sum(positive) + sum(negative)
+    bins = number_bins(np.linspace(-10, 10, 1_000))
+    into, guessed = spread(histogram, bins, np.ones(bins.size))
+    assert np.isfinite(into).all()
+    assert (into >= 0).all()
+    assert into.sum() == pytest.approx(total)
+    assert 0 <= guessed <= total
+    nothing = increase(histogram, unpack(pack(histogram), histogram))
+    assert nothing is not None
+    assert count_of(nothing) == 0

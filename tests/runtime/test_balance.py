@@ -9,7 +9,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.semconv import metrics as m
 from driftline_processor.core.window import PANE
-from driftline_processor.runtime.balance import Balance, balance
+from driftline_processor.runtime.balance import Balance, _Pane, balance
 from driftline_processor.runtime.derived import points
 from driftline_processor.runtime.streams import SILENT
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
@@ -132,18 +132,18 @@ def test_a_lost_channel_is_nothing_that_arrived(open_state: Open, clock: Clock) 
 
 def test_only_what_every_process_has_counted_is_balanced(open_state: Open, clock: Clock) -> None:
     state = open_state()
-    for instance, minutes in (("one", (6, 11)), ("two", (6,))):
+    for instance, minutes in (("one", (5, 10)), ("two", (5,))):
         for minute in minutes:
             clock.now = NOON + minute * MINUTE
-            arrived(state, 10, minute - 5.5, instance)
+            arrived(state, 10, minute - 0.5, instance)
             counted(state, 10 * (minutes.index(minute) + 1), minute, instance=instance)
     found = state.view().balance
     assert found is not None
-    assert (found.start, found.end) == (NOON, NOON + PANE)  # of the second process nothing is known after that
+    assert (found.end, found.rows) == (NOON + PANE, 20.0)  # of the second process nothing is known after that
     clock.now += SILENT
     found = state.view().balance
     assert found is not None
-    assert (found.end, found.rows, found.counted) == (NOON + 2 * PANE, 30.0, 27.0 + 1)
+    assert (found.end, found.rows, found.counted) == (NOON + 2 * PANE, 30.0, 30.0)
 
 
 def test_spans_and_distributions_count_as_they_should(open_state: Open, clock: Clock) -> None:
@@ -160,7 +160,7 @@ def test_spans_and_distributions_count_as_they_should(open_state: Open, clock: C
 def test_a_process_that_ran_before_is_balanced_from_its_second_count_on(open_state: Open, clock: Clock) -> None:
     state = open_state()
     arrived(state, 7, 1)
-    counted(state, 1_000_000, 2, start=NOON - DAY)
+    counted(state, 1_000_000, 4.9999, start=NOON - DAY)
     for minute in range(6, 12, 5):
         arrived(state, 30, minute + 0.5)
     counted(state, 1_000_060, 15, start=NOON - DAY)
@@ -200,11 +200,59 @@ def test_a_replay_of_last_year_is_balanced_by_when_it_was_made(open_state: Open,
     assert completeness(state) == 1.0
 
 
+def test_a_clock_that_is_off_has_no_place_in_the_balance(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    for days in range(-300, 300, 50):
+        arrived(state, 2, days * 24 * 60)
+    arrived(state, 10, 1)
+    counted(state, 10, 2)
+    clock.now += HOUR
+    assert completeness(state) == (12 / 10)  # the two of today
+    assert len(state.state._intake.balances._panes[1]) == 1
+
+
 def test_an_hour_is_enough_when_it_has_enough() -> None:
-    panes = {pane * PANE: (100.0, 100.0, False) for pane in range(100)}
+    panes = {pane * PANE: _Pane(100.0, 100.0) for pane in range(100)}
     found = balance(panes, 100 * PANE)
     assert found == Balance(2_000.0, 2_000.0, 80 * PANE, 100 * PANE)
-    busy = {pane * PANE: (1_000.0, 1_000.0, False) for pane in range(100)}
+    busy = {pane * PANE: _Pane(1_000.0, 1_000.0) for pane in range(100)}
     found = balance(busy, 100 * PANE)
     assert found == Balance(12_000.0, 12_000.0, 88 * PANE, 100 * PANE)
-    assert balance({0: (5.0, 0.0, False)}, PANE) is None
+    assert balance({0: _Pane(5.0)}, PANE) is None
+
+
+def test_an_edge_that_cuts_through_what_was_counted_leaves_it_in_doubt(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    counted(state, 100, 0.5)
+    counted(state, 100, 4)
+    arrived(state, 52, 4.5)
+    arrived(state, 48, 5.5)
+    arrived(state, 100, 0.4)
+    counted(state, 200, 6)
+    clock.now = NOON + 6 * MINUTE
+    assert completeness(state) is None  # 50 of the 150 in the first pane may be of the second
+    for minute in range(7, 51):
+        arrived(state, 50, minute - 0.5)
+        counted(state, 200 + (minute - 6) * 50, minute)
+    clock.now = NOON + 51 * MINUTE
+    found = state.view().balance
+    assert found is not None
+    assert (found.end, found.counted, found.doubt) == (NOON + 10 * 5 * MINUTE, 2_400.0, 0.0)
+    assert found.completeness == 1.0
+
+
+def test_a_sentence_waits_until_no_edge_explains_what_is_missing(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    counted(state, 10_000, 4.5)
+    arrived(state, 9_800, 4.4)
+    counted(state, 10_400, 5.5)
+    clock.now = NOON + 6 * MINUTE
+    found = state.view().balance
+    assert found is not None
+    assert (found.rows, found.counted, found.doubt) == (9_800.0, 10_200.0, 200.0)
+    assert state.view().hints[0].startswith("Of 10,200 predictions of churn counted ")
+    arrived(state, 210, 4.6)
+    found = state.view().balance
+    assert found is not None
+    assert found.completeness < 0.99
+    assert not any("predictions of churn counted" in hint for hint in state.view().hints)

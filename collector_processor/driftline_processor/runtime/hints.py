@@ -69,7 +69,7 @@ def strangers(pending: Mapping[str, int], known: Collection[str]) -> tuple[str, 
 
 def _incomplete(series: Series, balance: Balance | None, timezone: str) -> Iterator[str]:
     """Below 1 a buffer was full or a channel lost rows; above it, not all processes count their predictions."""
-    if balance is None or balance.completeness >= COMPLETE:
+    if balance is None or balance.completeness >= COMPLETE or balance.counted - balance.rows <= balance.doubt:
         return
     yield (
         f"Of {balance.counted:,.0f} predictions of {series.key.model} counted {span(balance.stretch, timezone)}, "

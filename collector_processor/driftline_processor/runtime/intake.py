@@ -102,6 +102,7 @@ class Intake:
         Raises what the store raised; then nothing of any of them was taken.
         """
         work = _Work(self._clock())
+        self.balances.at(work.now)
         try:
             with transaction(self._connection):
                 receipts = [self._sort(request, work) for request in requests]
@@ -250,7 +251,6 @@ class Intake:
         write_watermarks(connection, work.watermarks)
         self.streams.write(connection)
         self.balances.write(connection)
-        self.balances.expire(work.now)
         self._requests.expire(work.now)
         self._batches.expire(work.now)
 

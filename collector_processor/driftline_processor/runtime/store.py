@@ -52,7 +52,8 @@ CREATE TABLE IF NOT EXISTS learning (series INTEGER, part BIGINT, rows INTEGER, 
 CREATE TABLE IF NOT EXISTS streams (
     stream BLOB, process BLOB, seq BIGINT, series INTEGER, start BIGINT, since BIGINT, stop BIGINT, received BIGINT,
     counter BOOLEAN, counts BLOB);
-CREATE TABLE IF NOT EXISTS balance (series INTEGER, pane BIGINT, made DOUBLE, counted DOUBLE, torn BOOLEAN);
+CREATE TABLE IF NOT EXISTS balance (
+    series INTEGER, pane BIGINT, made DOUBLE, counted DOUBLE, doubt DOUBLE, torn BOOLEAN);
 CREATE TABLE IF NOT EXISTS evaluations (
     series INTEGER, name VARCHAR, start BIGINT, stop BIGINT, believed BIGINT, json VARCHAR);
 """
