@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .identity import Identity
     from .pipeline import Pipeline
 
+_MOST_NAMES = 200_000
 _MOST_SHAPES = 1000
 """Names that change with every call are values in disguise; remembering them would be a leak."""
 
@@ -65,6 +66,7 @@ class Plan:
         self.selective = self.score is not None or self.predicted is not None
         self.position = self.inputs.position if self.inputs.plain else sys.maxsize
         self._features = None if self.identity.features is None else frozenset(self.identity.features)
+        self.names_held = 0
         self.start_span = self.tracer.start_span
         self.score_type = float if self.identity.task.kind in ("binary", "regression") else None
         self.keep_said = rankings.keep if self.identity.task.kind == "ranking" else results.keep_said
@@ -99,8 +101,10 @@ class Plan:
         """Return the shape of a row with those names; made once per set of names."""
         shape = self.shapes.get(names)
         if shape is None:
-            if len(self.shapes) >= _MOST_SHAPES:
+            self.names_held += len(names)
+            if len(self.shapes) >= _MOST_SHAPES or self.names_held > _MOST_NAMES:
                 self.shapes.clear()
+                self.names_held = len(names)
             recorded, unrecorded = self._span_attributes()
             wanted = self._rides if self.span_values else lambda _: False
             guard = self.identity.privacy.guard(names, self.inputs.time_field, self.identity.text_features)

@@ -13,7 +13,7 @@ from opentelemetry.trace import set_span_in_context
 from . import answers, call
 from .call import begin, end
 from .faults import FAULTS
-from .inputs.row import clean
+from .inputs.row import MOST_VALUES, clean
 from .plan import Plan
 from .prediction import ABSENT, OPEN, Prediction
 from .quick import answer_of
@@ -52,7 +52,7 @@ def _halves(plan: Plan) -> tuple[Begin, Finish]:
     def start(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prediction:
         """Begin a call. Never raises."""
         row = args[position] if len(args) > position else kwargs.get(argument)
-        if type(row) is not dict or not plan.quick or OPEN.get() is not None:
+        if type(row) is not dict or not plan.quick or OPEN.get() is not None or len(row) > MOST_VALUES:
             return begin(plan, args, kwargs)
         try:
             names, values = tuple(row), clean(tuple(row.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
@@ -327,10 +328,11 @@ def test_an_object_in_a_frame_that_changes_later_is_no_part_of_it() -> None:
         (np.zeros((2, 2, 2)), "say what they are", "unsupported_input"),
         (np.zeros(2, complex), "say what they are", "unsupported_input"),
         (np.zeros(100_001), "a row has at most 100,000 features", "too_large"),
+        (dict.fromkeys(range(100_001), 0.0), "a row has at most 100,000 features", "too_large"),
         ([0.0] * 100_001, "a row has at most 100,000 features", "too_large"),
         (pd.Series(np.zeros(100_001)), "a row has at most 100,000 features", "too_large"),
     ],
-    ids=["lazy", "stream", "3-D", "complex", "large array", "large list", "large series"],
+    ids=["lazy", "stream", "3-D", "complex", "large array", "large dict", "large list", "large series"],
 )
 def test_an_input_that_cannot_be_recorded_is_counted_with_its_reason(
     value: Any, said: str, reason: str, caplog: pytest.LogCaptureFixture
@@ -400,3 +402,28 @@ def test_a_baseline_of_a_list_of_rows() -> None:
 def test_numbers_that_are_not_finite_stay_what_they_are() -> None:
     found = recorded(pl.DataFrame({"x": [math.inf, -math.inf, math.nan]}), 3)
     assert found == {"x": [math.inf, -math.inf, None]}
+
+
+def test_names_that_change_with_every_row_are_not_remembered_for_good() -> None:
+    model = Service().model(task="regression")
+    with model.prediction() as first:
+        plan = first.plan
+    for at in range(30):
+        plan.shape_of(tuple(f"f{at}.{i}" for i in range(10_000)))
+
+    assert sum(map(len, plan.shapes)) <= 200_000
+
+
+def test_a_row_that_is_too_wide_is_no_row_in_the_quick_way_either() -> None:
+    service = Service()
+    score = service.model(task="regression").predict(returns(0.5))
+
+    @service.model(task="regression").predict
+    async def later(row: dict[int, float]) -> float:
+        return row.get(0, 0.5)
+
+    for row in ({0: 0.0}, dict.fromkeys(range(100_001), 0.0)):
+        score(row)
+        asyncio.run(later(row))
+
+    assert sorted((len(table.features), len(table)) for table in service.tables()) == [(0, 2), (1, 2)]

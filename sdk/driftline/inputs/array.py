@@ -9,13 +9,10 @@ import numpy as np
 from driftline.unrecorded import TOO_LARGE, UNSUPPORTED_INPUT
 
 from .batch import Batch, Columns, Unrecorded, Wanted, tamed
-from .row import Row, clean
+from .row import MOST_VALUES, Row, clean
 
 if TYPE_CHECKING:
     from . import Reader
-
-MOST_VALUES = 100_000
-"""Values of one row; a larger one is an image or a document, not features."""
 
 _NUMERIC = "fiub"
 _READABLE = "fiubmMOUS"

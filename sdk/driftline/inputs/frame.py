@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from driftline.tables import Column
 from driftline.unrecorded import TOO_LARGE
 
-from .array import MOST_VALUES
 from .arrow import array_column
 from .batch import Batch, Columns, Unrecorded, Wanted, column_of_values, tamed
 from .column import by_code, read_column, seconds_of
 from .library import name_in
-from .row import Row, clean
+from .row import MOST_VALUES, Row, clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from driftline.tables import Column
 from driftline.unrecorded import NOT_COLLECTED, TOO_LARGE
 
-from .array import MOST_VALUES
 from .batch import Batch, Unrecorded, column_of_values
 from .column import read_column, unsupported
 from .library import name_in
-from .row import Row, clean
+from .row import MOST_VALUES, Row, clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable

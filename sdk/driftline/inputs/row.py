@@ -18,6 +18,9 @@ from .large import Document, Vector, vector_of
 TEXT_LIMIT = 256
 """Characters of a text value; a feature longer than that is a document, of which only descriptors leave."""
 
+MOST_VALUES = 100_000
+"""Values of one row; a larger one is an image or a document, not features."""
+
 _MOST_BYTES = 4 * LOOKED_AT
 _INT64 = range(-(2**63), 2**63)
 _SMALL = frozenset((float, bool, type(None)))

@@ -10,9 +10,8 @@ import numpy as np
 from driftline.unrecorded import TOO_LARGE, UNSUPPORTED_INPUT
 from driftline.unusable import UNSUPPORTED_VALUE, UNUSABLE
 
-from .array import MOST_VALUES
 from .batch import MOST_BYTES, Batch, Columns, Unrecorded, Wanted, column_of_clean, column_of_values
-from .row import Row, clean, cost_of
+from .row import MOST_VALUES, Row, clean, cost_of
 from .scalar import SCALARS
 
 if TYPE_CHECKING:

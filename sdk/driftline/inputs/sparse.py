@@ -14,9 +14,9 @@ import numpy as np
 from driftline.unrecorded import TOO_LARGE
 from driftline.unusable import TOO_MANY_FEATURES, UNUSABLE
 
-from .array import MOST_VALUES, row_of_array
+from .array import row_of_array
 from .batch import Batch, Columns, Unrecorded, Wanted
-from .row import Row
+from .row import MOST_VALUES, Row
 
 if TYPE_CHECKING:
     from . import Reader
