@@ -75,7 +75,9 @@ def baseline(**options: Any) -> Baseline:
 
 
 @pytest.mark.parametrize(
-    "sampler", [ALWAYS_OFF, TraceIdRatioBased(0.1), ParentBased(TraceIdRatioBased(0.1)), ALWAYS_ON], ids=str
+    "sampler",
+    [ALWAYS_OFF, TraceIdRatioBased(0.1), ParentBased(TraceIdRatioBased(0.1)), ALWAYS_ON],
+    ids=["never", "a tenth", "a tenth by parent", "always"],
 )
 @pytest.mark.parametrize("known", [False, True], ids=["no baseline", "baseline"])
 def test_predictions_records_durations_and_features_balance_at_any_sampling_rate(sampler: Sampler, known: bool) -> None:
