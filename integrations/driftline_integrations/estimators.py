@@ -25,9 +25,11 @@ from .fitted import Fitted
 from .methods import Method
 from .naming import model_of
 from .outermost import comes_from_outside, of_a_library
-from .readings import READINGS
+from .readings import READINGS, alone
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from driftline.model import Model
     from driftline.prediction import Prediction
     from driftline.recorder import Recorder
@@ -37,6 +39,7 @@ TRAINING = ("fit", "partial_fit", "fit_predict", "fit_transform", "score")
 """Wrapped only where the class is none of a library's: a library's own frames say that it is at work."""
 NAMED = "named"
 """The owner of what is wrapped for estimators that somebody named."""
+_NAMED_ALONE = frozenset((NAMED,))
 
 
 @dataclass
@@ -48,15 +51,21 @@ class Asked:
     fitted: Fitted
     reading: str
 
-    def answer(self, result: Any) -> None:
-        """Take what was returned; the task is that of the prediction which this one fills in, if it does."""
+    def answer(self, result: Any) -> Any:
+        """Take what was returned, and return what the recorder is to be told of it.
+
+        The task is that of the prediction which this one fills in, if it does.
+        """
         prediction = self.prediction
         task = (prediction.fills or prediction).plan.identity.task
-        score, predicted = READINGS[self.reading](result, self.fitted, task)
+        score, predicted = said = READINGS[self.reading](result, self.fitted, task)
+        if prediction.batch is None and prediction.fills is None and (plain := alone(said, task)) is not None:
+            return plain
         if score is not ABSENT:
             prediction.score = score
         if predicted is not ABSENT:
             prediction.predicted = predicted
+        return result
 
 
 class Watched:
@@ -194,8 +203,8 @@ def call(
     """Call a wrapped method, and record it where it is a prediction."""
     asked = None
     try:
-        watched = _watched_by(family, method, estimator)
-        if watched is not None and comes_from_outside(sys._getframe(2)):
+        watched = _watched_by(family, method, estimator, sys._getframe(2))
+        if watched is not None:
             asked = watched.ask(method.name, estimator, bound, args, kwargs)
     except Exception as fault:
         FAULTS.swallow("estimator", fault)
@@ -206,22 +215,26 @@ def call(
     except BaseException as error:
         asked.recorder.close(asked.prediction, ABSENT, error)
         raise
+    answer = result
     try:
-        asked.answer(result)
+        answer = asked.answer(result)
     except Exception as fault:
         FAULTS.swallow("estimator", fault)
-    asked.recorder.close(asked.prediction, result)
+    asked.recorder.close(asked.prediction, answer)
     return result
 
 
-def _watched_by(family: Family, method: Method, estimator: Any) -> Watched | None:
-    """Return who watches calls of this method; where the library is instrumented, any estimator is watched."""
+def _watched_by(family: Family, method: Method, estimator: Any, caller: FrameType) -> Watched | None:
+    """Return who watches this call: for a named estimator, or where the library is instrumented; None from inside."""
     watched = _watched.get(_key(estimator))
-    if watched is not None:
-        return watched if method.name in watched.only else None
-    if method.name not in PREDICTING or method.owners <= {NAMED}:
+    if watched is None and (method.owners <= _NAMED_ALONE or method.name not in PREDICTING):
         return None
-    watched = _watched[_key(estimator)] = Watched(model_of(estimator), estimator, family=family, joins=True)
+    if watched is not None and method.name not in watched.only:
+        return None
+    if not comes_from_outside(caller):
+        return None
+    if watched is None:
+        watched = _watched[_key(estimator)] = Watched(model_of(estimator), estimator, family=family, joins=True)
     return watched
 
 

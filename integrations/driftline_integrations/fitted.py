@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,13 +31,18 @@ class Fitted:
     coded: bool = False
     objective: str = ""
 
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The classes as texts, in the order of the columns."""
+        return tuple(map(class_text, self.classes))
+
     def suits(self, task: Task) -> bool:
         """Say whether what this predicts can be read as an answer to that task."""
         if self.task != task.kind:
             return False
         if self.coded:
             return len(self.classes) == len(task.classes)
-        return {*map(class_text, self.classes)} == {*task.classes}
+        return {*self.texts} == {*task.classes}
 
 
 def look(estimator: Any) -> Fitted | None:

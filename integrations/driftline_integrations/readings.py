@@ -18,7 +18,7 @@ Said = tuple[Any, Any]
 
 def in_order(result: Any, fitted: Fitted, task: Task) -> Any:
     """Return probabilities (n, k), a column per class of the estimator, in the order of the model's classes."""
-    texts = tuple(map(class_text, fitted.classes))
+    texts = fitted.texts
     if fitted.coded or texts == task.classes or getattr(result, "shape", ())[1:] != (len(texts),):
         return result
     return np.asarray(result)[:, [texts.index(text) for text in task.classes]]
@@ -60,6 +60,22 @@ def _margin(result: Any, fitted: Fitted, task: Task) -> Said:
 def _value(result: Any, fitted: Fitted, task: Task) -> Said:  # noqa: ARG001 - every reading has this signature
     """A value per row; the first of a tuple, where somebody asked for its deviation too."""
     return result[0] if isinstance(result, tuple) and result else result, ABSENT
+
+
+def alone(said: Said, task: Task) -> float | str | None:
+    """Return what is said of one row as a plain score, or a plain class: read at once, where an array costs 15 µs.
+
+    >>> alone((np.array([[0.75, 0.25]]), ABSENT), Task("binary", ("0", "1"), "1"))
+    0.25
+    """
+    score, predicted = said
+    if isinstance(score, np.ndarray) and task.kind in ("binary", "regression"):
+        if score.shape == (1, 2) and task.kind == "binary":
+            return float(score.item(task.classes.index(task.positive_class)))
+        return float(score.item()) if score.size == 1 else None
+    if score is ABSENT and isinstance(predicted, np.ndarray) and predicted.size == 1:
+        return class_text(predicted.item()) or None
+    return None
 
 
 READINGS: dict[str, Callable[[Any, Fitted, Task], Said]] = {

@@ -29,8 +29,8 @@ def rows_of(samples: Any) -> Any:
     if getattr(samples, "ndim", 0) == 1 and hasattr(samples, "tolist"):  # a Series of texts
         values = samples.tolist()
         return _documents(values) if values and isinstance(values[0], str) else samples
-    if hasattr(samples, "columns") and getattr(samples, "shape", (0,))[0] == 1 and hasattr(samples, "itertuples"):
-        return dict(zip(map(str, samples.columns), next(samples.itertuples(index=False, name=None)), strict=True))
+    if hasattr(samples, "columns") and getattr(samples, "shape", (0,))[0] == 1 and hasattr(samples, "to_numpy"):
+        return dict(zip(map(str, samples.columns), samples.to_numpy()[0].tolist(), strict=True))  # itertuples: 5 times
     return samples
 
 
