@@ -105,7 +105,8 @@ class Watched:
             fitted = self.family.look(estimator)
             if fitted is not None:
                 classes = len(fitted.classes) if fitted.coded else fitted.classes
-                self._told = self.model.completed(fitted.task, classes or None, fitted.positive)
+                learn = self.model.completed if self.joins else self.model.learn
+                self._told = learn(fitted.task, classes or None, fitted.positive)
                 self._fitted = fitted
         return self._fitted
 

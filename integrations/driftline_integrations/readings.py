@@ -31,11 +31,12 @@ def _class(result: Any, fitted: Fitted, task: Task) -> Said:
 
 
 def _probability(result: Any, fitted: Fitted, task: Task) -> Said:
-    return in_order(result, fitted, task), ABSENT
+    """Nothing is said to a task of other classes: a function may be decorated by a model that was told none."""
+    return (in_order(result, fitted, task) if fitted.suits(task) else ABSENT), ABSENT
 
 
 def _log_probability(result: Any, fitted: Fitted, task: Task) -> Said:
-    return in_order(np.exp(result), fitted, task), ABSENT
+    return _probability(np.exp(result), fitted, task)
 
 
 def _of_the_second(result: Any, fitted: Fitted, task: Task) -> Said:  # noqa: ARG001

@@ -17,6 +17,12 @@ def completed(
     ``given``: ``task``, ``classes``, ``positive_class`` and ``threshold`` as the model was told, empty or None where it
     was not. ``classes``: in any order, or how many there are. Raises ``ValueError``, with the fix, for another task and
     for other classes than it was told.
+
+    >>> given = {"task": "regression", "classes": None, "positive_class": None, "threshold": None}
+    >>> completed("churn", given, "binary", (0, 1), None)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    ValueError: churn is a regression model, but what predicts is binary; say driftline.Model('churn', task='binary')
     """
     if given["task"] and given["task"] != task:
         raise ValueError(

@@ -158,16 +158,11 @@ class Model:
     ) -> Model:
         """Return this model, with what it was not told of its task learned from what predicts: a fitted estimator.
 
-        ``task``, ``classes`` (in any order, or how many: then 0, 1, ...) and ``positive_class`` count where the model
-        was told none. What it was told stays, and the model stays as it is; the one returned shares its buffer. Raises
-        ``ValueError``, with the fix, where the two contradict each other: another task, or other classes.
+        ``classes``: in any order, or how many: then 0, 1, ... What the model was told holds, and it stays as it is.
+        Raises ``ValueError``, with the fix, where the two contradict each other: another task, or other classes.
 
         >>> Model("churn").completed("binary", ("stays", "churns"), "churns")
         driftline.Model('churn', task='binary')
-        >>> Model("churn", task="regression").completed("binary", (0, 1))  # doctest: +ELLIPSIS
-        Traceback (most recent call last):
-        ...
-        ValueError: churn is a regression model, but what predicts is binary; say driftline.Model(..., task='binary')
         """
         from dataclasses import replace
 
@@ -178,6 +173,15 @@ class Model:
         model.__dict__.update(
             self.__dict__, _given=given, _block_plans={}, _identity=replace(self._identity, task=known)
         )
+        return model
+
+    def learn(self, task: str, classes: Sequence[object] | int | None = None, positive_class: object = None) -> Model:
+        """Return what :meth:`completed` does, and describe blocks ``with model.prediction()`` like it from now on.
+
+        What is decorated already stays as it was described.
+        """
+        model = self.completed(task, classes, positive_class)
+        self._identity, self._block_plans = model._identity, {}
         return model
 
     def __repr__(self) -> str:

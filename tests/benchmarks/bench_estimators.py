@@ -3,9 +3,9 @@
     python tests/benchmarks/bench_estimators.py
 
 CPU time of the calling thread, spans sampled and dropped by a batch processor, records sent to nowhere. Rounds
-alternate between a named estimator, a copy of it, which is plain, and that copy inside a bare span which is given the same
-attributes by hand; the ratios are the medians of the rounds' ratios. "inside" is what a forest pays for its trees, of
-which none is recorded, while the whole library is instrumented.
+alternate between a named estimator, a copy of it, which is plain, and that copy inside a bare span which is given the
+same attributes by hand; the ratios are the medians of the rounds' ratios. "inside" is what a forest pays for its trees,
+of which none is recorded, while the whole library is instrumented.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ROUNDS = 21
 SECONDS = 0.02
 """How long one side of a round runs, about."""
 
-LIMITS = {"LogisticRegression on an array, 1 row": 1.25, "pipeline on a DataFrame, 1 row": 1.25}
+LIMITS = {"LogisticRegression on an array, 1 row": 1.5, "pipeline on a DataFrame, 1 row": 1.25}
 """Times the span by hand."""
 
 

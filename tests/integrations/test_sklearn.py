@@ -302,6 +302,21 @@ def test_inside_an_open_prediction_class_and_score_complete_it(service: Service)
     assert table.predicted.labels == tuple(estimator.predict(ROW))
 
 
+def test_a_function_decorated_before_by_a_model_without_classes_keeps_its_own_result(service: Service) -> None:
+    churn = service.model()  # classes 0 and 1, since nobody said any
+
+    @churn.predict
+    def score(row: dict[str, float]) -> float:
+        return float(estimator.predict_proba(FRAME[:1].assign(**row))[0, 1])
+
+    estimator = instrument(churn, classifier())
+    value = score({"age": 1.0})
+    table = service.table()
+    assert table.task.classes == ("0", "1")
+    assert table.scores is not None
+    assert table.scores.tolist() == [[value]]
+
+
 def compositions() -> list[tuple[str, Callable[[], Any]]]:
     return [
         ("pipeline", lambda: make_pipeline(StandardScaler(), LogisticRegression())),
