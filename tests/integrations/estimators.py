@@ -52,6 +52,11 @@ def classes(table: PredictionTable) -> list[str]:
     return [table.predicted.labels[code] for code in table.predicted.codes]
 
 
+def attributes_of(kind: type) -> dict[str, Any]:
+    """Return what a class itself defines, without what Python notes on it when it is first pickled."""
+    return {name: value for name, value in vars(kind).items() if name != "__slotnames__"}
+
+
 class Threshold(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """An estimator of somebody's own, which asks itself while it is fitted, as early stopping does."""
 

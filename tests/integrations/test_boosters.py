@@ -17,7 +17,7 @@ from driftline_integrations.xgboost import XGBoostInstrumentor
 
 from tests.sdk.service import Service
 
-from .estimators import BATCH, FRAME, LABELS, ROW, VALUES, classes, forget, nameless, names
+from .estimators import BATCH, FRAME, LABELS, ROW, VALUES, attributes_of, classes, forget, nameless, names
 
 xgboost = pytest.importorskip("xgboost", reason="xgboost is not installed: pip install xgboost-cpu")
 lightgbm = pytest.importorskip("lightgbm", reason="lightgbm is not installed: pip install lightgbm")
@@ -175,7 +175,7 @@ THEIRS = [
 
 def own_attributes(kind: type) -> list[dict[str, Any]]:
     """Return what the classes say that an estimator of theirs derives from, and both boosters."""
-    return [dict(vars(base)) for base in (*kind.__mro__, xgboost.Booster, lightgbm.Booster)]
+    return [attributes_of(base) for base in (*kind.__mro__, xgboost.Booster, lightgbm.Booster)]
 
 
 @pytest.mark.filterwarnings("ignore:The argument 'eval_set' is deprecated")

@@ -14,7 +14,7 @@ from driftline_integrations.catboost import CatBoostInstrumentor
 
 from tests.sdk.service import Service
 
-from .estimators import BATCH, FRAME, LABELS, ROW, VALUES, classes, forget, nameless, names
+from .estimators import BATCH, FRAME, LABELS, ROW, VALUES, attributes_of, classes, forget, nameless, names
 
 catboost = pytest.importorskip("catboost", reason="catboost is not installed: make frameworks")
 pytestmark = pytest.mark.frameworks
@@ -104,7 +104,7 @@ def test_copies_are_plain(service: Service) -> None:
 
 def test_every_model_of_the_process(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipelines, "_default", pipelines.pipeline_of(service.channel))
-    before = {kind: dict(vars(kind)) for kind in catboost.CatBoostClassifier.__mro__}
+    before = {kind: attributes_of(kind) for kind in catboost.CatBoostClassifier.__mro__}
     CatBoostInstrumentor().instrument()
     try:
         estimator = classifier()
@@ -114,7 +114,7 @@ def test_every_model_of_the_process(service: Service, monkeypatch: pytest.Monkey
     finally:
         CatBoostInstrumentor().uninstrument()
     for kind, own in before.items():
-        assert [name for name, value in vars(kind).items() if own.get(name) is not value] == []
+        assert [name for name, value in attributes_of(kind).items() if own.get(name) is not value] == []
 
 
 def test_a_positive_class_can_be_said(service: Service) -> None:

@@ -26,7 +26,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from tests.sdk.service import Service
 
-from .estimators import BATCH, FRAME, LABELS, ROW, VALUES, Threshold, classifier, forget, nameless, names
+from .estimators import BATCH, FRAME, LABELS, ROW, VALUES, Threshold, attributes_of, classifier, forget, nameless, names
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def every_attribute() -> dict[type, dict[str, Any]]:
         if kind not in kinds:
             kinds.add(kind)
             waiting += kind.__subclasses__()
-    return {base: dict(vars(base)) for kind in kinds for base in kind.__mro__[:-1]}
+    return {base: attributes_of(base) for kind in kinds for base in kind.__mro__[:-1]}
 
 
 def test_an_estimator_that_nobody_named_is_recorded_by_the_name_of_its_class(everywhere: Service) -> None:
