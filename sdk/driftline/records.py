@@ -59,7 +59,7 @@ def frames(
 
 
 def _batches(block: Block) -> Iterator[Frame]:
-    """Yield a record of at most 1 MiB, halving the rows until it is one."""
+    """Yield a record of at most 1 MiB, or as many as the rows need: those of embeddings are wide."""
     identity, n = block.identity, len(block)
     attributes = identity.record_attributes()
     attributes[a.ML_BATCH_ID] = IDS.uuid7(time.time_ns())
@@ -71,8 +71,10 @@ def _batches(block: Block) -> Iterator[Frame]:
     if len(frame.body) <= MOST_BYTES:
         yield frame
     elif n > 1:
-        yield from _batches(block.part(0, n // 2))
-        yield from _batches(block.part(n // 2, n))
+        parts = -(-len(frame.body) // int(0.9 * MOST_BYTES))  # at least two; rows are not all equally long
+        step = -(-n // parts)
+        for start in range(0, n, step):
+            yield from _batches(block.part(start, min(start + step, n)))
     elif FAULTS.once(f"row too large {identity.name}"):
         logger.warning("driftline: a row of %s takes %d bytes and is not recorded", identity.name, len(frame.body))
 

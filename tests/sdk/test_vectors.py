@@ -11,7 +11,7 @@ import pytest
 from driftline import counts
 from driftline.baseline import Baseline
 from driftline.block import _cut
-from driftline.columns import decode, encode_column
+from driftline.columns import decode, encode_column, strings
 from driftline.fold import fold
 from driftline.frames import column_of, concatenate
 from driftline.inputs.large import LONGEST_VECTOR
@@ -224,3 +224,15 @@ def test_vectors_are_counted_by_their_norm_where_no_row_leaves(service: Service)
     (point,) = [point for point in points(service.metrics.bodies) if point.name == "ml.feature.value"]
     assert (point.attributes["ml.feature.name"], point.count) == ("embedding", 2)
     assert cdf([point], np.array([4.9, 7.0, 10.1])).tolist() == [0.0, 0.5, 1.0]
+
+
+def test_wide_rows_are_as_many_records_as_they_need(service: Service) -> None:
+    predict = service.model().predict(halves, id="id")
+    rows = np.random.default_rng(1).random((600, LONGEST_VECTOR), np.float32)
+    for start in (0, 300):
+        predict([{"id": f"{start + i}", "embedding": row} for i, row in enumerate(rows[start : start + 300])])
+    tables = service.tables()
+    assert [id for table in tables for id in strings(table.id)] == [str(i) for i in range(600)]
+    assert np.array_equal(np.concatenate([table.features["embedding"].vectors for table in tables]), rows)
+    assert all(len(body) <= 2**20 for body in service.channel.bodies)
+    assert len(tables) <= 12  # 9.4 MiB; halving made 16
