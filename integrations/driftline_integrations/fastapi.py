@@ -258,7 +258,9 @@ class Tee:
 
 def _readable(visit: Visit, headers: Mapping[bytes, bytes], what: str) -> bool:
     """Say whether a body is JSON of a size that is read; count it where it is not."""
-    if b"content-encoding" in headers or not is_json(headers.get(b"content-type", b"").decode("latin-1")):
+    kind = headers.get(b"content-type", b"")
+    plain = kind == b"application/json" or is_json(kind.decode("latin-1"))
+    if not plain or b"content-encoding" in headers:
         visit.go_without(f"{what}_not_json")
         return False
     length = headers.get(b"content-length", b"")
@@ -281,7 +283,7 @@ def _answered(message: Message, exchange: Exchange) -> Message:
     try:
         text = exchange.answer()
         headers = message.get("headers", ())
-        if text and not any(name.lower() == _HEADER for name, _ in headers):
+        if text and _HEADER not in [name for name, _ in headers]:
             return {**message, "headers": [*headers, (_HEADER, text.encode())]}
     except Exception as fault:
         FAULTS.swallow("answer", fault)
