@@ -25,7 +25,7 @@ class OnDevice:
         self.copies: dict[str, Any] = {}
         self._start = torch.cuda.Event(enable_timing=True)
         self._end = torch.cuda.Event(enable_timing=True)
-        self._here = torch.cuda.Event()
+        self._here: list[torch.cuda.Event] = []
         self._start.record(torch.cuda.current_stream(device))
 
     @classmethod
@@ -41,14 +41,18 @@ class OnDevice:
         """Queue the copy of a tensor into pinned memory; keep anything else as it is."""
         if isinstance(value, torch.Tensor) and value.is_cuda:
             copy = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
-            value = copy.copy_(value.detach(), non_blocking=True)
+            copy.copy_(value.detach(), non_blocking=True)
+            here = torch.cuda.Event()
+            here.record(torch.cuda.current_stream(value.device))
+            self._here.append(here)
             self.cost += copy.numel() * copy.element_size()
+            value = copy
         self.copies[name] = value
-        self._here.record(torch.cuda.current_stream(self.device))
 
     def wait(self) -> int:
         """Wait for the device; return how long the work took there, in nanoseconds."""
-        self._here.synchronize()
+        for here in self._here:
+            here.synchronize()
         self._end.synchronize()
         return int(self._start.elapsed_time(self._end) * 1e6)
 
