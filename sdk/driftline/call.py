@@ -13,7 +13,7 @@ from opentelemetry import context, trace
 from opentelemetry.semconv.attributes.exception_attributes import EXCEPTION_TYPE
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
-from .capture import fill, take_inputs, take_result
+from .capture import fill, learn, take_inputs, take_result
 from .faults import FAULTS
 from .plan import Plan
 from .prediction import OPEN, Prediction, opened
@@ -47,6 +47,7 @@ def begin(plan: Plan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], *, c
         prediction.time = now = _now()
         if outer is not None and (same := _open_of(plan, outer)) is not None:
             prediction.fills = same
+            learn(same, plan.identity.task)
             return prediction
         if outer is not None and (exchange := outer.exchange) is not None:
             exchange.admit(prediction)

@@ -163,6 +163,15 @@ def fill(outer: Prediction, inner: Prediction) -> None:
         outer.said = True
 
 
+def learn(prediction: Prediction, task: Task) -> None:
+    """Let a prediction of a model without a task be one of that task: an estimator inside it says what it predicts."""
+    if prediction.plan.identity.task.kind or not task.kind:
+        return
+    plan = prediction.plan = prediction.plan.taught(task)
+    if prediction.shape is not None:
+        prediction.shape = plan.shape_of(prediction.shape.names)
+
+
 def _joined(first: Prediction, second: Prediction) -> Prediction:
     """Return the later of two inner layers, with the score or class that only the earlier one said.
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .identity import Identity
     from .pipeline import Pipeline
+    from .tables import Task
 
 _MOST_NAMES = 200_000
 _MOST_SHAPES = 1000
@@ -75,6 +76,14 @@ class Plan:
         self.span_values = self.span_features and self.identity.capture == "features"
         self.no_features = self.newest = Shape((), "", self.wanted, *self._span_attributes())
         self.asked = 0
+        self._taught: dict[Task, Plan] = {}
+
+    def taught(self, task: Task) -> Plan:
+        """Return this plan for a model that was told no task and has learned it from what predicts."""
+        plan = self._taught.get(task)
+        if plan is None:
+            plan = self._taught[task] = replace(self, identity=replace(self.identity, task=task), shapes={})
+        return plan
 
     def note_result(self, result: Any) -> None:
         """Remember what the first call returned. From then on a returned float may be the score without a look."""

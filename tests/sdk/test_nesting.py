@@ -10,8 +10,28 @@ import driftline
 import numpy as np
 import pandas as pd
 from driftline.columns import strings
+from driftline.recorder import Recorder
 
 from .service import Service
+
+
+def test_a_block_of_a_model_without_a_task_learns_it_from_what_predicts_inside(service: Service) -> None:
+    """An instrumented estimator knows its classes; the handle around it was told only a name."""
+    bare = service.model(task="")
+    inner = Recorder(bare.completed("binary", ("stays", "leaves"), "leaves"), "Estimator.predict_proba")
+    for _ in range(2):
+        with bare.prediction(id="A-1", features={"age": 31}) as outer:
+            opened = inner.open({"age": 31})
+            opened.score = 0.25
+            inner.close(opened)
+        assert outer.id == "A-1"
+
+    table = service.table()
+    assert (table.task.classes, table.task.positive_class) == (("stays", "leaves"), "leaves")
+    assert table.scores is not None
+    assert table.scores[:, 0].tolist() == [0.25, 0.25]
+    attributes = service.spans[0].attributes or {}
+    assert (attributes["ml.prediction.score"], attributes["ml.model.task"]) == (0.25, "binary")
 
 
 def test_the_inner_layer_fills_result_features_and_id(service: Service) -> None:
