@@ -20,6 +20,7 @@ from tests.sdk.receiver import Receiver
 
 from .estimators import FRAME, LABELS
 from .process import INSTRUMENT, counted, run, spans, tables
+from .test_zero_code import free_port, posted, running, wait_for
 
 SERVICE = """
     import joblib, pandas as pd
@@ -60,3 +61,47 @@ def test_traces_records_and_counts_are_right_on_the_wire_and_drift_is_seen(recei
     found = evaluate(pane, baseline, ModelKey("churn", "3"), Window("1d", 0, 1), closed=True)
     states = {name: drift.state for name, drift in found.features.items()}
     assert states == {"age": "drift", "visits": "ok", "spend": "ok"}
+
+
+SHOP = """
+import joblib, pandas as pd
+from fastapi import FastAPI
+
+app = FastAPI()
+model = joblib.load("model.joblib")
+
+@app.post("/predict")
+def predict(order: dict) -> dict:
+    row = pd.DataFrame([{name: order[name] for name in ("age", "visits", "spend")}])
+    return {"stays": float(model.predict_proba(row)[0, 1]), "decision": str(model.predict(row)[0])}
+"""
+
+
+def test_an_estimator_inside_a_recorded_route_is_the_same_prediction(receiver: Receiver, tmp_path: Path) -> None:
+    joblib.dump(LogisticRegression().fit(FRAME, LABELS), tmp_path / "model.joblib")
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "driftline.toml").write_text(
+        """
+        [models.churn]
+        task = "binary"
+        classes = ["churns", "stays"]
+        positive_class = "stays"
+
+        [models.churn.routes."POST /predict"]
+        id = "order"
+        score = "stays"
+        predicted = "decision"
+        """
+    )
+    port = free_port()
+    with running(tmp_path, receiver, "uvicorn", "shop:app", "--port", str(port)) as server:
+        answer = posted(server, port, "/predict", {"order": "A-1", **FRAME.iloc[0].to_dict()}).json()
+        wait_for(receiver, "/v1/logs", "/v1/traces")
+
+    (table,) = tables(receiver)
+    assert table.key == ModelKey("churn")
+    assert strings(table.id) == ["A-1"]
+    assert table.scores is not None
+    assert table.scores.tolist() == [[answer["stays"]]]
+    assert list(table.features) == ["age", "visits", "spend"]
+    assert [span["name"] for span in spans(receiver)].count("predict churn") == 1
