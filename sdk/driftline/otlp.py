@@ -42,11 +42,10 @@ def log_record(
 
 def request(resource: Mapping[str, Any], scope: tuple[str, str], schema_url: str, records: Iterable[Parts]) -> bytes:
     """Return an ``ExportLogsServiceRequest`` of log records. ``scope``: name and version."""
-    name, version = scope
     about: Parts = []
     for key, value in resource.items():
-        about += _field(0x0A, _key_value(key, value))
-    logs = _field(0x0A, [*_field(0x0A, [name.encode()]), *_field(0x12, [version.encode()])])
+        about += _text_entry(key, value) if value.__class__ is str else _field(0x0A, _key_value(key, value))
+    logs = [_scope(*scope)]
     for record in records:
         logs += _field(0x12, record)
     logs += _field(0x1A, [schema_url.encode()])
@@ -85,6 +84,17 @@ def any_value(value: Any) -> Parts:
 
 def _key_value(key: str, value: Any) -> Parts:
     return [_key(key), *_field(0x12, any_value(value))]
+
+
+@lru_cache(maxsize=256)
+def _text_entry(key: str, value: str) -> Parts:
+    """Return a field 1 of a text: most of a resource, which is the same in every request."""
+    return [b"".join(_field(0x0A, _key_value(key, value)))]
+
+
+@lru_cache(maxsize=16)
+def _scope(name: str, version: str) -> bytes:
+    return b"".join(_field(0x0A, [*_field(0x0A, [name.encode()]), *_field(0x12, [version.encode()])]))
 
 
 def _bytes_entry(key: str, value: bytes) -> Parts:

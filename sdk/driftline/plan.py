@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .tables import Task
 
 _MOST_NAMES = 200_000
+_MOST_KNOWN = 10_000
 _MOST_SHAPES = 1000
 """Names that change with every call are values in disguise; remembering them would be a leak."""
 
@@ -67,6 +68,7 @@ class Plan:
         self.selective = self.score is not None or self.predicted is not None
         self.position = self.inputs.position if self.inputs.plain else sys.maxsize
         self._features = None if self.identity.features is None else frozenset(self.identity.features)
+        self._known: dict[str, bool] = {}
         self.names_held = 0
         self.start_span = self.tracer.start_span
         self.score_type = float if self.identity.task.kind in ("binary", "regression") else None
@@ -92,6 +94,14 @@ class Plan:
 
     def wanted(self, name: str) -> bool:
         """Say whether an input field of that name is a feature: allowed by the model, and neither id nor time."""
+        known = self._known.get(name)
+        if known is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            known = self._known[name] = self._wanted(name)
+        return known
+
+    def _wanted(self, name: str) -> bool:
         features = self._features
         inputs = self.inputs
         if name in (inputs.id_field, inputs.time_field) or not (features is None or name in features):
