@@ -145,7 +145,8 @@ class Site:
         headers = dict(scope["headers"])
 
         def header(name: str) -> str:
-            return str(headers.get(name.encode(), b"").decode("latin-1"))
+            value = headers.get(name.encode())
+            return "" if value is None else str(value.decode("latin-1"))
 
         model: Model | None = None
         tee: Tee | None = None

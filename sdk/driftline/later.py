@@ -36,7 +36,10 @@ def end_later(prediction: Prediction, later: Later) -> None:
         prediction.elapsed = elapsed
         prediction.later = later
         let_go(prediction)
-        prediction.plan.pipeline.append(prediction, later.cost, 1)
+        if prediction.plan.pipeline.closed:
+            settle(prediction)  # no thread will, and the span must end
+        else:
+            prediction.plan.pipeline.append(prediction, later.cost, 1)
     except Exception as fault:
         FAULTS.swallow("end", fault)
 

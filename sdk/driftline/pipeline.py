@@ -79,6 +79,11 @@ class Pipeline:
         self._pause = 0.0
         self._again = 0.0  # monotonic seconds; no request before that
 
+    @property
+    def closed(self) -> bool:
+        """Whether it takes nothing more."""
+        return self._closed
+
     def append(self, entry: Entry, cost: int, rows: int) -> None:
         """Hand over what was recorded, of about ``cost`` bytes: the last step of the hot path."""
         if self._closed:

@@ -13,6 +13,7 @@ import driftline
 import pytest
 from driftline import settings_file
 from driftline.columns import strings
+from driftline.pipelines import pipeline_of
 from driftline.unrecorded import UNRECORDED
 from driftline_integrations import fastapi as integration
 from driftline_integrations.fastapi import FastAPIInstrumentor, Route, uninstrument
@@ -699,6 +700,16 @@ def test_a_route_that_cannot_be_read_is_named_with_the_fix(
 def test_a_model_without_a_task_has_no_routes(app: FastAPI) -> None:
     with pytest.raises(ValueError, match=r"routes: driftline.Model\('churn'\) has no task; say task='binary', "):
         driftline.Model("churn").instrument(app, routes={"POST /predict": {}})
+
+
+def test_a_span_ends_though_nothing_is_recorded_any_more(app: FastAPI, service: Service) -> None:
+    instrument_ours(app, service)
+    pipeline_of(service.channel).shutdown(5.0)
+
+    response = client(app).post("/predict", json=ORDER)
+
+    assert response.json()["probability"] == 0.75
+    assert [span.name for span in service.spans] == ["predict churn"]
 
 
 def test_the_log_says_how_to_map_a_response_that_is_not_read(
