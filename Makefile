@@ -30,7 +30,7 @@ frameworks:
 	@$(PY) -m venv .venv-frameworks
 	@.venv-frameworks/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@.venv-frameworks/bin/python -m pip install --quiet --editable '.[demo]' --group dev --group frameworks
-	@.venv-frameworks/bin/python -m pytest -m frameworks tests/integrations $(PYTEST_ARGS)
+	@.venv-frameworks/bin/python -m pytest -m frameworks integrations tests/integrations tests/sdk $(PYTEST_ARGS)
 
 oldest:
 	@sh scripts/setup.sh dev

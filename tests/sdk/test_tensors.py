@@ -12,7 +12,8 @@ from driftline.unrecorded import UNRECORDED
 
 from .service import Service, returns
 
-torch: Any = pytest.importorskip("torch", reason="torch is installed in an environment of its own")
+torch: Any = pytest.importorskip("torch", reason="torch is not installed: make frameworks")
+pytestmark = pytest.mark.frameworks
 
 
 def recorded(value: Any, rows: int) -> dict[str, list[Any]]:
