@@ -64,6 +64,18 @@ class Channel(Protocol):
         ...
 
 
+class Confirming(Protocol):
+    """Somewhere to send what somebody waits for: outcomes."""
+
+    def post(self, url: str, body: bytes, content_type: str, timeout: float) -> tuple[Delivery, bytes]:
+        """Post a body within ``timeout`` seconds; return what became of it, and the answer. Never raises."""
+        ...
+
+    def close(self) -> None:
+        """Close connections."""
+        ...
+
+
 def open_channel(endpoint: Endpoint) -> Channel:
     """Return the channel to an endpoint; nothing is opened before the first request."""
     return GrpcChannel(endpoint) if endpoint.protocol == "grpc" else HttpChannel(endpoint)

@@ -29,9 +29,9 @@ class Faults:
 
     def swallow(self, step: str, error: BaseException) -> None:
         """Deal with an error caught in ``step`` (a fixed word); call it in the ``except`` block."""
+        self._counts[type(error).__name__] += 1
         if self.raising:
             raise error
-        self._counts[type(error).__name__] += 1
         if (step, type(error)) not in self._logged:
             self._logged.add((step, type(error)))
             logger.warning(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import time
-import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,11 +14,12 @@ from .closing import Closing
 from .faults import FAULTS
 from .hosts import tell_hosts
 from .ids import IDS
+from .known import Known
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
 
-_pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+PIPELINES: Known[Pipeline] = Known()
 _held: list[Pipeline] = []
 _closings: list[Closing] = []
 _clock = time.monotonic
@@ -34,12 +34,12 @@ FORK_SECONDS = 1.0
 
 def remember(pipeline: Pipeline) -> None:
     """Let ``flush()``, ``shutdown()``, forks and the exit find a pipeline."""
-    _pipelines.add(pipeline)
+    PIPELINES.add(pipeline)
 
 
 def pipelines() -> list[Pipeline]:
     """Return the pipelines of this process."""
-    return list(_pipelines)
+    return list(PIPELINES)
 
 
 def close_at_exit(

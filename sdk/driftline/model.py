@@ -367,16 +367,15 @@ class Model:
         were accepted, and which were rejected, with reasons. Raises :class:`driftline.Undelivered` when they cannot
         be delivered (the only call of Driftline that raises for the network), ``ValueError`` for a frame without ids.
         """
-        from .channel import HttpChannel
+        from . import pipelines
         from .outcomes import Accepted, post
-        from .pipelines import endpoint
         from .resource import resource_attributes
         from .semconv import attributes as a
 
         if not self._enabled:
             return Accepted(0)
-        target = endpoint()
-        channel = HttpChannel(target)
+        target = pipelines.endpoint()
+        channel = pipelines.confirming(target)
         environment = str(resource_attributes(self._identity).get(a.DEPLOYMENT_ENVIRONMENT_NAME, ""))
         try:
             return post(channel, target.outcomes, self._identity, environment, outcomes)

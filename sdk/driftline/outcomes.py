@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import sleep
 from typing import Any, TypeVar
 
-from .channel import HttpChannel
+from .channel import Confirming
 from .frames import column_names
 from .identity import Identity
 from .ids import id_text
@@ -163,7 +163,7 @@ def _row(given: Mapping[str, Any], hash_id: Callable[[str], str] | None) -> dict
 
 
 def post(
-    channel: HttpChannel,
+    channel: Confirming,
     url: str,
     identity: Identity,
     environment: str,
@@ -191,7 +191,7 @@ def post(
     return Accepted(accepted, tuple(rejected))
 
 
-def _deliver(channel: HttpChannel, url: str, body: bytes, so_far: Accepted) -> dict[str, Any]:
+def _deliver(channel: Confirming, url: str, body: bytes, so_far: Accepted) -> dict[str, Any]:
     for attempt in range(ATTEMPTS):
         delivery, answer = channel.post(url, body, "application/json", 30.0)
         if delivery.state == "delivered":

@@ -57,15 +57,18 @@ class Pipeline:
         """Whether rows reach a record; spans say so in ``ml.prediction.recorded``."""
         self._open_channel = open_channel
         self._reporter = reporter
+        self._baselines: dict[tuple[str, str], tuple[Identity, Baseline]] = {}
+        self._clear()
+        lifecycle.remember(self)
+
+    def _clear(self) -> None:
         self._channel: Channel | None = None
         self._lost = Lost()
         self._rows: Bounded[Entry] = Bounded(BUFFER_BYTES, _measure, self._lost.note)
         self._queue: Bounded[Frame] = Bounded(QUEUE_BYTES, lambda frame: (len(frame.body), frame.rows))
-        self._baselines: dict[tuple[str, str], tuple[Identity, str]] = {}
         self._announced: set[tuple[str, str]] = set()
         self._closed = False
         self._begin()
-        lifecycle.remember(self)
 
     def _begin(self) -> None:
         self._lock = threading.RLock()  # one flush at a time
@@ -96,9 +99,13 @@ class Pipeline:
 
     def announce(self, identity: Identity, baseline: Baseline) -> None:
         """Send a model's baseline with the next flush: once per process. Its bins are those of the distributions."""
-        self._baselines.setdefault((identity.name, baseline.digest), (identity, baseline.to_json()))
+        self._baselines.setdefault((identity.name, baseline.digest), (identity, baseline))
+        self._use_bins()
+
+    def _use_bins(self) -> None:
         if self._reporter is not None:
-            self._reporter.distributions.use(identity.name, baseline.bins)
+            for identity, baseline in self._baselines.values():
+                self._reporter.distributions.use(identity.name, baseline.bins)
 
     def flush(self, timeout: float) -> bool:
         """Send everything recorded before the call; say whether all of it arrived within ``timeout`` seconds."""
@@ -158,6 +165,30 @@ class Pipeline:
             self._reporter.release()
         self._lock.release()
         self._go_on()
+
+    def divert(self, channel: Channel, reporter: Reporter, timeout: float) -> Callable[[], None]:
+        """Send what is recorded from now on elsewhere, with the next :meth:`flush` and without a thread: for tests.
+
+        What waits goes on waiting until what is returned is called: that puts everything back as it was. Raises
+        ``TimeoutError`` where a request is still under way after ``timeout`` seconds.
+        """
+        if not self.hold(timeout):
+            raise TimeoutError(f"a request to {self._name()} has been under way for {timeout:g} seconds")
+        if self._held and self._reporter is not None:
+            self._reporter.release()
+        before = dict(vars(self))
+        self._lock.release()
+        self._open_channel, self._reporter, self.recording = lambda: channel, reporter, True
+        self._clear()
+        self._asleep = False  # so nothing rouses a thread
+        self._use_bins()
+
+        def put_back() -> None:
+            vars(self).update(before)
+            self._use_bins()
+            self._go_on()
+
+        return put_back
 
     def _go_on(self) -> None:
         if not self._resting:
@@ -222,8 +253,9 @@ class Pipeline:
         entries = self._rows.drain()
         predictions = [entry for entry in entries if not isinstance(entry, Outcome)]
         outcomes = [entry for entry in entries if isinstance(entry, Outcome)]
-        baselines = [self._baselines[key] for key in self._baselines if key not in self._announced]
         try:
+            unsaid = [self._baselines[key] for key in self._baselines if key not in self._announced]
+            baselines = [(identity, baseline.to_json()) for identity, baseline in unsaid]
             for frame in frames(predictions, outcomes, baselines, counted=self._count):
                 if self.recording:
                     self._queue.append(frame, len(frame.body), frame.rows)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Callable
 
-from .channel import Channel, load, open_channel
+from .channel import Channel, Confirming, HttpChannel, load, open_channel
 from .endpoint import Endpoint, Signal, resolve, silenced
 from .pipeline import Pipeline
 from .reporter import Reporter, interval, is_cumulative, wanted
@@ -18,6 +19,8 @@ _lock = threading.Lock()
 _default: Pipeline | None = None
 _given: weakref.WeakValueDictionary[int, Pipeline] = weakref.WeakValueDictionary()
 _configured: str | None = None
+confirming: Callable[[Endpoint], Confirming] = HttpChannel
+"""Opens the way that ``Model.outcomes`` takes; a capture has one of its own."""
 
 
 def pipeline_of(channel: Channel | None, metrics: Channel | None = None) -> Pipeline:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import rankings, results
 from .faults import FAULTS, logger
+from .known import Known
 from .outputs import Unread, describe
 from .semconv import attributes as a
 from .shape import Shape
@@ -79,6 +80,7 @@ class Plan:
         self.no_features = self.newest = Shape((), "", self.wanted, *self._span_attributes())
         self.asked = 0
         self._taught: dict[Task, Plan] = {}
+        PLANS.add(self)
 
     def taught(self, task: Task) -> Plan:
         """Return this plan for a model that was told no task and has learned it from what predicts."""
@@ -151,6 +153,9 @@ class Plan:
             if names is not None and len(names) == width:
                 return names
         return tuple(f"f{i}" for i in range(width))
+
+
+PLANS: Known[Plan] = Known()
 
 
 def _permitted(inputs: Inputs, identity: Identity) -> Inputs:

@@ -23,6 +23,7 @@ from .single import Single
 MOST_ROWS = 5000
 MOST_BYTES = 2**20
 Counted = Callable[[Block], None]
+_now = time.time_ns
 
 
 @dataclass(slots=True, eq=False)
@@ -42,7 +43,7 @@ def frames(
     """Turn what one flush gathered into requests, baselines first; let ``counted`` see each block."""
     for identity, text in baselines:
         attributes = identity.record_attributes()
-        yield _frame(identity, [log_record(events.ML_BASELINE, time.time_ns(), attributes, body=text)], 0)
+        yield _frame(identity, [log_record(events.ML_BASELINE, _now(), attributes, body=text)], 0)
     for block in blocks_of(predictions):
         try:
             counted(block)
@@ -62,11 +63,11 @@ def _batches(block: Block) -> Iterator[Frame]:
     """Yield a record of at most 1 MiB, or as many as the rows need: those of embeddings are wide."""
     identity, n = block.identity, len(block)
     attributes = identity.record_attributes()
-    attributes[a.ML_BATCH_ID] = IDS.uuid7(time.time_ns())
+    attributes[a.ML_BATCH_ID] = IDS.uuid7(_now())
     attributes[a.ML_PREDICTION_COUNT] = n
     attributes[a.ML_PREDICTION_COLUMNS] = columns.encode(block.wire_columns())
     # Event time may be last year's in a replay; the processor balances rows against counts by when both were made.
-    record = log_record(events.ML_PREDICTION_BATCH, int(block.time[-1]), attributes, observed=time.time_ns())
+    record = log_record(events.ML_PREDICTION_BATCH, int(block.time[-1]), attributes, observed=_now())
     frame = _frame(identity, [record], n)
     if len(frame.body) <= MOST_BYTES:
         yield frame

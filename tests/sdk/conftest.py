@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from threading import Thread
 
 import pytest
-from driftline import call, lifecycle
+from driftline import lifecycle
 from driftline.faults import FAULTS
-from driftline.ids import IDS
 from driftline.settings import SETTINGS
+from driftline.testing import Clock, deterministic
 
 from .receiver import Receiver
 from .service import NOW, Service
@@ -22,16 +23,12 @@ def _inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for variable in (*theirs, *(setting.variable for setting in SETTINGS)):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(FAULTS, "raising", True)
-    monkeypatch.setattr(call, "_now", lambda: NOW)
-    numbers = iter(range(1, 1_000_000))
-    monkeypatch.setattr(IDS, "_urandom", lambda n: next(numbers).to_bytes(n))
-    IDS.reset()
     FAULTS.reset()
-    yield
+    with deterministic(Clock(datetime.fromtimestamp(NOW // 10**9, UTC))):
+        yield
     FAULTS.raising = False
     for pipeline in lifecycle.pipelines():
         pipeline.close()
-    IDS.reset()
     FAULTS.reset()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import Any
 
 import driftline
@@ -16,6 +17,7 @@ from driftline.channel import Delivery
 from driftline.pane import DURATION_BOUNDS
 from driftline.pipelines import pipeline_of
 from driftline.tables import Column
+from driftline.testing.clock import TICKS
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
 
 from .metric_points import Point, points, sums
@@ -115,6 +117,8 @@ def test_rows_that_a_full_buffer_dropped_are_predictions_all_the_same(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "BUFFER_BYTES", 50_000)
+    for module in TICKS:
+        monkeypatch.setattr(module, "_clock", time.perf_counter_ns)
     score = service.model(metrics_channel=service.metrics).predict(fails_for_negatives)
     background = pipeline_of(service.channel)
     monkeypatch.setattr(background, "_rouse", lambda: None)

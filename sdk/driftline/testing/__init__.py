@@ -1,1 +1,54 @@
-"""Driftline in somebody's tests: what was recorded, in memory, with ids and times that repeat."""
+"""Driftline in somebody's tests: what was recorded, in memory, with ids and times that repeat.
+
+>>> import driftline, driftline.testing
+>>> churn = driftline.Model("churn", task="binary")
+>>> @churn.predict(id="order_id")
+... def score(order: dict) -> float:
+...     return 0.25
+>>> with driftline.testing.capture() as captured:
+...     score({"order_id": "A-1001", "amount": 17.5})
+0.25
+>>> (prediction,) = captured.predictions
+>>> prediction.features, prediction.predicted
+({'amount': 17.5}, '0')
+>>> captured.assert_predicted("churn", id="A-1001", score=0.25)
+<churn 'A-1001': score 0.25, predicted '0', features {'amount': 17.5}>
+
+With pytest there is nothing to import: ask for the fixture ``driftline_capture``. The pytest plugin of this package is
+loaded wherever Driftline is installed, so nothing is imported here until somebody asks for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .captured import Capture
+    from .capturing import capture
+    from .clock import Clock, deterministic
+    from .rows import CapturedOutcome, CapturedPrediction, Count, Distribution, Loss
+
+__all__ = [
+    "Capture",
+    "CapturedOutcome",
+    "CapturedPrediction",
+    "Clock",
+    "Count",
+    "Distribution",
+    "Loss",
+    "capture",
+    "deterministic",
+]
+
+_HOMES = {"Capture": "captured", "Clock": "clock", "capture": "capturing", "deterministic": "clock"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load the rest of this package when somebody asks for it."""
+    if name not in __all__:
+        raise AttributeError(f"module 'driftline.testing' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'rows')}"), name)
+    globals()[name] = value
+    return value

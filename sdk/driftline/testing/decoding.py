@@ -1,0 +1,215 @@
+"""From the bytes that would have been sent back to rows: with the codec of the SDK and OTLP's own messages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.sdk.metrics.export import MetricsData, NumberDataPoint
+from opentelemetry.sdk.trace import ReadableSpan
+
+from driftline import columns
+from driftline.convert import list_of
+from driftline.identity import Identity
+from driftline.semconv import attributes as a
+from driftline.semconv import events, metrics
+from driftline.tables import Column, Task, Text
+
+from .rows import CapturedOutcome, CapturedPrediction, Count, Distribution, Loss
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SCORES = (a.ML_PREDICTION_SCORE, a.ML_PREDICTION_SCORES, a.ML_PREDICTION_VALUE)
+_FLAT = (a.ML_PREDICTION_ITEMS, a.ML_PREDICTION_ITEM_SCORES)
+_LOSSES = (
+    metrics.DRIFTLINE_SDK_UNRECORDED,
+    metrics.DRIFTLINE_SDK_UNUSABLE_VALUES,
+    metrics.DRIFTLINE_SDK_DROPPED_ROWS,
+    metrics.DRIFTLINE_SDK_FAULTS,
+)
+
+
+def records(bodies: Iterable[bytes]) -> Iterator[LogRecord]:
+    """Yield the log records of ``ExportLogsServiceRequest`` messages."""
+    for body in bodies:
+        for resource in ExportLogsServiceRequest.FromString(body).resource_logs:
+            for scope in resource.scope_logs:
+                yield from scope.log_records
+
+
+def predictions(bodies: Iterable[bytes], spans: Iterable[ReadableSpan]) -> list[CapturedPrediction]:
+    """Return the rows of all columnar records, by their time; of one time in the order in which they came."""
+    by_id = {span.context.span_id: span for span in spans if span.context is not None}
+    rows = [
+        row for record in records(bodies) if record.event_name == events.ML_PREDICTION_BATCH
+        for row in _rows(_attributes(record.attributes), by_id)
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: row.time)
+
+
+def _rows(said: Mapping[str, Any], spans: Mapping[int, ReadableSpan]) -> Iterator[CapturedPrediction]:
+    n = int(said[a.ML_PREDICTION_COUNT])
+    sent: dict[str, bytes] = dict(said[a.ML_PREDICTION_COLUMNS])
+    flat: dict[str, bytes] = {name: sent.pop(name) for name in _FLAT if name in sent}
+    table = {name: _values(columns.decode(data, n)) for name, data in sent.items()}
+    items, item_scores = _rankings(table.get(a.ML_PREDICTION_ITEM_COUNT, [0] * n), flat)
+    scores = next((table[name] for name in _SCORES if name in table), item_scores)
+    decided = table.get(a.ML_PREDICTION_CLASS, [None] * n)
+    task = Task(
+        str(said.get(a.ML_MODEL_TASK, "")),
+        tuple(said.get(a.ML_MODEL_CLASSES, ())),
+        str(said.get(a.ML_MODEL_POSITIVE_CLASS, "")),
+        float(said.get(a.ML_MODEL_THRESHOLD, 0.5)),
+    )
+    identity = Identity(str(said[a.ML_MODEL_NAME]), str(said.get(a.ML_MODEL_VERSION, "")), task)
+    span_ids = [int.from_bytes(one or b"") for one in table.get("span_id", [None] * n)]
+    features, slices = (_under(table, prefix, n) for prefix in (a.ML_FEATURE_VALUE, a.ML_SLICE_VALUE))
+    for i in range(n):
+        score = None if scores is None else scores[i]
+        yield CapturedPrediction(
+            identity.name,
+            identity.version,
+            task.kind,
+            task.classes,
+            table[a.ML_PREDICTION_ID][i],
+            features[i],
+            score,
+            decided[i] or (identity.derive(score) if score is not None else ""),
+            items[i],
+            slices[i],
+            _instant(table[a.ML_PREDICTION_TIME][i]),
+            float(table[a.ML_PREDICTION_DURATION][i]),
+            spans.get(span_ids[i]),
+        )
+
+
+def _under(table: Mapping[str, list[Any]], prefix: str, n: int) -> list[dict[str, Any]]:
+    """Return n mappings of what stands under a prefix."""
+    named = {name.removeprefix(f"{prefix}."): values for name, values in table.items() if name.startswith(f"{prefix}.")}
+    return [{name: values[i] for name, values in named.items()} for i in range(n)]
+
+
+def _rankings(
+    counts: Sequence[int], flat: Mapping[str, bytes]
+) -> tuple[list[tuple[str, ...]], list[tuple[float, ...] | None] | None]:
+    """Return the items of n rows, and their scores, which are sent flat over all rows."""
+    m = sum(counts)
+    ids, scores = ([], None) if not flat else (_values(columns.decode(flat[a.ML_PREDICTION_ITEMS], m)), None)
+    if a.ML_PREDICTION_ITEM_SCORES in flat:
+        scores = [math.nan if s is None else s for s in _values(columns.decode(flat[a.ML_PREDICTION_ITEM_SCORES], m))]
+    starts = [sum(counts[:i]) for i in range(len(counts))]
+    cuts = [slice(start, start + count) for start, count in zip(starts, counts, strict=True)]
+    return [tuple(ids[cut]) for cut in cuts], None if scores is None else [tuple(scores[cut]) or None for cut in cuts]
+
+
+def _values(column: columns.Value) -> list[Any]:
+    """Return a decoded column as n Python values, None where missing."""
+    if isinstance(column, Text):
+        return columns.strings(column)
+    if isinstance(column, Column):
+        return list_of(column)
+    if column.ndim == 2:
+        return [None if all(value != value for value in row) else tuple(row) for row in column.tolist()]
+    return [None if value != value else value for value in column.tolist()]
+
+
+def outcomes(bodies: Iterable[bytes], confirmed: Iterable[tuple[str, Mapping[str, Any]]]) -> list[CapturedOutcome]:
+    """Return the outcomes that were buffered, then those of ``Model.outcomes``."""
+    found = []
+    for record in records(bodies):
+        if record.event_name == events.ML_OUTCOME:
+            said = _attributes(record.attributes)
+            found.append(
+                CapturedOutcome(
+                    str(said[a.ML_MODEL_NAME]),
+                    str(said[a.ML_PREDICTION_ID]),
+                    said[a.ML_OUTCOME_ACTUAL],
+                    _instant(said.get(a.ML_OUTCOME_TIME)),
+                    _instant(said.get(a.ML_OUTCOME_PREDICTION_TIME)),
+                    said.get(a.ML_OUTCOME_WEIGHT),
+                )
+            )
+    for model, row in confirmed:
+        time, prediction_time = (_instant(row.get(name)) for name in ("time", "prediction_time"))
+        found.append(CapturedOutcome(model, row["id"], row["actual"], time, prediction_time, row.get("weight")))
+    return found
+
+
+def distributions(bodies: Iterable[bytes]) -> list[Distribution]:
+    """Return the newest point of each distribution; reports are cumulative, so it says all."""
+    newest: dict[tuple[Any, ...], Distribution] = {}
+    for body in bodies:
+        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    for point in getattr(metric, str(metric.WhichOneof("data"))).data_points:
+                        said = _attributes(point.attributes)
+                        key = (metric.name, *sorted((name, repr(value)) for name, value in said.items()))
+                        newest[key] = _distribution(metric.name, said, point)
+    return list(newest.values())
+
+
+def _distribution(metric: str, said: Mapping[str, Any], point: Any) -> Distribution:
+    summed = "as_int" in point.DESCRIPTOR.fields_by_name
+    total, low, high = (
+        getattr(point, name) if not summed and point.HasField(name) else None for name in ("sum", "min", "max")
+    )
+    count = point.as_int if summed else point.count
+    model, feature = str(said.get(a.ML_MODEL_NAME, "")), str(said.get(a.ML_FEATURE_NAME, ""))
+    return Distribution(metric, model, feature, count, total, low, high, said, point)
+
+
+def counts(data: MetricsData | None) -> list[Count]:
+    """Return what ``ml.predictions`` says."""
+    return [
+        Count(
+            str(said.get(a.ML_MODEL_NAME, "")),
+            str(said.get(a.ML_MODEL_VERSION, "")),
+            str(said.get(a.ML_PREDICTION_CLASS, "")),
+            str(said.get(a.ERROR_TYPE, "")),
+            value,
+        )
+        for name, said, value in _sums(data)
+        if name == metrics.ML_PREDICTIONS
+    ]
+
+
+def losses(data: MetricsData | None) -> list[Loss]:
+    """Return what the SDK counts of itself: predictions, values and rows that did not make it, and its own errors."""
+    return [
+        Loss(name, str(said.get(a.ML_MODEL_NAME, "")), str(said.get(a.DRIFTLINE_REASON, said.get(a.ERROR_TYPE, ""))), n)
+        for name, said, n in _sums(data)
+        if name in _LOSSES
+    ]
+
+
+def _sums(data: MetricsData | None) -> Iterator[tuple[str, Mapping[str, Any], int]]:
+    for resource in () if data is None else data.resource_metrics:
+        for scope in resource.scope_metrics:
+            for metric in scope.metrics:
+                for point in metric.data.data_points:
+                    if isinstance(point, NumberDataPoint):
+                        yield metric.name, point.attributes or {}, int(point.value)
+
+
+def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+def _value(value: AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "kvlist_value":
+        return _attributes(value.kvlist_value.values)
+    if kind == "array_value":
+        return tuple(map(_value, value.array_value.values))
+    return None if kind is None else getattr(value, kind)
+
+
+def _instant(nanoseconds: Any) -> Any:
+    """Return a datetime in UTC, None where no time was said."""
+    return _EPOCH + timedelta(microseconds=int(nanoseconds) // 1000) if nanoseconds else None
