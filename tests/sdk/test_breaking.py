@@ -13,6 +13,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
@@ -282,7 +283,7 @@ def _breaking(code: CodeType, monkeypatch: pytest.MonkeyPatch, run: Callable[[],
         patched.setattr(FAULTS, "raising", False)
         sys.setprofile(look)
         try:
-            return run(), broke == swallowed
+            return copy_context().run(run), broke == swallowed  # a context may stay attached
         finally:
             sys.setprofile(None)
 
