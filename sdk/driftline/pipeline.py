@@ -131,6 +131,8 @@ class Pipeline:
             logger.warning("driftline: rows not delivered to %s: %d", self._name(), lost)
         if self._channel is not None:
             self._channel.close()
+        if self._reporter is not None:
+            self._reporter.close_channel()
         return delivered
 
     def close(self) -> None:

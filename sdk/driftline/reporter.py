@@ -84,6 +84,11 @@ class Reporter:
         self._closed = True
         self._stop.set()
 
+    def close_channel(self) -> None:
+        """Close connections, after the last report."""
+        if self._channel is not None:
+            self._channel.close()
+
     def hold(self, timeout: float) -> bool:
         """End the thread, and keep others from reporting until :meth:`release`; say whether that succeeded."""
         deadline = time.monotonic() + timeout

@@ -9,8 +9,10 @@ from threading import Thread
 import pytest
 from driftline import lifecycle
 from driftline.faults import FAULTS
+from driftline.prediction import OPEN
 from driftline.settings import SETTINGS
 from driftline.testing import Clock, deterministic
+from opentelemetry import context
 
 from .receiver import Receiver
 from .service import NOW, Service
@@ -18,14 +20,18 @@ from .service import NOW, Service
 
 @pytest.fixture(autouse=True)
 def _inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Raise what Driftline would swallow, stop the clock, and number the ids."""
+    """Raise what Driftline would swallow, stop the clock, number the ids, and be inside no span or prediction."""
     theirs = ("OTEL_SDK_DISABLED", "OTEL_LOGS_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT")
     for variable in (*theirs, *(setting.variable for setting in SETTINGS)):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(FAULTS, "raising", True)
     FAULTS.reset()
+    span_token = context.attach(context.Context())
+    open_token = OPEN.set(None)
     with deterministic(Clock(datetime.fromtimestamp(NOW // 10**9, UTC))):
         yield
+    OPEN.reset(open_token)
+    context.detach(span_token)  # also of what a test left open on purpose
     FAULTS.raising = False
     for pipeline in lifecycle.pipelines():
         pipeline.close()

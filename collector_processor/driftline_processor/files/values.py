@@ -34,7 +34,7 @@ def column(array: pa.Array, number: bool | None = None) -> Column:
     others stay texts (and count as invalid). None: decide by :data:`MOSTLY`.
 
     >>> column(pa.array(["12", "x", None]), number=True)
-    Column(numbers=array([12., nan, nan]), codes=array([-1,  0, -1], dtype=int32), labels=('x',))
+    Column(numbers=array([12., nan, nan]), codes=array([-1,  0, -1], dtype=int32), labels=('x',), vectors=None)
     """
     kind = array.type
     if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
