@@ -4,7 +4,7 @@ PY := .venv/bin/python
 SOURCES := sdk collector_processor integrations tests scripts
 OLDEST := 1.43.0
 
-.PHONY: help demo test frameworks oldest lint format semconv bench interop
+.PHONY: help demo test frameworks oldest lint format semconv bench bench-peers interop
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
@@ -15,6 +15,7 @@ help:
 	@echo "make format    ruff's formatter and its safe fixes"
 	@echo "make semconv   constants and reference page from the registry of telemetry names"
 	@echo "make bench     each speed promise against its reference, in one run"
+	@echo "make bench-peers Driftline beside OpenInference, traceloop, logfire, bentoml, whylogs, prometheus_client (.venv-peers/)"
 	@echo "make interop   with a real Jaeger, Prometheus and Collector (built into .peers/; needs Go)"
 
 demo:
@@ -62,6 +63,10 @@ semconv:
 bench:
 	@sh scripts/setup.sh dev
 	@failed=0; for file in tests/benchmarks/bench_*.py; do echo "$$file"; $(PY) $$file || failed=1; echo; done; exit $$failed
+
+bench-peers:
+	@sh scripts/setup.sh dev
+	@$(PY) -m tests.benchmarks.peers $(ARGS)
 
 interop:
 	@sh scripts/setup.sh dev
