@@ -13,19 +13,19 @@
 span (span.py) and appends itself to a buffer (rows.py). A thread (pipeline.py) turns rows into columns (convert.py,
 block.py) and columns into records (records.py, otlp.py), and sends them (channel.py) to the endpoint (endpoint.py).
 
-Importing this module imports no numpy, no exporter and no framework: they load with the first Model.
+Importing this module imports nothing else: what a name needs loads when it is asked for, and numpy and an exporter with
+the first Model. So a test runner that loads our plugin (testing/plugin.py) in every project pays a millisecond.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .config import configure
-from .model import Model
-
 if TYPE_CHECKING:
     from .baseline import Baseline
+    from .config import configure
     from .lifecycle import flush, shutdown
+    from .model import Model
     from .outcomes import Accepted, Rejection, Undelivered
     from .prediction import Prediction, current
     from .privacy import Privacy
@@ -47,10 +47,12 @@ __all__ = [
 _HOMES = {
     "Accepted": "outcomes",
     "Baseline": "baseline",
+    "Model": "model",
     "Prediction": "prediction",
     "Privacy": "privacy",
     "Rejection": "outcomes",
     "Undelivered": "outcomes",
+    "configure": "config",
     "current": "prediction",
     "flush": "lifecycle",
     "shutdown": "lifecycle",
@@ -58,7 +60,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load what needs numpy or OpenTelemetry only when somebody asks for it."""
+    """Load a name from its home."""
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'driftline' has no attribute {name!r}")
