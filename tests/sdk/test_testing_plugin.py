@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import driftline.testing.capturing  # noqa: F401 - a nested run must find it, not load it a second time
 import pytest
+from driftline.testing import Capture, CapturedOutcome, CapturedPrediction, Distribution
 
 from .receiver import Receiver
 
@@ -125,3 +127,54 @@ def test_a_project_that_does_not_use_it_loads_nothing_but_the_plugin(tmp_path: P
     loaded = json.loads(modules.read_text(encoding="utf-8"))
     ours = {name for name in loaded if name.partition(".")[0] in ("driftline", "opentelemetry", "numpy")}
     assert ours == {"driftline", "driftline.testing", "driftline.testing.plugin"}
+
+
+UNREAD = """
+@shop.churn.predict
+def score(order):
+    return {"label": 1, "probability": 0.75}
+
+def test_the_result_is_read(driftline_capture):
+    score({"amount": 17.5})
+    driftline_capture.assert_nothing_lost()
+"""
+PAGE = Path(__file__).parents[2] / "docs/testing.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture
+def shown(project: pytest.Pytester) -> pytest.Pytester:
+    """The project that the page shows, file by file."""
+    for block in blocks("python"):
+        (name,) = re.findall(r"^# (\S+\.py)$", block, re.MULTILINE)
+        (project.path / name).write_text(block, encoding="utf-8")
+    return project
+
+
+def test_the_page_shows_tests_that_pass(shown: pytest.Pytester) -> None:
+    uses = (
+        "import shop\n\ndef test_march(march):\n    shop.score({'amount': 1})\n    assert march.clock.now.month == 3\n"
+    )
+    shown.makepyfile(test_march=uses)
+    shown.runpytest_inprocess("-W", "error", "-p", "no:cacheprovider").assert_outcomes(passed=5)
+
+
+def test_the_page_shows_what_failing_tests_print(shown: pytest.Pytester) -> None:
+    (shown.path / "test_shop.py").write_text(
+        f"{(shown.path / 'test_shop.py').read_text(encoding='utf-8').replace('score=0.25', 'score=0.5')}\n{UNREAD}",
+        encoding="utf-8",
+    )
+    printed = shown.runpytest_inprocess("-p", "no:cacheprovider", "test_shop.py").stdout.str()
+    for message in blocks("text"):
+        assert message in printed
+
+
+def test_the_page_names_all_there_is_to_read_and_to_assert() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    names = [name for name in vars(Capture) if not name.startswith("_")]
+    assert [name for name in names if not re.search(rf"[`.]{name}\b", page)] == []
+    fields = {*CapturedPrediction.__slots__, "error", *CapturedOutcome.__slots__, *Distribution.__slots__}
+    assert {field for field in fields if f"`.{field}`" not in page} == {"attributes", "point"}  # for the curious
