@@ -12,7 +12,7 @@ from .distribution import Binned
 from .faults import FAULTS, logger
 from .fold import ModelBins
 from .identity import Capture, Identity
-from .settings import read
+from .settings import read, switch
 from .tables import Column
 from .tally import Room, Tally
 
@@ -151,14 +151,14 @@ class Distributions:
 def most_features(asked: bool | None, capture: Capture) -> int:
     """Return of how many features the distributions are sent. ``asked``: what code says, else the environment.
 
-    Raises ``ValueError`` where they are turned off, though they are all that leaves.
+    Raises ``ValueError`` where they are turned off, though they are all that leaves, and where the environment says
+    neither true nor false.
 
     >>> most_features(None, "features"), most_features(True, "features"), most_features(None, "none")
     (64, 1024, 1024)
     """
-    setting = read("DRIFTLINE_DISTRIBUTIONS").lower()
-    if asked is None and setting in ("true", "false"):
-        asked = setting == "true"
+    if asked is None and read("DRIFTLINE_DISTRIBUTIONS"):
+        asked = switch("DRIFTLINE_DISTRIBUTIONS")
     if capture != "features":
         if asked is False:
             raise ValueError(

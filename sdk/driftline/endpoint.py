@@ -58,12 +58,15 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
     """Return the endpoint. ``given``: what ``configure(endpoint=)`` said; it wins over the environment.
 
     The general ``OTEL_EXPORTER_OTLP_HEADERS`` hold the key of the backend that OTLP goes to, so they stay home where
-    records go elsewhere; ``OTEL_EXPORTER_OTLP_LOGS_HEADERS`` always apply.
+    records go elsewhere; ``OTEL_EXPORTER_OTLP_LOGS_HEADERS`` always apply. Raises ``ValueError``, with the fix, where
+    one of ours is no URL; OpenTelemetry's variables are taken as they are, for they are not about us.
 
     >>> resolve(environ={"DRIFTLINE_ENDPOINT": "http://driftline:4318"}).url
     'http://driftline:4318/v1/logs'
     """
     own = given or (read("DRIFTLINE_ENDPOINT", environ) if signal == "logs" else "")
+    if own:
+        _check(own, "configure(endpoint=)" if given else "the variable DRIFTLINE_ENDPOINT")
     protocol = _protocol(own, _setting(environ, signal, "PROTOCOL"))
     full = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "").strip()
     base = own or full or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
@@ -91,6 +94,17 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
         not base.startswith("https:") and (insecure == "true" or base.startswith("http:")),
         signal,
     )
+
+
+def _check(url: str, where: str) -> None:
+    """Raise ``ValueError`` unless somebody can be reached at a URL."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0):
+            return
+    except ValueError:  # a port that is no number
+        pass
+    raise ValueError(f"{where}: {url!r} is no URL of a receiver; write one such as 'http://localhost:4318'")
 
 
 def is_here(url: str) -> bool:

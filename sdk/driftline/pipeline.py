@@ -284,7 +284,8 @@ class Pipeline:
                 self._reporter.lose(identity, error, durations)
 
     def _send(self, deadline: float) -> bool:
-        """Send the queue, oldest first, until it is empty or the receiver cannot take more now."""
+        """Send the queue, oldest first, until it is empty or the receiver cannot take more; say whether it took all."""
+        arrived = True
         with quiet():
             while (frame := self._queue.first()) is not None:
                 now = time.monotonic()
@@ -293,9 +294,10 @@ class Pipeline:
                 if self._channel is None:
                     self._channel = self._open_channel()
                 delivery = self._channel.send(frame.body, deadline - now)
+                arrived &= delivery.state == "delivered"
                 if not self._settle(frame, delivery):
                     return False
-        return True
+        return arrived
 
     def _settle(self, frame: Frame, delivery: Delivery) -> bool:
         """Act on what became of a frame; True to go on with the next."""

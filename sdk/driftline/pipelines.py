@@ -39,7 +39,11 @@ def pipeline_of(channel: Channel | None, metrics: Channel | None = None) -> Pipe
                     reporter = Reporter(
                         lambda: open_channel(endpoint("metrics")), interval=interval(), cumulative=is_cumulative()
                     )
-                _default = Pipeline(lambda: open_channel(endpoint()), recording=not silenced(), reporter=reporter)
+                _default = Pipeline(
+                    lambda: open_channel(endpoint()),
+                    recording=_configured is not None or not silenced(),
+                    reporter=reporter,
+                )
             return _default
         pipeline = _given.get(id(channel))
         if pipeline is None:

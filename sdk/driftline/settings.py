@@ -25,7 +25,8 @@ SETTINGS: tuple[Setting, ...] = (
         "DRIFTLINE_ENDPOINT",
         "configure(endpoint=)",
         "",
-        "Where records, outcomes and baselines go: `driftline up`. HTTP, unless its port is 4317. "
+        "Where records, outcomes and baselines go: `driftline up`. A URL; its port says what it speaks: "
+        "gRPC on 4317, HTTP on 4318, on others what OTEL_EXPORTER_OTLP_PROTOCOL says, else HTTP. "
         "Spans and metrics stay where they were.",
     ),
     Setting(

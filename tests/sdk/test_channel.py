@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -61,6 +62,16 @@ def test_the_endpoint(given: str | None, environ: dict[str, str], base: str, log
     endpoint = resolve(given, environ)
 
     assert (endpoint.base, endpoint.url, endpoint.protocol) == (base, logs, protocol)
+
+
+@pytest.mark.parametrize("url", ["localhost:4318", "driftline", "http://", "http://d:abc", "grpc://d:4317"])
+def test_an_endpoint_of_ours_that_is_no_url_is_refused_in_a_sentence(url: str) -> None:
+    sentence = f"{re.escape(repr(url))} is no URL of a receiver; write one such as 'http://localhost:4318'"
+    with pytest.raises(ValueError, match=f"the variable DRIFTLINE_ENDPOINT: {sentence}"):
+        resolve(None, {"DRIFTLINE_ENDPOINT": url})
+    with pytest.raises(ValueError, match=rf"configure\(endpoint=\): {sentence}"):
+        resolve(url, {})
+    assert resolve(None, {"OTEL_EXPORTER_OTLP_ENDPOINT": "c:4318"}).base == "c:4318"  # not ours to judge
 
 
 def test_settings_of_the_signal_win_over_the_general_ones() -> None:

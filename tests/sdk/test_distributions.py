@@ -389,6 +389,14 @@ def test_a_process_counts_no_more_features_than_it_has_room_for(
     assert "driftline: second: the distributions of 10 features are sent as metrics, not those of f10" in caplog.text
 
 
+def test_a_setting_that_is_neither_true_nor_false_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFTLINE_DISTRIBUTIONS", "some")
+    with pytest.raises(
+        ValueError, match="DRIFTLINE_DISTRIBUTIONS: 'some' is neither true nor false; write one of them"
+    ):
+        Service().model()
+
+
 @pytest.mark.parametrize(("asked", "setting"), [(False, ""), (None, "false")])
 def test_turned_off_nothing_is_counted(monkeypatch: pytest.MonkeyPatch, asked: bool | None, setting: str) -> None:
     monkeypatch.setenv("DRIFTLINE_DISTRIBUTIONS", setting)

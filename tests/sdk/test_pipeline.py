@@ -166,8 +166,9 @@ def test_a_refused_record_is_lost_alone(service: Service, caplog: pytest.LogCapt
     score = service.model().predict(returns(0.5))
     service.channel.answers = [Delivery("refused", "400 Bad Request")]
     score({"i": 1})
-    service.flush()
+    assert not service.flush()
     score({"i": 2})
+    assert service.flush()
 
     assert len(service.table()) == 1
     assert "driftline: memory refused a record: 400 Bad Request (rows lost: 1)" in caplog.text
@@ -255,17 +256,19 @@ def test_disabled_means_nothing_but_the_call(service: Service, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("environment", "silenced"),
+    ("environment", "configured", "silenced"),
     [
-        ({}, False),
-        ({"OTEL_LOGS_EXPORTER": "none"}, True),
-        ({"OTEL_LOGS_EXPORTER": "none", "DRIFTLINE_ENDPOINT": "http://localhost:4318"}, False),
-        ({"OTEL_LOGS_EXPORTER": "otlp"}, False),
+        ({}, None, False),
+        ({"OTEL_LOGS_EXPORTER": "none"}, None, True),
+        ({"OTEL_LOGS_EXPORTER": "none", "DRIFTLINE_ENDPOINT": "http://localhost:4318"}, None, False),
+        ({"OTEL_LOGS_EXPORTER": "none"}, "http://localhost:4318", False),
+        ({"OTEL_LOGS_EXPORTER": "otlp"}, None, False),
     ],
 )
 def test_logs_exporter_none_silences_records_without_an_endpoint_of_our_own(
-    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], silenced: bool
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], configured: str | None, silenced: bool
 ) -> None:
+    monkeypatch.setattr(pipelines, "_configured", configured)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(pipelines, "_default", None)
