@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from . import background
 from .faults import FAULTS
 
 
@@ -35,8 +36,7 @@ class Closing:
         self._begun = threading.Event()
         self._done = threading.Event()
         self._resting = False
-        self._thread = threading.Thread(target=self._run, name=f"driftline-end-{self._name}", daemon=True)
-        self._thread.start()
+        self._thread = background.start(f"driftline-end-{self._name}", self._run)
 
     def rest(self) -> None:
         """Let the thread end without closing anything, until :meth:`go_on`; one that has begun to close does that."""
@@ -62,7 +62,7 @@ class Closing:
             finally:
                 sent.set()
 
-        threading.Thread(target=flush, name=f"driftline-flush-{self._name}", daemon=True).start()
+        background.start(f"driftline-flush-{self._name}", flush)
         return sent.wait(max(0.0, timeout))
 
     def begin(self) -> None:

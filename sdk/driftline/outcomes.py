@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import sleep
 from typing import Any, TypeVar
 
-from .channel import Confirming
+from .channel import Confirming, quiet
 from .frames import column_names
 from .identity import Identity
 from .ids import id_text
@@ -193,7 +193,8 @@ def post(
 
 def _deliver(channel: Confirming, url: str, body: bytes, so_far: Accepted) -> dict[str, Any]:
     for attempt in range(ATTEMPTS):
-        delivery, answer = channel.post(url, body, "application/json", 30.0)
+        with quiet():
+            delivery, answer = channel.post(url, body, "application/json", 30.0)
         if delivery.state == "delivered":
             return dict(json.loads(answer))
         if delivery.state in ("refused", "unsupported"):

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from . import lifecycle, resource
+from . import background, lifecycle, resource
 from .channel import Channel, Delivery, quiet
 from .counts import count, count_own
 from .faults import FAULTS, logger
@@ -219,8 +219,7 @@ class Pipeline:
             self._asleep = False
             if (self._thread is None or not self._thread.is_alive()) and not self._closed:
                 lifecycle.register_exit()
-                self._thread = threading.Thread(target=self._run, name="driftline", daemon=True)
-                self._thread.start()
+                self._thread = background.start("driftline", self._run)
         self._wake.set()
 
     def _name(self) -> str:

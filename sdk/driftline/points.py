@@ -34,7 +34,7 @@ from .distribution import Binned, Feature
 from .distributions import Stream
 from .exponential import FINEST, Buckets, Exponential, Part
 from .identity import SCOPE, VERSION
-from .resource import resource_attributes
+from .resource import instance_of, resource_attributes
 from .semconv import SCHEMA_URL, metrics
 from .semconv import attributes as a
 from .tally import Tally
@@ -51,6 +51,10 @@ def metrics_data(stream: Stream, time: int, temporality: AggregationTemporality)
     base: Attributes = {a.ML_MODEL_NAME: identity.name}
     if identity.version:
         base[a.ML_MODEL_VERSION] = identity.version
+    resource = resource_attributes(identity)
+    instance = instance_of(identity)
+    if instance and instance != resource[a.SERVICE_INSTANCE_ID]:  # a fork whose resource names its parent: as counts do
+        base[a.SERVICE_INSTANCE_ID] = instance
     points = _Points(base, stream.start, time, temporality)
     rows = points.of_rows(told, identity.task.kind, exact=identity.capture != "none")
     features = points.of_features(told, exact=identity.capture == "features")
@@ -60,13 +64,12 @@ def metrics_data(stream: Stream, time: int, temporality: AggregationTemporality)
         scopes = [(marked, [*rows, *features])]
     elif identity.capture == "scores":
         scopes = [({}, rows), (marked, features)]
-    resource = Resource(resource_attributes(identity))
     said = [
         ScopeMetrics(InstrumentationScope(SCOPE, VERSION, SCHEMA_URL, attributes), list(each), SCHEMA_URL)
         for attributes, each in scopes
         if each
     ]
-    return MetricsData([ResourceMetrics(resource, said, "")])
+    return MetricsData([ResourceMetrics(Resource(resource), said, "")])
 
 
 class _Points:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from . import lifecycle
+from . import background, lifecycle
 from .channel import Channel, Delivery, quiet
 from .distributions import Distributions
 from .faults import FAULTS, logger
@@ -118,8 +118,7 @@ class Reporter:
         if self._thread is None and not self._closed:
             lifecycle.register_exit()
             self._stop = threading.Event()
-            self._thread = threading.Thread(target=self._run, args=(self._stop,), name="driftline-metrics", daemon=True)
-            self._thread.start()
+            self._thread = background.start("driftline-metrics", self._run, self._stop)
 
     def _run(self, stop: threading.Event) -> None:
         while not stop.wait(self._interval):
