@@ -18,12 +18,14 @@ import pandas as pd
 import pytest
 from driftline import Privacy, lifecycle, pipelines
 from driftline.bins import NumberBins
-from driftline.channel import HttpChannel
+from driftline.channel import Delivery, HttpChannel
 from driftline.columns import strings
 from driftline.faults import FAULTS
-from driftline.testing import CapturedOutcome, Clock, Count, Loss, capture
+from driftline.testing import CapturedOutcome, Clock, Count, Loss, capture, capturing
 from driftline.testing.clock import NOW as READERS
 from driftline.testing.clock import TICKS
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -351,6 +353,27 @@ def test_nothing_is_put_back_twice_where_the_test_fails(service: Service) -> Non
     assert pipelines.confirming is HttpChannel
 
 
+def test_a_request_that_does_not_end_is_named(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capturing, "HOLD_SECONDS", 0.05)
+    sending, go_on = threading.Event(), threading.Event()
+
+    def hang(body: bytes, timeout: float) -> Delivery:  # noqa: ARG001 - a channel
+        sending.set()
+        assert go_on.wait(timeout)
+        return Delivery("delivered")
+
+    monkeypatch.setattr(service.channel, "send", hang)
+    service.model().predict(id="order_id")(returns(0.25))(ROW)
+    flushing = threading.Thread(target=service.flush)
+    flushing.start()
+    assert sending.wait(30)
+    with pytest.raises(TimeoutError, match=r"^a request to memory has been under way for 0\.05 seconds$"), capture():
+        pass
+    go_on.set()
+    flushing.join()
+    assert lifecycle.PIPELINES.listeners == []
+
+
 # Time and ids
 
 
@@ -546,3 +569,19 @@ def test_expectations_are_read_as_the_sdk_reads_values(service: Service) -> None
         score({**ROW, "order_id": 17})
     captured.assert_predicted("churn", id=17.0, predicted=False, score=pytest.approx(0.3))
     assert "score is 0.30000000000000004, not 0.3" in said(lambda: captured.assert_predicted("churn", score=0.3))
+
+
+NUMBERS = st.one_of(st.floats(width=64, allow_infinity=False), st.integers(-(2**53), 2**53), st.booleans())
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+ROWS = st.lists(st.dictionaries(st.sampled_from("abc"), st.one_of(NUMBERS, TEXTS, st.none())), min_size=1, max_size=5)
+
+
+@given(rows=ROWS)
+def test_what_is_captured_is_what_was_given(rows: list[dict[str, Any]]) -> None:
+    score = driftline.Model("any", task="regression").predict(returns(1.0))
+    with capture() as captured:
+        for row in rows:
+            score(row)
+            captured.clock.advance(seconds=1)
+    expected = [{name: None if value != value else value for name, value in row.items()} for row in rows]
+    assert [dict(one.features) for one in captured.predictions] == expected

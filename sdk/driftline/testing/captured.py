@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -102,8 +101,8 @@ class Capture:
         features: Mapping[str, Any] | None = None,
         slices: Mapping[str, Any] | None = None,
         items: object = UNSAID,
-        version: str | object = UNSAID,
-        error: str | object = UNSAID,
+        version: object = UNSAID,
+        error: object = UNSAID,
     ) -> CapturedPrediction:
         """Return the first prediction of a model that is as described; raise ``AssertionError`` where there is none.
 
@@ -125,8 +124,8 @@ class Capture:
         *,
         id: object = UNSAID,
         actual: object = UNSAID,
-        time: datetime | object = UNSAID,
-        prediction_time: datetime | object = UNSAID,
+        time: object = UNSAID,
+        prediction_time: object = UNSAID,
         weight: object = UNSAID,
     ) -> CapturedOutcome:
         """Return the first outcome that is as described; raise ``AssertionError`` where there is none."""
@@ -135,7 +134,7 @@ class Capture:
         return expectations.found("outcome", wanted, self.outcomes, partial(expectations.heard, self._log))
 
     def assert_counted(
-        self, model: str, predictions: int, *, predicted: object = UNSAID, error: str | object = UNSAID
+        self, model: str, predictions: int, *, predicted: object = UNSAID, error: object = UNSAID
     ) -> None:
         """Raise ``AssertionError`` unless ``ml.predictions`` counts so many of a model, a class and an error type."""
         __tracebackhide__ = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -102,8 +103,7 @@ def _rankings(
     ids, scores = ([], None) if not flat else (_values(columns.decode(flat[a.ML_PREDICTION_ITEMS], m)), None)
     if a.ML_PREDICTION_ITEM_SCORES in flat:
         scores = [math.nan if s is None else s for s in _values(columns.decode(flat[a.ML_PREDICTION_ITEM_SCORES], m))]
-    starts = [sum(counts[:i]) for i in range(len(counts))]
-    cuts = [slice(start, start + count) for start, count in zip(starts, counts, strict=True)]
+    cuts = [slice(end - count, end) for end, count in zip(accumulate(counts), counts, strict=True)]
     return [tuple(ids[cut]) for cut in cuts], None if scores is None else [tuple(scores[cut]) or None for cut in cuts]
 
 
