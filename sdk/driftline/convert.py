@@ -25,7 +25,7 @@ from .inputs.row import clean_value
 from .instants import instants
 from .items import first_scores, items_of
 from .later import settle
-from .notes import tell, tell_strange
+from .notes import tell, tell_nameless, tell_strange
 from .outputs import Output
 from .plan import Plan
 from .prediction import ABSENT, Prediction
@@ -75,6 +75,7 @@ def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
         tell(plan, None, scored=scored, decided=said, unread=None)
     columns: Columns = {}
     if shape is not None:
+        tell_nameless(plan, shape.names)
         wanted = Choice(plan)
         columns = {
             str(name): column_of_clean(column)
@@ -220,6 +221,8 @@ def _batch_ids(prediction: Prediction, columns: Columns) -> Text:
     given: Sequence[Any] | None = prediction.ids
     if given is None and prediction.plan.inputs.id_field in columns:
         given = list_of(columns[prediction.plan.inputs.id_field])
+    elif given is None and columns:
+        tell_nameless(prediction.plan, tuple(columns))
     if given is not None and len(given) != n:
         FAULTS.swallow("ids", ValueError(f"{len(given)} ids were given for {n} rows; ids are made up instead"))
         given = None

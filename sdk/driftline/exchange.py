@@ -10,7 +10,7 @@ import re
 from contextvars import Token
 
 from .faults import FAULTS
-from .prediction import OPEN, Prediction
+from .prediction import OPEN, Prediction, opened
 
 HEADER = "X-Prediction-Id"
 LONGEST_ID = 128
@@ -38,7 +38,7 @@ class Exchange(Prediction):
 
     def __init__(self, given: str = "") -> None:
         self.closed = True
-        self.outer = None
+        self.outer = opened()  # the route of an application that this one is mounted in
         self._id = None
         self.exchange = self
         self._given = header_id(given) if given else ""
@@ -55,7 +55,7 @@ class Exchange(Prediction):
             OPEN.reset(token)
         except Exception as fault:
             FAULTS.swallow("exchange", fault)
-        self.exchange = None  # it pointed at itself, and would wait for the garbage collector
+        self.exchange = self.outer = None  # it pointed at itself, and would wait for the garbage collector
 
     def admit(self, prediction: Prediction) -> None:
         """Let a prediction that opens know the id that is offered to it."""

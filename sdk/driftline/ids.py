@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 _COUNTS = tuple(f"{count:03x}-" for count in range(4096))
+LONGEST_ID = 1000
+"""Characters of an id; a longer one, by mistake a document, is known by its beginning. So what waits stays bounded."""
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 
@@ -56,11 +58,14 @@ IDS = IdSource()
 def id_text(value: Any) -> str:
     """Return the text of an id: 17, 17.0 and "17" are one id; the empty text when there is none (None, NaN, "").
 
+    At most ``LONGEST_ID`` characters, of a prediction and of its outcome alike.
+
     >>> id_text(17), id_text(17.0), id_text(" 17 "), id_text(None), id_text(float("nan"))
     ('17', '17', '17', '', '')
     """
     if value.__class__ is str:
-        return str(value).strip()
+        text: str = value.strip()
+        return text if len(text) <= LONGEST_ID else text[:LONGEST_ID]
     if value is None:
         return ""
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a numpy scalar
@@ -71,5 +76,5 @@ def id_text(value: Any) -> str:
         if value.is_integer() and abs(value) < 2**63:
             return str(int(value))
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace").strip()
-    return str(getattr(value, "as_id", value)).strip()  # a text that was taken for a document has one
+        return value.decode("utf-8", "replace").strip()[:LONGEST_ID]
+    return str(getattr(value, "as_id", value)).strip()[:LONGEST_ID]  # a text that was taken for a document has one

@@ -17,6 +17,7 @@ _MOST_LETTERS = 100
 """Of a class that is named: it may be a whole document, by mistake."""
 _MOST_CLASSES = 12
 """More than these are counted instead of named."""
+_MOST_FIELDS = 12
 
 
 def tell(plan: Plan, rows: int | None, *, scored: bool, decided: bool, unread: Unread | None) -> None:
@@ -59,6 +60,21 @@ def tell_unrecorded(plan: Plan, value: Any, unrecorded: Unrecorded) -> None:
             if unrecorded.fix
             else f"; say what they are: @{plan.identity.name}.predict(features=lambda ...: {{...}})",
         )
+
+
+def tell_nameless(plan: Plan, names: tuple[str, ...]) -> None:
+    """Warn once where the field that is to hold the id is none of the input's: outcomes would never find such rows.
+
+    ``names``: of the input's fields.
+    """
+    field = plan.inputs.id_field
+    if field and field not in names and FAULTS.once(f"nameless {plan.identity.name} {plan.name}"):
+        shown = ", ".join(map(repr, names[:_MOST_FIELDS])) + (", ..." if len(names) > _MOST_FIELDS else "")
+        logger.warning(
+            "driftline: %s.%s takes ids from the field %r, but was given %s; where no id is said in another way it is "
+            "made up, and no outcome finds it: id= names a field, an argument or a function of the arguments",
+            plan.identity.name, plan.name, field, f"the fields {shown}" if names else "no fields",
+        )  # fmt: skip
 
 
 def tell_strange(plan: Plan, decided: Iterable[str]) -> None:

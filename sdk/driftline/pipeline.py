@@ -129,6 +129,8 @@ class Pipeline:
         lost = self._queue.rows + self._rows.rows
         if lost and self.recording:
             logger.warning("driftline: rows not delivered to %s: %d", self._name(), lost)
+        self._rows.forget()  # so that a second shutdown, at the end of the process, neither waits nor says so again
+        self._queue.forget()
         if self._channel is not None:
             self._channel.close()
         if self._reporter is not None:

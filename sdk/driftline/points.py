@@ -96,10 +96,11 @@ class _Points:
         values: list[Any] = []
         categories, missing = [], []
         for name, feature in told.features.items():
-            key = {a.ML_FEATURE_NAME: name}
+            key = {a.ML_FEATURE_NAME: _sendable(name)}
             values += self._numbers(feature, key)
             categories += [
-                self._number(n, {**key, a.ML_FEATURE_CATEGORY: label}) for label, n in sorted(feature.labels.items())
+                self._number(n, {**key, a.ML_FEATURE_CATEGORY: _sendable(label)})
+                for label, n in sorted(feature.labels.items())
             ]
             if feature.missing:
                 missing.append(self._number(feature.missing, key))
@@ -182,6 +183,15 @@ class _Points:
 
 def _metric(name: str, data: Any) -> Metric:
     return Metric(name, metrics.DESCRIPTIONS[name], metrics.UNITS[name], data)
+
+
+def _sendable(text: str) -> str:
+    """Return a text as records have it: the stock encoder drops an attribute with a lone surrogate (JSON may hold one).
+
+    >>> _sendable("\\ud800a")
+    '?a'
+    """
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _blurred(point: Any) -> Any:

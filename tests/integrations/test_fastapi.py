@@ -725,6 +725,37 @@ def test_the_log_says_how_to_map_a_response_that_is_not_read(
     ) in [record.getMessage() for record in caplog.records]
 
 
+def test_a_mounted_application_inside_a_recorded_route_is_one_prediction(app: FastAPI, service: Service) -> None:
+    churn = service.model()
+    churn.instrument(app, routes={"POST /predict": Route(score="probability")})
+    outer = FastAPI()
+    outer.mount("/v1", app)
+    churn.instrument(outer, routes={"POST /v1/predict": Route(id="order_id", score="probability")})
+
+    response = client(outer).post("/v1/predict", json=ORDER)
+
+    assert response.headers.get_list("x-prediction-id") == ["A-1001"]
+    assert strings(service.table().id) == ["A-1001"]
+    assert service.counts() == {(("ml.prediction.class", "1"),): 1}
+
+
+def test_an_application_is_let_go_alone(app: FastAPI, service: Service) -> None:
+    churn, other = service.model(), FastAPI()
+
+    @other.post("/predict")
+    async def predict(order: dict[str, Any]) -> dict[str, float]:  # noqa: ARG001
+        return {"probability": 0.25}
+
+    for one in (app, other):
+        churn.instrument(one, routes={"POST /predict": Route(score="probability")})
+    uninstrument(app)
+
+    answers = [client(one).post("/predict", json=ORDER) for one in (app, other)]
+
+    assert ["x-prediction-id" in answer.headers for answer in answers] == [False, True]
+    assert service.counts() == {(("ml.prediction.class", "0"),): 1}
+
+
 def test_an_application_that_has_started_can_be_instrumented(app: FastAPI, service: Service) -> None:
     client(app).post("/predict", json=ORDER)
     instrument_ours(app, service)

@@ -215,6 +215,21 @@ def test_rare_texts_are_not_named(service: Service) -> None:
     assert found[("plan", "gold")] == 1
 
 
+@pytest.mark.parametrize("name", ["a.b", "a/b", "größe ☃ 日本", "n" * 300, "a\nb", "%s{}", "ml.model.name", "a\ud800"])
+def test_a_feature_of_any_name_is_a_series_of_that_name(
+    service: Service, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    score = service.model(metrics_channel=service.metrics).predict(returns(0.5))
+    for value in (1.5, 2.5, *[f"{name[:9]}!"] * 10):
+        score({name: value})
+
+    found, sent = arrived(service), name.replace("\ud800", "?")
+    assert of(found, "ml.feature.value", **{"ml.feature.name": sent}).count == 2
+    assert sums(found, "ml.feature.categories", "ml.feature.name", "ml.feature.category")[sent, f"{sent[:9]}!"] == 1
+    assert list(service.table().features) == [sent]
+    assert [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
 def test_fifty_labels_are_named_at_most(service: Service) -> None:
     score = service.model(metrics_channel=service.metrics).predict(zeros)
     score(pd.DataFrame({"city": [f"city {i}" for i in range(70) for _ in range(20)]}))

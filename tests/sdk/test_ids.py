@@ -33,6 +33,48 @@ def test_a_missing_id_is_made_up(service: Service, given: Any) -> None:
     assert UUID(text).version == 7
 
 
+@pytest.mark.parametrize("given", [{"orderId": "A-1", "amount": 1.0}, [{"orderId": "A-1", "amount": 1.0}]])
+def test_an_id_in_a_field_that_is_not_there_is_told_once(
+    service: Service, caplog: pytest.LogCaptureFixture, given: Any
+) -> None:
+    predict = service.model().predict(returns([0.5] if isinstance(given, list) else 0.5), id="order_id")
+    predict(given)
+    service.flush()
+    predict(given)
+    service.flush()
+
+    assert [line for line in caplog.messages if "order_id" in line] == [
+        "driftline: churn.<lambda> takes ids from the field 'order_id', but was given the fields 'orderId', 'amount'; "
+        "where no id is said in another way it is made up, and no outcome finds it: id= names a field, an argument or "
+        "a function of the arguments"
+    ]
+
+
+def test_a_field_that_holds_the_id_is_not_missed(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    service.model().predict(returns(0.5), id="order_id")({"order_id": None, "amount": 1.0})
+    service.model().predict(returns([0.5]), id="order_id")([{"order_id": "A-1", "amount": 1.0}])
+    service.flush()
+
+    assert not [line for line in caplog.messages if "takes ids" in line]
+
+
+@pytest.mark.parametrize("length", [300, 1000, 2**20])
+def test_a_long_id_is_known_by_its_beginning_however_it_is_given(service: Service, length: int) -> None:
+    text = f" {'A' * length}"
+    churn = service.model()
+    churn.predict(returns(0.5), id="order_id")({"order_id": text, "amount": 1.0})
+    churn.predict(returns([0.5]), id="order_id")([{"order_id": text, "amount": 1.0}])
+    churn.predict(returns(0.5), id=lambda order: order["name"])({"amount": 1.0, "name": text})
+    with churn.prediction(features={"amount": 1.0}, id=text.encode()) as p:
+        p.score = 0.5
+    churn.outcome(text, actual=1)
+
+    known = "A" * min(length, 1000)
+    assert {id for table in service.tables() for id in strings(table.id)} == {known}
+    (table,) = service.outcomes()
+    assert strings(table.id) == [known]
+
+
 def test_a_generated_id_is_a_uuid_of_version_7_with_its_time(service: Service) -> None:
     service.model().predict(returns(0.5))({"amount": 1.0})
 

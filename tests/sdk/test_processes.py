@@ -128,12 +128,13 @@ def test_a_child_of_multiprocessing_sends_its_rows_before_it_ends(
     assert receiver.ids() == ["child-0", "child-1", "parent"]
 
 
-def test_the_exit_does_not_wait_for_a_receiver_that_is_not_there(receiver: Receiver) -> None:
+@pytest.mark.parametrize("end", ["", "driftline.shutdown()"])
+def test_the_exit_does_not_wait_for_a_receiver_that_is_not_there(receiver: Receiver, end: str) -> None:
     port = receiver.server_port
     receiver.shutdown()
     receiver.server_close()
     start = time.monotonic()
-    done = run('score({"id": "a"}); score({"id": "b"})', f"http://127.0.0.1:{port}")
+    done = run(f'score({{"id": "a"}}); score({{"id": "b"}}); {end}', f"http://127.0.0.1:{port}")
 
     assert done.returncode == 0
     assert time.monotonic() - start < 30

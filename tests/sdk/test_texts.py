@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from driftline import counts
 from driftline.baseline import Baseline
-from driftline.columns import strings
 from driftline.descriptors import describe
 from driftline.fold import fold
 from driftline.privacy import Privacy
@@ -159,13 +158,6 @@ def test_descriptors_are_under_rules_of_their_own(service: Service) -> None:
     assert told(table, "message.words") == [140, 1]
     assert [len(text) for text in told(table, "message")] == [16, 16]
     assert table.slices == {}
-
-
-def test_an_id_as_long_as_a_document_is_known_by_its_beginning(service: Service) -> None:
-    predict = service.model().predict(returns(0.25), id="order")
-    predict({"order": "A" * 300})
-    predict({"order": "B" * 300})
-    assert strings(service.table().id) == ["A" * 256, "B" * 256]
 
 
 def test_feature_names_let_a_text_in_by_its_own_name(service: Service) -> None:

@@ -40,8 +40,8 @@ class Document:
 
     @property
     def as_id(self) -> str:
-        """What an id that is so long is known by."""
-        return self.text[:256]
+        """What an id that is so long begins with."""
+        return self.text
 
     def label(self) -> str:
         """Return the text as a label of a column, which still knows how long the whole was."""
