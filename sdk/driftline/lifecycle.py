@@ -28,6 +28,8 @@ EXIT_SECONDS = 5.0
 """How long the end of a process waits for what is sent."""
 LAST_SECONDS = 0.5
 """What is left to the last counts where the records took all of that."""
+SETTLE_SECONDS = 1.0
+"""How long the shutdown of an application waits for a request that is under way."""
 FORK_SECONDS = 1.0
 """How long a fork waits for a request that is under way."""
 
@@ -57,7 +59,7 @@ def register_exit() -> None:
         return
     _exit_pid = os.getpid()
     _at_exit()
-    tell_hosts(end_process, partial(flush, EXIT_SECONDS))
+    tell_hosts(end_process, partial(flush, EXIT_SECONDS), settle)
 
 
 def _at_exit() -> None:
@@ -87,6 +89,19 @@ def flushed(pipeline: Pipeline, timeout: float) -> bool:
     except Exception as fault:
         FAULTS.swallow("flush", fault)
         return False
+
+
+def settle(timeout: float = SETTLE_SECONDS) -> None:
+    """Count what was predicted so far, and end its spans, without sending anything. Never raises.
+
+    Where the application is about to shut its own providers down, and sending can wait until it has.
+    """
+    end = _clock() + timeout
+    for pipeline in pipelines():
+        try:
+            pipeline.settle(end - _clock())
+        except Exception as fault:
+            FAULTS.swallow("settle", fault)
 
 
 def shutdown(timeout: float = EXIT_SECONDS) -> bool:

@@ -122,6 +122,14 @@ class Pipeline:
             delivered &= self._reporter.flush(max(lifecycle.LAST_SECONDS, deadline - time.monotonic()))
         return delivered
 
+    def settle(self, timeout: float) -> None:
+        """Count what was recorded, and end its spans; send nothing. Give up after ``timeout`` seconds."""
+        if self._lock.acquire(timeout=max(0.0, timeout)):
+            try:
+                self._convert()
+            finally:
+                self._lock.release()
+
     def shutdown(self, timeout: float) -> bool:
         """Flush, stop the thread and close the channel; what is recorded later is dropped and counted."""
         self.close()

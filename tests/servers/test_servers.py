@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from .conftest import Books, environment, free_port, running
 
@@ -103,6 +105,60 @@ os.kill(os.getpid(), signal.SIGKILL)
 
     assert done.returncode == -signal.SIGKILL
     assert books.ids() == ["a"]
+    assert books.counted() == 1
+
+
+FAREWELL = """
+import time
+from contextlib import asynccontextmanager
+
+import driftline
+from fastapi import FastAPI
+from opentelemetry import metrics, trace
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+tracers, meters = TracerProvider(), MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())])
+tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+trace.set_tracer_provider(tracers)
+metrics.set_meter_provider(meters)
+
+
+@asynccontextmanager
+async def lifespan(app):
+    yield
+    tracers.shutdown()
+    meters.shutdown()
+
+
+app = FastAPI(lifespan=lifespan)
+driftline.Model("churn", task="binary").instrument(app, routes={"GET /{id}": {"features": "path", "score": "score"}})
+
+
+@app.get("/{id}")
+def score(id: str):
+    time.sleep(0.05)
+    return {"score": 0.25}
+"""
+
+
+def test_an_application_that_ends_its_own_providers_has_the_last_second_in_them(books: Books, tmp_path: Path) -> None:
+    pytest.importorskip("fastapi")
+    (tmp_path / "farewell.py").write_text(FAREWELL)
+    port = free_port()
+    with running(["uvicorn", "farewell:app", "--port", str(port)], port, environment(books), tmp_path) as shop:
+        shop.wait_until_it_listens()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/17", timeout=30) as answer:
+            assert answer.status == 200
+        shop.stop()
+
+    sent = [ExportTraceServiceRequest.FromString(body) for path, body in books.requests if path == "/v1/traces"]
+    names = [span.name for one in sent for said in one.resource_spans for s in said.scope_spans for span in s.spans]
+    assert names.count("predict churn") == 1
     assert books.counted() == 1
 
 
