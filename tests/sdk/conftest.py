@@ -12,6 +12,8 @@ from driftline.faults import FAULTS
 from driftline.prediction import OPEN
 from driftline.settings import SETTINGS
 from driftline.testing import Clock, deterministic
+from driftline.unrecorded import UNRECORDED
+from driftline.unusable import UNUSABLE
 from opentelemetry import context
 
 from .receiver import Receiver
@@ -36,6 +38,8 @@ def _inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for pipeline in lifecycle.pipelines():
         pipeline.close()
     FAULTS.reset()
+    UNRECORDED.drain()
+    UNUSABLE.drain()
 
 
 @pytest.fixture
