@@ -8,15 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from opentelemetry.context import attach, detach
-from opentelemetry.trace import set_span_in_context
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, set_span_in_context
 
 from . import answers, call
 from .call import begin, end
 from .faults import FAULTS
-from .inputs.row import MOST_VALUES, clean
+from .inputs.row import MOST_VALUES, clean, cost_of
 from .plan import Plan
 from .prediction import ABSENT, OPEN, Prediction
-from .quick import answer_of
+from .quick import SAMPLED, answer_of
 from .span import scored_attributes
 
 _clock = time.perf_counter_ns
@@ -55,8 +55,15 @@ def _halves(plan: Plan) -> tuple[Begin, Finish]:
         if type(row) is not dict or not plan.quick or OPEN.get() is not None or len(row) > MOST_VALUES:
             return begin(plan, args, kwargs)
         try:
-            names, values = tuple(row), clean(tuple(row.values()))
-            shape = shapes.get(names) or plan.shape_of(names)
+            shape = plan.newest
+            try:
+                values = shape.take(row) if len(row) == shape.width else None
+            except KeyError:
+                values = None
+            if values is None:  # other names than the last row's
+                names, values = tuple(row), tuple(row.values())
+                shape = plan.newest = shapes.get(names) or plan.shape_of(names)
+            values = clean(values)
             prediction = Prediction(plan, None)
             prediction.shape = shape
             if get_id is not None:
@@ -91,11 +98,13 @@ def _halves(plan: Plan) -> tuple[Begin, Finish]:
         try:
             OPEN.reset(prediction.open_token)
             detach(prediction.span_token)
+            context = span.get_span_context()
             if span.is_recording():
                 span.set_attributes(scored_attributes(plan, shape, values, prediction.id, score, decided))
-            context = span.get_span_context()
-            id = prediction._id
-            append((plan, shape, values, began, elapsed, id, score, decided, None, "", context), shape.cost, 1)
+            elif not context.trace_flags & SAMPLED:
+                context = INVALID_SPAN_CONTEXT
+            id, cost = prediction._id, shape.cost + cost_of(values)
+            append((plan, shape, values, began, elapsed, id, score, decided, None, "", context), cost, 1)
         except Exception as fault:
             FAULTS.swallow("end", fault)
         try:

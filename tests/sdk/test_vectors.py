@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -146,6 +147,18 @@ def test_vectors_count_towards_the_bound_of_the_buffer(service: Service) -> None
     predict = model.predict(returns(0.25))
     predict({"embedding": [0.5] * 1000})
     predict({"embedding": [0.5] * 1000})
+    assert model._pipeline._rows._bytes > 2 * 4 * 1000
+
+
+def test_vectors_of_a_coroutine_count_towards_the_bound_too(service: Service) -> None:
+    model = service.model()
+
+    @model.predict
+    async def predict(row: dict[str, Any]) -> float:  # noqa: ARG001
+        return 0.25
+
+    for _ in range(2):
+        asyncio.run(predict({"embedding": [0.5] * 1000}))
     assert model._pipeline._rows._bytes > 2 * 4 * 1000
 
 
