@@ -74,7 +74,7 @@ def instrument(
     >>> uninstrument(net)
     """
     name = type(module).__name__
-    if isinstance(module, torch.jit.ScriptModule) or not isinstance(module, torch.nn.Module):
+    if isinstance(module, torch.jit.ScriptModule) or not isinstance(module, torch.nn.Module) or _exported(module):
         raise TypeError(
             f"instrument() puts hooks on a torch.nn.Module, and {name} takes none; "
             "decorate the function that calls it instead: @model.predict"
@@ -89,6 +89,14 @@ def instrument(
     )
     Hooks(recorder, _features_of(module, features), _selecting(score), _selecting(predicted)).attach(module)
     return module
+
+
+def _exported(module: torch.nn.Module) -> bool:
+    """Say whether it is the module of an exported program: in training for good, so hooks would never see it predict.
+
+    torch replaces ``eval`` on such a module by a function that raises (``torch.export.ExportedProgram.module``).
+    """
+    return isinstance(module, torch.fx.GraphModule) and "eval" in vars(module)
 
 
 def uninstrument(module: torch.nn.Module) -> None:

@@ -189,6 +189,8 @@ def test_exporting_and_tracing_are_no_predictions(service: Service, net: Any) ->
     torch.onnx.export(net, (X,), io.BytesIO(), dynamo=False)
     assert service.tables() == []
 
+    with pytest.raises(TypeError, match="takes none; decorate the function"):
+        service.model().instrument(exported.module())
     predict = service.model().predict(exported.module(), features=lambda x: x)
     assert predict(X)[1].tolist() == pytest.approx([0.25, 0.75])
     assert scores(service) == [0.5, 0.75]
