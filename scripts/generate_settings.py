@@ -34,7 +34,8 @@ def main(arguments: list[str]) -> int:
 def row(setting: Setting) -> str:
     """Return the line of the table that shows a setting."""
     default = f"`{setting.default}`" if setting.default else ""
-    return f"| `{setting.variable}` | `{setting.argument}` | {default} | {setting.meaning} |"
+    argument = f"`{setting.argument}`" if setting.argument else ""
+    return f"| `{setting.variable}` | {argument} | {default} | {setting.meaning} |"
 
 
 if __name__ == "__main__":

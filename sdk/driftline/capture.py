@@ -106,10 +106,11 @@ def take_result(prediction: Prediction, result: Any) -> None:
     """Take the snapshot of what was returned, and of the score and class that were said."""
     plan = prediction.plan
     if result is not ABSENT:
-        if plan.first_result is None:
+        set_in_code = prediction.said and (prediction.scored or prediction.decided)  # then that is all that is read
+        if plan.first_result is None and (plan.selective or not set_in_code):
             plan.note_result(result)
         if not plan.selective:
-            if not prediction.said or not (prediction.scored or prediction.decided):  # else that is all that is read
+            if not set_in_code:
                 prediction.result = result if result.__class__ is float else plan.keep(result)
         else:
             if plan.score is not None and not prediction.scored:

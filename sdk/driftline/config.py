@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ class WhereNobodyListens(logging.StreamHandler[Any]):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, unless the root logger has handlers by now: they write it."""
         if not logging.root.handlers:
+            self.stream = sys.stderr  # as it is now: a test runner has closed the one that was there at first
             super().emit(record)
 
 
@@ -47,7 +49,7 @@ def configure(
     from .endpoint import disabled, resolve
 
     pipelines.use_endpoint(endpoint)
-    _be_heard()
+    be_heard()
     if disabled():
         return
     from opentelemetry.sdk.resources import Resource
@@ -68,7 +70,8 @@ def configure(
         set_up_metrics(resource, target)
 
 
-def _be_heard() -> None:
+def be_heard() -> None:
+    """Let the lines of Driftline be seen where logging is not set up: for programs, never for libraries."""
     if not any(isinstance(handler, WhereNobodyListens) for handler in logger.handlers):
         logger.addHandler(WhereNobodyListens())
     if logger.level == logging.NOTSET:

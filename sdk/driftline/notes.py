@@ -127,4 +127,6 @@ def _result(plan: Plan, scored: bool, decided: bool) -> str:
         return f"{what} as items, best first"
     if task.kind == "multiclass":
         return f"{what} as the scores of {len(task.classes)} classes"
+    if decided and plan.predicted is not None:
+        return f"{what} as the score of class {task.positive_class!r} and the predicted class"
     return f"{what} as the score of class {task.positive_class!r}, which is predicted at {task.threshold:g}"

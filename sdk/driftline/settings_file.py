@@ -30,6 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .config import be_heard
 from .faults import FAULTS, logger
 from .settings import read
 
@@ -100,6 +101,7 @@ def declared() -> tuple[Declared, ...]:
 
 def _load(path: str) -> tuple[Declared, ...]:
     try:
+        be_heard()  # nobody calls configure() here, and how a route was read is what its author needs to see
         found, mistakes = models_of(path)
         for mistake in mistakes:
             logger.error("driftline: %s: %s", path, mistake)

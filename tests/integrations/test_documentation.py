@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -79,6 +80,7 @@ def test_the_file_of_a_web_page_does_the_same_without_code(tmp_path: Path, recei
         response = posted(server, port, path, body)
         wait_for(receiver, "/v1/logs")
 
+    assert f".POST {path}: read a dict with keys [" in (tmp_path / "log").read_text(), "how it was read is in the log"
     assert response.headers["x-prediction-id"] == promised_id(page)
     (table,) = [table for sent in receiver.bodies for table in predictions_of(sent)]
     assert strings(table.id) == [promised_id(page)]
@@ -102,3 +104,38 @@ def test_every_key_of_a_route_and_every_reason_is_on_the_page() -> None:
 def test_every_page_is_in_the_table() -> None:
     index = (DOCS / "README.md").read_text(encoding="utf-8")
     assert [page.name for page in DOCS.glob("*.md") if page.name != "README.md" and f"({page.name})" not in index] == []
+
+
+def test_what_the_readme_says_of_a_service_its_handlers_and_its_tests_runs(tmp_path: Path) -> None:
+    readme = (DOCS.parents[1] / "README.md").read_text(encoding="utf-8")
+    service, untouched, test = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (tmp_path / "shop.py").write_text(
+        "from sklearn.linear_model import LogisticRegression\n"
+        "classifier = LogisticRegression().fit([[20, 1], [60, 9]], [1, 0])\n" + service
+    )
+    (tmp_path / "plain.py").write_text(
+        "from fastapi import FastAPI\nfrom shop import churn, classifier\napp = FastAPI()\n"
+        '@app.post("/predict")\ndef predict(row: dict) -> dict:\n'
+        '    return {"probability": classifier.predict_proba([[row["age"], row["visits"]]])[0, 1]}\n' + untouched
+    )
+    (tmp_path / "test_readme.py").write_text(
+        "from fastapi.testclient import TestClient\nfrom plain import app\nfrom shop import score\n" + test + "\n\n"
+        "def test_the_route(driftline_capture):\n"
+        '    row = {"customer": "C-1", "age": 41, "visits": 2}\n'
+        '    probability = TestClient(app).post("/predict", json=row).json()["probability"]\n'
+        "    (prediction,) = driftline_capture.predictions\n"
+        '    assert (prediction.id, prediction.score) == ("C-1", probability)\n'
+        '    assert prediction.features == {"age": 41, "visits": 2}\n'
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert "2 passed" in done.stdout, done.stdout + done.stderr

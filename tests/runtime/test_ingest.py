@@ -214,6 +214,12 @@ def test_predictions_without_score_or_class_are_counted_in_a_hint(
     assert said in open_state().view().hints
 
 
+def test_a_ranking_without_scores_is_no_hint(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a", "b", "c"], scores=None, task=Task("ranking")))
+    assert not any("without score" in hint for hint in state.view().hints)
+
+
 def test_a_call_that_raises_now_and_then_is_no_hint(open_state: Open) -> None:
     state = open_state()
     state.send(predictions([str(row) for row in range(101)], scores=[0.5] * 100 + [NAN]))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import driftline
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -299,6 +300,43 @@ def test_the_first_call_says_how_it_was_read(service: Service, caplog: pytest.Lo
         "driftline: churn.score: read a dict with keys ['amount', 'country'] as one row, "
         "a float as the score of class '1', which is predicted at 0.5"
     )
+
+
+def test_a_class_that_the_result_says_is_not_said_to_come_from_the_threshold(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "driftline")
+
+    @service.model().predict(score="probability", predicted="leaves")
+    def score(order: dict[str, Any]) -> dict[str, Any]:
+        return {"probability": 0.75, "leaves": 0}
+
+    score({"amount": 1.0})
+    service.flush()
+
+    assert [record.getMessage() for record in caplog.records if record.name == "driftline"] == [
+        "driftline: churn.score: read a dict with keys ['amount'] as one row, "
+        "a dict with keys ['probability', 'leaves'] as the score of class '1' and the predicted class"
+    ]
+
+
+def test_a_score_that_is_set_in_the_call_is_not_said_to_be_what_was_returned(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "driftline")
+
+    @service.model().predict
+    def answer(order: dict[str, Any]) -> str:
+        driftline.current().score = 0.75
+        return "a text"
+
+    answer({"amount": 1.0})
+    service.flush()
+
+    assert [record.getMessage() for record in caplog.records if record.name == "driftline"] == [
+        "driftline: churn.answer: read a dict with keys ['amount'] as one row, "
+        "what was set as the score of class '1', which is predicted at 0.5"
+    ]
 
 
 def _first_line(caplog: pytest.LogCaptureFixture, service: Service, model: Any, result: Any, features: Any) -> str:

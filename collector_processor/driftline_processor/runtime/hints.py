@@ -125,6 +125,8 @@ def _task(series: Series, settings: Model) -> Iterator[str]:
 
 
 def _unscored(series: Series, totals: Totals) -> Iterator[str]:
+    if series.task.kind == "ranking":  # its items alone are a result
+        return
     if totals.unscored and totals.unscored >= _MANY * totals.rows:
         yield (
             f"{totals.unscored:,} of {totals.rows:,} predictions of {series.key.model} came without score or class: "
