@@ -327,7 +327,8 @@ def test_a_score_that_is_set_in_the_call_is_not_said_to_be_what_was_returned(
 
     @service.model().predict
     def answer(order: dict[str, Any]) -> str:
-        driftline.current().score = 0.75
+        if prediction := driftline.current():
+            prediction.score = 0.75
         return "a text"
 
     answer({"amount": 1.0})
