@@ -1,7 +1,8 @@
-"""Networks that the file of ``DRIFTLINE_CONFIG`` declares, instrumented when they are made.
+"""PyTorch networks that no code names: those whose class the file named by ``DRIFTLINE_CONFIG`` declares.
 
-``opentelemetry-instrument`` loads this in every process, so PyTorch, which takes seconds, is not imported here: a class
-of networks has imported it itself.
+PyTorch itself is not imported here. ``opentelemetry-instrument`` loads every instrumentor that is installed, in every
+program that it starts: it would cost each of them seconds, and with a PyTorch that is too old for us the error would
+end the instrumentation of everything else.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import wrapt
-from driftline.faults import FAULTS
+from driftline.faults import FAULTS, logger
+from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 if TYPE_CHECKING:
     from driftline.model import Model
+
+_NEEDED = ("torch >= 2.5",)
 
 
 class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -29,49 +33,70 @@ class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return what has to be installed for this to do anything."""
-        return ("torch >= 2.5",)
+        return _NEEDED
 
     def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         from driftline.settings_file import declared
 
+        global _births
+        births = _births = Births()
         for one in declared():
             home, _, kind = one.estimator.rpartition(".")
             if home:
-                wrapt.register_post_import_hook(_births(one.model, kind), home)
+                wrapt.register_post_import_hook(functools.partial(births.attend, one.model, kind), home)
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        while _attended:
-            kind, name, original = _attended.pop()
-            delattr(kind, name) if original is None else setattr(kind, name, original)
+        _births.leave()
 
 
-_attended: list[tuple[type, str, Any]] = []
+class Births:
+    """What is told of every object that some classes make, until it leaves."""
 
+    def __init__(self) -> None:
+        self._active = True
+        self._attended: list[tuple[type, str, Any, Any]] = []
 
-def _births(model: Model, name: str) -> Callable[[Any], None]:
-    """Return what instruments every object of a module's class, once that module is imported."""
-
-    def attend(module: Any) -> None:
+    def attend(self, model: Model, name: str, module: Any) -> None:
+        """Instrument every object of a module's class, now that the module is imported."""
         kind = getattr(module, name, None)
         network = getattr(sys.modules.get("torch.nn"), "Module", None)  # where nobody has it, this is no network
-        if network is not None and isinstance(kind, type) and issubclass(kind, network):
-            for birth in ("__init__", "__setstate__"):
-                _attended.append((kind, birth, kind.__dict__.get(birth)))
-                setattr(kind, birth, _born(model, kind, getattr(kind, birth)))
+        if not self._active or network is None or not (isinstance(kind, type) and issubclass(kind, network)):
+            return
+        conflict = get_dependency_conflicts(_NEEDED)
+        if conflict is not None and conflict.found:
+            if FAULTS.once(f"too old {conflict.found}"):
+                logger.warning(
+                    "driftline: %s is not recorded: %s is installed; recording needs %s",
+                    model.name, conflict.found, conflict.required,
+                )  # fmt: skip
+            return
+        for birth in ("__init__", "__setstate__"):
+            plain = kind.__dict__.get(birth)
+            born = self._born(model, kind, getattr(kind, birth))
+            self._attended.append((kind, birth, plain, born))
+            setattr(kind, birth, born)
 
-    return attend
+    def leave(self) -> None:
+        """Put the classes back as they were, where nobody else has changed them since."""
+        self._active = False
+        while self._attended:
+            kind, name, plain, born = self._attended.pop()
+            if kind.__dict__.get(name) is born:
+                delattr(kind, name) if plain is None else setattr(kind, name, plain)
+
+    def _born(self, model: Model, kind: type, birth: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(birth)
+        def born(module: Any, *args: Any, **kwargs: Any) -> None:
+            birth(module, *args, **kwargs)
+            if type(module) is kind and self._active:
+                try:
+                    from .torch import instrument
+
+                    instrument(model, module)
+                except Exception as fault:
+                    FAULTS.swallow("instrument", fault)
+
+        return born
 
 
-def _born(model: Model, kind: type, birth: Callable[..., None]) -> Callable[..., None]:
-    @functools.wraps(birth)
-    def born(module: Any, *args: Any, **kwargs: Any) -> None:
-        birth(module, *args, **kwargs)
-        if type(module) is kind:
-            try:
-                from .torch import instrument
-
-                instrument(model, module)
-            except Exception as fault:
-                FAULTS.swallow("instrument", fault)
-
-    return born
+_births = Births()

@@ -7,10 +7,13 @@ import io
 import subprocess
 import sys
 import threading
+import types
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pytest
+import wrapt
 from driftline.columns import strings
 from driftline.prediction import current
 
@@ -18,6 +21,7 @@ from tests.sdk.service import Service
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make frameworks")
 
+from driftline_integrations import networks  # noqa: E402
 from driftline_integrations.torch import Hook, TorchInstrumentor, uninstrument  # noqa: E402
 
 pytestmark = [
@@ -286,3 +290,40 @@ def test_declared_networks_are_recorded_with_no_code(service: Service, monkeypat
     assert sum(map(len, service.tables())) == 2
     assert Net.__init__ is plain
     assert "__setstate__" not in Net.__dict__
+
+
+def test_a_network_that_is_imported_after_the_instrumentor_left_is_plain(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from driftline import settings_file
+
+    home = types.ModuleType("shop_networks")
+    declared = settings_file.Declared(service.model(), estimator="shop_networks.Churn")
+    monkeypatch.setattr(settings_file, "declared", lambda: (declared,))
+    TorchInstrumentor().instrument()
+    TorchInstrumentor().uninstrument()
+    home.Churn = type("Churn", (Net,), {})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, home.__name__, home)
+    wrapt.notify_module_loaded(home)
+
+    assert "__init__" not in home.Churn.__dict__
+
+
+def test_networks_of_an_older_torch_are_left_alone_with_a_line_that_says_so(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from driftline import settings_file
+
+    declared = settings_file.Declared(service.model(), estimator=f"{__name__}.Net")
+    monkeypatch.setattr(settings_file, "declared", lambda: (declared,))
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[Net.__module__])
+    monkeypatch.setattr(networks, "_NEEDED", ("torch >= 99",))
+    plain = Net.__init__
+    TorchInstrumentor().instrument(skip_dep_check=True)
+    made = Net.__init__
+    TorchInstrumentor().uninstrument()
+
+    assert made is plain
+    assert caplog.messages == [
+        f"driftline: churn is not recorded: torch {version('torch')} is installed; recording needs torch >= 99"
+    ]

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -178,3 +179,36 @@ def test_a_bad_file_is_one_line_and_the_service_runs(tmp_path: Path, receiver: R
         "driftline: driftline.toml is no TOML: Expected ']' at the end of a table declaration "
         "(at end of document); nothing of it is instrumented"
     ]
+
+
+LIBRARIES = ("sklearn", "xgboost", "lightgbm", "catboost", "torch", "mlflow", "onnxruntime")
+
+LOAD_ALL = """
+import sys
+from importlib import import_module
+
+for place in sys.argv[1:]:
+    module, _, name = place.partition(":")
+    getattr(import_module(module), name)().instrument(skip_dep_check=True)
+print([name for name in {libraries} if name in sys.modules])
+"""
+
+
+def test_no_instrumentor_imports_a_library_that_the_program_does_not(tmp_path: Path) -> None:
+    """An error of one that is too old would end the instrumentation of all others; and PyTorch takes seconds."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    places = project["entry-points"]["opentelemetry_instrumentor"]
+    for library in LIBRARIES:
+        (tmp_path / f"{library}.py").write_text("raise AttributeError('a version that lacks something')")
+    assert {f"driftline_{library}" for library in LIBRARIES} <= places.keys()
+
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD_ALL.format(libraries=LIBRARIES), *places.values()],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
