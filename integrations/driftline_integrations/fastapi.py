@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMap
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-import wrapt
 from driftline.exchange import HEADER, Exchange
 from driftline.faults import FAULTS
 from opentelemetry import context
@@ -22,6 +21,7 @@ from starlette.applications import Starlette
 from starlette.routing import compile_path
 
 from .arrival import instrument_as_declared, join_trace
+from .made import Made
 from .outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
 from .routes import Given, Route, RoutePlan, plans_of
 from .visit import UNREAD, Visit, is_json
@@ -361,14 +361,10 @@ class FastAPIInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return ("starlette >= 0.37",)
 
     def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        for owner in _application_classes():
-            wrapt.wrap_function_wrapper(owner, "__init__", _made)
+        _MADE.attend(_application_classes())
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        for owner in _application_classes():
-            wrapper = owner.__dict__.get("__init__")
-            if isinstance(wrapper, wrapt.FunctionWrapper):
-                owner.__init__ = wrapper.__wrapped__  # type: ignore[method-assign]
+        _MADE.leave()
         for app in list(_sites):
             uninstrument(app)
 
@@ -382,11 +378,13 @@ def _application_classes() -> list[type[Starlette]]:
     return [Starlette, FastAPI]
 
 
-def _made(wrapped: Callable[..., None], app: Starlette, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Instrument an application that was just made."""
-    wrapped(*args, **kwargs)
+def _instrument_made(app: Starlette) -> None:
+    """Instrument an application that was just made. Never raises."""
     try:
         _site_of(app)
         instrument_as_declared(app, instrument)
     except Exception as fault:
         FAULTS.swallow("instrument", fault)
+
+
+_MADE = Made(_instrument_made)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import flask
-import wrapt
 from driftline.exchange import HEADER, Exchange
 from driftline.faults import FAULTS
 from flask.app import Flask  # flask.Flask is another class where OpenTelemetry's instrumentation is active
@@ -24,6 +23,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from werkzeug.exceptions import HTTPException
 
 from .arrival import instrument_as_declared, join_trace
+from .made import Made
 from .outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
 from .routes import Given, Route, RoutePlan, plans_of
 from .visit import UNREAD, Visit, is_json
@@ -323,21 +323,21 @@ class FlaskInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return ("flask >= 3.0",)
 
     def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        wrapt.wrap_function_wrapper(Flask, "__init__", _made)
+        _MADE.attend([Flask])
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        wrapper = Flask.__dict__.get("__init__")
-        if isinstance(wrapper, wrapt.FunctionWrapper):
-            Flask.__init__ = wrapper.__wrapped__  # type: ignore[method-assign]
+        _MADE.leave()
         for app in list(_apps):
             uninstrument(app)
 
 
-def _made(wrapped: Callable[..., None], app: Flask, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Instrument an application that was just made."""
-    wrapped(*args, **kwargs)
+def _instrument_made(app: Flask) -> None:
+    """Instrument an application that was just made. Never raises."""
     try:
         _site_of(app)
         instrument_as_declared(app, instrument)
     except Exception as fault:
         FAULTS.swallow("instrument", fault)
+
+
+_MADE = Made(_instrument_made)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import driftline
 import pytest
+import wrapt
 from driftline import settings_file
 from driftline.columns import strings
 from driftline.pipelines import pipeline_of
@@ -775,6 +776,23 @@ def test_the_instrumentor_instruments_what_is_made_from_then_on_until_it_leaves(
     assert (during, after) == ([False, True, True], [False, False, False])
     assert not hasattr(FastAPI.__init__, "__wrapped__")
     assert not hasattr(Starlette.__init__, "__wrapped__")
+
+
+def test_the_instrumentor_takes_off_its_own_wrapper_and_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FastAPI, "__init__", FastAPI.__init__)  # put back whatever this leaves
+    theirs: list[Any] = []
+
+    def note(wrapped: Callable[..., None], app: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        wrapped(*args, **kwargs)
+        theirs.append(app)
+
+    FastAPIInstrumentor().instrument()
+    wrapt.wrap_function_wrapper(FastAPI, "__init__", note)
+    FastAPIInstrumentor().uninstrument()
+    app = FastAPI()
+
+    assert theirs == [app]
+    assert "_driftline" not in app.__dict__
 
 
 def test_what_the_file_declares_is_recorded(

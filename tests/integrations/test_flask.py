@@ -8,6 +8,7 @@ from typing import Any
 
 import driftline
 import pytest
+import wrapt
 from driftline import settings_file
 from driftline.columns import strings
 from driftline.unrecorded import UNRECORDED
@@ -384,6 +385,23 @@ def test_the_instrumentor_instruments_what_is_made_from_then_on_until_it_leaves(
 
     assert (during, after) == ([False, True], [False, False])
     assert not hasattr(Flask.__init__, "__wrapped__")
+
+
+def test_the_instrumentor_takes_off_its_own_wrapper_and_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Flask, "__init__", Flask.__init__)  # put back whatever this leaves
+    theirs: list[Any] = []
+
+    def note(wrapped: Callable[..., None], app: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        wrapped(*args, **kwargs)
+        theirs.append(app)
+
+    FlaskInstrumentor().instrument()
+    wrapt.wrap_function_wrapper(Flask, "__init__", note)
+    FlaskInstrumentor().uninstrument()
+    app = Flask("shop")
+
+    assert theirs == [app]
+    assert "driftline" not in app.extensions
 
 
 def test_what_the_file_declares_is_recorded(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
