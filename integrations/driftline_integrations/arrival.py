@@ -9,6 +9,8 @@ from driftline.faults import FAULTS, logger
 from driftline.settings_file import declared
 from opentelemetry import context, propagate, trace
 
+from .providers import through
+
 if TYPE_CHECKING:
     from contextvars import Token
 
@@ -46,7 +48,7 @@ def instrument_as_declared(app: Any, instrument: Callable[..., Any]) -> None:
     """Instrument an application with the routes that ``DRIFTLINE_CONFIG`` declares, log mistakes, never raise."""
     for one in declared():
         try:
-            instrument(one.model, app, routes=one.routes, outcomes=one.outcomes)
+            instrument(through(one.model), app, routes=one.routes, outcomes=one.outcomes)
         except (TypeError, ValueError) as error:
             if FAULTS.once(f"declared {error}"):
                 logger.error("driftline: %s: models.%s.%s", one.source, one.model.name, error)

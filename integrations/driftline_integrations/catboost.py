@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
+from . import providers
 from .everywhere import Everywhere
 from .sklearn import uninstrument as uninstrument
 
@@ -99,8 +100,10 @@ class CatBoostInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         """Return what has to be installed for this to do anything."""
         return ("catboost >= 1.2.5",)
 
-    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+    def _instrument(self, **kwargs: Any) -> None:
+        providers.take(self, kwargs)
         _CATBOOST.instrument()
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        providers.forget(self)
         _CATBOOST.uninstrument()

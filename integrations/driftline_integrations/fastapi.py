@@ -20,6 +20,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from starlette.applications import Starlette
 from starlette.routing import compile_path
 
+from . import providers
 from .arrival import instrument_as_declared, join_trace
 from .made import Made
 from .outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
@@ -360,10 +361,12 @@ class FastAPIInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         """Return what must be installed."""
         return ("starlette >= 0.37",)
 
-    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+    def _instrument(self, **kwargs: Any) -> None:
+        providers.take(self, kwargs)
         _MADE.attend(_application_classes())
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        providers.forget(self)
         _MADE.leave()
         for app in list(_sites):
             uninstrument(app)

@@ -22,6 +22,7 @@ from opentelemetry import context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from werkzeug.exceptions import HTTPException
 
+from . import providers
 from .arrival import instrument_as_declared, join_trace
 from .made import Made
 from .outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
@@ -322,10 +323,12 @@ class FlaskInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         """Return what must be installed."""
         return ("flask >= 3.0",)
 
-    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+    def _instrument(self, **kwargs: Any) -> None:
+        providers.take(self, kwargs)
         _MADE.attend([Flask])
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        providers.forget(self)
         _MADE.leave()
         for app in list(_apps):
             uninstrument(app)

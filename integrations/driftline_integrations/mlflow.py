@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from driftline.recorder import Recorder
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
+from . import providers
 from .asked import Asked, Place
 from .family import conventional
 from .fitted import Fitted, look
@@ -72,10 +73,12 @@ class MLflowInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         """Return what has to be installed for this to do anything; ``mlflow-skinny`` brings the same package."""
         return ()
 
-    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+    def _instrument(self, **kwargs: Any) -> None:
+        providers.take(self, kwargs)
         _PYFUNC.instrument()
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        providers.forget(self)
         _PYFUNC.uninstrument()
 
 
@@ -87,11 +90,11 @@ def _unnamed(loaded: Any) -> Place:
     name = read("DRIFTLINE_MODEL_NAME") or _logged_name(loaded)
     for one in declared():
         if one.model.name == name:
-            return _place(one.model, loaded, joins=True)
+            return _place(providers.through(one.model), loaded, joins=True)
     version = read("DRIFTLINE_MODEL_VERSION") or str(
         getattr(loaded, "model_id", "") or loaded.metadata.model_uuid or ""
     )
-    return _place(Model(name, version=version), loaded, joins=True)
+    return _place(providers.through(Model(name, version=version)), loaded, joins=True)
 
 
 def _logged_name(loaded: Any) -> str:

@@ -10,6 +10,7 @@ from driftline.settings import read
 from driftline.settings_file import declared
 
 from .fitted import last_step
+from .providers import through
 
 
 def model_of(estimator: Any) -> Model:
@@ -29,8 +30,8 @@ def model_of(estimator: Any) -> Model:
         anybody = [one for one in models if not one.estimator and not one.routes]
         found = found or (anybody if len(anybody) == 1 else [])
     if found:
-        return found[0].model
-    return Model(name or type(last).__name__, version=read("DRIFTLINE_MODEL_VERSION"))
+        return through(found[0].model)
+    return through(Model(name or type(last).__name__, version=read("DRIFTLINE_MODEL_VERSION")))
 
 
 def _class(name: str) -> type | tuple[()]:

@@ -17,6 +17,8 @@ from driftline.faults import FAULTS, logger
 from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
+from . import providers
+
 if TYPE_CHECKING:
     from driftline.model import Model
 
@@ -35,7 +37,8 @@ class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         """Return what has to be installed for this to do anything."""
         return _NEEDED
 
-    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+    def _instrument(self, **kwargs: Any) -> None:
+        providers.take(self, kwargs)
         from driftline.settings_file import declared
 
         global _births
@@ -43,9 +46,12 @@ class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         for one in declared():
             home, _, kind = one.estimator.rpartition(".")
             if home:
-                wrapt.register_post_import_hook(functools.partial(births.attend, one.model, kind), home)
+                wrapt.register_post_import_hook(
+                    functools.partial(births.attend, providers.through(one.model), kind), home
+                )
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        providers.forget(self)
         _births.leave()
 
 

@@ -16,6 +16,7 @@ from driftline.prediction import ABSENT
 from driftline.recorder import Recorder
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
+from . import providers
 from .asked import Asked, Place
 from .samples import rows_of
 
@@ -73,10 +74,12 @@ class ONNXRuntimeInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         """Return what has to be installed for this to do anything; there are several packages of that module."""
         return ()
 
-    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+    def _instrument(self, **kwargs: Any) -> None:
+        providers.take(self, kwargs)
         _SESSIONS.instrument()
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        providers.forget(self)
         _SESSIONS.uninstrument()
 
 
@@ -87,7 +90,7 @@ def _unnamed(session: Any) -> Place:
 
     name = read("DRIFTLINE_MODEL_NAME") or session.get_modelmeta().graph_name or "onnx"
     model = next((one.model for one in declared() if one.model.name == name), None)
-    return _place(model or Model(name), session, joins=True)
+    return _place(providers.through(model or Model(name)), session, joins=True)
 
 
 def _place(

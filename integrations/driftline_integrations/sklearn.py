@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
+from . import providers
 from .everywhere import Everywhere
 
 if TYPE_CHECKING:
@@ -82,8 +83,10 @@ class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         """Return what has to be installed for this to do anything."""
         return ("scikit-learn >= 1.4",)
 
-    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+    def _instrument(self, **kwargs: Any) -> None:
+        providers.take(self, kwargs)
         _SKLEARN.instrument()
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        providers.forget(self)
         _SKLEARN.uninstrument()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
+from . import providers
 from .everywhere import Everywhere
 from .sklearn import conventional
 from .sklearn import uninstrument as uninstrument
@@ -101,8 +102,10 @@ class XGBoostInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         """Return nothing that has to be installed: the package has several names, ``xgboost`` and ``xgboost-cpu``."""
         return ()
 
-    def _instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+    def _instrument(self, **kwargs: Any) -> None:
+        providers.take(self, kwargs)
         _XGBOOST.instrument()
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+        providers.forget(self)
         _XGBOOST.uninstrument()

@@ -1,0 +1,74 @@
+"""Providers that ``instrument()`` is given are those of the models that no code makes, as of every instrumentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from driftline import lifecycle, pipelines, settings_file
+from driftline_integrations.flask import FlaskInstrumentor
+from driftline_integrations.providers import through
+from driftline_integrations.sklearn import SklearnInstrumentor
+from flask import Flask
+
+from tests.sdk.service import Service
+
+CONFIG = """
+[models.churn]
+task = "binary"
+
+[models.churn.routes."POST /predict"]
+score = "score"
+"""
+
+
+@pytest.fixture
+def providers(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Return what instrument() is given, in a process whose records reach nobody."""
+    monkeypatch.setenv("DRIFTLINE_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(pipelines, "_default", None)  # tests close the process's own when they end
+    settings_file._read.clear()
+    yield {"tracer_provider": service.tracers, "meter_provider": service.meters}
+    settings_file._read.clear()
+
+
+def test_an_estimator_that_nobody_named_reports_to_them(service: Service, providers: dict[str, Any]) -> None:
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    SklearnInstrumentor().instrument(**providers)
+    try:
+        linear_model.LogisticRegression().fit([[0.0], [1.0]], [0, 1]).predict([[0.75]])
+    finally:
+        SklearnInstrumentor().uninstrument()
+    lifecycle.flush(5.0)
+
+    assert [span.name for span in service.spans] == ["predict LogisticRegression"]
+    assert sum(service.counts().values()) == 1
+
+
+def test_a_route_that_the_file_declares_reports_to_them(
+    service: Service, providers: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    (tmp_path / "driftline.toml").write_text(CONFIG)
+    monkeypatch.setenv("DRIFTLINE_CONFIG", str(tmp_path / "driftline.toml"))
+    FlaskInstrumentor().instrument(**providers)
+    try:
+        app = Flask("shop")
+        app.post("/predict")(lambda: {"score": 0.25})
+        app.test_client().post("/predict", json={"amount": 17.5})
+    finally:
+        FlaskInstrumentor().uninstrument()
+    lifecycle.flush(5.0)
+
+    assert [span.name for span in service.spans] == ["predict churn"]
+    assert sum(service.counts().values()) == 1
+
+
+def test_they_are_forgotten_when_the_instrumentor_leaves(service: Service, providers: dict[str, Any]) -> None:
+    model = service.model(tracer_provider=None, meter_provider=None)
+    FlaskInstrumentor().instrument(**providers)
+    during = through(model)._identity
+    FlaskInstrumentor().uninstrument()
+
+    assert (during.tracer_provider, during.meter_provider) == (service.tracers, service.meters)
+    assert through(model) is model
