@@ -125,7 +125,7 @@ class Block:
         )
 
 
-def merge(blocks: list[Block]) -> Block:
+def merge(blocks: Sequence[Block]) -> Block:
     """Return the rows of blocks of one shape as one block."""
     if len(blocks) == 1:
         return blocks[0]

@@ -111,7 +111,7 @@ def take_result(prediction: Prediction, result: Any) -> None:
             plan.note_result(result)
         if not plan.selective:
             if not set_in_code:
-                prediction.result = result if result.__class__ is float else plan.keep(result)
+                prediction.result = result if type(result) is float else plan.keep(result)
         else:
             if plan.score is not None and not prediction.scored:
                 prediction.score = _selected(prediction, plan.score, result)
@@ -245,7 +245,7 @@ def _read(task: Task, kept: Any, n: int, *, one_row: bool) -> Output:
 def read_one(prediction: Prediction) -> tuple[Any, str, Unread | None]:
     """Read the result of a prediction of one row, once: score (float, tuple of k, or ranking), class, why unread."""
     if prediction.output is None:
-        if prediction.result.__class__ is prediction.plan.score_type and not prediction.said:
+        if type(prediction.result) is prediction.plan.score_type and not prediction.said:
             prediction.output = prediction.result, "", None
             return prediction.output
         prediction.output = outputs.one(prediction.plan.identity.task, read_output(prediction))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -31,6 +32,7 @@ from .plan import Plan
 from .prediction import ABSENT, Prediction
 from .shape import Shape
 from .single import Single, single_of
+from .spared import spared
 from .tables import F64, I64, Column, Ids, Items, Text
 from .unrecorded import SCORE_NOT_A_NUMBER, UNREAD_RESULT, UNRECORDED
 
@@ -58,17 +60,14 @@ def blocks_of(entries: Iterable[Prediction | Single]) -> list[Block]:
         except Exception as error:
             FAULTS.swallow("row", error)
     for (plan, shape), group in groups.items():
-        try:
-            blocks.append(_singles(plan, shape, group))
-        except Exception as error:
-            FAULTS.swallow("rows", error)
+        blocks += spared(group, partial(_singles, plan, shape), "rows")
     alike: dict[tuple[Any, ...], list[Block]] = {}
     for block in blocks:
         alike.setdefault(block.shape(), []).append(block)
-    return [merge(group) for group in alike.values()]
+    return [merged for alike_blocks in alike.values() for merged in spared(alike_blocks, merge, "merge")]
 
 
-def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
+def _singles(plan: Plan, shape: Shape | None, group: Sequence[Single]) -> Block:
     _, _, values, times, durations, ids, scores, decided, slices, errors, contexts = zip(*group, strict=True)
     if not plan.told_read:
         scored, said = any(score is not None for score in scores), any(decided)
@@ -85,27 +84,28 @@ def _singles(plan: Plan, shape: Shape | None, group: list[Single]) -> Block:
     predicted = column_of_values([text or None for text in decided]) if any(decided) else None
     if isinstance(predicted, Column):
         tell_strange(plan, predicted.labels)
-    if plan.identity.task.kind == "ranking":
-        items, matrix = _rankings(plan, scores)
-    else:
-        items, matrix = None, _finite(plan, _scores(plan, scores), scores.count(None))
     slice_names = dict.fromkeys(chain.from_iterable(one for one in slices if one))
     time = np.array(times, np.int64)
     if plan.inputs.time_field in columns:
         time = _or_now(columns[plan.inputs.time_field], time)
-    return Block(
+    trace, span = _sampled(contexts)
+    block = Block(
         plan.identity,
         time,
         np.array(durations, np.float64) * 1e-9,
         _fit(texts([id or IDS.uuid7(at) for id, at in zip(ids, times, strict=True)]), plan),
-        *_sampled(contexts),
+        trace,
+        span,
         _errors(errors),
-        matrix,
-        predicted if isinstance(predicted, Column) else None,
-        items,
-        features_of(plan, columns),
-        {name: column_of_values([one.get(name) if one else None for one in slices]) for name in slice_names},
+        predicted=predicted if isinstance(predicted, Column) else None,
+        features=features_of(plan, columns),
+        slices={name: column_of_values([one.get(name) if one else None for one in slices]) for name in slice_names},
     )
+    if plan.identity.task.kind == "ranking":  # last, so that what is no number is not counted at each of some attempts
+        block.items, block.scores = _rankings(plan, scores)
+    else:
+        block.scores = _finite(plan, _scores(plan, scores), scores.count(None))
+    return block
 
 
 def _scores(plan: Plan, scores: Sequence[Any]) -> F64 | None:

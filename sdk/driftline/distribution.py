@@ -15,8 +15,9 @@ OTHER = "other"
 MOST_LABELS = 50
 """Labels of a feature that nobody has bins for; each is a series in the backend."""
 
-MOST_TRACKED = 200
-"""Labels that are counted until they are frequent: 70 kB of the longest. Texts that never repeat are forgotten."""
+MOST_WAITING = 200
+"""Labels that wait to be frequent, nine rows of each: 70 kB of the longest. Texts that never repeat crowd each other
+out."""
 
 
 class Binned:
@@ -62,39 +63,50 @@ class Vocabulary:
     """Which labels may be named: those seen ten times in this process, the first fifty. Others are too rare to compare,
     and possibly personal.
 
+    The first nine of a label are counted nowhere until it is clear what they are: its own with the tenth, ``other``
+    where it is crowded out or the process ends.
+
     >>> vocabulary = Vocabulary()
-    >>> vocabulary.name({"north": 12, "Mrs. Smith, 17 Main Street": 1})
-    Counter({'other': 10, 'north': 3})
+    >>> vocabulary.name({"north": 12, "Mrs. Smith, 17 Main Street": 1, "south": 9})
+    Counter({'north': 12})
+    >>> vocabulary.name({"south": 1}), vocabulary.give_up()
+    (Counter({'south': 10}), 1)
     """
 
     def __init__(self) -> None:
-        self._seen: Counter[str] = Counter()
+        self._waiting: Counter[str] = Counter()
         self._named: set[str] = set()
 
     def name(self, counts: dict[str, int]) -> Counter[str]:
-        """Return the counts by labels that may be named; the first nine of each are ``other``, and so is the rest."""
+        """Return the counts by labels that may be named, with what waited of them; the rest is ``other``, or waits."""
         named: Counter[str] = Counter()
         for label, n in counts.items():
             if label not in self._named:
                 if len(self._named) == MOST_LABELS or len(label) > LONGEST_LABEL:
                     named[OTHER] += n
                     continue
-                if label not in self._seen and len(self._seen) == MOST_TRACKED:
-                    self._seen.clear()
-                early = min(n, RARE - 1 - self._seen[label])
-                named[OTHER] += early
-                self._seen[label] += n
-                if self._seen[label] < RARE:
+                if label not in self._waiting and len(self._waiting) == MOST_WAITING:
+                    named[OTHER] += self.give_up()
+                self._waiting[label] += n
+                if self._waiting[label] < RARE:
                     continue
+                n = self._waiting.pop(label)
                 self._named.add(label)
-                del self._seen[label]
-                n -= early
+                if len(self._named) == MOST_LABELS:
+                    named[OTHER] += self.give_up()
             named[label] += n
         return +named
 
+    def give_up(self) -> int:
+        """Return how many rows wait, and let their labels start anew."""
+        rows = self._waiting.total()
+        self._waiting.clear()
+        return rows
+
 
 class Feature:
-    """The distribution of one feature: every row is in ``numbers``, in ``labels``, ``missing`` or ``invalid``.
+    """The distribution of one feature: every row is in ``numbers``, in ``labels``, ``missing`` or ``invalid``, or waits
+    for its label to be named.
 
     ``bins``: the baseline's, if it knows the feature; then what is invalid is what :func:`driftline.bins.count` says,
     and labels are the baseline's. Else numbers and texts are both counted, and only infinities are invalid.
@@ -151,6 +163,12 @@ class Feature:
         new.numbers = self.numbers.fresh(cumulative=cumulative)
         return new
 
+    def settle(self) -> int:
+        """Count as ``other`` what waits, since nothing more will come; return how many rows that is."""
+        if rows := self._vocabulary.give_up():
+            self.labels[OTHER] += rows
+        return rows
+
     def _add_labels(self, bins: CategoryBins, column: Column) -> None:
         counts = count(bins, column).astype(np.int64).tolist()
         for label, n in zip((*bins.labels, OTHER), counts, strict=False):
@@ -161,7 +179,7 @@ class Feature:
 
     def _name(self, counts: I64, labels: tuple[str, ...]) -> None:
         """Count labels; of a block with thousands of different ones only the most frequent are looked at."""
-        most = np.argsort(-counts, kind="stable")[:MOST_TRACKED]
+        most = np.argsort(-counts, kind="stable")[:MOST_WAITING]
         rest = int(counts.sum() - counts[most].sum())
         named = self._vocabulary.name({labels[at]: int(counts[at]) for at in most.tolist() if counts[at]})
         if rest:

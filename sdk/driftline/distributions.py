@@ -13,6 +13,7 @@ from .faults import FAULTS, logger
 from .fold import ModelBins
 from .identity import Capture, Identity
 from .settings import read, switch
+from .spared import spared
 from .tables import Column
 from .tally import Room, Tally
 
@@ -91,12 +92,18 @@ class Distributions:
             if stream is not None:
                 stream.current.duration(error).merge(durations)
 
-    def take(self) -> tuple[int, list[Stream]]:
-        """Return now, in unix nanoseconds, and every model with all that there is to say about it up to then."""
+    def take(self, *, last: bool = False) -> tuple[int, list[Stream]]:
+        """Return now, in unix nanoseconds, and every model with all that there is to say about it up to then.
+
+        ``last``: whether nothing more will come, so that what waits to be named is counted, too.
+        """
         with self._lock:
             self._count()
             now = self._clock()
             streams = list(self._streams.values())
+            if last:
+                for stream in streams:
+                    stream.news |= stream.current.settle()
             taken = [stream.current for stream in streams]
             for stream in streams:
                 stream.current = stream.current.fresh(cumulative=self.cumulative)
@@ -118,11 +125,11 @@ class Distributions:
         for block in self._waiting:
             alike.setdefault(block.shape(), []).append(block)
         self._waiting = []
-        for blocks in alike.values():
+        for block in (merged for blocks in alike.values() for merged in spared(blocks, merge, "merge")):
             try:
-                stream = self._stream(blocks[0].identity)
+                stream = self._stream(block.identity)
                 if stream is not None:
-                    stream.current.add(merge(blocks))
+                    stream.current.add(block)
             except Exception as error:
                 FAULTS.swallow("distributions", error)
 

@@ -12,6 +12,7 @@ from .tables import I64, Column
 
 _UNITS = ((1e11, 10**9), (1e14, 10**6), (1e17, 10**3), (2.0**63, 1))
 """Below the first, a number is seconds; then milliseconds, microseconds, nanoseconds. 1e11 s is the year 5138."""
+_INT64 = range(-(2**63), 2**63)
 
 
 def nanoseconds_per_unit(size: float) -> int:
@@ -27,11 +28,19 @@ def instant(value: object) -> int:
     """Return unix nanoseconds, 0 when missing.
 
     ``value``: a datetime or pandas Timestamp (UTC if it names no zone), a numpy datetime64, an ISO 8601 text, or unix
-    seconds, milliseconds, microseconds or nanoseconds, told apart by their size. Raises ``ValueError`` for the rest.
+    seconds, milliseconds, microseconds or nanoseconds, told apart by their size. Raises ``ValueError`` for the rest,
+    and for what is beyond 2262, such as the 9999-12-31 of many databases: 64 bits of nanoseconds end there.
 
     >>> instant(datetime(2026, 11, 20, 8, tzinfo=UTC)) == instant("2026-11-20T08:00:00Z") == instant(1795161600)
     True
     """
+    nanoseconds = _nanoseconds(value)
+    if nanoseconds not in _INT64:
+        raise ValueError(f"{value!r} is no time between the years 1677 and 2262")
+    return nanoseconds
+
+
+def _nanoseconds(value: Any) -> int:
     if value is None or value == "" or value != value:
         return 0
     if isinstance(value, str):
@@ -65,7 +74,7 @@ def instants(values: NDArray[Any] | Column) -> I64:
     if numbers is not None:
         low = np.nextafter(0.0, 1.0)
         for limit, unit in _UNITS:
-            at = (numbers >= low) & (numbers < limit)
+            at = (numbers >= low) & (numbers < min(limit, 2.0**63 / unit))
             times[at] = (numbers[at] * unit).astype(np.int64)
             low = limit
     if codes is not None:

@@ -91,8 +91,7 @@ class Pipeline:
         """Hand over what was recorded, of about ``cost`` bytes: the last step of the hot path."""
         if self._closed:
             return
-        rows = self._rows.append(entry, cost, rows)
-        if rows >= FULL_ROWS and not self._full.is_set():
+        if self._rows.append(entry, cost, rows) >= FULL_ROWS and not self._full.is_set():
             self._full.set()
         if self._asleep:
             self._rouse()

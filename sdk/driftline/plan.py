@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from . import rankings, results
@@ -26,6 +27,7 @@ _MOST_NAMES = 200_000
 _MOST_KNOWN = 10_000
 _MOST_SHAPES = 1000
 """Names that change with every call are values in disguise; remembering them would be a leak."""
+_MOST_REMEMBERED = 1000
 
 
 @dataclass(eq=False)
@@ -152,7 +154,14 @@ class Plan:
         for names in (self.names, self.identity.features):
             if names is not None and len(names) == width:
                 return names
-        return tuple(f"f{i}" for i in range(width))
+        return _remembered(width) if width <= _MOST_REMEMBERED else _numbered(width)
+
+
+def _numbered(width: int) -> tuple[str, ...]:
+    return tuple(f"f{i}" for i in range(width))
+
+
+_remembered = lru_cache(maxsize=64)(_numbered)
 
 
 PLANS: Known[Plan] = Known()

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 Draft = list[Any]
 """A prediction that ``quick.py`` opened, as long as nobody asks for it: plan, shape, values, time and id (None where it
-is to be made). It costs 0.05 µs, a prediction 0.25. Empty when the call is over."""
+is to be made). It costs 0.05 µs, a prediction 0.25. Empty when the call is over: then it stays where it is, since to
+make nothing current again would cost 0.1 µs."""
 
 OPEN: ContextVar[Any] = ContextVar("driftline_open_prediction", default=None)
-"""A prediction, a draft, or None: :func:`opened` tells which."""
+"""A prediction, a draft, or None: :func:`opened` tells which; false where none is open."""
 _ASKED_FOR = 6
 ABSENT: Any = object()
 """Nothing was said; None is something that a model may return."""
@@ -238,6 +239,8 @@ def drafted(draft: Draft) -> Prediction | None:
 def opened() -> Prediction | None:
     """Return what is open in this thread or task, closed or not."""
     found: Prediction | Draft | None = OPEN.get()
+    if not found:
+        return None
     return drafted(found) if isinstance(found, list) else found
 
 

@@ -46,7 +46,7 @@ def recorded(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def predict(*args: Any, **kwargs: Any) -> Any:
         row = args[position] if len(args) > position else kwargs.get(argument)
-        if type(row) is not dict or not plan.quick or OPEN.get() is not None:
+        if type(row) is not dict or not plan.quick or OPEN.get():
             return any_call(args, kwargs)
         try:
             shape = plan.newest
@@ -105,9 +105,8 @@ def recorded(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
                 return result
             prediction.closed = True
             id = prediction._id
-        draft.clear()
+        draft.clear()  # and so it is over: what was open before it was nothing, which is what an empty one says
         try:
-            OPEN.reset(open_token)
             context = INVALID_SPAN_CONTEXT
             if span is not None and span_token is not None:
                 detach(span_token)

@@ -52,7 +52,7 @@ def _halves(plan: Plan) -> tuple[Begin, Finish]:
     def start(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prediction:
         """Begin a call. Never raises."""
         row = args[position] if len(args) > position else kwargs.get(argument)
-        if type(row) is not dict or not plan.quick or OPEN.get() is not None or len(row) > MOST_VALUES:
+        if type(row) is not dict or not plan.quick or OPEN.get() or len(row) > MOST_VALUES:
             return begin(plan, args, kwargs)
         try:
             shape = plan.newest

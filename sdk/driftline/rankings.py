@@ -63,7 +63,9 @@ def _plain(value: Any, depth: int, most: int) -> Any:
 
 
 def _key(key: Any) -> Any:
-    return clean_value(key) if isinstance(key, np.generic) else key
+    if type(key) is str or type(key) is int:
+        return key
+    return clean_value(key) if isinstance(key, str | int | np.generic) else key  # what only says that it is a text, too
 
 
 def _columns(value: Any) -> dict[str, Any] | None:

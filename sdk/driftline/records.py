@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from . import columns
 from .block import Block
@@ -19,6 +20,7 @@ from .resource import resource_attributes
 from .semconv import SCHEMA_URL, events
 from .semconv import attributes as a
 from .single import Single
+from .spared import spared
 
 MOST_ROWS = 5000
 MOST_BYTES = 2**20
@@ -42,8 +44,11 @@ def frames(
 ) -> Iterator[Frame]:
     """Turn what one flush gathered into requests, baselines first; let ``counted`` see each block."""
     for identity, text in baselines:
-        attributes = identity.record_attributes()
-        yield _frame(identity, [log_record(events.ML_BASELINE, _now(), attributes, body=text)], 0)
+        try:
+            attributes = identity.record_attributes()
+            yield _frame(identity, [log_record(events.ML_BASELINE, _now(), attributes, body=text)], 0)
+        except Exception as error:
+            FAULTS.swallow("baseline", error)
     for block in blocks_of(predictions):
         try:
             counted(block)
@@ -52,15 +57,16 @@ def frames(
         if block.identity.capture == "none":
             continue
         for start in range(0, len(block), MOST_ROWS):
-            try:
-                yield from _batches(block.part(start, start + MOST_ROWS) if len(block) > MOST_ROWS else block)
-            except Exception as error:
-                FAULTS.swallow("record", error)
+            rows = range(start, min(start + MOST_ROWS, len(block)))
+            for some in spared(rows, partial(_batches, block), "record"):
+                yield from some
     yield from _outcomes(outcomes)
 
 
-def _batches(block: Block) -> Iterator[Frame]:
-    """Yield a record of at most 1 MiB, or as many as the rows need: those of embeddings are wide."""
+def _batches(block: Block, rows: Sequence[int]) -> list[Frame]:
+    """Return a record of at most 1 MiB of some rows in a row, or as many as they need: those of embeddings are wide."""
+    if len(rows) < len(block):
+        block = block.part(rows[0], rows[-1] + 1)
     identity, n = block.identity, len(block)
     attributes = identity.record_attributes()
     attributes[a.ML_BATCH_ID] = IDS.uuid7(_now())
@@ -70,14 +76,15 @@ def _batches(block: Block) -> Iterator[Frame]:
     record = log_record(events.ML_PREDICTION_BATCH, int(block.time[-1]), attributes, observed=_now())
     frame = _frame(identity, [record], n)
     if len(frame.body) <= MOST_BYTES:
-        yield frame
-    elif n > 1:
+        return [frame]
+    if n > 1:
         parts = -(-len(frame.body) // int(0.9 * MOST_BYTES))  # at least two; rows are not all equally long
         step = -(-n // parts)
-        for start in range(0, n, step):
-            yield from _batches(block.part(start, min(start + step, n)))
-    elif FAULTS.once(f"row too large {identity.name}"):
+        parted = [_batches(block, range(start, min(start + step, n))) for start in range(0, n, step)]
+        return [frame for frames in parted for frame in frames]
+    if FAULTS.once(f"row too large {identity.name}"):
         logger.warning("driftline: a row of %s takes %d bytes and is not recorded", identity.name, len(frame.body))
+    return []
 
 
 def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[Frame]:
@@ -90,15 +97,23 @@ def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[Frame]:
         else:
             groups.setdefault(outcome.identity, []).append(record)
     for identity, records in groups.items():
-        part: list[Parts] = []
-        size = 0
-        for record in records:
-            if part and (size + len(record) > MOST_BYTES - 4096 or len(part) == MOST_ROWS):
-                yield _frame(identity, part, len(part))
-                part, size = [], 0
-            part.append([record])
-            size += len(record) + 4
-        yield _frame(identity, part, len(part))
+        try:
+            yield from _filled(identity, records)
+        except Exception as error:
+            FAULTS.swallow("outcomes", error)
+
+
+def _filled(identity: Identity, records: list[bytes]) -> Iterator[Frame]:
+    """Yield frames of as many records as one may hold."""
+    part: list[Parts] = []
+    size = 0
+    for record in records:
+        if part and (size + len(record) > MOST_BYTES - 4096 or len(part) == MOST_ROWS):
+            yield _frame(identity, part, len(part))
+            part, size = [], 0
+        part.append([record])
+        size += len(record) + 4
+    yield _frame(identity, part, len(part))
 
 
 def _frame(identity: Identity, records: list[Parts], rows: int) -> Frame:

@@ -138,7 +138,7 @@ class Reporter:
 
         cumulative = self.distributions.cumulative
         temporality = AggregationTemporality.CUMULATIVE if cumulative else AggregationTemporality.DELTA
-        taken, streams = self.distributions.take()
+        taken, streams = self.distributions.take(last=self._closed)
         with quiet():
             for stream in streams:
                 if not self._supported:

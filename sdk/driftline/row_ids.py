@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .columns import texts
+from .faults import FAULTS
 from .ids import id_text
 from .tables import I32, Text
 
@@ -34,8 +35,20 @@ def given(values: Sequence[object], prefix: str) -> Text:
     >>> given([17.0, None, " b "], "a").data
     b'17a.1b'
     """
-    ids = [id_text(value) for value in values]
+    try:
+        ids = [id_text(value) for value in values]
+    except Exception:  # one of them
+        ids = [_text_of(value) for value in values]
     return texts([text or f"{prefix}.{i}" for i, text in enumerate(ids)] if "" in ids else ids)
+
+
+def _text_of(value: object) -> str:
+    """Return the text of an id, empty where it cannot be read."""
+    try:
+        return id_text(value)
+    except Exception as fault:
+        FAULTS.swallow("id", fault)
+        return ""
 
 
 def joined(parts: Sequence[Text]) -> Text:

@@ -93,6 +93,10 @@ class Tally:
         new.features = {name: feature.fresh(cumulative=cumulative) for name, feature in self.features.items()}
         return new
 
+    def settle(self) -> bool:
+        """Count what waits to be named, since nothing more will come; say whether anything did."""
+        return sum(feature.settle() for feature in self.features.values()) > 0
+
     def _tell(self, block: Block, name: str) -> None:
         """Say once that a model has more features than are counted."""
         model = block.identity.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from typing import Any
 
 import driftline
@@ -14,10 +15,13 @@ from driftline import distributions, pipeline, reporter
 from driftline.baseline import Baseline
 from driftline.bins import NumberBins, count
 from driftline.channel import Delivery
+from driftline.distribution import MOST_WAITING, Vocabulary
 from driftline.pane import DURATION_BOUNDS
 from driftline.pipelines import pipeline_of
 from driftline.tables import Column
 from driftline.testing.clock import TICKS
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
 
 from .metric_points import Point, points, sums
@@ -209,10 +213,54 @@ def test_rare_texts_are_not_named(service: Service) -> None:
         score({"plan": "gold"})
 
     found = sums(arrived(service), "ml.feature.categories", "ml.feature.name", "ml.feature.category")
-    assert found == {("plan", "basic"): 3, ("plan", "other"): 18, ("remark", "other"): 12}
+    assert found == {("plan", "basic"): 12}  # the others wait
     score({"plan": "gold"})
     found = sums(arrived(service), "ml.feature.categories", "ml.feature.name", "ml.feature.category")
-    assert found[("plan", "gold")] == 1
+    assert found == {("plan", "basic"): 12, ("plan", "gold"): 10}
+
+    score({"plan": "platinum"})
+    pipeline_of(service.channel).shutdown(5.0)
+    found = sums(arrived(service), "ml.feature.categories", "ml.feature.name", "ml.feature.category")
+    assert found == {("plan", "basic"): 12, ("plan", "gold"): 10, ("plan", "other"): 1, ("remark", "other"): 12}
+
+
+@pytest.mark.parametrize("preference", ["cumulative", "delta"])
+def test_no_row_of_a_frequent_text_is_other_however_slowly_they_come(
+    monkeypatch: pytest.MonkeyPatch, preference: str
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", preference)
+    service = Service()
+    score = service.model(metrics_channel=service.metrics).predict(returns(0.5))
+    said: Counter[tuple[Any, ...]] = Counter()
+    for _ in range(10):
+        for plan in ("basic", "basic", "gold"):
+            score({"plan": plan})
+        found = sums(arrived(service), "ml.feature.categories", "ml.feature.category")
+        said = Counter(found) if preference == "cumulative" else said + Counter(found)
+
+    assert said == {("basic",): 20, ("gold",): 10}
+
+
+@given(st.lists(st.text("abc", min_size=1, max_size=2), max_size=400), st.integers(1, 20))
+def test_every_row_is_counted_once_and_no_rare_text_is_named(labels: list[str], size: int) -> None:
+    vocabulary = Vocabulary()
+    named: Counter[str] = Counter()
+    for start in range(0, len(labels), size):
+        named += vocabulary.name(Counter(labels[start : start + size]))
+    before = named.copy()
+    named["other"] += vocabulary.give_up()
+
+    seen = Counter(labels)
+    assert named.total() == len(labels)
+    assert before == {label: n for label, n in seen.items() if n >= 10}
+
+
+def test_texts_that_never_repeat_crowd_each_other_out() -> None:
+    vocabulary = Vocabulary()
+    named = vocabulary.name({f"call Mrs. Smith {i}": 1 for i in range(1000)})
+
+    assert named == {"other": 1000 - MOST_WAITING}
+    assert vocabulary.give_up() == MOST_WAITING
 
 
 @pytest.mark.parametrize("name", ["a.b", "a/b", "größe ☃ 日本", "n" * 300, "a\nb", "%s{}", "ml.model.name", "a\ud800"])
@@ -237,7 +285,7 @@ def test_fifty_labels_are_named_at_most(service: Service) -> None:
     found = sums(arrived(service), "ml.feature.categories", "ml.feature.category")
     assert len(found) == 51
     assert sum(found.values()) == 1400
-    assert found[("other",)] == 20 * 20 + 50 * 9
+    assert found[("other",)] == 20 * 20
 
 
 def test_a_feature_that_was_never_sent_before_was_missing_before(service: Service) -> None:
@@ -245,12 +293,13 @@ def test_a_feature_that_was_never_sent_before_was_missing_before(service: Servic
     score({"a": 1.0})
     score({"a": 1.0, "b": 2.0})
     score({"b": 2.0})
-    score({"b": "text"})
+    for _ in range(10):
+        score({"b": "text"})
 
     found = arrived(service)
-    assert sums(found, "ml.feature.missing", "ml.feature.name") == {("a",): 2, ("b",): 1}
+    assert sums(found, "ml.feature.missing", "ml.feature.name") == {("a",): 11, ("b",): 1}
     assert sums(found, "ml.feature.value", "ml.feature.name") == {("a",): 2, ("b",): 2}
-    assert sums(found, "ml.feature.categories", "ml.feature.name") == {("b",): 1}
+    assert sums(found, "ml.feature.categories", "ml.feature.name") == {("b",): 10}
 
 
 @pytest.mark.parametrize(
@@ -272,7 +321,8 @@ def test_a_feature_that_was_never_sent_before_was_missing_before(service: Servic
 )
 def test_the_scope_says_which_rows_are_in_no_record(service: Service, capture: str, marked: set[str]) -> None:
     score = service.model(metrics_channel=service.metrics, capture=capture).predict(returns(0.5))
-    score({"x": 1.0, "text": "a", "gone": None})
+    for _ in range(10):
+        score({"x": 1.0, "text": "a", "gone": None})
 
     found = arrived(service)
     assert {point.name for point in found if point.scope == {"ml.capture": "metrics"}} == marked

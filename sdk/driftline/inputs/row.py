@@ -73,7 +73,7 @@ def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
     (1, 2.5, 'a', True, None, None, inf, <a vector of 2>, <a text of 300 characters>)
     """
     for value in values:
-        kind = value.__class__
+        kind = type(value)
         if kind is float:
             continue
         if kind is str:
@@ -86,7 +86,7 @@ def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
             break
     else:
         return values
-    return row_of([value if value.__class__ in _SMALL else feature_value(value) for value in values])
+    return row_of([value if type(value) in _SMALL else feature_value(value) for value in values])
 
 
 def feature_value(value: Any) -> Any:
@@ -108,7 +108,7 @@ def clean_value(value: Any) -> Any:
     """Return one value as a float, int, bool or str, or None where it cannot be recorded; see :func:`clean`."""
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         value = value.item()
-    if value.__class__ in _SMALL:
+    if type(value) in _SMALL:
         return value
     if isinstance(value, str):
         return str(value)[:TEXT_LIMIT]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from driftline.faults import FAULTS
 from driftline.unrecorded import TOO_LARGE, UNSUPPORTED_INPUT
 from driftline.unusable import UNSUPPORTED_VALUE, UNUSABLE
 
@@ -49,7 +50,10 @@ def read(value: list[Any] | tuple[Any, ...]) -> Row | Batch | Unrecorded:
         return Rows([_row(element) for element in value])
     rows: list[Row] = []
     for element in value:
-        row = reader_for(element.__class__)(element)
+        try:
+            row = reader_for(element.__class__)(element)
+        except Exception as fault:
+            row = _no_row(fault)
         if not isinstance(row, tuple):
             if not rows:
                 return Unrecorded(UNSUPPORTED_INPUT, rows=len(value))
@@ -77,22 +81,30 @@ def _mappings(value: list[Any] | tuple[Any, ...]) -> list[Row]:
         if not isinstance(element, Mapping):
             rows.append(_no_row())
             continue
-        own = tuple(element)
-        names = names if own == names else own  # one tuple per key set, not one per row
-        rows.append((names, clean(tuple(element.values()))))
+        try:
+            own = tuple(element)
+            names = names if own == names else own  # one tuple per key set, not one per row
+            rows.append((names, clean(tuple(element.values()))))
+        except Exception as fault:  # the other rows are sound
+            rows.append(_no_row(fault))
     return rows
 
 
 def _row(element: Any) -> Row:
-    if isinstance(element, np.ndarray) and element.ndim == 1:
-        return None, clean(tuple(element.tolist()))
-    if isinstance(element, list | tuple):
-        return getattr(element, "_fields", None), clean(tuple(element))
+    try:
+        if isinstance(element, np.ndarray) and element.ndim == 1:
+            return None, clean(tuple(element.tolist()))
+        if isinstance(element, list | tuple):
+            return getattr(element, "_fields", None), clean(tuple(element))
+    except Exception as fault:
+        return _no_row(fault)
     return _no_row()
 
 
-def _no_row() -> Row:
+def _no_row(fault: Exception | None = None) -> Row:
     UNUSABLE.add(UNSUPPORTED_VALUE)
+    if fault is not None:
+        FAULTS.swallow("row", fault)
     return _NOTHING
 
 
