@@ -18,7 +18,7 @@ all are bad there is nothing to be found, and to look for it would keep the back
 def spared(rows: Sequence[T], make: Callable[[Sequence[T]], Made], step: str) -> list[Made]:
     """Return what ``make`` gives for all rows at once, or else for as many of them at once as it can.
 
-    A row for which it raises alone is left out, and is one fault in ``step``. Never raises.
+    A row for which it raises alone is left out. Whatever it raises is a fault in ``step``.
 
     >>> spared([4, 2, 0, 1], lambda rows: [8 // row for row in rows], "division")
     [[2, 4], [8]]
@@ -31,10 +31,9 @@ def spared(rows: Sequence[T], make: Callable[[Sequence[T]], Made], step: str) ->
         try:
             made.append(make(some))
         except Exception as error:
+            FAULTS.swallow(step, error)
             failures += 1
             if len(some) > 1 and failures < MOST_FAILURES:
                 middle = len(some) // 2
                 waiting += [some[middle:], some[:middle]]  # the first half is next: rows stay in order
-            else:
-                FAULTS.swallow(step, error)
     return made

@@ -273,7 +273,7 @@ def test_a_feature_of_any_name_is_a_series_of_that_name(
 
     found, sent = arrived(service), name.replace("\ud800", "?")
     assert of(found, "ml.feature.value", **{"ml.feature.name": sent}).count == 2
-    assert sums(found, "ml.feature.categories", "ml.feature.name", "ml.feature.category")[sent, f"{sent[:9]}!"] == 1
+    assert sums(found, "ml.feature.categories", "ml.feature.name", "ml.feature.category")[sent, f"{sent[:9]}!"] == 10
     assert list(service.table().features) == [sent]
     assert [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
 
