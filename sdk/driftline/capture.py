@@ -107,8 +107,9 @@ def take_result(prediction: Prediction, result: Any) -> None:
     plan = prediction.plan
     if result is not ABSENT:
         set_in_code = prediction.said and (prediction.scored or prediction.decided)  # then that is all that is read
-        if plan.first_result is None and (plan.selective or not set_in_code):
-            plan.note_result(result)
+        if plan.first_result is None:
+            said = prediction.score if prediction.scored else prediction.predicted
+            plan.note_result(said if set_in_code and not plan.selective else result)
         if not plan.selective:
             if not set_in_code:
                 prediction.result = result if type(result) is float else plan.keep(result)

@@ -336,7 +336,7 @@ def test_a_score_that_is_set_in_the_call_is_not_said_to_be_what_was_returned(
 
     assert [record.getMessage() for record in caplog.records if record.name == "driftline"] == [
         "driftline: churn.answer: read a dict with keys ['amount'] as one row, "
-        "what was set as the score of class '1', which is predicted at 0.5"
+        "a float as the score of class '1', which is predicted at 0.5"
     ]
 
 
