@@ -37,7 +37,8 @@ def given(values: Sequence[object], prefix: str) -> Text:
     """
     try:
         ids = [id_text(value) for value in values]
-    except Exception:  # one of them
+    except Exception as fault:  # one of them
+        FAULTS.swallow("ids", fault)
         ids = [_text_of(value) for value in values]
     return texts([text or f"{prefix}.{i}" for i, text in enumerate(ids)] if "" in ids else ids)
 
