@@ -55,6 +55,7 @@ def configure(
     from opentelemetry.sdk.resources import Resource
 
     from .providers import set_up_metrics, set_up_traces
+    from .resource import say
     from .semconv import attributes as a
 
     attributes = dict(resource_attributes or {})
@@ -63,6 +64,7 @@ def configure(
     if environment:
         attributes[a.DEPLOYMENT_ENVIRONMENT_NAME] = environment
     resource = Resource.create(attributes)
+    say(attributes)
     target = resolve(endpoint) if endpoint else None  # one port speaks one protocol: that of the records
     if os.environ.get("OTEL_TRACES_EXPORTER", "") != "none":
         set_up_traces(resource, target)

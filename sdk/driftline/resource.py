@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures.thread  # noqa: F401 - what Resource.create() needs, before any thread of ours may fork
 import os
 import uuid
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -26,15 +27,23 @@ def _application_attributes(identity: Identity) -> dict[str, Any]:
     return dict(resource.attributes) if isinstance(resource, Resource) else own_attributes()
 
 
+def say(attributes: Mapping[str, str]) -> None:
+    """Let the process be called that where no tracer provider says anything: by ``configure()``."""
+    _said.clear()
+    _said.update(attributes)
+    own_attributes.cache_clear()
+
+
 @cache
 def own_attributes() -> dict[str, Any]:
     """Return what ``Resource.create()`` finds; without threads, as the interpreter ends, the environment."""
     try:
-        return dict(Resource.create().attributes)
+        return dict(Resource.create(_said).attributes)
     except RuntimeError:
-        return dict(OTELResourceDetector().detect().attributes)
+        return {**OTELResourceDetector().detect().attributes, **_said}
 
 
+_said: dict[str, str] = {}
 _ORIGIN = os.getpid()
 
 

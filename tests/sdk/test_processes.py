@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from driftline_processor.core.decode import decode_logs
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from .receiver import Receiver, predictions_of
 from .service import NOW
@@ -185,3 +187,23 @@ def test_configure_names_service_and_environment_on_everything(receiver: Receive
     assert (done.returncode, done.stdout, done.stderr) == (0, "shop\n", READ)
     environments = {table.key.environment for body in receiver.bodies for table in predictions_of(body)}
     assert environments == {"test"}
+
+
+def test_configure_names_them_where_no_spans_are_exported(receiver: Receiver) -> None:
+    script = f"""
+        os.environ["OTEL_TRACES_EXPORTER"] = "none"
+        driftline.configure(service_name="shop", endpoint="http://127.0.0.1:{receiver.server_port}", environment="test")
+        score({{"id": "a"}})
+    """
+    done = run(script, "http://127.0.0.1:9")
+
+    assert (done.returncode, done.stderr) == (0, READ)
+    records = [ExportLogsServiceRequest.FromString(body) for path, body in receiver.requests if path == "/v1/logs"]
+    metrics = [
+        ExportMetricsServiceRequest.FromString(body) for path, body in receiver.requests if path == "/v1/metrics"
+    ]
+    said = [one.resource for request in records for one in request.resource_logs]
+    said += [one.resource for request in metrics for one in request.resource_metrics]
+    names = [{pair.key: pair.value.string_value for pair in resource.attributes} for resource in said]
+    assert {(name["service.name"], name["deployment.environment.name"]) for name in names} == {("shop", "test")}
+    assert receiver.paths.keys() == {"/v1/logs", "/v1/metrics"}
