@@ -9,7 +9,7 @@ and the response is read before anything compresses it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -39,9 +39,10 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Call = Callable[[Starlette, Scope, Receive, Send], Awaitable[None]]
 
 _HEADER = HEADER.lower().encode()
+_JSON = b"application/json"
+_NOTHING: Mapping[str, str] = {}
 _sites: WeakSet[Starlette] = WeakSet()
 _plain_call: Any = None
 
@@ -116,57 +117,34 @@ class Site:
         if self._router.middleware_stack is self._own:
             self._router.middleware_stack = self._next  # type: ignore[assignment]
 
-    async def outer(self, app: Starlette, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take the id that the request came with, and answer with that of its first prediction."""
-        try:
-            given = ""
-            for name, value in scope["headers"]:
-                if name == _HEADER:
-                    given = value.decode("latin-1")
-            exchange = Exchange(given)
-            token = exchange.enter()
-        except Exception as fault:
-            FAULTS.swallow("exchange", fault)
-            return await call(app, scope, receive, send)
-
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = _answered(message, exchange)
-            await send(message)
-
-        try:
-            await call(app, scope, receive, answer)
-        finally:
-            exchange.leave(token)
-
     async def inner(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Do what the router does, and record it where the route predicts."""
         if scope["type"] != "http" or not self._active:
             return await self._next(scope, receive, send)
         headers = dict(scope["headers"])
-
-        def header(name: str) -> str:
-            value = headers.get(name.encode())
-            return "" if value is None else str(value.decode("latin-1"))
-
         model: Model | None = None
         tee: Tee | None = None
-        token = join_trace(header)
+        token = join_trace(lambda name: _text(headers, name))
         try:
             try:
                 method, path = scope["method"], scope["path"]
                 if scope.get("root_path"):
                     path = _within(path, scope["root_path"])
                 if (model := self.outcomes.model_at(method, path)) is None and (found := self._find(method, path)):
-                    given = Given(header, found[1], scope["query_string"], context=context.get_current())
-                    tee = Tee(Visit(found[0], given), headers)
+                    tee = Tee(Visit(found[0], _given(found[0], headers, found[1], scope["query_string"])), headers)
             except Exception as fault:
                 FAULTS.swallow("arrival", fault)
             if model is not None:
-                return await _answer_outcomes(model, header("content-type"), receive, send)
+                return await _answer_outcomes(model, _text(headers, "content-type"), receive, send)
             if tee is None:
                 return await self._next(scope, receive, send)
-            return await _visited(self._next, tee, scope, receive, send)
+            try:
+                await self._next(scope, tee.hearing(receive), tee.saying(send))
+            except BaseException as error:
+                tee.visit.fail(error)
+                raise
+            finally:
+                tee.end()
         finally:
             if token is not None:
                 context.detach(token)
@@ -175,49 +153,58 @@ class Site:
         """Return the route that a request is for, and the parameters of its path."""
         plan = self._exact.get((method, path))
         if plan is not None:
-            return plan, {}
+            return plan, _NOTHING
         for own, pattern, convertors, plan in self._templates:
             if own == method and (match := pattern.match(path)):
                 return plan, {name: convertors[name].convert(text) for name, text in match.groupdict().items()}
         return None
 
 
-async def _visited(call: App, tee: Tee, scope: Scope, receive: Receive, send: Send) -> None:
-    """Handle a request as the application does, and record it as a prediction."""
+def _text(headers: Mapping[bytes, bytes], name: str) -> str:
+    """Return the value of a header by its lower-case name, "" for none."""
+    value = headers.get(name.encode())
+    return "" if value is None else value.decode("latin-1")
 
-    async def hear() -> Message:
-        message = await receive()
-        tee.hear(message)
-        return message
 
-    async def say(message: Message) -> None:
-        tee.say(message)
-        await send(message)
-
-    try:
-        await call(scope, hear if tee.hears else receive, say)
-    except BaseException as error:
-        tee.visit.fail(error)
-        raise
-    finally:
-        tee.end()
+def _given(plan: RoutePlan, headers: Mapping[bytes, bytes], path: Mapping[str, Any], query: bytes) -> Given:
+    """Return what is read of a request later, and no more of it: a second's requests wait to be read."""
+    wanted = {name: _text(headers, name) for name in plan.headers} if plan.headers else _NOTHING
+    return Given(wanted.__getitem__, path, query, context=context.get_current() if plan.reads_baggage else None)
 
 
 class Tee:
-    """Copies bodies on their way between server and application, as far as they are read. No step raises.
+    """Copies bodies on their way between server and application, as far as they are read. No step raises."""
 
-    ``hears``: whether the request's body is one that is read.
-    """
-
-    __slots__ = ("_heard", "_limit", "_said", "_status", "hears", "visit")
+    __slots__ = ("_heard", "_hears", "_limit", "_said", "_status", "visit")
 
     def __init__(self, visit: Visit, headers: Mapping[bytes, bytes]) -> None:
         self.visit = visit
-        self.hears = visit.plan.reads_body and _readable(visit, headers, "request")
+        self._hears = visit.plan.reads_body and _readable(visit, headers, "request")
         self._limit = visit.plan.limit
         self._heard: bytes | None = b""
         self._said: bytes | None = None
         self._status = 0
+
+    def hearing(self, receive: Receive) -> Receive:
+        """Return what gives the application its request, and copies it where it is read."""
+        if not self._hears:
+            return receive
+
+        async def heard() -> Message:
+            message = await receive()
+            self.hear(message)
+            return message
+
+        return heard
+
+    def saying(self, send: Send) -> Send:
+        """Return what takes the application's response, and copies it."""
+
+        def said(message: Message) -> Awaitable[None]:
+            self.say(message)
+            return send(message)
+
+        return said
 
     def hear(self, message: Message) -> None:
         """Copy a part of the request."""
@@ -261,8 +248,7 @@ class Tee:
 def _readable(visit: Visit, headers: Mapping[bytes, bytes], what: str) -> bool:
     """Say whether a body is JSON of a size that is read; count it where it is not."""
     kind = headers.get(b"content-type", b"")
-    plain = kind == b"application/json" or is_json(kind.decode("latin-1"))
-    if not plain or b"content-encoding" in headers:
+    if (kind != _JSON and not is_json(kind.decode("latin-1"))) or b"content-encoding" in headers:
         visit.go_without(f"{what}_not_json")
         return False
     length = headers.get(b"content-length", b"")
@@ -280,12 +266,21 @@ def _joined(before: bytes, message: Message, limit: int) -> bytes | None:
     return before + body if before else body
 
 
+def _named(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return the id that a request came with, "" for none."""
+    given = b""
+    for name, value in headers:
+        if name == _HEADER:
+            given = value
+    return given.decode("latin-1")
+
+
 def _answered(message: Message, exchange: Exchange) -> Message:
     """Return the start of a response with the id of its prediction, if it has one and says none itself."""
     try:
         text = exchange.answer()
         headers = message.get("headers", ())
-        if text and _HEADER not in [name for name, _ in headers]:
+        if text and not any(name == _HEADER for name, _ in headers):
             return {**message, "headers": [*headers, (_HEADER, text.encode())]}
     except Exception as fault:
         FAULTS.swallow("answer", fault)
@@ -337,9 +332,21 @@ def _enter_class() -> None:
     async def call(self: Starlette, scope: Scope, receive: Receive, send: Send) -> None:
         site = self.__dict__.get("_driftline")
         if site is None or scope["type"] != "http":
-            await plain(self, scope, receive, send)
-        else:
-            await site.outer(self, plain, scope, receive, send)
+            return await plain(self, scope, receive, send)
+        try:
+            exchange = Exchange(_named(scope["headers"]))
+            token = exchange.enter()
+        except Exception as fault:
+            FAULTS.swallow("exchange", fault)
+            return await plain(self, scope, receive, send)
+
+        def answer(message: Message) -> Awaitable[None]:
+            return send(_answered(message, exchange) if message["type"] == "http.response.start" else message)
+
+        try:
+            await plain(self, scope, receive, answer)
+        finally:
+            exchange.leave(token)
 
     Starlette.__call__ = call  # type: ignore[method-assign]
 

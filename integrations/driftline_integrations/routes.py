@@ -255,6 +255,7 @@ class RoutePlan:
         """Whether the request is read before its response: the id that the response carries is in it."""
         self.slices = tuple((name, source_of(text, "slices", path)) for name, text in route.slices.items())
         self.headers = tuple(source.parts[0] for source in self._sources() if source.kind == "header")
+        self.reads_baggage = any(source.kind == "baggage" for source in self._sources())
         self.reads_body = any(source.kind == "body" for source in self._sources())
         score = source_of(route.score, "score", path) if route.score else None
         predicted = source_of(route.predicted, "predicted", path) if route.predicted else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from driftline.faults import FAULTS
@@ -10,6 +9,7 @@ from driftline.outputs import Unread
 from driftline.shape import ROW_BYTES
 from driftline.unrecorded import UNRECORDED
 
+from .bodies import parse
 from .routes import Given, Missing, RoutePlan, follow, parameter
 
 UNREAD = Unread("a response that is not read: no JSON, too large, or not finished")
@@ -67,7 +67,7 @@ class Visit:
             return
         if body is not None:
             try:
-                given.body = json.loads(body)
+                given.body = parse(body)
             except Exception:  # no JSON, nested too deep, or in no encoding
                 self.go_without("request_not_json")
                 return
@@ -151,6 +151,6 @@ def _response_of(body: bytes) -> Any:
     if not body:
         return _EMPTY
     try:
-        return json.loads(body)
+        return parse(body)
     except Exception:
         return _NO_JSON

@@ -53,7 +53,8 @@ def begin(plan: Plan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], *, c
             exchange.admit(prediction)
         prediction.span = span = plan.start_span(plan.span_name, start_time=now)
         if current:
-            prediction.span_token = context.attach(set_span_in_context(span))
+            if span is not trace.INVALID_SPAN:  # else no span is current, as none was before
+                prediction.span_token = context.attach(set_span_in_context(span))
             prediction.open_token = OPEN.set(prediction)
     except Exception as fault:
         FAULTS.swallow("begin", fault)

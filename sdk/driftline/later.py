@@ -13,6 +13,7 @@ from opentelemetry.trace import INVALID_SPAN
 from .call import elapsed_of, end, finish, let_go
 from .faults import FAULTS
 from .prediction import ABSENT, Prediction
+from .span import unknown_attributes
 
 
 class Later(Protocol):
@@ -36,10 +37,8 @@ def end_later(prediction: Prediction, later: Later) -> None:
         prediction.elapsed = elapsed
         prediction.later = later
         let_go(prediction)
-        if prediction.plan.pipeline.closed:
+        if not prediction.plan.pipeline.append(prediction, later.cost, 1):
             settle(prediction)  # no thread will, and the span must end
-        else:
-            prediction.plan.pipeline.append(prediction, later.cost, 1)
     except Exception as fault:
         FAULTS.swallow("end", fault)
 
@@ -56,7 +55,31 @@ def settle(prediction: Prediction) -> None:
         FAULTS.swallow("read", fault)
     try:
         finish(prediction, span, result, prediction.elapsed, None)
-        prediction.span = INVALID_SPAN
+    except Exception as fault:
+        FAULTS.swallow("span", fault)
+    _end_span(prediction)
+
+
+def give_up(prediction: Prediction) -> None:
+    """End the span of a prediction that was closed before and will not be read. Never raises.
+
+    It says the model and that the prediction is counted elsewhere; its id, its score and its features nobody knows.
+    """
+    if prediction.later is None:
+        return
+    prediction.later = None
+    try:
+        if prediction.span.is_recording():
+            prediction.span.set_attributes(unknown_attributes(prediction.plan))
+    except Exception as fault:
+        FAULTS.swallow("span", fault)
+    _end_span(prediction)
+
+
+def _end_span(prediction: Prediction) -> None:
+    """End its span, if it was not. Never raises."""
+    try:
+        span, prediction.span = prediction.span, INVALID_SPAN
         span.end(prediction.time + prediction.elapsed)
     except Exception as fault:
         FAULTS.swallow("span", fault)

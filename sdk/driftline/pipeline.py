@@ -16,6 +16,7 @@ from . import background, lifecycle, resource
 from .channel import Channel, Delivery, quiet
 from .counts import count, count_own
 from .faults import FAULTS, logger
+from .later import give_up
 from .lost import Lost
 from .outcomes import Outcome
 from .prediction import Prediction
@@ -64,7 +65,7 @@ class Pipeline:
     def _clear(self) -> None:
         self._channel: Channel | None = None
         self._lost = Lost()
-        self._rows: Bounded[Entry] = Bounded(BUFFER_BYTES, _measure, self._lost.note)
+        self._rows: Bounded[Entry] = Bounded(BUFFER_BYTES, _measure, self._drop)
         self._queue: Bounded[Frame] = Bounded(QUEUE_BYTES, lambda frame: (len(frame.body), frame.rows))
         self._announced: set[tuple[str, str]] = set()
         self._closed = False
@@ -82,19 +83,15 @@ class Pipeline:
         self._pause = 0.0
         self._again = 0.0  # monotonic seconds; no request before that
 
-    @property
-    def closed(self) -> bool:
-        """Whether it takes nothing more."""
-        return self._closed
-
-    def append(self, entry: Entry, cost: int, rows: int) -> None:
-        """Hand over what was recorded, of about ``cost`` bytes: the last step of the hot path."""
+    def append(self, entry: Entry, cost: int, rows: int) -> bool:
+        """Hand over what was recorded, of about ``cost`` bytes: the last step of the hot path. False: it is closed."""
         if self._closed:
-            return
+            return False
         if self._rows.append(entry, cost, rows) >= FULL_ROWS and not self._full.is_set():
             self._full.set()
         if self._asleep:
             self._rouse()
+        return True
 
     def announce(self, identity: Identity, baseline: Baseline) -> None:
         """Send a model's baseline with the next flush: once per process. Its bins are those of the distributions."""
@@ -136,6 +133,8 @@ class Pipeline:
         lost = self._queue.rows + self._rows.rows
         if lost and self.recording:
             logger.warning("driftline: rows not delivered to %s: %d", self._name(), lost)
+        for entry in self._rows.drain():  # another flush did not end in time: no span may wait for ever
+            _let_go(entry)
         self._rows.forget()  # so that a second shutdown, at the end of the process, neither waits nor says so again
         self._queue.forget()
         if self._channel is not None:
@@ -275,6 +274,11 @@ class Pipeline:
         except Exception as error:
             FAULTS.swallow("flush", error)
 
+    def _drop(self, entry: Entry) -> None:
+        """Take note of what a full buffer dropped."""
+        _let_go(entry)
+        self._lost.note(entry)
+
     def _count(self, block: Block) -> None:
         """Count the predictions of a block, and what they were."""
         try:
@@ -343,6 +347,12 @@ class Pipeline:
     def _warn(self, kind: str, line: str) -> None:
         if FAULTS.once(f"{kind} {self._name()}"):
             logger.warning("%s", line)
+
+
+def _let_go(entry: Entry) -> None:
+    """End the span of what will not be read."""
+    if isinstance(entry, Prediction):
+        give_up(entry)
 
 
 def _measure(entry: Entry) -> tuple[int, int]:

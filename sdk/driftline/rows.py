@@ -57,12 +57,15 @@ class Bounded(Generic[T]):
         return self._rows
 
     def _drop(self) -> None:
+        dropped: list[T] = []
         with self._lock:
             while self._bytes > self._limit and self._items:
                 item, rows = self._take()
                 self._dropped += rows
-                if self._tell is not None:
-                    self._tell(item)
+                dropped.append(item)
+        if self._tell is not None:
+            for item in dropped:  # without the lock: a span may end with it, and an exporter predict
+                self._tell(item)
 
     def _take(self) -> tuple[T, int]:
         """Take the oldest item out, with the lock held. Return it and its rows."""

@@ -70,10 +70,14 @@ def span_attributes(prediction: Prediction) -> dict[str, Any]:
 
 def abandoned_attributes(plan: Plan, error_type: str) -> dict[str, Any]:
     """Return the attributes of a span that is no prediction: ``recorded``, so that no analysis counts it."""
+    return {**unknown_attributes(plan), a.ERROR_TYPE: error_type}
+
+
+def unknown_attributes(plan: Plan) -> dict[str, Any]:
+    """Return what holds for all predictions: ``recorded``, since this one is counted elsewhere, or none."""
     attributes = plan.no_features.recorded.copy()
     for name in (a.ML_PREDICTION_ID, plan.identity.score_attribute, a.ML_PREDICTION_CLASS):
         attributes.pop(name, None)
-    attributes[a.ERROR_TYPE] = error_type
     return attributes
 
 

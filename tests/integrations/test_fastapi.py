@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import inspect
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -29,12 +28,9 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route as StarletteRoute
 
+from tests.integrations.quiet import QUIET
 from tests.sdk.service import Service, returns
 
-QUIET: dict[str, Any] = {"telemetry": {"tracing": False, "metrics": False, "logs": False}}
-"""FastAPI's own telemetry, where it has one, would make a second web span."""
-if "telemetry" not in inspect.signature(FastAPI).parameters:
-    QUIET = {}
 ORDER = {"order_id": "A-1001", "amount": 17.5, "country": "NO"}
 
 

@@ -24,6 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from tests.integrations.quiet import QUIET
 from tests.sdk.receiver import Receiver, predictions_of
 from tests.sdk.service import Service
 
@@ -45,7 +46,7 @@ def training_rows() -> tuple[pd.DataFrame, Any]:
 def test_scenario_4_a_churn_model_behind_fastapi(service: Service, receiver: Receiver) -> None:
     X, y = training_rows()
     pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
-    app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})
+    app = FastAPI(**QUIET)
 
     @app.post("/churn")
     def score(customer: Customer) -> dict[str, Any]:
