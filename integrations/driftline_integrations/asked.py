@@ -83,8 +83,11 @@ class Asked:
         methods.restore(self._library)
 
     def _wrap(self, module: Any) -> None:
-        if self._all:
-            methods.wrap_resolved(getattr(module, self._kind), (self._method,), self._call, self._library)
+        try:
+            if self._all:
+                methods.wrap_resolved(getattr(module, self._kind), (self._method,), self._call, self._library)
+        except Exception as fault:  # somebody imports it: a version of the library that we do not know
+            FAULTS.swallow("instrument", fault)
 
     def _place(self, target: Any) -> Place | None:
         known = self._places.get(id(target)) or self._learned.get(id(target))

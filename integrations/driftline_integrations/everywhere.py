@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import wrapt
+from driftline.faults import FAULTS
 
 if TYPE_CHECKING:
     from .family import Family
@@ -55,8 +56,11 @@ class Everywhere:
 
     def _hook(self, root: Root) -> Callable[[Any], None]:
         def wrap(module: Any) -> None:
-            if self._wanted:
-                self._wrap(getattr(module, root[1]), root[2]())
+            try:
+                if self._wanted:
+                    self._wrap(getattr(module, root[1]), root[2]())
+            except Exception as fault:  # somebody imports it: a version of the library that we do not know
+                FAULTS.swallow("instrument", fault)
 
         return wrap
 
@@ -72,7 +76,10 @@ class Everywhere:
                 super(root, kind).__init_subclass__(**kwargs)  # type: ignore[arg-type]
             else:
                 original.__get__(None, kind)(**kwargs)
-            wrap_for(kind, family, self._name)
+            try:
+                wrap_for(kind, family, self._name)
+            except Exception as fault:  # somebody defines a class
+                FAULTS.swallow("instrument", fault)
 
         setattr(root, _INIT_SUBCLASS, classmethod(born))
         self._births.append((root, original))

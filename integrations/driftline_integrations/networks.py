@@ -63,7 +63,13 @@ class Births:
         self._attended: list[tuple[type, str, Any, Any]] = []
 
     def attend(self, model: Model, name: str, module: Any) -> None:
-        """Instrument every object of a module's class, now that the module is imported."""
+        """Instrument every object of one class, now that its module is imported. Never raises into the import."""
+        try:
+            self._attend(model, name, module)
+        except Exception as fault:
+            FAULTS.swallow("instrument", fault)
+
+    def _attend(self, model: Model, name: str, module: Any) -> None:
         kind = getattr(module, name, None)
         network = getattr(sys.modules.get("torch.nn"), "Module", None)  # where nobody has it, this is no network
         if not self._active or network is None or not (isinstance(kind, type) and issubclass(kind, network)):
