@@ -15,6 +15,7 @@ from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
 from .capture import fill, learn, take_inputs, take_result
 from .faults import FAULTS
+from .otlp import sendable
 from .plan import Plan
 from .prediction import OPEN, Prediction, opened
 from .single import measure
@@ -186,7 +187,7 @@ def _say_error(span: trace.Span, error: Exception, kind: str, discreet: bool) ->
         span.set_status(Status(StatusCode.ERROR, type(error).__name__))
     else:
         span.record_exception(error)
-        span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+        span.set_status(Status(StatusCode.ERROR, sendable(f"{type(error).__name__}: {error}")))
 
 
 def _error_type(error: BaseException) -> str:

@@ -16,11 +16,13 @@ from urllib.parse import urlsplit
 from opentelemetry import context
 
 from .endpoint import Endpoint, is_here
+from .identity import VERSION
 
 if TYPE_CHECKING:
     import requests
 
 _CONNECT_SECONDS = 3.0
+_USER_AGENT = f"driftline/{VERSION}"  # OTLP exporter specification, "User Agent"
 _RETRYABLE = frozenset((429, 502, 503, 504))  # OTLP specification, "Failures": retryable response codes
 _UNSUPPORTED = frozenset((404, 405, 501))
 _RETRYABLE_CODES = frozenset(("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"))
@@ -106,7 +108,7 @@ class HttpChannel:
         import requests
 
         endpoint = self._endpoint
-        headers = {**endpoint.headers, "content-type": content_type}
+        headers = {"user-agent": _USER_AGENT, **endpoint.headers, "content-type": content_type}
         if endpoint.gzip:
             body = gzip.compress(body, 3)
             headers["content-encoding"] = "gzip"
@@ -125,7 +127,8 @@ class HttpChannel:
         except requests.exceptions.ConnectionError as error:
             return Delivery("unreachable", type(error).__name__), b""
         except (requests.exceptions.InvalidHeader, UnicodeError) as error:  # its text holds the header: often a key
-            return Delivery("refused", f"{type(error).__name__} in OTEL_EXPORTER_OTLP_LOGS_HEADERS"), b""
+            where = f"OTEL_EXPORTER_OTLP_{endpoint.signal.upper()}_HEADERS"
+            return Delivery("refused", f"{type(error).__name__} in {where}"), b""
         except Exception as error:  # a wrong URL or certificate: no use in trying again
             return Delivery("refused", f"{type(error).__name__}: {error}"), b""
         status = response.status_code
@@ -200,7 +203,9 @@ class GrpcChannel:
     def _open(self, grpc: Any) -> Any:
         endpoint = self._endpoint
         compression = grpc.Compression.Gzip if endpoint.gzip else grpc.Compression.NoCompression
-        options = [("grpc.enable_http_proxy", 0)] if is_here(endpoint.url) else []
+        options: list[tuple[str, Any]] = [("grpc.primary_user_agent", _USER_AGENT)]
+        if is_here(endpoint.url):
+            options.append(("grpc.enable_http_proxy", 0))
         if endpoint.insecure:
             return grpc.insecure_channel(endpoint.url, options, compression=compression)
         credentials = grpc.ssl_channel_credentials(

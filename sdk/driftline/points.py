@@ -34,6 +34,7 @@ from .distribution import Binned, Feature
 from .distributions import Stream
 from .exponential import FINEST, Buckets, Exponential, Part
 from .identity import SCOPE, VERSION
+from .otlp import sendable
 from .resource import instance_of, resource_attributes
 from .semconv import SCHEMA_URL, metrics
 from .semconv import attributes as a
@@ -96,10 +97,10 @@ class _Points:
         values: list[Any] = []
         categories, missing = [], []
         for name, feature in told.features.items():
-            key = {a.ML_FEATURE_NAME: _sendable(name)}
+            key = {a.ML_FEATURE_NAME: sendable(name)}
             values += self._numbers(feature, key)
             categories += [
-                self._number(n, {**key, a.ML_FEATURE_CATEGORY: _sendable(label)})
+                self._number(n, {**key, a.ML_FEATURE_CATEGORY: sendable(label)})
                 for label, n in sorted(feature.labels.items())
             ]
             if feature.missing:
@@ -183,15 +184,6 @@ class _Points:
 
 def _metric(name: str, data: Any) -> Metric:
     return Metric(name, metrics.DESCRIPTIONS[name], metrics.UNITS[name], data)
-
-
-def _sendable(text: str) -> str:
-    """Return a text as records have it: the stock encoder drops an attribute with a lone surrogate (JSON may hold one).
-
-    >>> _sendable("\\ud800a")
-    '?a'
-    """
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _blurred(point: Any) -> Any:

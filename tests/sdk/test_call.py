@@ -17,6 +17,7 @@ import pytest
 from driftline.columns import strings
 from driftline.resource import instance_id
 from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from .service import NOW, Service, returns
@@ -377,3 +378,15 @@ def test_a_model_is_pickled_and_copied_as_what_it_was_made_from() -> None:
         assert repr(twin) == "driftline.Model('churn', task='binary', version='7')"
         assert twin._identity == churn._identity
         assert twin._pipeline is churn._pipeline
+
+
+def test_an_exception_whose_message_utf8_cannot_hold_costs_no_other_span(service: Service) -> None:
+    @service.model().predict
+    def score(row: dict[str, Any]) -> float:
+        raise ValueError(f"no such country: {row['country']}")
+
+    with pytest.raises(ValueError, match="no such country"):
+        score({"country": "\ud800"})
+
+    (resource,) = encode_spans(service.spans).resource_spans
+    assert [span.status.message for span in resource.scope_spans[0].spans] == ["ValueError: no such country: ?"]

@@ -172,7 +172,14 @@ def test_an_http_request_has_the_headers_and_compression_that_were_set(receiver:
     assert headers["content-type"] == "application/x-protobuf"
     assert headers["content-encoding"] == "gzip"
     assert headers["api-key"] == "secret"
+    assert headers["user-agent"] == "driftline/0.1.0"
     assert gzip.decompress(body) == b"body" * 100
+
+
+def test_a_header_that_cannot_be_sent_is_named_by_its_variable_and_not_by_its_value(receiver: Receiver) -> None:
+    channel = _http(receiver, headers={"key": "secret\nx"}, signal="metrics")
+
+    assert channel.send(b"body", 5.0) == Delivery("refused", "InvalidHeader in OTEL_EXPORTER_OTLP_METRICS_HEADERS")
 
 
 def test_nobody_listening_over_http_is_unreachable(receiver: Receiver) -> None:
