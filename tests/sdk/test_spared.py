@@ -164,6 +164,27 @@ def test_what_only_says_that_it_is_a_number_takes_no_neighbour_with_it(service: 
     assert len(ids) == 10  # row 3 is one without features, and so without its id
 
 
+def test_an_item_that_only_says_that_it_is_a_text_takes_no_ranking_with_it(service: Service) -> None:
+    class Liar:
+        __class__ = str  # type: ignore[assignment]
+
+        def __str__(self) -> str:
+            raise ZeroDivisionError("hostile")
+
+    results: list[Any] = [{"a": 0.5, "b": 0.25}, {Liar(): 0.5}, {"c": 0.75}]
+
+    @service.model(task="ranking").predict
+    def rank(row: dict[str, Any]) -> Any:
+        return results[int(row["x"])]
+
+    for i in range(3):
+        assert rank({"x": float(i)}) is results[i]
+    items = service.table().items
+    assert items is not None
+    assert np.diff(items.offsets).tolist() == [2, 0, 1]
+    assert items.ids.labels == ("a", "b", "c")
+
+
 def test_a_baseline_that_cannot_be_sent_keeps_no_row_back(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     baseline = events.ML_BASELINE
     record = otlp.log_record
