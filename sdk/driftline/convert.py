@@ -26,7 +26,7 @@ from .inputs.row import clean_value
 from .instants import instants
 from .items import first_scores, items_of
 from .later import settle
-from .notes import tell, tell_nameless, tell_strange
+from .notes import tell, tell_improbable, tell_nameless, tell_strange
 from .outputs import Output
 from .plan import Plan
 from .prediction import ABSENT, Prediction
@@ -124,7 +124,11 @@ def _finite(plan: Plan, scores: F64 | None, missing: int = 0) -> F64 | None:
 
     ``missing``: rows without a score, which are NaN and none of these.
     """
-    if scores is None or (sound := np.isfinite(scores)).all():
+    if scores is None:
+        return None
+    if plan.identity.task.kind == "binary":
+        tell_improbable(plan, scores)
+    if (sound := np.isfinite(scores)).all():
         return scores
     UNRECORDED.add(plan.identity.name, SCORE_NOT_A_NUMBER, int((~sound.all(axis=1)).sum()) - missing)
     return np.where(sound, scores, np.nan)

@@ -9,6 +9,7 @@ from .faults import FAULTS, logger
 from .inputs.batch import Unrecorded
 from .outputs import Unread, describe
 from .plan import Plan
+from .tables import F64
 from .unrecorded import UNRECORDED
 
 _SCORE_WORDS = ("prob", "score", "confidence", "p_")
@@ -44,8 +45,12 @@ def unread_line(plan: Plan, unread: Unread) -> str:
         guesses = (("score", _guess(unread.fields, _SCORE_WORDS)), ("predicted", _guess(unread.fields, _CLASS_WORDS)))
         fix = ", ".join(f'{selector}="{field}"' for selector, field in guesses if field)
         fix = fix or 'score="...", predicted="..."'
-    say = f"@{name}.predict({fix})" if plan.fix is None else plan.fix(fix)
-    return f"{name}.{plan.name} returned {_words(plan, unread)}; say which: {say}"
+    return f"{name}.{plan.name} returned {_words(plan, unread)}; say which: {_line(plan, fix)}"
+
+
+def _line(plan: Plan, selectors: str) -> str:
+    """Return what to write to say selectors: the decorator, or whatever stands in its place."""
+    return f"@{plan.identity.name}.predict({selectors})" if plan.fix is None else plan.fix(selectors)
 
 
 def tell_unrecorded(plan: Plan, value: Any, unrecorded: Unrecorded) -> None:
@@ -60,6 +65,16 @@ def tell_unrecorded(plan: Plan, value: Any, unrecorded: Unrecorded) -> None:
             if unrecorded.fix
             else f"; say what they are: @{plan.identity.name}.predict(features=lambda ...: {{...}})",
         )
+
+
+def tell_improbable(plan: Plan, scores: F64) -> None:
+    """Warn once where scores of a binary model are no probabilities, as logits are. ``scores``: float64 (n, 1)."""
+    if ((scores < 0) | (scores > 1)).any() and FAULTS.once(f"improbable {plan.identity.name} {plan.name}"):
+        logger.warning(
+            "driftline: %s.%s gives scores outside of 0 to 1, which are no probabilities: such rows have a decision, "
+            "but no log loss and no calibration; turn them into probabilities: %s",
+            plan.identity.name, plan.name, _line(plan, "score=lambda result: ..."),
+        )  # fmt: skip
 
 
 def tell_nameless(plan: Plan, names: tuple[str, ...]) -> None:

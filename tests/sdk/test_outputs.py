@@ -397,6 +397,25 @@ def test_the_first_call_names_the_classes_of_columns_of_scores_in_their_order(
     assert _first_line(caplog, service, service.model(**options), result, features) == read
 
 
+@pytest.mark.parametrize(
+    ("result", "told"), [(1.5, 1), (-0.5, 1), ([-3.0, 0.5], 1), (0.0, 0), (1.0, 0), (float("nan"), 0)]
+)
+def test_scores_of_a_binary_model_that_are_no_probabilities_are_told_once(
+    service: Service, caplog: pytest.LogCaptureFixture, result: Any, told: int
+) -> None:
+    predict = service.model().predict(returns(result))
+    for _ in range(2):
+        predict([{"x": 1.0}, {"x": 2.0}] if isinstance(result, list) else {"x": 1.0})
+        service.flush()
+
+    line = (
+        "driftline: churn.<lambda> gives scores outside of 0 to 1, which are no probabilities: such rows have a "
+        "decision, but no log loss and no calibration; turn them into probabilities: "
+        "@churn.predict(score=lambda result: ...)"
+    )
+    assert caplog.messages.count(line) == told
+
+
 @pytest.mark.parametrize("unsound", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize(
     ("task", "result", "n"),
