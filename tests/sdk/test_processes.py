@@ -76,7 +76,10 @@ def test_parent_and_forked_child_each_send_their_own_rows_once(receiver: Receive
 
 def test_a_worker_forked_after_the_parent_has_sent_gets_connections_and_ids_of_its_own(receiver: Receiver) -> None:
     script = """
-        made = lambda: score({"x": 1.0})
+        @churn.predict
+        def unnamed(row):
+            return 0.5
+        made = lambda: unnamed({"x": 1.0})
         made(); driftline.flush()
         children = []
         for _ in range(3):
