@@ -186,7 +186,7 @@ def test_features_that_are_missing_or_new_are_named(open_state: Open) -> None:
     found = newest(state)
     assert (found.missing_features, found.new_features) == (("income",), ("city",))
     assert state.view().hints[0] == (
-        "4 October 2024, 12:00 – 13:00: 2 baseline features, 2 arrive; missing: income; new: city."
+        "4 October 2024, 12:00 – 13:00: of 2 baseline features 1 arrives; missing: income; new: city."
     )
 
 
@@ -196,7 +196,7 @@ def test_the_hint_on_missing_features_names_its_window_in_the_zone_of_the_model(
     midnight = 1_725_116_400 * 10**9  # 2024-09-01 00:00 in Tokyo, still August in UTC
     state.send(baselines=[reference.to_json()])
     state.send(predictions(["a"], midnight, features={"age": [1.0]}))
-    assert "September 2024: 2 baseline features, 1 arrive; missing: income." in state.view().hints
+    assert "September 2024: of 2 baseline features 1 arrives; missing: income." in state.view().hints
 
 
 def test_a_feature_of_the_wrong_type_is_counted_as_invalid_and_spoils_nothing(open_state: Open) -> None:

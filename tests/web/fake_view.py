@@ -261,7 +261,7 @@ def fraud() -> ModelView:
         baseline=BaselineView("config", "cd" * 16, 200_000, ("amount", "merchant_id", "card_age", "country")),
         windows={"1h": known},
         hints=(
-            "1 January 2014, 08:00 – 09:00: 5 baseline features, 2 arrive; "
+            "1 January 2014, 08:00 – 09:00: of 5 baseline features 2 arrive; "
             "missing: card_age, country, velocity_1h; new: device.",
         ),
     )

@@ -138,8 +138,9 @@ def _features(in_force: InForce | None, newest: Evaluation | None, timezone: str
     if in_force is None or newest is None or not (newest.missing_features or newest.new_features):
         return
     expected = len(in_force.baseline.bins.features)
-    arrive = expected - len(newest.missing_features) + len(newest.new_features)
-    said = f"{span(newest.window, timezone)}: {expected} baseline features, {arrive} arrive"
+    arrive = expected - len(newest.missing_features)
+    arriving = f"{arrive} arrive" if arrive > 1 else f"{arrive or 'none'} arrives"
+    said = f"{span(newest.window, timezone)}: of {expected} baseline features {arriving}"
     if newest.missing_features:
         said += f"; missing: {_names(newest.missing_features)}"
     if newest.new_features:
