@@ -389,12 +389,9 @@ def _application_classes() -> list[type[Starlette]]:
 
 
 def _instrument_made(app: Starlette) -> None:
-    """Instrument an application that was just made. Never raises."""
-    try:
-        _site_of(app)
-        instrument_as_declared(app, instrument)
-    except Exception as fault:
-        FAULTS.swallow("instrument", fault)
+    """Instrument an application that was just made."""
+    _site_of(app)
+    instrument_as_declared(app, instrument)
 
 
 _MADE = Made(_instrument_made)

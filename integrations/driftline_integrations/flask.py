@@ -335,12 +335,9 @@ class FlaskInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
 
 def _instrument_made(app: Flask) -> None:
-    """Instrument an application that was just made. Never raises."""
-    try:
-        _site_of(app)
-        instrument_as_declared(app, instrument)
-    except Exception as fault:
-        FAULTS.swallow("instrument", fault)
+    """Instrument an application that was just made."""
+    _site_of(app)
+    instrument_as_declared(app, instrument)
 
 
 _MADE = Made(_instrument_made)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import wrapt
+from driftline.faults import FAULTS
 
 
 class Made:
@@ -33,5 +34,8 @@ class Made:
 
     def _made(self, wrapped: Callable[..., None], made: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         wrapped(*args, **kwargs)
-        if self._wanted:
-            self._told(made)
+        try:
+            if self._wanted:
+                self._told(made)
+        except Exception as fault:  # somebody makes an application
+            FAULTS.swallow("instrument", fault)

@@ -19,7 +19,6 @@ from .choice import Choice
 from .columns import strings, texts
 from .faults import FAULTS
 from .features import features_of, slices_of
-from .frames import length
 from .ids import IDS
 from .inputs.batch import Columns, column_of_clean, column_of_values
 from .inputs.row import clean_value
@@ -33,7 +32,7 @@ from .prediction import ABSENT, Prediction
 from .shape import Shape
 from .single import Single, single_of
 from .spared import spared
-from .tables import F64, I64, Column, Ids, Items, Text
+from .tables import F64, I64, Column, Ids, Items, Text, length
 from .unrecorded import SCORE_NOT_A_NUMBER, UNREAD_RESULT, UNRECORDED
 
 

@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .excerpts import full_length
-from .frames import length
 from .inputs.row import TEXT_LIMIT
 from .scripts import script_of
-from .tables import F64, Column
+from .tables import F64, Column, length
 from .vocabulary import Vocabulary, sample, words_of
 
 LENGTH, WORDS, UNKNOWN, SCRIPT = SUFFIXES = (".length", ".words", ".unknown", ".script")

@@ -8,8 +8,7 @@ import numpy as np
 
 from .bins import LONGEST_LABEL, RARE, Bins, CategoryBins, NumberBins, count
 from .exponential import Exponential
-from .frames import length
-from .tables import F64, I64, Column
+from .tables import F64, I64, Column, length
 
 OTHER = "other"
 MOST_LABELS = 50

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .bins import SCORE_BINS, Bins, CategoryBins, Index, count, count_by, score_bin
 from .classes import class_codes
 from .pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
-from .tables import CLASSLESS, F64, I32, I64, Column, PredictionTable, Task
+from .tables import CLASSLESS, F64, I32, I64, Column, PredictionTable, Task, length, numbers_of
 
 Mask = NDArray[np.bool_]
 
@@ -84,7 +84,7 @@ def fold_outcomes(
     >>> pane.parts["confusion"].tolist(), pane.parts["losses"].round(3).tolist()
     ([0.0, 0.0, 1.0, 1.0], [2.0, 0.4, 1.139, 1.2, 2.0])
     """
-    n = _length(actual)
+    n = length(actual)
     if weight is not None:
         weight = usable_weight(weight)
     if task.kind == "regression":
@@ -145,7 +145,7 @@ def target_score(task: Task, scores: F64) -> F64:
 
 def actual_numbers(actual: Column) -> F64:
     """Return actual values of a regression: float64 (n,), numbers in text included, NaN where there is none."""
-    values = np.full(_length(actual), np.nan) if actual.numbers is None else actual.numbers
+    values = numbers_of(actual)
     if actual.codes is None:
         return values
     parsed = np.array([*(_float(label) for label in actual.labels), np.nan])
@@ -260,14 +260,9 @@ def _at(weight: F64 | None, which: Index | Mask) -> F64 | None:
     return None if weight is None else weight[which]
 
 
-def _length(column: Column) -> int:
-    values = column.codes if column.numbers is None else column.numbers
-    return 0 if values is None else len(values)
-
-
 def _told(column: Column) -> Mask:
     """Tell which values are not missing."""
-    told = np.zeros(_length(column), np.bool_)
+    told = np.zeros(length(column), np.bool_)
     if column.numbers is not None:
         told |= ~np.isnan(column.numbers)
     if column.codes is not None:

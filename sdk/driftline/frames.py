@@ -13,7 +13,7 @@ import numpy as np
 from .inputs import reader_for
 from .inputs.batch import Batch
 from .inputs.column import read_column
-from .tables import F64, Column
+from .tables import F64, Column, length, numbers_of
 
 FrameLike = Any
 ArrayLike = Any
@@ -64,7 +64,7 @@ def score_matrix(values: ArrayLike) -> F64:
     """Return scores as float64 (n, k) from n values or n rows of k values. Raises ``ValueError`` for other shapes."""
     array = _array(values)
     if array.dtype.kind not in "biuf":
-        array = np.column_stack([_numbers(column_of(column)) for column in np.atleast_2d(array.T)])
+        array = np.column_stack([numbers_of(column_of(column)) for column in np.atleast_2d(array.T)])
     if array.ndim == 1:
         array = array[:, np.newaxis]
     if array.ndim != 2:
@@ -80,12 +80,6 @@ def is_time(values: ArrayLike) -> bool:
     """
     kind = getattr(values, "dtype", getattr(values, "type", ""))
     return str(kind).lower().startswith(("datetime", "timestamp", "date"))
-
-
-def length(column: Column) -> int:
-    """Return how many rows a column has; 0 when it holds no value at all."""
-    values = column.codes if column.numbers is None else column.numbers
-    return 0 if values is None else len(values)
 
 
 def concatenate(columns: Sequence[Column]) -> Column:
@@ -161,7 +155,3 @@ def _array(values: ArrayLike) -> Any:
 
 def _text(value: object) -> bool:
     return isinstance(value, str | bytes)
-
-
-def _numbers(column: Column) -> F64:
-    return np.full(length(column), np.nan) if column.numbers is None else column.numbers

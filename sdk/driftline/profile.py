@@ -11,10 +11,10 @@ from .bins import CategoryBins, bins_for, number_bins
 from .classes import class_codes, resolve_task, seen_classes
 from .descriptors import described, looks_like_texts, vocabulary_of, without_texts
 from .fold import ModelBins, fold, fold_outcomes, target_score
-from .frames import ArrayLike, FrameLike, column_of, columns_of, concatenate, is_time, length, score_matrix
+from .frames import ArrayLike, FrameLike, column_of, columns_of, concatenate, is_time, score_matrix
 from .pane import Pane, merge
 from .rankings import first_of
-from .tables import CLASSLESS, F64, Column, ModelKey, PredictionTable, Task, Text
+from .tables import CLASSLESS, F64, Column, ModelKey, PredictionTable, Task, Text, length, numbers_of
 from .vocabulary import Vocabulary
 
 ROLES = ("score", "predicted", "actual", "time", "id")
@@ -87,7 +87,7 @@ def table_from_frame(
     decided = None if ranking else _column(predicted, columns.get("predicted"), frame)
     truth = _column(actual, columns.get("actual"), frame)
     if task == "regression" and scores is None and decided is not None:
-        scores = _numbers(decided)[:, np.newaxis]  # a regression predicts its value
+        scores = numbers_of(decided)[:, np.newaxis]  # a regression predicts its value
     if scores is not None and len(scores) and np.isnan(scores).all():
         raise ValueError("score holds no number at all; pass the model's scores, and its classes as predicted=")
     if scores is None and decided is None and not (ranking and predicted is not None):
@@ -173,13 +173,9 @@ def _scores(
         return None if values is None else first_of(values)
     if named is not None:
         return np.column_stack(
-            [_numbers(column_of(frame[name])) for name in ([named] if isinstance(named, str) else named)]
+            [numbers_of(column_of(frame[name])) for name in ([named] if isinstance(named, str) else named)]
         )
     return None if given is None else score_matrix(given)
-
-
-def _numbers(column: Column) -> F64:
-    return np.full(length(column), np.nan) if column.numbers is None else column.numbers
 
 
 def _agreed(rows: Sequence[tuple[int, str]]) -> int:

@@ -163,11 +163,6 @@ def one_ranking(value: Any) -> Ranked | None:
     return _with(tuple(value), None)
 
 
-def first_score(ranked: Ranked) -> float:
-    """Return the score of the first item, NaN where there is none."""
-    return ranked[1][0] if ranked[1] else math.nan
-
-
 def first_of(scores: Any) -> F64:
     """Return the first score of each of n rankings: float64 (n, 1), NaN where there is none.
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .bins import Bins, CategoryBins, NumberBins, assign
 from .classes import number_text
 from .inputs.large import Document, Vector
-from .tables import F64, Column
+from .tables import F64, Column, length
 from .vectors import vector_column
 
 Values = NDArray[Any] | Column
@@ -120,7 +120,7 @@ class Hash:
         if column.vectors is not None:
             return None
         labels: dict[str, int] = {}
-        codes = np.full(_length(column), -1, np.int32)
+        codes = np.full(length(column), -1, np.int32)
         if column.codes is not None:
             of_label = [self._code(label, labels) for label in column.labels]
             codes = np.array([*of_label, -1], np.int32)[column.codes]
@@ -169,7 +169,7 @@ class Round:
         if values.vectors is not None:
             return vector_column(self._round(values.vectors))
         if values.numbers is None:
-            return np.full(_length(values), np.nan)
+            return np.full(length(values), np.nan)
         return self._round(values.numbers)
 
     def bins(self, bins: Bins, counts: F64) -> tuple[Bins, F64] | None:
@@ -209,8 +209,3 @@ def _text(value: Any) -> str | None:
     if isinstance(value, float) and value == value:
         return number_text(value)
     return None
-
-
-def _length(column: Column) -> int:
-    values = column.codes if column.numbers is None else column.numbers
-    return 0 if values is None else len(values)

@@ -75,6 +75,17 @@ class Column:
     vectors: NDArray[np.float32] | None = None
 
 
+def length(column: Column) -> int:
+    """Return how many rows a column has; 0 when it holds no value at all."""
+    values = column.codes if column.numbers is None else column.numbers
+    return 0 if values is None else len(values)
+
+
+def numbers_of(column: Column) -> F64:
+    """Return a column's numbers, NaN where it has none: float64 (n,)."""
+    return np.full(length(column), np.nan) if column.numbers is None else column.numbers
+
+
 @dataclass(frozen=True, slots=True)
 class Items:
     """What n rankings hold, best first: those of row i are entries ``offsets[i]`` to ``offsets[i + 1]``.

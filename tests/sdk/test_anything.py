@@ -10,13 +10,12 @@ import pandas as pd
 import polars as pl
 from driftline import rankings, results
 from driftline.block import Values
-from driftline.frames import length
 from driftline.inputs import read
 from driftline.inputs.batch import Batch
 from driftline.items import items_of
 from driftline.outputs import predicted_of, score_of
 from driftline.outputs import read as read_output
-from driftline.tables import Column, Task
+from driftline.tables import Column, Task, length
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

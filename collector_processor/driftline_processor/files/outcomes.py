@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
-from driftline.frames import length
-from driftline.tables import F64, Column
+from driftline.tables import F64, Column, length
 from numpy.typing import NDArray
 
 from .errors import BadInput, Say, near, rows
