@@ -145,7 +145,7 @@ def resolve_task(
         raise ValueError(f"task is {kind!r}; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
     if kind in CLASSLESS:
         return Task(kind)
-    if not 0.0 <= threshold <= 1.0:
+    if isinstance(threshold, str) or not 0.0 <= threshold <= 1.0:
         raise ValueError(f"threshold is {threshold!r}; it must be a probability between 0 and 1")
     texts = tuple(class_text(value) for value in classes) if classes is not None else seen_classes(seen)
     if len(set(texts)) < len(texts) or "" in texts:

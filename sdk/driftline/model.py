@@ -44,7 +44,7 @@ class Model:
     unless said, those of up to 64 features are. ``tracer_provider``, ``meter_provider``, ``channel``,
     ``metrics_channel``: for tests; else the global providers and the environment's endpoints.
 
-    Raises ``ValueError``, with the fix, when task, classes and positive class do not fit together, and what
+    Raises ``ValueError`` or ``TypeError``, with the fix, when task, classes and positive class do not fit, and what
     ``Baseline.load`` raises.
 
     >>> churn = Model("churn", task="binary", version="2026-11-01")
@@ -88,6 +88,9 @@ class Model:
 
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"a model's name is a text, such as 'churn', but this one is {name!r}")
+        for argument, names in (("feature_names", feature_names), ("classes", classes)):
+            if isinstance(names, str):
+                raise TypeError(f"{argument} is the text {names!r}; write {argument}=({names!r},)")
         rules = in_force(privacy)
         loaded = _load(baseline)
         if loaded is not None:

@@ -179,6 +179,18 @@ def test_a_selector_that_names_no_parameter_is_refused(service: Service) -> None
         service.model().predict(score, features="row")
 
 
+@pytest.mark.parametrize("selector", ["id", "time", "score", "predicted"])
+def test_a_selector_that_is_neither_name_nor_function_is_refused(service: Service, selector: str) -> None:
+    with pytest.raises(TypeError, match=rf"churn.predict\({selector}=\) takes a name or a function, not an int"):
+        service.model().predict(returns(0.5), **{selector: 5})  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("argument", ["feature_names", "classes"])
+def test_one_text_where_several_names_belong_is_refused(service: Service, argument: str) -> None:
+    with pytest.raises(TypeError, match=rf"{argument} is the text 'age'; write {argument}=\('age',\)"):
+        service.model(**{argument: "age"})
+
+
 def test_a_function_without_parameters_is_refused(service: Service) -> None:
     def score() -> float:
         return 0.25
@@ -212,6 +224,7 @@ def test_a_model_without_a_task_cannot_predict_but_can_learn_outcomes(service: S
         ({"threshold": 50}, "it must be a probability between 0 and 1"),
         ({"task": "clustering"}, "must be 'binary', 'multiclass', 'regression' or 'ranking'"),
         ({"task": "multiclass"}, "pass classes="),
+        ({"threshold": "high"}, "threshold is 'high'; it must be a probability between 0 and 1"),
     ],
 )
 def test_what_does_not_fit_together_is_refused_at_construction(options: dict[str, Any], message: str) -> None:
