@@ -36,7 +36,7 @@ frameworks:
 	@sh scripts/setup.sh dev
 	@$(PY) -m venv .venv-frameworks
 	@.venv-frameworks/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	@.venv-frameworks/bin/python -m pip install --quiet --editable '.[demo]' --group dev --group frameworks
+	@.venv-frameworks/bin/python -m pip install --quiet --editable '.[demo]' --group dev --group instrumentation --group frameworks
 	@.venv-frameworks/bin/python -m pytest -m frameworks integrations tests/integrations tests/sdk $(PYTEST_ARGS)
 
 oldest:

@@ -56,7 +56,7 @@ install() {
 install --upgrade 'pip>=25.1' # the first that knows dependency groups
 case $wanted in
 demo) install --editable '.[demo]' ;;
-dev) install --editable '.[demo]' --group dev ;;
+dev) install --editable '.[demo]' --group dev --group instrumentation ;;
 *) fail "setup.sh takes demo or dev, not '$wanted'" ;;
 esac
 echo "$installed" >.venv/installed-demo # dev has all that demo has
