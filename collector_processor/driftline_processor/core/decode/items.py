@@ -104,9 +104,8 @@ def _ids(value: Value, rejected: Counter[str]) -> Column:
 def _id(thing: Any, rejected: Counter[str] | None) -> str:
     if isinstance(thing, bool) or thing is None or thing != thing:
         return ""
-    text = id_text(thing)
-    if len(text) <= MAX_TEXT:
-        return text
+    if not isinstance(thing, str) or len(thing) <= MAX_TEXT:
+        return id_text(thing)
     if rejected is not None:
         rejected[_TOO_LONG] += 1
     return ""
