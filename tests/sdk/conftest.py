@@ -21,19 +21,23 @@ from .service import NOW, Service
 
 
 @pytest.fixture(autouse=True)
-def _inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Raise what Driftline would swallow, stop the clock, number the ids, and be inside no span or prediction."""
-    theirs = ("OTEL_SDK_DISABLED", "OTEL_LOGS_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT")
-    for variable in (*theirs, *(setting.variable for setting in SETTINGS)):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(FAULTS, "raising", True)
-    FAULTS.reset()
-    span_token = context.attach(context.Context())
-    open_token = OPEN.set(None)
-    with deterministic(Clock(datetime.fromtimestamp(NOW // 10**9, UTC))):
-        yield
-    OPEN.reset(open_token)
-    context.detach(span_token)  # also of what a test left open on purpose
+def _inside() -> Iterator[None]:
+    """Raise what Driftline would swallow, stop the clock, number the ids, and be inside no span or prediction.
+
+    Not with the test's own ``monkeypatch``: that would be undone last, and put a stopped clock back for good.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        theirs = ("OTEL_SDK_DISABLED", "OTEL_LOGS_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT")
+        for variable in (*theirs, *(setting.variable for setting in SETTINGS)):
+            patch.delenv(variable, raising=False)
+        patch.setattr(FAULTS, "raising", True)
+        FAULTS.reset()
+        span_token = context.attach(context.Context())
+        open_token = OPEN.set(None)
+        with deterministic(Clock(datetime.fromtimestamp(NOW // 10**9, UTC))):
+            yield
+        OPEN.reset(open_token)
+        context.detach(span_token)  # also of what a test left open on purpose
     FAULTS.raising = False
     for pipeline in lifecycle.pipelines():
         pipeline.close()
