@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from .channel import Channel
     from .identity import Capture
     from .outcomes import Accepted
-    from .plan import Plan
     from .prediction import Prediction
     from .privacy import Privacy
+    from .recorder import Recorder
     from .signature import Selector
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -121,7 +121,7 @@ class Model:
             kept_texts,
             tuple(vocabularies.items()),
         )
-        self._block_plans: dict[tuple[str, bool], Plan] = {}
+        self._blocks: dict[tuple[str, bool], Recorder] = {}
         self._given = {
             "task": task,
             "version": str(version),
@@ -173,9 +173,7 @@ class Model:
 
         given, known = completed(self.name, self._given, task, classes, positive_class)
         model = Model.__new__(Model)
-        model.__dict__.update(
-            self.__dict__, _given=given, _block_plans={}, _identity=replace(self._identity, task=known)
-        )
+        model.__dict__.update(self.__dict__, _given=given, _blocks={}, _identity=replace(self._identity, task=known))
         return model
 
     def learn(self, task: str, classes: Sequence[object] | int | None = None, positive_class: object = None) -> Model:
@@ -184,7 +182,7 @@ class Model:
         What is decorated already stays as it was described.
         """
         model = self.completed(task, classes, positive_class)
-        self._identity, self._block_plans = model._identity, {}
+        self._identity, self._blocks = model._identity, {}
         return model
 
     def __repr__(self) -> str:
@@ -283,24 +281,14 @@ class Model:
         >>> p.id
         'A-1001'
         """
-        from .call import begin, end
+        from .call import end
         from .faults import FAULTS
         from .prediction import ABSENT, Prediction
-        from .signature import block_inputs, column_named
 
         prediction = None
         try:
-            on_span = self._span_features if span_features is None else span_features
-            key = (column_named(features, id), on_span)
-            plan = self._block_plans.get(key)
-            if plan is None:
-                from .decoration import plan_of
-
-                inputs = block_inputs(key[0])
-                plan = plan_of(self._identity, self._pipeline, f"{self.name}.prediction", inputs, span_features=on_span)
-                self._block_plans[key] = plan
-            given = tuple(ABSENT if value is None else value for value in (features, id, slices))
-            prediction = begin(plan, given, {})
+            id = ABSENT if id is None else id
+            prediction = self._block(features, id, span_features).open(features, id=id, slices=slices)
         except Exception as fault:
             FAULTS.swallow("prediction", fault)
         try:
@@ -311,6 +299,18 @@ class Model:
             raise
         if prediction is not None:
             end(prediction, ABSENT, None)
+
+    def _block(self, features: Any, id: object, span_features: bool | None) -> Recorder:
+        """Return what records a ``with`` block; made once for each column that holds the ids."""
+        from .recorder import Recorder
+        from .signature import column_named
+
+        key = (column_named(features, id), self._span_features if span_features is None else span_features)
+        recorder = self._blocks.get(key)
+        if recorder is None:
+            recorder = Recorder(self, f"{self.name}.prediction", id_field=key[0], span_features=key[1])
+            self._blocks[key] = recorder
+        return recorder
 
     def instrument(self, target: Any, **options: Any) -> Any:
         """Record what an app, an estimator or a network predicts, without touching its code; return it.

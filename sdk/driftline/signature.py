@@ -172,23 +172,11 @@ def _is_scalar(annotation: Any) -> bool:
     return annotation in _SCALARS or getattr(annotation, "__name__", "") in _SCALAR_NAMES
 
 
-def block_inputs(id_field: str) -> Inputs:
-    """Return the inputs of a ``with`` block, whose arguments are features, id and slices, ``ABSENT`` where not given.
-
-    ``id_field``: the column of a batch that holds the ids, "" where there is none.
-    """
-    return Inputs(
-        features=lambda args, _: args[0],
-        argument="",
-        id=None if id_field else lambda args, _: args[1],
-        id_field=id_field,
-        id_name=id_field,
-        slices_function=lambda args, _: args[2],
-    )
-
-
 def recorder_inputs(id_field: str, time_field: str) -> Inputs:
-    """Return the inputs of an integration: its arguments are features, id, slices and time, each may be ``ABSENT``."""
+    """Return the inputs of a recorder, whose arguments are features, id, slices and time, ``ABSENT`` where not given.
+
+    ``id_field``, ``time_field``: fields or columns of the features that hold them, "" where there is none.
+    """
     return Inputs(
         features=lambda args, _: args[0],
         argument="",
