@@ -1,41 +1,51 @@
-"""Applications as they are made: told of each one from then on, until nobody wants to know."""
+"""Whatever some classes make, from now on, until it leaves: for what no code hands us."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import wrapt
 from driftline.faults import FAULTS
 
 
 class Made:
-    """Wraps ``__init__`` of some classes. ``told``: called with each object that one of them has made."""
+    """Wraps the methods by which some classes make their objects. ``told``: called with each that one of them made.
 
-    def __init__(self, told: Callable[[Any], None]) -> None:
+    ``births``: those methods; ``__setstate__`` is where an object comes from that is unpickled.
+    """
+
+    def __init__(self, told: Callable[[Any], None], births: Iterable[str] = ("__init__",)) -> None:
         self._told = told
-        self._wrappers: list[tuple[type, Any]] = []
+        self._births = tuple(births)
+        self._wrapped: list[tuple[type, str, Any, Any]] = []
         self._wanted = False
 
     def attend(self, owners: Iterable[type]) -> None:
         """Tell of every object that these classes make."""
         self._wanted = True
         for owner in owners:
-            wrapper = wrapt.wrap_function_wrapper(owner, "__init__", self._made)
-            self._wrappers.append((owner, wrapper))
+            for birth in self._births:
+                born = self._born(getattr(owner, birth))
+                self._wrapped.append((owner, birth, owner.__dict__.get(birth), born))
+                setattr(owner, birth, born)
 
     def leave(self) -> None:
-        """Take the wrappers off; one that somebody else has wrapped since stays, and tells nobody."""
+        """Put the classes back as they were; what somebody else has wrapped since stays, and tells nobody."""
         self._wanted = False
-        outermost = [(owner, wrapper) for owner, wrapper in self._wrappers if owner.__dict__["__init__"] is wrapper]
-        for owner, wrapper in outermost:
-            owner.__init__ = wrapper.__wrapped__  # type: ignore[misc]
-        self._wrappers.clear()
+        while self._wrapped:
+            owner, birth, plain, born = self._wrapped.pop()
+            if owner.__dict__.get(birth) is born:
+                delattr(owner, birth) if plain is None else setattr(owner, birth, plain)
 
-    def _made(self, wrapped: Callable[..., None], made: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        wrapped(*args, **kwargs)
-        try:
-            if self._wanted:
-                self._told(made)
-        except Exception as fault:  # somebody makes an application
-            FAULTS.swallow("instrument", fault)
+    def _born(self, birth: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(birth)
+        def born(made: Any, /, *args: Any, **kwargs: Any) -> None:
+            birth(made, *args, **kwargs)
+            try:
+                if self._wanted:
+                    self._told(made)
+            except Exception as fault:  # it is somebody's constructor
+                FAULTS.swallow("instrument", fault)
+
+        return born

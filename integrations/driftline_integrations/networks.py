@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import wrapt
@@ -18,6 +18,7 @@ from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from . import providers
+from .made import Made
 
 if TYPE_CHECKING:
     from driftline.model import Model
@@ -41,26 +42,26 @@ class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         providers.take(self, kwargs)
         from driftline.settings_file import declared
 
-        global _births
-        births = _births = Births()
+        global _declared
+        attending = _declared = Declared()
         for one in declared():
             home, _, kind = one.estimator.rpartition(".")
             if home:
                 wrapt.register_post_import_hook(
-                    functools.partial(births.attend, providers.through(one.model), kind), home
+                    functools.partial(attending.attend, providers.through(one.model), kind), home
                 )
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         providers.forget(self)
-        _births.leave()
+        _declared.leave()
 
 
-class Births:
-    """What is told of every object that some classes make, until it leaves."""
+class Declared:
+    """Attends to the classes that are declared, each once its module is imported."""
 
     def __init__(self) -> None:
         self._active = True
-        self._attended: list[tuple[type, str, Any, Any]] = []
+        self._made: list[Made] = []
 
     def attend(self, model: Model, name: str, module: Any) -> None:
         """Instrument every object of one class, now that its module is imported. Never raises into the import."""
@@ -82,33 +83,22 @@ class Births:
                     model.name, conflict.found, conflict.required,
                 )  # fmt: skip
             return
-        for birth in ("__init__", "__setstate__"):
-            plain = kind.__dict__.get(birth)
-            born = self._born(model, kind, getattr(kind, birth))
-            self._attended.append((kind, birth, plain, born))
-            setattr(kind, birth, born)
+        made = Made(functools.partial(_instrument, model, kind), ("__init__", "__setstate__"))
+        made.attend([kind])
+        self._made.append(made)
 
     def leave(self) -> None:
         """Put the classes back as they were, where nobody else has changed them since."""
         self._active = False
-        while self._attended:
-            kind, name, plain, born = self._attended.pop()
-            if kind.__dict__.get(name) is born:
-                delattr(kind, name) if plain is None else setattr(kind, name, plain)
-
-    def _born(self, model: Model, kind: type, birth: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(birth)
-        def born(module: Any, *args: Any, **kwargs: Any) -> None:
-            birth(module, *args, **kwargs)
-            if type(module) is kind and self._active:
-                try:
-                    from .torch import instrument
-
-                    instrument(model, module)
-                except Exception as fault:
-                    FAULTS.swallow("instrument", fault)
-
-        return born
+        while self._made:
+            self._made.pop().leave()
 
 
-_births = Births()
+def _instrument(model: Model, kind: type, network: Any) -> None:
+    if type(network) is kind:
+        from .torch import instrument
+
+        instrument(model, network)
+
+
+_declared = Declared()
