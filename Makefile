@@ -69,7 +69,8 @@ semconv:
 
 bench:
 	@sh scripts/setup.sh dev
-	@failed=0; for file in tests/benchmarks/bench_*.py; do echo "$$file"; $(PY) $$file || failed=1; echo; done; exit $$failed
+	@failed=0; for file in tests/benchmarks/bench_*.py; do echo "$$file"; \
+		$(PY) -m tests.benchmarks.$$(basename $$file .py) || failed=1; echo; done; exit $$failed
 
 bench-peers:
 	@sh scripts/setup.sh dev

@@ -1,6 +1,6 @@
 """What a row costs from the call to the encoded bytes, against bare numpy with protobuf and the stock log encoder.
 
-    python tests/benchmarks/bench_convert.py
+    python -m tests.benchmarks.bench_convert
 
 CPU time of the whole process, caller and background: one call, then one flush into a channel that takes everything, so
 that each thousand rows pays for a request of its own. Sending is not in it: it costs about 1 ms per request. The

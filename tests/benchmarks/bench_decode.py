@@ -1,6 +1,6 @@
 """What decoding costs, against what protobuf alone costs for the same bytes, in the same run.
 
-    python tests/benchmarks/bench_decode.py
+    python -m tests.benchmarks.bench_decode
 
 CPU time, the best of several runs. Promised: columnar records at least 6M rows per CPU-second at 500 rows of 20
 features, the parse of the request included; plain spans and records at most 8 µs each at 500 of 25 attributes.

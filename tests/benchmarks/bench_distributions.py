@@ -1,6 +1,6 @@
 """What counting distributions costs a row of 20 numbers, against bare numpy; and what a report weighs.
 
-    python tests/benchmarks/bench_distributions.py
+    python -m tests.benchmarks.bench_distributions
 
 CPU time of blocks of 1,000 rows, as flushes hand them over, until all are counted. References over the same arrays: on
 a baseline's bins ``searchsorted`` and ``bincount``; without, ``log2``, ``ceil`` and ``bincount`` at one scale that is

@@ -1,6 +1,6 @@
 """What a window of 1,000,000 rows of 20 features costs, against bare numpy over the same bins, in the same run.
 
-    python tests/benchmarks/bench_drift.py
+    python -m tests.benchmarks.bench_drift
 
 CPU time of the thread, medians, in turns. Promised: fold and evaluate within 3 times searchsorted + bincount.
 """

@@ -1,6 +1,6 @@
 """What an instrumented estimator costs its caller, against the same estimator bare, in the same run.
 
-    python tests/benchmarks/bench_estimators.py
+    python -m tests.benchmarks.bench_estimators
 
 CPU time of the calling thread, spans sampled and dropped by a batch processor, records sent to nowhere. Rounds
 alternate between a named estimator, a copy of it, which is plain, and that copy inside a bare span which is given the
@@ -15,21 +15,22 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import driftline
 import numpy as np
 import pandas as pd
-from driftline.channel import Delivery
 from driftline_integrations.sklearn import SklearnInstrumentor, instrument, uninstrument
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+from tests.benchmarks.nowhere import Drop, Nowhere
 
 ROUNDS = 21
 SECONDS = 0.02
@@ -37,28 +38,6 @@ SECONDS = 0.02
 
 LIMITS = {"LogisticRegression on an array, 1 row": 1.5, "pipeline on a DataFrame, 1 row": 1.25}
 """Times the span by hand."""
-
-
-class Drop(SpanExporter):
-    """Exports nothing."""
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002
-        return SpanExportResult.SUCCESS
-
-
-class Nowhere:
-    """A channel that takes everything."""
-
-    name = "nowhere"
-
-    def send(self, body: bytes, timeout: float) -> Delivery:  # noqa: ARG002
-        return Delivery("delivered")
-
-    def forget(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 def alternating(sides: dict[str, Callable[[], Any]]) -> dict[str, float]:

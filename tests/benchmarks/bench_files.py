@@ -1,6 +1,6 @@
 """What evaluating a file costs, against bare pyarrow and numpy over the same bytes, in the same run.
 
-    python tests/benchmarks/bench_files.py
+    python -m tests.benchmarks.bench_files
 
 One million rows of 20 features (15 numbers, 5 strings; Parquet) against a built baseline of 100,000. Promised: the
 whole within 3 times reading the file and counting over given bins with ``searchsorted`` and ``bincount``.

@@ -1,6 +1,6 @@
 """What passing ordinary traces on costs, against a server that receives them and lets them go, in the same run.
 
-    python tests/benchmarks/bench_forward.py
+    python -m tests.benchmarks.bench_forward
 
 CPU time of the server's process for 200 requests of 512 spans, none of them a prediction, over gRPC and over HTTP. The
 bare servers are grpcio and uvicorn: they take the bytes and answer. Ours also has protobuf check them, knows them again

@@ -1,6 +1,6 @@
 """What ``import driftline`` costs over ``import opentelemetry.sdk.trace``, in fresh interpreters, alternating.
 
-python tests/benchmarks/bench_import.py
+python -m tests.benchmarks.bench_import
 """
 
 from __future__ import annotations

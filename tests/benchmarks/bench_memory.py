@@ -1,6 +1,6 @@
 """What a process holds at most whose receiver is away, over the same process undecorated.
 
-    python tests/benchmarks/bench_memory.py
+    python -m tests.benchmarks.bench_memory
 
 Peak resident memory of fresh interpreters. Each calls a model of 20 features without pause until the buffer and the
 queue have both dropped rows for a while; nothing listens where records and distributions go. A loop that never pauses

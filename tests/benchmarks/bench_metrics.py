@@ -1,6 +1,6 @@
 """What metrics cost: those of other applications against passing them on alone, and distributions against a bare parse.
 
-    python tests/benchmarks/bench_metrics.py
+    python -m tests.benchmarks.bench_metrics
 
 CPU time in one process. *Passing on* is what a metrics request costs in any case: protobuf checks it, and it is known
 again by the digest of each group. Requests of another application must cost next to nothing beyond that. Distributions

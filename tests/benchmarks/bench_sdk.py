@@ -1,6 +1,6 @@
 """What a decorated call costs its caller, against the bare span that says the same, in the same run.
 
-    python tests/benchmarks/bench_sdk.py [WORD ...]     # only the cases whose name holds one of the words
+    python -m tests.benchmarks.bench_sdk [WORD ...]     # only the cases whose name holds one of the words
 
 CPU time of the calling thread. Both sides use one provider with a batch processor whose exporter drops, and build the
 attributes of the row they are given; the background thread of ours runs, and sends to nowhere. Rounds alternate, so
@@ -20,11 +20,12 @@ from typing import Any
 
 import driftline
 import numpy as np
-from driftline.channel import Delivery
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+
+from tests.benchmarks.nowhere import Drop, Nowhere
 
 LIMITS = {
     "sampled, 20 features": 1.15,
@@ -39,28 +40,6 @@ LIMITS = {
 }
 ROUNDS = 41
 CALLS = 500
-
-
-class Drop(SpanExporter):
-    """Exports nothing."""
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002
-        return SpanExportResult.SUCCESS
-
-
-class Nowhere:
-    """A channel that takes everything."""
-
-    name = "nowhere"
-
-    def send(self, body: bytes, timeout: float) -> Delivery:  # noqa: ARG002
-        return Delivery("delivered")
-
-    def forget(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 def measure(wanted: Sequence[str]) -> dict[str, dict[str, float]]:

@@ -1,6 +1,6 @@
 """What keeping a row costs, against a bare DuckDB insert of the same rows in the same run.
 
-    python tests/benchmarks/bench_state.py [ROWS]
+    python -m tests.benchmarks.bench_state [ROWS]
 
 CPU time of the whole process, fsync included. One request is one transaction here; under load they share one.
 """

@@ -1,6 +1,6 @@
 """What the FastAPI integration costs a route that takes a millisecond, against the same application without it.
 
-    python tests/benchmarks/bench_web.py
+    python -m tests.benchmarks.bench_web
 
 *Served*: two processes of uvicorn with httptools, one with us and one without, answer sixty requests in turn over a
 kept-alive connection. Compared is all CPU time of the process per request: the caller's thread, our background
@@ -28,13 +28,14 @@ from typing import Any
 import driftline
 import numpy as np
 import uvicorn
-from driftline.channel import Delivery
 from driftline_integrations.fastapi import Route
 from fastapi import FastAPI
 from numpy.typing import NDArray
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from tests.benchmarks.nowhere import Drop, Nowhere
 
 Array = NDArray[np.int64]
 LIMITS = {"records only": 1.03, "sampled spans": 1.03, "beside OpenTelemetry's": 1.03}
@@ -65,28 +66,6 @@ SCOPE: dict[str, Any] = {
         (b"content-length", str(len(ORDER)).encode()),
     ],
 }
-
-
-class Drop(SpanExporter):
-    """Exports nothing."""
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002
-        return SpanExportResult.SUCCESS
-
-
-class Nowhere:
-    """A channel that takes everything."""
-
-    name = "nowhere"
-
-    def send(self, body: bytes, timeout: float) -> Delivery:  # noqa: ARG002
-        return Delivery("delivered")
-
-    def forget(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 def application(work: int) -> FastAPI:
@@ -135,7 +114,9 @@ class Server:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        self._process = subprocess.Popen([sys.executable, __file__, "--serve", case, side, str(work), str(port)])
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.bench_web", "--serve", case, side, str(work), str(port)]
+        )
         self._connections = [HTTPConnection("127.0.0.1", port, timeout=30) for _ in range(CLIENTS)]
         for connection in self._connections:
             self._connect(connection)

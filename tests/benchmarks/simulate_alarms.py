@@ -1,6 +1,6 @@
 """The table of docs/methods.md: false alarms and power of the state rule, simulated. Takes two minutes of CPU.
 
-    python tests/benchmarks/simulate_alarms.py
+    python -m tests.benchmarks.simulate_alarms
 
 Windows are drawn as bin counts, a fresh reference for each. The statistics, the correction and the limits are those of
 ``driftline_processor.core.drift``; what is drawn and shown is left out, to make ten thousand windows cheap.

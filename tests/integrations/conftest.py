@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from driftline.unrecorded import UNRECORDED
 
 from tests.sdk.conftest import _inside as _inside
 from tests.sdk.conftest import receiver as receiver
@@ -19,3 +20,11 @@ def _plain_classes() -> Iterator[None]:
 
     estimators._watched.clear()
     methods.restore(estimators.NAMED)
+
+
+@pytest.fixture
+def unrecorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What is counted as not recorded, in order: model and reason."""
+    counted: list[tuple[str, str]] = []
+    monkeypatch.setattr(UNRECORDED, "add", lambda *what: counted.append(what))
+    return counted

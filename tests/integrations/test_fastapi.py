@@ -14,7 +14,6 @@ import wrapt
 from driftline import settings_file
 from driftline.columns import strings
 from driftline.pipelines import pipeline_of
-from driftline.unrecorded import UNRECORDED
 from driftline_integrations import fastapi as integration
 from driftline_integrations.fastapi import FastAPIInstrumentor, Route, uninstrument
 from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, Request, Response, WebSocket
@@ -61,14 +60,6 @@ def _forget() -> Iterator[None]:
     yield
     for one in list(integration._sites):
         uninstrument(one)
-
-
-@pytest.fixture
-def unrecorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """What is counted as not recorded, in order: model and reason."""
-    counted: list[tuple[str, str]] = []
-    monkeypatch.setattr(UNRECORDED, "add", lambda *what: counted.append(what))
-    return counted
 
 
 def client(app: Starlette) -> TestClient:

@@ -11,7 +11,6 @@ import pytest
 import wrapt
 from driftline import settings_file
 from driftline.columns import strings
-from driftline.unrecorded import UNRECORDED
 from driftline_integrations import flask as integration
 from driftline_integrations.flask import FlaskInstrumentor, Route, instrument, uninstrument
 from flask import Blueprint, Flask, abort, jsonify, request, stream_with_context
@@ -52,14 +51,6 @@ def _forget() -> Iterator[None]:
     yield
     for one in list(integration._apps):
         uninstrument(one)
-
-
-@pytest.fixture
-def unrecorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """What is counted as not recorded, in order: model and reason."""
-    counted: list[tuple[str, str]] = []
-    monkeypatch.setattr(UNRECORDED, "add", lambda *what: counted.append(what))
-    return counted
 
 
 def spans(service: Service, name: str = "predict fraud") -> list[ReadableSpan]:
