@@ -127,7 +127,7 @@ class HttpChannel:
         except requests.exceptions.ConnectionError as error:
             return Delivery("unreachable", type(error).__name__), b""
         except (requests.exceptions.InvalidHeader, UnicodeError) as error:  # its text holds the header: often a key
-            where = f"OTEL_EXPORTER_OTLP_{endpoint.signal.upper()}_HEADERS"
+            where = f"OTEL_EXPORTER_OTLP_{endpoint.signal.upper()}_HEADERS or OTEL_EXPORTER_OTLP_HEADERS"
             return Delivery("refused", f"{type(error).__name__} in {where}"), b""
         except Exception as error:  # a wrong URL or certificate: no use in trying again
             return Delivery("refused", f"{type(error).__name__}: {error}"), b""

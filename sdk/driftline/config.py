@@ -36,7 +36,7 @@ def configure(
     Leave it out if OpenTelemetry is already set up: a provider that exists is never replaced. Call it once, before
     the first prediction. ``service_name``: else ``OTEL_SERVICE_NAME``. ``endpoint``: of 'driftline up' (or of any OTLP
     receiver), such as "http://localhost:4318"; it wins over ``DRIFTLINE_ENDPOINT`` and ``OTEL_EXPORTER_OTLP_*``, which
-    decide where it is left out. ``environment``: such as "production"; outcomes join within one.
+    decide where it is left out; headers are theirs. ``environment``: such as "production"; outcomes join within one.
     ``resource_attributes``: further ones. What Driftline has to say (how the first call was read, where nothing
     listens) goes to stderr where logging is not set up. Providers made here end with the process, which waits for them
     no longer than for records. ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER=none`` and ``OTEL_METRICS_EXPORTER=none``

@@ -57,9 +57,10 @@ class Endpoint:
 def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, signal: Signal = "logs") -> Endpoint:
     """Return the endpoint. ``given``: what ``configure(endpoint=)`` said; it wins over the environment.
 
-    The general ``OTEL_EXPORTER_OTLP_HEADERS`` hold the key of the backend that OTLP goes to, so they stay home where
-    records go elsewhere; ``OTEL_EXPORTER_OTLP_LOGS_HEADERS`` always apply. Raises ``ValueError``, with the fix, where
-    one of ours is no URL; OpenTelemetry's variables are taken as they are, for they are not about us.
+    Headers are those of ``OTEL_EXPORTER_OTLP_LOGS_HEADERS`` (``METRICS``), else of ``OTEL_EXPORTER_OTLP_HEADERS``, as
+    of any exporter, whose endpoint may be code's. Where ``DRIFTLINE_ENDPOINT`` sends records alone elsewhere the
+    general ones stay home: they hold the key of the backend that the rest goes to. Raises ``ValueError``, with the fix,
+    where one of ours is no URL; OpenTelemetry's variables are taken as they are, for they are not about us.
 
     >>> resolve(environ={"DRIFTLINE_ENDPOINT": "http://driftline:4318"}).url
     'http://driftline:4318/v1/logs'
@@ -78,7 +79,7 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
     else:
         url = base.rstrip("/") + f"/v1/{signal}"
     headers = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_HEADERS", "")
-    if not headers and not own:
+    if not headers and (given or not own):
         headers = environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
     insecure = _setting(environ, signal, "INSECURE").lower()
     return Endpoint(

@@ -13,7 +13,10 @@ from .service import NOW
 
 
 class Receiver(ThreadingHTTPServer):
-    """Takes every request. ``bodies``: what came, ``requests``: and where; ``paths``: how many requests came where."""
+    """Takes every request.
+
+    ``bodies``: what came, ``requests``: and where; ``paths``: how many came where; ``keys``: with which API key.
+    """
 
     daemon_threads = True
 
@@ -21,6 +24,7 @@ class Receiver(ThreadingHTTPServer):
         self.bodies: list[bytes] = []
         self.requests: list[tuple[str, bytes]] = []
         self.paths: Counter[str] = Counter()
+        self.keys: set[tuple[str, str | None]] = set()
         super().__init__(("127.0.0.1", 0), _Take)
 
     def ids(self) -> list[str]:
@@ -50,6 +54,7 @@ class _Take(BaseHTTPRequestHandler):
         self.server.bodies.append(body)
         self.server.requests.append((self.path, body))
         self.server.paths[self.path] += 1
+        self.server.keys.add((self.path, self.headers["api-key"]))
         self.send_response(200)
         self.send_header("content-length", "0")
         self.end_headers()

@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 import pytest
 from driftline.channel import Delivery, GrpcChannel, HttpChannel, open_channel
-from driftline.endpoint import Endpoint, resolve
+from driftline.endpoint import Endpoint, Signal, resolve
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 
@@ -97,6 +97,16 @@ def test_the_key_of_another_backend_stays_home() -> None:
 
     assert resolve(None, environ).headers == {}
     assert resolve(None, {**environ, "OTEL_EXPORTER_OTLP_LOGS_HEADERS": "key=ours"}).headers == {"key": "ours"}
+    assert resolve(None, environ, "metrics").headers == {"api-key": "secret"}  # they do go to that backend
+
+
+@pytest.mark.parametrize("signal", ["logs", "metrics"])
+def test_an_endpoint_in_code_is_sent_the_headers_of_the_environment(signal: Signal) -> None:
+    environ = {"DRIFTLINE_ENDPOINT": "http://d:4318", "OTEL_EXPORTER_OTLP_HEADERS": "api-key=secret"}
+    own = {**environ, f"OTEL_EXPORTER_OTLP_{signal.upper()}_HEADERS": "key=ours"}
+
+    assert resolve("http://given:4318", environ, signal).headers == {"api-key": "secret"}
+    assert resolve("http://given:4318", own, signal).headers == {"key": "ours"}
 
 
 class Receiver(ThreadingHTTPServer):
@@ -179,7 +189,9 @@ def test_an_http_request_has_the_headers_and_compression_that_were_set(receiver:
 def test_a_header_that_cannot_be_sent_is_named_by_its_variable_and_not_by_its_value(receiver: Receiver) -> None:
     channel = _http(receiver, headers={"key": "secret\nx"}, signal="metrics")
 
-    assert channel.send(b"body", 5.0) == Delivery("refused", "InvalidHeader in OTEL_EXPORTER_OTLP_METRICS_HEADERS")
+    assert channel.send(b"body", 5.0) == Delivery(
+        "refused", "InvalidHeader in OTEL_EXPORTER_OTLP_METRICS_HEADERS or OTEL_EXPORTER_OTLP_HEADERS"
+    )
 
 
 def test_nobody_listening_over_http_is_unreachable(receiver: Receiver) -> None:

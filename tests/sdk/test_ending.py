@@ -169,6 +169,13 @@ def test_a_short_script_sends_its_spans_counts_and_distributions(receiver: Recei
     assert dict(receiver.paths) == {"/v1/logs": 1, "/v1/traces": 1, "/v1/metrics": 2}
 
 
+def test_all_that_goes_to_an_endpoint_in_code_has_the_headers_of_the_environment(receiver: Receiver) -> None:
+    endpoint = f"http://127.0.0.1:{receiver.server_port}"
+    run('score({"id": "a"})', endpoint, OTEL_EXPORTER_OTLP_HEADERS="api-key=secret")
+
+    assert receiver.keys == {("/v1/logs", "secret"), ("/v1/traces", "secret"), ("/v1/metrics", "secret")}
+
+
 def test_spans_that_are_no_predictions_are_sent_without_a_record(receiver: Receiver) -> None:
     script = """
         from opentelemetry import trace
