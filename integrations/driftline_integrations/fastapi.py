@@ -18,6 +18,7 @@ from driftline.faults import FAULTS
 from opentelemetry import context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from . import providers
@@ -25,6 +26,7 @@ from .arrival import instrument_as_declared, join_trace
 from .made import Made
 from .outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
 from .routes import Given, Route, RoutePlan, plans_of
+from .starlette_apps import application_classes, mapped_of
 from .visit import UNREAD, Visit, is_json
 
 if TYPE_CHECKING:
@@ -101,9 +103,11 @@ class Site:
         self._templates: list[tuple[str, re.Pattern[str], Mapping[str, Any], RoutePlan]] = []
         self.outcomes = OutcomeRoutes()
         self._active = True
+        self._mapped = mapped_of(app.router)
 
     def add(self, plan: RoutePlan) -> None:
         """Record predictions of one more route; one that is there is replaced."""
+        self._mapped.add(plan)
         if "{" in plan.path:
             pattern, _, convertors = compile_path(plan.path)
             self._templates = [one for one in self._templates if (one[0], one[3].path) != (plan.method, plan.path)]
@@ -137,9 +141,13 @@ class Site:
             if model is not None:
                 return await _answer_outcomes(model, _text(headers, "content-type"), receive, send)
             if tee is None:
+                self._mapped.look()
                 return await self._next(scope, receive, send)
             try:
                 await self._next(scope, tee.hearing(receive), tee.saying(send))
+            except HTTPException as error:  # of the router, which has no such route, or of a class of endpoints
+                tee.visit.refuse(error.status_code)
+                raise
             except BaseException as error:
                 tee.visit.fail(error)
                 raise
@@ -370,22 +378,13 @@ class FastAPIInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def _instrument(self, **kwargs: Any) -> None:
         providers.take(self, kwargs)
-        _MADE.attend(_application_classes())
+        _MADE.attend(application_classes())
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         providers.forget(self)
         _MADE.leave()
         for app in list(_sites):
             uninstrument(app)
-
-
-def _application_classes() -> list[type[Starlette]]:
-    """Return the classes whose ``__init__`` makes applications; FastAPI's does not call Starlette's."""
-    try:
-        from fastapi.applications import FastAPI
-    except ImportError:
-        return [Starlette]
-    return [Starlette, FastAPI]
 
 
 def _instrument_made(app: Starlette) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -21,8 +21,10 @@ from flask.app import Flask  # flask.Flask is another class where OpenTelemetry'
 from opentelemetry import context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map
 
 from . import providers
+from .absent import Mapped, Served
 from .arrival import instrument_as_declared, join_trace
 from .made import Made
 from .outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
@@ -71,6 +73,7 @@ def instrument(
         site.outcomes.add(model, outcomes)
     for plan in plans:
         site.plans[plan.method, _neutral(plan.path)] = plan
+        site.mapped.add(plan)
     return app
 
 
@@ -95,8 +98,10 @@ class Site:
     """What Driftline knows about one application: its routes that predict, and those that take outcomes."""
 
     def __init__(self, app: Flask) -> None:
+        rules = app.url_map
         self.plans: dict[tuple[str, str], RoutePlan] = {}
         self.outcomes = OutcomeRoutes()
+        self.mapped = Mapped(lambda: _served_by(rules), _meets)
         self._active = True
         self._rules: dict[str, str] = {}
         self._own = {name: self._around(getattr(app, name), getattr(self, f"_{name}")) for name in _WRAPPED}
@@ -159,6 +164,7 @@ class Site:
         """Open a prediction where the route predicts, and read the body for it."""
         plan = self._plan_of(request)
         if plan is None:
+            self.mapped.look()
             return None
         headers = {name: str(request.headers.get(name, "")) for name in plan.headers}  # the request is not kept
         given = Given(headers.__getitem__, request.view_args or {}, request.query_string, context=context.get_current())
@@ -183,6 +189,17 @@ class Site:
         except Exception as fault:
             FAULTS.swallow("answer", fault)
         return method()
+
+
+def _served_by(rules: Map) -> Iterator[Served]:
+    """Yield the routes that an application has."""
+    for rule in rules.iter_rules():
+        yield Served(None if rule.methods is None else frozenset(rule.methods), rule.rule)
+
+
+def _meets(mapped: str, served: Served) -> bool:
+    """Say whether a mapped path is that of a rule."""
+    return _neutral(mapped) == _neutral(served.path)
 
 
 def _request() -> Any:
@@ -210,8 +227,7 @@ def _fail(visit: Visit, request: Any, error: BaseException) -> None:
     """End a prediction whose view raised; not yet where a handler of errors may make a response of it."""
     try:
         if isinstance(error, HTTPException) and error.code is not None:
-            visit.start_answer(error.code)
-            visit.answer(error.code, UNREAD)
+            visit.refuse(error.code)
         else:
             request.environ[_VISIT] = visit
     except Exception as fault:

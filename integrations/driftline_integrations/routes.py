@@ -259,6 +259,8 @@ class RoutePlan:
         self.reads_body = any(source.kind == "body" for source in self._sources())
         score = source_of(route.score, "score", path) if route.score else None
         predicted = source_of(route.predicted, "predicted", path) if route.predicted else None
+        self.refused: Callable[[], None] | None = None
+        """Called where nothing was found at the route."""
         self.selects = tuple(select for select in (selector(score), selector(predicted)) if select is not None)
         self.recorder = Recorder(
             model,

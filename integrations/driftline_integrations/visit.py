@@ -13,6 +13,7 @@ from .bodies import parse
 from .routes import Given, Missing, RoutePlan, follow, parameter
 
 UNREAD = Unread("a response that is not read: no JSON, too large, or not finished")
+_NOT_FOUND = (404, 405)
 _EMPTY = Unread("a response without a body")
 _NO_JSON = Unread("a response that is no JSON")
 
@@ -111,6 +112,8 @@ class Visit:
                 recorder.close(prediction, result)
             else:
                 recorder.abandon(prediction, str(status) if status else "no_response")
+                if status in _NOT_FOUND and self.plan.refused is not None:
+                    self.plan.refused()
         except Exception as fault:
             FAULTS.swallow("response", fault)
 
@@ -123,6 +126,14 @@ class Visit:
             except Exception as fault:
                 FAULTS.swallow("request", fault)
             self.plan.recorder.close(self.prediction, error=error)
+
+    def refuse(self, status: int) -> None:
+        """Close it with a status that was raised: what answers so stands around the route, and its body is not seen."""
+        try:
+            self.start_answer(status)
+        except Exception as fault:
+            FAULTS.swallow("response", fault)
+        self.answer(status, UNREAD)
 
     def leave(self) -> None:
         """Make current what was before the request, in the context in which this was made."""
