@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 3.0
 _USER_AGENT = f"driftline/{VERSION}"  # OTLP exporter specification, "User Agent"
+_LONGEST_MESSAGE = 500
 _RETRYABLE = frozenset((429, 502, 503, 504))  # OTLP specification, "Failures": retryable response codes
 _UNSUPPORTED = frozenset((404, 405, 501))
 _RETRYABLE_CODES = frozenset(("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"))
@@ -38,11 +39,13 @@ class Delivery:
 
     ``unreachable``: nothing listens; ``retry``: come again, after ``after`` seconds if the receiver said so;
     ``refused``: this request will never be taken; ``unsupported``: no such request ever will (404, UNIMPLEMENTED).
+    ``delivered`` with a ``reason``: the receiver warns, or rejects so many (``rejected``) records or points of it.
     """
 
     state: Literal["delivered", "unreachable", "retry", "refused", "unsupported"]
     reason: str = ""
     after: float | None = None
+    rejected: int = 0
 
 
 class Channel(Protocol):
@@ -101,7 +104,8 @@ class HttpChannel:
 
     def send(self, body: bytes, timeout: float) -> Delivery:
         """Post one request to the URL of the signal."""
-        return self.post(self._endpoint.url, body, "application/x-protobuf", timeout)[0]
+        delivery, answer = self.post(self._endpoint.url, body, "application/x-protobuf", timeout)
+        return _taken(answer) if delivery.state == "delivered" else delivery
 
     def post(self, url: str, body: bytes, content_type: str, timeout: float) -> tuple[Delivery, bytes]:
         """Post a body within ``timeout`` seconds; return what became of it, and the answer."""
@@ -195,10 +199,10 @@ class GrpcChannel:
         export = self._channel.unary_unary(_EXPORT[self._endpoint.signal])
         try:
             metadata = tuple((key.lower(), value) for key, value in self._endpoint.headers.items())
-            export(body, metadata=metadata, timeout=min(self._endpoint.timeout, timeout))
+            answer = export(body, metadata=metadata, timeout=min(self._endpoint.timeout, timeout))
         except grpc.RpcError as error:
             return _grpc_failure(error)
-        return Delivery("delivered")
+        return _taken(answer)
 
     def _open(self, grpc: Any) -> Any:
         endpoint = self._endpoint
@@ -222,6 +226,24 @@ class GrpcChannel:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
+
+
+def _taken(answer: bytes) -> Delivery:
+    """Read what a receiver says of a request that it took (OTLP specification, "Partial Success").
+
+    The responses of logs and of metrics are the same on the wire. The Collector's empty one takes two bytes.
+    """
+    if len(answer) <= 2:
+        return Delivery("delivered")
+    try:
+        from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+
+        partial = ExportLogsServiceResponse.FromString(answer).partial_success
+    except Exception:  # not OTLP's: a page, or JSON
+        return Delivery("delivered")
+    rejected = max(0, partial.rejected_log_records)
+    said = "".join(letter if letter.isprintable() else " " for letter in partial.error_message[:_LONGEST_MESSAGE])
+    return Delivery("delivered", said or ("it does not say why" if rejected else ""), rejected=rejected)
 
 
 def _grpc_failure(error: Any) -> Delivery:

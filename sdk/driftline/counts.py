@@ -54,14 +54,19 @@ def count(identity: Identity, counts: Count[tuple[str, str]]) -> None:
 
 def count_own(dropped: int, faults: Count[str]) -> None:
     """Add rows that a full buffer dropped, errors inside the SDK by their type, and what was not recorded by reason."""
-    if dropped:
-        _counter(None, metrics.DRIFTLINE_SDK_DROPPED_ROWS).add(dropped)
+    count_dropped(dropped, "buffer_full")
     for kind, n in faults.items():
         _counter(None, metrics.DRIFTLINE_SDK_FAULTS).add(n, {a.ERROR_TYPE: kind})
     for (model, reason), n in UNRECORDED.drain().items():
         _counter(None, metrics.DRIFTLINE_SDK_UNRECORDED).add(n, {a.ML_MODEL_NAME: model, a.DRIFTLINE_REASON: reason})
     for reason, n in UNUSABLE.drain().items():
         _counter(None, metrics.DRIFTLINE_SDK_UNUSABLE_VALUES).add(n, {a.DRIFTLINE_REASON: reason})
+
+
+def count_dropped(rows: int, reason: str) -> None:
+    """Add rows that will not be sent, or not again. ``reason``: a fixed word."""
+    if rows:
+        _counter(None, metrics.DRIFTLINE_SDK_DROPPED_ROWS).add(rows, {a.DRIFTLINE_REASON: reason})
 
 
 def _counter(provider: MeterProvider | None, name: str, *, rowless: bool = False) -> Counter:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from . import background, lifecycle, resource
 from .channel import Channel, Delivery, quiet
-from .counts import count, count_own
+from .counts import count, count_dropped, count_own
 from .faults import FAULTS, logger
 from .later import give_up
 from .lost import Lost
@@ -306,7 +306,7 @@ class Pipeline:
                 if self._channel is None:
                     self._channel = self._open_channel()
                 delivery = self._channel.send(frame.body, deadline - now)
-                arrived &= delivery.state == "delivered"
+                arrived &= delivery.state == "delivered" and not delivery.rejected
                 if not self._settle(frame, delivery):
                     return False
         return arrived
@@ -328,9 +328,10 @@ class Pipeline:
         self._queue.remove(frame)
         self._pause = 0.0
         if delivery.state == "delivered":
-            return True
-        if delivery.state == "unsupported":
+            self._heed(frame, delivery)
+        elif delivery.state == "unsupported":
             self.recording = False
+            self._lose(frame.rows + self._queue.rows, "unsupported")
             self._queue.drain()
             self._warn(
                 "unsupported",
@@ -339,10 +340,29 @@ class Pipeline:
                 "or add a logs pipeline to the collector",
             )
         else:
+            self._lose(frame.rows, "refused")
             self._warn(
                 "refused", f"driftline: {self._name()} refused a record: {delivery.reason} (rows lost: {frame.rows})"
             )
         return True
+
+    def _heed(self, frame: Frame, delivery: Delivery) -> None:
+        """Act on what a receiver says of a frame that it took; what it rejects must not be sent again."""
+        if delivery.rejected:
+            self._lose(min(delivery.rejected, frame.rows), "rejected")
+            self._warn(
+                "rejected",
+                f"driftline: {self._name()} rejected {delivery.rejected} of a record of {frame.rows} rows: "
+                f"{delivery.reason}; further ones are only counted",
+            )
+        elif delivery.reason:
+            self._warn("warning", f"driftline: {self._name()} took a record and warns: {delivery.reason}")
+
+    def _lose(self, rows: int, reason: str) -> None:
+        try:
+            count_dropped(rows, reason)
+        except Exception as error:  # a meter of the application's
+            FAULTS.swallow("counts", error)
 
     def _warn(self, kind: str, line: str) -> None:
         if FAULTS.once(f"{kind} {self._name()}"):

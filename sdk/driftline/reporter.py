@@ -154,9 +154,18 @@ class Reporter:
                 delivery = self._channel.send(body, deadline - now)
                 if delivery.state == "delivered":
                     self.distributions.settle(stream, taken)
+                    self._heed(delivery)
                 elif not self._tell(delivery):
                     return False
         return True
+
+    def _heed(self, delivery: Delivery) -> None:
+        """Say once what a receiver says of a report that it took; what it rejects must not be sent again."""
+        name = "the metrics channel" if self._channel is None else self._channel.name
+        kind = "rejected" if delivery.rejected else "warning"
+        if delivery.reason and FAULTS.once(f"{kind} of distributions {name}"):
+            said = f"rejected {delivery.rejected} points" if delivery.rejected else "warns"
+            logger.warning("driftline: %s took distributions and %s: %s", name, said, delivery.reason)
 
     def _tell(self, delivery: Delivery) -> bool:
         """Say why a report did not arrive; True where the others need not wait for that."""

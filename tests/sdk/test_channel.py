@@ -17,6 +17,7 @@ from driftline.channel import Delivery, GrpcChannel, HttpChannel, open_channel
 from driftline.endpoint import Endpoint, Signal, resolve
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 
 
 @pytest.mark.parametrize(
@@ -115,6 +116,7 @@ class Receiver(ThreadingHTTPServer):
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.answer: tuple[int, dict[str, str]] = (200, {})
+        self.content = b""
         super().__init__(("127.0.0.1", 0), _Take)
 
 
@@ -127,9 +129,10 @@ class _Take(BaseHTTPRequestHandler):
         self.server.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
         status, headers = self.server.answer
         self.send_response(status)
-        for name, value in {"content-length": "0", **headers}.items():
+        for name, value in {"content-length": str(len(self.server.content)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
+        self.wfile.write(self.server.content)
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -222,6 +225,7 @@ class _Export(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no type
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
         self.failure: tuple[grpc.StatusCode, tuple[tuple[str, bytes], ...]] | None = None
+        self.content = b""
 
     def service(self, details: Any) -> Any:
         if details.method != "/opentelemetry.proto.collector.logs.v1.LogsService/Export":
@@ -234,7 +238,7 @@ class _Export(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no type
             context.set_trailing_metadata(metadata)
             context.abort(code, "told to")
         self.bodies.append(body)
-        return b""
+        return self.content
 
 
 @pytest.fixture
@@ -289,6 +293,38 @@ def test_what_a_grpc_status_means(
 
     assert (delivery.state, delivery.after) == (state, after)
     assert delivery.reason == f"{code} told to"
+
+
+def answered(rejected: int, message: str) -> bytes:
+    """Return a response that says what of a request was not taken."""
+    partial = ExportLogsPartialSuccess(rejected_log_records=rejected, error_message=message)
+    return bytes(ExportLogsServiceResponse(partial_success=partial).SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("content", "delivery"),
+    [
+        (answered(3, "no model name"), Delivery("delivered", "no model name", rejected=3)),
+        (answered(3, ""), Delivery("delivered", "it does not say why", rejected=3)),
+        (answered(0, "1 not usable:\n\x1b[31mbad_time"), Delivery("delivered", "1 not usable:  [31mbad_time")),
+        (answered(1, "x" * 9000), Delivery("delivered", "x" * 500, rejected=1)),
+        (answered(-1, ""), Delivery("delivered")),
+        (answered(0, ""), Delivery("delivered")),
+        (b"OK, thank you", Delivery("delivered")),
+        (b'{"partialSuccess":{"rejectedLogRecords":"3"}}', Delivery("delivered")),
+        (b"<!doctype html><title>Welcome</title>", Delivery("delivered")),
+    ],
+)
+def test_what_a_receiver_says_of_a_request_that_it_took(
+    receiver: Receiver, export: tuple[_Export, int], content: bytes, delivery: Delivery
+) -> None:
+    receiver.content = export[0].content = content
+    over_http, over_grpc = _http(receiver), _grpc(export[1])
+
+    assert over_http.send(b"body", 5.0) == delivery
+    assert over_grpc.send(b"body", 5.0) == delivery
+    over_http.close()
+    over_grpc.close()
 
 
 def test_nobody_listening_over_grpc_is_unreachable(receiver: Receiver) -> None:

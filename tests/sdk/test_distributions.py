@@ -428,6 +428,27 @@ def test_a_receiver_without_metrics_is_told_once_and_left_alone(
     )
 
 
+@pytest.mark.parametrize(
+    ("rejected", "line"),
+    [
+        (3, "metrics took distributions and rejected 3 points: too old"),
+        (0, "metrics took distributions and warns: too old"),
+    ],
+)
+def test_what_a_receiver_says_of_a_report_that_it_took_is_logged_once(
+    service: Service, caplog: pytest.LogCaptureFixture, rejected: int, line: str
+) -> None:
+    score = service.model(metrics_channel=service.metrics).predict(returns(0.5))
+    service.metrics.answers = [Delivery("delivered", "too old", rejected=rejected)] * 2
+    for _ in range(2):
+        score({"x": 1.0})
+        assert service.flush() is True
+
+    assert len(service.metrics.bodies) == 2  # and none of it again
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said == [f"driftline: {line}"]
+
+
 @pytest.mark.parametrize(("asked", "setting", "most"), [(None, "", 64), (True, "", 100), (None, "true", 100)])
 def test_a_wide_model_sends_as_many_features_as_it_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, asked: bool | None, setting: str, most: int

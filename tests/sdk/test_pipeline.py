@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import driftline
 import numpy as np
 import pytest
-from driftline import pipeline, pipelines
+from driftline import counts, pipeline, pipelines
 from driftline.baseline import Baseline
 from driftline.channel import Delivery
 from driftline.columns import strings
@@ -17,10 +18,33 @@ from driftline.faults import FAULTS
 from driftline.pipelines import pipeline_of
 from driftline_processor.core.decode import decode_logs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from .service import NOW, Service, returns
 
 UNREACHABLE = Delivery("unreachable", "ConnectionError")
+
+
+@pytest.fixture
+def dropped() -> Iterator[Callable[[], dict[str, int]]]:
+    """Return what reads ``driftline.sdk.dropped.rows``: reason → rows."""
+    reader = InMemoryMetricReader()
+    put_back = counts.divert(MeterProvider([reader]))
+
+    def read() -> dict[str, int]:
+        data = reader.get_metrics_data()
+        return {
+            str((point.attributes or {})["driftline.reason"]): int(getattr(point, "value", 0))
+            for resource in (data.resource_metrics if data else ())
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == "driftline.sdk.dropped.rows"
+            for point in metric.data.data_points
+        }
+
+    yield read
+    put_back()
 
 
 def test_one_request_is_one_record_with_the_applications_resource(service: Service) -> None:
@@ -162,7 +186,21 @@ def test_a_collector_without_logs_is_told_once_and_spans_count_from_then_on(
     assert service.counts() == {(("ml.model.version", "7"), ("ml.prediction.class", "1")): 3}
 
 
-def test_a_refused_record_is_lost_alone(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+def test_rows_that_found_out_that_no_logs_are_taken_are_counted(
+    service: Service, dropped: Callable[[], dict[str, int]]
+) -> None:
+    score = service.model().predict(returns(0.5))
+    service.channel.answers = [Delivery("unreachable"), Delivery("unsupported", "404 Not Found")]
+    for i in range(3):
+        score({"i": i})
+        service.flush()
+
+    assert dropped() == {"unsupported": 2}  # the span of the third says that no record has it
+
+
+def test_a_refused_record_is_lost_alone(
+    service: Service, caplog: pytest.LogCaptureFixture, dropped: Callable[[], dict[str, int]]
+) -> None:
     score = service.model().predict(returns(0.5))
     service.channel.answers = [Delivery("refused", "400 Bad Request")]
     score({"i": 1})
@@ -172,9 +210,52 @@ def test_a_refused_record_is_lost_alone(service: Service, caplog: pytest.LogCapt
 
     assert len(service.table()) == 1
     assert "driftline: memory refused a record: 400 Bad Request (rows lost: 1)" in caplog.text
+    assert dropped() == {"refused": 1}
 
 
-def test_a_full_buffer_drops_the_oldest_and_counts_them(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_a_receiver_rejects_are_counted_once_and_not_sent_again(
+    service: Service, caplog: pytest.LogCaptureFixture, dropped: Callable[[], dict[str, int]]
+) -> None:
+    score = service.model().predict(returns(np.zeros(3)))
+    service.channel.answers = [Delivery("delivered", "bad_time (2)", rejected=2)] * 2
+    for _ in range(2):
+        score(np.zeros((3, 1)))
+        assert not service.flush()  # not all of it arrived
+
+    assert service.flush()
+    assert len(service.channel.bodies) == 2
+    assert dropped() == {"rejected": 4}
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "driftline: memory rejected 2 of a record of 3 rows: bad_time (2); further ones are only counted"
+    ]
+
+
+def test_no_more_rows_are_lost_than_were_sent(service: Service, dropped: Callable[[], dict[str, int]]) -> None:
+    service.channel.answers = [Delivery("delivered", "full", rejected=100)]
+    service.model().predict(returns(np.zeros(3)))(np.zeros((3, 1)))
+    service.flush()
+
+    assert dropped() == {"rejected": 3}
+
+
+def test_a_warning_with_a_record_that_was_taken_is_said_once(
+    service: Service, caplog: pytest.LogCaptureFixture, dropped: Callable[[], dict[str, int]]
+) -> None:
+    score = service.model().predict(returns(0.5))
+    service.channel.answers = [Delivery("delivered", "1 not usable: wrong_type:age (1)")] * 2
+    for _ in range(2):
+        score({"i": 1})
+        assert service.flush()
+
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "driftline: memory took a record and warns: 1 not usable: wrong_type:age (1)"
+    ]
+    assert dropped() == {}
+
+
+def test_a_full_buffer_drops_the_oldest_and_counts_them(
+    service: Service, monkeypatch: pytest.MonkeyPatch, dropped: Callable[[], dict[str, int]]
+) -> None:
     monkeypatch.setattr(pipeline, "BUFFER_BYTES", 10_000)
     score = service.model(tracer_provider=service.tracers).predict(returns(0.5), id="id")
     monkeypatch.setattr(pipeline_of(service.channel), "_rouse", lambda: None)
@@ -183,6 +264,7 @@ def test_a_full_buffer_drops_the_oldest_and_counts_them(service: Service, monkey
 
     rows = 10_000 // (600 + 2 * 40)
     assert strings(service.table().id) == [str(i) for i in range(100 - rows, 100)]
+    assert dropped() == {"buffer_full": 100 - rows}
 
 
 def test_a_full_queue_drops_the_oldest_records(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ DRIFTLINE_FORWARD_FAILED: Final = "driftline.forward.failed"
 """Requests that the destination refused for good, or that retries could not deliver."""
 
 DRIFTLINE_SDK_DROPPED_ROWS: Final = "driftline.sdk.dropped.rows"
-"""Rows that the SDK dropped because its buffer was full."""
+"""Rows that the SDK dropped because its buffer was full, or that the receiver did not take, by reason."""
 
 DRIFTLINE_SDK_FAULTS: Final = "driftline.sdk.faults"
 """Errors inside the SDK, which the host program never sees."""
@@ -165,7 +165,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_FORWARD_SENT: "Requests that the destination acknowledged.",
     DRIFTLINE_FORWARD_DROPPED: "Requests that were dropped because the queue was full.",
     DRIFTLINE_FORWARD_FAILED: "Requests that the destination refused for good, or that retries could not deliver.",
-    DRIFTLINE_SDK_DROPPED_ROWS: "Rows that the SDK dropped because its buffer was full.",
+    DRIFTLINE_SDK_DROPPED_ROWS: "Rows that the SDK dropped because its buffer was full, or that the receiver did not take, by reason.",
     DRIFTLINE_SDK_FAULTS: "Errors inside the SDK, which the host program never sees.",
     DRIFTLINE_SDK_UNRECORDED: "Predictions of which the SDK could not record the features or the result.",
     DRIFTLINE_SDK_UNUSABLE_VALUES: "Values that are missing from their records because the SDK could not use them, by reason.",
