@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from .otlp import sendable
 from .tables import CLASSLESS, I32, Column, Task
 
 _INTEGRAL = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0*)?")
@@ -51,7 +52,7 @@ def class_text(value: object) -> str:
         return str(value)
     if isinstance(value, float):
         return number_text(value)
-    text = (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
+    text = value.decode("utf-8", "replace").strip() if isinstance(value, bytes) else sendable(str(value).strip())
     if text in _BOOLEANS:
         return _BOOLEANS[text]
     whole = _INTEGRAL.fullmatch(text)

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .otlp import sendable
+
 _COUNTS = tuple(f"{count:03x}-" for count in range(4096))
 LONGEST_ID = 1000
 """Characters of an id; a longer one, by mistake a document, is known by its beginning. So what waits stays bounded."""
@@ -65,7 +67,7 @@ def id_text(value: Any) -> str:
     """
     if value.__class__ is str:
         text: str = value.strip()
-        return text if len(text) <= LONGEST_ID else text[:LONGEST_ID]
+        return text if len(text) <= LONGEST_ID and text.isascii() else sendable(text[:LONGEST_ID])
     if value is None:
         return ""
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a numpy scalar
@@ -77,4 +79,6 @@ def id_text(value: Any) -> str:
             return str(int(value))
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace").strip()[:LONGEST_ID]
-    return str(getattr(value, "as_id", value)).strip()[:LONGEST_ID]  # a text that was taken for a document has one
+    return sendable(
+        str(getattr(value, "as_id", value)).strip()[:LONGEST_ID]
+    )  # a text that was taken for a document has one

@@ -90,7 +90,13 @@ def sendable(text: str) -> str:
     >>> sendable("\\ud800a")
     '?a'
     """
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 def _key_value(key: str, value: Any) -> Parts:

@@ -21,6 +21,7 @@ from .call import begin, end
 from .faults import FAULTS
 from .ids import IDS, id_text
 from .inputs.row import MOST_VALUES, TEXT_LIMIT, Large, clean
+from .otlp import sendable
 from .plan import Plan
 from .prediction import ABSENT, OPEN, Draft, Prediction, drafted
 from .span import scored_attributes
@@ -60,7 +61,11 @@ def recorded(plan: Plan, function: Callable[..., Any]) -> Callable[..., Any]:
                 names, values = tuple(row), tuple(row.values())
                 shape = plan.newest = shapes.get(names) or plan.shape_of(names)
             for value in values:
-                if kind_of(value) is not number and (kind_of(value) is not text or len(value) > most):
+                if kind_of(value) is not number and (
+                    kind_of(value) is not text
+                    or len(value) > most
+                    or (not value.isascii() and sendable(value) is not value)
+                ):
                     values = clean(values)
                     break
             id = None

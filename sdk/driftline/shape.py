@@ -7,6 +7,7 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from .otlp import sendable
 from .semconv import attributes as a
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Shape:
         positions = [i for i, name in enumerate(names) if wanted(str(name))]
         kept = positions[: min(_MOST_FEATURES, max(0, _attribute_limit() - _RESERVED))]
         self.dropped = len(positions) - len(kept)
-        self.keys = tuple(f"{a.ML_FEATURE_VALUE}.{names[i]}" for i in kept)
+        self.keys = tuple(f"{a.ML_FEATURE_VALUE}.{sendable(str(names[i]))}" for i in kept)
         self.pick = None if len(kept) == len(names) else _picker(kept)
         last = {a.ML_FEATURE_DROPPED: self.dropped} if self.dropped else {}
         self.recorded = {**recorded, **dict.fromkeys(self.keys), **last}

@@ -7,6 +7,7 @@ from typing import Any
 from .capture import read_one
 from .ids import id_text
 from .inputs.large import LARGE
+from .otlp import sendable
 from .plan import Plan
 from .prediction import Prediction
 from .semconv import attributes as a
@@ -64,7 +65,7 @@ def span_attributes(prediction: Prediction) -> dict[str, Any]:
         _remove_missing(attributes, shape, kept)
     for name, value in (prediction.slices or {}).items():
         if value.__class__ is not list and value is not None:  # the slices of a batch stay in its record
-            attributes[f"{a.ML_SLICE_VALUE}.{name}"] = value
+            attributes[f"{a.ML_SLICE_VALUE}.{sendable(name)}"] = value
     return attributes
 
 

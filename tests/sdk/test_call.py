@@ -390,3 +390,36 @@ def test_an_exception_whose_message_utf8_cannot_hold_costs_no_other_span(service
 
     (resource,) = encode_spans(service.spans).resource_spans
     assert [span.status.message for span in resource.scope_spans[0].spans] == ["ValueError: no such country: ?"]
+
+
+@pytest.mark.parametrize("slices", [None, "tariff\ud800"])  # the common call, and any other
+def test_half_a_surrogate_pair_is_a_question_mark_on_the_span_as_in_the_record(
+    service: Service, slices: str | None
+) -> None:
+    row = {"id": "A\udfff", "city": "Zürich", "street": "Gr\ud800n", "tariff\ud800": "b\udc00", "age": 31.0}
+
+    @service.model(task="multiclass", classes=["low", "h\ud800h"]).predict(id="id", slices=slices)
+    def score(row: dict[str, Any]) -> str:
+        return "h\ud800h"
+
+    score(row)
+
+    (resource,) = encode_spans(service.spans).resource_spans
+    ((span,),) = [scope.spans for scope in resource.scope_spans]
+    said = {pair.key: pair.value for pair in span.attributes}
+    assert said["ml.prediction.id"].string_value == "A?"
+    assert said["ml.prediction.class"].string_value == "h?h"
+    assert said["ml.feature.value.city"].string_value == "Zürich"
+    assert said["ml.feature.value.street"].string_value == "Gr?n"
+    assert said["ml.feature.value.tariff?"].string_value == "b?"
+    if slices:
+        assert said["ml.slice.value.tariff?"].string_value == "b?"
+    assert row["street"] == "Gr\ud800n"  # what the function got is as it was
+    table = service.table()
+    assert strings(table.id) == ["A?"]
+    assert {name: column.labels for name, column in table.features.items()} == {
+        "city": ("Zürich",),
+        "street": ("Gr?n",),
+        "tariff?": ("b?",),
+        "age": (),
+    }

@@ -10,6 +10,7 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
+from driftline.otlp import sendable
 from driftline.unusable import UNSUPPORTED_VALUE, UNUSABLE
 from driftline.vocabulary import LOOKED_AT
 
@@ -67,7 +68,8 @@ def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
     Twenty plain values cost 0.5 µs; a row that holds anything else is copied, into a ``Sparse``. A numpy scalar becomes
     what its ``item()`` gives; a number of another kind (Decimal, Fraction) and a whole number beyond int64 a float,
     which may be infinite; a date, time or duration its :func:`seconds`; a text of more than ``TEXT_LIMIT`` characters
-    a :class:`~.large.Document`, several numbers a :class:`~.large.Vector`; what cannot be recorded is missing.
+    a :class:`~.large.Document`, several numbers a :class:`~.large.Vector`; what cannot be recorded is missing, and half
+    a surrogate pair in a text a question mark.
 
     >>> clean((1, 2.5, "a", True, None, {"b": 2}, 10**400, [1, 2], "a" * 300))
     (1, 2.5, 'a', True, None, None, inf, <a vector of 2>, <a text of 300 characters>)
@@ -77,7 +79,7 @@ def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
         if kind is float:
             continue
         if kind is str:
-            if len(value) > TEXT_LIMIT:
+            if len(value) > TEXT_LIMIT or (not value.isascii() and sendable(value) is not value):
                 break
         elif kind is int:
             if value not in _INT64:
@@ -111,7 +113,7 @@ def clean_value(value: Any) -> Any:
     if type(value) in _SMALL:
         return value
     if isinstance(value, str):
-        return str(value)[:TEXT_LIMIT]
+        return sendable(str(value)[:TEXT_LIMIT])
     if isinstance(value, int):  # an IntEnum, too
         whole = int.__pos__(value)  # a range finds an int at once, and looks for anything else one by one
         return whole if whole in _INT64 else number(whole)
