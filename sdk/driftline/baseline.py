@@ -7,16 +7,20 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 from .baseline_json import Columns, Fields, dump, parse
 from .descriptors import raw_names
+from .extras import Extras
 from .fold import ModelBins
 from .frames import ArrayLike, FrameLike
+from .importance import Importance
 from .pane import Pane
 from .profile import choose_bins, fold_reference, table_from_frame
+from .ranges import Ranges
 from .tables import Column, PredictionTable, Task
 from .vocabulary import Vocabulary
 
@@ -33,6 +37,7 @@ class Baseline:
     id (a name, or names) and features stood in the data, the defaults of ``driftline evaluate``. ``provisional``:
     learned from the first rows of production, not chosen by anybody. ``texts``: features that are documents, with the
     vocabulary of the reference; the bins are those of their descriptors (:mod:`driftline.descriptors`).
+    ``extras``: what else is known, each piece optional (:mod:`driftline.extras`).
 
     >>> import numpy as np
     >>> X = {"age": np.arange(100.0), "region": np.repeat(["north", "south"], 50)}
@@ -49,6 +54,7 @@ class Baseline:
     columns: Columns = field(default_factory=dict)
     provisional: bool = False
     texts: Mapping[str, Vocabulary] = field(default_factory=dict)
+    extras: Extras = field(default_factory=Extras)
 
     @classmethod
     def from_frame(
@@ -68,6 +74,7 @@ class Baseline:
         threshold: float = 0.5,
         features: Sequence[str] | None = None,
         text_features: Sequence[str] | None = None,
+        importance: Mapping[str, float] | ArrayLike | None = None,
     ) -> Baseline:
         """Build a baseline from n held-out rows.
 
@@ -80,7 +87,8 @@ class Baseline:
         the score from which on the positive class is predicted. ``features``: else all columns that are nothing else
         and no points in time; for a 2-D array, the names of its columns. ``text_features``: those that are documents:
         their descriptors are compared, and short hashes of their common words are kept; else those that look like it
-        (:func:`driftline.descriptors.looks_like_texts`), () for none.
+        (:func:`driftline.descriptors.looks_like_texts`), () for none. ``importance``: how much each feature counts, as
+        name → number or one number per feature in their order; it weighs what drifts.
 
         Raises ``ValueError``, with the fix, when columns are missing or of different lengths, when there are no rows,
         and when classes or positive class cannot be known.
@@ -107,7 +115,8 @@ class Baseline:
             features=features,
             text_features=text_features,
         )
-        return cls.from_tables([table], [truth], columns=columns, texts=texts)
+        known = None if importance is None else Importance.given(importance, cast(list[str], columns["features"]))
+        return cls.from_tables([table], [truth], columns=columns, texts=texts, extras=Extras(importance=known))
 
     @classmethod
     def from_tables(
@@ -118,12 +127,13 @@ class Baseline:
         columns: Columns | None = None,
         provisional: bool = False,
         texts: Mapping[str, Vocabulary] | None = None,
+        extras: Extras | None = None,
     ) -> Baseline:
         """Build a baseline from tables of one model and task.
 
         ``actual``: one column per table, parallel to its rows, or None where no outcome is known. ``texts``: of the
-        descriptors among the features. Raises ``ValueError``
-        when there is no row at all. More rows than memory: choose bins from some of them
+        descriptors among the features. ``extras``: what the rows do not say; what they do is added.
+        Raises ``ValueError`` when there is no row at all. More rows than memory: choose bins from some of them
         (:func:`driftline.profile.choose_bins`), then merge the panes of all.
         """
         if not any(len(table) for table in tables):
@@ -131,7 +141,10 @@ class Baseline:
         first = tables[0]
         bins = choose_bins(tables, first.task)
         pane = fold_reference(tables, actual or [None] * len(tables), bins, first.task)
-        return cls(first.key.model, first.key.version, first.task, bins, pane, columns or {}, provisional, texts or {})
+        features = (feature for table in tables for feature in table.features.items())
+        known = replace(extras or Extras(), ranges=Ranges.of_columns(features, bins))
+        named = first.key
+        return cls(named.model, named.version, first.task, bins, pane, columns or {}, provisional, texts or {}, known)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Baseline:
@@ -190,6 +203,14 @@ class Baseline:
     @cached_property
     def _json(self) -> str:
         fields = Fields(
-            self.model, self.version, self.task, self.bins, self.pane, self.columns, self.provisional, self.texts
+            self.model,
+            self.version,
+            self.task,
+            self.bins,
+            self.pane,
+            self.columns,
+            self.provisional,
+            self.texts,
+            self.extras,
         )
         return dump(fields)

@@ -1,6 +1,7 @@
 """The baseline as JSON: kilobytes, sparse where zero, every float exact.
 
-Schema ``driftline.baseline/1``; ``/2`` where it has text features, which a reader of ``/1`` would take for missing.
+Schema ``driftline.baseline/1``; ``/2`` where it has text features, which a reader of ``/1`` would take for missing;
+``/3`` where it has extras (:mod:`driftline.extras`).
 
 Everything that is read is checked, because a file that somebody edited or half copied must be refused in a sentence
 that names the key, not fail as a shape error at the first window.
@@ -15,12 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .bins import SCORE_BINS, Bins, CategoryBins, from_json, to_json
+from .checked import floats, is_whole, short
+from .extras import Extras
 from .fold import ModelBins
 from .pane import DURATION_BOUNDS, LOSSES, Pane
 from .tables import CLASSLESS, F64, Task
 from .vocabulary import Vocabulary
 
-SCHEMA, SCHEMA_WITH_TEXTS = "driftline.baseline/1", "driftline.baseline/2"
+SCHEMA, SCHEMA_WITH_TEXTS, SCHEMA_WITH_EXTRAS = (f"driftline.baseline/{version}" for version in (1, 2, 3))
 
 Columns = dict[str, str | list[str]]
 
@@ -38,20 +41,21 @@ class Fields(NamedTuple):
     columns: Columns
     provisional: bool
     texts: Mapping[str, Vocabulary]
+    extras: Extras
 
 
 def dump(fields: Fields) -> str:
     """Return the canonical JSON text."""
     task, bins, pane = fields.task, fields.bins, fields.pane
     value = {
-        "schema": SCHEMA_WITH_TEXTS if fields.texts else SCHEMA,
+        "schema": SCHEMA_WITH_EXTRAS if fields.extras else SCHEMA_WITH_TEXTS if fields.texts else SCHEMA,
         "model": fields.model,
         "version": fields.version,
         "task": {
             "kind": task.kind,
             "classes": list(task.classes),
             "positive_class": task.positive_class,
-            "threshold": _short(task.threshold),
+            "threshold": short(task.threshold),
         },
         "columns": fields.columns,
         "features": {name: _bins_json(feature) for name, feature in bins.features.items()},
@@ -63,6 +67,8 @@ def dump(fields: Fields) -> str:
     }
     if fields.texts:
         value["texts"] = {name: vocabulary.to_json() for name, vocabulary in fields.texts.items()}
+    if fields.extras:
+        value["extras"] = fields.extras.to_json()
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -75,7 +81,7 @@ def parse(text: str, where: str) -> Fields:
     except RecursionError:
         raise ValueError(f"{where}: this is no baseline: it is nested too deeply; {_REBUILD}") from None
     schema = root.get("schema") if isinstance(root, dict) else None
-    if schema not in (SCHEMA, SCHEMA_WITH_TEXTS):
+    if schema not in (SCHEMA, SCHEMA_WITH_TEXTS, SCHEMA_WITH_EXTRAS):
         newer = isinstance(schema, str) and schema.startswith("driftline.baseline/")
         fix = "a newer driftline wrote it; upgrade this one" if newer else _REBUILD
         raise ValueError(f"{where}: schema: {schema!r} is not {SCHEMA!r}; {fix}")
@@ -100,7 +106,8 @@ def parse(text: str, where: str) -> Fields:
     for role, named in columns.items():
         if not isinstance(named, str) and not (isinstance(named, list) and all(isinstance(n, str) for n in named)):
             raise read.error(f"columns.{role}", "must be a column name or a list of them")
-    texts = read.get(root, "texts", dict, "") if schema == SCHEMA_WITH_TEXTS else {}
+    wants_texts = schema == SCHEMA_WITH_TEXTS or (schema == SCHEMA_WITH_EXTRAS and "texts" in root)
+    texts = read.get(root, "texts", dict, "") if wants_texts else {}
     return Fields(
         model=read.get(root, "model", str, ""),
         version=read.get(root, "version", str, ""),
@@ -110,6 +117,7 @@ def parse(text: str, where: str) -> Fields:
         columns=columns,
         provisional=read.get(root, "provisional", bool, ""),
         texts={name: read.vocabulary(value, f"texts.{name}") for name, value in texts.items()},
+        extras=read.extras(root, bins) if schema == SCHEMA_WITH_EXTRAS else Extras(),
     )
 
 
@@ -148,15 +156,22 @@ class _Reader:
         except ValueError as error:
             raise self.error(key, str(error)) from None
 
+    def extras(self, root: Mapping[str, Any], bins: ModelBins) -> Extras:
+        try:
+            return Extras.from_json(self.get(root, "extras", dict, ""), bins)
+        except ValueError as error:
+            key, _, rule = str(error).partition(": ")
+            raise self.error(f"extras.{key}", rule) from None
+
     def vector(self, value: object, key: str) -> F64:
         if isinstance(value, list):
             return self._floats(value, key)
         if not isinstance(value, dict) or value.keys() != {"size", "at", "values"}:
             raise self.error(key, "must be a list of numbers or {size, at, values}")
         size, at = value["size"], value["at"]
-        if not _whole(size) or not 0 <= size <= 1_000_000:
+        if not is_whole(size) or not 0 <= size <= 1_000_000:
             raise self.error(f"{key}.size", "must be a whole number up to 1,000,000")
-        if not isinstance(at, list) or not all(_whole(index) and 0 <= index < size for index in at):
+        if not isinstance(at, list) or not all(is_whole(index) and 0 <= index < size for index in at):
             raise self.error(f"{key}.at", "must be a list of positions below size")
         values = self._floats(value["values"], f"{key}.values")
         if len(at) != len(values):
@@ -166,17 +181,10 @@ class _Reader:
         return dense
 
     def _floats(self, values: object, key: str) -> F64:
-        if not isinstance(values, list) or not all(
-            isinstance(number, int | float) and not isinstance(number, bool) for number in values
-        ):
-            raise self.error(key, "must be a list of numbers")
         try:
-            array = np.array(values, dtype=np.float64)
-        except OverflowError:
-            array = np.array([np.inf])
-        if not np.isfinite(array).all():
-            raise self.error(key, "must be a list of finite numbers")
-        return array
+            return floats(values)
+        except ValueError as error:
+            raise self.error(key, str(error)) from None
 
 
 _KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
@@ -216,20 +224,11 @@ def _check_lengths(read: _Reader, pane: Pane, bins: ModelBins, task: Task) -> No
 
 def _bins_json(bins: Bins) -> dict[str, Any]:
     value = to_json(bins)
-    return {key: [_short(v) if isinstance(v, float) else v for v in values] for key, values in value.items()}
+    return {key: [short(v) if isinstance(v, float) else v for v in values] for key, values in value.items()}
 
 
 def _vector_json(values: F64) -> Any:
     filled = np.flatnonzero(values)
     if 2 * len(filled) < len(values):
-        return {"size": len(values), "at": filled.tolist(), "values": [_short(v) for v in values[filled].tolist()]}
-    return [_short(v) for v in values.tolist()]
-
-
-def _short(number: float) -> float | int:
-    """Whole numbers without ``.0``: counts are most of the file."""
-    return int(number) if abs(number) < 2.0**53 and number == int(number) else number
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+        return {"size": len(values), "at": filled.tolist(), "values": [short(v) for v in values[filled].tolist()]}
+    return [short(v) for v in values.tolist()]

@@ -9,6 +9,7 @@ import numpy as np
 from .baseline import Baseline
 from .bins import Bins
 from .descriptors import SUFFIXES, raw_names
+from .leaving import Leaving
 from .pane import Pane
 from .privacy import Privacy
 
@@ -42,4 +43,7 @@ def protected(baseline: Baseline, privacy: Privacy) -> Baseline:
         pane=Pane(parts),
         columns={**named, "features": list(raw_names(tuple(features), tuple(texts)))},
         texts=texts,
+        extras=baseline.extras.leaving(
+            Leaving(kept={*features, *texts}, plain={name for name in features if rules[name] is None})
+        ),
     )

@@ -10,9 +10,11 @@ from driftline.baseline import Baseline
 from driftline.bins import CategoryBins, bins_for, count, number_bins
 from driftline.classes import resolve_task
 from driftline.descriptors import describe, looks_like_texts, vocabulary_of, without_texts
+from driftline.extras import Extras
 from driftline.fold import ModelBins, fold, fold_outcomes, target_score
 from driftline.frames import concatenate
 from driftline.pane import Pane, merge
+from driftline.ranges import Ranges
 from driftline.tables import Column, ModelKey, PredictionTable, Task, Text
 from driftline.vocabulary import Vocabulary
 
@@ -38,6 +40,7 @@ def build_from_files(paths: Sequence[Path], options: ColumnOptions, say: Say) ->
     key = ModelKey(options.model, options.version)
     pane, bins = _fold_predictions(reads, key, task)
     texts: dict[str, Vocabulary] = {}
+    ranges: list[Ranges | None] = []
     for name in roles.features:
         column = concatenate([_feature(source, name) for source in sources])
         if name in options.text_features or (not options.text_features and looks_like_texts(column)):
@@ -48,7 +51,10 @@ def build_from_files(paths: Sequence[Path], options: ColumnOptions, say: Say) ->
         for part, values in parts.items():
             bins.features[part] = bins_for(values)
             pane.parts[f"feature:{part}"] = count(bins.features[part], values)
-    return Baseline(key.model, key.version, task, bins, pane, _columns(roles), texts=texts)
+            ranges.append(Ranges.of_columns([(part, values)], bins))
+    of = {name: both for one in ranges if one is not None for name, both in one.of.items()}
+    known = Extras(ranges=Ranges(of) if of else None)
+    return Baseline(key.model, key.version, task, bins, pane, _columns(roles), texts=texts, extras=known)
 
 
 def _task(reads: Sequence[Rows], roles: Roles, options: ColumnOptions) -> Task:

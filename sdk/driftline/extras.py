@@ -1,0 +1,80 @@
+"""What else a baseline knows, each piece optional, each with a key of its own under ``extras`` in the JSON.
+
+A new piece is a frozen dataclass in a file of its own that does what :class:`Piece` says, a field of :class:`Extras`,
+and a line in :data:`PIECES`. A baseline without any extras keeps its older schema, and with it its digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+
+from .checked import by_name
+from .fold import ModelBins
+from .importance import Importance
+from .leaving import Leaving
+from .ranges import Ranges
+
+
+class Piece(Protocol):
+    """One thing that a baseline may know beside its bins and its pane. Sums and names, never a row."""
+
+    def to_json(self) -> Any:
+        """Return plain JSON values, equal for equal pieces: the digest of the baseline is that of its text."""
+
+    @classmethod
+    def from_json(cls, value: object, bins: ModelBins, /) -> Self:
+        """Read it back and check it; ``bins``: those of the baseline. Raises ``ValueError`` that names the rule."""
+
+    def leaving(self, features: Leaving, /) -> Self | None:
+        """Return what may leave under privacy rules, None for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """The pieces a baseline has; None where it lacks one.
+
+    ``importance``: of each feature to the model. ``ranges``: the least and the greatest value of each number.
+    ``unread``: pieces that a newer driftline wrote, as their JSON: kept, so that the digest stays the same.
+    """
+
+    importance: Importance | None = None
+    ranges: Ranges | None = None
+    unread: Mapping[str, Any] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.unread) or any(getattr(self, name) is not None for name in PIECES)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the pieces by key; those that are not there have none.
+
+        >>> Extras(importance=Importance({"age": 0.5})).to_json()
+        {'importance': {'age': 0.5}}
+        """
+        pieces = {name: getattr(self, name) for name in PIECES}
+        return {**self.unread, **{name: piece.to_json() for name, piece in pieces.items() if piece is not None}}
+
+    @classmethod
+    def from_json(cls, value: object, bins: ModelBins) -> Extras:
+        """Read the pieces. Raises ``ValueError`` that names key and rule."""
+        pieces: dict[str, Any] = {}
+        unread = {}
+        for name, one in by_name(value).items():
+            if name not in PIECES:
+                unread[name] = one
+                continue
+            try:
+                pieces[name] = PIECES[name].from_json(one, bins)
+            except (ValueError, OverflowError) as error:
+                raise ValueError(f"{name}: {error}") from None
+        return cls(**pieces, unread=unread)
+
+    def leaving(self, features: Leaving) -> Extras:
+        """Return what may leave under privacy rules, see :meth:`Piece.leaving`; what nobody can read stays here."""
+        pieces = {name: piece for name in PIECES if (piece := getattr(self, name)) is not None}
+        return Extras(**{name: piece.leaving(features) for name, piece in pieces.items()})
+
+
+PIECES: dict[str, type[Piece]] = {"importance": Importance, "ranges": Ranges}
+"""JSON key and field of :class:`Extras` → what reads and writes it."""
