@@ -11,11 +11,9 @@ from __future__ import annotations
 import numpy as np
 from driftline.bins import QUANTILES
 from driftline.tables import F64, I64
-from driftline_processor.core.drift.chi2 import chi2, pool, pool_but, unexpected
 from driftline_processor.core.drift.correction import benjamini_hochberg
-from driftline_processor.core.drift.ks import ks, ks_effect, ks_p_value
-from driftline_processor.core.drift.psi import psi, psi_null_mean
-from driftline_processor.core.drift.rule import ALPHA, MIN_EFFECT
+from driftline_processor.core.drift.methods import METHODS, Counts
+from driftline_processor.core.drift.rule import ALPHA
 from scipy.stats import norm
 
 REFERENCE = 100_000
@@ -29,24 +27,13 @@ def shares(shift: float = 0.0) -> F64:
     return np.diff(np.concatenate([[0.0], norm.cdf(EDGES - shift), [1.0]]))
 
 
-def numbers(reference: I64, current: I64) -> tuple[float, float]:
-    """Return p-value and effect of one feature, by Kolmogorov-Smirnov."""
-    n, m = float(reference.sum()), float(current.sum())
-    distance = ks(reference.astype(np.float64), current.astype(np.float64))
-    return ks_p_value(distance, n, m), ks_effect(distance, n, m)
-
-
-def categories(reference: I64, current: I64) -> tuple[float, float]:
-    """Return p-value and effect of one feature, by chi-square on pooled counts."""
-    was, now = reference.astype(np.float64), current.astype(np.float64)
-    p = chi2(*_merged(pool(was, now), was, now))[1]
-    apart, p_apart = unexpected(was, now)
-    was, now = _merged(pool_but(apart, was, now), was, now)
-    return min(p, p_apart), psi(was, now) - psi_null_mean(was, now)
-
-
-def _merged(cells: I64, was: F64, now: F64) -> tuple[F64, F64]:
-    return np.bincount(cells, was).astype(np.float64), np.bincount(cells, now).astype(np.float64)
+def judged(method: str, reference: I64, current: I64) -> tuple[F64, F64]:
+    """Return p-values and effects of the features of a window: int64 (features, bins) → float64 (features,)."""
+    edges = np.tile(EDGES, (len(reference), 1)) if "number" in METHODS[method].kinds else None
+    found = METHODS[method].counts(Counts(reference.astype(np.float64), current.astype(np.float64), edges))
+    assert found.p_value is not None
+    assert found.effect is not None
+    return found.p_value, found.effect
 
 
 def correlated(rng: np.random.Generator, rows: int, features: int) -> I64:
@@ -66,16 +53,17 @@ def run(
     method: str, rows: int, features: int, windows: int, quiet: F64, moved: F64 | None = None, rho: bool = False
 ) -> str:
     rng = np.random.default_rng(rows * 1_000 + features)
-    test = numbers if method == "ks" else categories
+    least = METHODS[method].min_effect
+    assert least is not None
     alone = alarms = found = strong = 0
     for _ in range(windows):
         reference = rng.multinomial(REFERENCE, quiet, size=features)
         current = correlated(rng, rows, features) if rho else rng.multinomial(rows, quiet, size=features)
         if moved is not None:
             current[0] = rng.multinomial(rows, moved)
-        p, effect = np.array([test(*pair) for pair in zip(reference, current, strict=True)]).T
+        p, effect = judged(method, reference, current)
         significant = benjamini_hochberg(p) <= ALPHA
-        drifts = significant & (effect >= MIN_EFFECT[method])
+        drifts = significant & (effect >= least)
         alone += int(significant.any())
         alarms += int(drifts.any())
         found += int(drifts[0])

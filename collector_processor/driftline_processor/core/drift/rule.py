@@ -6,7 +6,7 @@ Kolmogorov-Smirnov, categories and the predicted class by chi-square; PSI and Je
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -14,21 +14,24 @@ import numpy as np
 from driftline.baseline import Baseline
 from driftline.bins import Bins, CategoryBins
 from driftline.pane import Pane
-from driftline.tables import F64, I64
+from driftline.tables import F64
 
 from driftline_processor.core.distributed import GUESSED
 from driftline_processor.core.evaluation import MethodValue, Size, State, TargetDrift
 
 from .cells import cells
-from .chi2 import chi2, pool, pool_but, unexpected
 from .correction import benjamini_hochberg
-from .js import js
-from .ks import ks, ks_effect, ks_p_value
-from .psi import MODERATE, SMALL, deciles, psi, psi_null_mean
+from .methods import METHODS, Kind
+from .methods.measure import Pair, measure
+from .methods.psi import MODERATE, SMALL
 
 ALPHA = 0.01
-MIN_EFFECT = {"ks": 0.04, "chi2": 0.02}
-"""By the method that decides: KS in shares of rows, chi-square in PSI."""
+
+DECIDES: dict[Kind, str] = {"number": "ks", "category": "chi2", "boolean": "chi2"}
+"""The method that decides where nothing else is chosen."""
+
+SHOWN = ("psi", "js")
+"""What is shown beside it."""
 
 MIN_ROWS = 50
 """Fewer usable (effective) rows, of either side, decide nothing."""
@@ -51,11 +54,15 @@ class Drift(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A target before its p-value is corrected; ``p`` is None where nothing can be decided."""
+    """A target before its p-value is corrected.
+
+    ``pair``: what is compared, None where there is nothing to. ``p``: None where nothing can be decided.
+    """
 
     drift: TargetDrift
-    p: float | None
     min_effect: float
+    pair: Pair | None = None
+    p: float | None = None
 
 
 def drift(pane: Pane, baseline: Baseline, min_effect: Mapping[str, float] | None = None) -> Drift:
@@ -66,16 +73,18 @@ def drift(pane: Pane, baseline: Baseline, min_effect: Mapping[str, float] | None
     the window; score and class are a family of their own.
     """
     least = min_effect or {}
-    features = _corrected(
+    targets: list[_Judged] = [
         _judge("feature", name, bins, f"feature:{name}", pane, baseline.pane, least.get(name))
         for name, bins in baseline.bins.features.items()
-    )
-    targets = []
+    ]
     if baseline.bins.score is not None:
         targets.append(_judge("score", "", baseline.bins.score, "score", pane, baseline.pane, None))
     if baseline.bins.classes is not None:
         targets.append(_judge("class", "", baseline.bins.classes, "class", pane, baseline.pane, None))
-    named = {target.target: target for target in _corrected(targets)}
+    compared = _compared(targets)
+    several = len(baseline.bins.features)
+    features = _corrected(compared[:several])
+    named = {target.target: target for target in _corrected(compared[several:])}
     states = [feature.state for feature in features]
     judged = states.count("ok") + states.count("drift")
     return Drift(
@@ -99,8 +108,8 @@ def _judge(
     was, now = reference_pane.parts.get(part, empty), pane.parts.get(part, empty)
     reference, current = was[: bins.size], now[: bins.size]
     n, m = _effective(reference_pane, reference), _effective(pane, current)
-    category = isinstance(bins, CategoryBins) or int(np.count_nonzero(reference)) <= FEW_VALUES
-    decided_by = "chi2" if category else "ks"
+    kind = _kind(bins, reference)
+    decided_by = DECIDES[kind]
     drawn = cells(bins, reference, current)
     outcome = TargetDrift(
         target=target,
@@ -108,60 +117,52 @@ def _judge(
         state="ok",
         decided_by=decided_by,
         rows=_rows(pane, current),
-        methods={method: MethodValue(None) for method in (decided_by, "psi", "js")},
+        methods={method: MethodValue(None) for method in (decided_by, *SHOWN)},
         cells=drawn.labels,
         was=drawn.was,
         now=drawn.now,
         missing_was=_missing(was, bins),
         missing_now=_missing(now, bins),
     )
-    least = MIN_EFFECT[decided_by] if min_effect is None else min_effect
+    least = METHODS[decided_by].min_effect or 0.0 if min_effect is None else min_effect
     guessed = pane.parts.get(f"{GUESSED}{part}")
     if guessed is not None and guessed[0] > MOST_GUESSED * current.sum():
-        nowhere = replace(outcome, state="blind", cells=(), was=None, now=None)
-        return _Judged(nowhere, None, least)
+        return _Judged(replace(outcome, state="blind", cells=(), was=None, now=None), least)
     if n == 0 or (isinstance(bins, CategoryBins) and not bins.labels):
-        return _Judged(replace(outcome, state="blind"), None, least)
+        return _Judged(replace(outcome, state="blind"), least)
     if m == 0:
-        return _Judged(replace(outcome, state="too_few_rows"), None, least)
-    compared, p = _compare(outcome, reference * (n / reference.sum()), current * (m / current.sum()), category)
-    if min(n, m) < MIN_ROWS:
-        return _Judged(replace(compared, state="too_few_rows"), None, least)
-    return _Judged(compared, p, least)
+        return _Judged(replace(outcome, state="too_few_rows"), least)
+    state: State = "too_few_rows" if min(n, m) < MIN_ROWS else "ok"
+    pair = Pair(kind, bins, reference * (n / reference.sum()), current * (m / current.sum()))
+    return _Judged(replace(outcome, state=state), least, pair)
 
 
-def _compare(outcome: TargetDrift, reference: F64, current: F64, category: bool) -> tuple[TargetDrift, float]:
-    """All methods, and the deciding p-value, from counts that are scaled to effective rows."""
-    n, m = float(reference.sum()), float(current.sum())
-    was, now = reference, current
-    if not category:
-        was, now = _merged(deciles(reference), was, now)
-    joined = _merged(pool(was, now), was, now)
-    apart, p_apart = unexpected(was, now)
-    was, now = _merged(pool_but(apart, was, now), was, now)
-    index = psi(was, now)
-    excess = max(0.0, index - psi_null_mean(was, now))
-    if category:
-        value, p = chi2(was, now)[0], min(chi2(*joined)[1], p_apart)
-        effect = excess
-    else:
-        value = ks(reference, current)
-        p, effect = ks_p_value(value, n, m), ks_effect(value, n, m)
-    methods = {
-        outcome.decided_by: MethodValue(value),
-        "psi": MethodValue(index),
-        "js": MethodValue(js(was, now)),
-    }
-    size: Size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
-    return replace(outcome, methods=methods, effect=effect, size=size), p
+def _kind(bins: Bins, reference: F64) -> Kind:
+    values = int(np.count_nonzero(reference))
+    if isinstance(bins, CategoryBins):
+        return "boolean" if values <= FEW_VALUES else "category"
+    return "boolean" if values <= FEW_VALUES else "number"
 
 
-def _merged(cell: I64, was: F64, now: F64) -> tuple[F64, F64]:
-    """Add up the bins of each cell."""
-    return (
-        np.bincount(cell, was).astype(np.float64, copy=False),
-        np.bincount(cell, now).astype(np.float64, copy=False),
-    )
+def _compared(targets: Sequence[_Judged]) -> list[_Judged]:
+    """Fill in what all methods say, of all targets at once."""
+    chosen = [(at, target.pair) for at, target in enumerate(targets) if target.pair is not None]
+    wanted = [[METHODS[name] for name in targets[at].drift.methods] for at, _ in chosen]
+    compared = list(targets)
+    for (at, _), (found, excess) in zip(chosen, measure([pair for _, pair in chosen], wanted), strict=True):
+        target = targets[at]
+        outcome = target.drift
+        methods = dict(zip(outcome.methods, found, strict=True))
+        decisive = methods[outcome.decided_by]
+        size: Size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
+        drift = replace(
+            outcome,
+            methods={name: MethodValue(one.value) for name, one in methods.items()},
+            effect=decisive.effect,
+            size=size,
+        )
+        compared[at] = replace(target, drift=drift, p=decisive.p_value if outcome.state == "ok" else None)
+    return compared
 
 
 def _corrected(judged: Iterable[_Judged]) -> list[TargetDrift]:

@@ -1,0 +1,23 @@
+"""The drift methods, one a file: a module with a constant ``METHOD`` is one, and is found here by that alone."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+from .method import Counts, Kind, Measured, Method
+
+__all__ = ["DECIDING", "METHODS", "Counts", "Kind", "Measured", "Method"]
+
+
+def _found() -> dict[str, Method]:
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    modules = (import_module(f"{__name__}.{name}") for name in names)
+    return {module.METHOD.name: module.METHOD for module in modules if hasattr(module, "METHOD")}
+
+
+METHODS: dict[str, Method] = _found()
+"""Every method by its name."""
+
+DECIDING: tuple[str, ...] = tuple(name for name, method in METHODS.items() if method.min_effect is not None)
+"""The names of those that may decide whether a target drifts."""

@@ -1,0 +1,81 @@
+"""The two-sample Kolmogorov-Smirnov test, on the baseline's fine bins."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from driftline.tables import F64
+from scipy.special import kolmogorov
+
+from .method import Counts, Measured, Method
+
+
+def ks(reference: F64, current: F64) -> F64:
+    """Return the greatest distance between the two distribution functions, seen at the bin edges: float64 (...).
+
+    ``reference``, ``current``: counts over the same ordered bins, float64 (..., bins), missing and invalid left out.
+    None may be empty.
+
+    With a bin per distinct value this *is* the two-sample statistic of ``scipy.stats.ks_2samp``. Over quantile bins it
+    is smaller by at most the greater share, of either sample, that lies in one bin. Evidently takes raw rows. From
+    10,000 reference rows on NannyML takes 10,000 equal widths between their extremes: one stray 1e9 among
+    them and all other values share a bin.
+
+    Source: Smirnov (1939); Hodges, "The significance probability of the Smirnov two-sample test" (1958).
+
+    >>> float(ks(np.array([5.0, 5.0]), np.array([2.0, 8.0])))
+    0.3
+    """
+    was = np.cumsum(reference, axis=-1) / reference.sum(axis=-1, keepdims=True)
+    now = np.cumsum(current, axis=-1) / current.sum(axis=-1, keepdims=True)
+    distance: F64 = np.abs(was - now).max(axis=-1)
+    return distance
+
+
+def ks_p_value(distance: F64 | float, n: F64 | float, m: F64 | float) -> F64:
+    """Return the asymptotic probability of a distance this large without drift: K(sqrt(nm / (n + m)) D).
+
+    ``n``, ``m``: (effective) rows of the two samples. For small samples and for values with ties it errs to the large
+    side. The same as ``scipy.stats.kstwobign.sf``; ``ks_2samp(method="asymp")`` uses the slightly different ``kstwo``.
+    Evidently decides at p <= 0.05 of ``ks_2samp``, NannyML by a threshold on the distance; neither corrects for the
+    number of features.
+
+    >>> float(ks_p_value(0.05, 100_000, 1_000).round(4))
+    0.0142
+    """
+    p: F64 = kolmogorov(np.sqrt(n * m / (n + m)) * distance)
+    return p
+
+
+def ks_effect(distance: F64 | float, n: F64 | float, m: F64 | float) -> F64:
+    """Return the distance less what sampling alone makes of it: sqrt(max(0, D² - (π² / 12)(1/n + 1/m))).
+
+    π² / 12 is the mean of the squared Kolmogorov distribution, so without drift the expression under the root is 0 on
+    average, whatever the sizes.
+
+    >>> float(ks_effect(0.05, 100_000, 1_000).round(4))
+    0.0409
+    """
+    effect: F64 = np.sqrt(np.maximum(0.0, distance**2 - math.pi**2 / 12 * (1 / n + 1 / m)))
+    return effect
+
+
+def from_counts(counts: Counts) -> Measured:
+    """Measure k numbers over their fine bins."""
+    distance = ks(counts.reference, counts.current)
+    n, m = counts.n, counts.m
+    return Measured(distance, ks_p_value(distance, n, m), ks_effect(distance, n, m))
+
+
+METHOD = Method(
+    name="ks",
+    title="Kolmogorov-Smirnov",
+    kinds=frozenset({"number"}),
+    least=0.0,
+    greatest=1.0,
+    unit="share of rows",
+    source="Smirnov (1939); Hodges (1958)",
+    counts=from_counts,
+    min_effect=0.04,
+)

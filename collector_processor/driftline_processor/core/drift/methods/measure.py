@@ -1,0 +1,69 @@
+"""Measure many targets at once: stack their counts, call each method once, hand every target its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from driftline.bins import Bins, NumberBins
+from driftline.tables import F64
+
+from .method import Counts, Kind, Measured, Method
+from .psi import psi_excess
+
+
+class Pair(NamedTuple):
+    """Two samples of one target over its bins: float64 (bins,) each, (effective) rows, neither of them empty."""
+
+    kind: Kind
+    bins: Bins
+    reference: F64
+    current: F64
+
+
+class One(NamedTuple):
+    """What one method says of one target."""
+
+    value: float
+    p_value: float | None
+    effect: float | None
+
+
+def measure(pairs: Sequence[Pair], wanted: Sequence[Sequence[Method]]) -> list[tuple[list[One], float]]:
+    """Return, per pair, what each of its methods says, and its PSI less the mean without drift.
+
+    ``wanted``: the methods of each pair. All pairs of numbers are measured together, and all others.
+    """
+    found: list[tuple[list[One], float]] = [([], 0.0)] * len(pairs)
+    for ordered in (True, False):
+        chosen = [at for at, pair in enumerate(pairs) if (pair.kind == "number") == ordered]
+        if not chosen:
+            continue
+        counts = stacked([pairs[at] for at in chosen], ordered=ordered)
+        methods = {method.name: method for at in chosen for method in wanted[at]}
+        measured = {name: list(_each(method.counts(counts), len(chosen))) for name, method in methods.items()}
+        excess = psi_excess(counts).tolist()
+        for row, at in enumerate(chosen):
+            found[at] = [measured[method.name][row] for method in wanted[at]], excess[row]
+    return found
+
+
+def stacked(pairs: Sequence[Pair], *, ordered: bool) -> Counts:
+    """Return the pairs as the rows of one ``Counts``, padded with empty bins to the width of the widest."""
+    width = max(len(pair.reference) for pair in pairs)
+    reference, current = np.zeros((len(pairs), width)), np.zeros((len(pairs), width))
+    edges = np.zeros((len(pairs), width - 1)) if ordered else None
+    for row, pair in enumerate(pairs):
+        size = len(pair.reference)
+        reference[row, :size], current[row, :size] = pair.reference, pair.current
+        if edges is not None and isinstance(pair.bins, NumberBins) and size > 1:
+            edges[row, : size - 1], edges[row, size - 1 :] = pair.bins.edges, pair.bins.edges[-1]
+    return Counts(reference, current, edges)
+
+
+def _each(measured: Measured, k: int) -> Iterator[One]:
+    nothing = [None] * k
+    p = nothing if measured.p_value is None else measured.p_value.tolist()
+    effect = nothing if measured.effect is None else measured.effect.tolist()
+    return map(One, measured.value.tolist(), p, effect)

@@ -1,0 +1,72 @@
+"""The population stability index, on coarse bins."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from driftline.tables import F64
+
+from .method import Counts, Measured, Method
+
+SMALL, MODERATE = 0.1, 0.25
+
+
+def psi(reference: F64, current: F64) -> F64:
+    """Return Σ (q - p) ln(q / p) over bins, natural logarithm, 0.5 added to every count: float64 (...).
+
+    ``reference``, ``current``: counts over the same bins, float64 (..., bins), missing and invalid left out; bins that
+    are empty in both are left out. Numbers come as the deciles of the baseline, categories as they are, both pooled as
+    for the chi-square test: one of 50 rows in a bin that the reference never filled would otherwise add 0.26.
+
+    Evidently cuts equal widths over both samples (Sturges' rule, from 21 distinct values on) and writes a share of
+    0.0001 or less into empty bins, whatever the number of rows; half a row fades as rows come. NannyML has no PSI.
+
+    Source: Siddiqi, "Credit Risk Scorecards" (2006); 0.5 per cell is Jeffreys' prior.
+
+    >>> float(psi(np.array([50.0, 50.0]), np.array([20.0, 80.0])).round(4))
+    0.4063
+    """
+    filled = reference + current > 0
+    p, q = np.where(filled, reference + 0.5, 0.0), np.where(filled, current + 0.5, 0.0)
+    p, q = p / p.sum(axis=-1, keepdims=True), q / q.sum(axis=-1, keepdims=True)
+    ratio = np.divide(q, p, out=np.ones(np.shape(p)), where=filled)
+    index: F64 = ((q - p) * np.log(ratio)).sum(axis=-1)
+    return index
+
+
+def psi_null_mean(reference: F64, current: F64) -> F64:
+    """Return what PSI is on average without drift: about (bins - 1)(1/n + 1/m), bins that hold anything.
+
+    Source: Yurdakul, "Statistical properties of the population stability index" (2018).
+
+    >>> float(psi_null_mean(np.array([50.0, 50.0]), np.array([50.0, 50.0])))
+    0.02
+    """
+    bins = np.count_nonzero(reference + current > 0, axis=-1)
+    mean: F64 = np.maximum(0, bins - 1) * (1 / reference.sum(axis=-1) + 1 / current.sum(axis=-1))
+    return mean
+
+
+def psi_excess(counts: Counts) -> F64:
+    """Return the index less its mean without drift, at least 0: what the words for size go by."""
+    was, now = counts.coarse.reference, counts.coarse.current
+    return np.maximum(0.0, psi(was, now) - psi_null_mean(was, now))
+
+
+def from_counts(counts: Counts) -> Measured:
+    """Measure k targets over their coarse bins."""
+    return Measured(psi(counts.coarse.reference, counts.coarse.current), effect=psi_excess(counts))
+
+
+METHOD = Method(
+    name="psi",
+    title="PSI",
+    kinds=frozenset({"number", "category", "boolean"}),
+    least=0.0,
+    greatest=math.inf,
+    unit="nats",
+    source="Siddiqi (2006)",
+    counts=from_counts,
+    scaling="fades",
+)
