@@ -71,8 +71,6 @@ class Arrival:
         prediction, copies = self._prediction, self._device.copies
         prediction.elapsed = self._device.wait()
         self._recorder.add(prediction, features=copies.get("features", ABSENT))
-        if "score" in copies:
-            prediction.score = copies["score"]
-        if "predicted" in copies:
-            prediction.predicted = copies["predicted"]
+        if "score" in copies or "predicted" in copies:
+            prediction.say(copies.get("score", ABSENT), copies.get("predicted", ABSENT))
         return copies.get("result", ABSENT)

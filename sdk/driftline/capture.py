@@ -66,7 +66,7 @@ def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any,
     """Keep a row: its id, and of its values what the privacy rules let through."""
     shape = prediction.shape = prediction.plan.shape_of(names)
     if shape.id_at is not None:
-        prediction.id = values[shape.id_at]
+        prediction.identify(values[shape.id_at])
     prediction.values = values if shape.guard is None else shape.guard(values)
 
 
@@ -75,7 +75,7 @@ def take_id(prediction: Prediction, value: Any) -> None:
     if value is ABSENT:
         return
     if prediction.batch is None or isinstance(value, SCALARS):
-        prediction.id = value
+        prediction.identify(value)
     else:
         prediction.ids = list(value.tolist() if hasattr(value, "tolist") else value)
 
@@ -116,13 +116,13 @@ def take_result(prediction: Prediction, result: Any) -> None:
                 prediction.result = result if type(result) is float else plan.keep(result)
         else:
             if plan.score is not None and not prediction.scored:
-                prediction.score = _selected(prediction, plan.score, result)
+                prediction.say(score=_selected(prediction, plan.score, result))
             if plan.predicted is not None and not prediction.decided:
-                prediction.predicted = _selected(prediction, plan.predicted, result)
+                prediction.say(predicted=_selected(prediction, plan.predicted, result))
     if prediction.scored:
-        prediction.score = plan.keep_said(prediction.score)
+        prediction.say(score=plan.keep_said(prediction.score))
     if prediction.decided:
-        prediction.predicted = plan.keep_said(prediction.predicted)
+        prediction.say(predicted=plan.keep_said(prediction.predicted))
 
 
 def _selected(prediction: Prediction, selector: Selector, result: Any) -> Any:
@@ -182,9 +182,9 @@ def _joined(first: Prediction, second: Prediction) -> Prediction:
     """
     if second.count == first.count:
         if first.scored and not second.scored and (second.decided or second.result is ABSENT):
-            second.score = first.score
+            second.say(score=first.score)
         if first.decided and not second.decided and (second.scored or second.result is ABSENT):
-            second.predicted = first.predicted
+            second.say(predicted=first.predicted)
     return second
 
 

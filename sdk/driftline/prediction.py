@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import INVALID_SPAN
 
-from .faults import FAULTS
+from .faults import FAULTS, logger
 from .ids import IDS, id_text
 
 if TYPE_CHECKING:
@@ -60,9 +60,10 @@ _UNSET: dict[str, Any] = {
 class Prediction:
     """One call of a model, open while the model predicts.
 
-    ``id``: its text id (of a batch: the prefix of its rows' ids), readable and settable while it is open.
+    ``id``: its text id (of a batch: the prefix of its rows' ids), readable, and settable while it is open.
     ``score``, ``predicted``: set them inside ``with model.prediction(...)``; the score is what the model gives
     (binary: the probability of the positive class), predicted the class that was decided for.
+    What is set after the call changes nothing, and the log says so.
     """
 
     __slots__ = (
@@ -194,6 +195,14 @@ class Prediction:
     @id.setter
     def id(self, value: object) -> None:
         try:
+            if not self.closed or self._is_nowhere("id"):
+                self.identify(value)
+        except Exception as fault:
+            FAULTS.swallow("id", fault)
+
+    def identify(self, value: object) -> None:
+        """Take an id that the input or the result holds, which may be read after the call. Never raises."""
+        try:
             text = id_text(value)
         except Exception as fault:  # an object whose text raises
             FAULTS.swallow("id", fault)
@@ -208,8 +217,9 @@ class Prediction:
 
     @score.setter
     def score(self, value: Any) -> None:
-        self._score = value
-        self.said = True
+        if not self.closed or self._is_nowhere("score"):
+            self._score = value
+            self.said = True
 
     @property
     def predicted(self) -> Any:
@@ -218,8 +228,37 @@ class Prediction:
 
     @predicted.setter
     def predicted(self, value: Any) -> None:
-        self._predicted = value
+        if not self.closed or self._is_nowhere("predicted"):
+            self._predicted = value
+            self.said = True
+
+    def say(self, score: Any = ABSENT, predicted: Any = ABSENT) -> None:
+        """Take what the result holds, which may be read after the call."""
+        if score is not ABSENT:
+            self._score = score
+        if predicted is not ABSENT:
+            self._predicted = predicted
         self.said = True
+
+    def _is_nowhere(self, what: str) -> bool:
+        """Say whether a closed prediction is recorded nowhere; else warn once of who sets ``what``. Never raises.
+
+        Its span has ended, and its record must say the same.
+        """
+        try:
+            model = self.plan.identity.name
+        except AttributeError:
+            return True
+        try:
+            if FAULTS.once(f"late {what} {model}"):
+                logger.warning(
+                    "driftline: the %s of a prediction of %s was set after its call, when its span had ended, so it "
+                    "stays as it was; set it inside the call, or inside the with block: driftline.current().%s = ...",
+                    what, model, what,
+                )  # fmt: skip
+        except Exception as fault:
+            FAULTS.swallow("late", fault)
+        return False
 
 
 def drafted(draft: Draft) -> Prediction | None:

@@ -69,9 +69,9 @@ def _halves(plan: Plan) -> tuple[Begin, Finish]:
             if get_id is not None:
                 given = get_id(args, kwargs)
                 if given is not ABSENT:
-                    prediction.id = given
+                    prediction.identify(given)
             elif shape.id_at is not None:
-                prediction.id = values[shape.id_at]
+                prediction.identify(values[shape.id_at])
             prediction.values = values if shape.guard is None else shape.guard(values)
             prediction.time = now = call._now()
             prediction.span = span = start_span(span_name, start_time=now)

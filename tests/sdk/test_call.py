@@ -423,3 +423,47 @@ def test_half_a_surrogate_pair_is_a_question_mark_on_the_span_as_in_the_record(
         "tariff?": ("b?",),
         "age": (),
     }
+
+
+@pytest.mark.parametrize("kind", ["call", "asked", "coroutine", "slow", "block", "unsampled"])
+def test_what_is_set_after_the_call_changes_neither_the_span_nor_the_record(kind: str, caplog: Any) -> None:
+    service = Service(sampler=ALWAYS_OFF if kind == "unsampled" else None)
+    churn, held = service.model(), []
+
+    def score(row: dict[str, Any]) -> float:
+        held.append(driftline.current())
+        if kind == "asked":
+            driftline.current().id = "said"  # type: ignore[union-attr]
+        return 0.25
+
+    async def later(row: dict[str, Any]) -> float:
+        return score(row)
+
+    if kind == "coroutine":
+        for _ in range(2):  # the first goes the long way
+            asyncio.run(churn.predict(id="id")(later)({"id": "said", "x": 1.0}))
+    elif kind == "block":
+        with churn.prediction(features={"x": 1.0}, id="said") as prediction:
+            prediction.score = 0.25
+            held.append(prediction)
+    else:
+        function = churn.predict(id="id", slices="x" if kind == "slow" else None)(score)
+        for _ in range(2):
+            function({"id": "said", "x": 1.0})
+    for over in held:
+        assert over is not None
+        over.id, over.score, over.predicted = "late", 0.75, 1
+        assert over.id == "said"
+
+    tables = service.tables()
+    assert {text for table in tables for text in strings(table.id)} == {"said"}
+    assert {row[0] for table in tables if table.scores is not None for row in table.scores.tolist()} == {0.25}
+    for span in service.spans:
+        attributes = dict(span.attributes or {})
+        assert attributes["ml.prediction.id"] == "said"
+        assert attributes["ml.prediction.score"] == 0.25
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"driftline: the {what} of a prediction of churn was set after its call, when its span had ended, so it stays "
+        f"as it was; set it inside the call, or inside the with block: driftline.current().{what} = ..."
+        for what in ("id", "score", "predicted")
+    ]
