@@ -20,6 +20,7 @@ from .checked import floats, is_whole, short
 from .extras import Extras
 from .fold import ModelBins
 from .pane import DURATION_BOUNDS, LOSSES, Pane
+from .strays import part_width
 from .tables import CLASSLESS, F64, Task
 from .vocabulary import Vocabulary
 
@@ -213,6 +214,9 @@ def _check_lengths(read: _Reader, pane: Pane, bins: ModelBins, task: Task) -> No
     if bins.classes is not None:
         wanted["class"] = bins.classes.size + 2
     for name, values in pane.parts.items():
+        strayed = part_width(name, len(bins.features))
+        if strayed is not None:
+            wanted[name] = strayed
         if name in wanted and len(values) != wanted[name]:
             raise read.error(f"pane.{name}", f"has {len(values)} entries where {wanted[name]} belong")
         if name.startswith("feature:") and name not in wanted:

@@ -91,20 +91,6 @@ def count(bins: Bins, column: Column, weight: F64 | None = None) -> F64:
     return np.bincount(index, weight, minlength=bins.size + 2).astype(np.float64, copy=False)
 
 
-def count_by(bins: Bins, column: Column, group: I64, groups: int, weight: F64 | None = None) -> F64:
-    """Count as :func:`count` per group of rows: float64 (groups, size + 2).
-
-    ``group``: int64 (n,), 0 <= group < groups, such as the pane of time a row falls into.
-
-    >>> count_by(CategoryBins(("a",)), Column(codes=np.array([0, 0, -1]), labels=("a",)), np.array([1, 1, 0]), 2)
-    array([[0., 0., 1., 0.],
-           [2., 0., 0., 0.]])
-    """
-    width = bins.size + 2
-    flat = assign(bins, column) + group * width
-    return np.bincount(flat, weight, minlength=groups * width).astype(np.float64, copy=False).reshape(groups, width)
-
-
 def assign(bins: Bins, column: Column) -> Index:
     """Return the bin of each row: intp (n,); ``size`` = missing, ``size + 1`` = invalid.
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .bins import SCORE_BINS, Bins, CategoryBins, Index, count, count_by, score_bin
+from .bins import SCORE_BINS, Bins, CategoryBins, Index, assign, score_bin
 from .classes import class_codes
 from .pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
+from .strays import Stray, strays
 from .tables import CLASSLESS, F64, I32, I64, Column, PredictionTable, Task, length, numbers_of
 
 Mask = NDArray[np.bool_]
@@ -55,7 +56,10 @@ def fold(table: PredictionTable, bins: ModelBins) -> Pane:
     >>> fold(table, ModelBins(score=NumberBins(np.array([2.0])))).parts["score"]
     array([1., 1., 0., 0.])
     """
-    return Pane({name: sums[0] for name, sums in _parts(table, bins, None, 1).items()})
+    parts, strayed = _parts(table, bins, None, 1)
+    pane = Pane({name: sums[0] for name, sums in parts.items()})
+    pane.parts |= {name: sums[0] for name, (_, sums) in strayed.items() if sums.any()}
+    return pane
 
 
 def fold_by(table: PredictionTable, bins: ModelBins, group: I64, groups: int) -> list[Pane]:
@@ -64,8 +68,13 @@ def fold_by(table: PredictionTable, bins: ModelBins, group: I64, groups: int) ->
     ``group``: int64 (n,), 0 <= group < groups: the pane of time each row falls into. A group without rows gives a pane
     of zeros.
     """
-    parts = _parts(table, bins, group, groups)
-    return [Pane({name: sums[position].copy() for name, sums in parts.items()}) for position in range(groups)]
+    parts, strayed = _parts(table, bins, group, groups)
+    panes = [Pane({name: sums[position].copy() for name, sums in parts.items()}) for position in range(groups)]
+    for name, (positions, some) in strayed.items():
+        for position, sums in zip(positions.tolist(), some, strict=True):
+            if sums.any():  # rows of no weight leave nothing
+                panes[position].parts[name] = sums
+    return panes
 
 
 def fold_outcomes(
@@ -158,7 +167,10 @@ def usable_weight(weight: F64) -> F64:
     return weight if ok.all() else np.where(np.isnan(weight), 1.0, np.where(ok, weight, 0.0))
 
 
-def _parts(table: PredictionTable, bins: ModelBins, group: I64 | None, groups: int) -> dict[str, F64]:
+def _parts(
+    table: PredictionTable, bins: ModelBins, group: I64 | None, groups: int
+) -> tuple[dict[str, F64], dict[str, tuple[Index, F64]]]:
+    """Sums of all groups by part, float64 (groups, width); and what strays, of the groups in which anything does."""
     n = len(table)
     weight = None if table.weight is None else usable_weight(table.weight)
 
@@ -167,12 +179,25 @@ def _parts(table: PredictionTable, bins: ModelBins, group: I64 | None, groups: i
             index = index + (group if where is None else group[where]) * width
         return _counts(index, values, groups * width).reshape(groups, width)
 
-    def target(over: Bins, column: Column | None) -> F64:
+    def stray(found: Stray) -> tuple[Index, F64]:
+        at, local = np.zeros(1, dtype=np.intp), found.entries
+        if group is not None:  # only the groups it is in: most are quiet, and its parts are wide
+            at, local = np.unique(group[found.rows], return_inverse=True)
+            local = local * found.width + found.entries
+        weighed = _counts(local, _at(weight, found.rows), len(at) * found.width)
+        return at, weighed.reshape(len(at), found.width)
+
+    strayed: dict[str, tuple[Index, F64]] = {}
+
+    def target(part: str, over: Bins, column: Column | None, name: str = "") -> None:
         if column is None or (column.numbers is None and column.codes is None):
-            return sums(np.full(n, over.size, dtype=np.intp), over.size + 2, weight)
-        if group is None:
-            return count(over, column, weight)[np.newaxis]
-        return count_by(over, column, group, groups, weight)
+            parts[part] = sums(np.full(n, over.size, dtype=np.intp), over.size + 2, weight)
+            return
+        index = assign(over, column)
+        parts[part] = sums(index, over.size + 2, weight)
+        if name:
+            for which, found in strays(name, bins.features, column, index, parts[part].sum(axis=0)).items():
+                strayed[which] = stray(found)
 
     zero = np.zeros(n, dtype=np.intp)
     plain = sums(zero, 1, None)
@@ -180,20 +205,20 @@ def _parts(table: PredictionTable, bins: ModelBins, group: I64 | None, groups: i
     squared = plain if weight is None else sums(zero, 1, weight * weight)
     parts = {"rows": np.hstack([plain, weighed, squared])}
     for name, over in bins.features.items():
-        parts[f"feature:{name}"] = target(over, table.features.get(name))
+        target(f"feature:{name}", over, table.features.get(name), name)
     if bins.features:
         for name in sorted(table.features.keys() - bins.features.keys())[:MOST_UNKNOWN]:
             parts[f"unknown:{name}"] = weighed
     if bins.score is not None:
         score = None if table.scores is None else target_score(table.task, table.scores)
-        parts["score"] = target(bins.score, None if score is None else Column(numbers=score))
+        target("score", bins.score, None if score is None else Column(numbers=score))
     if bins.classes is not None:
         codes = decide(table.task, table.scores, table.predicted)
         decided = Column(codes=codes, labels=(*table.task.classes, "")) if len(codes) else None
-        parts["class"] = target(bins.classes, decided)
+        target("class", bins.classes, decided)
     if table.duration is not None:
         parts["duration"] = _durations(table.duration, weight, sums)
-    return parts
+    return parts, strayed
 
 
 def _durations(seconds: F64, weight: F64 | None, sums: Callable[[Index, int, F64 | None, Index | None], F64]) -> F64:

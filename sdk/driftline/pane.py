@@ -12,6 +12,9 @@ Parts (float64 vectors):
 ``score``              the same over the score's bins (binary: positive class; multiclass: winner; regression: value;
                        ranking: first item)
 ``class``              weight per class in the order of the class bins' labels, other, missing, invalid
+``tails:NAME``         weight of values beyond the outer edges of a number, by sign and power of two
+``kinds:NAME``         weight of values of another type than the feature's, see :data:`driftline.strays.KINDS`
+``elsewhere:NAME``     weight of labels the feature does not know, by the feature that knows them, in the bins' order
 ``unknown:NAME``       weight of rows that carry a feature the bins do not know (at most ``MOST_UNKNOWN`` names a fold)
 ``duration``           weight per bucket of ``DURATION_BOUNDS`` (upper bounds included), then the sum in seconds
 ``outcomes``           n, sum of weights, sum of squared weights of rows whose outcome is known

@@ -12,6 +12,7 @@ from .descriptors import SUFFIXES, raw_names
 from .leaving import Leaving
 from .pane import Pane
 from .privacy import Privacy
+from .strays import PREFIXES
 
 
 def protected(baseline: Baseline, privacy: Privacy) -> Baseline:
@@ -32,6 +33,10 @@ def protected(baseline: Baseline, privacy: Privacy) -> Baseline:
     for name, bins in baseline.bins.features.items():
         rule = rules[name]
         counts = parts.pop(f"feature:{name}", np.zeros(bins.size + 2))
+        parts.pop(f"elsewhere:{name}", None)  # it counts by the place of a feature, and some are not there any more
+        if rule is not None:
+            for part in PREFIXES:
+                parts.pop(f"{part}{name}", None)
         fit = (bins, counts) if rule is None else rule.bins(bins, counts)
         if fit is not None:
             features[name], parts[f"feature:{name}"] = fit

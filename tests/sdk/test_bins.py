@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 from driftline.bins import (
     SCORE_BINS,
-    Bins,
     CategoryBins,
     NumberBins,
     bins_for,
     category_bins,
     count,
-    count_by,
     from_json,
     number_bins,
     score_bin,
@@ -194,20 +192,6 @@ def test_every_reference_value_lies_in_a_bin_that_contains_it(reference: list[fl
     low = np.append(-np.inf, bins.edges)[np.searchsorted(bins.edges, values, side="right")]
     assert (low <= values).all()
     assert (bins.edges[1:] > bins.edges[:-1]).all()
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 3), ANY_FLOAT, st.floats(0, 10)), max_size=60),
-    st.sampled_from([NumberBins(np.array([-1.0, 0.0, 2.5])), CategoryBins(("0", "1"))]),
-)
-def test_counting_by_group_is_counting_each_group(rows: list[tuple[int, float, float]], bins: Bins) -> None:
-    group = np.array([row[0] for row in rows], dtype=np.int64)
-    values = np.array([row[1] for row in rows], dtype=np.float64)
-    weight = np.array([row[2] for row in rows], dtype=np.float64)
-    grouped = count_by(bins, Column(numbers=values), group, 4, weight)
-    for at in range(4):
-        alone = count(bins, Column(numbers=values[group == at]), weight[group == at])
-        assert grouped[at].tolist() == alone.tolist()
 
 
 @given(st.lists(FINITE, max_size=80))

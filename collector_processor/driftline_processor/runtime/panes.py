@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 import xxhash
+from driftline import strays
 from driftline.baseline import Baseline
 from driftline.bins import SCORE_BINS
 from driftline.pane import DURATION_BOUNDS, LOSSES, Pane
@@ -126,8 +127,11 @@ def read_window(
 
 def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
     """Return the length of a part's vector: that of the baseline's own, else what the task says."""
-    if baseline is not None and part in baseline.pane.parts:
-        return len(baseline.pane.parts[part])
+    if baseline is not None:
+        if part in baseline.pane.parts:
+            return len(baseline.pane.parts[part])
+        if (width := strays.part_width(part, len(baseline.bins.features))) is not None:
+            return width
     if part == "confusion":
         return len(task.classes) ** 2
     if part == "losses":
