@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from driftline.faults import FAULTS, logger
-from driftline.settings_file import declared
+from driftline.settings_file import contents
 from opentelemetry import context, propagate, trace
 
 from .providers import through
+from .routes import Mistakes
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -45,12 +46,20 @@ def _fields() -> tuple[str, ...]:
 
 
 def instrument_as_declared(app: Any, instrument: Callable[..., Any]) -> None:
-    """Instrument an application with the routes that ``DRIFTLINE_CONFIG`` declares, log mistakes, never raise."""
-    for one in declared():
+    """Instrument an application with the routes that ``DRIFTLINE_CONFIG`` declares, log mistakes, never raise.
+
+    A model whose routes have mistakes is left out, as any other with a mistake is.
+    """
+    file = contents()
+    for one in file.declared:
         try:
             instrument(through(one.model), app, routes=one.routes, outcomes=one.outcomes)
+        except Mistakes as mistakes:
+            for mistake in mistakes.each:
+                logger.error("driftline: %s: models.%s.%s", one.source, one.model.name, mistake)
+            file.leave_out(one)
         except (TypeError, ValueError) as error:
-            if FAULTS.once(f"declared {error}"):
-                logger.error("driftline: %s: models.%s.%s", one.source, one.model.name, error)
+            logger.error("driftline: %s: models.%s.%s", one.source, one.model.name, error)
+            file.leave_out(one)
         except Exception as fault:
             FAULTS.swallow("instrument", fault)

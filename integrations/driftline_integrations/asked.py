@@ -19,6 +19,7 @@ from driftline.recorder import Recorder
 
 from . import methods
 from .methods import Method
+from .naming import Withheld
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,9 @@ class Asked:
         place = None
         try:
             place = self._unnamed(target)
+        except Withheld as reason:
+            if FAULTS.once(f"{self._library} {reason}"):
+                logger.warning("driftline: a model of %s is not recorded: %s", self._library, reason)
         except (TypeError, ValueError) as error:
             if FAULTS.once(f"{self._library} {error}"):
                 logger.warning("driftline: %s", error)

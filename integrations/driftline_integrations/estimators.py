@@ -23,7 +23,7 @@ from . import methods
 from .family import CONVENTIONAL, Family, Given
 from .fitted import Fitted
 from .methods import Method
-from .naming import model_of
+from .naming import Withheld, model_of
 from .outermost import comes_from_outside, of_a_library
 from .readings import READINGS, alone
 
@@ -235,8 +235,21 @@ def _watched_by(family: Family, method: Method, estimator: Any, caller: FrameTyp
     if not comes_from_outside(caller):
         return None
     if watched is None:
-        watched = _watched[_key(estimator)] = Watched(model_of(estimator), estimator, family=family, joins=True)
-    return watched
+        watched = _watched[_key(estimator)] = _unnamed(family, estimator)
+    return watched if method.name in watched.only else None
+
+
+def _unnamed(family: Family, estimator: Any) -> Watched:
+    """Watch an estimator that nobody has named; one that the file withholds, in none of its methods."""
+    from driftline.model import Model
+
+    try:
+        return Watched(model_of(estimator), estimator, family=family, joins=True)
+    except Withheld as reason:
+        name = type(estimator).__name__
+        if FAULTS.once(f"withheld {name} {reason}"):
+            logger.warning("driftline: %s is not recorded: %s", name, reason)
+        return Watched(Model(name), estimator, family=family, only=())
 
 
 _key = id

@@ -16,6 +16,7 @@ from . import providers
 from .asked import Asked, Place
 from .family import conventional
 from .fitted import Fitted, look
+from .naming import declared_as
 from .readings import READINGS
 from .samples import rows_of
 
@@ -85,12 +86,11 @@ class MLflowInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 def _unnamed(loaded: Any) -> Place:
     from driftline import Model
     from driftline.settings import read
-    from driftline.settings_file import declared
 
     name = read("DRIFTLINE_MODEL_NAME") or _logged_name(loaded)
-    for one in declared():
-        if one.model.name == name:
-            return _place(providers.through(one.model), loaded, joins=True)
+    model = declared_as(name)
+    if model is not None:
+        return _place(model, loaded, joins=True)
     version = read("DRIFTLINE_MODEL_VERSION") or str(
         getattr(loaded, "model_id", "") or loaded.metadata.model_uuid or ""
     )

@@ -1,4 +1,4 @@
-"""Which model an estimator is that no code has named: what the environment or the file says, else its class."""
+"""Which model something is that no code has named: what the environment or the file says, else its own name."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from typing import Any
 
 from driftline import Model
 from driftline.settings import read
-from driftline.settings_file import declared
+from driftline.settings_file import contents
 
 from .fitted import last_step
 from .providers import through
+
+
+class Withheld(ValueError):  # noqa: N818 - what becomes of it, not an error of the program
+    """It may be a model that the file leaves out for its mistakes, so nobody records it. The text says why."""
 
 
 def model_of(estimator: Any) -> Model:
@@ -19,19 +23,37 @@ def model_of(estimator: Any) -> Model:
     ``DRIFTLINE_MODEL_NAME`` and ``DRIFTLINE_MODEL_VERSION`` name it, and the file's model of that name says the rest;
     else the model in the file whose ``estimator`` is the class of the estimator, or of the step that decides; else the
     only one in the file without ``estimator`` and ``routes``; else it is called by the name of that class.
+
+    Raises :class:`Withheld` where it may be a model that the file leaves out for its mistakes: one of that name or
+    ``estimator``, or one without ``estimator``.
     """
-    name, models = read("DRIFTLINE_MODEL_NAME"), declared()
-    last = last_step(estimator)
+    name = read("DRIFTLINE_MODEL_NAME")
     if name:
-        found = [one for one in models if one.model.name == name]
-    else:
-        found = [one for one in models if one.estimator and isinstance(estimator, _class(one.estimator))]
-        found = found or [one for one in models if one.estimator and isinstance(last, _class(one.estimator))]
-        anybody = [one for one in models if not one.estimator and not one.routes]
-        found = found or (anybody if len(anybody) == 1 else [])
-    if found:
-        return through(found[0].model)
-    return through(Model(name or type(last).__name__, version=read("DRIFTLINE_MODEL_VERSION")))
+        return declared_as(name) or through(Model(name, version=read("DRIFTLINE_MODEL_VERSION")))
+    file, last = contents(), last_step(estimator)
+    for asked in (estimator, last):
+        for one in file.declared:
+            if one.estimator and isinstance(asked, _class(one.estimator)):
+                return through(one.model)
+    for left in file.left_out:
+        if not left.estimator or isinstance(estimator, kind := _class(left.estimator)) or isinstance(last, kind):
+            raise Withheld(left.reason)
+    anybody = [one for one in file.declared if not one.estimator and not one.routes]
+    if len(anybody) == 1:
+        return through(anybody[0].model)
+    return through(Model(type(last).__name__, version=read("DRIFTLINE_MODEL_VERSION")))
+
+
+def declared_as(name: str) -> Model | None:
+    """Return the file's model of a name, None for none. Raises :class:`Withheld` where the file leaves it out."""
+    file = contents()
+    for one in file.declared:
+        if one.model.name == name:
+            return through(one.model)
+    for left in file.left_out:
+        if left.name in (name, ""):
+            raise Withheld(left.reason)
+    return None
 
 
 def _class(name: str) -> type | tuple[()]:

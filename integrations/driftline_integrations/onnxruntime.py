@@ -18,6 +18,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 
 from . import providers
 from .asked import Asked, Place
+from .naming import declared_as
 from .samples import rows_of
 
 if TYPE_CHECKING:
@@ -86,11 +87,9 @@ class ONNXRuntimeInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 def _unnamed(session: Any) -> Place:
     from driftline import Model
     from driftline.settings import read
-    from driftline.settings_file import declared
 
     name = read("DRIFTLINE_MODEL_NAME") or session.get_modelmeta().graph_name or "onnx"
-    model = next((one.model for one in declared() if one.model.name == name), None)
-    return _place(providers.through(model or Model(name)), session, joins=True)
+    return _place(declared_as(name) or providers.through(Model(name)), session, joins=True)
 
 
 def _place(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -85,23 +85,36 @@ def route_of(given: Route | Mapping[str, Any], key: str) -> Route:
     elif isinstance(given, Mapping):
         values = dict(given)
     else:
-        raise ValueError(f"{key}: a route is a Route(...) or a table, not {describe(given).text}")
-    for name, value in values.items():
-        if name not in _EXPECTED:
-            raise ValueError(f"{key}.{name}: a route has no such key; it has {', '.join(_EXPECTED)}")
-        kinds, what = _EXPECTED[name]
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise ValueError(f"{key}.{name}: must be {what}, not {value!r}")
-    route = Route(**values)
-    for name, text in route.slices.items():
-        if not isinstance(text, str):
-            raise ValueError(f"{key}.slices.{name}: must be a text such as 'header:x-region', not {text!r}")
-        source_of(text, "slices", f"{key}.slices.{name}")
-    for name in ("id", "score", "predicted"):
-        source_of(getattr(route, name), name, f"{key}.{name}")
-    for text in features_of(route):
-        source_of(text, "features", f"{key}.features")
+        raise Mistakes([f"{key}: a route is a Route(...) or a table, not {describe(given).text}"])
+    mistyped = [(name, said) for name, value in values.items() for said in _mistyped(name, value, key)]
+    odd, mistakes = {name for name, _ in mistyped}, [said for _, said in mistyped]
+    route = Route(**{name: value for name, value in values.items() if name not in odd})
+    named = [(f"slices.{name}", "slices", text) for name, text in route.slices.items()]
+    named += [(name, name, getattr(route, name)) for name in ("id", "score", "predicted")]
+    named += [("features", "features", text) for text in features_of(route)]
+    for name, what, text in named:
+        try:
+            source_of(text, what, f"{key}.{name}")
+        except ValueError as mistake:
+            mistakes.append(str(mistake))
+    if mistakes:
+        raise Mistakes(mistakes)
     return route
+
+
+def _mistyped(name: str, value: Any, key: str) -> Iterator[str]:
+    """Yield what is wrong with a key of a route, or with the type of what it says."""
+    if name not in _EXPECTED:
+        yield f"{key}.{name}: a route has no such key; it has {', '.join(_EXPECTED)}"
+        return
+    kinds, what = _EXPECTED[name]
+    right = isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds)
+    if not right or (isinstance(value, list | tuple) and not all(isinstance(text, str) for text in value)):
+        yield f"{key}.{name}: must be {what}, not {value!r}"
+    elif name == "slices":
+        for own, text in value.items():
+            if not isinstance(text, str):
+                yield f"{key}.slices.{own}: must be a text such as 'header:x-region', not {text!r}"
 
 
 def features_of(route: Route) -> tuple[str, ...]:
@@ -148,6 +161,14 @@ def place_of(text: str, key: str) -> tuple[str, str]:
     if method not in _METHODS or not path.startswith("/"):
         raise ValueError(f"{key}: {text!r} is no method and path; write it as 'POST /predict'")
     return method, path
+
+
+class Mistakes(ValueError):  # noqa: N818 - of who wrote the routes
+    """What is wrong with routes: every mistake, ``each`` a sentence with the key, the rule and the fix."""
+
+    def __init__(self, each: Sequence[str]) -> None:
+        super().__init__("; ".join(each))
+        self.each = tuple(each)
 
 
 class Missing(LookupError):  # noqa: N818 - what a place is, not an error of the program
@@ -331,9 +352,21 @@ def plans_of(model: Model, routes: Mapping[str, Route | Mapping[str, Any]]) -> l
             f"routes: driftline.Model({model.name!r}) has no task; "
             "say task='binary', 'multiclass', 'regression' or 'ranking', or give a baseline"
         )
-    plans = []
+    plans: list[RoutePlan] = []
+    mistakes: list[str] = []
     for text, given in routes.items():
         key = f"routes.{text!r}"
-        method, path = place_of(text, key)
-        plans.append(RoutePlan(model, method, path, route_of(given, key)))
+        try:
+            method, path = place_of(text, key)
+        except ValueError as mistake:
+            method, path = "", ""
+            mistakes.append(str(mistake))
+        try:
+            route = route_of(given, key)
+            if method and not mistakes:
+                plans.append(RoutePlan(model, method, path, route))
+        except Mistakes as more:
+            mistakes += more.each
+    if mistakes:
+        raise Mistakes(mistakes)
     return plans

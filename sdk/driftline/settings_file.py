@@ -17,7 +17,9 @@
     score = "probability"
 
 The SDK reads the models; what else a table says is read by the integration that knows it. A file that cannot be read
-never stops the program: each mistake is one line in the log.
+never stops the program: each mistake is one line in the log. A model with a mistake is left out, and what may be that
+model is recorded under no other name: nobody would look for it there, and without its rules what they keep back would
+leave.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +60,7 @@ _INTEGRATIONS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "routes": ((dict,), 'tables, [models.NAME.routes."POST /predict"]'),
 }
 _KEYS = {**_MODEL, **_INTEGRATIONS}
+_CLASSES = ("classes", "positive_class")
 _CAPTURES = ("none", "scores", "features")
 
 
@@ -80,7 +83,34 @@ class Declared:
     source: str = ""
 
 
-_read: dict[str, tuple[Declared, ...]] = {}
+@dataclass(frozen=True)
+class LeftOut:
+    """A model that is not there for its mistakes, and what it claims all the same.
+
+    ``name``: "" where the file does not say, and may mean any. ``estimator``: the dotted name of a class, "" for
+    whatever no other model claims. ``reason``: the sentence for the log.
+    """
+
+    name: str
+    estimator: str
+    reason: str
+
+
+@dataclass
+class Contents:
+    """What a file declares. Names and classes of ``left_out`` belong to nobody else."""
+
+    declared: tuple[Declared, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
+
+    def leave_out(self, one: Declared) -> None:
+        """Leave a model out that an integration has found a mistake in."""
+        self.declared = tuple(other for other in self.declared if other is not one)
+        self.left_out += (_left_out(one.model.name, {"estimator": one.estimator}, one.source),)
+
+
+_read: dict[str, Contents] = {}
 
 
 def declared() -> tuple[Declared, ...]:
@@ -91,21 +121,26 @@ def declared() -> tuple[Declared, ...]:
     >>> declared()
     ()
     """
+    return contents().declared
+
+
+def contents() -> Contents:
+    """Return what the file that ``DRIFTLINE_CONFIG`` names declares, and what it leaves out; read as by `declared`."""
     path = read("DRIFTLINE_CONFIG")
     if not path:
-        return ()
+        return Contents()
     if path not in _read:
         _read[path] = _load(path)
     return _read[path]
 
 
-def _load(path: str) -> tuple[Declared, ...]:
+def _load(path: str) -> Contents:
     try:
         be_heard()  # nobody calls configure() here, and how a route was read is what its author needs to see
-        found, mistakes = models_of(path)
-        for mistake in mistakes:
+        found = contents_of(path)
+        for mistake in found.mistakes:
             logger.error("driftline: %s: %s", path, mistake)
-        return tuple(found)
+        return found
     except OSError as error:
         logger.error(
             "driftline: DRIFTLINE_CONFIG names %s, which cannot be read (%s); nothing of it is instrumented",
@@ -116,11 +151,11 @@ def _load(path: str) -> tuple[Declared, ...]:
         logger.error("driftline: %s is no TOML: %s; nothing of it is instrumented", path, error)
     except Exception as fault:
         FAULTS.swallow("config", fault)
-    return ()
+    return Contents(left_out=(LeftOut("", "", f"{path}, which may name it, cannot be read"),))
 
 
-def models_of(path: str) -> tuple[list[Declared], list[Mistake]]:
-    """Return the models that a file declares, and its mistakes; a model with a mistake is left out.
+def contents_of(path: str) -> Contents:
+    """Return what a file declares, all its mistakes, and the models that those leave out.
 
     Raises ``OSError`` and ``tomllib.TOMLDecodeError``.
     """
@@ -130,57 +165,115 @@ def models_of(path: str) -> tuple[list[Declared], list[Mistake]]:
     mistakes = [Mistake(_unknown(key, key, ("models",))) for key in document if key != "models"]
     tables = document.get("models", {})
     if not isinstance(tables, dict):
-        return [], [*mistakes, Mistake("models: must be tables, [models.churn]")]
+        mistakes.append(Mistake("models: must be tables, [models.churn]"))
+        tables = {}
+    left_out = [LeftOut("", "", f"{path}, which may name it, has mistakes")] if mistakes else []
     for name, table in tables.items():
+        own = list(_mistakes(name, table, path))
         try:
-            found.append(_declared(name, table, Path(path)))
-        except Mistake as mistake:
-            mistakes.append(mistake)
-        except Exception as error:  # what the model or its baseline say
-            mistakes.append(Mistake(f"models.{name}: {error}"))
-    return found, mistakes
+            if not own:
+                found.append(_declared(name, table, path))
+        except Exception as error:  # what the model says of its arguments together
+            own.append(Mistake(f"models.{name}: {error}"))
+        if own:
+            mistakes += own
+            left_out.append(_left_out(name, table, path))
+    return Contents(tuple(found), tuple(left_out), tuple(mistakes))
 
 
-def _declared(name: str, table: Any, path: Path) -> Declared:
+def _left_out(name: str, table: Any, path: str) -> LeftOut:
+    estimator = table.get("estimator", "") if isinstance(table, dict) else ""
+    return LeftOut(
+        name,
+        estimator if isinstance(estimator, str) else "",
+        f"it may be [models.{name}] of {path}, which is left out for its mistakes",
+    )
+
+
+def _declared(name: str, table: dict[str, Any], path: str) -> Declared:
     from .model import Model
+    from .privacy import Privacy
 
+    options = {own: table[own] for own in _MODEL if own in table}
+    if "privacy" in options:
+        options["privacy"] = Privacy(**options["privacy"])
+    if "baseline" in options:
+        options["baseline"] = _beside(path, options["baseline"])
+    extra = {own: table[own] for own in _INTEGRATIONS if own in table}
+    return Declared(Model(name, **options), **extra, source=path)
+
+
+def _beside(path: str, other: str) -> Path:
+    return Path(path).resolve().parent / other
+
+
+def _mistakes(name: str, table: Any, path: str) -> Iterator[Mistake]:
+    """Yield every mistake of a model: of its keys, and of what they say, as far as they can be told apart."""
     key = f"models.{name}"
     if not isinstance(table, dict):
-        raise Mistake(f"{key}: must be a table, [{key}]")
+        yield Mistake(f"{key}: must be a table, [{key}]")
+        return
+    sound: dict[str, Any] = {}
     for own, value in table.items():
         expected = _KEYS.get(own)
         if expected is None:
-            raise Mistake(_unknown(f"{key}.{own}", own, tuple(_KEYS)))
-        if not isinstance(value, expected[0]):
-            raise Mistake(f"{key}.{own}: must be {expected[1]}, not {value!r}")
-        if expected is _NAMES and not all(isinstance(element, str) for element in table[own]):
-            raise Mistake(f"{key}.{own}: must be {expected[1]}, not {value!r}")
-    options = {own: table[own] for own in _MODEL if own in table}
-    if options.get("capture", "features") not in _CAPTURES:
-        raise Mistake(f"{key}.capture: must be one of {', '.join(_CAPTURES)}, not {options['capture']!r}")
-    if "privacy" in options:
-        options["privacy"] = _privacy(options["privacy"], f"{key}.privacy")
-    if "baseline" in options:
-        options["baseline"] = path.resolve().parent / options["baseline"]
-    if not table.get("task") and "baseline" not in options and "routes" in table:  # an estimator knows its task
-        raise Mistake(
+            yield Mistake(_unknown(f"{key}.{own}", own, tuple(_KEYS)))
+        elif not isinstance(value, expected[0]) or (
+            expected is _NAMES and not all(isinstance(element, str) for element in table[own])
+        ):
+            yield Mistake(f"{key}.{own}: must be {expected[1]}, not {value!r}")
+        else:
+            sound[own] = value
+    if sound.get("capture", "features") not in _CAPTURES:
+        yield Mistake(f"{key}.capture: must be one of {', '.join(_CAPTURES)}, not {sound['capture']!r}")
+    if not table.get("task") and "baseline" not in table and "routes" in table:  # an estimator knows its task
+        yield Mistake(
             f"{key}.task: is missing; say 'binary', 'multiclass', 'regression' or 'ranking', or give a baseline"
         )
-    extra = {own: table[own] for own in _INTEGRATIONS if own in table}
-    return Declared(Model(name, **options), **extra, source=str(path))
+    yield from _privacy_mistakes(sound.get("privacy", {}), f"{key}.privacy")
+    yield from _argument_mistakes(sound, table, path, key)
 
 
-def _privacy(table: dict[str, Any], key: str) -> Any:
+def _argument_mistakes(sound: dict[str, Any], table: dict[str, Any], path: str, key: str) -> Iterator[Mistake]:
+    """Yield what is wrong with arguments of the right types. ``sound``: those of ``table``."""
+    from .baseline import Baseline
+    from .classes import resolve_task
+    from .features import declared_texts
+
+    checks: list[Callable[[], object]] = []
+    if "baseline" in sound:
+        checks.append(lambda: Baseline.load(_beside(path, sound["baseline"])))
+    if "threshold" in sound:
+        checks.append(lambda: resolve_task("binary", threshold=sound["threshold"]))
+    said: dict[str, Any] = {own: sound[own] for own in _CLASSES if own in sound}
+    if "baseline" in table or len(said) < sum(own in table for own in _CLASSES):  # nobody knows the classes
+        said = {"classes": ("0", "1")}
+    if sound.get("task"):
+        checks.append(lambda: resolve_task(sound["task"], **said))
+    checks.append(lambda: declared_texts(sound.get("text_features", ()), ()))
+    for check in checks:
+        try:
+            check()
+        except Exception as error:  # whatever a file may hold
+            yield Mistake(f"{key}: {error}")
+
+
+def _privacy_mistakes(table: dict[str, Any], key: str) -> Iterator[Mistake]:
     from .privacy import Privacy
 
-    known = tuple(name for name in inspect.signature(Privacy).parameters)
+    known = tuple(inspect.signature(Privacy).parameters)
     for own in table:
         if own not in known:
-            raise Mistake(_unknown(f"{key}.{own}", own, known))
-    try:
-        return Privacy(**table)
-    except (TypeError, ValueError) as error:
-        raise Mistake(f"{key}: {error}") from error
+            yield Mistake(_unknown(f"{key}.{own}", own, known))
+    rules = {own: value for own, value in table.items() if own in known}
+    said: set[str] = set()
+    for trial in (*({"key": rules.get("key"), own: value} for own, value in rules.items()), rules):  # alone, then all
+        try:
+            Privacy(**trial)
+        except (TypeError, ValueError) as error:
+            if str(error) not in said:
+                said.add(str(error))
+                yield Mistake(f"{key}: {error}")
 
 
 def _unknown(key: str, name: str, known: tuple[str, ...]) -> str:

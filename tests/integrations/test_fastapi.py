@@ -792,7 +792,7 @@ def test_what_the_file_declares_is_recorded(
         settings_file.Declared(service.model("spend"), routes={"/predict": {}}, source="driftline.toml"),
     ]
     monkeypatch.setenv("DRIFTLINE_CONFIG", "driftline.toml")
-    monkeypatch.setitem(settings_file._read, "driftline.toml", tuple(declared))
+    monkeypatch.setitem(settings_file._read, "driftline.toml", settings_file.Contents(tuple(declared)))
     FastAPIInstrumentor().instrument()
     try:
         app = FastAPI()

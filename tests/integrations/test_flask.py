@@ -399,7 +399,7 @@ def test_what_the_file_declares_is_recorded(service: Service, monkeypatch: pytes
     routes = {"POST /score/{shop}": {"features": ["body", "path:shop"], "score": "fraud"}}
     declared = settings_file.Declared(service.model("fraud"), routes=routes, source="driftline.toml")
     monkeypatch.setenv("DRIFTLINE_CONFIG", "driftline.toml")
-    monkeypatch.setitem(settings_file._read, "driftline.toml", (declared,))
+    monkeypatch.setitem(settings_file._read, "driftline.toml", settings_file.Contents((declared,)))
     FlaskInstrumentor().instrument()
     try:
         app = Flask("shop")

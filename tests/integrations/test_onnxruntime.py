@@ -176,7 +176,8 @@ def test_sessions_that_nobody_named_are_recorded_where_their_model_is_declared(
     from driftline import settings_file
 
     declared = settings_file.Declared(service.model("churn"))
-    monkeypatch.setattr(settings_file, "declared", lambda: (declared,))
+    monkeypatch.setenv("DRIFTLINE_CONFIG", "driftline.toml")
+    monkeypatch.setitem(settings_file._read, "driftline.toml", settings_file.Contents((declared,)))
     ONNXRuntimeInstrumentor().instrument()
     known, unknown = network(), converted()
     with caplog.at_level(logging.WARNING, "driftline"):
@@ -188,4 +189,22 @@ def test_sessions_that_nobody_named_are_recorded_where_their_model_is_declared(
     assert [line for line in caplog.messages if "not recorded" in line] == [
         "driftline: graph is not recorded: an ONNX graph does not say what it predicts; say it: "
         "driftline.Model('graph', task='binary'), or task in [models.graph] of DRIFTLINE_CONFIG"
+    ]
+
+
+def test_a_session_whose_model_the_file_leaves_out_is_not_recorded(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from driftline import settings_file
+
+    left = settings_file.LeftOut("graph", "", "it may be [models.graph] of driftline.toml, which is left out")
+    monkeypatch.setenv("DRIFTLINE_CONFIG", "driftline.toml")
+    monkeypatch.setitem(settings_file._read, "driftline.toml", settings_file.Contents(left_out=(left,)))
+    ONNXRuntimeInstrumentor().instrument()
+    with caplog.at_level(logging.WARNING, "driftline"):
+        converted().run(None, {"x": X})
+
+    assert caplog.messages == [
+        "driftline: a model of onnxruntime is not recorded: it may be [models.graph] of driftline.toml, "
+        "which is left out"
     ]

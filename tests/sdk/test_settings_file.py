@@ -9,7 +9,7 @@ import driftline
 import numpy as np
 import pytest
 from driftline import settings_file
-from driftline.settings_file import declared, models_of
+from driftline.settings_file import contents, contents_of, declared
 
 
 def read(tmp_path: Path, text: str) -> Path:
@@ -48,9 +48,10 @@ def test_models_are_made_as_the_file_says(tmp_path: Path) -> None:
         """,
     )
 
-    (churn, kind), mistakes = models_of(str(path))
+    file = contents_of(str(path))
 
-    assert mistakes == []
+    churn, kind = file.declared
+    assert (file.mistakes, file.left_out) == ((), ())
     assert (churn.model.name, churn.model.version, churn.model._identity.task.kind) == ("churn", "2026-11-01", "binary")
     assert churn.model._identity.features == ("amount",)
     assert churn.model._identity.privacy.deny == ("ssn", "*email*")
@@ -98,12 +99,86 @@ def test_a_mistake_is_named_with_key_rule_and_fix_and_its_neighbours_are_kept(
 ) -> None:
     kept = "" if text.startswith("models =") else "\n[models.kept]\ntask = 'binary'\n"
 
-    found, mistakes = models_of(str(read(tmp_path, text + kept)))
+    file = contents_of(str(read(tmp_path, text + kept)))
 
-    (said,) = map(str, mistakes)
+    (said,) = map(str, file.mistakes)
     assert said.startswith(mistake)
     assert (said == mistake) is not mistake.endswith(": ")
-    assert [one.model.name for one in found] == (["kept"] if kept else [])
+    assert [one.model.name for one in file.declared] == (["kept"] if kept else [])
+    (left,) = file.left_out
+    assert left.name == ("churn" if text.startswith("[models") else "")
+
+
+def test_every_mistake_of_a_model_is_named(tmp_path: Path) -> None:
+    path = read(
+        tmp_path,
+        """
+        [models.churn]
+        task = "guess"
+        vresion = "1"
+        threshold = 7
+        feature_names = ["a", 1]
+        text_features = { note = "read" }
+        capture = "all"
+        baseline = 3
+        estimator = "shop.Churn"
+
+        [models.churn.privacy]
+        denied = ["a"]
+        hash = ["b"]
+        round = { income = -1 }
+
+        [models.kind]
+        task = "guess"
+        classes = "ab"
+        threshold = 7
+        baseline = "none.json"
+
+        [models.fraud]
+        task = "multiclass"
+        classes = ["a", "a"]
+        version = 2
+        """,
+    )
+
+    file = contents_of(str(path))
+
+    beginnings = [
+        "models.churn.vresion: there is no such key; did you mean 'version'?",
+        "models.churn.feature_names: must be a list of texts, not ['a', 1]",
+        "models.churn.baseline: must be a text, not 3",
+        "models.churn.capture: must be one of none, scores, features, not 'all'",
+        "models.churn.privacy.denied: there is no such key; did you mean 'deny'?",
+        "models.churn.privacy: Privacy: hashing needs a key, ",
+        "models.churn.privacy: Privacy(round=): the step of 'income' is a positive number or a timedelta, not -1",
+        "models.churn: threshold is 7; it must be a probability between 0 and 1",
+        "models.churn: task is 'guess'; it must be 'binary', ",
+        "models.churn: text_features: 'note' is to be 'read'; ",
+        "models.kind.classes: must be a list of classes, in the order of the scores, not 'ab'",
+        f"models.kind: {tmp_path / 'none.json'}: there is no such file; ",
+        "models.kind: threshold is 7; it must be a probability between 0 and 1",
+        "models.kind: task is 'guess'; it must be 'binary', ",
+        "models.fraud.version: must be a text, not 2",
+        "models.fraud: classes are ('a', 'a'); each class must be named once, and none may be empty",
+    ]
+    said = [str(mistake) for mistake in file.mistakes]
+    assert [text[: len(beginning)] for text, beginning in zip(said, beginnings, strict=True)] == beginnings
+    assert [(left.name, left.estimator) for left in file.left_out] == [
+        ("churn", "shop.Churn"),
+        ("kind", ""),
+        ("fraud", ""),
+    ]
+
+
+def test_a_file_that_cannot_be_read_leaves_out_whatever_it_may_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_CONFIG", str(tmp_path / "driftline.toml"))
+    monkeypatch.setattr(settings_file, "_read", {})
+
+    (left,) = contents().left_out
+
+    assert (left.name, left.estimator) == ("", "")
 
 
 @pytest.mark.parametrize(
