@@ -25,7 +25,7 @@ from .inputs.row import clean_value
 from .instants import instants
 from .items import first_scores, items_of
 from .later import settle
-from .notes import tell, tell_improbable, tell_nameless, tell_strange
+from .notes import tell, tell_absent, tell_improbable, tell_strange
 from .outputs import Output
 from .plan import Plan
 from .prediction import ABSENT, Prediction
@@ -73,7 +73,6 @@ def _singles(plan: Plan, shape: Shape | None, group: Sequence[Single]) -> Block:
         tell(plan, None, scored=scored, decided=said, unread=None)
     columns: Columns = {}
     if shape is not None:
-        tell_nameless(plan, shape.names)
         wanted = Choice(plan)
         columns = {
             str(name): column_of_clean(column)
@@ -104,6 +103,8 @@ def _singles(plan: Plan, shape: Shape | None, group: Sequence[Single]) -> Block:
         block.items, block.scores = _rankings(plan, scores)
     else:
         block.scores = _finite(plan, _scores(plan, scores), scores.count(None))
+    if shape is not None:
+        tell_absent(plan, shape.names, len(group))
     return block
 
 
@@ -185,7 +186,8 @@ def _batch(prediction: Prediction) -> Block:
     if batch is None:
         raise TypeError("not a batch")
     names = batch.names()
-    columns = batch.columns(plan.default_names(batch.width()) if names is None else names, Choice(plan))
+    names = plan.default_names(batch.width()) if names is None else names
+    columns = batch.columns(names, Choice(plan))
     columns = {str(name): values for name, values in columns.items() if _rows(values) == n}
     times, ids = _batch_times(prediction, columns), _batch_ids(prediction, columns)
     columns = plan.identity.privacy.columns(columns, plan.identity.text_features)
@@ -204,6 +206,8 @@ def _batch(prediction: Prediction) -> Block:
             UNRECORDED.add(plan.identity.name, UNREAD_RESULT, unread)
     if output.predicted is not None:
         tell_strange(plan, output.predicted.labels)
+    if names:
+        tell_absent(plan, names, n, ids=prediction.ids is None)
     return Block(
         plan.identity,
         times,
@@ -224,8 +228,6 @@ def _batch_ids(prediction: Prediction, columns: Columns) -> Text:
     given: Sequence[Any] | None = prediction.ids
     if given is None and prediction.plan.inputs.id_field in columns:
         given = list_of(columns[prediction.plan.inputs.id_field])
-    elif given is None and columns:
-        tell_nameless(prediction.plan, tuple(columns))
     if given is not None and len(given) != n:
         FAULTS.swallow("ids", ValueError(f"{len(given)} ids were given for {n} rows; ids are made up instead"))
         given = None

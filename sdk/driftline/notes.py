@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from .faults import FAULTS, logger
@@ -11,6 +12,7 @@ from .outputs import Unread, describe
 from .plan import Plan
 from .tables import F64
 from .unrecorded import UNRECORDED
+from .unusable import NO_SUCH_FIELD, UNUSABLE
 
 _SCORE_WORDS = ("prob", "score", "confidence", "p_")
 _CLASS_WORDS = ("label", "class", "pred", "decision", "outcome")
@@ -77,18 +79,43 @@ def tell_improbable(plan: Plan, scores: F64) -> None:
         )  # fmt: skip
 
 
-def tell_nameless(plan: Plan, names: tuple[str, ...]) -> None:
-    """Warn once where the field that is to hold the id is none of the input's: outcomes would never find such rows.
+def tell_absent(plan: Plan, names: tuple[str, ...], rows: int, *, ids: bool = True) -> None:
+    """Warn once of each field that is to hold an id, a time or a slice and is none of the input's.
 
-    ``names``: of the input's fields.
+    Times and slices of such rows are counted; an id may be said in another way. ``names``: of the input's fields.
+    ``ids``: whether ids are to be found there.
     """
-    field = plan.inputs.id_field
-    if field and field not in names and FAULTS.once(f"nameless {plan.identity.name} {plan.name}"):
-        shown = ", ".join(map(repr, names[:_MOST_FIELDS])) + (", ..." if len(names) > _MOST_FIELDS else "")
+    inputs = plan.inputs
+    if ids and inputs.id_field and inputs.id_field not in names:
+        _warn_absent(
+            plan, names, "ids", inputs.id_field,
+            "where no id is said in another way it is made up, and no outcome finds it: "
+            "id= names a field, an argument or a function of the arguments",
+        )  # fmt: skip
+    if inputs.time_field and inputs.time_field not in names:
+        UNUSABLE.add(NO_SUCH_FIELD, rows)
+        _warn_absent(
+            plan, names, "times", inputs.time_field,
+            "the time of the call counts instead: time= names a field, an argument or a function of the arguments",
+        )  # fmt: skip
+    for field in inputs.slice_fields:
+        if field not in names:
+            UNUSABLE.add(NO_SUCH_FIELD, rows)
+            _warn_absent(
+                plan, names, "slices", field,
+                "such rows are in none of them: slices= names fields, arguments or a function of the arguments",
+            )  # fmt: skip
+
+
+def _warn_absent(plan: Plan, names: tuple[str, ...], what: str, field: str, then: str) -> None:
+    if FAULTS.once(f"absent {what} {field} {plan.identity.name} {plan.name}"):
+        near = (
+            names if len(names) <= _MOST_FIELDS else get_close_matches(field, list(map(str, names)), _MOST_FIELDS, 0.0)
+        )
+        shown = ", ".join(map(repr, near)) + (", ..." if len(names) > _MOST_FIELDS else "")
         logger.warning(
-            "driftline: %s.%s takes ids from the field %r, but was given %s; where no id is said in another way it is "
-            "made up, and no outcome finds it: id= names a field, an argument or a function of the arguments",
-            plan.identity.name, plan.name, field, f"the fields {shown}" if names else "no fields",
+            "driftline: %s.%s takes %s from the field %r, but was given %s; %s",
+            plan.identity.name, plan.name, what, field, f"the fields {shown}" if names else "no fields", then,
         )  # fmt: skip
 
 

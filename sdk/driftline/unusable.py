@@ -16,6 +16,8 @@ TOO_MANY_FEATURES = "too_many_features"
 """A column beyond the first 1,000 features, or beyond the cells that are made of a sparse batch."""
 DUPLICATE_NAME = "duplicate_name"
 """A column whose name an earlier one has."""
+NO_SUCH_FIELD = "no_such_field"
+"""A time or a slice that is to come from a field which the input does not have."""
 
 
 class Unusable:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from threading import Thread
 
 import pytest
-from driftline import lifecycle
+from driftline import counts, lifecycle
 from driftline.faults import FAULTS
 from driftline.prediction import OPEN
 from driftline.settings import SETTINGS
@@ -15,6 +15,8 @@ from driftline.testing import Clock, deterministic
 from driftline.unrecorded import UNRECORDED
 from driftline.unusable import UNUSABLE
 from opentelemetry import context
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from .receiver import Receiver
 from .service import NOW, Service
@@ -50,6 +52,27 @@ def _inside() -> Iterator[None]:
 def service() -> Service:
     """Return a process with one channel and its own providers; every call is sampled."""
     return Service()
+
+
+@pytest.fixture
+def reasons() -> Iterator[Callable[[str], dict[str, int]]]:
+    """Return what reads a counter of the SDK about itself by its name: reason → how many."""
+    reader = InMemoryMetricReader()
+    put_back = counts.divert(MeterProvider([reader]))
+
+    def read(name: str) -> dict[str, int]:
+        data = reader.get_metrics_data()
+        return {
+            str((point.attributes or {})["driftline.reason"]): int(getattr(point, "value", 0))
+            for resource in (data.resource_metrics if data else ())
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == name
+            for point in metric.data.data_points
+        }
+
+    yield read
+    put_back()
 
 
 @pytest.fixture

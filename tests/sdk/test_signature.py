@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -258,3 +259,53 @@ def test_positive_class_and_threshold_come_from_the_baseline(service: Service) -
     task = service.tables()[-1].task
     assert (task.kind, task.classes, task.positive_class, task.threshold) == ("binary", ("ham", "spam"), "spam", 0.7)
     assert service.attributes()["ml.prediction.class"] == "ham"
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_time_and_slices_in_fields_that_are_not_there_are_told_once_and_counted(
+    service: Service, caplog: pytest.LogCaptureFixture, rows: int, reasons: Callable[[str], dict[str, int]]
+) -> None:
+    row = {"orderTime": 1_600_000_000, "Region": "north", "plan": "gold"}
+    given: Any = row if rows == 1 else [row] * rows
+    predict = service.model().predict(
+        returns(0.5 if rows == 1 else [0.5] * rows), time="ordertime", slices=("region", "plan")
+    )
+    for _ in range(2):
+        predict(given)
+        service.flush()
+
+    fields = "the fields 'orderTime', 'Region', 'plan'"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"driftline: churn.<lambda> takes times from the field 'ordertime', but was given {fields}; the time of the "
+        "call counts instead: time= names a field, an argument or a function of the arguments",
+        f"driftline: churn.<lambda> takes slices from the field 'region', but was given {fields}; such rows are in "
+        "none of them: slices= names fields, arguments or a function of the arguments",
+    ]
+    assert reasons("driftline.sdk.unusable.values") == {"no_such_field": 2 * 2 * rows}
+    for table in service.tables():
+        assert table.time.tolist() == [NOW] * rows
+        assert list(table.slices) == ["plan"]
+
+
+def test_of_many_fields_the_nearest_are_named(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    row = {**{f"f{i}": float(i) for i in range(40)}, "ordered_on": 1_600_000_000.0}
+    service.model().predict(returns(0.5), time="ordered_at")(row)
+    service.flush()
+
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "takes times from the field 'ordered_at', but was given the fields 'ordered_on', " in line
+    assert ", ...; the time" in line
+
+
+def test_fields_that_are_there_are_not_missed(
+    service: Service, caplog: pytest.LogCaptureFixture, reasons: Callable[[str], dict[str, int]]
+) -> None:
+    churn = service.model()
+    churn.predict(returns(0.5), time="at", slices="region")({"at": None, "region": None, "x": 1.0})
+    churn.predict(returns([0.5]), time="at", slices="region")([{"at": 1.6e9, "region": "n", "x": 1.0}])
+    churn.predict(lambda row, at: 0.5, time="at", slices="at", features="row")({"x": 1.0}, 1.6e9)
+    churn.predict(returns(0.5), time="at", slices="region")(object())  # of which nothing is known
+    service.flush()
+
+    assert not [line for line in caplog.messages if "but was given the" in line]
+    assert reasons("driftline.sdk.unusable.values") == {}
