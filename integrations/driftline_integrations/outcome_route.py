@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from driftline.faults import FAULTS
-from driftline.outcomes import FIELDS, Unusable
+from driftline.outcomes import FIELDS, Unusable, take
 from driftline.outputs import describe
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _take(model: Model, row: Any) -> str:
     if unknown:
         return f"an outcome has no {unknown[0]!r}; it has {', '.join(FIELDS)}"
     try:
-        model._take_outcome(**{"id": None, "actual": None, **row})
+        take(model._identity, model._pipeline, **row)
     except Unusable as reason:
         return str(reason)
     except Exception as fault:

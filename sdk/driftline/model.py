@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -341,26 +340,9 @@ class Model:
 
         >>> Model("churn").outcome("A-1001", actual=1)
         """
-        from .faults import FAULTS, logger
-        from .outcomes import Unusable
+        from .outcomes import say
 
-        try:
-            self._take_outcome(id, actual, time, prediction_time, weight)
-        except Unusable as reason:
-            if FAULTS.once(f"outcome {self.name}"):
-                logger.warning("driftline: an outcome of %s was not recorded: %s", self.name, reason)
-        except Exception as error:
-            FAULTS.swallow("outcome", error)
-
-    def _take_outcome(
-        self, id: object, actual: object, time: object = None, prediction_time: object = None, weight: Any = None
-    ) -> None:
-        """Buffer an outcome. Raises ``Unusable`` where it lacks what it needs."""
-        from .outcomes import outcome_of
-        from .shape import ROW_BYTES
-
-        outcome = outcome_of(self._identity, id, actual, time, prediction_time, weight, _now())
-        self._pipeline.append(outcome, ROW_BYTES, 1)
+        say(self._identity, self._pipeline, id, actual, time, prediction_time, weight)
 
     def outcomes(self, outcomes: Any) -> Accepted:
         """Send many outcomes and wait until they are kept: for jobs that load labels.
@@ -370,23 +352,9 @@ class Model:
         were accepted, and which were rejected, with reasons. Raises :class:`driftline.Undelivered` when they cannot
         be delivered (the only call of Driftline that raises for the network), ``ValueError`` for a frame without ids.
         """
-        from . import pipelines
-        from .outcomes import Accepted, post
-        from .resource import resource_attributes
-        from .semconv import attributes as a
+        from .outcomes import Accepted, send
 
-        if not self._enabled:
-            return Accepted(0)
-        target = pipelines.endpoint()
-        channel = pipelines.confirming(target)
-        environment = str(resource_attributes(self._identity).get(a.DEPLOYMENT_ENVIRONMENT_NAME, ""))
-        try:
-            return post(channel, target.outcomes, self._identity, environment, outcomes)
-        finally:
-            channel.close()
-
-
-_now = time.time_ns
+        return send(self._identity, outcomes) if self._enabled else Accepted(0)
 
 
 def _restore(name: str, given: dict[str, Any]) -> Model:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import sleep
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .channel import Confirming, quiet
+from .faults import FAULTS, logger
 from .frames import column_names
 from .identity import Identity
 from .ids import id_text
 from .inputs.row import clean_value
 from .instants import instant
 from .outputs import describe
+from .resource import resource_attributes
 from .semconv import attributes as a
+from .shape import ROW_BYTES
+
+if TYPE_CHECKING:
+    from .pipeline import Pipeline
 
 T = TypeVar("T")
 
 CHUNK_ROWS = 5000
 ATTEMPTS = 5
+_now = time.time_ns
 FIELDS = ("id", "actual", "time", "prediction_time", "weight")
 
 
@@ -80,6 +88,30 @@ def outcome_of(
         _read("prediction_time", "datetime, ISO 8601 text or unix time", instant, prediction_time),
         None if weight is None else _read("weight", "number", float, weight),
     )
+
+
+def say(identity: Identity, pipeline: Pipeline, id: object, *said: Any) -> None:
+    """Buffer an outcome, or log what it lacks. Never raises. ``said``: as :func:`take` has it."""
+    try:
+        take(identity, pipeline, id, *said)
+    except Unusable as reason:
+        if FAULTS.once(f"outcome {identity.name}"):
+            logger.warning("driftline: an outcome of %s was not recorded: %s", identity.name, reason)
+    except Exception as error:
+        FAULTS.swallow("outcome", error)
+
+
+def take(
+    identity: Identity,
+    pipeline: Pipeline,
+    id: object = None,
+    actual: object = None,
+    time: object = None,
+    prediction_time: object = None,
+    weight: Any = None,
+) -> None:
+    """Buffer an outcome. Raises :class:`Unusable` where it lacks what it needs."""
+    pipeline.append(outcome_of(identity, id, actual, time, prediction_time, weight, _now()), ROW_BYTES, 1)
 
 
 def _read(name: str, rule: str, read: Callable[[Any], T], given: object) -> T:
@@ -160,6 +192,19 @@ def _row(given: Mapping[str, Any], hash_id: Callable[[str], str] | None) -> dict
     if weight is not None and weight == weight:
         row["weight"] = weight
     return row
+
+
+def send(identity: Identity, outcomes: Any) -> Accepted:
+    """Send outcomes to where those of this process go, and wait for the answers; see :func:`post`."""
+    from . import pipelines  # a pipeline knows what an outcome is
+
+    target = pipelines.endpoint()
+    channel = pipelines.confirming(target)
+    environment = str(resource_attributes(identity).get(a.DEPLOYMENT_ENVIRONMENT_NAME, ""))
+    try:
+        return post(channel, target.outcomes, identity, environment, outcomes)
+    finally:
+        channel.close()
 
 
 def post(

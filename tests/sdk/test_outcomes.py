@@ -24,7 +24,7 @@ NOON = 1_795_176_000_000_000_000
 
 
 def test_an_outcome_is_a_record(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("driftline.model._now", lambda: NOW)
+    monkeypatch.setattr("driftline.outcomes._now", lambda: NOW)
     churn = service.model()
     churn.outcome(17.0, actual=1)
     churn.outcome("A-2", actual="churned", time=datetime(2026, 11, 20, 12, tzinfo=UTC), prediction_time=NOW, weight=4)

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from types import ModuleType
 
-from driftline import call, model, quick, quick_async, records
+from driftline import call, outcomes, quick, quick_async, records
 from driftline.ids import IDS
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 """When every prediction of a test is made, unless it says otherwise."""
 
-NOW: tuple[ModuleType, ...] = (call, model, records)
+NOW: tuple[ModuleType, ...] = (call, outcomes, records)
 """The modules that read the time of day, as ``_now``."""
 
 TICKS: tuple[ModuleType, ...] = (call, quick, quick_async)
