@@ -7,6 +7,7 @@ second, and sends; it is started by the first record, so that none exists when a
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 from collections import Counter
@@ -39,6 +40,7 @@ FULL_ROWS = 5000
 BUFFER_BYTES = 32 * 2**20
 QUEUE_BYTES = 32 * 2**20
 _LONGEST_PAUSE = 30.0
+AT_ONCE, NEVER = -sys.maxsize, sys.maxsize
 
 
 Entry = Prediction | Single | Outcome
@@ -77,7 +79,8 @@ class Pipeline:
         self._wake = threading.Event()
         self._full = threading.Event()
         self._thread: threading.Thread | None = None
-        self._asleep = True
+        self._due = AT_ONCE
+        """How many rows wait when the thread hears of it: while it sleeps any, then a full record, then no more."""
         self._resting = False
         self._held = False
         self._pause = 0.0
@@ -87,9 +90,7 @@ class Pipeline:
         """Hand over what was recorded, of about ``cost`` bytes: the last step of the hot path. False: it is closed."""
         if self._closed:
             return False
-        if self._rows.append(entry, cost, rows) >= FULL_ROWS and not self._full.is_set():
-            self._full.set()
-        if self._asleep:
+        if self._rows.append(entry, cost, rows) >= self._due:
             self._rouse()
         return True
 
@@ -190,7 +191,7 @@ class Pipeline:
         self._lock.release()
         self._open_channel, self._reporter, self.recording = lambda: channel, reporter, True
         self._clear()
-        self._asleep = False  # so nothing rouses a thread
+        self._due = NEVER  # so nothing rouses a thread
         self._use_bins()
 
         def put_back() -> None:
@@ -204,7 +205,7 @@ class Pipeline:
         if not self._resting:
             return
         self._resting = False
-        self._asleep = True
+        self._due = AT_ONCE
         self._wake.clear()
         self._full.clear()
         if self._rows.rows or self._queue.rows:
@@ -223,8 +224,12 @@ class Pipeline:
         self._begin()
 
     def _rouse(self) -> None:
+        """Let the thread hear of what waits; start it where there is none."""
         with self._start_lock:
-            self._asleep = False
+            full = self._rows.rows >= FULL_ROWS
+            self._due = NEVER if full else FULL_ROWS
+            if full:
+                self._full.set()
             if (self._thread is None or not self._thread.is_alive()) and not self._closed:
                 lifecycle.register_exit()
                 self._thread = background.start("driftline", self._run)
@@ -252,7 +257,7 @@ class Pipeline:
             return
         self._wake.clear()
         self._full.clear()
-        self._asleep = True
+        self._due = AT_ONCE
         with self._lock:
             self._convert()
             self._send(time.monotonic() + 60.0)
