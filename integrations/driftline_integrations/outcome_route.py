@@ -42,7 +42,8 @@ def take_outcomes(model: Model, body: bytes, content_type: str) -> tuple[int, by
     """Record the outcomes of a request; return the status and the JSON body of the answer.
 
     ``body``: ``{"id": ..., "actual": ..., "time"?, "prediction_time"?, "weight"?}`` or a list of those. The answer says
-    how many were accepted, and what is wrong with each of the others; 400 where none could be used.
+    how many were accepted, and what is wrong with each of the others. Where none could be used the status is 422 if
+    nothing but their classes is wrong, which the model does not have, and 400 else.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind != "application/json":  # a page of another site may post without one, but not with this one
@@ -55,31 +56,38 @@ def take_outcomes(model: Model, body: bytes, content_type: str) -> tuple[int, by
         return 400, _answer({"error": f"the body is no JSON: {error}"})
     rows = document if isinstance(document, list) else [document]
     rejected: list[dict[str, Any]] = []
+    strangers = 0
     for index, row in enumerate(rows):
-        reason = _take(model, row)
+        reason, stranger = _take(model, row)
+        strangers += stranger
         if reason:
             rejected.append({"index": index, "reason": reason})
     answer: dict[str, Any] = {"accepted": len(rows) - len(rejected), "rejected": rejected[:SHOWN_REJECTIONS]}
     if len(rejected) > SHOWN_REJECTIONS:
         answer["more_rejected"] = len(rejected) - SHOWN_REJECTIONS
-    return (400 if rejected and not answer["accepted"] else 202), _answer(answer)
+    refused = 422 if strangers == len(rows) else 400
+    return (refused if rejected and not answer["accepted"] else 202), _answer(answer)
 
 
-def _take(model: Model, row: Any) -> str:
-    """Record one outcome; return what is wrong with it, "" where nothing is."""
-    if not isinstance(row, Mapping):
-        return f"an outcome is an object with id and actual, not {describe(row).text}"
-    unknown = [name for name in row if name not in FIELDS]
-    if unknown:
-        return f"an outcome has no {unknown[0]!r}; it has {', '.join(FIELDS)}"
+def _take(model: Model, row: Any) -> tuple[str, bool]:
+    """Record one outcome; return what is wrong with it, "" where nothing is, and whether that is its class alone."""
     try:
-        take(model._identity, model._pipeline, **row)
-    except Unusable as reason:
-        return str(reason)
+        reason = take(model._identity, model._pipeline, model._declared_classes(), **_fields(row), refuse=True)
+    except Unusable as unusable:
+        return str(unusable), False
     except Exception as fault:
         FAULTS.swallow("outcome", fault)
-        return "it could not be taken"
-    return ""
+        return "it could not be taken", False
+    return reason, bool(reason)
+
+
+def _fields(row: Any) -> dict[str, Any]:
+    if not isinstance(row, Mapping):
+        raise Unusable(f"an outcome is an object with id and actual, not {describe(row).text}")
+    unknown = [name for name in row if name not in FIELDS]
+    if unknown:
+        raise Unusable(f"an outcome has no {unknown[0]!r}; it has {', '.join(FIELDS)}")
+    return dict(row)
 
 
 def _answer(document: dict[str, Any]) -> bytes:

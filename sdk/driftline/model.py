@@ -342,7 +342,11 @@ class Model:
         """
         from .outcomes import say
 
-        say(self._identity, self._pipeline, id, actual, time, prediction_time, weight)
+        say(self._identity, self._pipeline, self._declared_classes(), id, actual, time, prediction_time, weight)
+
+    def _declared_classes(self) -> tuple[str, ...]:
+        """Return the classes that somebody named, and not those that a binary model has unless told."""
+        return () if self._given["classes"] is None else self._identity.task.classes
 
     def outcomes(self, outcomes: Any) -> Accepted:
         """Send many outcomes and wait until they are kept: for jobs that load labels.

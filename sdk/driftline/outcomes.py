@@ -10,6 +10,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .channel import Confirming, quiet
+from .classes import class_text
 from .faults import FAULTS, logger
 from .frames import column_names
 from .identity import Identity
@@ -29,6 +30,7 @@ T = TypeVar("T")
 CHUNK_ROWS = 5000
 ATTEMPTS = 5
 _now = time.time_ns
+_MOST_CLASSES = 12
 FIELDS = ("id", "actual", "time", "prediction_time", "weight")
 
 
@@ -90,10 +92,19 @@ def outcome_of(
     )
 
 
-def say(identity: Identity, pipeline: Pipeline, id: object, *said: Any) -> None:
-    """Buffer an outcome, or log what it lacks. Never raises. ``said``: as :func:`take` has it."""
+def say(identity: Identity, pipeline: Pipeline, classes: Sequence[str], *said: Any) -> None:
+    """Buffer an outcome, and log what it lacks, or that its class is none of those. Never raises.
+
+    ``said``: as :func:`take` has it. One of no class is sent all the same: the processor may know other classes, and
+    counts what it cannot use, where this process can answer nobody.
+    """
     try:
-        take(identity, pipeline, id, *said)
+        stranger = take(identity, pipeline, classes, *said)
+        if stranger and FAULTS.once(f"stranger {identity.name}"):
+            logger.warning(
+                "driftline: an outcome of %s cannot be used: %s; it is sent all the same, in case the processor knows "
+                "other classes", identity.name, stranger,
+            )  # fmt: skip
     except Unusable as reason:
         if FAULTS.once(f"outcome {identity.name}"):
             logger.warning("driftline: an outcome of %s was not recorded: %s", identity.name, reason)
@@ -104,14 +115,34 @@ def say(identity: Identity, pipeline: Pipeline, id: object, *said: Any) -> None:
 def take(
     identity: Identity,
     pipeline: Pipeline,
+    classes: Sequence[str],
     id: object = None,
     actual: object = None,
     time: object = None,
     prediction_time: object = None,
     weight: Any = None,
-) -> None:
-    """Buffer an outcome. Raises :class:`Unusable` where it lacks what it needs."""
-    pipeline.append(outcome_of(identity, id, actual, time, prediction_time, weight, _now()), ROW_BYTES, 1)
+    *,
+    refuse: bool = False,
+) -> str:
+    """Buffer an outcome; return what is wrong with its class, "" for nothing, and buffer no such one with ``refuse``.
+
+    ``classes``: the only ones that there are; none where nobody named them. Raises :class:`Unusable` where it lacks
+    what it needs.
+    """
+    outcome = outcome_of(identity, id, actual, time, prediction_time, weight, _now())
+    stranger = _stranger(classes, outcome.actual) if classes else ""
+    if not (stranger and refuse):
+        pipeline.append(outcome, ROW_BYTES, 1)
+    return stranger
+
+
+def _stranger(classes: Sequence[str], actual: object) -> str:
+    """Return the sentence for an actual that is none of the classes, "" for any other."""
+    if class_text(actual) in classes:
+        return ""
+    named = ", ".join(map(repr, classes[:_MOST_CLASSES]))
+    more = len(classes) - _MOST_CLASSES
+    return f"its actual is none of the classes {named}{f' and {more} more' if more > 0 else ''}"
 
 
 def _read(name: str, rule: str, read: Callable[[Any], T], given: object) -> T:

@@ -602,6 +602,37 @@ def test_outcomes_are_taken_row_by_row(app: FastAPI, service: Service) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rows", "status", "accepted"),
+    [
+        ({"id": "A-1", "actual": "left"}, 422, 0),
+        ([{"id": "A-1", "actual": "left"}, {"id": "A-2", "actual": 7}], 422, 0),
+        ([{"id": "A-1", "actual": "left"}, {"id": "", "actual": "stays"}], 400, 0),
+        ([{"id": "A-1", "actual": "left"}, {"id": "A-2", "actual": "stays"}], 202, 1),
+    ],
+)
+def test_an_outcome_of_no_class_of_the_model_is_refused(
+    app: FastAPI, service: Service, rows: Any, status: int, accepted: int
+) -> None:
+    service.model(classes=("stays", "churns"), positive_class="churns").instrument(app, outcomes="/outcomes")
+
+    response = client(app).post("/outcomes", json=rows)
+
+    assert (response.status_code, response.json()["accepted"]) == (status, accepted)
+    assert response.json()["rejected"][0] == {
+        "index": 0,
+        "reason": "its actual is none of the classes 'stays', 'churns'",
+    }
+    assert sum(len(table.id) for table in service.outcomes()) == accepted
+
+
+def test_an_outcome_of_classes_that_nobody_declared_is_taken(app: FastAPI, service: Service) -> None:
+    service.model().instrument(app, outcomes="/outcomes")
+
+    assert client(app).post("/outcomes", json={"id": "A-1", "actual": "left"}).status_code == 202
+    assert len(service.outcomes()) == 1
+
+
+@pytest.mark.parametrize(
     ("content_type", "body", "status"),
     [
         ("application/json", b'{"id": "A-1", "actual": 1}', 202),

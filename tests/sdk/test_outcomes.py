@@ -87,6 +87,53 @@ def test_an_outcome_that_cannot_be_used_is_logged_and_never_raises(
     assert f"driftline: an outcome of churn was not recorded: {reason}" in caplog.text
 
 
+def test_an_outcome_of_no_class_of_the_model_is_sent_and_the_log_names_the_classes_once(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The processor counts it as it does those of handles that know no classes, and says so on the model's page."""
+    churn = service.model(classes=("stays", "churns"), positive_class="churns")
+    churn.outcome("A-1", "left")
+    churn.outcome("A-2", "gone")
+    churn.outcome("A-3", "stays")
+
+    (table,) = service.outcomes()
+    assert strings(table.id) == ["A-1", "A-2", "A-3"]
+    assert [text for text in caplog.messages if "outcome" in text] == [
+        "driftline: an outcome of churn cannot be used: its actual is none of the classes 'stays', 'churns'; "
+        "it is sent all the same, in case the processor knows other classes"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "actual"),
+    [
+        ({}, "left"),
+        ({"task": ""}, "left"),
+        ({"task": "", "classes": ("stays", "churns")}, "left"),
+        ({"task": "regression"}, "left"),
+        ({"classes": (False, True)}, 1),
+        ({"classes": (0, 1)}, "true"),
+        ({"task": "multiclass", "classes": (1, 2)}, 2.0),
+    ],
+    ids=str,
+)
+def test_nothing_is_said_of_classes_that_nobody_declared_or_that_are_the_same_in_another_spelling(
+    service: Service, caplog: pytest.LogCaptureFixture, options: dict[str, Any], actual: Any
+) -> None:
+    service.model(**options).outcome("A-1", actual)
+
+    (table,) = service.outcomes()
+    assert (len(table.id), caplog.messages) == (1, [])
+
+
+def test_of_many_classes_the_first_are_named(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    service.model(task="multiclass", classes=range(1000)).outcome("A-1", 1000)
+
+    assert (
+        "none of the classes '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11' and 988 more" in caplog.text
+    )
+
+
 def test_many_outcomes_share_requests_of_at_most_a_mebibyte(service: Service) -> None:
     churn = service.model()
     for i in range(3000):
