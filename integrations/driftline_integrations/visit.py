@@ -58,7 +58,7 @@ class Visit:
 
     def go_without(self, reason: str) -> None:
         """Go on without the features, or the result, for a reason that is counted."""
-        UNRECORDED.add(self.plan.model.name, reason)
+        UNRECORDED.add((self.plan.model.name, reason))
 
     def read_request(self) -> None:
         """Give the prediction what the request says: features, id, slices."""

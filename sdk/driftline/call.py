@@ -42,7 +42,7 @@ def begin(plan: Plan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], *, c
         if args is not None:
             take_inputs(prediction, plan, args, kwargs)
     except Exception as fault:
-        UNRECORDED.add(plan.identity.name, UNREADABLE_INPUT)
+        UNRECORDED.add((plan.identity.name, UNREADABLE_INPUT))
         FAULTS.swallow("inputs", fault)
     try:
         prediction.time = now = _now()
@@ -147,7 +147,7 @@ def finish(
     try:
         take_result(prediction, result)
     except Exception as fault:
-        UNRECORDED.add(prediction.plan.identity.name, UNREAD_RESULT)
+        UNRECORDED.add((prediction.plan.identity.name, UNREAD_RESULT))
         FAULTS.swallow("result", fault)
     prediction.elapsed = elapsed
     prediction.span_context = span.get_span_context()

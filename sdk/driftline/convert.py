@@ -130,7 +130,7 @@ def _finite(plan: Plan, scores: F64 | None, missing: int = 0) -> F64 | None:
         tell_improbable(plan, scores)
     if (sound := np.isfinite(scores)).all():
         return scores
-    UNRECORDED.add(plan.identity.name, SCORE_NOT_A_NUMBER, int((~sound.all(axis=1)).sum()) - missing)
+    UNRECORDED.add((plan.identity.name, SCORE_NOT_A_NUMBER), int((~sound.all(axis=1)).sum()) - missing)
     return np.where(sound, scores, np.nan)
 
 
@@ -145,7 +145,7 @@ def _rankings(plan: Plan, rankings: Sequence[Any]) -> tuple[Items | None, F64 | 
         if items.scores is not None and not np.isfinite(items.scores).all():
             scored = [one[1] for one in ranked if one is not None and one[1] is not None]
             unsound = sum(not all(map(math.isfinite, scores)) for scores in scored)
-            UNRECORDED.add(plan.identity.name, SCORE_NOT_A_NUMBER, unsound)
+            UNRECORDED.add((plan.identity.name, SCORE_NOT_A_NUMBER), unsound)
             items = replace(items, scores=np.where(np.isfinite(items.scores), items.scores, np.nan))
         return items, first_scores(items)
     first = np.array([np.nan if one is None else one for one in rankings], np.float64)[:, None]
@@ -203,7 +203,7 @@ def _batch(prediction: Prediction) -> Block:
         tell(plan, n, scored=scored, decided=decided, unread=output.unread)
         if output.unread is not None:
             unread = n if output.rankings is None else output.rankings.count(None)
-            UNRECORDED.add(plan.identity.name, UNREAD_RESULT, unread)
+            UNRECORDED.add((plan.identity.name, UNREAD_RESULT), unread)
     if output.predicted is not None:
         tell_strange(plan, output.predicted.labels)
     if names:

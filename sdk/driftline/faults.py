@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
+from .waiting import Waiting
+
 logger = logging.getLogger("driftline")
 
 
@@ -24,12 +26,12 @@ class Faults:
 
     def __init__(self) -> None:
         self.raising = False
-        self._counts: Counter[str] = Counter()
+        self._counts = Waiting[str]()
         self._logged: set[tuple[str, type[BaseException]]] = set()
 
     def swallow(self, step: str, error: BaseException) -> None:
         """Deal with an error caught in ``step`` (a fixed word); call it in the ``except`` block."""
-        self._counts[type(error).__name__] += 1
+        self._counts.add(type(error).__name__)
         if self.raising:
             raise error
         if (step, type(error)) not in self._logged:
@@ -44,8 +46,7 @@ class Faults:
 
     def drain(self) -> Counter[str]:
         """Return the counts since the last call: type → errors."""
-        counts, self._counts = self._counts, Counter()
-        return counts
+        return self._counts.drain()
 
     def once(self, kind: str) -> bool:
         """Return True the first time it is asked for ``kind``: lines that are logged once per process."""
@@ -57,7 +58,7 @@ class Faults:
 
     def reset(self) -> None:
         """Forget what was counted and logged: a forked child starts anew."""
-        self._counts = Counter()
+        self._counts.drain()
         self._logged = set()
 
 

@@ -57,7 +57,7 @@ def _line(plan: Plan, selectors: str) -> str:
 
 def tell_unrecorded(plan: Plan, value: Any, unrecorded: Unrecorded) -> None:
     """Count an input whose features cannot be recorded, and warn once per function and kind of it, with the fix."""
-    UNRECORDED.add(plan.identity.name, unrecorded.reason, 1 if unrecorded.rows is None else unrecorded.rows)
+    UNRECORDED.add((plan.identity.name, unrecorded.reason), 1 if unrecorded.rows is None else unrecorded.rows)
     if FAULTS.once(f"unrecorded {plan.name} {type(value).__name__} {unrecorded.reason}"):
         logger.warning(
             "driftline: %s was given %s; its features are not recorded%s",

@@ -52,7 +52,7 @@ def single_of(prediction: Prediction) -> Single:
     score, decided, unread = (None, "", None) if prediction.error else read_one(prediction)
     if unread is not None:
         tell(prediction.plan, None, scored=False, decided=False, unread=unread)
-        UNRECORDED.add(prediction.plan.identity.name, UNREAD_RESULT)
+        UNRECORDED.add((prediction.plan.identity.name, UNREAD_RESULT))
     return (
         prediction.plan,
         prediction.shape,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from .waiting import Waiting
 
 UNSUPPORTED_INPUT = "unsupported_input"
 """An input that is neither a row nor a batch of rows."""
@@ -20,29 +20,5 @@ SCORE_NOT_A_NUMBER = "score_not_a_number"
 """A score that is NaN or infinite, or a text among numbers."""
 
 
-class Unrecorded:
-    """Count parts of predictions that are not recorded.
-
-    A race between two threads may lose one of two counts of the same instant, as with every counter that costs no lock.
-
-    >>> unrecorded = Unrecorded()
-    >>> unrecorded.add("churn", "request_too_large")
-    >>> unrecorded.drain()
-    Counter({('churn', 'request_too_large'): 1})
-    """
-
-    def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str]] = Counter()
-
-    def add(self, model: str, reason: str, predictions: int = 1) -> None:
-        """Count predictions. ``reason``: a fixed word."""
-        if predictions:
-            self._counts[model, reason] += predictions
-
-    def drain(self) -> Counter[tuple[str, str]]:
-        """Return the counts since the last call."""
-        counts, self._counts = self._counts, Counter()
-        return counts
-
-
-UNRECORDED = Unrecorded()
+UNRECORDED = Waiting[tuple[str, str]]()
+"""Model and reason → predictions."""

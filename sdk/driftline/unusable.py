@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from .waiting import Waiting
 
 UNDECLARED_TEXT = "undeclared_text"
 """A text of more than 256 characters that no ``text_features=`` names: it stays home."""
@@ -20,27 +20,5 @@ NO_SUCH_FIELD = "no_such_field"
 """A time or a slice that is to come from a field which the input does not have."""
 
 
-class Unusable:
-    """Count values by reason.
-
-    >>> unusable = Unusable()
-    >>> unusable.add(VECTOR_LENGTH, 2)
-    >>> unusable.drain()
-    Counter({'vector_length': 2})
-    """
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-
-    def add(self, reason: str, values: int = 1) -> None:
-        """Count values that are missing from their records for a reason of this module."""
-        if values:
-            self._counts[reason] += values
-
-    def drain(self) -> Counter[str]:
-        """Return the counts since the last call."""
-        counts, self._counts = self._counts, Counter()
-        return counts
-
-
-UNUSABLE = Unusable()
+UNUSABLE = Waiting[str]()
+"""Reason → values."""
