@@ -6,22 +6,23 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import cast
 
 from .baseline_json import Columns, Fields, dump, parse
+from .building import Said, build, choose_bins, fold_tables
 from .descriptors import raw_names
 from .extras import Extras
 from .fold import ModelBins
 from .frames import ArrayLike, FrameLike
 from .importance import Importance
 from .pane import Pane
-from .profile import choose_bins, fold_reference, table_from_frame
-from .ranges import Ranges
-from .tables import Column, PredictionTable, Task
+from .profile import FrameColumns, refuse_unknown_classes, rows_from_frame, table_from_frame
+from .reference import MOST_SAMPLED, ReferenceRows
+from .tables import Column, ModelKey, PredictionTable, Task
 from .vocabulary import Vocabulary
 
 
@@ -99,7 +100,7 @@ class Baseline:
         ...
         ValueError: classes are ('no', 'yes') and none is known to be the positive one; pass positive_class=...
         """
-        table, truth, columns, texts = table_from_frame(
+        table, truth, named, texts = table_from_frame(
             X,
             score=score,
             predicted=predicted,
@@ -115,8 +116,65 @@ class Baseline:
             features=features,
             text_features=text_features,
         )
-        known = None if importance is None else Importance.given(importance, cast(list[str], columns["features"]))
-        return cls.from_tables([table], [truth], columns=columns, texts=texts, extras=Extras(importance=known))
+        return cls.from_tables([table], [truth], columns=named, texts=texts, importance=_importance(importance, named))
+
+    @classmethod
+    def from_batches(
+        cls,
+        batches: Sequence[FrameLike] | Callable[[], Iterable[FrameLike]],
+        *,
+        score: str | Sequence[str] | None = None,
+        predicted: str | None = None,
+        actual: str | None = None,
+        time: str | None = None,
+        id: str | None = None,
+        model: str,
+        task: str,
+        version: str = "",
+        classes: Sequence[object] | None = None,
+        positive_class: object = None,
+        threshold: float = 0.5,
+        features: Sequence[str] | None = None,
+        text_features: Sequence[str] | None = None,
+        importance: Mapping[str, float] | ArrayLike | None = None,
+        sample: int = MOST_SAMPLED,
+    ) -> Baseline:
+        """Build a baseline from more held-out rows than memory holds, in two passes over batches of them.
+
+        ``batches``: a list of frames, or a function that begins anew, from the first batch on, whenever it is called:
+        ``lambda: pandas.read_csv(path, chunksize=100_000)``, ``dataset.to_batches`` of pyarrow. ``sample``: the first
+        pass draws so many rows, fewer where they hold more than 256 MB, and bins, vocabularies and blocks of time are
+        chosen from them; while that is all rows, the baseline is that of :meth:`from_frame`. The second pass counts
+        all rows. The other arguments are those of :meth:`from_frame`, with names of columns only; features that the
+        first batch lacks are not found.
+
+        Raises ``ValueError`` as :meth:`from_frame` does, and where the batches can be read only once.
+
+        >>> parts = [{"x": [1.0, 2.0], "p": [0.2, 0.9]}, {"x": [3.0], "p": [0.4]}]
+        >>> Baseline.from_batches(parts, score="p", model="m", task="binary").pane.rows
+        3
+        """
+        if not callable(batches) and isinstance(batches, Iterator):
+            raise ValueError(
+                "batches can be read only once, and two passes are needed; pass a function that opens them"
+            )
+        open_batches = batches if callable(batches) else batches.__iter__
+        said = Said(ModelKey(model, version), task, classes, positive_class, threshold, text_features, sample)
+        said = replace(said, strange=refuse_unknown_classes)
+        named: Columns = {}
+
+        def rows() -> Iterator[ReferenceRows]:
+            chosen = features
+            for batch in open_batches():
+                read, own = rows_from_frame(batch, said, FrameColumns(score, predicted, actual, time, id, chosen))
+                if not named:
+                    named.update(own)
+                chosen = cast(list[str], own["features"])
+                yield read
+
+        built = build(rows, said)
+        extras = replace(built.extras, importance=_importance(importance, named))
+        return cls(model, version, built.task, built.bins, built.pane, named, texts=built.texts, extras=extras)
 
     @classmethod
     def from_tables(
@@ -127,22 +185,20 @@ class Baseline:
         columns: Columns | None = None,
         provisional: bool = False,
         texts: Mapping[str, Vocabulary] | None = None,
-        extras: Extras | None = None,
+        importance: Importance | None = None,
     ) -> Baseline:
         """Build a baseline from tables of one model and task.
 
         ``actual``: one column per table, parallel to its rows, or None where no outcome is known. ``texts``: of the
-        descriptors among the features. ``extras``: what the rows do not say; what they do is added.
-        Raises ``ValueError`` when there is no row at all. More rows than memory: choose bins from some of them
-        (:func:`driftline.profile.choose_bins`), then merge the panes of all.
+        descriptors among the features. ``importance``: of the features. Raises ``ValueError`` when
+        there is no row at all. More rows than memory: :meth:`from_batches`.
         """
         if not any(len(table) for table in tables):
             raise ValueError("there are no rows; a baseline needs reference rows")
         first = tables[0]
         bins = choose_bins(tables, first.task)
-        pane = fold_reference(tables, actual or [None] * len(tables), bins, first.task)
-        features = (feature for table in tables for feature in table.features.items())
-        known = replace(extras or Extras(), ranges=Ranges.of_columns(features, bins))
+        pane, found = fold_tables(tables, actual or [None] * len(tables), bins)
+        known = replace(found, importance=importance)
         named = first.key
         return cls(named.model, named.version, first.task, bins, pane, columns or {}, provisional, texts or {}, known)
 
@@ -214,3 +270,7 @@ class Baseline:
             self.extras,
         )
         return dump(fields)
+
+
+def _importance(given: Mapping[str, float] | ArrayLike | None, columns: Columns) -> Importance | None:
+    return None if given is None else Importance.given(given, cast(list[str], columns["features"]))

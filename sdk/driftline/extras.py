@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from .blocks import Blocks
 from .checked import by_name
 from .fold import ModelBins
 from .importance import Importance
 from .leaving import Leaving
+from .period import Period
 from .ranges import Ranges
 
 
@@ -36,11 +38,14 @@ class Extras:
     """The pieces a baseline has; None where it lacks one.
 
     ``importance``: of each feature to the model. ``ranges``: the least and the greatest value of each number.
+    ``period``: when the rows were predicted. ``blocks``: what they looked like in each stretch of that time.
     ``unread``: pieces that a newer driftline wrote, as their JSON: kept, so that the digest stays the same.
     """
 
     importance: Importance | None = None
     ranges: Ranges | None = None
+    period: Period | None = None
+    blocks: Blocks | None = None
     unread: Mapping[str, Any] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -76,5 +81,10 @@ class Extras:
         return Extras(**{name: piece.leaving(features) for name, piece in pieces.items()})
 
 
-PIECES: dict[str, type[Piece]] = {"importance": Importance, "ranges": Ranges}
+PIECES: dict[str, type[Piece]] = {
+    "importance": Importance,
+    "ranges": Ranges,
+    "period": Period,
+    "blocks": Blocks,
+}
 """JSON key and field of :class:`Extras` → what reads and writes it."""

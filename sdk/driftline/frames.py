@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .inputs import reader_for
 from .inputs.batch import Batch
@@ -107,6 +108,37 @@ def concatenate(columns: Sequence[Column]) -> Column:
         np.concatenate(codes) if any(column.codes is not None for column in columns) else None,
         tuple(index),
     )
+
+
+def taken(column: Column, rows: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Column:
+    """Return some rows of a column: positions, a mask or a slice. Its labels stay as they are.
+
+    >>> taken(Column(numbers=np.array([1.0, 2.0])), np.array([1])).numbers
+    array([2.])
+    """
+    return Column(
+        None if column.numbers is None else column.numbers[rows],
+        None if column.codes is None else column.codes[rows],
+        column.labels,
+        None if column.vectors is None else column.vectors[rows],
+    )
+
+
+def used_labels(column: Column) -> Column:
+    """Return a column without the labels that none of its rows has: some rows of many need not hold the texts of all.
+
+    >>> used_labels(Column(codes=np.array([2, -1], np.int32), labels=("a", "b", "c"))).labels
+    ('c',)
+    """
+    if column.codes is None:
+        return column
+    used = np.unique(column.codes[column.codes >= 0])
+    if len(used) == len(column.labels):
+        return column
+    place = np.full(len(column.labels) + 1, -1, np.int32)  # the last is where code -1 lands
+    place[used] = np.arange(len(used))
+    labels = tuple(column.labels[code] for code in used.tolist())
+    return Column(column.numbers, place[column.codes], labels, column.vectors)
 
 
 def _pairs(frame: FrameLike, names: Sequence[str] | None) -> Iterable[tuple[str, ArrayLike]]:

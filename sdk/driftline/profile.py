@@ -1,51 +1,39 @@
-"""Build a baseline from reference rows: choose the bins, then fold the same rows over them."""
+"""Read reference rows from a frame: which column is what, and what its values mean."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from .baseline_json import Columns
-from .bins import CategoryBins, bins_for, number_bins
-from .classes import class_codes, resolve_task, seen_classes
-from .descriptors import described, looks_like_texts, vocabulary_of, without_texts
-from .fold import ModelBins, fold, fold_outcomes, target_score
-from .frames import ArrayLike, FrameLike, column_of, columns_of, concatenate, is_time, score_matrix
-from .pane import Pane, merge
+from .building import Said, learned, table_of
+from .classes import class_codes, seen_classes
+from .frames import ArrayLike, FrameLike, column_of, columns_of, is_time, score_matrix
+from .instants import instants
 from .rankings import first_of
-from .tables import CLASSLESS, F64, Column, ModelKey, PredictionTable, Task, Text, length, numbers_of
+from .reference import ReferenceRows
+from .tables import F64, Column, ModelKey, PredictionTable, Task, length, numbers_of
 from .vocabulary import Vocabulary
 
+
+@dataclass(frozen=True, slots=True)
+class FrameColumns:
+    """Where the parts of a frame are: each the name of a column, or n values; ``features``: None = all other columns.
+
+    The arguments of :meth:`driftline.Baseline.from_frame`.
+    """
+
+    score: ArrayLike | None = None
+    predicted: ArrayLike | None = None
+    actual: ArrayLike | None = None
+    time: ArrayLike | None = None
+    id: ArrayLike | None = None
+    features: Sequence[str] | None = None
+
+
 ROLES = ("score", "predicted", "actual", "time", "id")
-
-
-def choose_bins(tables: Sequence[PredictionTable], task: Task) -> ModelBins:
-    """Choose the bins of every feature, of the score and of the predicted class from reference rows."""
-    names = dict.fromkeys(name for table in tables for name in table.features)
-    features = {
-        name: bins_for(concatenate([table.features[name] for table in tables if name in table.features]))
-        for name in names
-    }
-    scores = [target_score(table.task, table.scores) for table in tables if table.scores is not None]
-    return ModelBins(
-        features=features,
-        score=number_bins(np.concatenate(scores)) if scores else None,
-        classes=CategoryBins(task.classes) if task.classes else None,
-    )
-
-
-def fold_reference(
-    tables: Sequence[PredictionTable], actual: Sequence[Column | None], bins: ModelBins, task: Task
-) -> Pane:
-    """Fold reference rows, and their truth where it is known, into one pane. More rows than memory: merge the panes."""
-    panes = [fold(table, bins) for table in tables]
-    panes += [
-        fold_outcomes(task, table.scores, table.predicted, truth, table.weight)
-        for table, truth in zip(tables, actual, strict=True)
-        if truth is not None
-    ]
-    return merge(panes)
 
 
 def table_from_frame(
@@ -69,80 +57,48 @@ def table_from_frame(
 
     The arguments are those of :meth:`driftline.Baseline.from_frame`, and so are the errors.
     """
-    frame = columns_of(X, features if isinstance(X, np.ndarray) and X.dtype.names is None else None)
-    given = {"score": score, "predicted": predicted, "actual": actual, "time": time, "id": id}
-    columns: Columns = {role: name for role in ROLES if (name := _named(role, given[role], frame)) is not None}
-    taken = {name for named in columns.values() for name in ([named] if isinstance(named, str) else named)}
-    if features is None:
+    said = Said(ModelKey(model, version), task, classes, positive_class, threshold, text_features)
+    rows, named = rows_from_frame(X, said, FrameColumns(score, predicted, actual, time, id, features))
+    seen = seen_classes([column for column in (rows.actual, rows.predicted) if column is not None])
+    whole, texts = learned(rows, said, seen)
+    if rows.actual is not None and whole.classes:
+        refuse_unknown_classes(rows.actual, whole)
+    return table_of(rows, said.key, whole, texts), rows.actual, named, texts
+
+
+def rows_from_frame(X: FrameLike, said: Said, columns: FrameColumns) -> tuple[ReferenceRows, Columns]:
+    """Read rows as they are, and the names of the columns they came from."""
+    only = columns.features if isinstance(X, np.ndarray) and X.dtype.names is None else None
+    frame = columns_of(X, only)
+    given = {role: getattr(columns, role) for role in ROLES}
+    named: Columns = {role: name for role in ROLES if (name := _named(role, given[role], frame)) is not None}
+    taken = {name for own in named.values() for name in ([own] if isinstance(own, str) else own)}
+    if columns.features is None:
         chosen = [name for name in frame if name not in taken and not is_time(frame[name])]
     else:
-        chosen = list(features)
+        chosen = list(columns.features)
     for name in chosen:
         if name not in frame:
             raise ValueError(f"features: {_no_column(name, frame)}")
-    columns["features"] = chosen
+    named["features"] = chosen
 
-    ranking = task == "ranking"
-    scores = _scores(score, columns.get("score"), frame, ranking=ranking)
-    decided = None if ranking else _column(predicted, columns.get("predicted"), frame)
-    truth = _column(actual, columns.get("actual"), frame)
-    if task == "regression" and scores is None and decided is not None:
+    ranking = said.task == "ranking"
+    scores = _scores(columns.score, named.get("score"), frame, ranking=ranking)
+    decided = None if ranking else _column(columns.predicted, named.get("predicted"), frame)
+    truth = _column(columns.actual, named.get("actual"), frame)
+    if said.task == "regression" and scores is None and decided is not None:
         scores = numbers_of(decided)[:, np.newaxis]  # a regression predicts its value
-    if scores is not None and len(scores) and np.isnan(scores).all():
-        raise ValueError("score holds no number at all; pass the model's scores, and its classes as predicted=")
-    if scores is None and decided is None and not (ranking and predicted is not None):
+    if scores is None and decided is None and not (ranking and columns.predicted is not None):
         raise ValueError("there is neither a score nor a predicted class; pass score= or predicted=")
     read = {name: column_of(frame[name]) for name in chosen}
-    for name in text_features or ():
+    for name in said.text_features or ():
         if name not in read:
             raise ValueError(f"text_features: {_no_column(name, read)}")
-    texts = [name for name in read if looks_like_texts(read[name])] if text_features is None else text_features
-    vocabularies = {name: vocabulary_of(read[name]) for name in texts}
-    read = {name: column if name in vocabularies else without_texts(column)[0] for name, column in read.items()}
-    parts = [*read.items(), ("predicted", decided), ("actual", truth)]
+    times = _column(columns.time, named.get("time"), frame)
+    parts = [*read.items(), ("predicted", decided), ("actual", truth), ("time", times)]
     rows = [(length(column), name) for name, column in parts if column is not None]
     n = _agreed(rows if scores is None else [*rows, (len(scores), "score")])
-    resolved = resolve_task(
-        task,
-        classes=classes,
-        positive_class=positive_class,
-        threshold=threshold,
-        seen=[column for column in (truth, decided) if column is not None],
-        score_columns=0 if scores is None else scores.shape[1],
-    )
-    if truth is not None and resolved.classes:
-        _refuse_unknown_classes(truth, resolved)
-    table = PredictionTable(
-        key=ModelKey(model, version),
-        task=resolved,
-        time=np.zeros(n, dtype=np.int64),
-        id=Text(np.zeros(n + 1, dtype=np.int32), b""),
-        scores=None if scores is None else scores_for(resolved, scores),
-        predicted=None if resolved.kind in CLASSLESS else decided,
-        features=described(read, vocabularies),
-    )
-    return table, truth, columns, vocabularies
-
-
-def scores_for(task: Task, scores: F64) -> F64:
-    """Return scores as a table holds them, from (n, k) in the order of ``task.classes``.
-
-    Binary (n, 2) becomes (n, 1), the positive class; of a ranking's k items the first counts. Raises ``ValueError``
-    when the number of columns does not fit.
-
-    >>> scores_for(Task("binary", ("0", "1"), "1"), np.array([[0.9, 0.1]]))
-    array([[0.1]])
-    """
-    k = scores.shape[1]
-    if task.kind == "ranking":
-        return scores[:, :1]
-    if task.kind == "binary" and k == 2:
-        at = task.classes.index(task.positive_class)
-        return scores[:, at : at + 1]
-    wanted = len(task.classes) if task.kind == "multiclass" else 1
-    if k != wanted:
-        raise ValueError(f"there are {k} score columns; a {task.kind} model has {wanted}")
-    return scores
+    return ReferenceRows(n, read, scores, decided, truth, None if times is None else instants(times)), named
 
 
 def _named(role: str, given: ArrayLike | None, frame: Mapping[str, ArrayLike]) -> str | list[str] | None:
@@ -187,7 +143,8 @@ def _agreed(rows: Sequence[tuple[int, str]]) -> int:
     return most
 
 
-def _refuse_unknown_classes(truth: Column, task: Task) -> None:
+def refuse_unknown_classes(truth: Column, task: Task) -> None:
+    """Raise ``ValueError`` where an actual is none of the classes."""
     codes = class_codes(truth, task.classes)
     if codes is not None and (codes == len(task.classes)).any():
         strange = [text for text in seen_classes([truth]) if text not in task.classes]

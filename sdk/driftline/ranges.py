@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -12,7 +12,10 @@ from .bins import NumberBins
 from .checked import by_name, floats, short
 from .fold import ModelBins
 from .leaving import Leaving
-from .tables import Column
+from .tables import Column, PredictionTable
+
+if TYPE_CHECKING:
+    from .gathering import Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +26,6 @@ class Ranges:
     """
 
     of: Mapping[str, tuple[float, float]]
-
-    @classmethod
-    def of_columns(cls, columns: Iterable[tuple[str, Column]], bins: ModelBins) -> Self | None:
-        """Return those of the numbers in reference rows; None where there is none. A feature may come in pieces."""
-        of: dict[str, tuple[float, float]] = {}
-        for name, column in columns:
-            if column.numbers is not None and isinstance(bins.features.get(name), NumberBins):
-                finite = column.numbers[np.isfinite(column.numbers)]
-                if len(finite):
-                    least, greatest = of.get(name, (np.inf, -np.inf))
-                    of[name] = (min(least, float(finite.min())), max(greatest, float(finite.max())))
-        return cls({name: of[name] for name in bins.features if name in of}) if of else None
 
     def to_json(self) -> dict[str, list[float]]:
         """Return name → [least, greatest]."""
@@ -57,3 +48,26 @@ class Ranges:
         """Return those of features that leave as they are: a range is two values."""
         of = {name: both for name, both in self.of.items() if name in features.plain}
         return type(self)(of) if of else None
+
+
+class RangesGatherer:
+    """Gathers the ranges of the features whose bins are numbers."""
+
+    def __init__(self, reference: Reference) -> None:
+        self._of = {
+            name: (np.inf, -np.inf) for name, over in reference.bins.features.items() if isinstance(over, NumberBins)
+        }
+
+    def add(self, table: PredictionTable, _actual: Column | None) -> None:
+        """Take in more rows."""
+        for name, (least, greatest) in self._of.items():
+            column = table.features.get(name)
+            if column is not None and column.numbers is not None:
+                finite = column.numbers[np.isfinite(column.numbers)]
+                if len(finite):
+                    self._of[name] = (min(least, float(finite.min())), max(greatest, float(finite.max())))
+
+    def piece(self) -> Ranges | None:
+        """Return the ranges; None where no number has any finite value."""
+        of = {name: both for name, both in self._of.items() if both[0] <= both[1]}
+        return Ranges(of) if of else None

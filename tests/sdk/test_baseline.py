@@ -14,9 +14,10 @@ import pyarrow as pa
 import pytest
 from driftline.baseline import Baseline
 from driftline.bins import CategoryBins, NumberBins
+from driftline.building import choose_bins, fold_tables
 from driftline.fold import ModelBins, fold, fold_outcomes
 from driftline.pane import Pane, merge
-from driftline.profile import choose_bins, fold_reference, table_from_frame
+from driftline.profile import table_from_frame
 from driftline.tables import F64, Task
 from hypothesis import given
 from hypothesis import strategies as st
@@ -207,7 +208,7 @@ def test_several_tables_are_one_reference() -> None:
 def test_more_rows_than_memory_are_folded_batch_by_batch() -> None:
     table, truth, *_ = table_from_frame(frame(), score="p", actual="churned", model="churn", task="binary")
     bins = choose_bins([table], table.task)
-    batch = fold_reference([table], [truth], bins, table.task)
+    batch, _ = fold_tables([table], [truth], bins)
     assert batch.parts["rows"].tolist() == [N, N, N]
     assert merge([batch, batch]).rows == 2 * N
 

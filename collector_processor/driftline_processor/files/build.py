@@ -1,79 +1,168 @@
-"""Build a baseline from files: one feature at a time, so that memory holds one column of all rows, never the rows."""
+"""Build a baseline from files: two passes over batches of rows, so that memory holds a sample and sums, never the rows.
+
+First pass: which classes there are, and a sample from which bins are chosen. Second pass: all rows are counted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from driftline.baseline import Baseline
-from driftline.bins import CategoryBins, bins_for, count, number_bins
-from driftline.classes import resolve_task
-from driftline.descriptors import describe, looks_like_texts, vocabulary_of, without_texts
-from driftline.extras import Extras
-from driftline.fold import ModelBins, fold, fold_outcomes, target_score
-from driftline.frames import concatenate
-from driftline.pane import Pane, merge
-from driftline.ranges import Ranges
-from driftline.tables import Column, ModelKey, PredictionTable, Task, Text
-from driftline.vocabulary import Vocabulary
+from driftline.building import Said, build
+from driftline.reference import MOST_SAMPLED, ReferenceRows
+from driftline.tables import CLASSLESS, F64, I64, Column, ModelKey, length, numbers_of
 
-from .errors import BadInput, Say
-from .roles import ColumnOptions, Roles, find_roles, id_column
-from .rows import Rows, for_task, read_rows
+from .errors import BadInput, Say, rows
+from .roles import NO_TEXTS, ColumnOptions, Roles, find_roles, id_column
 from .source import Source, open_source, readable
-from .values import is_nested, whole_column
+from .times import UNIT_NAMES, read_times
+from .values import column, is_nested, mostly_numbers, with_numbers
 
 
-def build_from_files(paths: Sequence[Path], options: ColumnOptions, say: Say) -> Baseline:
+def build_from_files(paths: Sequence[Path], options: ColumnOptions, say: Say, sample: int = MOST_SAMPLED) -> Baseline:
     """Build the baseline of ``options.model`` from its reference rows.
 
-    Raises :class:`BadInput` when a file, a column or the task cannot be made sense of.
+    ``sample``: rows that bins are chosen from, at most. Raises :class:`BadInput` when a file, a column or the task
+    cannot be made sense of.
     """
     sources = [open_source(path, {id_column(options, {})}, say) for path in paths]
     roles = find_roles(sources, options, options.task, {}, say)
     if not roles.features:
         raise BadInput(f"{paths[0]}: it has no column that could be a feature")
-    reads = [read_rows(source, roles, options.task, say) for source in sources]
-    task = _task(reads, roles, options)
-    reads = [for_task(read, task) for read in reads]
-    key = ModelKey(options.model, options.version)
-    pane, bins = _fold_predictions(reads, key, task)
-    texts: dict[str, Vocabulary] = {}
-    ranges: list[Ranges | None] = []
-    for name in roles.features:
-        column = concatenate([_feature(source, name) for source in sources])
-        if name in options.text_features or (not options.text_features and looks_like_texts(column)):
-            texts[name] = vocabulary_of(column)
-            if not options.text_features:
-                say(f"{name}: read as texts: compared by length, words and script; say --text-features none if not")
-        parts = describe(name, column, texts[name]) if name in texts else {name: without_texts(column)[0]}
-        for part, values in parts.items():
-            bins.features[part] = bins_for(values)
-            pane.parts[f"feature:{part}"] = count(bins.features[part], values)
-            ranges.append(Ranges.of_columns([(part, values)], bins))
-    of = {name: both for one in ranges if one is not None for name, both in one.of.items()}
-    known = Extras(ranges=Ranges(of) if of else None)
-    return Baseline(key.model, key.version, task, bins, pane, _columns(roles), texts=texts, extras=known)
-
-
-def _task(reads: Sequence[Rows], roles: Roles, options: ColumnOptions) -> Task:
-    if not options.task:
-        return Task()
-    seen = [column for read in reads for column in (read.actual, read.predicted) if column is not None]
-    if options.task == "multiclass" and not options.classes and not seen:
+    if options.task == "multiclass" and not (options.classes or roles.actual or roles.predicted):
         raise BadInput("--classes is missing: name the classes, in the order of the score columns")
+    reading = _Reading(sources, roles, options.task, say)
+    said = Said(
+        ModelKey(options.model, options.version),
+        options.task,
+        options.classes or None,
+        options.positive_class or None,
+        0.5 if options.threshold is None else options.threshold,
+        [name for name in options.text_features if name != NO_TEXTS] if options.text_features else None,
+        sample,
+        reading.settle,
+    )
     try:
-        return resolve_task(
-            options.task,
-            classes=options.classes or None,
-            positive_class=options.positive_class or None,
-            threshold=0.5 if options.threshold is None else options.threshold,
-            seen=seen,
-            score_columns=len(roles.score),
-        )
+        built = build(reading.rows, said)
     except ValueError as error:
-        raise BadInput(_as_options(str(error))) from error
+        texts_only = str(error).startswith("score holds no number") and reading.no_number()
+        raise BadInput(texts_only or _as_options(str(error))) from error
+    if not options.text_features:
+        for name in built.texts:
+            say(f"{name}: read as texts: compared by length, words and script; say --text-features none if not")
+    reading.tell()
+    return Baseline(
+        options.model,
+        options.version,
+        built.task,
+        built.bins,
+        built.pane,
+        _columns(roles),
+        texts=built.texts,
+        extras=built.extras,
+    )
+
+
+class _Reading:
+    """The rows of files as reference rows, batch by batch; what cannot be read is counted in the first pass."""
+
+    def __init__(self, sources: Sequence[Source], roles: Roles, kind: str, say: Say) -> None:
+        self._sources, self._roles, self._kind, self._say = sources, roles, kind, say
+        score = roles.score or ((roles.predicted,) if kind == "regression" and roles.predicted else ())
+        self._score = score
+        self._predicted = "" if kind in CLASSLESS else roles.predicted
+        self._strays: dict[tuple[str, str], tuple[int, str]] = {}
+        self._timeless: dict[str, int] = {}
+        self._units: dict[str, str] = {}
+        self._passes = 0
+
+    def rows(self) -> Iterator[ReferenceRows]:
+        """Yield all rows, from the first on."""
+        self._passes += 1
+        roles = self._roles
+        names = {*roles.features, *self._score, self._predicted, roles.actual, roles.time} - {""}
+        for source in self._sources:
+            nested = {field.name for field in source.schema if is_nested(field.type)}
+            for name in (names - set(roles.features)) & nested:
+                raise BadInput(
+                    f"{source.path}: column '{name}' holds lists or structures; name a column of plain values"
+                )
+            before = 0
+            for batch in source.batches(names - nested):
+                with readable(source.path):
+                    yield self._read(source, batch, before)
+                before += batch.num_rows
+
+    def _read(self, source: Source, batch: pa.RecordBatch, before: int) -> ReferenceRows:
+        n, there = batch.num_rows, set(batch.schema.names)
+
+        def whole(name: str, number: bool) -> Column:
+            values = column(batch.column(name), number) if name in there else Column()
+            return values if length(values) == n else Column(numbers=np.full(n, np.nan))
+
+        def optional(name: str, number: bool) -> Column | None:
+            return whole(name, number) if name in there else None
+
+        roles = self._roles
+        return ReferenceRows(
+            n,
+            {name: whole(name, False) for name in roles.features},
+            np.column_stack([self._numbers(source, name, whole(name, True), before) for name in self._score])
+            if self._score
+            else None,
+            optional(self._predicted, False),
+            optional(roles.actual, self._kind == "regression"),
+            self._times(source, batch.column(roles.time)) if roles.time in there else None,
+        )
+
+    def _numbers(self, source: Source, name: str, values: Column, before: int) -> F64:
+        """The numbers of a score; texts that are none are named and taken as missing."""
+        if values.codes is not None and self._passes == 1:
+            stray = np.flatnonzero(values.codes >= 0)
+            if len(stray):
+                at = int(stray[0])
+                where = f"row {before + at + 1}, {values.labels[values.codes[at]]!r}"
+                count, first = self._strays.get((source.path, name), (0, where))
+                self._strays[source.path, name] = (count + len(stray), first)
+        return numbers_of(values)
+
+    def _times(self, source: Source, values: pa.Array) -> I64:
+        times = read_times(pa.chunked_array([values]))
+        if self._passes == 1:
+            self._timeless[source.path] = self._timeless.get(source.path, 0) + int((~times.readable).sum())
+            self._units[source.path] = self._units.get(source.path) or times.unit
+        return times.values
+
+    def settle(self, sample: ReferenceRows) -> Callable[[ReferenceRows], ReferenceRows]:
+        """Decide by a sample which columns of texts are numbers with stray texts in them."""
+        numeric = {name for name, values in sample.features.items() if mostly_numbers(values)}
+        return lambda read: _with_numbers(read, numeric)
+
+    def no_number(self) -> str:
+        """Say that a score held texts only; "" where it held something else."""
+        for (path, name), (_, first) in self._strays.items():
+            return f"{path}: {name}: a score is a number, but there is none; the first is {first}"
+        return ""
+
+    def tell(self) -> None:
+        """Say what could not be read."""
+        for (path, name), (count, first) in self._strays.items():
+            self._say(f"{path}: {name}: {rows(count)} without a number, taken as missing: the first is {first}")
+        for path, unit in self._units.items():
+            if unit:
+                self._say(f"{path}: {self._roles.time}: read as unix {UNIT_NAMES[unit]}")
+        for path, count in self._timeless.items():
+            if count:
+                self._say(f"{path}: {self._roles.time}: {rows(count)} without a readable time are in no block of time")
+
+
+def _with_numbers(read: ReferenceRows, numeric: Collection[str]) -> ReferenceRows:
+    features = {n: with_numbers(values) if n in numeric else values for n, values in read.features.items()}
+    return replace(read, features=features)
 
 
 def _as_options(message: str) -> str:
@@ -86,32 +175,6 @@ def _as_options(message: str) -> str:
     ):
         message = message.replace(argument, option)
     return message
-
-
-def _fold_predictions(reads: Sequence[Rows], key: ModelKey, task: Task) -> tuple[Pane, ModelBins]:
-    """Fold scores, decisions and outcomes; the features come one by one."""
-    scores = [target_score(task, read.scores) for read in reads if read.scores is not None]
-    bins = ModelBins(
-        score=number_bins(np.concatenate(scores)) if scores else None,
-        classes=CategoryBins(task.classes) if task.classes and (scores or reads[0].predicted is not None) else None,
-    )
-    panes = []
-    for read in reads:
-        n = len(read)
-        empty = Text(np.zeros(n + 1, np.int32), b"")
-        table = PredictionTable(key, task, np.zeros(n, np.int64), empty, read.scores, read.predicted)
-        panes.append(fold(table, bins))
-        if read.actual is not None:
-            panes.append(fold_outcomes(task, read.scores, read.predicted, read.actual))
-    return merge(panes), bins
-
-
-def _feature(source: Source, name: str) -> Column:
-    """One feature of all rows of a file; missing where the file lacks it, or holds structures."""
-    if name not in source.schema.names or is_nested(source.schema.field(name).type):
-        return Column(numbers=np.full(source.rows, np.nan))
-    with readable(source.path):
-        return whole_column(source.column(name))
 
 
 def _columns(roles: Roles) -> dict[str, str | list[str]]:

@@ -18,7 +18,7 @@ from driftline.baseline import Baseline
 from driftline.classes import class_codes
 from driftline.descriptors import raw_names
 from driftline.fold import fold, fold_by, fold_outcomes
-from driftline.frames import concatenate
+from driftline.frames import concatenate, taken
 from driftline.pane import MOST_UNKNOWN, Pane, merge
 from driftline.tables import F64, I64, Column, ModelKey, PredictionTable, Task
 
@@ -31,7 +31,7 @@ from .cut import Cut, cut_rows
 from .errors import BadInput, Say, near, rows
 from .outcomes import join, read_outcomes
 from .roles import ColumnOptions, Roles, find_roles, id_column
-from .rows import Rows, for_task, read_rows, select, tables, take, with_time
+from .rows import Rows, for_task, read_rows, select, tables, with_time
 from .source import Source, check_path, open_source
 
 T = TypeVar("T")
@@ -189,8 +189,8 @@ def _truths(
         which = order[start:end]
         yield Truth(
             None if scores is None else scores[which],
-            None if predicted is None else take(predicted, which),
-            Column() if actual is None else take(actual, which),
+            None if predicted is None else taken(predicted, which),
+            Column() if actual is None else taken(actual, which),
             None if weight is None else weight[which],
         )
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
+from driftline.frames import taken
 from driftline.tables import F64, Column, length
 from numpy.typing import NDArray
 
 from .errors import BadInput, Say, near, rows
-from .rows import Rows, take
+from .rows import Rows
 from .source import Source, open_source, readable
 from .times import read_times
 from .values import ids, positions, valid_of, values_of, whole_column
@@ -57,7 +58,7 @@ def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
     codes = id_texts.take(positions(order)).dictionary_encode()
     last = np.zeros(len(codes.dictionary), np.intp)
     last[values_of(codes.indices, -1)] = order  # of equal indices numpy keeps the last assignment
-    return Outcomes(str(path), codes.dictionary, take(actual, last), None if weight is None else weight[last])
+    return Outcomes(str(path), codes.dictionary, taken(actual, last), None if weight is None else weight[last])
 
 
 def join(outcomes: Outcomes, reads: Sequence[Rows], name: str, say: Say) -> tuple[list[Rows], list[F64 | None]]:

@@ -10,7 +10,8 @@ import pyarrow as pa
 from driftline.baseline import Baseline
 from driftline.bins import NumberBins
 from driftline.descriptors import described, without_texts
-from driftline.profile import scores_for
+from driftline.frames import taken
+from driftline.scores import scores_for
 from driftline.tables import CLASSLESS, F64, I64, Column, ModelKey, PredictionTable, Task, Text
 from driftline.vocabulary import Vocabulary
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ def tables(read: Rows, roles: Roles, key: ModelKey, task: Task, baseline: Baseli
             time=np.zeros(n, np.int64) if read.time is None else read.time[part],
             id=Text(np.zeros(n + 1, np.int32), b""),
             scores=None if read.scores is None else read.scores[part],
-            predicted=None if read.predicted is None else take(read.predicted, part),
+            predicted=None if read.predicted is None else taken(read.predicted, part),
             features=_features(batch, numeric, texts),
         )
         start += n
@@ -100,17 +101,8 @@ def select(table: PredictionTable, which: NDArray[np.bool_]) -> PredictionTable:
         time=table.time[which],
         id=Text(np.zeros(n + 1, np.int32), b""),
         scores=None if table.scores is None else table.scores[which],
-        predicted=None if table.predicted is None else take(table.predicted, which),
-        features={name: take(values, which) for name, values in table.features.items()},
-    )
-
-
-def take(values: Column, which: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Column:
-    """Return some rows of a column."""
-    return Column(
-        None if values.numbers is None else values.numbers[which],
-        None if values.codes is None else values.codes[which],
-        values.labels,
+        predicted=None if table.predicted is None else taken(table.predicted, which),
+        features={name: taken(values, which) for name, values in table.features.items()},
     )
 
 

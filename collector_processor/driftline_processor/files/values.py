@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,18 +43,43 @@ def column(array: pa.Array, number: bool | None = None) -> Column:
     if not _is_text(_value_type(kind)):
         return Column(numbers=numbers(array))
     codes, labels = _codes(array)
-    if number is False or not labels:
-        return Column(codes=codes, labels=labels)
-    values = np.array([_number(label) for label in labels], dtype=np.float64)
-    written = ~np.isnan(values)
-    if number is None:
-        counts = np.bincount(codes[codes >= 0], minlength=len(labels))
-        if counts[written].sum() < MOSTLY * counts.sum() or not written.any():
-            return Column(codes=codes, labels=labels)
-    rank = np.where(written, -1, np.cumsum(~written) - 1).astype(np.int32)
-    stray = tuple(label for label, is_number in zip(labels, written.tolist(), strict=True) if not is_number)
-    read = np.append(values, np.nan)[codes]
-    return Column(numbers=read, codes=np.append(rank, np.int32(-1))[codes] if stray else None, labels=stray)
+    texts = Column(codes=codes, labels=labels)
+    if number is False or (number is None and not mostly_numbers(texts)):
+        return texts
+    return with_numbers(texts)
+
+
+def mostly_numbers(texts: Column) -> bool:
+    """Say whether a column of texts is one of numbers with stray texts in it, see :data:`MOSTLY`.
+
+    >>> mostly_numbers(column(pa.array(["1", "2", None]), number=False)), mostly_numbers(Column())
+    (True, False)
+    """
+    if texts.codes is None or not texts.labels:
+        return False
+    written = ~np.isnan(_written(texts.labels))
+    counts = np.bincount(texts.codes[texts.codes >= 0], minlength=len(texts.labels))
+    return bool(written.any() and counts[written].sum() >= MOSTLY * counts.sum())
+
+
+def with_numbers(texts: Column) -> Column:
+    """Return a column with those of its texts that are written as numbers read as such; the others stay texts."""
+    if texts.codes is None or not texts.labels:
+        return texts
+    values = _written(texts.labels)
+    stray = np.isnan(values)
+    rank = np.where(stray, np.cumsum(stray) - 1, -1).astype(np.int32)
+    labels = tuple(label for label, is_stray in zip(texts.labels, stray.tolist(), strict=True) if is_stray)
+    read = np.append(values, np.nan)[texts.codes]
+    return Column(
+        numbers=read if texts.numbers is None else np.where(np.isnan(texts.numbers), read, texts.numbers),
+        codes=np.append(rank, np.int32(-1))[texts.codes] if labels else None,
+        labels=labels,
+    )
+
+
+def _written(labels: Sequence[str]) -> F64:
+    return np.array([_number(label) for label in labels], dtype=np.float64)
 
 
 def numbers(array: pa.Array) -> F64:

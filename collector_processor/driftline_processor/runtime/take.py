@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-from driftline.frames import concatenate
+from driftline.frames import concatenate, taken
 from driftline.tables import Column, OutcomeTable, PredictionTable, Text
 from numpy.typing import NDArray
 
@@ -28,14 +28,14 @@ def take_predictions(table: PredictionTable, rows: Rows) -> PredictionTable:
         time=table.time[rows],
         id=take_text(table.id, rows),
         scores=_taken(table.scores, rows),
-        predicted=None if table.predicted is None else _take_column(table.predicted, rows),
+        predicted=None if table.predicted is None else taken(table.predicted, rows),
         items=None,
         duration=_taken(table.duration, rows),
         weight=_taken(table.weight, rows),
         trace_id=_taken(table.trace_id, rows),
         span_id=_taken(table.span_id, rows),
-        features={name: _take_column(column, rows) for name, column in table.features.items()},
-        slices={name: _take_column(column, rows) for name, column in table.slices.items()},
+        features={name: taken(column, rows) for name, column in table.features.items()},
+        slices={name: taken(column, rows) for name, column in table.slices.items()},
         observed=_taken(table.observed, rows),
     )
 
@@ -45,7 +45,7 @@ def take_outcomes(table: OutcomeTable, rows: Rows) -> OutcomeTable:
     return replace(
         table,
         id=take_text(table.id, rows),
-        actual=_take_column(table.actual, rows),
+        actual=taken(table.actual, rows),
         time=table.time[rows],
         prediction_time=table.prediction_time[rows],
         weight=table.weight[rows],
@@ -119,7 +119,3 @@ def _joined(arrays: Sequence[_Array | None]) -> _Array | None:
 
 def _taken(values: _Array | None, rows: Rows) -> _Array | None:
     return None if values is None else values[rows]  # type: ignore[return-value]  # indexing keeps the dtype
-
-
-def _take_column(column: Column, rows: Rows) -> Column:
-    return Column(_taken(column.numbers, rows), _taken(column.codes, rows), column.labels)

@@ -1,0 +1,211 @@
+"""What the reference looked like in each stretch of its own time, coarsely: how far quiet stretches differ.
+
+Rows of one day, or of one customer, resemble each other; where the blocks of a reference differ more than independent
+rows would, a window that differs as much is no news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from .bins import Bins, Index
+from .checked import by_name, floats, is_whole, short
+from .fold import ModelBins
+from .leaving import Leaving
+from .tables import F64, I64
+
+MOST_BLOCKS = 60
+
+CELLS = 10
+"""Cells of a target in a block, up to twice as many where single bins are heavy: 60 blocks of 10 are 2 kB of JSON a
+feature, about as much as its bins."""
+
+_MINUTE = 60 * 10**9
+_DAY = 1_440 * _MINUTE
+LENGTHS = (5 * _MINUTE, 15 * _MINUTE, 60 * _MINUTE, 360 * _MINUTE, _DAY, 7 * _DAY, 28 * _DAY, 364 * _DAY)
+"""Each divides the next, so that blocks of one length are parts of those of a longer one."""
+
+_MONDAY = 4 * _DAY  # 1970-01-05
+STRAY = 4.0
+"""Where all times reach over more than so many times what the middle 99.8 % of them do, the others are strays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretches:
+    """Stretches of time of one length, from ``start`` on, in UTC, weeks from Monday (unix nanoseconds)."""
+
+    start: int
+    length: int
+    count: int
+
+    @classmethod
+    def of(cls, times: I64) -> Self | None:
+        """Choose at most 60 that hold the times: int64 (n,), 0 = not known. None where no two would hold some.
+
+        The shortest of 5 and 15 minutes, 1 and 6 hours, a day, a week, 4 and 52 weeks, ...; of a week or more none
+        shorter than a day.
+
+        >>> Stretches.of(np.arange(1, 9) * _DAY)
+        Stretches(start=86400000000000, length=86400000000000, count=8)
+        """
+        known = times[times != 0]
+        if not len(known):
+            return None
+        low, high = int(known.min()), int(known.max())
+        inner = np.sort(known)[[int(0.001 * (len(known) - 1)), int(np.ceil(0.999 * (len(known) - 1)))]].tolist()
+        if len(known) > 1_000 and high - low > STRAY * (inner[1] - inner[0]):
+            low, high = inner
+        length = _DAY if high - low >= 7 * _DAY else LENGTHS[0]  # hours of the day differ, and that is no news
+        while _floor(high, length) - _floor(low, length) >= MOST_BLOCKS * length:
+            length = next((longer for longer in LENGTHS if longer > length), 2 * length)
+        start = _floor(low, length)
+        count = (_floor(high, length) - start) // length + 1
+        return cls(start, length, count) if count > 1 else None
+
+    def place(self, times: I64) -> I64:
+        """Return the stretch of each time, int64 (n,): ``count`` where it lies in none or is not known."""
+        at = (times - self.start) // self.length
+        return np.where((times != 0) & (at >= 0) & (at < self.count), at, self.count)
+
+
+def _floor(time: int, length: int) -> int:
+    return (time - _MONDAY) // length * length + _MONDAY
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """One target in every block: ``counts`` float64 (blocks, cells), weights of rows with a usable value.
+
+    ``first``: intp (cells,), the first bin of each cell, from 0 on, ascending: a cell is neighbouring bins.
+    """
+
+    first: Index
+    counts: F64
+
+    @classmethod
+    def of(cls, counts: F64, size: int) -> Self:
+        """Make cells from counts over the bins: float64 (blocks, at least ``size``).
+
+        They have about a tenth of the weight each; a bin that has as much by itself is a cell by itself.
+
+        >>> Cells.of(np.array([[50.0, 1.0, 1.0, 48.0]]), 4).first
+        array([0, 1, 3])
+        """
+        total = counts[:, :size].sum(axis=0)
+        before = np.cumsum(total) - total
+        least = max(float(total.sum()), 1.0) / CELLS
+        level, heavy = np.floor(before / least + 1e-9), total >= least
+        first = np.flatnonzero(np.concatenate([[True], (level[1:] > level[:-1]) | heavy[1:] | heavy[:-1]]))
+        return cls(first, np.add.reduceat(counts[:, :size], first, axis=1))
+
+    def coarsen(self, counts: F64) -> F64:
+        """Return counts over the bins, float64 (..., at least their number), as counts over the cells."""
+        width = counts.shape[-1] if counts.shape[-1] > self.first[-1] else int(self.first[-1]) + 1
+        return np.add.reduceat(counts[..., :width], self.first, axis=-1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks:
+    """Coarse histograms of up to 60 stretches of time that hold rows, oldest first.
+
+    ``length``: of a stretch, nanoseconds; ``starts``: int64 (b,), unix nanoseconds; ``rows``: float64 (b, 3), number,
+    sum of weights and of squared weights. ``of``: the name of a pane's part (``feature:NAME``, ``score``, ``class``) →
+    its cells.
+    """
+
+    length: int
+    starts: I64
+    rows: F64
+    of: Mapping[str, Cells]
+
+    @classmethod
+    def folded(cls, stretches: Stretches, parts: Mapping[str, F64], bins: ModelBins) -> Self | None:
+        """Make blocks of what was folded by stretch; ``parts``: the part of a pane → float64 (stretches, width).
+
+        None where fewer than two hold rows.
+        """
+        held = np.flatnonzero(parts["rows"][: stretches.count, 0])
+        if len(held) < 2:
+            return None
+        of = {}
+        for name, over in targets(bins).items():
+            if name in parts and parts[name][held, : over.size].any():
+                of[name] = Cells.of(parts[name][held], over.size)
+        starts = stretches.start + held.astype(np.int64) * stretches.length
+        return cls(stretches.length, starts, parts["rows"][held], of)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "length": self.length,
+            "starts": self.starts.tolist(),
+            "rows": _lists(self.rows),
+            "of": {name: {"first": c.first.tolist(), "counts": _lists(c.counts)} for name, c in self.of.items()},
+        }
+
+    @classmethod
+    def from_json(cls, value: object, bins: ModelBins) -> Self:
+        """Read them back. Raises ``ValueError`` that names the rule."""
+        read = by_name(value)
+        if missing := {"length", "starts", "rows", "of"} - read.keys():
+            raise ValueError(f"{min(missing)} is missing")
+        length, starts = read["length"], read["starts"]
+        if not is_whole(length) or not 0 < length < 2**63:
+            raise ValueError("length must be a whole number of nanoseconds")
+        if not isinstance(starts, list) or not all(is_whole(one) and abs(one) < 2**63 for one in starts):
+            raise ValueError("starts must be a list of whole numbers")
+        if not 2 <= len(starts) <= MOST_BLOCKS or sorted(set(starts)) != starts:
+            raise ValueError(f"starts must be 2 to {MOST_BLOCKS} times that ascend")
+        known, of = targets(bins), {}
+        for name, one in by_name(read["of"]).items():
+            if name not in known:
+                raise ValueError(f"{name!r} is counted but has no bins")
+            try:
+                of[name] = _cells(by_name(one), len(starts), known[name].size)
+            except ValueError as error:
+                raise ValueError(f"that of {name!r} {error}") from None
+        return cls(length, np.array(starts, np.int64), _matrix(read["rows"], len(starts), 3), of)
+
+    def leaving(self, features: Leaving) -> Self | None:
+        """Return them without the features whose bins a rule changes."""
+        of = {
+            n: c for n, c in self.of.items() if not n.startswith("feature:") or n[len("feature:") :] in features.plain
+        }
+        return type(self)(self.length, self.starts, self.rows, of)
+
+
+def targets(bins: ModelBins) -> dict[str, Bins]:
+    """Return what is compared by the name of its part in a pane.
+
+    >>> targets(ModelBins())
+    {}
+    """
+    named: dict[str, Bins | None] = {f"feature:{name}": over for name, over in bins.features.items()}
+    named |= {"score": bins.score, "class": bins.classes}
+    return {name: over for name, over in named.items() if over is not None}
+
+
+def _cells(value: Mapping[str, Any], blocks: int, size: int) -> Cells:
+    first = value.get("first")
+    if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < size for at in first):
+        raise ValueError("needs first, a list of bins")
+    if first[:1] != [0] or sorted(set(first)) != first:
+        raise ValueError("needs first bins that ascend from 0")
+    return Cells(np.array(first, np.intp), _matrix(value.get("counts"), blocks, len(first)))
+
+
+def _matrix(value: object, rows: int, columns: int) -> F64:
+    if not isinstance(value, list) or len(value) != rows:
+        raise ValueError(f"must have {rows} rows of counts, one for each block")
+    read = [floats(row) for row in value]
+    if any(len(row) != columns for row in read):
+        raise ValueError(f"must have {columns} counts in every block")
+    return np.array(read, np.float64).reshape(rows, columns)
+
+
+def _lists(values: F64) -> list[list[float]]:
+    return [[short(value) for value in row] for row in values.tolist()]

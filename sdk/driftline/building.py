@@ -1,0 +1,199 @@
+"""Build a baseline in two passes over the rows, so that more of them than memory holds are as good as a few.
+
+First pass: the classes that were seen, and a sample of bounded size, from which the bins, the texts' vocabularies and
+the stretches of time are chosen. Second pass: all rows are folded over them, a batch at a time, and only sums stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from .bins import CategoryBins, bins_for, number_bins
+from .blocks import Blocks, Stretches
+from .classes import resolve_task, seen_classes
+from .descriptors import described, looks_like_texts, vocabulary_of, without_texts
+from .extras import Extras
+from .fold import ModelBins, fold_by, fold_outcomes, target_score
+from .frames import concatenate
+from .gathering import GATHERERS, Reference
+from .pane import Pane, merge
+from .period import Period
+from .reference import MOST_SAMPLED, ReferenceRows, Sample, Settle, joined
+from .scores import scores_for
+from .tables import CLASSLESS, F64, Column, ModelKey, PredictionTable, Task, Text
+from .vocabulary import Vocabulary
+
+Pass = Callable[[], Iterable[ReferenceRows]]
+"""Opens the rows anew, from the first on, each time it is called."""
+
+Strange = Callable[[Column, Task], None]
+"""Told an actual, may refuse values that are no classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What somebody said about the rows; what was not said is learned from them.
+
+    ``task``: the kind, "" where only features are compared. ``text_features``: None = those that look like it.
+    ``sample``: rows that bins are chosen from at most, None = all.
+    """
+
+    key: ModelKey
+    task: str
+    classes: Sequence[object] | None = None
+    positive_class: object = None
+    threshold: float = 0.5
+    text_features: Sequence[str] | None = None
+    sample: int | None = MOST_SAMPLED
+    settle: Settle | None = None
+    strange: Strange | None = None
+
+
+class Built(NamedTuple):
+    """What a baseline is made of, but for names."""
+
+    task: Task
+    bins: ModelBins
+    pane: Pane
+    texts: dict[str, Vocabulary]
+    extras: Extras
+
+
+def build(open_rows: Pass, said: Said) -> Built:
+    """Build from rows that can be read twice.
+
+    Raises ``ValueError``, with the fix, when there are no rows, when classes or positive class cannot be known, and
+    when scores do not fit them.
+    """
+    sample, seen = Sample(said.sample), set[str]()
+    for rows in open_rows():
+        seen.update(seen_classes([one for one in (rows.actual, rows.predicted) if one is not None]))
+        sample.add(rows)
+    drawn = sample.rows()
+    settle = said.settle(drawn) if said.settle is not None else _as_it_is
+    drawn = settle(drawn)
+    task, texts = learned(drawn, said, seen)
+    reference = table_of(drawn, said.key, task, texts)
+
+    def tables() -> Iterator[tuple[PredictionTable, Column | None]]:
+        for rows in open_rows():
+            if rows.actual is not None and said.strange is not None and task.classes:
+                said.strange(rows.actual, task)
+            if rows.rows:
+                yield table_of(settle(rows), said.key, task, texts), rows.actual
+
+    bins = choose_bins([reference], task)
+    pane, extras = fold_all(tables(), bins, reference)
+    return Built(task, bins, pane, texts, extras)
+
+
+def fold_all(
+    tables: Iterable[tuple[PredictionTable, Column | None]], bins: ModelBins, sample: PredictionTable
+) -> tuple[Pane, Extras]:
+    """Fold tables, each with its actual values where they are known, into one pane; gather what else they tell.
+
+    ``sample``: some of the rows, from which it is chosen what is gathered.
+    """
+    stretches = Stretches.of(sample.time)
+    blocks = 1 if stretches is None else stretches.count + 1  # the last is no stretch: rows without a time
+    gatherers = {name: begin(Reference(sample, bins)) for name, begin in GATHERERS.items()}
+    sums: dict[str, F64] = {}
+    outcomes = Pane()
+    period: Period | None = None
+    for table, actual in tables:
+        group = np.zeros(len(table), np.int64) if stretches is None else stretches.place(table.time)
+        panes = fold_by(table, bins, group, blocks)
+        for name in panes[0].parts:
+            part = np.stack([pane.parts[name] for pane in panes])
+            sums[name] = sums[name] + part if name in sums else part
+        if actual is not None:
+            known = fold_outcomes(table.task, table.scores, table.predicted, actual, table.weight)
+            outcomes = merge([outcomes, known])
+        if (own := Period.of(table.time)) is not None:
+            period = own.joined(period)
+        for gatherer in gatherers.values():
+            gatherer.add(table, actual)
+    pane = Pane({name: values.sum(axis=0) for name, values in sums.items()} | outcomes.parts)
+    pieces = {name: gatherer.piece() for name, gatherer in gatherers.items()}
+    in_time = None if stretches is None else Blocks.folded(stretches, sums, bins)
+    return pane, replace(Extras(**pieces), period=period, blocks=in_time)
+
+
+def choose_bins(tables: Sequence[PredictionTable], task: Task) -> ModelBins:
+    """Choose the bins of every feature, of the score and of the predicted class from reference rows."""
+    names = dict.fromkeys(name for table in tables for name in table.features)
+    features = {
+        name: bins_for(concatenate([table.features[name] for table in tables if name in table.features]))
+        for name in names
+    }
+    scores = [target_score(table.task, table.scores) for table in tables if table.scores is not None]
+    decided = bool(scores) or any(table.predicted is not None for table in tables)
+    return ModelBins(
+        features=features,
+        score=number_bins(np.concatenate(scores)) if scores else None,
+        classes=CategoryBins(task.classes) if task.classes and decided else None,
+    )
+
+
+def fold_tables(
+    tables: Sequence[PredictionTable], actual: Sequence[Column | None], bins: ModelBins
+) -> tuple[Pane, Extras]:
+    """Fold tables that are all in memory, see :func:`fold_all`."""
+    together = joined([ReferenceRows(len(one), one.features, one.scores, time=one.time) for one in tables])
+    times = np.zeros(together.rows, np.int64) if together.time is None else together.time
+    no_ids = Text(np.zeros(together.rows + 1, dtype=np.int32), b"")
+    first = tables[0]
+    sample = PredictionTable(first.key, first.task, times, no_ids, together.scores, features=dict(together.features))
+    return fold_all(zip(tables, actual, strict=True), bins, sample)
+
+
+def table_of(rows: ReferenceRows, key: ModelKey, task: Task, texts: Mapping[str, Vocabulary]) -> PredictionTable:
+    """Return rows as a table of a task that is known, texts as their descriptors, other texts that are long missing.
+
+    Raises ``ValueError`` when the scores do not fit the classes.
+    """
+    short = {name: column if name in texts else without_texts(column)[0] for name, column in rows.features.items()}
+    return PredictionTable(
+        key=key,
+        task=task,
+        time=np.zeros(rows.rows, dtype=np.int64) if rows.time is None else rows.time,
+        id=Text(np.zeros(rows.rows + 1, dtype=np.int32), b""),
+        scores=None if rows.scores is None else scores_for(task, rows.scores),
+        predicted=None if task.kind in CLASSLESS else rows.predicted,
+        features=described(short, texts),
+    )
+
+
+def learned(rows: ReferenceRows, said: Said, seen: Collection[str]) -> tuple[Task, dict[str, Vocabulary]]:
+    """Return the task and the vocabularies of the texts: as they were said, else as rows show them.
+
+    ``seen``: the classes of all rows. Raises ``ValueError``, with the fix, when classes cannot be known, and when no
+    score or no time can be read.
+    """
+    if rows.scores is not None and len(rows.scores) and np.isnan(rows.scores).all():
+        raise ValueError("score holds no number at all; pass the model's scores, and its classes as predicted=")
+    if rows.time is not None and rows.rows and not rows.time.any():
+        raise ValueError("time: no value can be read as a time; pass times, ISO 8601 texts or unix seconds")
+    names = said.text_features
+    if names is None:
+        names = [name for name, column in rows.features.items() if looks_like_texts(column)]
+    texts = {name: vocabulary_of(rows.features[name]) for name in names}
+    if not said.task:
+        return Task(), texts
+    task = resolve_task(
+        said.task,
+        classes=said.classes,
+        positive_class=said.positive_class,
+        threshold=said.threshold,
+        seen=[Column(codes=np.arange(len(seen), dtype=np.int32), labels=tuple(seen))],
+        score_columns=0 if rows.scores is None else rows.scores.shape[1],
+    )
+    return task, texts
+
+
+def _as_it_is(rows: ReferenceRows) -> ReferenceRows:
+    return rows

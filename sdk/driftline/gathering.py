@@ -1,0 +1,33 @@
+"""What is gathered from all reference rows while a baseline is built, a table at a time, one gatherer a piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .fold import ModelBins
+from .ranges import RangesGatherer
+from .tables import Column, PredictionTable
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What is known before all rows are read: ``sample``, some of them (all, while they are few), and the bins."""
+
+    sample: PredictionTable
+    bins: ModelBins
+
+
+class Gatherer(Protocol):
+    """Gathers one piece of the extras from every row. It holds sums, never rows."""
+
+    def add(self, table: PredictionTable, actual: Column | None) -> None:
+        """Take in more rows, and what really happened, where that is known."""
+
+    def piece(self) -> Any:
+        """Return the piece (:class:`driftline.extras.Piece`); None where the rows tell nothing."""
+
+
+GATHERERS: dict[str, Callable[[Reference], Gatherer]] = {"ranges": RangesGatherer}
+"""Field of :class:`driftline.extras.Extras` → what begins to gather it. A new one is a class and a line here."""

@@ -1,0 +1,151 @@
+"""Reference rows as they are read, before the task is known, and a sample of bounded size of any number of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .frames import concatenate, taken, used_labels
+from .tables import F64, I64, Column
+
+MOST_SAMPLED = 100_000
+"""Rows that bins are chosen from where not all are in memory: a quantile is then wrong by a share of 0.16 % at most
+(one standard error, in the middle), and what is counted over the bins is counted over all rows."""
+
+MOST_BYTES = 256 << 20
+"""Of a sample: wide rows and long texts have fewer rows in it."""
+
+FEWEST_SAMPLED = 1_000
+_SEED = 20_260_213
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRows:
+    """n rows. ``scores``: float64 (n, k), in the order of the classes. ``time``: int64 (n,), unix ns, 0 = not known.
+
+    Texts among ``features`` are the texts themselves. ``actual``: what really happened.
+    """
+
+    rows: int
+    features: Mapping[str, Column]
+    scores: F64 | None = None
+    predicted: Column | None = None
+    actual: Column | None = None
+    time: I64 | None = None
+
+    def taken(self, at: NDArray[np.intp]) -> ReferenceRows:
+        """Return the rows at these positions, with no text of any other row."""
+
+        def some(column: Column) -> Column:
+            return used_labels(taken(column, at))
+
+        return ReferenceRows(
+            len(at),
+            {name: some(column) for name, column in self.features.items()},
+            None if self.scores is None else self.scores[at],
+            None if self.predicted is None else some(self.predicted),
+            None if self.actual is None else some(self.actual),
+            None if self.time is None else self.time[at],
+        )
+
+    def size(self) -> int:
+        """Return about how many bytes the rows hold."""
+        columns = [*self.features.values(), *(one for one in (self.predicted, self.actual) if one is not None)]
+        arrays = [self.scores, self.time, *(part for c in columns for part in (c.numbers, c.codes, c.vectors))]
+        texts = sum(len(label) for column in columns for label in column.labels)
+        return sum(array.nbytes for array in arrays if array is not None) + texts
+
+
+Settle = Callable[[ReferenceRows], Callable[[ReferenceRows], ReferenceRows]]
+"""From a sample, how rows of the same source are read: whether a column of texts is one of numbers, say."""
+
+
+def joined(parts: Sequence[ReferenceRows]) -> ReferenceRows:
+    """Return the rows of all parts, in their order; a feature, an actual or a time that a part lacks is missing there.
+
+    Raises ``ValueError`` when they have different numbers of scores.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    names = dict.fromkeys(name for part in parts for name in part.features)
+    scores = [None if part.scores is None else part.scores for part in parts]
+    widths = {values.shape[1] for values in scores if values is not None}
+    if len(widths) > 1:
+        raise ValueError(f"rows have different numbers of scores: {', '.join(map(str, sorted(widths)))}")
+    width = max(widths, default=0)
+    return ReferenceRows(
+        sum(part.rows for part in parts),
+        {name: concatenate([_filled(part.features.get(name), part.rows) for part in parts]) for name in names},
+        np.concatenate([np.full((p.rows, width), np.nan) if p.scores is None else p.scores for p in parts])
+        if width
+        else None,
+        _columns([(part.predicted, part.rows) for part in parts]),
+        _columns([(part.actual, part.rows) for part in parts]),
+        np.concatenate([np.zeros(part.rows, np.int64) if part.time is None else part.time for part in parts])
+        if any(part.time is not None for part in parts)
+        else None,
+    )
+
+
+def _columns(parts: Sequence[tuple[Column | None, int]]) -> Column | None:
+    if all(column is None for column, _ in parts):
+        return None
+    return concatenate([_filled(column, rows) for column, rows in parts])
+
+
+def _filled(column: Column | None, rows: int) -> Column:
+    if column is None or (column.numbers is None and column.codes is None):
+        return Column(numbers=np.full(rows, np.nan))
+    return column
+
+
+@dataclass(slots=True)
+class Sample:
+    """Rows drawn evenly from all that are added; all of them, in their order, while they are not too many.
+
+    ``most``: rows at most; None = all, however many. Drawn with a fixed seed: the same rows give the same sample.
+    """
+
+    most: int | None = MOST_SAMPLED
+    bytes: int = MOST_BYTES
+    _random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(_SEED))
+    _parts: list[tuple[F64, ReferenceRows]] = field(default_factory=list)
+    _limit: float = 1.0
+
+    def add(self, rows: ReferenceRows) -> None:
+        """Draw from more rows."""
+        if self.most is None:
+            self._parts.append((np.empty(0), rows))
+            return
+        # each row draws a number, and those with the least ones stay: whoever lost once cannot come back
+        drawn = self._random.random(rows.rows)
+        at = np.flatnonzero(drawn < self._limit)
+        self._parts.append((drawn[at], rows if len(at) == rows.rows else rows.taken(at)))
+        if sum(part.rows for _, part in self._parts) > 2 * self.most or self._size() > self.bytes:
+            self._shrink(self.most)
+            while self.most > FEWEST_SAMPLED and self._size() > self.bytes:
+                self.most = max(FEWEST_SAMPLED, self.most // 2)
+                self._shrink(self.most)
+
+    def rows(self) -> ReferenceRows:
+        """Return the sample, in the order in which its rows came. Raises ``ValueError`` where there was no row."""
+        if not any(part.rows for _, part in self._parts):
+            raise ValueError("there are no rows; a baseline needs reference rows")
+        if self.most is not None:
+            self._shrink(self.most)
+        return joined([part for _, part in self._parts])
+
+    def _size(self) -> int:
+        return sum(part.size() for _, part in self._parts)
+
+    def _shrink(self, most: int) -> None:
+        drawn = np.concatenate([own for own, _ in self._parts])
+        if len(drawn) <= most:
+            return
+        chosen = np.sort(np.argpartition(drawn, most)[:most])
+        self._limit = float(drawn[chosen].max())
+        rows = joined([part for _, part in self._parts]).taken(chosen)
+        self._parts = [(drawn[chosen], rows)]
