@@ -38,6 +38,12 @@ def drawn(method: Method, seed: int, rows: int = 2_000, k: int = 8) -> Counts:
     return counts_for(method, *(rng.multinomial(rows, shares).astype(np.float64) for shares in (was, now)))
 
 
+def with_p_value(method: Method, counts: Counts) -> Measured:
+    """What a method says where it decides."""
+    found = method.counts(counts)
+    return found if method.p_value is None else found._replace(p_value=method.p_value(counts))
+
+
 def same(one: Measured, other: Measured, tolerance: float = 1e-9) -> bool:
     return all(
         (a is None and b is None)
@@ -69,7 +75,7 @@ def test_a_method_says_what_it_is_and_shows_an_example(method: Method) -> None:
 @given(samples=SAMPLES)
 @settings(max_examples=25)
 def test_equal_samples_have_the_least_value_and_no_effect(method: Method, samples: F64) -> None:
-    found = method.counts(counts_for(method, samples, samples))
+    found = with_p_value(method, counts_for(method, samples, samples))
     least = max(method.least, 0.0)
     assert found.value == pytest.approx(np.full(3, least), abs=1e-7)
     if found.p_value is not None:
@@ -84,7 +90,7 @@ def test_equal_samples_have_the_least_value_and_no_effect(method: Method, sample
 def test_values_stay_in_their_range_and_p_values_are_probabilities(
     method: Method, reference: F64, current: F64
 ) -> None:
-    found = method.counts(counts_for(method, reference, current))
+    found = with_p_value(method, counts_for(method, reference, current))
     assert np.isfinite(found.value).all()
     assert (found.value >= method.least - 1e-12).all()
     assert (found.value <= method.greatest + 1e-12).all()
@@ -97,7 +103,7 @@ def test_values_stay_in_their_range_and_p_values_are_probabilities(
 
 @pytest.mark.parametrize("method", DECIDERS)
 def test_a_method_that_may_decide_has_p_value_effect_and_a_least_effect(method: Method) -> None:
-    found = method.counts(drawn(method, 1))
+    found = with_p_value(method, drawn(method, 1))
     assert found.p_value is not None
     assert found.effect is not None
     assert method.min_effect is not None
@@ -203,7 +209,7 @@ def test_without_drift_small_p_values_are_no_more_frequent_than_they_say(method:
         shares = np.array([0.7, 0.3])
     windows = 4_000
     reference, current = (rng.multinomial(n, shares, windows).astype(np.float64) for n in (20_000, 1_000))
-    p = method.counts(counts_for(method, reference, current)).p_value
+    p = with_p_value(method, counts_for(method, reference, current)).p_value
     assert p is not None
     for level in (0.01, 0.05, 0.2, 0.5):
         slack = 4 * math.sqrt(level * (1 - level) / windows)
@@ -215,7 +221,7 @@ def test_without_drift_small_p_values_are_no_more_frequent_than_they_say(method:
 def test_a_large_change_is_certain(method: Method) -> None:
     width = 2 if method.kinds == {"boolean"} else 10
     was = np.linspace(2.0, 1.0, width) * 500
-    found = method.counts(counts_for(method, was[np.newaxis], was[np.newaxis, ::-1]))
+    found = with_p_value(method, counts_for(method, was[np.newaxis], was[np.newaxis, ::-1]))
     assert found.p_value is not None
     assert found.effect is not None
     assert found.p_value[0] < 1e-6

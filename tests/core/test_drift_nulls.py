@@ -8,7 +8,9 @@ from itertools import product
 import numpy as np
 import pytest
 from driftline.tables import F64, I64
-from driftline_processor.core.drift.nulls import CLEAR, ks_tail, sum_tail
+from driftline_processor.core.drift.methods.chi2 import chi2_terms
+from driftline_processor.core.drift.methods.psi import psi_terms
+from driftline_processor.core.drift.nulls import CLEAR, Samples, ks_p_values, sum_p_values
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
@@ -34,19 +36,24 @@ def as_floats(was: I64, now: I64) -> tuple[F64, F64]:
 
 
 class Sum:
-    """Chi-square or PSI of one or many pairs of counts."""
+    """Chi-square or PSI, as the product defines their terms, of one or many pairs of counts."""
 
     def __init__(self, kind: str, n: float, m: float, cells: int) -> None:
-        self.kind, self.n, self.m, self.cells = kind, n, m, cells
+        self.of = Samples(n, m, cells)
+        self.term = chi2_terms if kind == "chi2" else psi_terms
         self.unit = 1.0 if kind == "chi2" else 1 / n + 1 / m
 
     def cell(self, was: F64, now: F64) -> F64:
-        n, m = self.n, self.m
-        if self.kind == "chi2":
-            expected = (was + now) * m / (n + m)
-            return (now - expected) ** 2 / expected * ((n + m) / n)
-        p, q = (was + 0.5) / (n + self.cells / 2), (now + 0.5) / (m + self.cells / 2)
-        return (q - p) * np.log(q / p)
+        return self.term(was, now, self.of)
+
+
+def ks_tail(observed: float, was: F64, now: F64) -> float:
+    return float(ks_p_values(np.array([observed]), was[np.newaxis], now[np.newaxis])[0])
+
+
+def sum_tail(value: float, total: Sum, was: F64, now: F64) -> float:
+    pair = was[np.newaxis], now[np.newaxis]
+    return float(sum_p_values(np.array([value]), total.term, *pair, np.array([total.unit]))[0])
 
 
 def every_split(both: I64, drawn: int) -> tuple[I64, F64]:
@@ -81,7 +88,7 @@ def test_sums_are_exact_by_brute_force(kind: str, rows: list[tuple[int, int]]) -
     total = Sum(kind, was.sum(), now.sum(), len(was))
     observed = float(total.cell(was, now).sum())
     sums = total.cell(*as_floats(both - ways, ways)).sum(axis=1)
-    found = sum_tail(observed, total.cell, was, now, total.unit)
+    found = sum_tail(observed, total, was, now)
     # what lies within a step of the grid below the value may count as reached, and nothing that lies above is missed
     reached, about = likely[sums >= observed * (1 + 1e-9)].sum(), likely[sums >= observed * 0.97 - 1e-9].sum()
     assert reached - 1e-9 <= found <= about + 1e-9 or found > CLEAR
@@ -107,9 +114,9 @@ def test_two_cells_are_fishers_test(now: list[float]) -> None:
     k = np.arange(m + 1)
     expected = likely.pmf(k)[np.abs(k - likely.mean()) >= abs(current[0] - likely.mean()) - 1e-6].sum()
     if expected > CLEAR:
-        assert sum_tail(value, total.cell, was, current, 1.0) > CLEAR
+        assert sum_tail(value, total, was, current) > CLEAR
     else:
-        assert sum_tail(value, total.cell, was, current, 1.0) == pytest.approx(expected, rel=1e-6)
+        assert sum_tail(value, total, was, current) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +144,7 @@ def test_a_tail_of_one_in_ten_thousand_is_what_random_draws_say(n: int, m: int, 
             exceeding = int(np.count_nonzero(sums >= sums[at] * (1 - 1e-9)))
             if exceeding > CLEAR * draws:  # few cells, few values: a large step
                 continue
-            found = sum_tail(float(sums[at]), total.cell, both - drawn[at], drawn[at], total.unit)
+            found = sum_tail(float(sums[at]), total, both - drawn[at], drawn[at])
             noise = 4 / math.sqrt(exceeding)  # four standard errors of the draws
             assert exceeding * (1 - noise) / 1.15 <= found * draws <= exceeding * (1 + noise) * 1.15
 
@@ -175,4 +182,4 @@ def test_effective_rows_that_are_no_whole_numbers_have_a_p_value_too(rows: list[
     total = Sum("chi2", was.sum(), now.sum(), len(was))
     with np.errstate(invalid="ignore", divide="ignore"):
         value = float(np.nansum(total.cell(was, now)))
-    assert 0 <= sum_tail(value, total.cell, was, now, 1.0) <= 1
+    assert 0 <= sum_tail(value, total, was, now) <= 1

@@ -2,9 +2,9 @@
 
 Without drift, and given how many rows of both samples together lie in each bin, the rows of the smaller sample are a
 random choice among them. So the null distribution is known exactly, ties and small samples included: one walks from
-bin to bin, and keeps how likely each number of rows chosen so far is (:func:`ks_tail`: with the distance not reached;
-:func:`sum_tail`: with each value of the sum so far). What reaches the observed value on the way is the p-value, as a sum
-of small numbers, so a p of 1e-12 is as exact as one of 0.1.
+bin to bin, and keeps how likely each number of rows chosen so far is (:func:`ks_p_values`: with the distance not
+reached; :func:`sum_p_values`: with each value of the sum so far). What reaches the observed value on the way is the
+p-value, a sum of small numbers, so a p of 1e-12 is as exact as one of 0.1.
 
 Monte Carlo gives the same (tests compare 200,000 draws), more slowly, and not the same for a file and for the service.
 
@@ -18,17 +18,34 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from driftline.tables import F64, I64
+from numpy.typing import NDArray
 from scipy.special import chdtrc, gammaln, kolmogorov, ndtr
 
+Mask = NDArray[np.bool_]
 Cell = Callable[[F64, F64], F64]
-"""What a cell adds to a sum, from its rows of the reference and of the window: float64 (k,), never negative."""
 
-CLEAR = 0.03
+
+class Samples(NamedTuple):
+    """Two samples of one target: their rows, and how many cells hold any of them."""
+
+    n: float
+    m: float
+    cells: int
+
+
+Term = Callable[[F64, F64, Samples], F64]
+"""What cells add to a sum, from their rows of the reference and of the window: float64 (k,), never negative."""
+
+CLEAR = 0.02
 """A p-value that is surely larger decides nothing, whatever the correction, and its limit is near enough: so the walk
 is for one quiet feature in thirty, and for those that drift."""
+
+FAR = 1e-30
+"""A limit that is smaller still is returned as it is: no correction makes anything else of it."""
 
 EXPECTED = 5.0
 """Where every cell expects so many rows of the smaller sample, chi-square is near enough for what is clear."""
@@ -53,98 +70,133 @@ MOST_STEPS = 6e7
 fewer than 5 rows, which only sums over bins that were not pooled have, at five times as many."""
 
 
-def ks_tail(distance: float, reference: F64, current: F64) -> float:
+def ks_p_values(distance: F64, reference: F64, current: F64) -> F64:
     """Return the exact probability, without drift, that two distribution functions differ so much at some bin edge.
 
-    ``reference``, ``current``: counts over the same ordered bins; not whole numbers (weights, effective rows) are
-    rounded. Equal to ``scipy.stats.ks_2samp(method="exact")`` where no two values share a bin, and to the permutation
-    test where they do; there the asymptotic p-value is too large, for a feature of two values by a factor of 10 to any.
-    Where p is surely above :data:`CLEAR` the limit K(sqrt(nm / (n + m)) D) is returned, which errs to the large side.
+    ``distance``: float64 (k,). ``reference``, ``current``: float64 (k, bins), counts over the same ordered bins; what
+    is no whole number (weights, effective rows) is rounded. Equal to ``scipy.stats.ks_2samp(method="exact")`` where no
+    two values share a bin, and to the permutation test where they do: there the asymptotic p-value is too large, for
+    two values of which one is rare by any factor. Where p is surely above :data:`CLEAR` the limit is returned,
+    K(sqrt(nm / (n + m)) D), which errs to the large side.
 
-    >>> round(ks_tail(0.6, np.ones(10), np.eye(10)[0] * 5 + np.eye(10)[9] * 0), 4)
-    0.0476
+    >>> ks_p_values(np.array([0.6]), np.array([[10.0, 0.0]]), np.array([[2.0, 3.0]])).round(4)
+    array([0.022])
     """
-    n, m = float(reference.sum()), float(current.sum())
-    root = math.sqrt(n * m / (n + m))
-    limit = float(kolmogorov(root * distance))
-    if distance <= 0 or _surely_clear(distance, reference + current, root):
-        return limit
-    both = np.rint(reference + current).astype(np.int64)
-    total, drawn = int(both.sum()), round(min(n, m))
-    if drawn > MOST_ROWS:
-        shorter = MOST_ROWS / drawn
-        both = np.rint(both * shorter).astype(np.int64)
-        # the lattice of fewer rows is coarser: half a step of it less, so that it is not skipped over
-        distance = distance / math.sqrt(shorter) - 0.5 / MOST_ROWS
-        total, drawn = int(both.sum()), MOST_ROWS
-    return _ks_walk(distance, both[both > 0].tobytes(), total, drawn)
+    n, m = reference.sum(axis=-1), current.sum(axis=-1)
+    root = np.sqrt(n * m / (n + m))
+    p: F64 = kolmogorov(root * distance)
+    for at in np.flatnonzero((p > FAR) & ~_surely_clear(distance, reference + current, root)).tolist():
+        both, drawn = np.rint(reference[at] + current[at]).astype(np.int64), round(float(min(n[at], m[at])))
+        apart = float(distance[at])
+        if drawn > MOST_ROWS:
+            shorter = MOST_ROWS / drawn
+            both, drawn = np.rint(both * shorter).astype(np.int64), MOST_ROWS
+            # the lattice of fewer rows is coarser: half a step of it less, so that it is not skipped over
+            apart = apart / math.sqrt(shorter) - 0.5 / MOST_ROWS
+        if 0 < drawn < both.sum():
+            p[at] = _ks_walk(apart, both[both > 0].tobytes(), int(both.sum()), drawn)
+    return p
 
 
-def sum_tail(value: float, cell: Cell, reference: F64, current: F64, unit: float) -> float:
-    """Return the probability, without drift, that a sum over cells is as large as ``value``.
+def sum_p_values(value: F64, term: Term, reference: F64, current: F64, unit: F64) -> F64:
+    """Return the probability, without drift, that a sum over cells is as large as its value.
 
-    ``cell``: what one cell adds, from its rows of the reference and of the window. ``unit``: what the sum is divided by
-    to be chi-square in the limit: 1 for chi-square itself, 1/n + 1/m for PSI. Cells that expect up to
-    :data:`COMMON` rows of the smaller sample are walked exactly; the sum within the others is chi-square.
+    ``value``: float64 (k,). ``reference``, ``current``: float64 (k, cells), counts. ``term``: what cells add.
+    ``unit``: float64 (k,), what the sum is divided by to be chi-square in the limit: 1 for chi-square itself, 1/n + 1/m
+    for PSI. Cells that expect up to :data:`COMMON` rows of the smaller sample are walked over, exactly but for a grid
+    of the sums; what the others add is taken as chi-square. Where each cell expects 5 rows and p is surely above
+    :data:`CLEAR`, all are.
 
-    >>> two = np.array([[8.0, 2.0], [1.0, 5.0]])
-    >>> def cell(was, now):
-    ...     return (now - (was + now) * 6 / 16) ** 2 / ((was + now) * 6 / 16 * 10 / 16)
-    >>> round(sum_tail(cell(*two).sum(), cell, *two, unit=1.0), 4)  # scipy.stats.fisher_exact
-    0.035
+    >>> def chi2(was, now, of):
+    ...     expected = (was + now) * of.m / (of.n + of.m)
+    ...     return (now - expected) ** 2 / expected * (of.n + of.m) / of.n
+    >>> was, now = np.array([[8.0, 2.0]]), np.array([[1.0, 5.0]])
+    >>> value = chi2(was, now, Samples(10.0, 6.0, 2)).sum(axis=-1)
+    >>> sum_p_values(value, chi2, was, now, np.ones(1)).round(4)  # scipy.stats.fisher_exact
+    array([0.035])
     """
-    filled = reference + current > 0
-    freedom = int(np.count_nonzero(filled)) - 1
-    if freedom < 1 or value <= 0:
-        return 1.0
-    limit = float(chdtrc(freedom, value / unit))
-    n, m = float(reference.sum()), float(current.sum())
-    totals = np.sort(np.rint((reference + current)[filled])).astype(np.int64)
-    drawn = round(min(n, m))
-    if limit > 2 * CLEAR and totals[0] * drawn >= EXPECTED * totals.sum():
-        return limit
-    walked = _walked(totals, drawn)
-    if walked == 0:
-        return limit
-    if n < m:
-        return _sum_walk(value, lambda kept, chosen: cell(chosen, kept), totals, walked, drawn, unit)
-    return _sum_walk(value, cell, totals, walked, drawn, unit)
+    both, n, m = reference + current, reference.sum(axis=-1), current.sum(axis=-1)
+    cells = np.count_nonzero(both > 0, axis=-1)
+    freedom = np.maximum(cells - 1, 1)
+    p: F64 = np.where(cells > 1, chdtrc(freedom, value / unit), 1.0)
+    least = np.where(both > 0, both, np.inf).min(axis=-1) * np.minimum(n, m)
+    clear = (p > 2 * CLEAR) & (least >= EXPECTED * (n + m))
+    for at in np.flatnonzero((cells > 1) & (value > 0) & (p > FAR) & ~clear).tolist():
+        totals = np.sort(np.rint(both[at])).astype(np.int64)
+        totals, drawn = totals[totals > 0], round(float(min(n[at], m[at])))
+        if len(totals) < 2 or not 0 < drawn < totals.sum():
+            continue
+        walked = _walked(totals, drawn)
+        if walked:
+            of = Samples(float(n[at]), float(m[at]), int(cells[at]))
+            p[at] = _sum_walk(float(value[at]), _cell(term, of), totals, walked, drawn, float(unit[at]))
+    return p
 
 
-def _surely_clear(distance: float, both: F64, root: float) -> bool:
-    """Whether the exact p-value is certainly above CLEAR, though ties and few rows make it less than its limit."""
-    total = float(both.sum())
-    largest = float(both.max()) / total
+def _cell(term: Term, of: Samples) -> Cell:
+    """The term as a function of the rows that are chosen, which are those of the smaller sample, and of the others."""
+    if of.n < of.m:
+        return lambda kept, chosen: term(chosen, kept, of)
+    return lambda kept, chosen: term(kept, chosen, of)
+
+
+def _surely_clear(distance: F64, both: F64, root: F64) -> Mask:
+    """Where the exact p-value is certainly above CLEAR, though ties and few rows make it less than its limit."""
+    total = both.sum(axis=-1)
+    largest = both.max(axis=-1) / total
     # Stephens' correction for few rows, and how far a walk seen at steps of that size stays behind its greatest value
-    nearer = distance * (root + 0.12 + 0.11 / root) + 0.6 * math.sqrt(largest)
-    if float(kolmogorov(nearer)) <= CLEAR:
-        return False
-    if largest <= 0.02:
-        return True
-    share = np.cumsum(both)[:-1] / total
-    spread = float(np.sqrt(share * (1 - share)).max(initial=0.0))
-    return spread == 0 or bool(2 * ndtr(-distance * root / spread) > CLEAR)
+    clear: Mask = kolmogorov(distance * (root + 0.12 + 0.11 / root) + 0.6 * np.sqrt(largest)) > CLEAR
+    tied = clear & (largest > 0.02)
+    if tied.any():  # one edge alone is less than that any of them is reached
+        share = np.cumsum(both[tied], axis=-1)[:, :-1] / total[tied, np.newaxis]
+        spread = np.sqrt(np.clip(share * (1 - share), 0.0, None)).max(axis=-1, initial=0.0)
+        beyond = distance[tied] * root[tied] / np.maximum(spread, 1e-9)
+        clear[tied] = (spread < 1e-9) | (2 * ndtr(-beyond) > CLEAR)
+    return clear
 
 
 @lru_cache(maxsize=4_096)
 def _ks_walk(distance: float, bins: bytes, total: int, drawn: int) -> float:
     """Walk over the bins: the likelihood of each number of chosen rows among those that have stayed near so far."""
     both: I64 = np.frombuffer(bins, dtype=np.int64)
-    share = drawn / total
-    reach = distance * (total - drawn) * share - 1e-9 * drawn
-    inside, low, passed, p = np.ones(1), 0, 0, 0.0
-    for rows in both.tolist():
-        first, chosen = _chosen(rows, share, drawn)
-        inside, low, passed = np.convolve(inside, chosen), low + first, passed + rows
-        off = np.arange(low, low + len(inside)) - passed * share
-        near = np.flatnonzero(np.abs(off) < reach)
-        start, stop = (int(near[0]), int(near[-1]) + 1) if len(near) else (len(inside), len(inside))
-        left = _completed(np.arange(low, low + len(inside)), passed, total, drawn)
-        p += float(inside[:start] @ left[:start] + inside[stop:] @ left[stop:])
-        inside, low = inside[start:stop], low + start
+    reach = distance * (total - drawn) * drawn / total - 1e-9 * drawn
+    first, chosen = _choices(both, drawn / total, drawn)
+    passed = np.cumsum(both)
+    centre = passed * (drawn / total)
+    lowest = np.maximum(np.floor(centre - reach) + 1, 0).astype(np.int64).tolist()
+    highest = (np.ceil(centre + reach) - 1).astype(np.int64).tolist()
+    inside, low = np.ones(1), 0
+    far: list[tuple[int, F64, int, F64]] = []
+    for at, start in enumerate(first.tolist()):
+        inside, low = np.convolve(inside, chosen[at]), low + start
+        below, above = max(0, lowest[at] - low), max(0, highest[at] + 1 - low)
+        far.append((low, inside[:below], max(low + above, low + below), inside[max(above, below) :]))
+        inside, low = inside[below:above], low + below
         if not len(inside):
             break
+    near = float(inside[drawn - low]) if len(inside) else 0.0
+    p = 1.0 - near / math.exp(_log_binomial(np.array([float(drawn)]), total, drawn / total)[0])
+    if p < 1e-6:  # too small to be a difference from 1: add up what went astray on the way
+        p = 0.0
+        for (low, below_it, high, above_it), so_far in zip(far, passed.tolist(), strict=False):
+            for start, astray in ((low, below_it), (high, above_it)):
+                rows = np.arange(start, start + len(astray))
+                p += float(astray @ _completed(rows, so_far, total, drawn))
     return min(1.0, p)
+
+
+def _choices(rows: I64, share: float, drawn: int) -> tuple[I64, F64]:
+    """How likely each number of chosen rows is, by bin, if each were chosen by itself: from the first number on."""
+    expected = rows * share
+    spread = REACH * np.sqrt(expected * (1 - share))
+    first = np.maximum(0, (expected - spread - 5).astype(np.int64))
+    last = np.minimum(np.minimum(rows, drawn), (expected + spread + 25).astype(np.int64))
+    k = first[:, np.newaxis] + np.arange(int((last - first).max()) + 1)
+    known = k <= last[:, np.newaxis]
+    of = np.broadcast_to(rows[:, np.newaxis], k.shape)
+    likely = np.zeros(k.shape)
+    likely[known] = np.exp(_log_binomial(k[known].astype(np.float64), of[known], share))
+    return first, likely
 
 
 def _walked(totals: I64, drawn: int) -> int:
@@ -169,8 +221,9 @@ def _sum_walk(value: float, cell: Cell, totals: I64, walked: int, drawn: int, un
     top = grid - (2 if len(totals) <= 4 else 1)  # a sum that is equal but for rounding counts as reached
     so_far, low, passed, p = np.zeros((1, top)), 0, 0, 0.0
     so_far[0, 0] = 1.0
-    for rows in totals[:walked].tolist():
-        first, chosen = _chosen(rows, share, drawn)
+    firsts, choices = _choices(totals[:walked], share, drawn)
+    for rows, first, chosen in zip(totals[:walked].tolist(), firsts.tolist(), choices, strict=True):
+        chosen = np.trim_zeros(chosen, "b")
         rest = np.arange(first, first + len(chosen), dtype=np.float64)
         added = cell(rows - rest, rest) * (grid / value)
         height = len(so_far)
@@ -210,17 +263,7 @@ def _within(value: float, cell: Cell, common: I64, chosen: F64, share: float, un
     scale = unit * chosen * (rows - chosen) / (rows * share * rows * (1 - share))
     over = np.divide(lacking, scale[:, np.newaxis], out=np.full(lacking.shape, np.inf), where=scale[:, np.newaxis] > 0)
     at = np.linspace(0.0, 1.5 * value / unit, 2_048)
-    likely: F64 = np.interp(over, at, chdtrc(len(common) - 1, at))
-    return likely
-
-
-def _chosen(rows: int, share: float, drawn: int) -> tuple[int, F64]:
-    """How likely each number of chosen rows is in a bin, if each were chosen by itself: from the first number on."""
-    expected = rows * share
-    spread = REACH * math.sqrt(expected * (1 - share))
-    first = max(0, int(expected - spread - 5))
-    last = min(rows, drawn, int(expected + spread + 25))
-    return first, np.exp(_log_binomial(np.arange(first, last + 1, dtype=np.float64), rows, share))
+    return np.asarray(np.interp(over, at, chdtrc(len(common) - 1, at)), dtype=np.float64)
 
 
 def _completed(chosen: I64, passed: int, total: int, drawn: int) -> F64:
@@ -233,13 +276,14 @@ def _completed(chosen: I64, passed: int, total: int, drawn: int) -> F64:
     return np.where(possible, np.exp(log), 0.0)
 
 
-def _log_binomial(k: F64, n: int, share: float) -> F64:
-    if n <= LARGEST:
-        log: F64 = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
-        log += k * math.log(share) + (n - k) * math.log1p(-share)
-        return log
-    expected = n * share
-    if expected < LARGEST**0.5:
-        return k * math.log(expected) - expected - gammaln(k + 1)
-    variance = expected * (1 - share)
-    return -((k - expected) ** 2) / (2 * variance) - math.log(2 * math.pi * variance) / 2
+def _log_binomial(k: F64, n: F64 | I64 | int, share: float) -> F64:
+    """The logarithm of the binomial likelihood of k of n."""
+    log: F64 = gammaln(n + 1.0) - gammaln(k + 1) - gammaln(n - k + 1.0)
+    log += k * math.log(share) + (n - k) * math.log1p(-share)
+    if np.max(n) > LARGEST:
+        expected = n * share * np.ones_like(k)
+        variance = expected * (1 - share)
+        poisson = k * np.log(expected) - expected - gammaln(k + 1)
+        normal = -((k - expected) ** 2) / (2 * variance) - np.log(2 * math.pi * variance) / 2
+        log = np.where(n > LARGEST, np.where(expected < LARGEST**0.5, poisson, normal), log)
+    return log

@@ -8,6 +8,8 @@ import numpy as np
 from driftline.tables import F64
 from scipy.special import kolmogorov
 
+from driftline_processor.core.drift.nulls import ks_p_values
+
 from .method import Counts, Measured, Method
 
 
@@ -37,9 +39,9 @@ def ks_p_value(distance: F64 | float, n: F64 | float, m: F64 | float) -> F64:
     """Return the asymptotic probability of a distance this large without drift: K(sqrt(nm / (n + m)) D).
 
     ``n``, ``m``: (effective) rows of the two samples. For small samples and for values with ties it errs to the large
-    side. The same as ``scipy.stats.kstwobign.sf``; ``ks_2samp(method="asymp")`` uses the slightly different ``kstwo``.
-    Evidently decides at p <= 0.05 of ``ks_2samp``, NannyML by a threshold on the distance; neither corrects for the
-    number of features.
+    side; what decides is exact, see :func:`from_counts`. The same as ``scipy.stats.kstwobign.sf``;
+    ``ks_2samp(method="asymp")`` uses the slightly different ``kstwo``. Evidently decides at p <= 0.05 of ``ks_2samp``,
+    NannyML by a threshold on the distance; neither corrects for the number of features.
 
     >>> float(ks_p_value(0.05, 100_000, 1_000).round(4))
     0.0142
@@ -62,10 +64,10 @@ def ks_effect(distance: F64 | float, n: F64 | float, m: F64 | float) -> F64:
 
 
 def from_counts(counts: Counts) -> Measured:
-    """Measure k numbers over their fine bins."""
+    """Measure k numbers over their fine bins; the p-value is exact (:func:`.nulls.ks_p_values`)."""
     distance = ks(counts.reference, counts.current)
-    n, m = counts.n, counts.m
-    return Measured(distance, ks_p_value(distance, n, m), ks_effect(distance, n, m))
+    p = ks_p_values(distance, counts.reference, counts.current)
+    return Measured(distance, p, ks_effect(distance, counts.n, counts.m))
 
 
 METHOD = Method(

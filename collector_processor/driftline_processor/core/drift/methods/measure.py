@@ -33,7 +33,8 @@ class One(NamedTuple):
 def measure(pairs: Sequence[Pair], wanted: Sequence[Sequence[Method]]) -> list[tuple[list[One], float]]:
     """Return, per pair, what each of its methods says, and its PSI less the mean without drift.
 
-    ``wanted``: the methods of each pair. All pairs of numbers are measured together, and all others.
+    ``wanted``: the methods of each pair, the one that decides first. All pairs of numbers are measured together, and
+    all others.
     """
     found: list[tuple[list[One], float]] = [([], 0.0)] * len(pairs)
     for ordered in (True, False):
@@ -46,6 +47,10 @@ def measure(pairs: Sequence[Pair], wanted: Sequence[Sequence[Method]]) -> list[t
         excess = psi_excess(counts).tolist()
         for row, at in enumerate(chosen):
             found[at] = [measured[method.name][row] for method in wanted[at]], excess[row]
+            decides = wanted[at][0]
+            if decides.p_value is not None:
+                (p,) = decides.p_value(stacked([pairs[at]], ordered=ordered)).tolist()
+                found[at][0][0] = found[at][0][0]._replace(p_value=p)
     return found
 
 

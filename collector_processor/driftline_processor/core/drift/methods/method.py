@@ -68,8 +68,10 @@ class Method:
 
     ``name``: as it is written in YAML, JSON and metrics. ``title``: as people write it. ``kinds``: what it compares.
     ``least``, ``greatest``: the range of the value; ``least`` is what two equal samples have. ``unit``: of the value.
-    ``source``: the paper. ``counts``: the method. ``min_effect``: the least effect that counts as drift, of a method
-    that may decide: it has a p-value and an effect; None of one that is only shown. ``symmetric``: whether exchanging
+    ``source``: the paper. ``counts``: the method. ``p_value``: k p-values, of a method that is shown beside others and
+    whose p-value costs more than its value, so that it is asked for only where the method decides. ``min_effect``: the
+    least effect that counts as drift, of a method that may decide: it has a p-value and an effect; None of one that is
+    only shown. ``symmetric``: whether exchanging
     the samples, over the same cells, changes no value. ``scaling``: what multiplying all counts does to the value:
     "none", nothing; "fades", ever less, since something is added to every bin; "grows", a test statistic does.
     """
@@ -82,6 +84,7 @@ class Method:
     unit: str
     source: str
     counts: Callable[[Counts], Measured]
+    p_value: Callable[[Counts], F64] | None = None
     min_effect: float | None = None
     symmetric: bool = True
     scaling: Literal["none", "fades", "grows"] = "none"

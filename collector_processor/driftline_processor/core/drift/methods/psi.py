@@ -7,6 +7,8 @@ import math
 import numpy as np
 from driftline.tables import F64
 
+from driftline_processor.core.drift.nulls import Samples, sum_p_values
+
 from .method import Counts, Measured, Method
 
 SMALL, MODERATE = 0.1, 0.25
@@ -54,6 +56,24 @@ def psi_excess(counts: Counts) -> F64:
     return np.maximum(0.0, psi(was, now) - psi_null_mean(was, now))
 
 
+def psi_terms(reference: F64, current: F64, of: Samples) -> F64:
+    """Return what each cell adds to the index: float64 (k,)."""
+    half = of.cells / 2
+    p, q = (reference + 0.5) / (of.n + half), (current + 0.5) / (of.m + half)
+    return (q - p) * np.log(q / p)
+
+
+def psi_p_value(counts: Counts) -> F64:
+    """Return the exact p-values, from the same counts as those of chi-square, and with the same exception.
+
+    Over 1/n + 1/m the index is chi-square in the limit.
+    """
+    cells = counts.coarse
+    was, now = cells.pooled_reference, cells.pooled_current
+    p = sum_p_values(psi(was, now), psi_terms, was, now, 1 / counts.n + 1 / counts.m)
+    return np.minimum(p, cells.p_rare)
+
+
 def from_counts(counts: Counts) -> Measured:
     """Measure k targets over their coarse bins."""
     return Measured(psi(counts.coarse.reference, counts.coarse.current), effect=psi_excess(counts))
@@ -68,5 +88,7 @@ METHOD = Method(
     unit="nats",
     source="Siddiqi (2006)",
     counts=from_counts,
+    p_value=psi_p_value,
+    min_effect=0.02,
     scaling="fades",
 )
