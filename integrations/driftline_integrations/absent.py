@@ -15,7 +15,7 @@ from weakref import WeakSet
 from driftline.faults import FAULTS, logger
 
 if TYPE_CHECKING:
-    from .routes import RoutePlan
+    from .route_plan import RoutePlan
 
 _LIKE = 0.65
 """Of ``difflib``: "POST /v1/predict" is 0.9 like "POST /predict", and "GET /redoc" 0.61."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from driftline.faults import FAULTS, logger
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.propagators.textmap import TextMapPropagator
 
-_known: dict[TextMapPropagator, tuple[str, ...]] = {}
+FIELDS: dict[TextMapPropagator, frozenset[bytes]] = {}
+"""The headers that say which trace a request belongs to, in small letters, of the propagator that was last asked."""
 
 
 def join_trace(header: Callable[[str], str]) -> Token[context.Context] | None:
@@ -36,13 +37,13 @@ def join_trace(header: Callable[[str], str]) -> Token[context.Context] | None:
         return None
 
 
-def _fields() -> tuple[str, ...]:
-    """Return the headers that say which trace a request belongs to; worked out once per propagator."""
+def _fields() -> Iterable[str]:
+    """Return the names of those headers; worked out once per propagator."""
     propagator = propagate.get_global_textmap()
-    if propagator not in _known:
-        _known.clear()
-        _known[propagator] = tuple(name.lower() for name in propagator.fields)
-    return _known[propagator]
+    if propagator not in FIELDS:
+        FIELDS.clear()
+        FIELDS[propagator] = frozenset(name.lower().encode() for name in propagator.fields)
+    return map(bytes.decode, FIELDS[propagator])
 
 
 def instrument_as_declared(app: Any, instrument: Callable[..., Any]) -> None:

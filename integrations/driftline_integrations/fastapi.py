@@ -9,41 +9,37 @@ and the response is read before anything compresses it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from driftline.exchange import HEADER, Exchange
 from driftline.faults import FAULTS
 from opentelemetry import context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+from opentelemetry.propagate import get_global_textmap
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from . import providers
-from .arrival import instrument_as_declared, join_trace
+from .arrival import FIELDS, instrument_as_declared, join_trace
+from .asgi import App, Passage, Receive, Scope, Send, Tee, answer_outcomes, given_of, text_of, within
 from .made import Made
-from .outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
-from .routes import Given, Route, RoutePlan, plans_of
+from .outcome_route import OutcomeRoutes
+from .route_plan import RoutePlan, plans_of
+from .routes import Route
 from .starlette_apps import application_classes, mapped_of
-from .visit import UNREAD, Visit, is_json
 
 if TYPE_CHECKING:
     import re
+    from contextvars import Token
 
     from driftline import Model
+    from opentelemetry.context import Context
 
 __all__ = ["FastAPIInstrumentor", "Route", "instrument", "uninstrument"]
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-_HEADER = HEADER.lower().encode()
-_JSON = b"application/json"
 _NOTHING: Mapping[str, str] = {}
 _sites: WeakSet[Starlette] = WeakSet()
 _plain_call: Any = None
@@ -125,31 +121,45 @@ class Site:
         """Do what the router does, and record it where the route predicts."""
         if scope["type"] != "http" or not self._active:
             return await self._next(scope, receive, send)
-        headers = dict(scope["headers"])
         model: Model | None = None
         tee: Tee | None = None
-        token = join_trace(lambda name: _text(headers, name))
+        token: Token[Context] | None = None
         try:
             try:
-                method, path = scope["method"], scope["path"]
+                headers = dict(scope["headers"])
+                fields = FIELDS.get(get_global_textmap())
+                if fields is None or not fields.isdisjoint(headers):
+                    token = join_trace(partial(text_of, headers))
+                path = scope["path"]
                 if scope.get("root_path"):
-                    path = _within(path, scope["root_path"])
-                if (model := self.outcomes.model_at(method, path)) is None and (found := self._find(method, path)):
-                    tee = Tee(Visit(found[0], _given(found[0], headers, found[1], scope["query_string"])), headers)
+                    path = within(path, scope["root_path"])
+                found = self._exact.get((scope["method"], path)) or self._find(scope["method"], path)
+                if isinstance(found, RoutePlan):
+                    tee = Tee(
+                        found,
+                        given_of(found, headers, _NOTHING, scope) if found.reads_more else None,
+                        headers,
+                        receive,
+                        send,
+                    )
+                elif isinstance(found, tuple):
+                    tee = Tee(found[0], given_of(found[0], headers, found[1], scope), headers, receive, send)
+                elif found is not None:
+                    model = found
             except Exception as fault:
                 FAULTS.swallow("arrival", fault)
             if model is not None:
-                return await _answer_outcomes(model, _text(headers, "content-type"), receive, send)
+                return await answer_outcomes(model, headers, receive, send)
             if tee is None:
                 self._mapped.look()
                 return await self._next(scope, receive, send)
             try:
-                await self._next(scope, tee.hearing(receive), tee.saying(send))
+                await self._next(scope, tee.receive if tee.hears else receive, tee.send)
             except HTTPException as error:  # of the router, which has no such route, or of a class of endpoints
-                tee.visit.refuse(error.status_code)
+                tee.refuse(error.status_code)
                 raise
             except BaseException as error:
-                tee.visit.fail(error)
+                tee.fail(error)
                 raise
             finally:
                 tee.end()
@@ -157,163 +167,14 @@ class Site:
             if token is not None:
                 context.detach(token)
 
-    def _find(self, method: str, path: str) -> tuple[RoutePlan, Mapping[str, Any]] | None:
-        """Return the route that a request is for, and the parameters of its path."""
-        plan = self._exact.get((method, path))
-        if plan is not None:
-            return plan, _NOTHING
+    def _find(self, method: str, path: str) -> Model | tuple[RoutePlan, Mapping[str, Any]] | None:
+        """Return the route that a request is for, and the parameters of its path; or whose outcomes it has."""
+        if (model := self.outcomes.model_at(method, path)) is not None:
+            return model
         for own, pattern, convertors, plan in self._templates:
             if own == method and (match := pattern.match(path)):
                 return plan, {name: convertors[name].convert(text) for name, text in match.groupdict().items()}
         return None
-
-
-def _text(headers: Mapping[bytes, bytes], name: str) -> str:
-    """Return the value of a header by its lower-case name, "" for none."""
-    value = headers.get(name.encode())
-    return "" if value is None else value.decode("latin-1")
-
-
-def _given(plan: RoutePlan, headers: Mapping[bytes, bytes], path: Mapping[str, Any], query: bytes) -> Given:
-    """Return what is read of a request later, and no more of it: a second's requests wait to be read."""
-    wanted = {name: _text(headers, name) for name in plan.headers} if plan.headers else _NOTHING
-    return Given(wanted.__getitem__, path, query, context=context.get_current() if plan.reads_baggage else None)
-
-
-class Tee:
-    """Copies bodies on their way between server and application, as far as they are read. No step raises."""
-
-    __slots__ = ("_heard", "_hears", "_limit", "_said", "_status", "visit")
-
-    def __init__(self, visit: Visit, headers: Mapping[bytes, bytes]) -> None:
-        self.visit = visit
-        self._hears = visit.plan.reads_body and _readable(visit, headers, "request")
-        self._limit = visit.plan.limit
-        self._heard: bytes | None = b""
-        self._said: bytes | None = None
-        self._status = 0
-
-    def hearing(self, receive: Receive) -> Receive:
-        """Return what gives the application its request, and copies it where it is read."""
-        if not self._hears:
-            return receive
-
-        async def heard() -> Message:
-            message = await receive()
-            self.hear(message)
-            return message
-
-        return heard
-
-    def saying(self, send: Send) -> Send:
-        """Return what takes the application's response, and copies it."""
-
-        def said(message: Message) -> Awaitable[None]:
-            self.say(message)
-            return send(message)
-
-        return said
-
-    def hear(self, message: Message) -> None:
-        """Copy a part of the request."""
-        if self._heard is None or message["type"] != "http.request":
-            return
-        try:
-            heard = self._heard = _joined(self._heard, message, self._limit)
-            if heard is None:
-                self.visit.go_without("request_too_large")
-            elif not message.get("more_body", False):
-                self._heard = None
-                self.visit.take_body(heard)
-        except Exception as fault:
-            FAULTS.swallow("request", fault)
-
-    def say(self, message: Message) -> None:
-        """Copy a part of the response; its last one closes the prediction."""
-        if not self.visit.open:
-            return
-        try:
-            if message["type"] == "http.response.start":
-                self._status = message["status"]
-                self.visit.start_answer(self._status)
-                self._said = b"" if _readable(self.visit, dict(message.get("headers", ())), "response") else None
-            elif message["type"] == "http.response.body":
-                if self._said is not None:
-                    self._said = _joined(self._said, message, self._limit)
-                    if self._said is None:
-                        self.visit.go_without("response_too_large")
-                if not message.get("more_body", False):
-                    self.visit.answer(self._status, UNREAD if self._said is None else self._said)
-        except Exception as fault:
-            FAULTS.swallow("response", fault)
-
-    def end(self) -> None:
-        """Close what is still open: a response that was not finished, or sent as a file."""
-        self.visit.answer(self._status, UNREAD)
-        self.visit.leave()
-
-
-def _readable(visit: Visit, headers: Mapping[bytes, bytes], what: str) -> bool:
-    """Say whether a body is JSON of a size that is read; count it where it is not."""
-    kind = headers.get(b"content-type", b"")
-    if (kind != _JSON and not is_json(kind.decode("latin-1"))) or b"content-encoding" in headers:
-        visit.go_without(f"{what}_not_json")
-        return False
-    length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > visit.plan.limit:
-        visit.go_without(f"{what}_too_large")
-        return False
-    return True
-
-
-def _joined(before: bytes, message: Message, limit: int) -> bytes | None:
-    """Return what a body is with one more part, None where that is too large."""
-    body: bytes = message.get("body", b"")
-    if len(before) + len(body) > limit:
-        return None
-    return before + body if before else body
-
-
-def _named(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the id that a request came with, "" for none."""
-    given = b""
-    for name, value in headers:
-        if name == _HEADER:
-            given = value
-    return given.decode("latin-1")
-
-
-def _answered(message: Message, exchange: Exchange) -> Message:
-    """Return the start of a response with the id of its prediction, if it has one and says none itself."""
-    try:
-        text = exchange.answer()
-        headers = message.get("headers", ())
-        if text and not any(name == _HEADER for name, _ in headers):
-            return {**message, "headers": [*headers, (_HEADER, text.encode())]}
-    except Exception as fault:
-        FAULTS.swallow("answer", fault)
-    return message
-
-
-def _within(path: str, root: str) -> str:
-    """Return the path within this application; that of a mounted one begins with where it is mounted."""
-    root = root.rstrip("/")
-    return path[len(root) :] or "/" if f"{path}/".startswith(f"{root}/") else path
-
-
-async def _answer_outcomes(model: Model, content_type: str, receive: Receive, send: Send) -> None:
-    """Answer a request of the outcome route."""
-    body, more = bytearray(), True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return
-        body += message.get("body", b"")
-        more = message.get("more_body", False) and len(body) <= OUTCOME_BYTES
-    status, answer = take_outcomes(model, bytes(body), content_type)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer})
 
 
 def _site_of(app: Starlette) -> Site:
@@ -342,19 +203,15 @@ def _enter_class() -> None:
         if site is None or scope["type"] != "http":
             return await plain(self, scope, receive, send)
         try:
-            exchange = Exchange(_named(scope["headers"]))
-            token = exchange.enter()
+            passage = Passage(scope["headers"], send)
+            token = passage.enter()
         except Exception as fault:
             FAULTS.swallow("exchange", fault)
             return await plain(self, scope, receive, send)
-
-        def answer(message: Message) -> Awaitable[None]:
-            return send(_answered(message, exchange) if message["type"] == "http.response.start" else message)
-
         try:
-            await plain(self, scope, receive, answer)
+            await plain(self, scope, receive, passage.send)
         finally:
-            exchange.leave(token)
+            passage.leave(token)
 
     Starlette.__call__ = call  # type: ignore[method-assign]
 

@@ -28,8 +28,9 @@ from .absent import Mapped, Served
 from .arrival import instrument_as_declared, join_trace
 from .made import Made
 from .outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
-from .routes import Given, Route, RoutePlan, plans_of
-from .visit import UNREAD, Visit, is_json
+from .route_plan import UNREAD, RoutePlan, plans_of
+from .routes import Given, Route
+from .visit import Visit, is_json
 
 if TYPE_CHECKING:
     from driftline import Model
@@ -209,7 +210,7 @@ def _request() -> Any:
 
 def _visited(method: Callable[[], Any], visit: Visit, request: Any) -> Any:
     """Handle a request as the view does, and record it as a prediction."""
-    if visit.plan.reads_body:
+    if visit.route.reads_body:
         _take_body(visit, request)
     try:
         result = method()
@@ -253,15 +254,15 @@ def _take_body(visit: Visit, request: Any) -> None:
     """Read a JSON body of a known size, and leave it to the view as if nobody had."""
     try:
         if not is_json(request.content_type or "") or "Content-Encoding" in request.headers:
-            visit.go_without("request_not_json")
+            visit.route.go_without("request_not_json")
         elif request.content_length is None:
-            visit.go_without("request_of_unknown_length")
-        elif request.content_length > visit.plan.limit:
-            visit.go_without("request_too_large")
+            visit.route.go_without("request_of_unknown_length")
+        elif request.content_length > visit.route.limit:
+            visit.route.go_without("request_too_large")
         else:
             visit.take_body(_body_of(request))
     except HTTPException:  # the view meets it when it reads: too large for the application, or a client that left
-        visit.go_without("request_not_read")
+        visit.route.go_without("request_not_read")
     except Exception as fault:
         FAULTS.swallow("request", fault)
 
@@ -284,7 +285,7 @@ def _answer(visit: Visit, result: Any) -> None:
             status = result.status_code if status == 200 else status
             result = _read(visit, result)
         elif not isinstance(result, dict | list):
-            visit.go_without("response_not_json")
+            visit.route.go_without("response_not_json")
             result = UNREAD
     except Exception as fault:
         FAULTS.swallow("response", fault)
@@ -306,10 +307,10 @@ def _status(said: Any) -> int:
 
 def _read(visit: Visit, response: Any) -> Any:
     if not response.is_json or response.is_streamed or response.direct_passthrough or response.content_encoding:
-        visit.go_without("response_not_json")
+        visit.route.go_without("response_not_json")
         return UNREAD
-    if (response.content_length or 0) > visit.plan.limit:
-        visit.go_without("response_too_large")
+    if (response.content_length or 0) > visit.route.limit:
+        visit.route.go_without("response_too_large")
         return UNREAD
     return bytes(response.get_data())
 

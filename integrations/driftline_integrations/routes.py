@@ -1,26 +1,21 @@
 """Where a route's features, id, score, class and slices stand: in its request, and in its JSON response.
 
-``Route`` is the declarative form that code and the TOML file share; ``RoutePlan`` is what it means for one model,
-worked out once, so that a request costs a few lookups.
+``Route`` is the declarative form that code and the TOML file share; ``route_plan.py`` is what it means for one model.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from driftline.outputs import Unread, describe
-from driftline.plan import withholds_id
-from driftline.prediction import ABSENT
-from driftline.recorder import Recorder
 from opentelemetry import baggage
 
 if TYPE_CHECKING:
-    from driftline import Model
     from opentelemetry.context import Context
 
 SLICE_LENGTH = 64
@@ -28,7 +23,7 @@ SLICE_LENGTH = 64
 _BODY_BYTES = 1 << 20
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "QUERY"))
 _REQUEST = ("body", "path", "query", "header", "baggage")
-_FIELDS = ("", "body", "path", "query")
+FIELDS = ("", "body", "path", "query")
 """Where values have names that the privacy rules know."""
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "features": ("body", "path", "query"),
@@ -251,122 +246,3 @@ def read(source: Source, given: Given) -> Any:
     found: Mapping[str, Any] = given.path if kind == "path" else dict(parse_qsl(given.query.decode("latin-1")))
     found = {name: parameter(text) for name, text in found.items()}
     return follow(found, parts) if parts else found
-
-
-class RoutePlan:
-    """One route of one model: how its requests and responses are read, worked out once."""
-
-    def __init__(self, model: Model, method: str, path: str, route: Route) -> None:
-        self.model = model
-        self.method = method
-        self.path = path
-        self.limit = route.limit
-        self.features = tuple(source_of(text, "features", path) for text in features_of(route))
-        own = source_of(route.id, "id", path) if route.id else None
-        self.id = own if own is not None and own.kind else None
-        if (
-            self.id is not None
-            and self.id.kind in _FIELDS
-            and self.id.parts
-            and withholds_id(model._identity, self.id.parts[-1])
-        ):
-            self.id = None
-        self.id_from_response = self.id is not None and self.id.kind == "response"
-        self.early = bool(route.id) and not self.id_from_response
-        """Whether the request is read before its response: the id that the response carries is in it."""
-        self.slices = tuple((name, source_of(text, "slices", path)) for name, text in route.slices.items())
-        self.headers = tuple(source.parts[0] for source in self._sources() if source.kind == "header")
-        self.reads_baggage = any(source.kind == "baggage" for source in self._sources())
-        self.reads_body = any(source.kind == "body" for source in self._sources())
-        score = source_of(route.score, "score", path) if route.score else None
-        predicted = source_of(route.predicted, "predicted", path) if route.predicted else None
-        self.refused: Callable[[], None] | None = None
-        """Called where nothing was found at the route."""
-        self.selects = tuple(select for select in (selector(score), selector(predicted)) if select is not None)
-        self.recorder = Recorder(
-            model,
-            f"{method} {path}",
-            id_field=route.id if own is not None and not own.kind else "",
-            score=selector(score),
-            predicted=selector(predicted),
-            span_features=route.span_features,
-            fix=lambda selectors: f'routes={{"{method} {path}": Route({selectors})}}',
-        )
-
-    def _sources(self) -> Iterable[Source]:
-        yield from self.features
-        yield from (source for _, source in self.slices)
-        if self.id is not None:
-            yield self.id
-
-    def read_features(self, given: Given) -> Any:
-        """Return one row or a batch; of several sources, the row that they make together."""
-        if len(self.features) == 1:
-            return _named(self.features[0], read(self.features[0], given))
-        row: dict[str, Any] = {}
-        for source in self.features:
-            part = _named(source, read(source, given))
-            if not isinstance(part, Mapping):
-                raise Missing(f"{describe(part).text}, which is no row that another can be added to", ())
-            row.update(part)
-        return row
-
-    def read_slices(self, given: Given, features: Any) -> dict[str, Any] | None:
-        """Return the slices that were asked for and are there; of a batch, one value per row where rows have them."""
-        slices: dict[str, Any] = {}
-        for name, source in self.slices:
-            try:
-                if source.kind:
-                    value = read(source, given)
-                elif isinstance(features, list):
-                    value = [row.get(source.parts[0]) if isinstance(row, Mapping) else None for row in features]
-                else:
-                    value = follow(features, source.parts)
-            except Missing:
-                continue
-            if value is not None and source.kind in _FIELDS and source.parts and source.parts[-1] != name:
-                value = self.model._identity.privacy.slices({source.parts[-1]: value}).get(source.parts[-1])
-            if value is not None:
-                slices[name] = value
-        return slices or None
-
-    def read_id(self, given: Given) -> Any:
-        """Return the id that the request says outside its features, ``ABSENT`` for none."""
-        if self.id is None or self.id_from_response:
-            return ABSENT
-        try:
-            return read(self.id, given)
-        except Missing:
-            return ABSENT
-
-
-def _named(source: Source, value: Any) -> Any:
-    """Return a single parameter as a row of one."""
-    return {source.parts[-1]: value} if source.kind != "body" and source.parts else value
-
-
-def plans_of(model: Model, routes: Mapping[str, Route | Mapping[str, Any]]) -> list[RoutePlan]:
-    """Read the routes of a model. Raises ``ValueError``, with the key, the rule and the fix, for one that cannot be."""
-    if routes and not model._identity.task.kind:
-        raise ValueError(
-            f"routes: driftline.Model({model.name!r}) has no task; "
-            "say task='binary', 'multiclass', 'regression' or 'ranking', or give a baseline"
-        )
-    plans: list[RoutePlan] = []
-    mistakes: list[str] = []
-    for text, given in routes.items():
-        key = f"routes.{text!r}"
-        try:
-            method, path = place_of(text, key)
-        except ValueError as mistake:
-            method, path = "", ""
-            mistakes.append(str(mistake))
-        try:
-            route = route_of(given, key)
-            if method and not mistakes:
-                plans.append(RoutePlan(model, method, path, route))
-        except Mistakes as more:
-            mistakes += more.each
-    if mistakes:
-        raise Mistakes(mistakes)
-    return plans

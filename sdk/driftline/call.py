@@ -83,7 +83,7 @@ def end(prediction: Prediction, result: Any, error: BaseException | str | None) 
                 fill(prediction.fills, prediction)
             prediction.outer = None
             return
-        _leave(prediction)
+        leave(prediction)
         _record(prediction, plan, span, result, elapsed, error)
     except Exception as fault:
         FAULTS.swallow("end", fault)
@@ -106,7 +106,7 @@ def abandon(prediction: Prediction, error_type: str) -> None:
     try:
         if prediction.fills is not None:
             return
-        _leave(prediction)
+        leave(prediction)
         if prediction.exchange is not None:
             prediction.exchange.forget(prediction)
         if prediction.span.is_recording():
@@ -119,7 +119,7 @@ def abandon(prediction: Prediction, error_type: str) -> None:
         FAULTS.swallow("span", fault)
 
 
-def _leave(prediction: Prediction) -> None:
+def leave(prediction: Prediction) -> None:
     """Make current what was before it, unless somebody else does that. Never raises."""
     try:
         if prediction.open_token is not None:

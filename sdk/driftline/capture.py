@@ -10,13 +10,14 @@ from .classes import class_text
 from .faults import FAULTS
 from .inputs import READERS, reader_for
 from .inputs.batch import Batch, Featureless, Unrecorded
-from .inputs.row import clean, clean_value
+from .inputs.row import MOST_VALUES, clean, clean_value
 from .inputs.scalar import SCALARS
 from .notes import tell_unrecorded
 from .outputs import Output, Unread
 from .plan import Plan
 from .prediction import ABSENT, Prediction
 from .privacy import Protected
+from .shape import Shape
 from .signature import Selector
 from .tables import Task
 
@@ -68,6 +69,22 @@ def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any,
     if shape.id_at is not None:
         prediction.identify(values[shape.id_at])
     prediction.values = values if shape.guard is None else shape.guard(values)
+
+
+def take_row(plan: Plan, row: dict[str, Any]) -> tuple[Shape, tuple[Any, ...]] | None:
+    """Return the shape and the values of a row that was parsed, None for any other input, or for too much of it."""
+    if row.__class__ is not dict or not 0 < len(row) <= MOST_VALUES:
+        return None
+    shape = plan.newest
+    try:
+        values = shape.take(row) if len(row) == shape.width else None
+    except KeyError:
+        values = None
+    if values is None:  # other names than the last row's
+        shape = plan.newest = plan.shape_of(tuple(row))
+        values = tuple(row.values())
+    values = clean(values)
+    return shape, values if shape.guard is None else shape.guard(values)
 
 
 def take_id(prediction: Prediction, value: Any) -> None:
@@ -263,5 +280,10 @@ def _said_plainly(prediction: Prediction) -> tuple[float, str, None] | None:
         return None
     if not prediction.decided:
         return score, "", None
+    return (score, class_text(decided), None) if is_plain_class(plan, decided) else None
+
+
+def is_plain_class(plan: Plan, decided: Any) -> bool:
+    """Say whether a decision that was said can be taken as it is."""
     plain = decided.__class__ in (str, bool) or (decided.__class__ is int and decided.bit_length() < 64)
-    return (score, class_text(decided), None) if plain and plan.identity.task.kind == "binary" else None
+    return plain and plan.identity.task.kind == "binary"

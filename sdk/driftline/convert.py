@@ -24,7 +24,7 @@ from .inputs.batch import Columns, column_of_clean, column_of_values
 from .inputs.row import clean_value
 from .instants import instants
 from .items import first_scores, items_of
-from .later import settle
+from .later import Late, read, settle
 from .notes import tell, tell_absent, tell_improbable, tell_strange
 from .outputs import Output
 from .plan import Plan
@@ -36,7 +36,7 @@ from .tables import F64, I64, Column, Ids, Items, Text, length
 from .unrecorded import SCORE_NOT_A_NUMBER, UNREAD_RESULT, UNRECORDED
 
 
-def blocks_of(entries: Iterable[Prediction | Single]) -> list[Block]:
+def blocks_of(entries: Iterable[Prediction | Single | Late]) -> list[Block]:
     """Turn what waited into blocks: single rows by their names, batches one by one; then merge what is alike.
 
     A prediction that cannot be turned is counted as a fault, and its neighbours are kept.
@@ -46,6 +46,8 @@ def blocks_of(entries: Iterable[Prediction | Single]) -> list[Block]:
     group: list[Single] = []
     for entry in entries:
         try:
+            if isinstance(entry, Late):
+                entry = read(entry)
             if isinstance(entry, Prediction):
                 if entry.later is not None:
                     settle(entry)

@@ -31,19 +31,23 @@ class Exchange(Prediction):
 
     ``given``: the id that the request came with, "" for none; what :func:`header_id` refuses is none. The first
     prediction of each model takes it, unless the code or the input says another. The first prediction's id is the
-    answer's.
+    answer's. ``fresh``: no prediction was made in it, none was open around it, and it came with no id. ``named``: the
+    answer's id where its prediction was never made (:mod:`driftline.opening`).
     """
 
-    __slots__ = ("_first", "_given", "_models")
+    __slots__ = ("_first", "_given", "_models", "fresh", "named")
 
     def __init__(self, given: str = "") -> None:
         self.closed = True
-        self.outer = opened()  # the route of an application that this one is mounted in
-        self._id = None
         self.exchange = self
-        self._given = header_id(given) if given else ""
-        self._models: set[str] | None = None
+        self.outer = opened() if OPEN.get() else None  # the route of an application that this one is mounted in
+        self.named = ""
+        self._given = ""
+        if given:
+            self._given = header_id(given)
+            self._models: set[str] = set()
         self._first: Prediction | None = None
+        self.fresh = not self._given and self.outer is None
 
     def enter(self) -> Token[Prediction | None]:
         """Make it current; give what this returns to :meth:`leave`, in the same context."""
@@ -60,13 +64,13 @@ class Exchange(Prediction):
     def admit(self, prediction: Prediction) -> None:
         """Let a prediction that opens know the id that is offered to it."""
         prediction.exchange = self
+        self.fresh = False
         if self._first is None:
             self._first = prediction
         if self._given:
-            models = self._models = self._models or set()
             name = prediction.plan.identity.name
-            if name not in models:
-                models.add(name)
+            if name not in self._models:
+                self._models.add(name)
                 prediction.offered = self._given
 
     def forget(self, prediction: Prediction) -> None:
@@ -77,7 +81,9 @@ class Exchange(Prediction):
     def answer(self) -> str:
         """Return the id to answer with: "" where nothing was predicted, or where each row of a batch has its own."""
         first = self._first
-        if first is None or first.ids is not None:
+        if first is None:
+            return self.named
+        if first.ids is not None:
             return ""
         batch, id_field = first.batch, first.plan.inputs.id_field
         if batch is not None and id_field and id_field in (batch.names() or ()):

@@ -37,8 +37,7 @@ class IdSource:
         milliseconds = unix_nanoseconds // 1_000_000
         head = self._head
         if head[0] != milliseconds:
-            text = f"{milliseconds & 0xFFFFFFFFFFFF:012x}"
-            self._head = head = (milliseconds, f"{text[:8]}-{text[8:]}-7")
+            self._head = head = milliseconds, f"{milliseconds >> 16 & 0xFFFFFFFF:08x}-{milliseconds & 0xFFFF:04x}-7"
         counts, random = self._block
         for count in counts:
             return head[1] + count + random

@@ -6,14 +6,22 @@ other, and several times that in the middle of a request, when the processor's c
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from opentelemetry.trace import INVALID_SPAN
+from opentelemetry.trace import INVALID_SPAN, INVALID_SPAN_CONTEXT, TraceFlags
 
-from .call import elapsed_of, end, finish, let_go
+from .call import elapsed_of, end, finish, leave, let_go
 from .faults import FAULTS
 from .prediction import ABSENT, Prediction
-from .span import unknown_attributes
+from .shape import Shape
+from .span import scored_attributes, unknown_attributes
+
+if TYPE_CHECKING:
+    from .plan import Plan
+    from .single import Single
+
+Plain = tuple[Shape, tuple[Any, ...], Any, str]
+"""What most predictions are, once they are read: shape and values of the row, score, and class ("" for none)."""
 
 
 class Later(Protocol):
@@ -26,6 +34,96 @@ class Later(Protocol):
         ...
 
 
+class Reader(Protocol):
+    """Who reads predictions of one place, each from what was given and what was returned."""
+
+    plan: Plan
+
+    def plain(self, request: Any, response: Any) -> Plain | None:
+        """Return what a prediction says that is one row with a score, None where it takes a closer look."""
+        ...
+
+    def later(self, prediction: Prediction, request: Any, response: Any) -> Later:
+        """Return what takes that look."""
+        ...
+
+
+class Late(tuple[Any, ...]):
+    """A closed prediction that was never made, as compact as it waits.
+
+    Its :class:`Reader`, about how many bytes it holds, time (unix nanoseconds), duration (nanoseconds), id, span or
+    None, and what was given and returned.
+    """
+
+    __slots__ = ()
+
+    @property
+    def plan(self) -> Plan:
+        """Of the place where it was made."""
+        plan: Plan = self[0].plan
+        return plan
+
+    @property
+    def cost(self) -> int:
+        """Bytes that it holds, about."""
+        return int(self[1])
+
+    @property
+    def elapsed(self) -> int:
+        """Nanoseconds that it took."""
+        return int(self[3])
+
+
+def read(late: Late) -> Prediction | Single:
+    """Read a prediction that was never made, and end its span. Never raises."""
+    reader, _, time, elapsed, id, span, request, response = late
+    plan = late.plan
+    plain = None
+    try:
+        if plan.first_input is not None and plan.first_result is not None:
+            plain = reader.plain(request, response)
+    except Exception as fault:
+        FAULTS.swallow("read", fault)
+    if plain is None:
+        return _read_closely(late)
+    shape, values, score, decided = plain
+    context = INVALID_SPAN_CONTEXT
+    if span is not None:
+        try:
+            if span.is_recording():
+                span.set_attributes(scored_attributes(plan, shape, values, id, score, decided))
+            if span.get_span_context().trace_flags & TraceFlags.SAMPLED:
+                context = span.get_span_context()
+            span.end(time + elapsed)
+        except Exception as fault:
+            FAULTS.swallow("span", fault)
+    return plan, shape, values, time, elapsed, id, score, decided, None, "", context
+
+
+def made(late: Late) -> Prediction:
+    """Return a prediction that was never made, as one that was, still to be read."""
+    reader, _, time, elapsed, id, span, request, response = late
+    prediction = Prediction(late.plan, None)
+    prediction.closed = True
+    prediction.time, prediction.elapsed = time, elapsed
+    prediction.identify(id)
+    if span is not None:
+        prediction.span = span
+    prediction.later = reader.later(prediction, request, response)
+    return prediction
+
+
+def _read_closely(late: Late) -> Prediction:
+    """Read it in the steps that fit all. Never raises."""
+    try:
+        prediction = made(late)
+    except Exception as fault:
+        FAULTS.swallow("read", fault)
+        prediction = Prediction(late.plan, None)
+    settle(prediction)
+    return prediction
+
+
 def end_later(prediction: Prediction, later: Later) -> None:
     """Close a prediction now, and read it later. Its span ends then too, with the time of now. Never raises."""
     elapsed = elapsed_of(prediction)
@@ -34,6 +132,7 @@ def end_later(prediction: Prediction, later: Later) -> None:
             end(prediction, later.read(), None)
             return
         prediction.closed = True
+        leave(prediction)
         prediction.elapsed = elapsed
         prediction.later = later
         let_go(prediction)

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from .distribution import Binned
+from .later import Late
 from .outcomes import Outcome
 from .pane import DURATION_BOUNDS
 from .prediction import Prediction
@@ -31,11 +32,13 @@ class Lost:
         self._lock = threading.Lock()
         self._durations: dict[tuple[Identity, str], Binned] = {}
 
-    def note(self, entry: Prediction | Single | Outcome) -> None:
+    def note(self, entry: Prediction | Single | Late | Outcome) -> None:
         """Count what is dropped."""
         if isinstance(entry, Outcome):
             return
-        if isinstance(entry, Prediction):
+        if isinstance(entry, Late):
+            identity, error, took, rows = entry.plan.identity, "", entry.elapsed, 1
+        elif isinstance(entry, Prediction):
             identity, error, took, rows = entry.plan.identity, entry.error, entry.elapsed, entry.count
         else:
             identity, error, took, rows = entry[0].identity, entry[9], entry[4], 1

@@ -17,7 +17,7 @@ from . import background, lifecycle, resource
 from .channel import Channel, Delivery, quiet
 from .counts import count, count_dropped, count_own
 from .faults import FAULTS, logger
-from .later import give_up
+from .later import Late, give_up, made
 from .lost import Lost
 from .outcomes import Outcome
 from .prediction import Prediction
@@ -43,7 +43,7 @@ _LONGEST_PAUSE = 30.0
 AT_ONCE, NEVER = -sys.maxsize, sys.maxsize
 
 
-Entry = Prediction | Single | Outcome
+Entry = Prediction | Single | Late | Outcome
 """What waits."""
 
 
@@ -376,9 +376,13 @@ class Pipeline:
 
 def _let_go(entry: Entry) -> None:
     """End the span of what will not be read."""
-    if isinstance(entry, Prediction):
+    if isinstance(entry, Late):
+        give_up(made(entry))
+    elif isinstance(entry, Prediction):
         give_up(entry)
 
 
 def _measure(entry: Entry) -> tuple[int, int]:
+    if isinstance(entry, Late):
+        return entry.cost, 1
     return (ROW_BYTES, 1) if isinstance(entry, Outcome) else measure(entry)

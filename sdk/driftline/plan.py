@@ -40,9 +40,10 @@ class Plan:
     ``quick``: whether ``quick.py`` may take a call. ``selective``: whether score or class are selected from the result.
     ``score_type``: float where a returned one is the score. ``by_class``: whether scores came as one column per class.
     ``no_features``: the shape of a call that has none; ``newest``: that of the last row. ``position``: of the argument
-    that is the row, where there is one. ``joins``: whether it only fills in an open prediction of any model, where
-    there is one. ``names``: of the features of an input that names none, where the one who predicts knows them.
-    ``fix``: what to write where a result cannot be read, given the selectors; None for a decorator.
+    that is the row, where there is one. ``asked``: when a request found that the tracer makes no span at all, unix
+    nanoseconds. ``joins``: whether it only fills in an open prediction of any model, where there is one. ``names``: of
+    the features of an input that names none, where the one who predicts knows them. ``fix``: what to write where a
+    result cannot be read, given the selectors; None for a decorator.
     """
 
     identity: Identity
@@ -79,6 +80,7 @@ class Plan:
         self.inputs = _permitted(self.inputs, self.identity)
         self.span_values = self.span_features and self.identity.capture == "features"
         self.no_features = self.newest = Shape((), "", self.wanted, *self._span_attributes())
+        self.asked = 0
         self._taught: dict[Task, Plan] = {}
         PLANS.add(self)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .exchange import Exchange
     from .inputs.batch import Batch
     from .later import Later
+    from .opening import Opening
     from .outputs import Unread
     from .plan import Plan
     from .shape import Shape
@@ -29,12 +30,13 @@ is to be made). It costs 0.05 µs, a prediction 0.25. Empty when the call is ove
 make nothing current again would cost 0.1 µs."""
 
 OPEN: ContextVar[Any] = ContextVar("driftline_open_prediction", default=None)
-"""A prediction, a draft, or None: :func:`opened` tells which; false where none is open."""
+"""A prediction, a draft, an opening, or None: :func:`opened` tells which; false where none is open."""
 _ASKED_FOR = 6
 ABSENT: Any = object()
 """Nothing was said; None is something that a model may return."""
 
 _UNSET: dict[str, Any] = {
+    "_id": None,
     "_score": ABSENT,
     "_predicted": ABSENT,
     "count": 1,
@@ -277,10 +279,12 @@ def drafted(draft: Draft) -> Prediction | None:
 
 def opened() -> Prediction | None:
     """Return what is open in this thread or task, closed or not."""
-    found: Prediction | Draft | None = OPEN.get()
+    found: Prediction | Draft | Opening | None = OPEN.get()
     if not found:
         return None
-    return drafted(found) if isinstance(found, list) else found
+    if isinstance(found, Prediction):
+        return found
+    return drafted(found) if isinstance(found, list) else found.asked()
 
 
 def current() -> Prediction | None:

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.context import detach
-
 from .call import abandon, begin, end
 from .capture import take_features, take_id, take_slices
 from .decoration import plan_of
 from .faults import FAULTS
 from .later import Later, end_later
-from .prediction import ABSENT, OPEN, Prediction
+from .prediction import ABSENT, Prediction
 from .signature import Selector, recorder_inputs
 
 if TYPE_CHECKING:
@@ -55,7 +53,7 @@ class Recorder:
         fix: Callable[[str], str] | None = None,
     ) -> None:
         inputs = recorder_inputs(id_field, time_field)
-        self._plan = plan_of(
+        self.plan = plan_of(
             model._identity,
             model._pipeline,
             name,
@@ -64,9 +62,9 @@ class Recorder:
             predicted,
             span_features=model._span_features if span_features is None else span_features,
         )
-        self._plan.joins = joins
-        self._plan.names = feature_names
-        self._plan.fix = fix
+        self.plan.joins = joins
+        self.plan.names = feature_names
+        self.plan.fix = fix
 
     def open(
         self,
@@ -83,8 +81,8 @@ class Recorder:
         counts, where that is not now. All can be left to :meth:`add`.
         """
         if features is ABSENT and id is ABSENT and time is ABSENT and slices is None:
-            return begin(self._plan, None, {})
-        return begin(self._plan, (features, id, ABSENT if slices is None else slices, time), {})
+            return begin(self.plan, None, {})
+        return begin(self.plan, (features, id, ABSENT if slices is None else slices, time), {})
 
     def add(
         self,
@@ -107,27 +105,6 @@ class Recorder:
         except Exception as fault:
             FAULTS.swallow("add", fault)
 
-    def hold(self, prediction: Prediction) -> Callable[[], None]:
-        """Let :meth:`close` be called in any thread, task or context; call what this returns where it was opened.
-
-        So a prediction ends with the response, while the code that handles the request goes on.
-        """
-        open_token, span_token = prediction.open_token, prediction.span_token
-        prediction.open_token = prediction.span_token = None
-
-        def leave() -> None:
-            nonlocal open_token, span_token
-            try:
-                if open_token is not None:
-                    OPEN.reset(open_token)
-                if span_token is not None:
-                    detach(span_token)
-            except Exception as fault:
-                FAULTS.swallow("leave", fault)
-            open_token = span_token = None
-
-        return leave
-
     def close(self, prediction: Prediction, result: Any = ABSENT, error: BaseException | str | None = None) -> None:
         """Close it with what the model returned, or what it raised; in the context in which it was opened.
 
@@ -136,7 +113,7 @@ class Recorder:
         end(prediction, result, error)
 
     def close_later(self, prediction: Prediction, later: Later) -> None:
-        """Close it, in any context, and let ``later`` say on the background thread what was given and returned."""
+        """Close it, and let ``later`` say on the background thread what was given and returned."""
         end_later(prediction, later)
 
     def abandon(self, prediction: Prediction, reason: str) -> None:

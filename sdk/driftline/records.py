@@ -13,6 +13,7 @@ from .convert import blocks_of
 from .faults import FAULTS, logger
 from .identity import SCOPE, VERSION, Identity
 from .ids import IDS
+from .later import Late
 from .otlp import Parts, log_record, request
 from .outcomes import Outcome
 from .prediction import Prediction
@@ -37,7 +38,7 @@ class Frame:
 
 
 def frames(
-    predictions: Iterable[Prediction | Single],
+    predictions: Iterable[Prediction | Single | Late],
     outcomes: Iterable[Outcome],
     baselines: Iterable[tuple[Identity, str]],
     counted: Counted,

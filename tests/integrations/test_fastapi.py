@@ -13,15 +13,18 @@ import pytest
 import wrapt
 from driftline import settings_file
 from driftline.columns import strings
+from driftline.opening import Opening
 from driftline.pipelines import pipeline_of
+from driftline.testing import deterministic
 from driftline_integrations import fastapi as integration
 from driftline_integrations.fastapi import FastAPIInstrumentor, Route, uninstrument
+from driftline_integrations.route_plan import RoutePlan
 from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, Request, Response, WebSocket
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.testclient import TestClient
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor as OpenTelemetrys
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import NoOpTracerProvider, SpanKind
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import JSONResponse, StreamingResponse
@@ -843,3 +846,115 @@ def test_what_the_file_declares_is_recorded(
         "driftline: driftline.toml: models.spend.routes.'/predict': '/predict' is no method and path; "
         "write it as 'POST /predict'"
     ]
+
+
+ANSWERS = [
+    '{"probability": 0.75}',
+    '{"probability": 1}',
+    '{"probability": true}',
+    '{"probability": null}',
+    '{"probability": NaN}',
+    '{"probability": [0.25]}',
+    '{"probability": "0.25"}',
+    '{"label": 1}',
+    '[{"probability": 0.25}]',
+    "0.25",
+    "",
+    "no JSON",
+]
+BODIES = [
+    '{"order_id": "A-1", "amount": 17.5, "country": "NO"}',
+    '{"country": "NO", "order_id": 17, "amount": 17}',
+    '{"order_id": "", "amount": null, "tags": ["a"], "more": {"a": 1}}',
+    '{"amount": 1e400, "text": "' + "x" * 300 + '", "vector": [1, 2, 3]}',
+    '[{"order_id": "A-1", "amount": 1.5}, {"order_id": "A-2", "amount": 2.5}]',
+    "{}",
+    "17.5",
+    "no JSON",
+]
+ROUTES = [
+    Route(score="probability"),
+    Route(id="order_id", score="probability", predicted="label"),
+    Route(id="response:id", score="probability"),
+    Route(features="query", score="probability"),
+    Route(score="probability", slices={"country": "country", "shop": "header:x-shop"}),
+    Route(),
+]
+
+
+@pytest.mark.parametrize("traced", [True, False])
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_what_is_read_quickly_says_what_a_closer_look_would_say(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, route: Route, traced: bool
+) -> None:
+    caplog.set_level("CRITICAL")
+
+    def recorded(*, quickly: bool) -> Any:
+        service, app = Service(), FastAPI(**QUIET)
+
+        @app.post("/predict")
+        async def predict(at: int) -> Response:
+            return Response(ANSWERS[at], media_type="application/json")
+
+        tracers = service.tracers if traced else NoOpTracerProvider()
+        service.model(tracer_provider=tracers).instrument(app, routes={"POST /predict": route})
+        with monkeypatch.context() as patched, deterministic():
+            if not quickly:
+                patched.setattr(RoutePlan, "plain", lambda *_: None)
+            for body in BODIES:
+                for at in range(len(ANSWERS)):
+                    client(app).post(f"/predict?at={at}", content=body, headers={"content-type": "application/json"})
+            service.flush()
+        said = [repr(sorted((span.attributes or {}).items())) for span in service.spans]  # NaN is not NaN
+        rows = sum(map(len, service.tables()))
+        return said, rows, service.counts(), None if traced else service.channel.bodies
+
+    assert recorded(quickly=True) == recorded(quickly=False)
+
+
+def test_most_requests_make_no_prediction(app: FastAPI, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not asked for, and read quickly, is never made: that is what a request costs."""
+    service.model().instrument(
+        app, routes={"POST /predict": Route(id="order_id", score="probability", predicted="label")}
+    )
+    client(app).post("/predict", json=ORDER)
+    service.flush()
+    made: list[Any] = []
+    monkeypatch.setattr(Opening, "asked", lambda self: made.append(self))
+    monkeypatch.setattr(RoutePlan, "later", lambda *what: made.append(what))
+
+    response = client(app).post("/predict", json=ORDER)
+    service.flush()
+
+    assert (response.headers["x-prediction-id"], made) == ("A-1001", [])
+    assert [strings(table.id) for table in service.tables()] == [["A-1001"], ["A-1001"]]
+
+
+def test_a_response_that_a_middleware_makes_anew_names_the_prediction(app: FastAPI, service: Service) -> None:
+    @app.middleware("http")
+    async def anew(request: Request, call_next: Any) -> Response:
+        await call_next(request)
+        return Response("anew")
+
+    service.model().instrument(app, routes={"POST /predict": Route(score="probability")})
+    response = client(app).post("/predict", json=ORDER)
+
+    assert (response.text, [response.headers["x-prediction-id"]]) == ("anew", strings(service.table().id))
+
+
+def test_who_asks_inside_sees_the_id_of_the_answer(app: FastAPI, service: Service) -> None:
+    seen: list[str] = []
+
+    @app.post("/asks")
+    def asks(order: dict[str, Any]) -> dict[str, float]:  # noqa: ARG001
+        prediction = driftline.current()
+        assert prediction is not None
+        seen.append(prediction.id)
+        prediction.score = 0.25
+        return {"probability": 0.75}
+
+    service.model().instrument(app, routes={"POST /asks": Route(id="order_id", score="probability")})
+    response = client(app).post("/asks", json=ORDER)
+
+    assert (seen, response.headers["x-prediction-id"]) == (["A-1001"], "A-1001")
+    assert attributes(service)["ml.prediction.score"] == 0.25

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from driftline.exchange import Exchange
 from driftline.faults import FAULTS
+from driftline.opening import Opening
 from driftline.recorder import Recorder
-from driftline_integrations import arrival, routes
+from driftline_integrations import arrival, asgi, route_plan
 from driftline_integrations import fastapi as on_fastapi
 from driftline_integrations import flask as on_flask
-from driftline_integrations.routes import Given, Route, RoutePlan
+from driftline_integrations.route_plan import RoutePlan, Told
+from driftline_integrations.routes import Given, Route
 from driftline_integrations.visit import Visit
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -31,8 +33,9 @@ SHARED = [
     (Exchange, "enter"),
     (Exchange, "admit"),
     (Exchange, "answer"),
-    (Recorder, "open"),
-    (Recorder, "hold"),
+    (Opening, "__init__"),
+    (Opening, "asked"),
+    (Opening, "close"),
     (Recorder, "add"),
     (Recorder, "close"),
     (Recorder, "close_later"),
@@ -42,18 +45,22 @@ SHARED = [
     (Given, "__init__"),
     (Visit, "__init__"),
     (Visit, "take_body"),
-    (Visit, "read_request"),
     (Visit, "start_answer"),
-    (Visit, "read"),
+    (Visit, "_made"),
+    (Visit, "_end"),
+    (Told, "__init__"),
+    (Told, "read_request"),
+    (Told, "read"),
     (arrival, "_fields"),
-    (routes, "read"),
+    (route_plan, "read"),
 ]
 OF_FASTAPI = [
     (on_fastapi.Site, "_find"),
-    (on_fastapi.Tee, "__init__"),
-    (on_fastapi, "_joined"),
-    (on_fastapi, "_readable"),
-    (on_fastapi, "is_json"),
+    (asgi.Passage, "__init__"),
+    (asgi.Tee, "__init__"),
+    (asgi, "_readable"),
+    (asgi, "is_json"),
+    (asgi, "given_of"),
 ]
 OF_FLASK = [
     (on_flask, "_body_of"),

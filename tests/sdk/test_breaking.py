@@ -30,6 +30,7 @@ from driftline.recorder import Recorder
 from opentelemetry import trace
 
 from .service import Service, returns
+from .test_opening import Place, predict
 
 HOME = str(Path(driftline.__file__).parent)
 CLOCK = str(Path(HOME) / "testing")
@@ -195,11 +196,18 @@ def _recorder(service: Service) -> Callable[[], Any]:
         recorder.add(prediction, features=ORDER, id="A-2", slices={"region": "north"})
         recorder.close(prediction, 0.25)
         prediction = recorder.open()
-        leave = recorder.hold(prediction)
-        leave()
         recorder.close(prediction, error=LookupError("no such customer"))
         recorder.abandon(recorder.open(), "422")
         return True
+
+    return call
+
+
+def _request(service: Service) -> Callable[[], Any]:
+    place = Place(service.model())
+
+    def call() -> Any:
+        return [predict(place, request, response).closed for request, response in ((ORDER, 0.25), ([ORDER], [0.25]))]
 
     return call
 
@@ -218,7 +226,7 @@ STORIES: dict[str, Story] = {
     story.__name__.lstrip("_"): story
     for story in (
         _single, _results, _any, _batch, _failing, _coroutine, _generator, _async_generator, _block, _nested, _current,
-        _recorder, _outcome,
+        _recorder, _request, _outcome,
     )
 }  # fmt: skip
 
@@ -294,7 +302,7 @@ def _twice(service: Service, run: Callable[[], Any]) -> tuple[Any, Any]:
     return given
 
 
-UNTRACED = ("single", "failing", "current", "coroutine")
+UNTRACED = ("single", "failing", "current", "coroutine", "request")
 """Where the program has no tracer provider, these take another way."""
 CASES = [*((story, True) for story in STORIES), *((story, False) for story in UNTRACED)]
 

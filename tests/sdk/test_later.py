@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from driftline.pipelines import pipeline_of
+from driftline.prediction import OPEN
 from driftline.recorder import Recorder
+from opentelemetry import trace
 
 from .service import Service
 
@@ -35,7 +37,6 @@ def predict(service: Service, request: Request) -> None:
     """Open a prediction, and close it to be read later."""
     recorder = Recorder(service.model(), "POST /predict")
     prediction = recorder.open()
-    recorder.hold(prediction)()
     recorder.close_later(prediction, request)
 
 
@@ -50,6 +51,15 @@ def test_a_span_ends_when_its_prediction_is_read(service: Service) -> None:
 
     assert (before, request.reads) == ([], 1)
     assert [one["ml.prediction.score"] for one in attributes(service)] == [0.75]
+
+
+def test_what_is_read_later_is_over_at_once(service: Service) -> None:
+    before = trace.get_current_span()
+
+    predict(service, Request())
+
+    assert trace.get_current_span() is before
+    assert OPEN.get() is None
 
 
 def test_the_span_of_a_prediction_that_a_full_buffer_drops_ends_with_what_is_known(service: Service) -> None:

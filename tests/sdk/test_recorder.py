@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import threading
 from typing import Any
 
 import driftline
@@ -12,7 +11,6 @@ import pytest
 from driftline.columns import strings
 from driftline.faults import FAULTS
 from driftline.recorder import Recorder
-from opentelemetry import trace
 
 from .service import Service
 
@@ -115,23 +113,6 @@ def test_closed_twice_it_counts_once(service: Service) -> None:
 
     assert service.counts() == {(("ml.prediction.class", "1"),): 1}
     assert len(service.spans) == 1
-
-
-def test_what_is_held_may_be_closed_by_another_thread(service: Service) -> None:
-    recorder = Recorder(service.model(), "POST /score")
-    before = trace.get_current_span()
-
-    prediction = recorder.open(ORDER)
-    leave = recorder.hold(prediction)
-    thread = threading.Thread(target=recorder.close, args=(prediction, 0.75))
-    thread.start()
-    thread.join()
-    leave()
-    leave()
-
-    assert trace.get_current_span() is before
-    assert driftline.current() is None
-    assert service.attributes()["ml.prediction.score"] == 0.75
 
 
 def test_closed_in_a_context_of_its_own_it_is_recorded_all_the_same(
