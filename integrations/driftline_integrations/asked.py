@@ -78,10 +78,12 @@ class Asked:
         wrapt.register_post_import_hook(self._wrap, self._home)
 
     def uninstrument(self) -> None:
-        """Record only those that somebody named."""
+        """Record nothing any more, not even what somebody named."""
         self._all = False
         self._learned.clear()
+        self._places.clear()
         methods.restore(self._library)
+        methods.restore(self._named)
 
     def _wrap(self, module: Any) -> None:
         try:

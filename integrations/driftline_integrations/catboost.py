@@ -36,7 +36,7 @@ def instrument(model: Model, estimator: E, **options: Any) -> E:
     """
     from . import estimators
 
-    estimators.instrument(model, estimator, family=pooled(), **options)
+    estimators.instrument(model, estimator, library="catboost", family=pooled(), **options)
     return estimator
 
 

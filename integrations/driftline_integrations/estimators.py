@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 PREDICTING = ("predict", "predict_proba", "predict_log_proba", "decision_function", "inplace_predict")
 TRAINING = ("fit", "partial_fit", "fit_predict", "fit_transform", "score")
 """Wrapped only where the class is none of a library's: a library's own frames say that it is at work."""
-NAMED = "named"
-"""The owner of what is wrapped for estimators that somebody named."""
-_NAMED_ALONE = frozenset((NAMED,))
 
 
 @dataclass
@@ -71,6 +68,7 @@ class Asked:
 class Watched:
     """One estimator and the model by whose name its predictions are recorded.
 
+    ``library``: through whose integration somebody named it, "" where nobody did.
     ``joins``: whether, inside an open prediction of any model, it only fills in what that one lacks.
     ``only``: the methods whose calls are predictions. ``options``: of its recorders.
     """
@@ -81,11 +79,13 @@ class Watched:
         estimator: Any,
         *,
         family: Family = CONVENTIONAL,
+        library: str = "",
         joins: bool = False,
         only: Sequence[str] = PREDICTING,
         **options: Any,
     ) -> None:
         key = id(estimator)
+        self.library = library
         self.model = model
         self.estimator = weakref.ref(estimator, lambda _: _watched.pop(key, None))
         self.family = family
@@ -146,6 +146,8 @@ class Watched:
 
 
 _watched: dict[int, Watched] = {}
+_owners: dict[str, str] = {}
+"""By library, who wants methods wrapped for the estimators that somebody named through it."""
 _answered: ContextVar[tuple[int, weakref.ref[Any], set[str]] | None] = ContextVar("driftline_answered", default=None)
 
 
@@ -153,13 +155,17 @@ def instrument(
     model: Model,
     estimator: Any,
     *,
+    library: str,
     family: Family = CONVENTIONAL,
     methods: Sequence[str] | None = None,
     id: str = "",
     time: str = "",
     span_features: bool = True,
 ) -> None:
-    """Watch an estimator; the arguments and what is raised are those of ``sklearn.instrument``."""
+    """Watch an estimator for somebody who named it through a library's integration.
+
+    The other arguments and what is raised are those of ``sklearn.instrument``.
+    """
     only = PREDICTING if methods is None else (methods,) if isinstance(methods, str) else tuple(methods)
     unknown = [name for name in only if name not in PREDICTING]
     if unknown:
@@ -169,19 +175,32 @@ def instrument(
             f"instrument() records estimators with a predict method, and {type(estimator).__name__} has none; "
             "decorate the function that predicts instead: @model.predict"
         )
-    watched = Watched(
-        model, estimator, family=family, only=only, id_field=id, time_field=time, span_features=span_features
-    )
+    options: dict[str, Any] = {"id_field": id, "time_field": time, "span_features": span_features}
+    watched = Watched(model, estimator, family=family, library=library, only=only, **options)
     watched.learn(estimator)
     _watched[_key(estimator)] = watched
-    wrap_for(type(estimator), family, NAMED)
+    wrap_for(type(estimator), family, _owners.setdefault(library, f"named, {library}"))
 
 
 def uninstrument(estimator: Any) -> None:
     """Record nothing of an estimator any more; with the last one, the methods of its class are the library's again."""
-    _watched.pop(_key(estimator), None)
-    if not _watched:
-        methods.restore(NAMED)
+    watched = _watched.pop(_key(estimator), None)
+    if watched is not None and not any(other.library == watched.library for other in list(_watched.values())):
+        _restore(watched.library)
+
+
+def forget(library: str) -> None:
+    """Record nothing any more of what was named through a library's integration; look anew at what nobody named."""
+    for key, watched in list(_watched.items()):
+        if watched.library in (library, ""):
+            _watched.pop(key, None)
+    _restore(library)
+
+
+def _restore(library: str) -> None:
+    owner = _owners.pop(library, None)
+    if owner is not None:
+        methods.restore(owner)
 
 
 def wrap_for(kind: type, family: Family, owner: str) -> None:
@@ -228,7 +247,7 @@ def call(
 def _watched_by(family: Family, method: Method, estimator: Any, caller: FrameType) -> Watched | None:
     """Return who watches this call: for a named estimator, or where the library is instrumented; None from inside."""
     watched = _watched.get(_key(estimator))
-    if watched is None and (method.owners <= _NAMED_ALONE or method.name not in PREDICTING):
+    if watched is None and (method.owners <= {*_owners.values()} or method.name not in PREDICTING):
         return None
     if watched is not None and method.name not in watched.only:
         return None

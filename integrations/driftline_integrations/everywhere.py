@@ -42,10 +42,12 @@ class Everywhere:
         self._hooked = True
 
     def uninstrument(self) -> None:
-        """Put every attribute back."""
+        """Put every attribute back, and record nothing any more, not even what somebody named through this library."""
+        from .estimators import forget
         from .methods import restore
 
         self._wanted = False
+        forget(self._name)
         while self._births:
             root, original = self._births.pop()
             if original is None:

@@ -54,6 +54,9 @@ class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         providers.forget(self)
         _declared.leave()
+        hooks = sys.modules.get("driftline_integrations.torch")  # nobody has hooks where nobody has imported it
+        if hooks is not None:
+            hooks.uninstrument_all()
 
 
 class Declared:

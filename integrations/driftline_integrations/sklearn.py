@@ -61,7 +61,9 @@ def instrument(
     """
     from . import estimators
 
-    estimators.instrument(model, estimator, methods=methods, id=id, time=time, span_features=span_features)
+    estimators.instrument(
+        model, estimator, library="sklearn", methods=methods, id=id, time=time, span_features=span_features
+    )
     return estimator
 
 

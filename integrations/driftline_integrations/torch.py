@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
 from contextvars import ContextVar
@@ -105,6 +106,12 @@ def uninstrument(module: torch.nn.Module) -> None:
             del hooks[key]
 
 
+def uninstrument_all() -> None:
+    """Record nothing of any module any more; copies keep hooks that do nothing."""
+    for hooks in list(_attached):
+        hooks.close()
+
+
 @dataclass(slots=True)
 class _Call:
     """A call that runs. ``frame``: where; ``handled``: the error that was being handled when it began."""
@@ -129,14 +136,25 @@ class Hooks:
         self._features = features
         self._select = {"score": score, "predicted": predicted}
         self._calls: ContextVar[tuple[_Call, ...]] = ContextVar("driftline_torch", default=())
+        self._active = True
+        self._module: weakref.ref[torch.nn.Module] | None = None
 
     def attach(self, module: torch.nn.Module) -> None:
         """Put both on a module: ours comes first before ``forward``, and after it in any case."""
+        self._module = weakref.ref(module)
+        _attached.add(self)
         module.register_forward_pre_hook(Hook(_run, self._before), prepend=True, with_kwargs=True)
         module.register_forward_hook(Hook(_run, self._after), with_kwargs=True, always_call=True)
 
+    def close(self) -> None:
+        """Take both off the module, and do nothing any more on its copies."""
+        self._active = False
+        module = None if self._module is None else self._module()
+        if module is not None:
+            uninstrument(module)
+
     def _before(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if module.training:
+        if module.training or not self._active:
             return
         frame = _call_of(sys._getframe(1))
         self._close_what_was_left(frame)
@@ -194,6 +212,9 @@ class Hooks:
             self._recorder.close(calls[-1].prediction, ABSENT, KeyboardInterrupt())
             calls = calls[:-1]
         self._calls.set(calls)
+
+
+_attached: weakref.WeakSet[Hooks] = weakref.WeakSet()
 
 
 def _call_of(frame: FrameType | None) -> FrameType | None:

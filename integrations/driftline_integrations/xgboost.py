@@ -41,7 +41,7 @@ def instrument(model: Model, estimator: E, **options: Any) -> E:
     from . import estimators
 
     family = boosters() if isinstance(estimator, Booster) else conventional()
-    estimators.instrument(model, estimator, family=family, **options)
+    estimators.instrument(model, estimator, library="xgboost", family=family, **options)
     return estimator
 
 

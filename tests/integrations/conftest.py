@@ -16,10 +16,10 @@ from tests.sdk.conftest import service as service
 def _plain_classes() -> Iterator[None]:
     """Let every test leave the classes of the libraries as it found them."""
     yield
-    from driftline_integrations import estimators, methods
+    from driftline_integrations import estimators
 
-    estimators._watched.clear()
-    methods.restore(estimators.NAMED)
+    for library in ("", *estimators._owners):
+        estimators.forget(library)
 
 
 @pytest.fixture
