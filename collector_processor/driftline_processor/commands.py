@@ -111,12 +111,13 @@ def build(
     with _one_sentence():
         from .files.build import build_from_files
         from .files.roles import ColumnOptions
+        from .files.source import named
 
         columns = (_list(score), predicted, actual, time, id)
         meaning = (_list(classes), positive_class, threshold, _list(features), _list(text_features))
         if not task:
             raise BadInput("--task is empty; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
-        baseline = build_from_files(data, ColumnOptions(model, version, task, *columns, *meaning), _say)
+        baseline = build_from_files(named(data), ColumnOptions(model, version, task, *columns, *meaning), _say)
         try:
             baseline.save(output)
         except OSError as error:
@@ -160,11 +161,12 @@ def evaluate(
         from .files.cut import Cut
         from .files.evaluate_files import evaluate_files
         from .files.roles import ColumnOptions
+        from .files.source import named
 
         columns = (_list(score), predicted, actual, time, id)
         meaning = (_list(classes), positive_class, threshold, _list(features), _list(text_features))
         options = ColumnOptions(model, version, task, *columns, *meaning)
-        result = evaluate_files(data, baseline, outcomes, options, Cut(window, window_rows), _say)
+        result = evaluate_files(named(data), baseline, outcomes, options, Cut(window, window_rows), _say)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         conditions = [parse(text, names, kind) for text in fail_on or ()]
         answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations)

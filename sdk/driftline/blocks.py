@@ -6,7 +6,7 @@ rows would, a window that differs as much is no news.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from .bins import Bins, Index
 from .checked import by_name, floats, is_whole, short
 from .fold import ModelBins
 from .leaving import Leaving
+from .pane import Pane
 from .tables import F64, I64
 
 MOST_BLOCKS = 60
@@ -123,20 +124,19 @@ class Blocks:
     of: Mapping[str, Cells]
 
     @classmethod
-    def folded(cls, stretches: Stretches, parts: Mapping[str, F64], bins: ModelBins) -> Self | None:
-        """Make blocks of what was folded by stretch; ``parts``: the part of a pane → float64 (stretches, width).
-
-        None where fewer than two hold rows.
-        """
-        held = np.flatnonzero(parts["rows"][: stretches.count, 0])
+    def folded(cls, stretches: Stretches, panes: Sequence[Pane], bins: ModelBins) -> Self | None:
+        """Make blocks of one pane for each stretch; None where fewer than two hold rows."""
+        held = [at for at, pane in enumerate(panes) if pane.rows]
         if len(held) < 2:
             return None
         of = {}
         for name, over in targets(bins).items():
-            if name in parts and parts[name][held, : over.size].any():
-                of[name] = Cells.of(parts[name][held], over.size)
-        starts = stretches.start + held.astype(np.int64) * stretches.length
-        return cls(stretches.length, starts, parts["rows"][held], of)
+            sums = [panes[at].parts.get(name, np.zeros(over.size + 2)) for at in held]
+            counts = np.stack(sums)[:, : over.size]
+            if counts.any():
+                of[name] = Cells.of(counts, over.size)
+        starts = stretches.start + np.array(held, np.int64) * stretches.length
+        return cls(stretches.length, starts, np.stack([panes[at].parts["rows"] for at in held]), of)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -24,7 +24,7 @@ from .pane import Pane, merge
 from .period import Period
 from .reference import MOST_SAMPLED, ReferenceRows, Sample, Settle, joined
 from .scores import scores_for
-from .tables import CLASSLESS, F64, Column, ModelKey, PredictionTable, Task, Text
+from .tables import CLASSLESS, Column, ModelKey, PredictionTable, Task, Text
 from .vocabulary import Vocabulary
 
 Pass = Callable[[], Iterable[ReferenceRows]]
@@ -99,17 +99,15 @@ def fold_all(
     ``sample``: some of the rows, from which it is chosen what is gathered.
     """
     stretches = Stretches.of(sample.time)
-    blocks = 1 if stretches is None else stretches.count + 1  # the last is no stretch: rows without a time
+    # the last is no stretch: rows without a time
+    folded = [Pane() for _ in range(1 if stretches is None else stretches.count + 1)]
     gatherers = {name: begin(Reference(sample, bins)) for name, begin in GATHERERS.items()}
-    sums: dict[str, F64] = {}
     outcomes = Pane()
     period: Period | None = None
     for table, actual in tables:
         group = np.zeros(len(table), np.int64) if stretches is None else stretches.place(table.time)
-        panes = fold_by(table, bins, group, blocks)
-        for name in panes[0].parts:
-            part = np.stack([pane.parts[name] for pane in panes])
-            sums[name] = sums[name] + part if name in sums else part
+        panes = fold_by(table, bins, group, len(folded))
+        folded = [merge(both) for both in zip(folded, panes, strict=True)]
         if actual is not None:
             known = fold_outcomes(table.task, table.scores, table.predicted, actual, table.weight)
             outcomes = merge([outcomes, known])
@@ -117,9 +115,9 @@ def fold_all(
             period = own.joined(period)
         for gatherer in gatherers.values():
             gatherer.add(table, actual)
-    pane = Pane({name: values.sum(axis=0) for name, values in sums.items()} | outcomes.parts)
+    pane = merge([*folded, outcomes])
     pieces = {name: gatherer.piece() for name, gatherer in gatherers.items()}
-    in_time = None if stretches is None else Blocks.folded(stretches, sums, bins)
+    in_time = None if stretches is None else Blocks.folded(stretches, folded[:-1], bins)
     return pane, replace(Extras(**pieces), period=period, blocks=in_time)
 
 

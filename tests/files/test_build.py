@@ -88,3 +88,13 @@ def test_without_scores_only_features_are_compared(run: Run, tmp_path: Path) -> 
     assert result.exit_code == 0
     assert result.stderr == "driftline: neither a score nor a predicted class: only features are compared\n"
     assert list(Baseline.load(tmp_path / "b.json").bins.features) == ["a", "b"]
+
+
+def test_a_pattern_names_files(run: Run, files: Path, reference: pd.DataFrame) -> None:
+    reference.head(1_000).to_parquet(files / "part-1.parquet")
+    reference.tail(3_000).to_parquet(files / "part-2.parquet")
+    whole = build(run, files / "whole.json", files / "reference.parquet")
+    assert build(run, files / "parts.json", files / "part-*.parquet").bins == whole.bins
+    options = ("--model", "churn", "--task", "binary", "-o", files / "b.json")
+    result = run("baseline", "build", files / "piece-*.parquet", *options)
+    assert (result.exit_code, result.stderr) == (2, f"driftline: {files / 'piece-*.parquet'}: no file matches\n")

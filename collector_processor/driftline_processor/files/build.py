@@ -22,14 +22,20 @@ from .source import Source, open_source, readable
 from .times import UNIT_NAMES, read_times
 from .values import column, is_nested, mostly_numbers, with_numbers
 
+IN_MEMORY = 128 << 20
+"""Three passes over a CSV take three times as long as one; up to so many bytes the columns are kept instead."""
 
-def build_from_files(paths: Sequence[Path], options: ColumnOptions, say: Say, sample: int = MOST_SAMPLED) -> Baseline:
+
+def build_from_files(
+    paths: Sequence[Path], options: ColumnOptions, say: Say, sample: int = MOST_SAMPLED, in_memory: int = IN_MEMORY
+) -> Baseline:
     """Build the baseline of ``options.model`` from its reference rows.
 
-    ``sample``: rows that bins are chosen from, at most. Raises :class:`BadInput` when a file, a column or the task
+    ``sample``: rows that bins are chosen from, at most. ``in_memory``: bytes of a CSV or NDJSON that is parsed once,
+    and not in each pass. Raises :class:`BadInput` when a file, a column or the task
     cannot be made sense of.
     """
-    sources = [open_source(path, {id_column(options, {})}, say) for path in paths]
+    sources = [open_source(path, {id_column(options, {})}, say, in_memory) for path in paths]
     roles = find_roles(sources, options, options.task, {}, say)
     if not roles.features:
         raise BadInput(f"{paths[0]}: it has no column that could be a feature")

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.json
 
 from .errors import BadInput, Say, rows
+
+
+class Lines(NamedTuple):
+    """How many lines could not be read, and the number of the first."""
+
+    bad: int = 0
+    first: int = 0
+
+    def tell(self, path: Path, say: Say) -> None:
+        """Name them."""
+        if self.bad:
+            say(f"{path}: {rows(self.bad, 'line')} left out: line {self.first} is no JSON object")
 
 
 def read_ndjson(path: Path, say: Say) -> pa.Table:
@@ -20,18 +32,26 @@ def read_ndjson(path: Path, say: Say) -> pa.Table:
 
     Raises :class:`BadInput` when no line is an object.
     """
+    with pa.input_stream(str(path), compression="detect") as stream:
+        table, bad = parse_lines(stream.read(), 1)
+    if not table.num_rows:
+        raise BadInput(f'{path}: no line is a JSON object; NDJSON has one object a line, as in {{"age": 31}}')
+    bad.tell(path, say)
+    return table
+
+
+def parse_lines(data: bytes, first: int) -> tuple[pa.Table, Lines]:
+    """Parse whole lines of NDJSON; ``first``: the number of the first of them."""
     try:
-        return pa.json.read_json(path, read_options=pa.json.ReadOptions(block_size=1 << 24))
+        return pa.json.read_json(pa.BufferReader(data), read_options=pa.json.ReadOptions(block_size=1 << 24)), Lines()
     except pa.ArrowInvalid:
-        return _line_by_line(path, say)
+        return _line_by_line(data, first)
 
 
-def _line_by_line(path: Path, say: Say) -> pa.Table:
+def _line_by_line(data: bytes, start: int) -> tuple[pa.Table, Lines]:
     columns: dict[str, list[Any]] = {}
     n = bad = first = 0
-    with pa.input_stream(str(path), compression="detect") as stream:
-        lines = stream.read().splitlines()
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(data.splitlines(), start):
         if not line.strip():
             continue
         try:
@@ -48,11 +68,7 @@ def _line_by_line(path: Path, say: Say) -> pa.Table:
         for values in columns.values():
             if len(values) < n:
                 values.append(None)
-    if not n:
-        raise BadInput(f'{path}: no line is a JSON object; NDJSON has one object a line, as in {{"age": 31}}')
-    if bad:
-        say(f"{path}: {rows(bad, 'line')} left out: line {first} is no JSON object")
-    return pa.table({name: _array(values) for name, values in columns.items()})
+    return pa.table({name: _array(values) for name, values in columns.items()}), Lines(bad, first)
 
 
 def _array(values: list[Any]) -> pa.Array:

@@ -6,7 +6,9 @@ What Arrow cannot take from one line never costs the others: the line is named a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import codecs
+import glob
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -52,6 +54,20 @@ def kind_of(path: Path) -> str:
     return ""
 
 
+def named(paths: Sequence[Path]) -> list[Path]:
+    """Return files, patterns such as ``rows/*.parquet`` replaced by those they match, in order.
+
+    Raises :class:`BadInput` where one matches none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        matches = [path] if path.exists() or not glob.has_magic(str(path)) else sorted(map(Path, glob.glob(str(path))))
+        if not matches:
+            raise BadInput(f"{path}: no file matches")
+        found += matches
+    return found
+
+
 def check_path(path: Path) -> None:
     """Raise :class:`BadInput` when a file is not there, empty, or of an unknown kind."""
     if not path.exists():
@@ -64,16 +80,22 @@ def check_path(path: Path) -> None:
         raise BadInput(f"{path}: the file is empty")
 
 
-def open_source(path: Path, text: Collection[str], say: Say) -> Source:
+def open_source(path: Path, text: Collection[str], say: Say, most: int | None = None) -> Source:
     """Open a file; ``text`` names the columns that stay text even where they look like numbers (ids).
 
+    ``most``: a CSV or NDJSON of more bytes is not held in memory but parsed again in each pass; None = however many.
     Raises :class:`BadInput` when it cannot be read or has no rows.
     """
     check_path(path)
     kind = kind_of(path)
     with readable(path):
+        source: Source
         if kind == "parquet":
-            source: Source = ParquetSource(path, text)
+            source = ParquetSource(path, text)
+        elif most is not None and path.stat().st_size > most:
+            from .streamed import CsvStream, NdjsonStream
+
+            source = CsvStream(path, text, say) if kind == "csv" else NdjsonStream(path, say)
         elif kind == "csv":
             source = TableSource(path, _read_csv(path, text, say), say)
         else:
@@ -174,38 +196,52 @@ def _read_csv(path: Path, text: Collection[str], say: Say) -> pa.Table:
             path,
             read_options=pa.csv.ReadOptions(block_size=1 << 23, **options),
             parse_options=pa.csv.ParseOptions(
-                delimiter=_delimiter(path), newlines_in_values=True, invalid_row_handler=skip if options else None
+                delimiter=delimiter(path), newlines_in_values=True, invalid_row_handler=skip if options else None
             ),
-            convert_options=pa.csv.ConvertOptions(
-                column_types={name: pa.string() for name in text},
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-            ),
+            convert_options=convert_options({name: pa.string() for name in text}),
         )
 
     try:
         return parse()
     except pa.ArrowInvalid:
-        table = parse(use_threads=False, encoding=_encoding(path))
+        table = parse(use_threads=False, encoding=encoding(path))
+    say_bad_lines(path, bad, say)
+    return table
+
+
+def convert_options(types: Mapping[str, pa.DataType], names: list[str] | None = None) -> Any:
+    """Return what the values of a CSV mean; ``types``: of the columns that are known; ``names``: those read, or all."""
+    return pa.csv.ConvertOptions(
+        column_types=types,
+        include_columns=names,
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+
+
+def say_bad_lines(path: Path, bad: Sequence[Any], say: Say) -> None:
+    """Name the lines of a CSV that have too many values or too few."""
     if bad:
         say(
             f"{path}: {rows(len(bad), 'line')} left out: line {bad[0].number} has "
             f"{rows(bad[0].actual_columns, 'value')}, the header {bad[0].expected_columns}"
         )
-    return table
 
 
-def _encoding(path: Path) -> str:
-    """UTF-8 where all of it is; else Latin-1, in which every byte is a character."""
+def encoding(path: Path) -> str:
+    """Return UTF-8 where all of a file is; else Latin-1, in which every byte is a character."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
     with pa.input_stream(str(path), compression="detect") as stream:
         try:
-            stream.read().decode()
+            while data := stream.read(1 << 22):
+                decoder.decode(data)
+            decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             return "latin-1"
     return "utf-8"
 
 
-def _delimiter(path: Path) -> str:
+def delimiter(path: Path) -> str:
     """Tell by the header: tabs or semicolons where there is no comma."""
     with pa.input_stream(str(path), compression="detect") as stream:
         header = stream.read(65_536).split(b"\n", 1)[0]

@@ -1,0 +1,127 @@
+"""A baseline of more rows than memory holds: two passes over batches, a sample for the bins, sums of all rows."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from driftline import Baseline
+from driftline.reference import FEWEST_SAMPLED, ReferenceRows, Sample
+from driftline.tables import Column
+
+N = 3_000
+ARGUMENTS: dict[str, Any] = {"score": "p", "actual": "churned", "time": "when", "model": "churn", "task": "binary"}
+
+
+def frame(n: int = N, seed: int = 5) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    p = rng.random(n)
+    age = rng.normal(40, 10, n)
+    age[::17] = np.nan
+    return pd.DataFrame(
+        {
+            "age": age,
+            "plan": rng.choice(["basic", "pro", "team"], n, p=[0.7, 0.25, 0.05]),
+            "note": [f"the parcel number {at} is late again, says customer {at % 7}" for at in rng.integers(0, n, n)],
+            "p": p,
+            "churned": rng.random(n) < p,
+            "when": pd.date_range("2026-01-01", periods=n, freq="7min"),
+        }
+    )
+
+
+def same(one: Baseline, other: Baseline) -> None:
+    assert one.bins == other.bins
+    assert one.texts == other.texts
+    assert one.columns == other.columns
+    assert one.pane.parts.keys() == other.pane.parts.keys()
+    for name, sums in one.pane.parts.items():  # the sums of losses differ in the order of their additions
+        np.testing.assert_allclose(other.pane.parts[name], sums, rtol=1e-12, err_msg=name)
+    assert one.extras.to_json() == other.extras.to_json()
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "arrow", "dict", "function"])
+def test_batches_of_any_library_are_one_reference(kind: str) -> None:
+    whole = frame()
+    parts = [whole[start : start + 700] for start in range(0, N, 700)]
+    batches: dict[str, Any] = {
+        "pandas": parts,
+        "polars": [pl.from_pandas(part) for part in parts],
+        "arrow": lambda: pa.Table.from_pandas(whole, preserve_index=False).to_batches(max_chunksize=400),
+        "dict": [{name: part[name].to_numpy() for name in part} for part in parts],
+        "function": lambda: (part for part in parts),
+    }
+    same(Baseline.from_batches(batches[kind], **ARGUMENTS), Baseline.from_frame(whole, **ARGUMENTS))
+
+
+def test_classes_that_only_a_late_batch_has_are_known() -> None:
+    early, late = {"x": [1.0], "seen": ["a"]}, {"x": [2.0, 3.0], "seen": ["b", "c"]}
+    baseline = Baseline.from_batches([early, late], predicted="seen", model="m", task="multiclass")
+    assert baseline.task.classes == ("a", "b", "c")
+    assert baseline.pane.parts["class"].tolist() == [1, 1, 1, 0, 0, 0]
+
+
+def test_bins_come_from_a_sample_and_counts_from_all_rows() -> None:
+    whole = frame()
+    sampled = Baseline.from_batches([whole[:1_600], whole[1_600:]], sample=1_000, **ARGUMENTS)
+    assert sampled.pane.rows == N
+    assert sampled.pane.parts["outcomes"].tolist() == [N, N, N]
+    assert sampled.pane.parts["feature:age"].sum() == N
+    exact = Baseline.from_frame(whole, **ARGUMENTS).bins.features["age"]
+    chosen = sampled.bins.features["age"]
+    assert chosen != exact
+    counts = sampled.pane.parts["feature:age"][: chosen.size]
+    below = np.cumsum(counts)[1:-1] / counts.sum()
+    assert np.abs(below - np.arange(1, chosen.size - 1) / 100).max() < 0.03  # 1,000 rows: ± 0.016 in the middle
+
+
+def test_batches_that_can_be_read_once_are_refused() -> None:
+    with pytest.raises(ValueError, match="batches can be read only once, and two passes are needed; pass a function"):
+        Baseline.from_batches((part for part in [frame()]), **ARGUMENTS)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="there are no rows"):
+        Baseline.from_batches([], **ARGUMENTS)
+
+
+def test_memory_does_not_grow_with_the_batches() -> None:
+    def peak(batches: int) -> int:
+        def read() -> Iterator[dict[str, Any]]:
+            for at in range(batches):
+                rng = np.random.default_rng(at)
+                yield {"p": rng.random(20_000), **{f"x{i}": rng.random(20_000) for i in range(5)}}
+
+        tracemalloc.start()
+        Baseline.from_batches(read, score="p", model="m", task="binary", sample=5_000)
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return highest
+
+    few, many = peak(10), peak(40)
+    assert many < 1.2 * few
+
+
+def test_a_sample_draws_evenly_and_keeps_the_order() -> None:
+    sample = Sample(1_000)
+    for start in range(0, 100_000, 5_000):
+        sample.add(ReferenceRows(5_000, {"x": Column(numbers=np.arange(start, start + 5_000.0))}))
+    drawn = sample.rows().features["x"].numbers
+    assert drawn is not None
+    assert len(drawn) == 1_000
+    assert (np.diff(drawn) > 0).all()
+    per_tenth = np.bincount((drawn // 10_000).astype(np.int64))
+    assert per_tenth.tolist() == pytest.approx([100] * 10, abs=35)
+
+
+def test_wide_rows_and_long_texts_have_fewer_rows_in_the_sample() -> None:
+    sample = Sample(50_000, bytes=1 << 20)
+    for at in range(4):
+        labels = tuple(f"{at} {row} " + "x" * 200 for row in range(5_000))
+        sample.add(ReferenceRows(5_000, {"text": Column(codes=np.arange(5_000, dtype=np.int32), labels=labels)}))
+    rows = sample.rows()
+    assert FEWEST_SAMPLED <= rows.rows < 6_000
+    assert rows.size() <= 1 << 20
