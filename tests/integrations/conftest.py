@@ -26,5 +26,5 @@ def _plain_classes() -> Iterator[None]:
 def unrecorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """What is counted as not recorded, in order: model and reason."""
     counted: list[tuple[str, str]] = []
-    monkeypatch.setattr(UNRECORDED, "add", lambda *what: counted.append(what))
+    monkeypatch.setattr(UNRECORDED, "add", lambda what, n=1: counted.append(what))  # noqa: ARG005
     return counted

@@ -11,7 +11,7 @@ from uuid import UUID
 import driftline
 import pytest
 import wrapt
-from driftline import settings_file
+from driftline import pipeline, settings_file
 from driftline.columns import strings
 from driftline.opening import Opening
 from driftline.pipelines import pipeline_of
@@ -888,6 +888,7 @@ def test_what_is_read_quickly_says_what_a_closer_look_would_say(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, route: Route, traced: bool
 ) -> None:
     caplog.set_level("CRITICAL")
+    monkeypatch.setattr(pipeline, "GATHER_SECONDS", 60.0)  # one record, however long the requests take
 
     def recorded(*, quickly: bool) -> Any:
         service, app = Service(), FastAPI(**QUIET)
