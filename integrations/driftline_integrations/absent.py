@@ -52,6 +52,10 @@ class Mapped:
         plan.refused = self.look
         self._looked = False
 
+    def close(self) -> None:
+        """Speak for no mapped route any more."""
+        _known.discard(self)
+
     def look(self) -> None:
         """Warn of mapped routes that no application has, each once per process. Never raises.
 

@@ -114,6 +114,7 @@ class Site:
     def close(self) -> None:
         """Take the inner layer out; where another one stands around it by now, it lets everything through."""
         self._active = False
+        self._mapped.close()
         if self._router.middleware_stack is self._own:
             self._router.middleware_stack = self._next  # type: ignore[assignment]
 

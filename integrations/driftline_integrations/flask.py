@@ -118,6 +118,7 @@ class Site:
     def close(self, app: Flask) -> None:
         """Take the layers out; where another one stands around one by now, it lets everything through."""
         self._active = False
+        self.mapped.close()
         for name, own in self._own.items():
             if app.__dict__.get(name) is own:
                 del app.__dict__[name]

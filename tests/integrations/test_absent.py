@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from driftline import settings_file
 from driftline.faults import FAULTS
-from driftline_integrations import absent
 from driftline_integrations import fastapi as on_fastapi
 from driftline_integrations import flask as on_flask
 from fastapi import APIRouter, FastAPI, HTTPException
@@ -43,7 +42,6 @@ def _forget() -> Iterator[None]:
         on_fastapi.uninstrument(app)
     for one in list(on_flask._apps):
         on_flask.uninstrument(one)
-    absent._known.clear()
 
 
 @pytest.fixture
@@ -281,6 +279,22 @@ def test_one_application_that_has_the_route_speaks_for_all_that_the_file_maps_it
 
     (line,) = warned()
     assert "fraud: no application of this process has the route 'POST /score'" in line
+
+
+@pytest.mark.parametrize("on", [on_fastapi, on_flask])
+def test_an_application_that_was_let_go_speaks_for_no_other(
+    service: Service, warned: Callable[[], list[str]], on: Any
+) -> None:
+    had, app = (plain(["/predict"]) if on is on_fastapi else Flask("shop")), plain([])
+    if isinstance(had, Flask):
+        had.post("/predict")(dict)
+    for one in (had, app):
+        service.model().instrument(one, routes=MAPPED)
+    on.uninstrument(had)
+
+    ask(app)
+
+    assert len(warned()) == 1
 
 
 def test_what_was_mapped_later_is_looked_for_too(service: Service, warned: Callable[[], list[str]]) -> None:

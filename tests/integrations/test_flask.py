@@ -366,6 +366,35 @@ def test_what_is_no_application_is_refused(service: Service) -> None:
         instrument(service.model("fraud"), {})  # type: ignore[arg-type]
 
 
+def test_of_two_applications_only_the_one_that_was_named_is_touched(app: Flask, service: Service) -> None:
+    other = Flask("other")
+    other.post("/score")(lambda: {"fraud": 0.75})
+    before = dict(other.__dict__)
+    service.model("fraud").instrument(app, routes={"POST /score": Route(id="payment", score="fraud")})
+
+    answers = [one.test_client().post("/score", json=PAYMENT) for one in (app, other)]
+
+    assert [answer.get_json() for answer in answers] == [{"fraud": 0.25}, {"fraud": 0.75}]
+    assert [answer.headers.get("X-Prediction-Id") for answer in answers] == ["P-17", None]
+    assert [span.name for span in spans(service)] == ["predict fraud"]
+    assert strings(service.table().id) == ["P-17"]
+    assert other.extensions == {}
+    assert {name for name, value in other.__dict__.items() if before.get(name) is not value} <= {"_got_first_request"}
+
+
+def test_of_two_applications_one_is_let_go_alone(app: Flask, service: Service) -> None:
+    other = Flask("other")
+    other.post("/score")(lambda: {"fraud": 0.75})
+    for one in (app, other):
+        service.model("fraud").instrument(one, routes={"POST /score": Route(score="fraud")})
+    uninstrument(app)
+
+    answers = [one.test_client().post("/score", json=PAYMENT) for one in (app, other)]
+
+    assert ["X-Prediction-Id" in answer.headers for answer in answers] == [False, True]
+    assert service.counts() == {(("ml.prediction.class", "1"),): 1}
+
+
 def test_the_instrumentor_instruments_what_is_made_from_then_on_until_it_leaves() -> None:
     before = Flask("before")
     FlaskInstrumentor().instrument()

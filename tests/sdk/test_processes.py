@@ -133,6 +133,44 @@ def test_a_child_of_multiprocessing_sends_its_rows_before_it_ends(
     assert receiver.ids() == ["child-0", "child-1", "parent"]
 
 
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_a_decorated_method_is_handed_to_a_pool_of_processes(receiver: Receiver, tmp_path: Any, method: str) -> None:
+    """A bound method travels as its object and its name, and is found decorated on the other side."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        HEAD
+        + textwrap.dedent(
+            f"""
+            import multiprocessing
+            from concurrent.futures import ProcessPoolExecutor
+
+            class Scorer:
+                def __init__(self, bias):
+                    self.bias = bias
+
+                @churn.predict(id="id")
+                def predict(self, row):
+                    return self.bias + row["amount"] / 100
+
+            if __name__ == "__main__":
+                scorer = Scorer(0.25)
+                rows = [{{"id": f"pool-{{i}}", "amount": i}} for i in range(4)]
+                print(scorer.predict({{"id": "parent", "amount": 25}}))
+                with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context({method!r})) as pool:
+                    print(list(pool.map(scorer.predict, rows)))
+            """
+        )
+    )
+    environment = {**os.environ, "DRIFTLINE_ENDPOINT": f"http://127.0.0.1:{receiver.server_port}"}
+    done = subprocess.run(
+        [sys.executable, str(program)], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["0.5", "[0.25, 0.26, 0.27, 0.28]"]
+    assert receiver.ids() == ["parent", "pool-0", "pool-1", "pool-2", "pool-3"]
+
+
 @pytest.mark.parametrize("end", ["", "driftline.shutdown()"])
 def test_the_exit_does_not_wait_for_a_receiver_that_is_not_there(receiver: Receiver, end: str) -> None:
     port = receiver.server_port
