@@ -6,18 +6,17 @@ identity whether this one is recorded, and where.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from weakref import ref
 
-import wrapt
 from driftline.faults import FAULTS, logger
 from driftline.prediction import ABSENT
 from driftline.recorder import Recorder
 
 from . import methods
+from .identities import ByIdentity
+from .imports import Imports
 from .methods import Method
 from .naming import Withheld
 
@@ -37,10 +36,6 @@ class Place:
     result: Callable[..., Any] | None = None
 
 
-Places = dict[int, tuple[ref[Any], Place | None]]
-"""By the object's identity, since some cannot be hashed; forgotten with the object."""
-
-
 class Asked:
     """One method of a library's class.
 
@@ -49,53 +44,43 @@ class Asked:
     """
 
     def __init__(self, library: str, home: str, kind: str, method: str, unnamed: Callable[[Any], Place]) -> None:
-        self._library, self._home, self._kind, self._method = library, home, kind, method
+        self._library, self._kind, self._method = library, kind, method
         self._unnamed = unnamed
         self._named = f"{library}, named"
-        self._all = self._hooked = False
-        self._places: Places = {}
-        self._learned: Places = {}
+        self._imports = Imports((home, self._wrap))
+        self._places = ByIdentity[Place]()
+        self._learned = ByIdentity[Place | None]()
 
     def name(self, target: Any, place: Place) -> None:
         """Record what an object predicts from now on."""
-        _remember(self._places, target, place)
+        self._places.set(target, place)
         methods.wrap_resolved(type(target), (self._method,), self._call, self._named)
 
     def forget(self, target: Any) -> None:
         """Record nothing of an object any more, unless all are."""
-        self._places.pop(id(target), None)
+        self._places.forget(target)
         if not self._places:
             methods.restore(self._named)
 
     def instrument(self) -> None:
         """Record what every object predicts; a library that is not imported yet is waited for."""
-        self._all = True
-        if self._hooked:  # such a hook cannot be taken back; it asks whether it is wanted
-            if self._home in sys.modules:
-                self._wrap(sys.modules[self._home])
-            return
-        self._hooked = True
-        wrapt.register_post_import_hook(self._wrap, self._home)
+        self._imports.await_all()
 
     def uninstrument(self) -> None:
         """Record nothing any more, not even what somebody named."""
-        self._all = False
+        self._imports.wanted = False
         self._learned.clear()
         self._places.clear()
         methods.restore(self._library)
         methods.restore(self._named)
 
     def _wrap(self, module: Any) -> None:
-        try:
-            if self._all:
-                methods.wrap_resolved(getattr(module, self._kind), (self._method,), self._call, self._library)
-        except Exception as fault:  # somebody imports it: a version of the library that we do not know
-            FAULTS.swallow("instrument", fault)
+        methods.wrap_resolved(getattr(module, self._kind), (self._method,), self._call, self._library)
 
     def _place(self, target: Any) -> Place | None:
-        known = self._places.get(id(target)) or self._learned.get(id(target))
-        if known is not None or not self._all:
-            return None if known is None else known[1]
+        known = self._places.get(target) or self._learned.get(target)
+        if known is not None or not self._imports.wanted or target in self._learned:
+            return known
         place = None
         try:
             place = self._unnamed(target)
@@ -105,7 +90,7 @@ class Asked:
         except (TypeError, ValueError) as error:
             if FAULTS.once(f"{self._library} {error}"):
                 logger.warning("driftline: %s", error)
-        _remember(self._learned, target, place)
+        self._learned.set(target, place)
         return place
 
     def _call(
@@ -147,8 +132,3 @@ class Asked:
         except Exception as fault:
             FAULTS.swallow("features", fault)
             return ABSENT
-
-
-def _remember(places: Places, target: Any, place: Place | None) -> None:
-    key = id(target)
-    places[key] = ref(target, lambda _: places.pop(key, None)), place

@@ -22,6 +22,7 @@ from driftline.prediction import ABSENT, current
 from . import methods
 from .family import CONVENTIONAL, Family, Given
 from .fitted import Fitted
+from .identities import ByIdentity
 from .methods import Method
 from .naming import Withheld, model_of
 from .outermost import comes_from_outside, of_a_library
@@ -76,7 +77,6 @@ class Watched:
     def __init__(
         self,
         model: Model,
-        estimator: Any,
         *,
         family: Family = CONVENTIONAL,
         library: str = "",
@@ -84,10 +84,8 @@ class Watched:
         only: Sequence[str] = PREDICTING,
         **options: Any,
     ) -> None:
-        key = id(estimator)
         self.library = library
         self.model = model
-        self.estimator = weakref.ref(estimator, lambda _: _watched.pop(key, None))
         self.family = family
         self.only = frozenset(only)
         self.joins = joins
@@ -145,7 +143,7 @@ class Watched:
         return made
 
 
-_watched: dict[int, Watched] = {}
+_watched = ByIdentity[Watched]()
 _owners: dict[str, str] = {}
 """By library, who wants methods wrapped for the estimators that somebody named through it."""
 _answered: ContextVar[tuple[int, weakref.ref[Any], set[str]] | None] = ContextVar("driftline_answered", default=None)
@@ -176,24 +174,23 @@ def instrument(
             "decorate the function that predicts instead: @model.predict"
         )
     options: dict[str, Any] = {"id_field": id, "time_field": time, "span_features": span_features}
-    watched = Watched(model, estimator, family=family, library=library, only=only, **options)
+    watched = Watched(model, family=family, library=library, only=only, **options)
     watched.learn(estimator)
-    _watched[_key(estimator)] = watched
+    _watched.set(estimator, watched)
     wrap_for(type(estimator), family, _owners.setdefault(library, f"named, {library}"))
 
 
 def uninstrument(estimator: Any) -> None:
     """Record nothing of an estimator any more; with the last one, the methods of its class are the library's again."""
-    watched = _watched.pop(_key(estimator), None)
-    if watched is not None and not any(other.library == watched.library for other in list(_watched.values())):
+    watched = _watched.get(estimator)
+    _watched.forget(estimator)
+    if watched is not None and not any(other.library == watched.library for other in _watched.values()):
         _restore(watched.library)
 
 
 def forget(library: str) -> None:
     """Record nothing any more of what was named through a library's integration; look anew at what nobody named."""
-    for key, watched in list(_watched.items()):
-        if watched.library in (library, ""):
-            _watched.pop(key, None)
+    _watched.drop(lambda watched: watched.library in (library, ""))
     _restore(library)
 
 
@@ -246,7 +243,7 @@ def call(
 
 def _watched_by(family: Family, method: Method, estimator: Any, caller: FrameType) -> Watched | None:
     """Return who watches this call: for a named estimator, or where the library is instrumented; None from inside."""
-    watched = _watched.get(_key(estimator))
+    watched = _watched.get(estimator)
     if watched is None and (method.owners <= {*_owners.values()} or method.name not in PREDICTING):
         return None
     if watched is not None and method.name not in watched.only:
@@ -254,7 +251,8 @@ def _watched_by(family: Family, method: Method, estimator: Any, caller: FrameTyp
     if not comes_from_outside(caller):
         return None
     if watched is None:
-        watched = _watched[_key(estimator)] = _unnamed(family, estimator)
+        watched = _unnamed(family, estimator)
+        _watched.set(estimator, watched)
     return watched if method.name in watched.only else None
 
 
@@ -263,15 +261,12 @@ def _unnamed(family: Family, estimator: Any) -> Watched:
     from driftline.model import Model
 
     try:
-        return Watched(model_of(estimator), estimator, family=family, joins=True)
+        return Watched(model_of(estimator), family=family, joins=True)
     except Withheld as reason:
         name = type(estimator).__name__
         if FAULTS.once(f"withheld {name} {reason}"):
             logger.warning("driftline: %s is not recorded: %s", name, reason)
-        return Watched(Model(name), estimator, family=family, only=())
-
-
-_key = id
+        return Watched(Model(name), family=family, only=())
 
 
 def _answered_already(method: str, estimator: Any, samples: Any) -> bool:
@@ -281,11 +276,11 @@ def _answered_already(method: str, estimator: Any, samples: Any) -> bool:
     is another one: the object may be a buffer that was filled anew.
     """
     last = _answered.get()
-    if last is not None and last[0] == _key(estimator) and last[1]() is samples and method not in last[2]:
+    if last is not None and last[0] == id(estimator) and last[1]() is samples and method not in last[2]:
         last[2].add(method)
         return True
     try:
-        _answered.set((_key(estimator), weakref.ref(samples), {method}))
+        _answered.set((id(estimator), weakref.ref(samples), {method}))
     except TypeError:  # a list: it has no weak references
         _answered.set(None)
     return False

@@ -5,12 +5,13 @@ Nothing is imported: a library that is imported already is wrapped at once, anot
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import wrapt
 from driftline.faults import FAULTS
+
+from .imports import Imports
 
 if TYPE_CHECKING:
     from .family import Family
@@ -26,27 +27,19 @@ class Everywhere:
 
     def __init__(self, name: str, roots: Sequence[Root]) -> None:
         self._name = name
-        self._roots = roots
-        self._wanted = False
-        self._hooked = False
+        self._imports = Imports(*((home, partial(self._wrap_root, kind, family)) for home, kind, family in roots))
         self._births: list[tuple[type, Any]] = []
 
     def instrument(self) -> None:
         """Record what every estimator of the library predicts."""
-        self._wanted = True
-        for root in self._roots:
-            if not self._hooked:  # such hooks cannot be taken back; they ask whether they are wanted
-                wrapt.register_post_import_hook(self._hook(root), root[0])
-            elif root[0] in sys.modules:
-                self._hook(root)(sys.modules[root[0]])
-        self._hooked = True
+        self._imports.await_all()
 
     def uninstrument(self) -> None:
         """Put every attribute back, and record nothing any more, not even what somebody named through this library."""
         from .estimators import forget
         from .methods import restore
 
-        self._wanted = False
+        self._imports.wanted = False
         forget(self._name)
         while self._births:
             root, original = self._births.pop()
@@ -56,15 +49,8 @@ class Everywhere:
                 setattr(root, _INIT_SUBCLASS, original)
         restore(self._name)
 
-    def _hook(self, root: Root) -> Callable[[Any], None]:
-        def wrap(module: Any) -> None:
-            try:
-                if self._wanted:
-                    self._wrap(getattr(module, root[1]), root[2]())
-            except Exception as fault:  # somebody imports it: a version of the library that we do not know
-                FAULTS.swallow("instrument", fault)
-
-        return wrap
+    def _wrap_root(self, kind: str, family: Callable[[], Family], module: Any) -> None:
+        self._wrap(getattr(module, kind), family())
 
     def _wrap(self, root: type, family: Family) -> None:
         from .estimators import wrap_for

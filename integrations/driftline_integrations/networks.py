@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
-import wrapt
 from driftline.faults import FAULTS, logger
 from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from . import providers
+from .imports import Imports
 from .made import Made
 
 if TYPE_CHECKING:
@@ -43,13 +43,9 @@ class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         from driftline.settings_file import declared
 
         global _declared
-        attending = _declared = Declared()
-        for one in declared():
-            home, _, kind = one.estimator.rpartition(".")
-            if home:
-                wrapt.register_post_import_hook(
-                    functools.partial(attending.attend, providers.through(one.model), kind), home
-                )
+        _declared = Declared(
+            (providers.through(one.model), one.estimator) for one in declared() if "." in one.estimator
+        )
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         providers.forget(self)
@@ -60,23 +56,21 @@ class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
 
 class Declared:
-    """Attends to the classes that are declared, each once its module is imported."""
+    """Attends to the classes that are declared, each once its module is imported: ``(model, module.Class)``."""
 
-    def __init__(self) -> None:
-        self._active = True
+    def __init__(self, classes: Iterable[tuple[Model, str]] = ()) -> None:
         self._made: list[Made] = []
-
-    def attend(self, model: Model, name: str, module: Any) -> None:
-        """Instrument every object of one class, now that its module is imported. Never raises into the import."""
-        try:
-            self._attend(model, name, module)
-        except Exception as fault:
-            FAULTS.swallow("instrument", fault)
+        named = [(model, path.rpartition(".")) for model, path in classes]
+        self._imports = Imports(
+            *((home, functools.partial(self._attend, model, kind)) for model, (home, _, kind) in named)
+        )
+        self._imports.await_all()
 
     def _attend(self, model: Model, name: str, module: Any) -> None:
+        """Instrument every object of one class, now that its module is imported."""
         kind = getattr(module, name, None)
         network = getattr(sys.modules.get("torch.nn"), "Module", None)  # where nobody has it, this is no network
-        if not self._active or network is None or not (isinstance(kind, type) and issubclass(kind, network)):
+        if network is None or not (isinstance(kind, type) and issubclass(kind, network)):
             return
         conflict = get_dependency_conflicts(_NEEDED)
         if conflict is not None and conflict.found:
@@ -92,7 +86,7 @@ class Declared:
 
     def leave(self) -> None:
         """Put the classes back as they were, where nobody else has changed them since."""
-        self._active = False
+        self._imports.wanted = False
         while self._made:
             self._made.pop().leave()
 

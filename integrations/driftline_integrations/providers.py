@@ -35,5 +35,5 @@ def through(model: Model) -> Model:
         return model
     providers = list(_told.values())[-1]
     copy = Model.__new__(Model)
-    copy.__dict__.update(model.__dict__, _block_plans={}, _identity=replace(model._identity, **providers))
+    copy.__dict__.update(model.__dict__, _blocks={}, _identity=replace(model._identity, **providers))
     return copy

@@ -155,7 +155,7 @@ def test_a_model_of_a_library_that_is_withheld_is_said_so_and_answers(
         raise AssertionError
 
     library = asked.Asked("somebodys", __name__, "Somebodys", "ask", unnamed)
-    library._all = True
+    library._imports.wanted = True
     caplog.set_level(logging.WARNING, "driftline")
 
     assert library._place(Somebodys()) is None

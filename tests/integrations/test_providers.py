@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from driftline import lifecycle, pipelines, settings_file
 from driftline_integrations.flask import FlaskInstrumentor
-from driftline_integrations.providers import through
+from driftline_integrations.providers import forget, take, through
 from driftline_integrations.sklearn import SklearnInstrumentor
 from flask import Flask
 
@@ -72,3 +72,18 @@ def test_they_are_forgotten_when_the_instrumentor_leaves(service: Service, provi
 
     assert (during.tracer_provider, during.meter_provider) == (service.tracers, service.meters)
     assert through(model) is model
+
+
+def test_a_block_that_a_model_has_recorded_before_does_not_take_the_providers_with_it(service: Service) -> None:
+    plain, other = service.model(), Service()
+    with plain.prediction(features={"amount": 17.5}) as prediction:
+        prediction.score = 0.25
+    instrumentor = SklearnInstrumentor()
+    take(instrumentor, {"tracer_provider": other.tracers})
+    try:
+        with through(plain).prediction(features={"amount": 17.5}) as prediction:
+            prediction.score = 0.25
+    finally:
+        forget(instrumentor)
+
+    assert (len(service.spans), len(other.spans)) == (1, 1)
