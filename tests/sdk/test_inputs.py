@@ -19,6 +19,8 @@ import pydantic
 import pytest
 from driftline.columns import strings
 from driftline.convert import list_of
+from driftline.inputs import Unrecorded, read
+from driftline.inputs.row import MOST_VALUES
 
 from .service import Service, returns
 
@@ -32,6 +34,21 @@ class Order:
 class OrderModel(pydantic.BaseModel):
     amount: float
     country: str
+
+
+class OpenModel(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="allow")
+
+    amount: float
+
+    @pydantic.computed_field  # type: ignore[prop-decorator]
+    @property
+    def doubled(self) -> float:
+        raise AssertionError("code of somebody's own, which may take long")
+
+
+class EmptyModel(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="allow")
 
 
 class OrderTuple(NamedTuple):
@@ -70,6 +87,8 @@ ONE = {"amount": [17.5], "country": ["NO"]}
         MappingProxyType({"amount": 17.5, "country": "NO"}),
         Order(17.5, "NO"),
         OrderModel(amount=17.5, country="NO"),
+        OpenModel.model_validate({"amount": 17.5, "country": "NO"}),
+        EmptyModel.model_validate({"amount": 17.5, "country": "NO"}),
         OrderTuple(17.5, "NO"),
         pd.Series({"amount": 17.5, "country": "NO"}),
         np.array((17.5, "NO"), dtype=[("amount", "f8"), ("country", "U2")]),
@@ -78,6 +97,42 @@ ONE = {"amount": [17.5], "country": ["NO"]}
 )
 def test_one_row_with_names(service: Service, value: Any) -> None:
     assert recorded(service, value) == ONE
+
+
+def test_extra_fields_of_some_rows_of_a_batch_are_missing_in_the_others(service: Service) -> None:
+    rows = [OpenModel.model_validate(row) for row in ({"amount": 1.0}, {"amount": 2.0, "country": "NO", "gift": True})]
+    assert recorded(service, rows, function=lambda value: np.zeros(len(value))) == {
+        "amount": [1.0, 2.0],
+        "country": [None, "NO"],
+        "gift": [None, 1.0],
+    }
+
+
+def test_an_extra_field_may_be_the_id(service: Service) -> None:
+    model = service.model(task="regression")
+    model.predict(id="order")(lambda value: value.amount)(OpenModel.model_validate({"amount": 2.0, "order": "A-17"}))
+
+    table = service.table()
+    assert (strings(table.id), list(table.features)) == (["A-17"], ["amount"])
+
+
+def test_more_extra_fields_than_a_row_may_have_are_not_recorded() -> None:
+    row = OpenModel.model_validate({"amount": 1.0, **{f"x{i}": 0.0 for i in range(MOST_VALUES)}})
+    assert isinstance(read(row), Unrecorded)
+
+
+def test_a_computed_field_is_a_feature_where_somebody_says_so(service: Service) -> None:
+    class Basket(pydantic.BaseModel):
+        prices: list[float]
+
+        @pydantic.computed_field  # type: ignore[prop-decorator]
+        @property
+        def total(self) -> float:
+            return sum(self.prices)
+
+    basket = Basket(prices=[1.0, 2.0])
+    columns = recorded(service, basket, features=lambda value: value.model_dump(include={"total"}))
+    assert columns == {"total": [3.0]}
 
 
 @pytest.mark.parametrize("value", [np.array([1.5, 2.0]), [1.5, 2.0], (1.5, 2.0)], ids=["array", "list", "tuple"])

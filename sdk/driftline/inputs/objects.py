@@ -3,24 +3,50 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from .row import clean
+from driftline.unrecorded import TOO_LARGE
+
+from .batch import Unrecorded
+from .row import MOST_VALUES, Row, clean
 
 if TYPE_CHECKING:
     from . import Reader
 
 
 def reader(kind: type) -> Reader | None:
-    """Return a reader of the type's fields, if it declares any."""
+    """Return a reader of the type's fields, if it declares any.
+
+    Of a pydantic model also of the extra fields that a row came with, where the model allows them: somebody sent them
+    as features. Computed fields are left out: nobody sent them, and they are code that the caller would wait for.
+    """
     names = fields(kind)
+    get = _values(names)
+    if isinstance(getattr(kind, "model_fields", None), dict) and hasattr(kind, "model_extra"):
+        return _with_extra(names, get)
+    return (lambda value: (names, clean(get(value)))) if names else None
+
+
+def _values(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what gives the values of an object's fields."""
     if not names:
-        return None
+        return lambda _: ()
     get = attrgetter(*names)
-    if len(names) == 1:
-        return lambda value: (names, clean((get(value),)))
-    return lambda value: (names, clean(get(value)))
+    return get if len(names) > 1 else lambda value: (get(value),)
+
+
+def _with_extra(names: tuple[str, ...], get: Callable[[Any], tuple[Any, ...]]) -> Reader:
+    def read(value: Any) -> Row | Unrecorded:
+        extra = value.model_extra
+        if not extra:
+            return names, clean(get(value))
+        if len(names) + len(extra) > MOST_VALUES:
+            return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
+        return (*names, *extra), clean((*get(value), *extra.values()))
+
+    return read
 
 
 def fields(kind: type) -> tuple[str, ...]:
