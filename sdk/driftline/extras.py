@@ -17,6 +17,7 @@ from .importance import Importance
 from .leaving import Leaving
 from .period import Period
 from .ranges import Ranges
+from .repeats import Repeats
 
 
 class Piece(Protocol):
@@ -39,13 +40,15 @@ class Extras:
 
     ``importance``: of each feature to the model. ``ranges``: the least and the greatest value of each number.
     ``period``: when the rows were predicted. ``blocks``: what they looked like in each stretch of that time.
-    ``unread``: pieces that a newer driftline wrote, as their JSON: kept, so that the digest stays the same.
+    ``repeats``: how many of the rows are different. ``unread``: pieces that a newer driftline wrote, as their JSON:
+    kept, so that the digest stays the same.
     """
 
     importance: Importance | None = None
     ranges: Ranges | None = None
     period: Period | None = None
     blocks: Blocks | None = None
+    repeats: Repeats | None = None
     unread: Mapping[str, Any] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -86,5 +89,6 @@ PIECES: dict[str, type[Piece]] = {
     "ranges": Ranges,
     "period": Period,
     "blocks": Blocks,
+    "repeats": Repeats,
 }
 """JSON key and field of :class:`Extras` → what reads and writes it."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from .fold import ModelBins
 from .ranges import RangesGatherer
+from .repeats import RepeatsGatherer
 from .tables import Column, PredictionTable
 
 
@@ -29,5 +30,5 @@ class Gatherer(Protocol):
         """Return the piece (:class:`driftline.extras.Piece`); None where the rows tell nothing."""
 
 
-GATHERERS: dict[str, Callable[[Reference], Gatherer]] = {"ranges": RangesGatherer}
+GATHERERS: dict[str, Callable[[Reference], Gatherer]] = {"ranges": RangesGatherer, "repeats": RepeatsGatherer}
 """Field of :class:`driftline.extras.Extras` → what begins to gather it. A new one is a class and a line here."""

@@ -10,6 +10,7 @@ from driftline.tables import F64, ModelKey
 State = Literal["ok", "drift", "too_few_rows", "blind", "no_baseline"]
 Size = Literal["", "small", "moderate", "large"]
 Source = Literal["rows", "panes"]
+Severity = Literal["minor", "major", "critical"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,30 @@ class Metric:
     bound: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong with the data of a window, beyond what chance and the baseline explain.
+
+    ``check``: its name in :data:`.quality.CHECKS`. ``features``: one, two that were swapped, or none: the rows as a
+    whole. ``severity``: by the share of rows concerned. ``was`` / ``now``: the shares that were compared. ``p_value``:
+    corrected over features and checks. ``sentence``: for people.
+    """
+
+    check: str
+    features: tuple[str, ...]
+    severity: Severity
+    was: float | None
+    now: float | None
+    p_value: float
+    sentence: str
+
+
 @dataclass(slots=True)
 class Evaluation:
     """What is known of one model, version and slice in one window.
 
     ``distributed``: how many of the rows are known from distributions only, because no record holds them.
+    ``findings``: what is wrong with the data (:mod:`.quality`), the gravest first.
     """
 
     key: ModelKey
@@ -86,3 +106,4 @@ class Evaluation:
     missing_features: tuple[str, ...] = ()
     new_features: tuple[str, ...] = ()
     distributed: int = 0
+    findings: tuple[Finding, ...] = ()

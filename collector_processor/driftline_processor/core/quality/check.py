@@ -1,0 +1,66 @@
+"""What a data-quality check is: one file each, found and registered by its ``CHECK``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from driftline_processor.core.evaluation import Finding, Severity
+
+from .look import Look
+
+MINOR, MAJOR = 0.05, 0.5
+"""Shares of the rows: below the first a finding is minor, below the second major, else critical."""
+
+
+class Suspicion(NamedTuple):
+    """What one test found odd enough to look at; ``p``: its p-value, alone."""
+
+    p: float
+    finding: Finding
+
+
+class Tested(NamedTuple):
+    """What a check did in one window: how many tests, and those with an effect that is large enough to matter."""
+
+    tests: int
+    suspicions: list[Suspicion]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One way in which data goes wrong.
+
+    ``name``: as in JSON and metrics. ``title``: for headings. ``needs``: what it is computed from. ``covers``: checks
+    that find the same fault of the same feature in a less telling way, and are not told beside it.
+    """
+
+    name: str
+    title: str
+    needs: Literal["panes", "rows", "panes of earlier windows"]
+    find: Callable[[Look], Tested]
+    covers: frozenset[str] = frozenset()
+
+
+def severity(share: float) -> Severity:
+    """Return the word for a share of the rows.
+
+    >>> severity(0.01), severity(0.2), severity(1.0)
+    ('minor', 'major', 'critical')
+    """
+    return "minor" if share < MINOR else "major" if share < MAJOR else "critical"
+
+
+def suspicion(
+    check: str,
+    features: Iterable[str],
+    p: float,
+    sentence: str,
+    *,
+    was: float | None,
+    now: float | None,
+    concerned: float,
+) -> Suspicion:
+    """Return a finding that is not corrected yet; ``concerned``: the share of the rows that is wrong."""
+    return Suspicion(p, Finding(check, tuple(features), severity(concerned), was, now, p, sentence))

@@ -1,0 +1,1 @@
+"""One data-quality check a file, each with a ``CHECK``."""

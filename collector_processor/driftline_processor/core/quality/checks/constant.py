@@ -1,0 +1,63 @@
+"""Constant: a feature that had many values has one."""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.bins import CategoryBins
+
+from driftline_processor.core.quality.check import Check, Suspicion, Tested, suspicion
+from driftline_processor.core.quality.look import Look
+from driftline_processor.core.quality.rate import LEAST, effect
+from driftline_processor.core.quality.sums import Pair, effective_rows, shares
+from driftline_processor.core.quality.words import percent, quoted, value
+
+
+def find(look: Look) -> Tested:
+    """Find features of which all values of the window lie in one bin, where the baseline's did not.
+
+    From panes. A label, and a value with more than 1 % of the baseline's rows, has a bin of its own, and the finding
+    says which; of other numbers it is exact to a bin, a hundredth of the baseline's rows, and the finding says between
+    which two values they lie. The p-value is exact: the chance that all rows of a window fall into one bin, Σ pᵐ.
+    """
+    looked_at = [pair for pair in look.pairs.values() if pair.now.usable > 0 and pair.was.usable > 0]
+    found = [one for pair in looked_at if (one := _of(pair)) is not None]
+    return Tested(len(looked_at), found)
+
+
+def _of(pair: Pair) -> Suspicion | None:
+    at = int(pair.now.counts.argmax())
+    if pair.now.counts[at] < pair.now.usable:
+        return None
+    before = shares(pair.was)
+    was = float(before[at])
+    if effect(was, 1.0) < LEAST or (isinstance(pair.bins, CategoryBins) and at == len(pair.bins.labels)):
+        return None  # labels that nobody knows may be many; they are unseen
+    where = _where(pair, at)
+    if where is None:
+        return None
+    n, m = effective_rows(pair)
+    smooth = (before * n + 0.5) / (n + 0.5 * len(before))  # what the baseline never had may yet come
+    return suspicion(
+        CHECK.name,
+        [pair.name],
+        float(np.sum(smooth**m)),
+        f"{quoted(pair.name)}: {where} (in the baseline {percent(was)} were)",
+        was=was,
+        now=1.0,
+        concerned=1.0 - was,
+    )
+
+
+def _where(pair: Pair, at: int) -> str | None:
+    if isinstance(pair.bins, CategoryBins):
+        return f"every value is {quoted(pair.bins.labels[at])!r}"
+    edges = pair.bins.edges
+    if at in (0, len(edges)):
+        return None  # anything may lie beyond the outer edges; that is out of range
+    low, high = float(edges[at - 1]), float(edges[at])
+    if high - low <= 1e-6 * max(abs(low), abs(high)) + 1e-300:
+        return f"every value is {value(low + (high - low) / 2)}"
+    return f"every value lies between {value(low)} and {value(high)}"
+
+
+CHECK = Check("constant", "constant", "panes", find, covers=frozenset({"unseen"}))

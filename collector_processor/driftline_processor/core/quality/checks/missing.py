@@ -1,0 +1,44 @@
+"""Missing: a feature has no value in another share of the rows than before."""
+
+from __future__ import annotations
+
+from driftline_processor.core.quality.check import Check, Suspicion, Tested, suspicion
+from driftline_processor.core.quality.look import Look
+from driftline_processor.core.quality.rate import LEAST, effect, more_often
+from driftline_processor.core.quality.sums import Pair
+from driftline_processor.core.quality.words import percent, quoted
+
+
+def find(look: Look) -> Tested:
+    """Compare the share of missing values: more of them, or far fewer (somebody fills them in).
+
+    From panes, exactly. Both ways, so a p-value counts twice.
+    """
+    found = [one for pair in look.pairs.values() if (one := _of(pair)) is not None]
+    return Tested(len(look.pairs), found)
+
+
+def _of(pair: Pair) -> Suspicion | None:
+    was, now = pair.was.missing / pair.was.rows, pair.now.missing / pair.now.rows
+    if abs(effect(was, now)) < LEAST:
+        return None
+    name, n, m = quoted(pair.name), pair.was.rows * pair.n, pair.now.rows * pair.m
+    if now > was:
+        p = more_often(was * n, n, now * m, m)
+        never = now == 1.0
+        text = f"{name} never arrived" if never else f"{name}: {percent(now)} of values are missing"
+    else:
+        p = more_often((1 - was) * n, n, (1 - now) * m, m)
+        text = f"{name}: only {percent(now)} of values are missing"
+    return suspicion(
+        CHECK.name,
+        [pair.name],
+        min(1.0, 2 * p),
+        f"{text} (was {percent(was)}{' missing' if now == 1.0 else ''}{'' if now > was else '; are they filled in?'})",
+        was=was,
+        now=now,
+        concerned=abs(now - was),
+    )
+
+
+CHECK = Check("missing", "missing values", "panes", find)

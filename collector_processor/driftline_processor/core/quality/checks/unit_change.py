@@ -1,0 +1,90 @@
+"""Unit change: a column times 10, 100 or 1,000, or divided by them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from driftline.tables import F64
+
+from driftline_processor.core.quality.check import Check, Suspicion, Tested, suspicion
+from driftline_processor.core.quality.ladder import Changed, Ladder, Mixture, mixture
+from driftline_processor.core.quality.look import Look
+from driftline_processor.core.quality.words import percent, quoted
+
+FACTORS = {10.0: "10 times", 100.0: "100 times", 1000.0: "1,000 times"}
+FACTORS |= {0.1: "a tenth of", 0.01: "a hundredth of", 0.001: "a thousandth of"}
+
+LEAST_SHARE = 0.05
+"""Fewer of the values in another unit are no finding: a heavier tail would pass for them."""
+
+APART = 0.3, 0.5
+"""How far the baseline in another unit must lie from the baseline (KS, of values that are not zero): where nearly all
+values changed, and where some did. Beyond the second a smooth drift cannot look like a mixture."""
+
+NEARLY_ALL = 0.9
+
+
+class _Fit(NamedTuple):
+    factor: float
+    of: Mixture
+
+
+def find(look: Look) -> Tested:
+    """Find numbers whose distribution is a mixture of the baseline's and of the baseline's times a factor.
+
+    From panes: over the bins, and over powers of two beyond them. A finding needs a KS distance from the baseline that
+    is no chance, and a mixture that leaves no more of it than chance and the grid explain. Zeros say nothing of a unit.
+    A natural change by exactly such a factor cannot be told from a change of unit: hence the question mark.
+    """
+    found = [one for changed in look.changed if (one := _of(changed)) is not None]
+    return Tested(sum(pair.number for pair in look.pairs.values()), found)
+
+
+def _of(changed: Changed) -> Suspicion | None:
+    pair, points = changed.pair, changed.now.points
+    not_zero = 1.0 - _at_zero(changed.was)
+    fits = [
+        _Fit(factor, mixture(changed.now.below, changed.own, changed.was.at(_divided(points, factor))))
+        for factor in FACTORS
+    ]
+    good = [fit for fit in fits if not_zero > 0 and _good(fit.of, changed.noise, not_zero)]
+    if not good:
+        return None
+    best = min(good, key=lambda fit: fit.of.left)
+    equal = [fit.factor for fit in good if fit.of.left <= best.of.left + 0.1 * changed.noise]
+    times = " or ".join(FACTORS[factor] for factor in sorted(equal))
+    what = "values" if not_zero > 0.99 else "values other than 0"
+    share = best.of.share
+    return suspicion(
+        CHECK.name,
+        [pair.name],
+        changed.p,
+        f"{quoted(pair.name)}: {percent(share)} of {what} are {times} what they were (unit change?)",
+        was=0.0,
+        now=share,
+        concerned=share * not_zero * pair.now.usable / pair.now.rows,
+    )
+
+
+def _divided(points: F64, factor: float) -> F64:
+    """Points in the baseline's unit; what is not zero stays on its side of it."""
+    divided = points / factor
+    return np.where((divided == 0) & (points != 0), np.copysign(np.nextafter(0.0, 1.0), points), divided)
+
+
+def _good(fit: Mixture, chance: float, not_zero: float) -> bool:
+    apart = APART[0] if fit.share >= NEARLY_ALL else APART[1]
+    explained = fit.left <= min(chance, 0.25 * fit.distance)
+    return fit.share >= LEAST_SHARE and fit.apart >= apart * not_zero and explained
+
+
+def _at_zero(was: Ladder) -> float:
+    """The share of values that are exactly zero; 0 where the baseline has no bin for zero."""
+    if not (was.points == 0.0).any():
+        return 0.0
+    below, through = was.at(np.array([0.0, np.nextafter(0.0, 1.0)]))
+    return float(through - below)
+
+
+CHECK = Check("unit_change", "unit change", "panes", find, covers=frozenset({"out_of_range", "unseen", "constant"}))

@@ -1,0 +1,60 @@
+"""Unseen: values that the baseline never had, or hardly ever."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from driftline_processor.core.quality.check import Check, Suspicion, Tested, suspicion
+from driftline_processor.core.quality.look import Look
+from driftline_processor.core.quality.rate import LEAST, effect, more_often
+from driftline_processor.core.quality.sums import Pair, labelled
+from driftline_processor.core.quality.words import percent, quoted
+
+
+def find(look: Look) -> Tested:
+    """Compare the share of labels that are none of the baseline's, and of numbers between the few values it had.
+
+    From panes, exactly. A label is known when the baseline had it in at least 10 rows. Of a number with few values
+    what is new was chosen for being rare, so the baseline's share of new values is estimated by the values that it had
+    once only.
+
+    Source: Good, "The population frequencies of species and the estimation of population parameters" (1953).
+    """
+    looked_at = [pair for pair in look.pairs.values() if labelled(pair) or _few_values(pair)]
+    found = [one for pair in looked_at if (one := _of(pair)) is not None]
+    return Tested(len(looked_at), found)
+
+
+def _few_values(pair: Pair) -> bool:
+    """Whether a number has a bin for each of its values, and bins between them that the baseline never filled."""
+    return pair.number and pair.was.counts[0] == 0 and pair.was.counts[-1] == 0 and len(pair.was.counts) > 3
+
+
+def _of(pair: Pair) -> Suspicion | None:
+    if pair.now.usable <= 0 or pair.was.usable <= 0:
+        return None
+    if pair.number:
+        unfilled = pair.was.counts == 0
+        unfilled[[0, -1]] = False  # beyond the least and the greatest: out of range
+        before = float(np.count_nonzero((pair.was.counts > 0) & (pair.was.counts <= 1)))
+        new = float(pair.now.counts[unfilled].sum())
+        what = "values that the baseline never had"
+    else:
+        before, new = float(pair.was.counts[-1]), float(pair.now.counts[-1])
+        what = "labels that the baseline did not have, or only in a few rows"
+    was, now = before / pair.was.usable, new / pair.now.usable
+    if effect(was, now) < LEAST:
+        return None
+    n, m = pair.was.usable * pair.n, pair.now.usable * pair.m
+    return suspicion(
+        CHECK.name,
+        [pair.name],
+        more_often(was * n, n, now * m, m),
+        f"{quoted(pair.name)}: {percent(now)} of values are {what} (was {percent(was)})",
+        was=was,
+        now=now,
+        concerned=(now - was) * pair.now.usable / pair.now.rows,
+    )
+
+
+CHECK = Check("unseen", "unseen values", "panes", find)

@@ -1,0 +1,63 @@
+"""All checks of a window: what is no chance, and of two findings of one fault the more telling one."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.pane import Pane
+from driftline.repeats import Repeats
+
+from driftline_processor.core.drift.correction import benjamini_hochberg
+from driftline_processor.core.evaluation import Finding
+
+from . import checks
+from .check import Check
+from .look import Look
+
+ALPHA = 0.001
+"""At most one quiet window in a thousand has any finding: faults of data are gross, and 1 % would be an alarm a day."""
+
+
+def _found() -> dict[str, Check]:
+    modules = [
+        importlib.import_module(f"{checks.__name__}.{one.name}") for one in pkgutil.iter_modules(checks.__path__)
+    ]
+    return {module.CHECK.name: module.CHECK for module in modules}
+
+
+CHECKS: dict[str, Check] = _found()
+"""Name → check."""
+
+_GRAVITY = {"critical": 0, "major": 1, "minor": 2}
+
+
+def quality(
+    pane: Pane, baseline: Baseline, earlier: Iterable[Pane] = (), repeats: Repeats | None = None
+) -> tuple[Finding, ...]:
+    """Return what is wrong with the data of a window, the gravest first.
+
+    ``pane``: the window, folded over the baseline's bins; ``earlier``: those of the windows before it, the latest
+    first; ``repeats``: how often its rows repeat, where rows are at hand. P-values are corrected (Benjamini-Hochberg)
+    over all features and checks; a test whose effect is too small to matter counts as one that found nothing.
+    """
+    look = Look(pane, baseline, tuple(earlier), repeats)
+    done = [check.find(look) for check in CHECKS.values()]
+    suspicions = [one for tested in done for one in tested.suspicions]
+    if not suspicions:
+        return ()
+    tests = max(sum(tested.tests for tested in done), len(suspicions))
+    p = np.array([*(one.p for one in suspicions), *[1.0] * (tests - len(suspicions))])
+    adjusted = benjamini_hochberg(p).tolist()
+    certain = [replace(one.finding, p_value=at) for one, at in zip(suspicions, adjusted, strict=False) if at <= ALPHA]
+    told = [one for one in certain if not any(_covers(other, one) for other in certain)]
+    return tuple(sorted(told, key=lambda one: (_GRAVITY[one.severity], one.p_value, one.check, one.features)))
+
+
+def _covers(one: Finding, other: Finding) -> bool:
+    """Whether a finding tells what the other tells of the same feature, and more."""
+    return other.check in CHECKS[one.check].covers and set(other.features) <= set(one.features)

@@ -1,0 +1,93 @@
+"""The sums of one feature, in the baseline and in a window: what every check begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from driftline.bins import Bins, CategoryBins, NumberBins
+from driftline.pane import Pane
+from driftline.strays import KINDS
+from driftline.tables import F64
+
+_INFINITE = KINDS.index("infinite")
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """One feature of one pane, in weights. ``counts`` float64 (bins,): usable values; ``tails``, ``kinds``,
+    ``elsewhere``: as in the pane (:mod:`driftline.strays`), None where nothing strayed.
+    """
+
+    counts: F64
+    usable: float
+    missing: float
+    invalid: float
+    tails: F64 | None = None
+    kinds: F64 | None = None
+    elsewhere: F64 | None = None
+
+    @property
+    def told(self) -> float:
+        """Weight of the rows that have a value, usable or not."""
+        return self.usable + self.invalid
+
+    @property
+    def rows(self) -> float:
+        """Weight of all rows."""
+        return self.told + self.missing
+
+    @property
+    def infinite(self) -> float:
+        """Weight of the infinities."""
+        return 0.0 if self.kinds is None else float(self.kinds[_INFINITE])
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One feature, then and now. ``n`` and ``m`` turn weights of the baseline and of the window into effective rows."""
+
+    name: str
+    bins: Bins
+    was: Sums
+    now: Sums
+    n: float
+    m: float
+    least: float | None = None
+    greatest: float | None = None
+
+    @property
+    def number(self) -> bool:
+        """Whether the feature is a number."""
+        return isinstance(self.bins, NumberBins)
+
+
+def sums_of(pane: Pane, name: str, bins: Bins) -> Sums | None:
+    """Return the sums of one feature; None where the pane says nothing of it."""
+    parts = pane.parts
+    part = parts.get(f"feature:{name}")
+    if part is None:
+        return None
+    size = bins.size
+    counts = part[:size]
+    usable = float(counts.sum())
+    missing, invalid = part[size:].tolist()
+    if usable + missing + invalid <= 0:
+        return None
+    found = (parts.get(f"tails:{name}"), parts.get(f"kinds:{name}"), parts.get(f"elsewhere:{name}"))
+    return Sums(counts, usable, missing, invalid, *found)
+
+
+def labelled(pair: Pair) -> bool:
+    """Whether a feature is a category of which the baseline knows a label."""
+    return isinstance(pair.bins, CategoryBins) and bool(pair.bins.labels)
+
+
+def effective_rows(pair: Pair) -> tuple[float, float]:
+    """Return the effective rows with a usable value, then and now."""
+    return pair.was.usable * pair.n, pair.now.usable * pair.m
+
+
+def shares(sums: Sums) -> F64:
+    """Return the shares of the usable values over the bins: float64 (bins,)."""
+    return sums.counts / sums.usable if sums.usable else np.zeros_like(sums.counts)

@@ -1,0 +1,33 @@
+"""How findings write shares and values."""
+
+from __future__ import annotations
+
+from driftline.classes import number_text
+
+
+def percent(share: float) -> str:
+    """Write a share so that two that differ by enough to be told look different.
+
+    >>> percent(0.998), percent(0.0004), percent(0.12), percent(1.0), percent(0.0), percent(0.99996)
+    ('99.8 %', '0.04 %', '12 %', '100 %', '0 %', '99.996 %')
+    """
+    if share in (0.0, 1.0):
+        return f"{share * 100:.0f} %"
+    if share > 0.99:
+        digits = next((d for d in range(1, 6) if round((1 - share) * 100, d) > 0), 5)
+        return f"{share * 100:.{digits}f} %"
+    return f"{float(f'{share * 100:.2g}'):g} %"
+
+
+def value(number: float) -> str:
+    """Write a value of a feature with few digits.
+
+    >>> value(17.999998), value(0.30000001), value(1234567.0)
+    ('18', '0.3', '1234567')
+    """
+    return number_text(float(f"{number:.5g}") if abs(number) < 1e5 else float(round(number)))
+
+
+def quoted(name: str) -> str:
+    """Return a feature's name as a sentence writes it."""
+    return name if name.isprintable() else "".join(c if c.isprintable() else "·" for c in name)
