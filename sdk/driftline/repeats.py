@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from .checked import by_name, is_whole
 from .fold import ModelBins
 from .leaving import Leaving
 from .tables import Column, PredictionTable
+
+if TYPE_CHECKING:
+    from .gathering import Reference
 
 U64 = NDArray[np.uint64]
 
@@ -29,7 +32,7 @@ _SHIFT = np.uint64(30), np.uint64(27), np.uint64(31)
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """``distinct`` of ``rows`` rows are different, in all features."""
+    """``distinct`` of ``rows`` rows are different; rows that have all features."""
 
     rows: int
     distinct: int
@@ -71,7 +74,8 @@ class Counting:
         self._held = self._rows = 0
 
     def add(self, some: U64) -> None:
-        """Count more rows."""
+        """Count more rows, but for those that lack a feature."""
+        some = some[some != 0]
         self._rows += len(some)
         self._pieces.append(some if not self._halved else some[some >> np.uint64(64 - self._halved) == 0])
         self._held += len(self._pieces[-1])
@@ -92,49 +96,58 @@ class Counting:
 class RepeatsGatherer:
     """Counts the reference rows that repeat."""
 
-    def __init__(self, _: object) -> None:
-        self._counting = Counting()
+    def __init__(self, reference: Reference) -> None:
+        self._counting, self._names = Counting(), tuple(reference.bins.features)
 
     def add(self, table: PredictionTable, _: Column | None) -> None:
         """Take in more rows."""
-        if table.features:
-            self._counting.add(fingerprints(table.features, len(table)))
+        self._counting.add(fingerprints(table.features, self._names, len(table)))
 
     def piece(self) -> Repeats | None:
         """Return what was counted."""
         return self._counting.result()
 
 
-def fingerprints(features: Mapping[str, Column], n: int) -> U64:
-    """Return a 64-bit fingerprint of each of n rows: equal rows have equal ones, whatever the order of the features.
+def fingerprints(features: Mapping[str, Column], names: Collection[str], n: int) -> U64:
+    """Return a 64-bit fingerprint of each of n rows: equal rows have equal ones; 0 where a row lacks a feature.
 
-    A missing value and a feature that is not there are the same. Numbers are compared by their bits, texts by their
-    label, in whichever table the rows stand. Finalised like splitmix64 (Steele, Lea and Flood, 2014).
+    ``names``: the features it must have. Rows without one say nothing: where a feature with many values goes missing,
+    the rest of the rows repeats by itself. Numbers are compared by their bits, texts by their label, in whichever table
+    the rows stand. Mixed like splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
+    2014).
 
-    >>> column = Column(numbers=np.array([1.0, 2.0, 1.0]))
-    >>> a, b, c = fingerprints({"x": column}, 3).tolist()
-    >>> a == c, a == b
-    (True, False)
+    >>> column = Column(numbers=np.array([1.0, 2.0, 1.0, np.nan]))
+    >>> a, b, c, d = fingerprints({"x": column}, ["x"], 4).tolist()
+    >>> a == c, a == b, d
+    (True, False, 0)
     """
     total = np.zeros(n, dtype=np.uint64)
-    parts = [(_hash("#" + name), column, _label_hashes(name, column)) for name, column in sorted(features.items())]
+    columns = [(name, features[name]) for name in names if name in features]
+    if len(columns) < len(names):
+        return total
+    parts = [(_hash("#" + name), column, _label_hashes(name, column)) for name, column in columns]
     for start in range(0, n, _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
         into = total[some]
+        whole = np.ones(len(into), dtype=np.bool_)
         for seed, column, labels in parts:
+            told = np.zeros(len(into), dtype=np.bool_)
             if column.numbers is not None and len(column.numbers):
-                into += _numbers(column.numbers[some], seed)
+                told |= ~np.isnan(column.numbers[some])
+                into += np.where(told, _numbers(column.numbers[some], seed), np.uint64(0))
             if column.codes is not None and len(column.codes):
+                told |= column.codes[some] >= 0
                 into += labels[column.codes[some]]
+            whole &= told
+        into |= np.uint64(1)  # no fingerprint is 0
+        into[~whole] = 0
     return total
 
 
 def _numbers(values: NDArray[np.float64], seed: np.uint64) -> U64:
     bits = (values + 0.0).view(np.uint64)  # -0.0 becomes 0.0
     bits ^= seed
-    mixed = _mix(bits)
-    mixed[np.isnan(values)] = 0
-    return mixed
+    return _mix(bits)
 
 
 def _mix(bits: U64) -> U64:

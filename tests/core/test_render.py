@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from driftline.tables import ModelKey
-from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, TargetDrift, Window
+from driftline_processor.core.evaluation import Evaluation, Finding, MethodValue, Metric, TargetDrift, Window
 from driftline_processor.core.render import evaluations_to_json, iso_time, to_json
 
 WINDOW = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
@@ -26,6 +26,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
         realized={"accuracy": Metric(0.8, 600, "rows"), "roc_auc": Metric(None, 600, "panes", 0.001)},
         outcome_rows=600,
         coverage=0.6,
+        findings=(Finding("missing", ("age",), "major", 0.02, 0.1, 1e-9, "age: 10 % of values are missing (was 2 %)"),),
     )
     assert evaluations_to_json("churn", "7", [evaluation]) == {
         "model": "churn",
@@ -67,6 +68,19 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "estimated": None,
                 },
                 "outcomes": {"rows": 600, "coverage": 0.6},
+                "quality": {
+                    "findings": [
+                        {
+                            "check": "missing",
+                            "features": ["age"],
+                            "severity": "major",
+                            "was": 0.02,
+                            "now": 0.1,
+                            "p_value": 1e-9,
+                            "sentence": "age: 10 % of values are missing (was 2 %)",
+                        }
+                    ]
+                },
             }
         ],
     }

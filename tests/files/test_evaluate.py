@@ -43,7 +43,17 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     assert list(answer) == ["model", "version", "windows"]
     assert (answer["model"], answer["version"]) == ("churn", "7")
     window = answer["windows"][0]
-    assert list(window) == ["start", "end", "rows", "distributed", "closed", "drift", "performance", "outcomes"]
+    assert list(window) == [
+        "start",
+        "end",
+        "rows",
+        "distributed",
+        "closed",
+        "drift",
+        "performance",
+        "outcomes",
+        "quality",
+    ]
     assert list(window["drift"]) == ["features", "score", "class", "share"]
     age = window["drift"]["features"]["age"]
     assert list(age) == ["state", "decided_by", "rows", "methods"]
@@ -56,6 +66,10 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     assert (auc["low"], auc["high"], auc["rows"], auc["source"]) == (None, None, 2_400, "rows")
     assert window["outcomes"] == {"rows": 2_400, "coverage": 0.8}
     assert window["closed"] is True
+    [finding] = window["quality"]["findings"]
+    assert list(finding) == ["check", "features", "severity", "was", "now", "p_value", "sentence"]
+    assert (finding["check"], finding["features"], finding["severity"]) == ("missing", ["income"], "major")
+    assert finding["sentence"] == "income: 16 % of values are missing (was 3.2 %)"
 
 
 def test_drift_is_what_scipy_says(run: Run, files: Path, reference: pd.DataFrame, week: pd.DataFrame) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 
 import numpy as np
 import pytest
 from driftline.tables import ModelKey
-from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, Size, State, TargetDrift, Window
+from driftline_processor.core.evaluation import (
+    Evaluation,
+    Finding,
+    MethodValue,
+    Metric,
+    Size,
+    State,
+    TargetDrift,
+    Window,
+)
 from driftline_processor.files.view import evaluation_view, show
 from driftline_processor.files.words import ranked, sentence
 from rich.console import Console
@@ -157,8 +165,16 @@ def test_the_closing_sentence_tells_when_a_constant_would_do_better() -> None:
     )
 
 
-def test_the_closing_sentence_tells_what_is_missing_much_more_often() -> None:
-    gone = dataclasses.replace(feature("income", "ok", 0.01), missing_was=0.03, missing_now=0.16)
-    assert sentence(evaluation(gone, feature("b", "ok", 0.01), performance=False)) == (
-        "none of 2 features drifted; income is missing in 16 % (was 3 %); no outcomes, so performance is unknown."
+def test_what_is_wrong_with_the_data_is_a_table_and_the_gravest_is_in_the_closing_sentence() -> None:
+    said = "income: 16 % of values are missing (was 3 %)"
+    grave = Finding("missing", ("income",), "major", 0.03, 0.16, 1e-9, said)
+    slight = Finding("unseen", ("b\x1b",), "minor", 0.0, 0.01, 1e-5, "b\x1b: 1 % of values are new")
+    both = evaluation(feature("income", "ok", 0.01), feature("b", "ok", 0.01), performance=False)
+    both.findings = (grave, slight)
+    assert sentence(both) == (
+        f"none of 2 features drifted; {said} (and 1 more finding); no outcomes, so performance is unknown."
     )
+    shown = [line.strip().split(maxsplit=1) for line in drawn(both).splitlines()]
+    assert ["data", "what is wrong"] in shown
+    assert ["major", said] in shown
+    assert ["minor", "b·: 1 % of values are new"] in shown

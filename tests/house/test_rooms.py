@@ -22,7 +22,7 @@ def words(text: str) -> set[str]:
 def own(module: Module) -> str:
     """Return what a module is called among its neighbours: one of ``decode/`` or ``drift/`` by its folder."""
     _, *parents, name = module.name.split(".")
-    return next((parent for parent in parents if parent in ("decode", "drift", "performance")), name)
+    return next((parent for parent in parents if parent in ("decode", "drift", "performance", "quality")), name)
 
 
 @pytest.mark.parametrize("module", ROOMS, ids=lambda module: module.name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.pane import Pane
+from driftline.repeats import Repeats
 from driftline.tables import CLASSLESS, ModelKey, Task
 
 from .distributed import DISTRIBUTED
@@ -14,6 +15,7 @@ from .drift import drift
 from .evaluation import Evaluation, Metric, TargetDrift, Window
 from .performance import log_loss_of_constant
 from .performance import realized as realized_from_pane
+from .quality import quality
 
 
 def evaluate(
@@ -25,12 +27,16 @@ def evaluate(
     min_effect: Mapping[str, float] | None = None,
     realized: dict[str, Metric] | None = None,
     task: Task | None = None,
+    earlier: Sequence[Pane] = (),
+    repeats: Repeats | None = None,
 ) -> Evaluation:
     """Evaluate a window.
 
     ``pane``: the window's rows, folded over the baseline's bins. ``min_effect``: feature → least effect, see
     :func:`driftline_processor.core.drift.drift`. ``realized``: performance from rows, where they are at hand; else it
     is read from the pane. ``task``: else the baseline's; without either there is no performance.
+    ``earlier``: the panes of the windows before it, the latest first; ``repeats``: how often its rows repeat, where
+    rows are at hand: what data quality looks at beside the window's own pane.
     """
     task = task or (baseline.task if baseline is not None else None)
     evaluation = Evaluation(key=key, window=window, rows=pane.rows, closed=closed)
@@ -52,6 +58,7 @@ def evaluate(
         return evaluation
     found = drift(pane, baseline, min_effect)
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
+    evaluation.findings = quality(pane, baseline, earlier, repeats)
     evaluation.reference = realized_from_pane(baseline.pane, baseline.task)
     constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
     if constant is not None:

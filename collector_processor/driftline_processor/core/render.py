@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from .evaluation import Evaluation, Metric, TargetDrift
+from .evaluation import Evaluation, Finding, Metric, TargetDrift
 
 
 def evaluations_to_json(model: str, version: str, evaluations: Iterable[Evaluation]) -> dict[str, Any]:
@@ -44,6 +44,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
             "estimated": None,
         },
         "outcomes": {"rows": evaluation.outcome_rows, "coverage": evaluation.coverage},
+        "quality": {"findings": [_finding(finding) for finding in evaluation.findings]},
     }
 
 
@@ -67,6 +68,18 @@ def _target(target: TargetDrift) -> dict[str, Any]:
         "methods": {
             name: {"value": method.value, "p_value": method.p_value} for name, method in target.methods.items()
         },
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "check": finding.check,
+        "features": list(finding.features),
+        "severity": finding.severity,
+        "was": finding.was,
+        "now": finding.now,
+        "p_value": finding.p_value,
+        "sentence": finding.sentence,
     }
 
 

@@ -20,6 +20,7 @@ from driftline.descriptors import raw_names
 from driftline.fold import fold, fold_by, fold_outcomes
 from driftline.frames import concatenate, taken
 from driftline.pane import MOST_UNKNOWN, Pane, merge
+from driftline.repeats import MOST_KEPT, U64, Counting, Repeats, fingerprints
 from driftline.tables import F64, I64, Column, ModelKey, PredictionTable, Task
 
 from driftline_processor.core.evaluate import evaluate
@@ -37,6 +38,8 @@ from .source import Source, check_path, open_source
 T = TypeVar("T")
 R = TypeVar("R")
 _THREADS = 2
+LEAST_KEPT = 100_000
+"""Rows of a window of which every fingerprint is kept, however many windows there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,12 @@ def evaluate_files(
         reads, weights = join(read_outcomes(outcomes, task.kind, say), reads, roles.id, say)
     _name_strangers(reads, task, say)
     windows, groups = cut_rows(reads, cut)
-    panes = _fold(reads, roles, key, baseline, groups, len(windows))
+    panes, repeats = _fold(reads, roles, key, baseline, groups, len(windows))
     truths = _truths(reads, weights, groups, len(windows))
-    evaluations = [_evaluate(*parts, baseline, key) for parts in zip(windows, panes, truths, strict=True)]
+    evaluations = [
+        _evaluate(*parts, panes[max(0, at - 2) : at][::-1], baseline, key)
+        for at, parts in enumerate(zip(windows, panes, truths, repeats, strict=True))
+    ]
     return Result(key, baseline, evaluations)
 
 
@@ -131,8 +137,10 @@ def _features_in(sources: Sequence[Source], baseline: Baseline) -> tuple[str, ..
 
 def _fold(
     reads: Sequence[Rows], roles: Roles, key: ModelKey, baseline: Baseline, groups: Sequence[I64], windows: int
-) -> list[Pane]:
-    """Fold all rows into one pane per window, a batch at a time."""
+) -> tuple[list[Pane], list[Repeats | None]]:
+    """Fold all rows into one pane per window, a batch at a time, and count which rows repeat."""
+    counted = baseline.extras.repeats is not None
+    repeats = [Counting(max(LEAST_KEPT, MOST_KEPT // max(1, windows))) for _ in range(windows)]
 
     def batches() -> Iterator[tuple[PredictionTable, I64]]:
         for read, group in zip(reads, groups, strict=True):
@@ -142,21 +150,26 @@ def _fold(
                 start += len(table)
                 yield (table, window) if read.usable is None else (select(table, window >= 0), window[window >= 0])
 
-    def fold_batch(batch: tuple[PredictionTable, I64]) -> list[tuple[int, Pane]]:
+    def fold_batch(batch: tuple[PredictionTable, I64]) -> list[tuple[int, Pane, U64]]:
         table, window = batch
+        prints = fingerprints(table.features, baseline.bins.features, len(table)) if counted else np.empty(0, np.uint64)
         if windows == 1:
-            return [(0, fold(table, baseline.bins))]
+            return [(0, fold(table, baseline.bins), prints)]
         present, local = np.unique(window, return_inverse=True)
         panes = fold_by(table, baseline.bins, local, len(present))
-        return list(zip(present.tolist(), panes, strict=True))
+        ends = np.cumsum(np.bincount(local, minlength=len(present)))[:-1]
+        own = np.split(prints[np.argsort(local, kind="stable")], ends) if counted else [prints] * len(present)
+        return list(zip(present.tolist(), panes, own, strict=True))
 
     total = [Pane() for _ in range(windows)]
     for folded in _ahead(fold_batch, batches()):
-        for at, pane in folded:
+        for at, pane, prints in folded:
             total[at] = merge([total[at], pane])
+            if counted:
+                repeats[at].add(prints)
     for pane in total:
         pane.parts |= {f"unknown:{name}": pane.parts["rows"][1:2] for name in roles.unknown[:MOST_UNKNOWN]}
-    return total
+    return total, [one.result() for one in repeats]
 
 
 def _ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
@@ -225,10 +238,18 @@ def _name_strangers(reads: Sequence[Rows], task: Task, say: Say) -> None:
             say(f"{read.source.path}: {rows(int(strange.sum()))} with an actual that is {what}, taken as not known")
 
 
-def _evaluate(window: Window, pane: Pane, truth: Truth | None, baseline: Baseline, key: ModelKey) -> Evaluation:
+def _evaluate(
+    window: Window,
+    pane: Pane,
+    truth: Truth | None,
+    repeats: Repeats | None,
+    earlier: Sequence[Pane],
+    baseline: Baseline,
+    key: ModelKey,
+) -> Evaluation:
     realized = None
     if truth is not None:
         rows_of_truth = (truth.scores, truth.predicted, truth.actual, truth.weight)
         pane = merge([pane, fold_outcomes(baseline.task, *rows_of_truth)])
         realized = from_rows(baseline.task, *rows_of_truth)
-    return evaluate(pane, baseline, key, window, closed=True, realized=realized)
+    return evaluate(pane, baseline, key, window, closed=True, realized=realized, earlier=earlier, repeats=repeats)

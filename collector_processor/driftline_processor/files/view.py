@@ -33,6 +33,7 @@ from .words import (
 )
 
 _SIZE_STYLES = {"large": "bold red", "moderate": "bold yellow", "small": "yellow", "": "yellow"}
+_SEVERITY_STYLES = {"critical": "bold red", "major": "bold yellow", "minor": "yellow"}
 _LOWER_IS_BETTER = {"log_loss", "brier", "mae", "rmse"}
 _HIGHER_IS_BETTER = {"accuracy", "precision", "recall", "f1", "roc_auc", "r2"}
 _PIPE_WIDTH = 120
@@ -44,6 +45,8 @@ _ASCII = str.maketrans("▁▂▃▄▅▆▇█→–−·≈χ²", ".:-=+*%#>-
 def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableType:
     """Show one window: heading, drift ranked by what matters, performance, and one sentence."""
     parts: list[RenderableType] = [_heading(evaluation, zone), Text(), DriftTable(evaluation)]
+    if evaluation.findings:
+        parts += [Text(), _findings(evaluation)]
     if evaluation.realized:
         parts += [Text(), _performance(evaluation)]
     parts += [Text(line, style="dim") for line in _remarks(evaluation)]
@@ -161,6 +164,16 @@ def _heading(evaluation: Evaluation, zone: tzinfo) -> Text:
     facts += ["" if evaluation.closed else "open"]
     text.append("".join(f" · {fact}" for fact in facts if fact), style="not bold")
     return text
+
+
+def _findings(evaluation: Evaluation) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("data", no_wrap=True)
+    table.add_column("what is wrong")
+    for finding in evaluation.findings:
+        style = _SEVERITY_STYLES[finding.severity]
+        table.add_row(Text(finding.severity, style=style), Text(printable(finding.sentence)))
+    return table
 
 
 def _performance(evaluation: Evaluation) -> Table:

@@ -16,9 +16,6 @@ METHOD_NAMES = {"psi": "PSI", "ks": "KS", "js": "JS", "chi2": "χ²"}
 METRIC_NAMES = {"roc_auc": "AUC", "log_loss": "log loss", "brier": "Brier", "f1": "F1", "mae": "MAE", "rmse": "RMSE"}
 METRIC_NAMES |= {"r2": "R²", "log_loss_constant": "log loss of a constant"}
 STATE_WORDS = {"too_few_rows": "too few rows", "no_baseline": "no baseline"}
-MISSING_MORE = 0.05
-"""A share of missing values that grew by this much is told in the sentence; no test decides on it yet."""
-
 HEADLINES = ("roc_auc", "accuracy", "mae")
 """The metric that stands for a model in one sentence: the first of these that is known."""
 
@@ -141,7 +138,7 @@ def sentence(evaluation: Evaluation) -> str:
     parts = (
         _feature_words(evaluation),
         _prediction_words(evaluation),
-        _missing_words(evaluation),
+        _quality_words(evaluation),
         _performance_words(evaluation),
     )
     return "; ".join(part for part in parts if part) + "."
@@ -171,16 +168,13 @@ def _feature_words(evaluation: Evaluation) -> str:
     return f"{len(drifted)} of {features} drifted{rest}, {printable(drifted[0].name)} most{_how_much(drifted[0])}"
 
 
-def _missing_words(evaluation: Evaluation) -> str:
-    """Name the feature that is missing so much more often than before that somebody should look."""
-    worst = max(evaluation.features.values(), key=_missing_more, default=None)
-    if worst is None or _missing_more(worst) < MISSING_MORE:
+def _quality_words(evaluation: Evaluation) -> str:
+    """Tell the gravest finding about the data, and how many more there are."""
+    if not evaluation.findings:
         return ""
-    return f"{printable(worst.name)} is missing in {percent(worst.missing_now)} (was {percent(worst.missing_was)})"
-
-
-def _missing_more(target: TargetDrift) -> float:
-    return (target.missing_now or 0.0) - (target.missing_was or 0.0)
+    more = len(evaluation.findings) - 1
+    rest = f" (and {more} more finding{'' if more == 1 else 's'})" if more else ""
+    return f"{printable(evaluation.findings[0].sentence)}{rest}"
 
 
 def _how_much(target: TargetDrift) -> str:

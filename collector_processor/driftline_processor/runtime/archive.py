@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from driftline.tables import F64, ModelKey
 
-from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, TargetDrift, Window
+from driftline_processor.core.evaluation import Evaluation, Finding, MethodValue, Metric, TargetDrift, Window
 
 
 def to_text(evaluation: Evaluation) -> str:
@@ -36,6 +36,7 @@ def from_text(text: str) -> Evaluation:
         coverage=said["coverage"],
         missing_features=tuple(said["missing_features"]),
         new_features=tuple(said["new_features"]),
+        findings=tuple(Finding(**{**one, "features": tuple(one["features"])}) for one in said.get("findings", ())),
     )
 
 

@@ -13,6 +13,7 @@ import math
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -28,6 +29,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
 from driftline_processor.core.decode.rows import OWN_SCOPE
 from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.core.quality import CHECKS
 from driftline_processor.web.words import LINKED, handle
 
 from .view import ModelView, View
@@ -86,6 +88,8 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
                 for target in (newest.score, newest.predicted, *newest.features.values()):
                     if target is not None:
                         yield from _drift(target, of, window)
+                if newest.features:
+                    yield from _quality(newest, of, window)
             mature = next((evaluation for evaluation in reversed(known) if model.mature(evaluation)), None)
             if mature is not None:
                 yield from _performance(mature, of, window)
@@ -106,6 +110,12 @@ def _drift(target: TargetDrift, model: dict[str, str], window: dict[str, str]) -
     for method, found in target.methods.items():
         yield _point(m.ML_DRIFT_VALUE, {**what, a.ML_DRIFT_METHOD: method, **window}, found.value)
     yield _point(m.ML_DRIFT_STATE, {**what, **window, a.STATE: target.state}, 1.0)
+
+
+def _quality(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
+    found = Counter(finding.check for finding in newest.findings)
+    for check in CHECKS:
+        yield _point(m.ML_QUALITY_FINDINGS, {**model, a.ML_QUALITY_CHECK: check, **window}, float(found[check]))
 
 
 def _own(view: View) -> Iterator[Point]:

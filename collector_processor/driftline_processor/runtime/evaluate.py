@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from driftline.baseline import Baseline
 from driftline.pane import Pane
+from driftline.repeats import Repeats
 
 from driftline_processor.core.distributed import complete
 from driftline_processor.core.evaluate import evaluate
@@ -22,6 +23,9 @@ from .store import Connection, mark, number, read, set_mark, transaction
 from .streams import touched_since
 
 _log = logging.getLogger(__name__)
+
+EARLIER = 2
+"""Windows before a closed one that are read with it, to tell what stands still."""
 
 AT_ONCE = 200
 """Windows that are evaluated in one go, the newest first; the rest waits for the next."""
@@ -100,11 +104,53 @@ class Evaluator:
         pane = Pane()
         for fold in ("", performance_fold(series.task), baseline.digest if baseline is not None else ""):
             pane.parts.update(folds.get(fold, Pane()).parts)
-        if baseline is not None:
-            complete(pane, baseline.bins)
         settings = self._series.settings(series.key.model)
         closed = is_closed(window, self._watermark(series))
-        return evaluate(pane, baseline, series.key, window, closed, settings.min_effect, task=series.task)
+        earlier: list[Pane] = []
+        repeats: Repeats | None = None
+        if baseline is not None:
+            complete(pane, baseline.bins)
+            if closed:  # an open window is judged many times, and by less
+                earlier = self._earlier(series, window, settings.timezone, baseline, width)
+                repeats = self._repeats(series, window)
+        return evaluate(
+            pane,
+            baseline,
+            series.key,
+            window,
+            closed,
+            settings.min_effect,
+            task=series.task,
+            earlier=earlier,
+            repeats=repeats,
+        )
+
+    def _earlier(
+        self,
+        series: Series,
+        window: Window,
+        timezone: str,
+        baseline: Baseline,
+        width: Callable[[str, str], int],
+    ) -> list[Pane]:
+        """The panes of the windows before, the latest first, as far as they were counted over the same bins."""
+        panes: list[Pane] = []
+        for _ in range(EARLIER):
+            window = window_of(window.name, window.start - PANE, timezone)
+            folds = read_window(self._connection, series.number, window.start, window.end, width)
+            if baseline.digest not in folds:
+                break
+            panes.append(folds[baseline.digest])
+        return panes
+
+    def _repeats(self, series: Series, window: Window) -> Repeats | None:
+        """How many of the window's rows that have all features are different, as far as rows are kept."""
+        rows, distinct = self._connection.execute(
+            "SELECT count(fingerprint), count(DISTINCT fingerprint) FROM predictions"
+            " WHERE series = ? AND time >= ? AND time < ?",
+            [series.number, window.start, window.end],
+        ).fetchall()[0]
+        return Repeats(rows, distinct) if rows else None
 
     def _compared_with(self, folds: dict[str, Pane], in_force: Baseline | None) -> Baseline | None:
         """The baseline over whose bins the window was counted: the one in force, else the one with most rows."""

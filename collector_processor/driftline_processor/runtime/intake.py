@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 from driftline.baseline import Baseline
+from driftline.repeats import fingerprints
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables import I64, ModelKey, OutcomeTable, PredictionTable, Task, Text
@@ -177,7 +178,10 @@ class Intake:
         table = replace(table, task=series.task)
         decided = decided_classes(table)
         slices = self.series.settings(table.key.model).slices
-        work.rows.append(prediction_rows(table, series.number, self._prediction_seq + 1, decided, work.now, slices))
+        names = in_force.baseline.bins.features if in_force is not None else sorted(table.features)
+        prints = fingerprints(table.features, names, len(table)) if table.features and names else None
+        first = self._prediction_seq + 1
+        work.rows.append(prediction_rows(table, series.number, first, decided, work.now, slices, prints))
         self._prediction_seq += len(table)
         work.kept += len(table)
         work.touched.append((series.number, np.unique(panes_of(table))))

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from driftline.classes import class_column
 from driftline.fold import actual_numbers
+from driftline.repeats import U64
 from driftline.tables import F64, I32, I64, Column, Ids, OutcomeTable, PredictionTable, Text
 
 
@@ -18,11 +19,13 @@ def prediction_rows(
     decided: Column | None,
     received: int,
     slices: Sequence[str] = (),
+    fingerprints: U64 | None = None,
 ) -> pa.Table:
     """Return the rows of the ``predictions`` table.
 
     ``first``: the sequence number of the first row. ``decided``: the decided class of each row, None for regression.
-    ``slices``: the names of those that are kept.
+    ``slices``: the names of those that are kept. ``fingerprints``: of the features, 0 where one is missing; None where
+    they are not known.
     """
     n = len(table)
     single = table.scores is not None and table.scores.shape[1] == 1
@@ -41,6 +44,9 @@ def prediction_rows(
             "span_id": _ids(table.span_id, n),
             "received": np.full(n, received),
             "observed": pa.nulls(n, pa.int64()) if table.observed is None else table.observed,
+            "fingerprint": pa.nulls(n, pa.uint64())
+            if fingerprints is None
+            else pa.array(fingerprints, mask=fingerprints == 0),
         }
     )
 

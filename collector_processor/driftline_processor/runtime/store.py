@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS predictions (
     seq BIGINT, series INTEGER, id VARCHAR, time BIGINT, score DOUBLE, scores DOUBLE[], predicted VARCHAR,
     weight DOUBLE, slices MAP(VARCHAR, VARCHAR), trace_id BLOB, span_id BLOB, received BIGINT);
 ALTER TABLE predictions ADD COLUMN IF NOT EXISTS observed BIGINT;
+ALTER TABLE predictions ADD COLUMN IF NOT EXISTS fingerprint UBIGINT;
 CREATE TABLE IF NOT EXISTS outcomes (
     seq BIGINT, model VARCHAR, environment VARCHAR, id VARCHAR, actual VARCHAR, number DOUBLE, time BIGINT,
     prediction_time BIGINT, weight DOUBLE, received BIGINT);

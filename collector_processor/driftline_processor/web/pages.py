@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, Response
 
 from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.evaluation import Evaluation, State, TargetDrift
+from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.window import closes_at
 from driftline_processor.runtime.view import ModelView
 
@@ -93,6 +94,7 @@ def model(request: Request, known: Sequence[ModelView], now: int) -> Response:
         reference=_reference(chosen, shown),
         closes=closes_at(chosen.window),
         needed=MIN_ROWS,
+        checks=CHECKS,
         at=lambda evaluation: address(found, name, evaluation),
     )
 

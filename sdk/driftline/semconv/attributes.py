@@ -111,6 +111,9 @@ ML_DRIFT_TARGET: Final = "ml.drift.target"
 ML_DRIFT_METHOD: Final = "ml.drift.method"
 """How the two distributions are compared."""
 
+ML_QUALITY_CHECK: Final = "ml.quality.check"
+"""What is checked of the data."""
+
 ML_PERFORMANCE_METRIC: Final = "ml.performance.metric"
 """Which performance metric the value is."""
 

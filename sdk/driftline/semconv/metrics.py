@@ -28,6 +28,9 @@ ML_DRIFT_VALUE: Final = "ml.drift.value"
 ML_DRIFT_STATE: Final = "ml.drift.state"
 """1 for the state that the target is in."""
 
+ML_QUALITY_FINDINGS: Final = "ml.quality.findings"
+"""What one check found wrong with the data of the newest closed window, 0 where nothing."""
+
 ML_PERFORMANCE_VALUE: Final = "ml.performance.value"
 """How well the model did in the newest closed window, measured on outcomes."""
 
@@ -91,6 +94,7 @@ UNITS: Final[Mapping[str, str]] = {
     ML_FEATURE_MISSING: "{value}",
     ML_DRIFT_VALUE: "{score}",
     ML_DRIFT_STATE: "{state}",
+    ML_QUALITY_FINDINGS: "{finding}",
     ML_PERFORMANCE_VALUE: "{score}",
     ML_PERFORMANCE_WINDOW_END: "s",
     ML_OUTCOME_COVERAGE: "1",
@@ -121,6 +125,7 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_FEATURE_MISSING: "counter",
     ML_DRIFT_VALUE: "gauge",
     ML_DRIFT_STATE: "gauge",
+    ML_QUALITY_FINDINGS: "gauge",
     ML_PERFORMANCE_VALUE: "gauge",
     ML_PERFORMANCE_WINDOW_END: "gauge",
     ML_OUTCOME_COVERAGE: "gauge",
@@ -151,6 +156,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_FEATURE_MISSING: "Predictions without a usable value of one feature.",
     ML_DRIFT_VALUE: "How far the newest closed window is from the baseline, by one method.",
     ML_DRIFT_STATE: "1 for the state that the target is in.",
+    ML_QUALITY_FINDINGS: "What one check found wrong with the data of the newest closed window, 0 where nothing.",
     ML_PERFORMANCE_VALUE: "How well the model did in the newest closed window, measured on outcomes.",
     ML_PERFORMANCE_WINDOW_END: "The end of the window that `ml.performance.value` describes, in unix seconds.",
     ML_OUTCOME_COVERAGE: "The share of the window's predictions whose outcome is known.",
@@ -181,6 +187,7 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     ML_FEATURE_MISSING: "ml_feature_missing_total",
     ML_DRIFT_VALUE: "ml_drift_value",
     ML_DRIFT_STATE: "ml_drift_state",
+    ML_QUALITY_FINDINGS: "ml_quality_findings",
     ML_PERFORMANCE_VALUE: "ml_performance_value",
     ML_PERFORMANCE_WINDOW_END: "ml_performance_window_end_seconds",
     ML_OUTCOME_COVERAGE: "ml_outcome_coverage_ratio",

@@ -25,7 +25,7 @@ def value(number: float) -> str:
     >>> value(17.999998), value(0.30000001), value(1234567.0)
     ('18', '0.3', '1234567')
     """
-    return number_text(float(f"{number:.5g}") if abs(number) < 1e5 else float(round(number)))
+    return number_text(float(f"{number:.4g}") if abs(number) < 1e4 else float(round(number)))
 
 
 def quoted(name: str) -> str:

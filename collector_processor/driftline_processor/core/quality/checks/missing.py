@@ -25,16 +25,17 @@ def _of(pair: Pair) -> Suspicion | None:
     name, n, m = quoted(pair.name), pair.was.rows * pair.n, pair.now.rows * pair.m
     if now > was:
         p = more_often(was * n, n, now * m, m)
-        never = now == 1.0
-        text = f"{name} never arrived" if never else f"{name}: {percent(now)} of values are missing"
+        text = f"{name}: {percent(now)} of values are missing (was {percent(was)})"
+        if now == 1.0:
+            text = f"{name} never arrived (was missing in {percent(was)})"
     else:
         p = more_often((1 - was) * n, n, (1 - now) * m, m)
-        text = f"{name}: only {percent(now)} of values are missing"
+        text = f"{name}: only {percent(now)} of values are missing (was {percent(was)}; are they filled in?)"
     return suspicion(
         CHECK.name,
         [pair.name],
         min(1.0, 2 * p),
-        f"{text} (was {percent(was)}{' missing' if now == 1.0 else ''}{'' if now > was else '; are they filled in?'})",
+        text,
         was=was,
         now=now,
         concerned=abs(now - was),

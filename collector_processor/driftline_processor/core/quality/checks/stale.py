@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
-from driftline.pane import Pane
 from driftline.tables import F64
 from scipy.special import chdtr
 
@@ -16,49 +17,58 @@ CELLS = 20
 """Fewer bins that expect 5 rows each are alike by chance too easily."""
 
 EXPECTED = 5.0
-MOVED = 0.01
-"""The p-value above which two windows before were different enough, so that the feature did move."""
+ALIKE = 0.01
+"""Below it two samples are more alike than samples are."""
 
 
 def find(look: Look) -> Tested:
     """Find features whose values are more alike from one window to the next than two samples ever are.
 
-    From the panes of the window and of the two before it: the lower tail of the two-sample chi-square test over the
-    bins, where at least 20 of them expect 5 rows. Rows that depend on each other make windows differ more, never less,
-    so they raise no false alarm. A feature that repeated itself before is none that became stale: the window before
-    must have differed from the one before it. That a single value stands still is another check's (constant).
+    From the panes of the window and of those before it: the lower tail of the two-sample chi-square test over the bins,
+    where at least 20 of them expect 5 rows. Rows that depend on each other make windows differ more, never less, so
+    they raise no false alarm. A feature that never moves has not become stale: the blocks of the baseline must have
+    differed, or, where it has none, the window before must have differed from the one before it. That a single value
+    stands still is another check's (constant).
 
     Source: Fisher, "Has Mendel's work been rediscovered?" (1936), for the lower tail.
     """
-    if len(look.earlier) < 2:
+    if not look.earlier:
         return Tested(0, [])
-    last, before = look.earlier[:2]
-    looked_at = [(pair, p) for pair in look.pairs.values() if (p := _alike(pair, pair.now.counts, last)) is not None]
-    found = [_finding(pair, p) for pair, p in looked_at if p < MOVED and _moved(pair, last, before)]
-    return Tested(len(looked_at), found)
+    looked_at = [
+        (pair, p)
+        for pair in look.pairs.values()
+        if (last := sums_of(look.earlier[0], pair.name, pair.bins)) is not None
+        and (p := _alike(pair.now.counts, last.counts, CELLS)) is not None
+    ]
+    return Tested(len(looked_at), [_finding(pair, p) for pair, p in looked_at if p < ALIKE and _moves(look, pair)])
 
 
-def _alike(pair: Pair, counts: F64, pane: Pane) -> float | None:
-    """The chance of two samples that are as alike as this or more; None where too few bins are filled."""
-    other = sums_of(pane, pair.name, pair.bins)
-    if other is None or len(other.counts) != len(counts):
+def _moves(look: Look, pair: Pair) -> bool:
+    """Whether the feature used to differ from one stretch of time to the next, as samples do."""
+    blocks = look.baseline.extras.blocks
+    cells = None if blocks is None else blocks.of.get(f"feature:{pair.name}")
+    if cells is not None and len(cells.counts) > 2:
+        alike = [p for a, b in pairwise(cells.counts) if (p := _alike(a, b, 2)) is not None]
+        return bool(alike) and sum(p < ALIKE for p in alike) < len(alike) / 2
+    sums = [sums_of(pane, pair.name, pair.bins) for pane in look.earlier[:2]]
+    if len(sums) < 2 or sums[0] is None or sums[1] is None:
+        return False
+    before = _alike(sums[0].counts, sums[1].counts, CELLS)
+    return before is not None and before > ALIKE
+
+
+def _alike(counts: F64, other: F64, least: int) -> float | None:
+    """The chance of two samples as alike as this or more; None where fewer than ``least`` bins expect enough rows."""
+    n, m = float(counts.sum()), float(other.sum())
+    if len(counts) != len(other) or n <= 0 or m <= 0:
         return None
-    n, m = float(counts.sum()), other.usable
-    if n <= 0 or m <= 0:
-        return None
-    both = counts + other.counts
+    both = counts + other
     kept = both * (min(n, m) / (n + m)) >= EXPECTED
     cells = int(np.count_nonzero(kept))
-    if cells < CELLS:
+    if cells < least:
         return None
-    difference = counts[kept] * np.sqrt(m / n) - other.counts[kept] * np.sqrt(n / m)
+    difference = counts[kept] * np.sqrt(m / n) - other[kept] * np.sqrt(n / m)
     return float(chdtr(cells - 1, float((difference**2 / both[kept]).sum())))
-
-
-def _moved(pair: Pair, last: Pane, before: Pane) -> bool:
-    sums = sums_of(last, pair.name, pair.bins)
-    alike = None if sums is None else _alike(pair, sums.counts, before)
-    return alike is not None and alike > MOVED
 
 
 def _finding(pair: Pair, p: float) -> Suspicion:

@@ -38,10 +38,10 @@ def _of(pair: Pair) -> Suspicion | None:
         unfilled[[0, -1]] = False  # beyond the least and the greatest: out of range
         before = float(np.count_nonzero((pair.was.counts > 0) & (pair.was.counts <= 1)))
         new = float(pair.now.counts[unfilled].sum())
-        what = "values that the baseline never had"
+        what = "were never seen in the baseline"
     else:
         before, new = float(pair.was.counts[-1]), float(pair.now.counts[-1])
-        what = "labels that the baseline did not have, or only in a few rows"
+        what = "are labels that the baseline did not have, or only in a few rows"
     was, now = before / pair.was.usable, new / pair.now.usable
     if effect(was, now) < LEAST:
         return None
@@ -50,7 +50,7 @@ def _of(pair: Pair) -> Suspicion | None:
         CHECK.name,
         [pair.name],
         more_often(was * n, n, now * m, m),
-        f"{quoted(pair.name)}: {percent(now)} of values are {what} (was {percent(was)})",
+        f"{quoted(pair.name)}: {percent(now)} of values {what} (was {percent(was)})",
         was=was,
         now=now,
         concerned=(now - was) * pair.now.usable / pair.now.rows,

@@ -1,0 +1,233 @@
+"""Every data-quality check finds its planted fault, says so in one sentence, and is silent where nothing is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from driftline.baseline import Baseline
+from driftline.fold import fold, fold_by
+from driftline.pane import Pane, merge
+from driftline.profile import table_from_frame
+from driftline.repeats import Counting, Repeats, fingerprints
+from driftline.tables import PredictionTable
+from driftline_processor.core.evaluation import Finding
+from driftline_processor.core.quality import ALPHA, CHECKS, quality
+from driftline_processor.core.quality.check import severity
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+N = 2_000
+Frame = dict[str, Any]
+Change = Callable[[Frame, np.random.Generator], Frame]
+
+
+def rows(n: int, seed: int) -> Frame:
+    rng = np.random.default_rng(seed)
+    return {
+        "income": rng.lognormal(10, 0.5, n),
+        "age": rng.normal(40, 12, n),
+        "height": rng.normal(170, 10, n),
+        "weight": rng.normal(70, 12, n),
+        "share": rng.beta(2, 5, n),
+        "visits": rng.poisson(3, n).astype(np.float64),
+        "active": rng.integers(0, 2, n).astype(np.float64),
+        "plan": rng.choice(["basic", "pro", "team"], n, p=[0.6, 0.3, 0.1]).astype(object),
+        "region": rng.choice(["north", "south", "east", "west"], n).astype(object),
+        "score": rng.random(n),
+    }
+
+
+def table(frame: Frame) -> PredictionTable:
+    return table_from_frame(frame, score="score", model="m", task="binary")[0]
+
+
+REFERENCE = Baseline.from_frame(rows(20_000, 1), score="score", model="m", task="binary")
+
+
+def judged(frame: Frame, earlier: tuple[Frame, ...] = (), baseline: Baseline = REFERENCE) -> tuple[Finding, ...]:
+    read = table(frame)
+    counting = Counting()
+    counting.add(fingerprints(read.features, baseline.bins.features, len(read)))
+    before = [fold(table(one), baseline.bins) for one in earlier]
+    return quality(fold(read, baseline.bins), baseline, before, counting.result())
+
+
+def some(frame: Frame, name: str, n: int, change: Callable[[Any], Any]) -> Frame:
+    values = frame[name].copy()
+    values[:n] = change(values[:n])
+    return {**frame, name: values}
+
+
+def swapped(a: str, b: str) -> Change:
+    return lambda frame, _: {**frame, a: frame[b], b: frame[a]}
+
+
+PLANTED: dict[str, tuple[str, Change, str]] = {
+    "a tenth missing": (
+        "missing",
+        lambda f, _: some(f, "age", 200, lambda v: np.full(len(v), np.nan)),
+        "[major] age: 10 % of values are missing (was 0 %)",
+    ),
+    "never arrived": (
+        "missing",
+        lambda f, _: {**f, "plan": np.full(N, None)},
+        "[critical] plan never arrived (was missing in 0 %)",
+    ),
+    "a new label": (
+        "unseen",
+        lambda f, _: some(f, "plan", 60, lambda v: np.full(len(v), "gold", object)),
+        "[minor] plan: 3 % of values are labels that the baseline did not have, or only in a few rows (was 0 %)",
+    ),
+    "a new number between the old ones": (
+        "unseen",
+        lambda f, _: some(f, "active", 100, lambda v: np.full(len(v), 0.5)),
+        "[major] active: 5 % of values were never seen in the baseline (was 0 %)",
+    ),
+    "beyond the greatest": (
+        "out_of_range",
+        lambda f, _: some(f, "share", 60, lambda v: v + 3),
+        "[minor] share: 3.1 % of values lie above 0.8161 (outside of both ends were 0.2 %)",
+    ),
+    "texts for numbers": (
+        "type_change",
+        lambda f, _: {**f, "age": np.array([f"{v:.1f}" for v in f["age"]], object)},
+        "[critical] age: 100 % of values are numbers written as texts (was 0 %)",
+    ),
+    "junk for numbers": (
+        "type_change",
+        lambda f, _: some({**f, "age": f["age"].astype(object)}, "age", 400, lambda v: np.full(len(v), "?", object)),
+        "[major] age: 20 % of values are texts where numbers belong (was 0 %)",
+    ),
+    "numbers for texts": (
+        "type_change",
+        lambda f, rng: {**f, "plan": rng.integers(0, 3, N).astype(np.float64)},
+        "[critical] plan: 100 % of values are numbers where texts belong (was 0 %)",
+    ),
+    "one label": (
+        "constant",
+        lambda f, _: {**f, "plan": np.full(N, "pro", object)},
+        "[critical] plan: every value is 'pro' (in the baseline 30 % were)",
+    ),
+    "one number": (
+        "constant",
+        lambda f, _: {**f, "visits": np.zeros(N)},
+        "[critical] visits: every value is 0 (in the baseline 4.9 % were)",
+    ),
+    "a hundred times": (
+        "unit_change",
+        lambda f, _: {**f, "income": f["income"] * 100},
+        "[critical] income: 99.98 % of values are 100 times what they were (unit change?)",
+    ),
+    "a thousandth": (
+        "unit_change",
+        lambda f, _: {**f, "height": f["height"] / 1000},
+        "[critical] height: 100 % of values are a thousandth of what they were (unit change?)",
+    ),
+    "ten times, but for zeros": (
+        "unit_change",
+        lambda f, _: {**f, "visits": f["visits"] * 10},
+        "[critical] visits: 100 % of values other than 0 are 10 times what they were (unit change?)",
+    ),
+    "shares as percent in a third of the rows": (
+        "unit_change",
+        lambda f, _: some(f, "share", 660, lambda v: v * 100),
+        "[major] share: 33 % of values are 100 times what they were (unit change?)",
+    ),
+    "two numbers": (
+        "swapped",
+        swapped("height", "weight"),
+        "[critical] height and weight: 100 % of values stand in each other's column (swapped?)",
+    ),
+    "two categories": (
+        "swapped",
+        swapped("plan", "region"),
+        "[critical] plan and region: 100 % of values stand in each other's column (swapped?)",
+    ),
+    "a number and a category": (
+        "swapped",
+        swapped("age", "plan"),
+        "[critical] age and plan: 100 % of values stand in each other's column (swapped?)",
+    ),
+    "every row twice": (
+        "duplicates",
+        lambda f, _: {name: np.concatenate([v[: N // 2], v[: N // 2]]) for name, v in f.items()},
+        "[critical] 50 % of rows repeat another row of the window in full (expected: 0 %)",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_a_planted_fault_is_the_only_finding(fault: str) -> None:
+    check, change, said = PLANTED[fault]
+    found = judged(change(rows(N, 7), np.random.default_rng(3)))
+    assert [one.check for one in found] == [check]
+    assert f"[{found[0].severity}] {found[0].sentence}" == said
+    assert found[0].p_value <= ALPHA
+
+
+def test_values_that_stand_still_from_one_window_to_the_next_are_stale() -> None:
+    before, last, now = rows(N, 11), rows(N, 12), rows(N, 13)
+    [found] = judged({**now, "income": np.random.default_rng(0).permutation(last["income"])}, (last, before))
+    assert (found.check, found.features, found.severity) == ("stale", ("income",), "critical")
+    assert judged({**now, "income": last["income"]}, (last, {**before, "income": last["income"]})) == ()
+    assert judged(now, (last, before)) == ()
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_every_check_keeps_the_contract(name: str) -> None:
+    check = CHECKS[name]
+    assert check.name == name
+    assert check.title
+    assert (check.find.__doc__ or "").strip()
+    assert check.covers <= set(CHECKS)
+    assert name not in check.covers
+    assert name in {planted for planted, _, _ in PLANTED.values()} | {"stale"}
+    empty = quality(Pane(), REFERENCE)
+    assert empty == ()
+    features = {**REFERENCE.bins.features}
+    one_row = fold(table(rows(1, 5)), REFERENCE.bins)
+    assert quality(one_row, REFERENCE, [one_row, one_row], Repeats(1, 1)) == ()
+    missing = table({name: np.full(50, np.nan) for name in features} | {"score": np.random.default_rng(1).random(50)})
+    assert {one.check for one in quality(fold(missing, REFERENCE.bins), REFERENCE)} == {"missing"}
+
+
+def test_no_more_quiet_windows_have_a_finding_than_was_promised() -> None:
+    panes: list[Pane] = []
+    for size, windows in ((50, 400), (300, 400), (1_000, 200)):
+        group = np.repeat(np.arange(windows), size)
+        panes += fold_by(table(rows(size * windows, size)), REFERENCE.bins, group, windows)
+    judged = [quality(pane, REFERENCE, panes[max(0, at - 2) : at][::-1]) for at, pane in enumerate(panes)]
+    with_findings = sum(bool(found) for found in judged)
+    assert len(panes) == 1_000
+    assert with_findings <= stats.binom.ppf(0.9999, len(panes), ALPHA)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(sorted(PLANTED)), st.integers(1, 5))
+def test_adding_panes_is_checking_the_whole(seed: int, fault: str, pieces: int) -> None:
+    rng = np.random.default_rng(seed)
+    read = table(PLANTED[fault][1](rows(N, 7), rng))
+    panes = fold_by(read, REFERENCE.bins, rng.integers(0, pieces, len(read)), pieces)
+    assert quality(merge(panes), REFERENCE) == quality(fold(read, REFERENCE.bins), REFERENCE)
+
+
+def test_a_little_more_of_what_was_missing_is_no_finding_however_many_rows_there_are() -> None:
+    def with_missing(n: int, seed: int, share: float) -> Frame:
+        return some(rows(n, seed), "age", round(n * share), lambda v: np.full(len(v), np.nan))
+
+    baseline = Baseline.from_frame(with_missing(100_000, 1, 0.019), score="score", model="m", task="binary")
+    assert judged(with_missing(500_000, 2, 0.02), baseline=baseline) == ()
+    assert [one.check for one in judged(with_missing(5_000, 2, 0.05), baseline=baseline)] == ["missing"]
+
+
+def test_a_drift_of_the_values_is_no_fault_of_the_data() -> None:
+    frame = rows(N, 7)
+    assert judged({**frame, "age": frame["age"] + 6, "income": frame["income"] * 1.4}) == ()
+
+
+def test_severity_goes_by_the_share_of_rows() -> None:
+    assert [severity(share) for share in (0.01, 0.05, 0.49, 0.5)] == ["minor", "major", "major", "critical"]
