@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from driftline.inputs import READERS
 from driftline.inputs.batch import Batch, Columns, Wanted
+from driftline.inputs.column import read_column
 from driftline.tables import F64
 
 MOST_CELLS = 4_000_000
 """What is read back at most, 32 MB as doubles: a sparse matrix of text features would be gigabytes."""
 
 
-class Matrix(Batch):
-    """n rows of m features. ``read``: returns them, float64 (n, m), NaN where missing; ``names``: of the features."""
+Categories = Mapping[int, Any]
+"""By the place of a feature, what its codes stand for: a pyarrow array."""
 
-    def __init__(self, rows: int, width: int, names: tuple[str, ...] | None, read: Callable[[], F64]) -> None:
+
+def _none() -> Categories:
+    return {}
+
+
+class Matrix(Batch):
+    """n rows of m features. ``read``: returns them, float64 (n, m), NaN where missing; ``names``: of the features.
+
+    ``categories``: returns what the codes among them stand for, as far as the matrix knows it.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        width: int,
+        names: tuple[str, ...] | None,
+        read: Callable[[], F64],
+        categories: Callable[[], Categories] = _none,
+    ) -> None:
         self.count = rows
         self.cost = 8 * rows * width
         self._names = names
         self._width = width
         self._read = read
+        self._categories = categories
 
     def names(self) -> tuple[str, ...] | None:
         """Return the names that the matrix was filled with."""
@@ -40,8 +60,26 @@ class Matrix(Batch):
         """Read the rows; no features where they are too many."""
         if not 0 < self.count * self._width <= MOST_CELLS:
             return {}
-        values = self._read()
-        return {name: values[:, i] for i, name in enumerate(names) if wanted(name)}
+        values, categories = self._read(), self._categories()
+        return {
+            name: values[:, i] if i not in categories else labelled(values[:, i], categories[i])
+            for i, name in enumerate(names)
+            if wanted(name)
+        }
+
+
+def labelled(codes: F64, labels: Any) -> Any:
+    """Return a column of categories as anybody else's is read. ``codes``: NaN where missing; ``labels``: pyarrow array.
+
+    >>> import pyarrow
+    >>> labelled(np.array([1.0, np.nan]), pyarrow.array(["basic", "pro"])).labels
+    ('basic', 'pro')
+    """
+    import pyarrow
+
+    missing = ~((codes >= 0) & (codes < len(labels)))
+    places = pyarrow.array(np.where(missing, 0, codes).astype(np.int32), mask=missing)
+    return read_column(pyarrow.DictionaryArray.from_arrays(places, labels))
 
 
 def itself(value: Any) -> Any:
@@ -52,12 +90,26 @@ def itself(value: Any) -> Any:
 READERS[Matrix] = itself
 
 
-def rows_of_matrix(rows: int, width: int, names: tuple[str, ...] | None, read: Callable[[], F64]) -> Any:
+def rows_of_matrix(
+    rows: int,
+    width: int,
+    names: tuple[str, ...] | None,
+    read: Callable[[], F64],
+    categories: Callable[[], Categories] = _none,
+) -> Any:
     """Return what the SDK records: one row with its values, which ride on its span, or n rows that are read later."""
     if rows != 1 or width > MOST_CELLS:
-        return Matrix(rows, width, names, read)
+        return Matrix(rows, width, names, read, categories)
     values = read()[0] if width else np.empty(0)
-    return values if names is None else dict(zip(names, values.tolist(), strict=True))
+    known = categories()
+    if not known:
+        return values if names is None else dict(zip(names, values.tolist(), strict=True))
+    row = [_label(code, known[i]) if i in known else code for i, code in enumerate(values.tolist())]
+    return row if names is None else dict(zip(names, row, strict=True))
+
+
+def _label(code: float, labels: Any) -> Any:
+    return labels[int(code)].as_py() if 0 <= code < len(labels) else None
 
 
 def dense(csr: Any) -> F64:

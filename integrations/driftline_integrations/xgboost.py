@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from driftline.faults import FAULTS
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from . import providers
@@ -50,6 +53,8 @@ def _look(booster: Any) -> Fitted | None:
     from .fitted import Fitted
 
     names = None if booster.feature_names is None else tuple(map(str, booster.feature_names))
+    if "c" in (booster.feature_types or ()) and find_spec("pyarrow") is not None:
+        import pyarrow  # noqa: F401 - half a second, now and not in the middle of somebody's request
     learner = json.loads(booster.save_config())["learner"]
     objective = learner["objective"]["name"]
     kind = objective.partition(":")[0]
@@ -83,13 +88,37 @@ def _reading(fitted: Fitted, method: str, given: Given) -> str:  # noqa: ARG001
 def _rows(data: Any) -> Any:
     from xgboost import DMatrix
 
-    from .matrices import dense, rows_of_matrix
+    from .matrices import rows_of_matrix
     from .samples import rows_of
 
     if not isinstance(data, DMatrix):
         return rows_of(data)
     names = None if data.feature_names is None else tuple(map(str, data.feature_names))
-    return rows_of_matrix(data.num_row(), data.num_col(), names, lambda: dense(data.get_data()))
+    read = partial(_read, data)
+    return rows_of_matrix(data.num_row(), data.num_col(), names, read, partial(_categories, data))
+
+
+def _read(data: Any) -> Any:
+    from .matrices import dense
+
+    return dense(data.get_data())
+
+
+def _categories(data: Any) -> dict[int, Any]:
+    """Return what the codes of a matrix stand for, where it knows it: as of XGBoost 3.1, and by way of pyarrow.
+
+    Each matrix counts its own: 0 is "pro" in one that holds nothing else, so codes alone mean little.
+    """
+    if "c" not in (data.feature_types or ()) or not hasattr(data, "get_categories"):
+        return {}
+    try:
+        known = data.get_categories(export_to_arrow=True).to_arrow()
+    except ImportError:  # pyarrow is not there
+        return {}
+    except Exception as fault:  # an experimental call, says XGBoost
+        FAULTS.swallow("categories", fault)
+        return {}
+    return {place: labels for place, (_, labels) in enumerate(known) if labels is not None}
 
 
 _XGBOOST = Everywhere("xgboost", [("xgboost.sklearn", "XGBModel", conventional), ("xgboost.core", "Booster", boosters)])
