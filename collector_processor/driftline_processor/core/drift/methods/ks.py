@@ -70,6 +70,14 @@ def from_counts(counts: Counts) -> Measured:
     return Measured(distance, p, ks_effect(distance, counts.n, counts.m))
 
 
+def bound(counts: Counts) -> F64:
+    """Return how much greater the distance of the rows can be: within a bin one sample may rise before the other."""
+    p, q = counts.reference / counts.n[:, np.newaxis], counts.current / counts.m[:, np.newaxis]
+    left = np.cumsum(p - q, axis=-1) - (p - q)
+    greatest: F64 = np.maximum(np.abs(left + p), np.abs(left - q)).max(axis=-1)
+    return greatest - ks(counts.reference, counts.current)
+
+
 METHOD = Method(
     name="ks",
     title="Kolmogorov-Smirnov",
@@ -80,4 +88,5 @@ METHOD = Method(
     source="Smirnov (1939); Hodges (1958)",
     counts=from_counts,
     min_effect=0.04,
+    bound=bound,
 )

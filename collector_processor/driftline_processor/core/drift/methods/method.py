@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+import numpy as np
 from driftline.tables import F64
 
 from .coarse import Coarse, coarse
+from .fences import fences
 
 Kind = Literal["number", "category", "boolean"]
 """What is compared. A boolean is whatever has at most two values in the baseline, number or label."""
@@ -25,12 +27,14 @@ class Counts:
 
     ``reference``, ``current``: float64 (k, bins), (effective) rows per bin; missing and invalid are left out, and no
     sample is empty. ``edges``: of numbers, float64 (k, bins - 1), where the bins meet, padded with the last; None of
-    categories, whose bins have no order.
+    categories, whose bins have no order. ``fences``: float64 (k, 2), what lies beyond counts as lying there where the
+    size of a value matters; None = :func:`.fences.fences` of the reference.
     """
 
     reference: F64
     current: F64
     edges: F64 | None = None
+    fences: F64 | None = None
 
     @cached_property
     def n(self) -> F64:
@@ -43,6 +47,21 @@ class Counts:
         """Rows of the window: float64 (k,)."""
         total: F64 = self.current.sum(axis=-1)
         return total
+
+    @cached_property
+    def places(self) -> F64:
+        """The edges, float64 (k, bins - 1), none beyond what values count as; one at 0 where a number has no edges."""
+        if self.edges is None or self.edges.shape[1] == 0:
+            return np.zeros((len(self.reference), 1))
+        outer = fences(self.reference, self.edges) if self.fences is None else self.fences
+        return np.clip(self.edges, outer[:, :1], outer[:, 1:])
+
+    @cached_property
+    def distances(self) -> F64:
+        """What the distribution functions differ by at every edge, reference less current: float64 (k, bins - 1)."""
+        was = np.cumsum(self.reference, axis=-1)[:, :-1] / self.n[:, np.newaxis]
+        now = np.cumsum(self.current, axis=-1)[:, :-1] / self.m[:, np.newaxis]
+        return was - now
 
     @cached_property
     def coarse(self) -> Coarse:
@@ -74,6 +93,8 @@ class Method:
     only shown. ``symmetric``: whether exchanging
     the samples, over the same cells, changes no value. ``scaling``: what multiplying all counts does to the value:
     "none", nothing; "fades", ever less, since something is added to every bin; "grows", a test statistic does.
+    ``bound``: how far the value of counts over bins can be from the one of the rows; None where the definition is over
+    these bins, so that rows say nothing else.
     """
 
     name: str
@@ -88,3 +109,4 @@ class Method:
     min_effect: float | None = None
     symmetric: bool = True
     scaling: Literal["none", "fades", "grows"] = "none"
+    bound: Callable[[Counts], F64] | None = None

@@ -1,0 +1,97 @@
+"""The two-sample Anderson-Darling test, on the baseline's fine bins."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from driftline.tables import F64
+
+from .limits import anderson_darling_tail
+from .method import Counts, Measured, Method
+
+
+def anderson_darling(reference: F64, current: F64) -> F64:
+    """Return A² = nm / N² Σ (F - G)² / (H (1 - H)), over all N = n + m rows, H of both samples together: float64 (...).
+
+    ``reference``, ``current``: counts over the same ordered bins, float64 (..., bins), missing and invalid left out.
+    The form for ties (A²akN, mid-ranks), of which a bin is one: ``scipy.stats.anderson_ksamp`` of the bins, before it
+    takes 1 off and divides by the standard deviation.
+
+    It weighs the ends of the range as much as its middle, so it sees a drift of the tails that Kolmogorov-Smirnov
+    does not. Evidently has scipy's, whose p-values end at 0.001 and at 0.25. NannyML has none.
+
+    Source: Scholz and Stephens, "K-sample Anderson-Darling tests" (1987), equation 7.
+
+    >>> float(anderson_darling(np.array([8.0, 1.0, 1.0]), np.array([5.0, 1.0, 4.0])).round(4))
+    2.0225
+    """
+    n, m = reference.sum(axis=-1, keepdims=True), current.sum(axis=-1, keepdims=True)
+    rows, total = reference + current, n + m
+    below = np.cumsum(rows, axis=-1) - rows / 2
+    inside = below * (total - below) - total * rows / 4
+    statistic = np.zeros(rows.shape[:-1])
+    for sample, size in ((reference, n), (current, m)):
+        middle = np.cumsum(sample, axis=-1) - sample / 2
+        squared = rows / total * (total * middle - below * size) ** 2
+        part = np.divide(squared, inside, out=np.zeros_like(rows), where=(rows > 0) & (inside > 1e-12 * total**2))
+        statistic = statistic + part.sum(axis=-1) / size[..., 0]
+    whole: F64 = statistic * (total[..., 0] - 1) / total[..., 0]
+    return whole
+
+
+def anderson_darling_p_value(statistic: F64, n: F64, m: F64) -> F64:
+    """Return the asymptotic probability of a statistic this large without drift, matched to its variance at n, m.
+
+    ``anderson_ksamp`` interpolates between seven critical values of the same law.
+
+    >>> anderson_darling_p_value(np.array([3.857]), np.array([1e9]), np.array([1e9])).round(4).tolist()
+    [0.0102]
+    """
+    return anderson_darling_tail(1 + (statistic - 1) * np.sqrt(_LIMIT / np.maximum(_variance(n, m), 1e-9)))
+
+
+_LIMIT = 2 * (math.pi**2 - 9) / 3
+"""The variance of the law of many rows."""
+
+_EULER = 0.5772156649015329
+
+
+def _variance(n: F64, m: F64) -> F64:
+    """The variance of A² without drift, by Scholz and Stephens' equation 4, for two samples."""
+    total = np.maximum(n + m, 4.0)
+    harmonic = np.log(total - 1) + _EULER + 1 / (2 * (total - 1))
+    # Σ 1 / ((N - i) j) over 0 < i < j < N, within 0.5 % from 10 rows on
+    g = math.pi**2 / 6 - (2 * np.log(total) + 2 * _EULER + 1) / total
+    h = 1 / n + 1 / m
+    a = (4 * g - 6) + (10 - 6 * g) * h
+    b = (2 * g - 4) * 4 + 8 * harmonic * 2 + (2 * g - 14 * harmonic - 4) * h - 8 * harmonic + 4 * g - 6
+    c = (6 * harmonic + 2 * g - 2) * 4 + (4 * harmonic - 4 * g + 6) * 2 + (2 * harmonic - 6) * h + 4 * harmonic
+    d = (2 * harmonic + 6) * 4 - 4 * harmonic * 2
+    variance: F64 = (a * total**3 + b * total**2 + c * total + d) / ((total - 1) * (total - 2) * (total - 3))
+    return variance
+
+
+def from_counts(counts: Counts) -> Measured:
+    """Measure k numbers over their fine bins.
+
+    The effect is the root of the mean of (F - G)² / (H (1 - H)), less its expectation without drift.
+    """
+    n, m = counts.n, counts.m
+    statistic = anderson_darling(counts.reference, counts.current)
+    effect = np.sqrt(np.maximum(0.0, (statistic - 1) * (1 / n + 1 / m)))
+    return Measured(statistic, anderson_darling_p_value(statistic, n, m), effect)
+
+
+METHOD = Method(
+    name="anderson_darling",
+    title="Anderson-Darling",
+    kinds=frozenset({"number"}),
+    least=0.0,
+    greatest=math.inf,
+    unit="A²",
+    source="Scholz and Stephens (1987)",
+    counts=from_counts,
+    min_effect=0.07,
+    scaling="grows",
+)

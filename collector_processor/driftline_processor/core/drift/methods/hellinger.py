@@ -1,0 +1,50 @@
+"""The Hellinger distance, on coarse bins."""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.tables import F64
+
+from .method import Counts, Measured, Method
+
+
+def hellinger(reference: F64, current: F64) -> F64:
+    """Return sqrt(1 - Σ sqrt(p q)), between 0 and 1: float64 (...).
+
+    ``reference``, ``current``: counts over the same bins, float64 (..., bins), missing and invalid left out; the same
+    coarse bins as PSI, nothing added to empty ones. 1 where the samples share no bin. For a small drift it is
+    sqrt(PSI / 8).
+
+    The same formula in NannyML, over equal widths of the reference by Doane's rule and labels as they are, in
+    Evidently, over equal widths by Sturges' rule of the distinct values of both samples, and in whylogs, over bins of
+    its sketches. Without drift its mean is about sqrt((bins - 1)(1/n + 1/m) / 8), so a threshold of 0.1 fires in most
+    quiet windows of 100 rows over ten bins.
+
+    Source: Hellinger (1909); Cha, "Comprehensive survey on distance measures between probability density functions"
+    (2007).
+
+    >>> float(hellinger(np.array([1.0, 1.0]), np.array([1.0, 0.0])).round(4))
+    0.5412
+    """
+    p = reference / reference.sum(axis=-1, keepdims=True)
+    q = current / current.sum(axis=-1, keepdims=True)
+    # the half sum of squared differences: of equal shares exactly 0, where 1 - Σ sqrt(p q) leaves a root of 1e-16
+    distance: F64 = np.sqrt(np.minimum(1.0, ((np.sqrt(p) - np.sqrt(q)) ** 2).sum(axis=-1) / 2))
+    return distance
+
+
+def from_counts(counts: Counts) -> Measured:
+    """Measure k targets over their coarse bins."""
+    return Measured(hellinger(counts.coarse.reference, counts.coarse.current))
+
+
+METHOD = Method(
+    name="hellinger",
+    title="Hellinger",
+    kinds=frozenset({"number", "category", "boolean"}),
+    least=0.0,
+    greatest=1.0,
+    unit="1",
+    source="Hellinger (1909)",
+    counts=from_counts,
+)

@@ -1,0 +1,46 @@
+"""The total variation distance, on coarse bins."""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.tables import F64
+
+from .method import Counts, Measured, Method
+
+
+def total_variation(reference: F64, current: F64) -> F64:
+    """Return ½ Σ |p - q|, the share of rows that would have to change their bin: between 0 and 1, float64 (...).
+
+    ``reference``, ``current``: counts over the same bins, float64 (..., bins), missing and invalid left out; the same
+    coarse bins as PSI. Without drift its mean is about Σ sqrt(p (1 - p) (1/n + 1/m) / 2π): 0.12 for 100 rows over
+    ten bins.
+
+    Evidently has it for categories (``TVD``), labels as they are, and shows not the distance but a p-value of 1,000
+    permutations, so never below 0.001.
+
+    Source: Levin and Peres, "Markov Chains and Mixing Times" (2017), section 4.1.
+
+    >>> float(total_variation(np.array([50.0, 30.0, 20.0]), np.array([20.0, 30.0, 50.0])))
+    0.3
+    """
+    p = reference / reference.sum(axis=-1, keepdims=True)
+    q = current / current.sum(axis=-1, keepdims=True)
+    distance: F64 = np.minimum(1.0, np.abs(p - q).sum(axis=-1) / 2)
+    return distance
+
+
+def from_counts(counts: Counts) -> Measured:
+    """Measure k targets over their coarse bins."""
+    return Measured(total_variation(counts.coarse.reference, counts.coarse.current))
+
+
+METHOD = Method(
+    name="total_variation",
+    title="total variation",
+    kinds=frozenset({"number", "category", "boolean"}),
+    least=0.0,
+    greatest=1.0,
+    unit="share of rows",
+    source="Levin and Peres (2017)",
+    counts=from_counts,
+)

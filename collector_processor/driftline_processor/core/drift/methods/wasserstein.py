@@ -1,0 +1,74 @@
+"""The Wasserstein distance, in the feature's own unit."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from driftline.tables import F64
+
+from .method import Counts, Measured, Method
+
+
+def wasserstein(distances: F64, edges: F64) -> F64:
+    """Return ∫ |F - G| dx, how far the average row would have to move, in the feature's unit: float64 (...).
+
+    ``distances``: F - G at the edges, float64 (..., edges); ``edges``: float64 (..., edges), ascending. Between two
+    edges rows are spread evenly, so F - G is a straight line there; what lies beyond the fences (:mod:`.fences`) counts
+    as lying on them, so that one stray 1e9 moves nothing.
+
+    With a bin around each distinct value it is ``scipy.stats.wasserstein_distance`` of the rows, clipped to the fences.
+    NannyML takes 10,000 equal widths between the reference's extremes from 10,000 rows on, and unclipped what is
+    beyond: one 1e9 among 50,000 rows adds 20,000 to it. It has no p-value here, and grows with a drift anywhere: a few
+    rows far out weigh as much as many near by.
+
+    Source: Vallender, "Calculation of the Wasserstein distance between probability distributions on the line" (1974).
+
+    >>> float(wasserstein(np.array([0.0, 0.5, 0.0]), np.array([0.0, 1.0, 2.0])))
+    0.5
+    """
+    left, right, width = distances[..., :-1], distances[..., 1:], np.diff(edges, axis=-1)
+    crosses = left * right < 0
+    height = np.abs(left) + np.abs(right)
+    # two triangles where the line crosses zero, else a trapezium
+    triangles = np.divide(left**2 + right**2, height, out=np.zeros_like(height), where=height > 0)
+    distance: F64 = (np.where(crosses, triangles, height) / 2 * width).sum(axis=-1)
+    return distance
+
+
+def wasserstein_bound(counts: Counts) -> F64:
+    """Return how far the distance of the clipped rows can be from the one of counts: float64 (k,).
+
+    Within a bin F and G may rise anywhere, so F - G lies between its value on the left less the bin's share of one
+    sample and the same plus that of the other.
+    """
+    edges, distances = counts.places, counts.distances
+    left, right = distances[..., :-1], distances[..., 1:]
+    low = left - counts.current[:, 1:-1] / counts.m[:, np.newaxis]
+    high = left + counts.reference[:, 1:-1] / counts.n[:, np.newaxis]
+    most = np.maximum(np.abs(low), np.abs(high))
+    fewest = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
+    height = np.abs(left) + np.abs(right)
+    line = np.where(
+        left * right < 0, np.divide(left**2 + right**2, height, out=np.zeros_like(height), where=height > 0), height
+    )
+    bound: F64 = (np.maximum(most - line / 2, line / 2 - fewest) * np.diff(edges, axis=-1)).sum(axis=-1)
+    return bound
+
+
+def from_counts(counts: Counts) -> Measured:
+    """Measure k numbers over their fine bins."""
+    return Measured(wasserstein(counts.distances, counts.places))
+
+
+METHOD = Method(
+    name="wasserstein",
+    title="Wasserstein",
+    kinds=frozenset({"number"}),
+    least=0.0,
+    greatest=math.inf,
+    unit="the feature's",
+    source="Vallender (1974)",
+    counts=from_counts,
+    bound=wasserstein_bound,
+)
