@@ -137,6 +137,12 @@ def evaluate(
     fail_on: Annotated[
         list[str] | None, typer.Option(metavar='"PATH OP NUMBER"', help="Exit 3 when true in any window; repeatable.")
     ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(metavar="[FEATURE=]NAME", help="The drift method that decides; repeatable.")
+    ] = None,
+    methods: Annotated[
+        list[str] | None, typer.Option(metavar="[FEATURE=]NAME,NAME", help="Methods shown beside it; repeatable.")
+    ] = None,
     model: Model = "",
     version: Version = "",
     task: TaskKind = "",
@@ -165,10 +171,11 @@ def evaluate(
 
         columns = (_list(score), predicted, actual, time, id)
         meaning = (_list(classes), positive_class, threshold, _list(features), _list(text_features))
-        options = ColumnOptions(model, version, task, *columns, *meaning)
+        compared = (tuple(method or ()), tuple(methods or ()))
+        options = ColumnOptions(model, version, task, *columns, *meaning, *compared)
         result = evaluate_files(named(data), baseline, outcomes, options, Cut(window, window_rows), _say)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
-        conditions = [parse(text, names, kind) for text in fail_on or ()]
+        conditions = [parse(text, names, kind, result.choices.names()) for text in fail_on or ()]
         answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))

@@ -169,7 +169,7 @@ def test_the_mean_shift_of_rows_is_welchs_test_of_scipy_of_the_clipped_rows(shap
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", EXACT)
-@pytest.mark.parametrize("moved", [0.0, 0.3, 2.0])
+@pytest.mark.parametrize("moved", [0.0, 0.05, 0.3, 2.0])
 def test_counts_over_bins_are_within_their_bound_of_the_rows(name: str, shape: str, moved: float) -> None:
     reference, current = pair(shape, moved=moved)
     bins = number_bins(reference)
@@ -178,7 +178,7 @@ def test_counts_over_bins_are_within_their_bound_of_the_rows(name: str, shape: s
     from_rows = exactly(name, reference, current, bins)[0]
     bound = METHODS[name].bound
     if bound is None:
-        assert from_bins == pytest.approx(from_rows, rel=0.35 if moved > 1 else 0.1)
+        assert from_bins == pytest.approx(from_rows, rel=0.35 if moved > 1 else 0.2)
         return
     slack = float(bound(counts)[0])
     assert abs(from_bins - from_rows) <= slack + 1e-9 * max(1.0, abs(from_rows))
@@ -196,6 +196,7 @@ def test_counts_over_bins_are_much_nearer_to_the_rows_than_their_bound(shape: st
 
     deviation = float(clipped(reference, reference, bins).std())
     assert apart("ks") <= 0.01
+    assert apart("cramer_von_mises") <= 0.08 * exactly("cramer_von_mises", reference, current, bins)[0]
     assert apart("wasserstein") <= 0.02 * deviation
     assert apart("mean_shift") <= 0.03 * deviation
 

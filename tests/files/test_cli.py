@@ -34,7 +34,10 @@ def test_the_commands(run: Run) -> None:
         (["top"], set()),
         (["demo"], {"--once", "--forward"}),
         (["baseline", "build"], {"--output"}),
-        (["evaluate"], {"--baseline", "--outcomes", "--window", "--window-rows", "--json", "--fail-on"}),
+        (
+            ["evaluate"],
+            {"--baseline", "--outcomes", "--window", "--window-rows", "--json", "--fail-on", "--method", "--methods"},
+        ),
     ],
 )
 def test_the_options(run: Run, command: list[str], options: set[str]) -> None:

@@ -254,3 +254,54 @@ def test_rankings_have_drift_of_the_first_score_and_no_performance_yet(run: Run,
     assert window["drift"]["class"] is None
     assert window["performance"]["realized"] == {}
     assert "the performance of a ranking is not computed yet" in run("evaluate", *same).stderr
+
+
+def test_methods_are_chosen_per_run_and_per_feature(run: Run, files: Path) -> None:
+    result = run(
+        "evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--json", "--task", "binary",
+        "--method", "cramer_von_mises,proportion", "--method", "income=mean_shift",
+        "--methods", "hellinger", "--methods", "age=wasserstein,wasserstein_scaled",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)["windows"][0]["drift"]
+    methods = {name: list(target["methods"]) for name, target in found["features"].items()}
+    assert methods == {
+        "age": ["cramer_von_mises", "psi", "js", "hellinger", "wasserstein", "wasserstein_scaled"],
+        "region": ["chi2", "psi", "js", "hellinger"],
+        "vip": ["proportion", "psi", "js", "hellinger"],
+        "income": ["mean_shift", "psi", "js", "hellinger"],
+    }
+    age = found["features"]["age"]
+    assert age["decided_by"] == "cramer_von_mises"
+    assert age["methods"]["wasserstein"]["value"] == pytest.approx(6, abs=0.7)  # the ages are 51 ± 12 instead of 45
+    assert age["methods"]["wasserstein_scaled"]["value"] == pytest.approx(0.5, abs=0.07)
+
+
+def test_chosen_methods_have_columns_and_may_be_conditions(run: Run, files: Path) -> None:
+    data = ("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet")
+    result = run(*data, "--methods", "age=wasserstein", "--fail-on", "drift.features.age.methods.wasserstein.value > 4")
+    assert result.exit_code == 3
+    heading, age = (next(line for line in result.stdout.splitlines() if word in line) for word in ("was ", "age "))
+    assert " W " in heading
+    assert "6.0" in age or "5." in age
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--method", "kss"], "--method 'kss': 'kss' is no method; write one of anderson_darling, chi2,"),
+        (["--method", "js"], "--method 'js': 'js' has no p-value, so it cannot decide; write it under methods"),
+        (["--methods", "aeg=js"], "--methods 'aeg=js': no feature 'aeg'; did you mean 'age'?"),
+        (["--methods", "region=ks"], "ks does not compare categories, and 'region' is one of them"),
+        (["--method", "age=chi2"], ""),
+        (["--methods", "age=l_infinity"], ""),
+        (
+            ["--fail-on", "drift.features.age.methods.hellinger.value > 1"],
+            "hellinger is not computed; add --methods hellinger",
+        ),
+    ],
+)
+def test_a_method_that_makes_no_sense_is_bad_input(run: Run, files: Path, options: list[str], said: str) -> None:
+    result = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", *options)
+    assert result.exit_code == (2 if said else 0)
+    assert said in " ".join(result.stderr.split())

@@ -53,6 +53,29 @@ def test_the_documented_file_loads(tmp_path: Path) -> None:
     assert config.storage.directory == tmp_path / "driftline-data"
 
 
+def test_methods_are_chosen_per_model_and_per_feature(tmp_path: Path) -> None:
+    text = "models: {churn: {method: cramer_von_mises, methods: [hellinger], features: {age: {method: [psi]}, plan: }}}"
+    choices = load(write(tmp_path, text)).models["churn"].choices
+    assert choices.of("age", "number") == ("psi", "js", "hellinger")
+    assert choices.of("plan", "category") == ("chi2", "psi", "js", "hellinger")
+    assert choices.of(None, "number") == ("cramer_von_mises", "psi", "js", "hellinger")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{method: kss}", "models.churn.method: 'kss' is no method; write one of anderson_darling, chi2,"),
+        ("{method: hellinger}", "models.churn.method: 'hellinger' has no p-value, so it cannot decide; write it under"),
+        ("{methods: [5]}", "models.churn.methods: '5' is not a text; put it in quotes"),
+        ("{features: {age: {methods: [emd]}}}", "models.churn.features.age.methods: 'emd' is no method; write one of"),
+        ("{features: {age: {metod: psi}}}", "models.churn.features.age.metod: there is no such key; did you mean 'met"),
+    ],
+)
+def test_a_method_that_there_is_not_is_named_with_those_there_are(tmp_path: Path, text: str, problem: str) -> None:
+    (found,) = validate_file(write(tmp_path, f"models: {{churn: {text}}}"))
+    assert found.startswith(problem)
+
+
 def test_no_file_gives_the_documented_ports() -> None:
     protocols = load().receivers.otlp.protocols
     assert protocols.grpc is not None

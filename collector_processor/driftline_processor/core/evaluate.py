@@ -12,6 +12,7 @@ from driftline.tables import CLASSLESS, ModelKey, Task
 
 from .distributed import DISTRIBUTED
 from .drift import drift
+from .drift.choice import Choices
 from .evaluation import Evaluation, Metric, TargetDrift, Window
 from .performance import log_loss_of_constant
 from .performance import realized as realized_from_pane
@@ -29,6 +30,7 @@ def evaluate(
     task: Task | None = None,
     earlier: Sequence[Pane] = (),
     repeats: Repeats | None = None,
+    choices: Choices | None = None,
 ) -> Evaluation:
     """Evaluate a window.
 
@@ -37,6 +39,7 @@ def evaluate(
     is read from the pane. ``task``: else the baseline's; without either there is no performance.
     ``earlier``: the panes of the windows before it, the latest first; ``repeats``: how often its rows repeat, where
     rows are at hand: what data quality looks at beside the window's own pane.
+    ``choices``: the methods of the features, see :class:`driftline_processor.core.drift.choice.Choices`.
     """
     task = task or (baseline.task if baseline is not None else None)
     evaluation = Evaluation(key=key, window=window, rows=pane.rows, closed=closed)
@@ -56,7 +59,7 @@ def evaluate(
         evaluation.score = _unknown("score", pane)
         evaluation.predicted = _unknown("class", pane) if task is None or task.kind not in CLASSLESS else None
         return evaluation
-    found = drift(pane, baseline, min_effect)
+    found = drift(pane, baseline, min_effect, choices)
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
     evaluation.findings = quality(pane, baseline, earlier, repeats)
     evaluation.reference = realized_from_pane(baseline.pane, baseline.task)

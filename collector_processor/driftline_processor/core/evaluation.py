@@ -34,10 +34,10 @@ class MethodValue:
 class TargetDrift:
     """Drift of one target: a feature, the score or the predicted class.
 
-    ``decided_by``: the one method that decides ("ks", "chi2"). ``rows``: rows with a usable value. ``effect``: the
-    deciding effect less its expectation without drift. ``size``: the word for PSI less its null mean.
-    ``was`` / ``now``: shares over ``cells`` display cells of the baseline and of the window; ``cells`` are their
-    labels ("12.5 – 20", "AA"). ``missing_was`` / ``missing_now``: shares of missing and invalid values.
+    ``decided_by``: the one method that decides ("ks", "chi2", ...), the first of ``methods``. ``rows``: rows with a
+    usable value. ``effect``: the deciding effect less its expectation without drift. ``size``: the word for PSI less
+    its null mean. ``was`` / ``now``: shares over ``cells`` display cells of the baseline and of the window; ``cells``
+    are their labels ("12.5 – 20", "AA"). ``missing_was`` / ``missing_now``: shares of missing and invalid values.
     """
 
     target: Literal["feature", "score", "class"]

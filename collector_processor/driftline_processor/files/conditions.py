@@ -8,7 +8,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import BadInput, Say, listed, near, rows
+from driftline_processor.core.drift.choice import Choices
+from driftline_processor.core.drift.methods import METHODS
+
+from .errors import BadInput, Say, near, rows
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -23,7 +26,7 @@ _PLAIN = {("rows",), ("drift", "share"), ("outcomes", "rows"), ("outcomes", "cov
 _LEAF = re.compile(r"(?:(?P<name>.+)\.)?(?P<leaf>rows|state|decided_by|methods\.(?P<method>[^.]+)\.(?:value|p_value))")
 _METRIC_LEAVES = ("value", "low", "high", "rows")
 
-METHODS = ("psi", "ks", "js", "chi2")
+DEFAULT = Choices().names()
 _PROBABLE = ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier")
 METRICS = {
     "binary": (*_PROBABLE, "mean_score", "actual_rate", "log_loss_constant"),
@@ -59,12 +62,12 @@ class Condition:
         return None if value is None else self.compare(value, self.number)
 
 
-def parse(text: str, features: Collection[str], kind: str) -> Condition:
+def parse(text: str, features: Collection[str], kind: str, methods: Sequence[str] = DEFAULT) -> Condition:
     """Read a condition; a feature's name may contain dots.
 
     ``features``: the names that may stand in ``drift.features.NAME``. ``kind``: the kind of task, which has its metrics
-    (:data:`METRICS`). Raises :class:`BadInput` when the condition has another form, or its path cannot
-    exist in any window.
+    (:data:`METRICS`). ``methods``: the drift methods that are computed. Raises :class:`BadInput` when the condition has
+    another form, or its path cannot exist in any window.
 
     >>> parse("drift.features.a.b.methods.psi.value >= 0.1", ["a.b"], "").keys
     ('drift', 'features', 'a.b', 'methods', 'psi', 'value')
@@ -78,13 +81,13 @@ def parse(text: str, features: Collection[str], kind: str) -> Condition:
     except ValueError:
         raise BadInput(f"--fail-on {text!r}: '{number}' is no number") from None
     try:
-        keys = _keys(path, features, METRICS.get(kind, ()))
+        keys = _keys(path, features, METRICS.get(kind, ()), methods)
     except LookupError as error:
         raise BadInput(f"--fail-on {text!r}: {error.args[0]}") from None
     return Condition(text, keys, _OPERATORS[sign], value)
 
 
-def _keys(path: str, features: Collection[str], metrics: Collection[str]) -> tuple[str, ...]:
+def _keys(path: str, features: Collection[str], metrics: Collection[str], methods: Sequence[str]) -> tuple[str, ...]:
     parts = tuple(path.split("."))
     if parts in _PLAIN:
         return parts
@@ -95,14 +98,15 @@ def _keys(path: str, features: Collection[str], metrics: Collection[str]) -> tup
             raise LookupError(f"no '{parts[3]}' in a metric; {near(parts[3], _METRIC_LEAVES)}")
         return parts
     if parts[0] == "drift" and len(parts) > 2 and parts[1] in ("features", "score", "class"):
-        return (*parts[:2], *_target_keys(".".join(parts[2:]), features if parts[1] == "features" else None))
+        below = ".".join(parts[2:])
+        return (*parts[:2], *_target_keys(below, features if parts[1] == "features" else None, methods))
     raise LookupError(
         f"there is no '{path}' in a window; there are rows, drift.share, drift.features.NAME..., drift.score..., "
         "drift.class..., performance.realized.METRIC.value, outcomes.rows and outcomes.coverage"
     )
 
 
-def _target_keys(path: str, features: Collection[str] | None) -> tuple[str, ...]:
+def _target_keys(path: str, features: Collection[str] | None, methods: Sequence[str]) -> tuple[str, ...]:
     """The keys below ``drift.features`` (where a name comes first) or below ``drift.score`` and ``drift.class``."""
     match = _LEAF.fullmatch(path)
     named = match is not None and match["name"] is not None
@@ -112,8 +116,11 @@ def _target_keys(path: str, features: Collection[str] | None) -> tuple[str, ...]
         raise LookupError(f"no feature '{match['name']}'; {near(match['name'], tuple(features))}")
     if match["leaf"] in ("state", "decided_by"):
         raise LookupError(f"'{match['leaf']}' is a word; compare a number, such as methods.psi.value or drift.share")
-    if match["method"] is not None and match["method"] not in METHODS:
-        raise LookupError(f"no method '{match['method']}'; there are {listed(METHODS)}")
+    method = match["method"]
+    if method is not None and method not in methods:
+        if method in METHODS:
+            raise LookupError(f"{method} is not computed; add --methods {method}")
+        raise LookupError(f"no method '{method}'; {near(method, tuple(METHODS))}")
     leaf = tuple(match["leaf"].split("."))
     return leaf if features is None else (match["name"], *leaf)
 

@@ -23,6 +23,7 @@ from driftline.pane import MOST_UNKNOWN, Pane, merge
 from driftline.repeats import MOST_KEPT, U64, Counting, Repeats, fingerprints
 from driftline.tables import F64, I64, Column, ModelKey, PredictionTable, Task
 
+from driftline_processor.core.drift.choice import Choices
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.performance import from_rows
@@ -30,6 +31,7 @@ from driftline_processor.core.performance import from_rows
 from .build import build_from_files
 from .cut import Cut, cut_rows
 from .errors import BadInput, Say, near, rows
+from .methods import read_choices
 from .outcomes import join, read_outcomes
 from .roles import ColumnOptions, Roles, find_roles, id_column
 from .rows import Rows, for_task, read_rows, select, tables, with_time
@@ -44,11 +46,15 @@ LEAST_KEPT = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What `driftline evaluate` found: the baseline it used, and one evaluation per window, oldest first."""
+    """What `driftline evaluate` found: the baseline it used, and one evaluation per window, oldest first.
+
+    ``choices``: the drift methods that were asked for.
+    """
 
     key: ModelKey
     baseline: Baseline
     evaluations: list[Evaluation]
+    choices: Choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ def evaluate_files(
     baseline = _baseline(reference, data[0], options, say)
     if reference.suffix != ".json" or outcomes is not None:
         options = replace(options, actual="")  # the reference rows had it; the truth of these may come later, or apart
+    choices = read_choices(options.method, options.methods, baseline.bins)
     task, key = baseline.task, ModelKey(baseline.model, options.version or baseline.version)
     sources = [open_source(path, {id_column(options, baseline.columns)}, say) for path in data]
     roles = find_roles(sources, options, task.kind, baseline.columns, say, _features_in(sources, baseline))
@@ -91,10 +98,10 @@ def evaluate_files(
     panes, repeats = _fold(reads, roles, key, baseline, groups, len(windows))
     truths = _truths(reads, weights, groups, len(windows))
     evaluations = [
-        _evaluate(*parts, panes[max(0, at - 2) : at][::-1], baseline, key)
+        _evaluate(*parts, panes[max(0, at - 2) : at][::-1], baseline, key, choices)
         for at, parts in enumerate(zip(windows, panes, truths, repeats, strict=True))
     ]
-    return Result(key, baseline, evaluations)
+    return Result(key, baseline, evaluations, choices)
 
 
 def _baseline(reference: Path, data: Path, options: ColumnOptions, say: Say) -> Baseline:
@@ -246,10 +253,21 @@ def _evaluate(
     earlier: Sequence[Pane],
     baseline: Baseline,
     key: ModelKey,
+    choices: Choices,
 ) -> Evaluation:
     realized = None
     if truth is not None:
         rows_of_truth = (truth.scores, truth.predicted, truth.actual, truth.weight)
         pane = merge([pane, fold_outcomes(baseline.task, *rows_of_truth)])
         realized = from_rows(baseline.task, *rows_of_truth)
-    return evaluate(pane, baseline, key, window, closed=True, realized=realized, earlier=earlier, repeats=repeats)
+    return evaluate(
+        pane,
+        baseline,
+        key,
+        window,
+        closed=True,
+        realized=realized,
+        earlier=earlier,
+        repeats=repeats,
+        choices=choices,
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
@@ -16,9 +16,11 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from driftline_processor.core.drift.choice import SHOWN
 from driftline_processor.core.evaluation import Evaluation, TargetDrift
 
 from .words import (
+    METHOD_NAMES,
     STATE_WORDS,
     fewer_cells,
     histogram,
@@ -96,19 +98,20 @@ class DriftTable:
         evaluation = self.evaluation
         predictions = [target for target in (evaluation.score, evaluation.predicted) if target is not None]
         targets = [*predictions, *ranked(evaluation)]
-        rows = [_cells(target) for target in targets]
+        beside = _chosen(targets)
+        rows = [_cells(target, beside) for target in targets]
         names = [Text(printable(_name(target)), no_wrap=True, overflow="ellipsis") for target in targets]
         left = options.max_width - min(_LONGEST_NAME, max((name.cell_len for name in names), default=0))
         wanted = {key: 2 + max(len(key), *(row[key].cell_len for row in rows)) for key in (rows[0] if rows else {})}
         if not any(row["missing"].plain for row in rows):
             wanted.pop("missing", None)
-        for spare in ("JS", "p", "PSI", "missing", "was", "→ is", "test", "size"):
+        for spare in ("JS", "p", "PSI", "missing", "was", "→ is", *reversed(beside.values()), "test", "size"):
             if sum(wanted.values()) > left:
                 wanted.pop(spare, None)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("", max_width=_LONGEST_NAME)
         for key in wanted:
-            table.add_column(key, justify="right" if key in _NUMBERS else "left", no_wrap=True)
+            table.add_column(key, justify="right" if key in (*_NUMBERS, *beside.values()) else "left", no_wrap=True)
         for at, (name, row) in enumerate(zip(names, rows, strict=True)):
             if at == len(predictions) and at:
                 table.add_row()
@@ -208,8 +211,14 @@ def _remarks(evaluation: Evaluation) -> list[str]:
     return ["", *remarks] if remarks else []
 
 
-def _cells(target: TargetDrift) -> dict[str, Text]:
-    """What a target's row shows, in the order of the columns."""
+def _chosen(targets: Sequence[TargetDrift]) -> dict[str, str]:
+    """The methods that are shown beside because somebody chose them: name → heading."""
+    names = (name for target in targets for name in target.methods if name not in (target.decided_by, *SHOWN))
+    return {name: METHOD_NAMES[name] for name in sorted(set(names), key=list(METHOD_NAMES).index)}
+
+
+def _cells(target: TargetDrift, beside: Mapping[str, str]) -> dict[str, Text]:
+    """What a target's row shows, in the order of the columns; ``beside``: methods with a column of their own."""
     style = _state_style(target)
     drifts = target.state == "drift"
     decisive = target.methods.get(target.decided_by)
@@ -223,8 +232,13 @@ def _cells(target: TargetDrift) -> dict[str, Text]:
         "p": Text(_p_value(decisive.p_value if decisive is not None else None), style="dim"),
         "PSI": Text(method_value(target, "psi").removeprefix("PSI "), style="dim"),
         "JS": Text(method_value(target, "js").removeprefix("JS "), style="dim"),
+        **{title: _beside(target, name, title) for name, title in beside.items()},
         "missing": Text(_missing(target), style=_missing_style(target)),
     }
+
+
+def _beside(target: TargetDrift, name: str, title: str) -> Text:
+    return Text("" if name == target.decided_by else method_value(target, name).removeprefix(f"{title} "), style="dim")
 
 
 def _drawn(target: TargetDrift) -> tuple[str, str]:

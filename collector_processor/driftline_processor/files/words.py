@@ -7,12 +7,13 @@ from datetime import UTC, datetime, tzinfo
 import numpy as np
 from driftline.tables import F64
 
+from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import Evaluation, TargetDrift, Window
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 MOST_CELLS = 16
 
-METHOD_NAMES = {"psi": "PSI", "ks": "KS", "js": "JS", "chi2": "χ²"}
+METHOD_NAMES = {name: method.symbol for name, method in METHODS.items()}
 METRIC_NAMES = {"roc_auc": "AUC", "log_loss": "log loss", "brier": "Brier", "f1": "F1", "mae": "MAE", "rmse": "RMSE"}
 METRIC_NAMES |= {"r2": "R²", "log_loss_constant": "log loss of a constant"}
 STATE_WORDS = {"too_few_rows": "too few rows", "no_baseline": "no baseline"}
@@ -129,7 +130,8 @@ def method_value(target: TargetDrift, method: str) -> str:
     found = target.methods.get(method)
     if found is None or found.value is None:
         return ""
-    value = number(found.value) if found.value >= 0.0005 else "<0.001" if found.value > 0 else "0"
+    tiny = 0 < found.value < 0.0005
+    value = "<0.001" if tiny else number(found.value)
     return f"{METHOD_NAMES.get(method, method)} {value}"
 
 

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
@@ -19,16 +19,21 @@ from .config_values import (
     ClassText,
     ClassTexts,
     Days,
+    Deciding,
     FilePath,
     Listen,
     Seconds,
     Secret,
     Share,
+    Shown,
     Text,
     TimeZone,
     WindowName,
 )
 from .config_yaml import parse_yaml
+
+if TYPE_CHECKING:
+    from driftline_processor.core.drift.choice import Choice, Choices
 
 Forwarded = Literal["traces", "metrics", "logs", "records"]
 """What can be passed on as it came; ``records`` are the log records that are predictions, outcomes and baselines."""
@@ -102,6 +107,20 @@ class Storage(Section):
     retention: Days = timedelta(days=90)
 
 
+class Feature(Section):
+    """How one feature is compared. ``method``: the first that compares its kind decides; ``methods`` are shown."""
+
+    method: Deciding = ()
+    methods: Shown = ()
+
+    @property
+    def choice(self) -> Choice:
+        """The same, as the drift rule takes it."""
+        from driftline_processor.core.drift.choice import Choice
+
+        return Choice(self.method, self.methods)
+
+
 class Model(Section):
     """What the processor should know of one model beyond what arrives; everything is optional."""
 
@@ -115,6 +134,17 @@ class Model(Section):
     outcome_delay: Days = timedelta(0)
     slices: tuple[Text, ...] = ()
     min_effect: dict[str, Share] = Field(default_factory=dict)
+    method: Deciding = ()
+    methods: Shown = ()
+    features: Annotated[dict[str, Feature], BeforeValidator(_empty_is_default)] = Field(default_factory=dict)
+
+    @property
+    def choices(self) -> Choices:
+        """Which methods compare the model's targets."""
+        from driftline_processor.core.drift.choice import Choice, Choices
+
+        own = {name: feature.choice for name, feature in self.features.items()}
+        return Choices(Choice(self.method, self.methods), own)
 
 
 class Tls(Section):

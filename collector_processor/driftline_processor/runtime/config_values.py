@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -123,6 +124,16 @@ def _class_texts(written: object) -> object:
     return tuple(class_text(item) for item in written) if isinstance(written, (list, tuple)) else written
 
 
+def _method_names(written: object, *, deciding: bool) -> object:
+    """One name or several; pydantic says what is wrong with anything else."""
+    from driftline_processor.core.drift.choice import check_names
+
+    names = (written,) if isinstance(written, str) else written
+    if isinstance(names, (list, tuple)):
+        check_names((name for name in names if isinstance(name, str)), deciding=deciding)
+    return names
+
+
 def _as_text(written: object) -> object:
     """What looks like a number in YAML may still be meant as a text: a header, the name of a slice."""
     return str(written) if isinstance(written, (int, float)) and not isinstance(written, bool) else written
@@ -138,4 +149,6 @@ ClassTexts = Annotated[tuple[str, ...], BeforeValidator(_class_texts)]
 ClassText = Annotated[str, BeforeValidator(class_text)]
 Text = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
 Secret = Annotated[SecretStr, BeforeValidator(_as_text)]
+Deciding = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, deciding=True))]
+Shown = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, deciding=False))]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -123,6 +123,7 @@ class Evaluator:
             task=series.task,
             earlier=earlier,
             repeats=repeats,
+            choices=settings.choices,
         )
 
     def _earlier(

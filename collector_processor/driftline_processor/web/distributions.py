@@ -9,6 +9,7 @@ import numpy as np
 from driftline.tables import F64
 from markupsafe import Markup
 
+from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import TargetDrift
 
 from . import svg
@@ -25,7 +26,7 @@ def distribution(target: TargetDrift) -> Markup | None:
     was = target.was if target.was is not None and len(target.was) == len(target.cells) else None
     if not target.cells or (now is None and was is None):
         return None
-    if target.decided_by == "chi2" or target.target == "class":
+    if target.target == "class" or "number" not in METHODS[target.decided_by].kinds:
         return _categories(target.cells, was, now)
     return _numbers(target.cells, was, now)
 

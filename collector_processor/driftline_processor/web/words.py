@@ -12,6 +12,7 @@ from functools import lru_cache
 import xxhash
 from driftline.tables import ModelKey
 
+from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import Evaluation, Metric, Source, State, TargetDrift
 
 UNKNOWN = "–"
@@ -35,7 +36,7 @@ STATE_WORDS: dict[State, str] = {
     "no_baseline": "no baseline",
 }
 
-METRIC_WORDS: dict[str, str] = {
+METRIC_WORDS: dict[str, str] = {name: method.title for name, method in METHODS.items()} | {
     "log_loss": "log loss",
     "log_loss_constant": "log loss of a constant",
     "mean_score": "predicted rate",
@@ -46,9 +47,6 @@ METRIC_WORDS: dict[str, str] = {
     "rmse": "root mean squared error",
     "r2": "R²",
     "ks": "KS",
-    "psi": "PSI",
-    "js": "Jensen-Shannon",
-    "chi2": "chi-square",
 }
 
 BESIDE = {"log_loss": "log_loss_constant", "mean_score": "actual_rate"}

@@ -1,7 +1,8 @@
 """Which features drift: one primary method per feature decides, corrected over the features of the window.
 
 State *drift* = adjusted p <= 0.01 and bias-corrected effect >= ``min_effect``. Numbers and the score are decided by
-Kolmogorov-Smirnov, categories and the predicted class by chi-square; PSI and Jensen-Shannon are shown and never decide.
+Kolmogorov-Smirnov, categories and the predicted class by chi-square, unless another method is chosen; PSI,
+Jensen-Shannon and whatever else is chosen beside are shown and never decide.
 """
 
 from __future__ import annotations
@@ -20,18 +21,13 @@ from driftline_processor.core.distributed import GUESSED
 from driftline_processor.core.evaluation import MethodValue, Size, State, TargetDrift
 
 from .cells import cells
+from .choice import Choices
 from .correction import benjamini_hochberg
 from .methods import METHODS, Kind
 from .methods.measure import Pair, measure
 from .methods.psi import MODERATE, SMALL
 
 ALPHA = 0.01
-
-DECIDES: dict[Kind, str] = {"number": "ks", "category": "chi2", "boolean": "chi2"}
-"""The method that decides where nothing else is chosen."""
-
-SHOWN = ("psi", "js")
-"""What is shown beside it."""
 
 MIN_ROWS = 50
 """Fewer usable (effective) rows, of either side, decide nothing."""
@@ -65,22 +61,24 @@ class _Judged:
     p: float | None = None
 
 
-def drift(pane: Pane, baseline: Baseline, min_effect: Mapping[str, float] | None = None) -> Drift:
+def drift(
+    pane: Pane, baseline: Baseline, min_effect: Mapping[str, float] | None = None, choices: Choices | None = None
+) -> Drift:
     """Compare a window with the baseline it was folded over.
 
-    ``min_effect``: feature → the least effect that counts as drift, in the unit of its method (KS: share of rows, else
-    PSI), where the defaults 0.04 and 0.02 do not suit. P-values are corrected (Benjamini-Hochberg) over the features of
-    the window; score and class are a family of their own.
+    ``min_effect``: feature → the least effect that counts as drift, in the unit of the method that decides, where the
+    method's own (``Method.min_effect``) does not suit. ``choices``: which methods decide and are shown. P-values are
+    corrected (Benjamini-Hochberg) over the features of the window; score and class are a family of their own.
     """
-    least = min_effect or {}
+    least, chosen = min_effect or {}, choices or Choices()
     targets: list[_Judged] = [
-        _judge("feature", name, bins, f"feature:{name}", pane, baseline.pane, least.get(name))
+        _judge("feature", name, bins, f"feature:{name}", pane, baseline.pane, least.get(name), chosen)
         for name, bins in baseline.bins.features.items()
     ]
     if baseline.bins.score is not None:
-        targets.append(_judge("score", "", baseline.bins.score, "score", pane, baseline.pane, None))
+        targets.append(_judge("score", "", baseline.bins.score, "score", pane, baseline.pane, None, chosen))
     if baseline.bins.classes is not None:
-        targets.append(_judge("class", "", baseline.bins.classes, "class", pane, baseline.pane, None))
+        targets.append(_judge("class", "", baseline.bins.classes, "class", pane, baseline.pane, None, chosen))
     compared = _compared(targets)
     several = len(baseline.bins.features)
     features = _corrected(compared[:several])
@@ -103,13 +101,15 @@ def _judge(
     pane: Pane,
     reference_pane: Pane,
     min_effect: float | None,
+    choices: Choices,
 ) -> _Judged:
     empty = np.zeros(bins.size + 2)
     was, now = reference_pane.parts.get(part, empty), pane.parts.get(part, empty)
     reference, current = was[: bins.size], now[: bins.size]
     n, m = _effective(reference_pane, reference), _effective(pane, current)
     kind = _kind(bins, reference)
-    decided_by = DECIDES[kind]
+    methods = choices.of(name if target == "feature" else None, kind)
+    decided_by = methods[0]
     drawn = cells(bins, reference, current)
     outcome = TargetDrift(
         target=target,
@@ -117,7 +117,7 @@ def _judge(
         state="ok",
         decided_by=decided_by,
         rows=_rows(pane, current),
-        methods={method: MethodValue(None) for method in (decided_by, *SHOWN)},
+        methods={method: MethodValue(None) for method in methods},
         cells=drawn.labels,
         was=drawn.was,
         now=drawn.now,

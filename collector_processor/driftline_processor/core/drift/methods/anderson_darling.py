@@ -86,6 +86,7 @@ def from_counts(counts: Counts) -> Measured:
 METHOD = Method(
     name="anderson_darling",
     title="Anderson-Darling",
+    symbol="AD",
     kinds=frozenset({"number"}),
     least=0.0,
     greatest=math.inf,

@@ -65,6 +65,7 @@ def from_counts(counts: Counts) -> Measured:
 METHOD = Method(
     name="chi2",
     title="chi-square",
+    symbol="χ²",
     kinds=frozenset({"category", "boolean"}),
     least=0.0,
     greatest=math.inf,

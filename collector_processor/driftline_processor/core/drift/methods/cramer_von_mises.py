@@ -84,6 +84,7 @@ def bound(counts: Counts) -> F64:
 METHOD = Method(
     name="cramer_von_mises",
     title="Cramér-von Mises",
+    symbol="CvM",
     kinds=frozenset({"number"}),
     least=0.0,
     greatest=math.inf,

@@ -41,6 +41,7 @@ def from_counts(counts: Counts) -> Measured:
 METHOD = Method(
     name="hellinger",
     title="Hellinger",
+    symbol="Hellinger",
     kinds=frozenset({"number", "category", "boolean"}),
     least=0.0,
     greatest=1.0,

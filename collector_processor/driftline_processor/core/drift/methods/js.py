@@ -40,6 +40,7 @@ def from_counts(counts: Counts) -> Measured:
 METHOD = Method(
     name="js",
     title="Jensen-Shannon",
+    symbol="JS",
     kinds=frozenset({"number", "category", "boolean"}),
     least=0.0,
     greatest=1.0,

@@ -81,6 +81,7 @@ def bound(counts: Counts) -> F64:
 METHOD = Method(
     name="ks",
     title="Kolmogorov-Smirnov",
+    symbol="KS",
     kinds=frozenset({"number"}),
     least=0.0,
     greatest=1.0,

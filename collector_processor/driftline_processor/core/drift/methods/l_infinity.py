@@ -36,6 +36,7 @@ def from_counts(counts: Counts) -> Measured:
 METHOD = Method(
     name="l_infinity",
     title="L-infinity",
+    symbol="Linf",
     kinds=frozenset({"category", "boolean"}),
     least=0.0,
     greatest=1.0,

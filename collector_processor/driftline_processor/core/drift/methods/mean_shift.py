@@ -72,6 +72,7 @@ def bound(counts: Counts) -> F64:
 METHOD = Method(
     name="mean_shift",
     title="mean shift",
+    symbol="mean",
     kinds=frozenset({"number"}),
     least=-math.inf,
     greatest=math.inf,

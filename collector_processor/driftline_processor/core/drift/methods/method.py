@@ -85,7 +85,8 @@ class Measured(NamedTuple):
 class Method:
     """One drift method.
 
-    ``name``: as it is written in YAML, JSON and metrics. ``title``: as people write it. ``kinds``: what it compares.
+    ``name``: as it is written in YAML, JSON and metrics. ``title``: as people write it, ``symbol``: in a
+    table. ``kinds``: what it compares.
     ``least``, ``greatest``: the range of the value; ``least`` is what two equal samples have. ``unit``: of the value.
     ``source``: the paper. ``counts``: the method. ``p_value``: k p-values, of a method that is shown beside others and
     whose p-value costs more than its value, so that it is asked for only where the method decides. ``min_effect``: the
@@ -99,6 +100,7 @@ class Method:
 
     name: str
     title: str
+    symbol: str
     kinds: frozenset[Kind]
     least: float
     greatest: float

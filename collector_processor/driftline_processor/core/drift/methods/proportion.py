@@ -68,6 +68,7 @@ def from_counts(counts: Counts) -> Measured:
 METHOD = Method(
     name="proportion",
     title="proportion",
+    symbol="share",
     kinds=frozenset({"boolean"}),
     least=-1.0,
     greatest=1.0,

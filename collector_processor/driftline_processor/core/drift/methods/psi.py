@@ -82,6 +82,7 @@ def from_counts(counts: Counts) -> Measured:
 METHOD = Method(
     name="psi",
     title="PSI",
+    symbol="PSI",
     kinds=frozenset({"number", "category", "boolean"}),
     least=0.0,
     greatest=math.inf,

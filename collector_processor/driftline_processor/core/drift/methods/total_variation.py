@@ -37,6 +37,7 @@ def from_counts(counts: Counts) -> Measured:
 METHOD = Method(
     name="total_variation",
     title="total variation",
+    symbol="TV",
     kinds=frozenset({"number", "category", "boolean"}),
     least=0.0,
     greatest=1.0,

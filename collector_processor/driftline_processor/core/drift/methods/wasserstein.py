@@ -64,6 +64,7 @@ def from_counts(counts: Counts) -> Measured:
 METHOD = Method(
     name="wasserstein",
     title="Wasserstein",
+    symbol="W",
     kinds=frozenset({"number"}),
     least=0.0,
     greatest=math.inf,

@@ -50,6 +50,7 @@ def bound(counts: Counts) -> F64:
 METHOD = Method(
     name="wasserstein_scaled",
     title="Wasserstein, scaled",
+    symbol="W/sd",
     kinds=frozenset({"number"}),
     least=0.0,
     greatest=math.inf,

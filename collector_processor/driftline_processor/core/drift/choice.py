@@ -1,0 +1,72 @@
+"""Which methods compare a target: one decides, some are shown beside it; chosen per model and per feature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from .methods import DECIDING, METHODS, Kind
+
+DECIDES: dict[Kind, str] = {"number": "ks", "category": "chi2", "boolean": "chi2"}
+"""The method that decides where nothing else is chosen."""
+
+SHOWN = ("psi", "js")
+"""What is shown beside it, always."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Names of methods, each of which counts for the kinds it compares.
+
+    ``deciding``: the first that compares a target's kind decides. ``shown``: what else is computed.
+
+    >>> Choice(("cramer_von_mises", "proportion")).of("boolean")
+    ('proportion', 'psi', 'js')
+    """
+
+    deciding: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+
+    def of(self, kind: Kind) -> tuple[str, ...]:
+        """Return the methods for a target of this kind, the one that decides first."""
+        fit = [name for name in self.deciding if kind in METHODS[name].kinds]
+        beside = (name for name in self.shown if kind in METHODS[name].kinds)
+        return tuple(dict.fromkeys((*fit[:1], *([] if fit else [DECIDES[kind]]), *SHOWN, *beside)))
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The choice of a model: ``everywhere``, and ``features`` (by name) that have a choice before that."""
+
+    everywhere: Choice = Choice()
+    features: Mapping[str, Choice] = field(default_factory=dict)
+
+    def of(self, feature: str | None, kind: Kind) -> tuple[str, ...]:
+        """Return the methods for a feature (None: the score or the class), the one that decides first."""
+        own = self.features.get(feature, Choice()) if feature is not None else Choice()
+        both = Choice(own.deciding + self.everywhere.deciding, self.everywhere.shown + own.shown)
+        return both.of(kind)
+
+    def names(self) -> tuple[str, ...]:
+        """Return every method that may be computed, each once."""
+        chosen = (self.everywhere, *self.features.values())
+        named = [name for choice in chosen for name in (*choice.deciding, *choice.shown)]
+        return tuple(dict.fromkeys((*DECIDES.values(), *SHOWN, *named)))
+
+
+def check_names(names: Iterable[str], *, deciding: bool) -> None:
+    """Raise ``ValueError``, with the fix, for a name that is no method, or of one that cannot decide.
+
+    >>> check_names(["hellinger"], deciding=True)
+    Traceback (most recent call last):
+    ...
+    ValueError: 'hellinger' has no p-value, so it cannot decide; write it under methods, or one of anderson_darling, \
+chi2, cramer_von_mises, ks, mean_shift, proportion, psi
+    """
+    for name in names:
+        if name not in METHODS:
+            known = DECIDING if deciding else tuple(METHODS)
+            raise ValueError(f"'{name}' is no method; write one of {', '.join(known)}")
+        if deciding and name not in DECIDING:
+            fix = f"write it under methods, or one of {', '.join(DECIDING)}"
+            raise ValueError(f"'{name}' has no p-value, so it cannot decide; {fix}")
