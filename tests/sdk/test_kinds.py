@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
+import weakref
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -18,6 +20,7 @@ import scipy.sparse as sp
 from driftline.convert import list_of
 from driftline.frames import column_of, columns_of
 from driftline.inputs.batch import MOST_BYTES
+from driftline.inputs.frame import Frame
 from driftline.unrecorded import UNRECORDED
 from driftline.unusable import UNUSABLE
 
@@ -380,6 +383,29 @@ def test_what_waits_of_a_large_batch_is_bounded(frame: Any) -> None:
         score(frame)
 
     assert costs[0] < 32 * 2**20
+
+
+def test_a_piece_of_a_large_frame_counts_the_texts_that_are_in_it() -> None:
+    frame = pd.DataFrame({"x": ["a" * 200] * 100_000})
+
+    costs = [Frame(frame.iloc[at : at + 10]).snapshot().cost for at in (0, 50_000)]
+
+    assert costs == [10 * (8 + 200 + 8)] * 2  # a place in the frame, the text and its offset
+
+
+def test_a_snapshot_of_a_frame_holds_no_objects_that_it_does_not_record() -> None:
+    class Thing:
+        pass
+
+    thing = Thing()
+    seen = weakref.ref(thing)
+    frame = pd.DataFrame({"a": ["x", "y"], "b": [thing, 1.5], "n": [1.0, 2.0]}, dtype=object).astype({"n": float})
+    kept = Frame(frame).snapshot()
+    del frame, thing
+    gc.collect()
+
+    assert seen() is None
+    assert [list(kept.values(at)) for at in range(3)] == [["x", "y"], [None, 1.5], [1.0, 2.0]]
 
 
 def test_elements_of_a_batch_that_are_no_rows_are_rows_without_features() -> None:

