@@ -386,7 +386,7 @@ def test_what_waits_of_a_large_batch_is_bounded(frame: Any) -> None:
 
 
 def test_a_piece_of_a_large_frame_counts_the_texts_that_are_in_it() -> None:
-    frame = pd.DataFrame({"x": ["a" * 200] * 100_000})
+    frame = pd.DataFrame({"x": ["a" * 200] * 100_000}, dtype="string[pyarrow]")
 
     costs = [Frame(frame.iloc[at : at + 10]).snapshot().cost for at in (0, 50_000)]
 
