@@ -342,7 +342,7 @@ class Model:
         """
         from .outcomes import say
 
-        say(self._identity, self._pipeline, self._declared_classes(), id, actual, time, prediction_time, weight)
+        say(self._identity, self._pipeline, self._declared_classes, id, actual, time, prediction_time, weight)
 
     def _declared_classes(self) -> tuple[str, ...]:
         """Return the classes that somebody named, and not those that a binary model has unless told."""

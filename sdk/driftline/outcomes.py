@@ -92,14 +92,14 @@ def outcome_of(
     )
 
 
-def say(identity: Identity, pipeline: Pipeline, classes: Sequence[str], *said: Any) -> None:
+def say(identity: Identity, pipeline: Pipeline, classes: Callable[[], Sequence[str]], *said: Any) -> None:
     """Buffer an outcome, and log what it lacks, or that its class is none of those. Never raises.
 
     ``said``: as :func:`take` has it. One of no class is sent all the same: the processor may know other classes, and
     counts what it cannot use, where this process can answer nobody.
     """
     try:
-        stranger = take(identity, pipeline, classes, *said)
+        stranger = take(identity, pipeline, classes(), *said)
         if stranger and FAULTS.once(f"stranger {identity.name}"):
             logger.warning(
                 "driftline: an outcome of %s cannot be used: %s; it is sent all the same, in case the processor knows "

@@ -7,6 +7,7 @@ was called for.
 from __future__ import annotations
 
 import copy
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -131,6 +132,8 @@ def test_every_instrumentor_is_here() -> None:
 @pytest.fixture
 def home(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
     """A process whose records go to the service's channel, also those of models that nobody names."""
+    if (fastapi := sys.modules.get("driftline_integrations.fastapi")) is not None:
+        fastapi._leave_class()  # it stays wrapped for applications of other tests, which nobody ends
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pipelines, "_default", pipelines.pipeline_of(service.channel))
     return service
