@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -29,6 +31,9 @@ class Cells(NamedTuple):
     now: F64
 
 
+Drawing = Callable[[F64], Cells]
+
+
 def cells(bins: Bins, reference: F64, current: F64) -> Cells:
     """Return what to draw for counts over bins, missing and invalid left out. An empty side is all zero.
 
@@ -37,21 +42,30 @@ def cells(bins: Bins, reference: F64, current: F64) -> Cells:
     >>> drawn.labels, drawn.now.tolist()
     (('0', '1', 'other values'), [0.25, 0.25, 0.5])
     """
-    was, now = _shares(reference), _shares(current)
+    return drawing(bins, reference)(current)
+
+
+def drawing(bins: Bins, reference: F64) -> Drawing:
+    """Return how windows are drawn beside a reference: a function of a window's counts.
+
+    Where the cells are and what they are called is settled here, once: two thirds of the work.
+    """
+    was = _shares(reference)
     if isinstance(bins, CategoryBins):
-        return _labels(bins, was, now)
+        return partial(_labels, bins, was)
     atoms = np.flatnonzero(was[1:-1] > 0) + 1 if len(bins.edges) else np.empty(0, dtype=np.intp)
     if 0 < len(atoms) <= MOST_VALUES and _narrow(bins, atoms) and was[0] == 0 and was[-1] == 0:
-        return _values(bins, atoms, was, now)
-    return _widths(bins, was, now)
+        return _values(bins, atoms, was)
+    return _widths(bins, was)
 
 
 def _shares(counts: F64) -> F64:
-    total = counts.sum()
+    total = float(counts.sum())
     return counts / total if total > 0 else np.zeros(len(counts))
 
 
-def _labels(bins: CategoryBins, was: F64, now: F64) -> Cells:
+def _labels(bins: CategoryBins, was: F64, current: F64) -> Cells:
+    now = _shares(current)
     # the frequent ones of both sides, in the order of the baseline, so that a picture keeps its shape over time
     shown = np.sort(np.argsort(-np.maximum(was, now)[:-1], kind="stable")[:MOST_LABELS])
     labels = [bins.labels[at] for at in shown.tolist()]
@@ -68,30 +82,41 @@ def _narrow(bins: NumberBins, which: Index) -> bool:
     return bool((high - low <= 1e-6 * np.maximum(np.abs(low), np.abs(high)) + 1e-300).all())
 
 
-def _values(bins: NumberBins, atoms: Index, was: F64, now: F64) -> Cells:
+def _values(bins: NumberBins, atoms: Index, was: F64) -> Drawing:
     low, high = bins.edges[atoms - 1], bins.edges[atoms]
     middles = low + (high - low) / 2
-    labels = [_value_text(value) for value in middles.tolist()]
+    labels = tuple(_value_text(value) for value in middles.tolist())
     if len(set(labels)) < len(labels):
-        labels = [number_text(value) for value in middles.tolist()]
-    rest = float(now.sum() - now[atoms].sum())
-    if rest > 1e-12:
-        return Cells((*labels, "other values"), np.append(was[atoms], 0.0), np.append(now[atoms], rest))
-    return Cells(tuple(labels), was[atoms], now[atoms])
+        labels = tuple(number_text(value) for value in middles.tolist())
+    drawn_was = was[atoms]
+
+    def draw(current: F64) -> Cells:
+        now = _shares(current)
+        rest = float(now.sum() - now[atoms].sum())
+        if rest > 1e-12:
+            return Cells((*labels, "other values"), np.append(drawn_was, 0.0), np.append(now[atoms], rest))
+        return Cells(labels, drawn_was, now[atoms])
+
+    return draw
 
 
-def _widths(bins: NumberBins, was: F64, now: F64) -> Cells:
+def _widths(bins: NumberBins, was: F64) -> Drawing:
     fine = np.clip(bins.edges, -GREATEST, GREATEST)
     edges = _nice_edges(fine, was)
     if len(edges) == 0:
-        return Cells(("all",), np.array([was.sum()]), np.array([now.sum()]))
-    drawn_was, drawn_now = _spread(fine, edges, was), _spread(fine, edges, now)
+        return lambda current: Cells(("all",), np.array([was.sum()]), np.array([_shares(current).sum()]))
     texts = _edge_texts(edges)
-    between = [f"{low} – {high}" for low, high in pairwise(texts)]
-    labels = [f"< {texts[0]}", *between, f"≥ {texts[-1]}"]
-    first = 0 if max(drawn_was[0], drawn_now[0]) > 1e-12 else 1
-    last = len(labels) if max(drawn_was[-1], drawn_now[-1]) > 1e-12 else len(labels) - 1
-    return Cells(tuple(labels[first:last]), drawn_was[first:last], drawn_now[first:last])
+    labels = (f"< {texts[0]}", *(f"{low} – {high}" for low, high in pairwise(texts)), f"≥ {texts[-1]}")
+    spread = _spread(fine, edges)
+    drawn_was = spread(was)
+
+    def draw(current: F64) -> Cells:
+        drawn_now = spread(_shares(current))
+        first = 0 if max(drawn_was[0], drawn_now[0]) > 1e-12 else 1
+        last = len(labels) if max(drawn_was[-1], drawn_now[-1]) > 1e-12 else len(labels) - 1
+        return Cells(labels[first:last], drawn_was[first:last], drawn_now[first:last])
+
+    return draw
 
 
 def _nice_edges(edges: F64, was: F64) -> F64:
@@ -111,16 +136,25 @@ def _nice_edges(edges: F64, was: F64) -> F64:
     return inside_edges
 
 
-def _spread(fine: F64, coarse: F64, shares: F64) -> F64:
-    """Shares over coarse cells: each inner fine bin is spread evenly over its width, open bins go to the open cells."""
-    total = np.cumsum(shares)
+def _spread(fine: F64, coarse: F64) -> Callable[[F64], F64]:
+    """Shares over fine bins → over coarse cells: an inner fine bin is spread evenly, open bins go to the open cells."""
     # a little lower, so that an edge does not cut through the bin that number_bins makes around a value
     edges = coarse - np.abs(coarse) * 2 * TOLERANCE
     at = np.searchsorted(fine, edges, side="right") - 1
     low, high = fine[at], np.append(fine[1:], np.inf)[at]
     part = np.divide(edges - low, high - low, out=np.zeros(len(at)), where=high > low)
-    below = np.where(at < 0, 0.0, total[at] + np.where(at < len(fine) - 1, part * shares[at + 1], 0.0))
-    return np.diff(np.concatenate([[0.0], below, [total[-1]]]))
+    part[at >= len(fine) - 1] = 0.0
+    inside = at >= 0
+    before, within = np.maximum(at, 0), np.minimum(at + 1, len(fine))
+
+    def spread(shares: F64) -> F64:
+        total = np.cumsum(shares)
+        below = np.empty(len(at) + 2)
+        below[0], below[-1] = 0.0, total[-1]
+        below[1:-1] = (total[before] + part * shares[within]) * inside
+        return below[1:] - below[:-1]
+
+    return spread
 
 
 def _value_text(value: float) -> str:
