@@ -143,6 +143,7 @@ def evaluate(
     methods: Annotated[
         list[str] | None, typer.Option(metavar="[FEATURE=]NAME,NAME", help="Methods shown beside it; repeatable.")
     ] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Values of drift methods from rows, not from bins.")] = False,
     model: Model = "",
     version: Version = "",
     task: TaskKind = "",
@@ -173,7 +174,7 @@ def evaluate(
         meaning = (_list(classes), positive_class, threshold, _list(features), _list(text_features))
         compared = (tuple(method or ()), tuple(methods or ()))
         options = ColumnOptions(model, version, task, *columns, *meaning, *compared)
-        result = evaluate_files(named(data), baseline, outcomes, options, Cut(window, window_rows), _say)
+        result = evaluate_files(named(data), baseline, outcomes, options, Cut(window, window_rows), _say, exact)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         conditions = [parse(text, names, kind, result.choices.names()) for text in fail_on or ()]
         answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations)

@@ -36,7 +36,17 @@ def test_the_commands(run: Run) -> None:
         (["baseline", "build"], {"--output"}),
         (
             ["evaluate"],
-            {"--baseline", "--outcomes", "--window", "--window-rows", "--json", "--fail-on", "--method", "--methods"},
+            {
+                "--baseline",
+                "--outcomes",
+                "--window",
+                "--window-rows",
+                "--json",
+                "--fail-on",
+                "--method",
+                "--methods",
+                "--exact",
+            },
         ),
     ],
 )

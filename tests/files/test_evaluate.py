@@ -305,3 +305,44 @@ def test_a_method_that_makes_no_sense_is_bad_input(run: Run, files: Path, option
     result = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", *options)
     assert result.exit_code == (2 if said else 0)
     assert said in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("cut", [[], ["--window", "1d"]])
+def test_exact_values_are_those_of_scipy_and_decide_nothing(
+    run: Run, files: Path, reference: pd.DataFrame, week: pd.DataFrame, cut: list[str]
+) -> None:
+    data = ("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--json", "--task", "binary")
+    options = ("--methods", "wasserstein,cramer_von_mises,hellinger", *cut)
+    binned, exact = (json.loads(run(*data, *options, *more).stdout)["windows"] for more in ([], ["--exact"]))
+    assert len(exact) == len(binned) == (7 if cut else 1)
+    day = week["time"].dt.floor("1D") if cut else week["time"].dt.floor("365D")
+    for at, (_, rows) in enumerate(week.groupby(day)):
+        for name in ("age", "income", "score"):
+            one = exact[at]["drift"]["score"] if name == "score" else exact[at]["drift"]["features"][name]
+            other = binned[at]["drift"]["score"] if name == "score" else binned[at]["drift"]["features"][name]
+            was, now = reference[name].dropna(), rows[name].dropna()
+            assert one["methods"]["ks"]["value"] == pytest.approx(stats.ks_2samp(was, now).statistic, abs=1e-9)
+            if name != "age":  # ages are tied, and scipy ranks ties otherwise
+                expected = stats.cramervonmises_2samp(was, now).statistic
+                assert one["methods"]["cramer_von_mises"]["value"] == pytest.approx(expected, rel=1e-9)
+            bounds = np.quantile(was, [0.001, 0.999])
+            expected = stats.wasserstein_distance(was.clip(*bounds), now.clip(*bounds))
+            assert one["methods"]["wasserstein"]["value"] == pytest.approx(expected, rel=1e-6)
+            assert one["state"] == other["state"]
+            assert one["methods"]["ks"]["p_value"] == other["methods"]["ks"]["p_value"]
+            assert one["methods"]["hellinger"] == other["methods"]["hellinger"]
+    assert exact != binned
+
+
+def test_exact_values_need_rows(run: Run, files: Path, reference: pd.DataFrame) -> None:
+    built = files / "churn.baseline.json"
+    run("baseline", "build", files / "reference.parquet", "--model", "churn", "--task", "binary", "-o", built)
+    data = ("evaluate", files / "week.parquet", "--baseline", built, "--json", "--exact")
+    missing = run(*data)
+    assert missing.exit_code == 2
+    assert "churn.baseline.json holds no rows, and there is no churn.baseline.rows.parquet" in missing.stderr
+    reference.to_parquet(files / "churn.baseline.rows.parquet")
+    beside = json.loads(run(*data).stdout)["windows"]
+    same = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--json", "--exact",
+               "--task", "binary")  # fmt: skip
+    assert beside == json.loads(same.stdout)["windows"]

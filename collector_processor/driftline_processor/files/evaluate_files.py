@@ -31,6 +31,7 @@ from driftline_processor.core.performance import from_rows
 from .build import build_from_files
 from .cut import Cut, cut_rows
 from .errors import BadInput, Say, near, rows
+from .exact import exact_values, rows_of
 from .methods import read_choices
 from .outcomes import join, read_outcomes
 from .roles import ColumnOptions, Roles, find_roles, id_column
@@ -68,14 +69,22 @@ class Truth:
 
 
 def evaluate_files(
-    data: Sequence[Path], reference: Path, outcomes: Path | None, options: ColumnOptions, cut: Cut, say: Say
+    data: Sequence[Path],
+    reference: Path,
+    outcomes: Path | None,
+    options: ColumnOptions,
+    cut: Cut,
+    say: Say,
+    exact: bool = False,
 ) -> Result:
     """Evaluate rows against a baseline: ``reference`` is a built one (``.json``) or rows to build one from.
 
-    Every window is closed: nothing more will come. Raises :class:`BadInput` when a file, a column or an option cannot
-    be made sense of.
+    Every window is closed: nothing more will come. ``exact``: values of drift methods from the rows. Raises
+    :class:`BadInput` when a file, a column or an option cannot be made sense of.
     """
     cut.check()
+    if exact:
+        rows_of(reference)
     for path in (*data, reference, *([outcomes] if outcomes is not None else [])):
         check_path(path)
     baseline = _baseline(reference, data[0], options, say)
@@ -101,6 +110,8 @@ def evaluate_files(
         _evaluate(*parts, panes[max(0, at - 2) : at][::-1], baseline, key, choices)
         for at, parts in enumerate(zip(windows, panes, truths, repeats, strict=True))
     ]
+    if exact:
+        exact_values(evaluations, reads, groups, rows_of(reference), baseline, options, say)
     return Result(key, baseline, evaluations, choices)
 
 

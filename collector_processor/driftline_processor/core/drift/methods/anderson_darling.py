@@ -95,4 +95,5 @@ METHOD = Method(
     counts=from_counts,
     min_effect=0.07,
     scaling="grows",
+    rows=True,
 )

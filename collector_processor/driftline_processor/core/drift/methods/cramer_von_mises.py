@@ -93,5 +93,6 @@ METHOD = Method(
     counts=from_counts,
     min_effect=0.03,
     scaling="grows",
+    rows=True,
     bound=bound,
 )

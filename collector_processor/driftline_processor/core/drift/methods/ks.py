@@ -89,5 +89,6 @@ METHOD = Method(
     source="Smirnov (1939); Hodges (1958)",
     counts=from_counts,
     min_effect=0.04,
+    rows=True,
     bound=bound,
 )

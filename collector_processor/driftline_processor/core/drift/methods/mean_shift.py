@@ -81,5 +81,6 @@ METHOD = Method(
     counts=from_counts,
     min_effect=0.1,
     symmetric=False,
+    rows=True,
     bound=bound,
 )

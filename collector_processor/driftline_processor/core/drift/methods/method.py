@@ -94,8 +94,8 @@ class Method:
     only shown. ``symmetric``: whether exchanging
     the samples, over the same cells, changes no value. ``scaling``: what multiplying all counts does to the value:
     "none", nothing; "fades", ever less, since something is added to every bin; "grows", a test statistic does.
-    ``bound``: how far the value of counts over bins can be from the one of the rows; None where the definition is over
-    these bins, so that rows say nothing else.
+    ``rows``: whether rows say more than counts (:mod:`.exact`); of the others the definition is over the bins.
+    ``bound``: how far the value of counts can be from the one of the rows, where that is known.
     """
 
     name: str
@@ -111,4 +111,5 @@ class Method:
     min_effect: float | None = None
     symmetric: bool = True
     scaling: Literal["none", "fades", "grows"] = "none"
+    rows: bool = False
     bound: Callable[[Counts], F64] | None = None

@@ -71,5 +71,6 @@ METHOD = Method(
     unit="the feature's",
     source="Vallender (1974)",
     counts=from_counts,
+    rows=True,
     bound=wasserstein_bound,
 )

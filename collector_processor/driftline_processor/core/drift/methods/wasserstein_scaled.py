@@ -58,5 +58,6 @@ METHOD = Method(
     source="Vallender (1974)",
     counts=from_counts,
     symmetric=False,
+    rows=True,
     bound=bound,
 )

@@ -1,0 +1,113 @@
+"""`--exact`: the values of drift methods from the rows themselves, one column of all rows in memory at a time.
+
+What decides stays with the counts over bins, so that a file and the service come to the same states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.bins import NumberBins
+from driftline.fold import target_score
+from driftline.tables import F64, I64, Task, numbers_of
+
+from driftline_processor.core.drift.methods import METHODS
+from driftline_processor.core.drift.methods.exact import counts_of_rows
+from driftline_processor.core.evaluation import Evaluation, MethodValue, TargetDrift
+
+from .errors import BadInput, Say
+from .roles import ColumnOptions, find_roles, id_column
+from .rows import Rows, for_task, read_rows
+from .source import Source, open_source, readable
+from .values import is_nested, whole_column
+
+
+def rows_of(reference: Path) -> Path:
+    """Return where the rows of a reference are: the file itself, or what stands beside a built baseline.
+
+    Raises :class:`BadInput` where there are none.
+
+    >>> rows_of(Path("reference.parquet")).name
+    'reference.parquet'
+    """
+    if reference.suffix != ".json":
+        return reference
+    beside = reference.with_suffix(".rows.parquet")
+    if not beside.exists():
+        raise BadInput(
+            f"--exact: {reference} holds no rows, and there is no {beside.name} beside it; "
+            "name the rows themselves as --baseline"
+        )
+    return beside
+
+
+def exact_values(
+    evaluations: Sequence[Evaluation],
+    reads: Sequence[Rows],
+    groups: Sequence[I64],
+    reference: Path,
+    baseline: Baseline,
+    options: ColumnOptions,
+    say: Say,
+) -> None:
+    """Put the values of the rows into evaluations, one per window, for every method of which rows say more than counts.
+
+    ``groups``: the window of each row of each of the files. ``reference``: a file of rows, see :func:`rows_of`.
+    """
+    source = open_source(reference, {id_column(options, baseline.columns)}, say)
+    for name, bins in baseline.bins.features.items():
+        if not isinstance(bins, NumberBins) or not _wants(evaluations[0].features[name]):
+            continue
+        was, *now = (_numbers(file, name) for file in (source, *(read.source for read in reads)))
+        for evaluation, current in zip(evaluations, _by_window(now, groups, len(evaluations)), strict=True):
+            target = _exactly(evaluation.features[name], was, current, bins)
+            evaluation.features = {**evaluation.features, name: target}
+    scored = baseline.bins.score
+    if isinstance(scored, NumberBins) and all(read.scores is not None for read in reads):
+        kind = baseline.task.kind
+        roles = find_roles([source], options, kind, baseline.columns, lambda _: None)
+        before = for_task(read_rows(source, roles, kind, say), baseline.task)
+        was, *now = (_target(read, baseline.task) for read in (before, *reads))
+        for evaluation, current in zip(evaluations, _by_window(now, groups, len(evaluations)), strict=True):
+            if evaluation.score is not None:
+                evaluation.score = _exactly(evaluation.score, was, current, scored)
+
+
+def _target(read: Rows, task: Task) -> F64:
+    return np.full(len(read), np.nan) if read.scores is None else target_score(task, read.scores)
+
+
+def _wants(target: TargetDrift) -> bool:
+    return any(METHODS[method].rows for method in target.methods)
+
+
+def _numbers(source: Source, name: str) -> F64:
+    """One number feature of all rows; NaN where the file has no such column, as of the descriptors of a text."""
+    if name not in source.schema.names or is_nested(source.schema.field(name).type):
+        return np.full(source.rows, np.nan)
+    with readable(source.path):
+        return numbers_of(whole_column(source.column(name), number=True))
+
+
+def _by_window(values: Sequence[F64], groups: Sequence[I64], windows: int) -> list[F64]:
+    every, group = np.concatenate(values), np.concatenate(groups)
+    order = np.argsort(group, kind="stable")
+    ends = np.searchsorted(group[order], np.arange(windows + 1))
+    return [every[order[start:end]] for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
+
+
+def _exactly(target: TargetDrift, was: F64, now: F64, bins: NumberBins) -> TargetDrift:
+    if not np.isfinite(was).any() or not np.isfinite(now).any():
+        return target
+    chosen = [name for name, known in target.methods.items() if METHODS[name].rows and known.value is not None]
+    counts = counts_of_rows(was, now, bins) if chosen else None
+    exact = {
+        name: MethodValue(float(METHODS[name].counts(counts).value[0]), target.methods[name].p_value)
+        for name in chosen
+        if counts is not None
+    }
+    return replace(target, methods={**target.methods, **exact})
