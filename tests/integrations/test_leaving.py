@@ -159,6 +159,8 @@ def test_uninstrument_ends_what_code_named_too_and_leaves_the_library_as_it_was(
     home: Service, make: Callable[[], Named]
 ) -> None:
     named, instrumentor = make(), instrumentor_of(make)
+    instrumentor.instrument(skip_dep_check=True)
+    instrumentor.uninstrument()  # what other tests and examples have left, an application that is still about, say
     owner, attribute = named.wrapped or (type(named.target), "__init__")
     plain = owner.__dict__.get(attribute)
     churn = home.model()
