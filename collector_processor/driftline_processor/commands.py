@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .files.errors import BadInput
+from .baseline_commands import app as baseline_app
+from .options import (
+    BAD_INPUT,
+    Actual,
+    Classes,
+    Data,
+    Features,
+    Id,
+    Model,
+    Positive,
+    Predicted,
+    Score,
+    TaskKind,
+    TextFeatures,
+    Threshold,
+    Time,
+    Version,
+    listed,
+    one_sentence,
+    say,
+)
 
-BAD_INPUT = 2
 CROSSED = 3
 
 app = typer.Typer(
@@ -23,25 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-baseline_app = typer.Typer(help="What a model is compared with.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(baseline_app, name="baseline")
-
-Data = Annotated[list[Path], typer.Argument(metavar="DATA", help="Files of rows: CSV, Parquet or NDJSON.")]
-Model = Annotated[str, typer.Option(metavar="NAME", help="The model's name.")]
-Version = Annotated[str, typer.Option(metavar="V", help="The model's version.")]
-TaskKind = Annotated[str, typer.Option(metavar="binary|multiclass|regression|ranking", help="What the model predicts.")]
-Score = Annotated[str, typer.Option(metavar="COL[,COL]", help="Score column; one per class for multiclass.")]
-Predicted = Annotated[str, typer.Option(metavar="COL", help="The decided class, or the value.")]
-Actual = Annotated[str, typer.Option(metavar="COL", help="What really happened.")]
-Time = Annotated[str, typer.Option(metavar="COL", help="When it was predicted.")]
-Id = Annotated[str, typer.Option("--id", metavar="COL", help="The prediction id, which outcomes refer to.")]
-Classes = Annotated[str, typer.Option(metavar="X,Y", help="The classes, in the order of the score columns.")]
-Positive = Annotated[str, typer.Option(metavar="X", help="The class whose probability the score is.")]
-Threshold = Annotated[float | None, typer.Option(metavar="T", help="The score from which on it is predicted.")]
-TextFeatures = Annotated[
-    str, typer.Option(metavar="COL,COL", help="Features that are documents, or 'none'; else those that look like it.")
-]
-Features = Annotated[str, typer.Option(metavar="COL,COL", help="The features; else all other columns.")]
 
 
 @app.command()
@@ -89,43 +88,6 @@ def demo(
     raise typer.Exit(run(once, forward))
 
 
-@baseline_app.command("build")
-def build(
-    data: Data,
-    model: Model,
-    task: TaskKind,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the baseline goes (.json).")],
-    version: Version = "",
-    score: Score = "",
-    predicted: Predicted = "",
-    actual: Actual = "",
-    time: Time = "",
-    id: Id = "",
-    classes: Classes = "",
-    positive_class: Positive = "",
-    threshold: Threshold = None,
-    features: Features = "",
-    text_features: TextFeatures = "",
-) -> None:
-    """Build a baseline from rows the model was not trained on."""
-    with _one_sentence():
-        from .files.build import build_from_files
-        from .files.roles import ColumnOptions
-        from .files.source import named
-
-        columns = (_list(score), predicted, actual, time, id)
-        meaning = (_list(classes), positive_class, threshold, _list(features), _list(text_features))
-        if not task:
-            raise BadInput("--task is empty; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
-        baseline = build_from_files(named(data), ColumnOptions(model, version, task, *columns, *meaning), _say)
-        try:
-            baseline.save(output)
-        except OSError as error:
-            raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
-        rows, count = baseline.pane.rows, len(baseline.bins.features)
-        typer.echo(f"{output}: {count} features of {rows:,} rows; next: driftline evaluate DATA... --baseline {output}")
-
-
 @app.command()
 def evaluate(
     data: Data,
@@ -162,7 +124,7 @@ def evaluate(
 
     Columns default to the baseline's. Exit code 0: fine, 3: a --fail-on crossed, 2: bad input.
     """
-    with _one_sentence():
+    with one_sentence():
         from .core.render import evaluations_to_json
         from .files.conditions import check, parse
         from .files.cut import Cut
@@ -170,11 +132,11 @@ def evaluate(
         from .files.roles import ColumnOptions
         from .files.source import named
 
-        columns = (_list(score), predicted, actual, time, id)
-        meaning = (_list(classes), positive_class, threshold, _list(features), _list(text_features))
+        columns = (listed(score), predicted, actual, time, id)
+        meaning = (listed(classes), positive_class, threshold, listed(features), listed(text_features))
         compared = (tuple(method or ()), tuple(methods or ()))
         options = ColumnOptions(model, version, task, *columns, *meaning, *compared)
-        result = evaluate_files(named(data), baseline, outcomes, options, Cut(window, window_rows), _say, exact)
+        result = evaluate_files(named(data), baseline, outcomes, options, Cut(window, window_rows), say, exact)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         conditions = [parse(text, names, kind, result.choices.names()) for text in fail_on or ()]
         answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations)
@@ -184,23 +146,5 @@ def evaluate(
             from .files.view import show
 
             show(result.evaluations)
-        if check(conditions, answer["windows"], _say):
+        if check(conditions, answer["windows"], say):
             raise typer.Exit(CROSSED)
-
-
-def _list(names: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in names.split(",") if name.strip())
-
-
-def _say(sentence: str) -> None:
-    typer.echo(f"driftline: {sentence}", err=True)
-
-
-@contextmanager
-def _one_sentence() -> Iterator[None]:
-    """Tell bad input in one sentence and exit with 2."""
-    try:
-        yield
-    except BadInput as error:
-        _say(str(error))
-        raise typer.Exit(BAD_INPUT) from error

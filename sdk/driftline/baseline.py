@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import cast
 
-from .baseline_json import Columns, Fields, dump, parse
+from .baseline_json import Columns, Fields, dump, dump_bins, parse
 from .building import Said, build, choose_bins, fold_tables
 from .descriptors import raw_names
 from .extras import Extras
@@ -254,22 +254,27 @@ class Baseline:
     @cached_property
     def digest(self) -> str:
         """What the baseline is known by: 32 hex characters, blake2b of 16 bytes of the canonical JSON."""
-        return hashlib.blake2b(self._json.encode(), digest_size=16).hexdigest()
+        return _digest(self._json)
+
+    @cached_property
+    def fold(self) -> str:
+        """What its panes are known by: 32 hex characters, the same for baselines with the same bins and vocabularies.
+
+        Panes over the same ones add up, so a baseline of later rows over the bins of this one begins nothing anew.
+        """
+        return _digest(dump_bins(self._fields()))
 
     @cached_property
     def _json(self) -> str:
-        fields = Fields(
-            self.model,
-            self.version,
-            self.task,
-            self.bins,
-            self.pane,
-            self.columns,
-            self.provisional,
-            self.texts,
-            self.extras,
-        )
-        return dump(fields)
+        return dump(self._fields())
+
+    def _fields(self) -> Fields:
+        known = (self.model, self.version, self.task, self.bins, self.pane, self.columns, self.provisional)
+        return Fields(*known, self.texts, self.extras)
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _importance(given: Mapping[str, float] | ArrayLike | None, columns: Columns) -> Importance | None:

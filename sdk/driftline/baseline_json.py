@@ -47,8 +47,9 @@ class Fields(NamedTuple):
 
 def dump(fields: Fields) -> str:
     """Return the canonical JSON text."""
-    task, bins, pane = fields.task, fields.bins, fields.pane
+    task, pane = fields.task, fields.pane
     value = {
+        **_folded_over(fields),
         "schema": SCHEMA_WITH_EXTRAS if fields.extras else SCHEMA_WITH_TEXTS if fields.texts else SCHEMA,
         "model": fields.model,
         "version": fields.version,
@@ -59,17 +60,33 @@ def dump(fields: Fields) -> str:
             "threshold": short(task.threshold),
         },
         "columns": fields.columns,
+        "pane": {name: _vector_json(values) for name, values in pane.parts.items()},
+        "provisional": fields.provisional,
+    }
+    if fields.extras:
+        value["extras"] = fields.extras.to_json()
+    return _canonical(value)
+
+
+def dump_bins(fields: Fields) -> str:
+    """Return the canonical JSON text of what rows are folded over: panes of equal texts add up."""
+    return _canonical(_folded_over(fields))
+
+
+def _folded_over(fields: Fields) -> dict[str, Any]:
+    bins = fields.bins
+    value: dict[str, Any] = {
         "features": {name: _bins_json(feature) for name, feature in bins.features.items()},
         "feature_order": list(bins.features),
         "score": None if bins.score is None else _bins_json(bins.score),
         "class": None if bins.classes is None else to_json(bins.classes),
-        "pane": {name: _vector_json(values) for name, values in pane.parts.items()},
-        "provisional": fields.provisional,
     }
     if fields.texts:
         value["texts"] = {name: vocabulary.to_json() for name, vocabulary in fields.texts.items()}
-    if fields.extras:
-        value["extras"] = fields.extras.to_json()
+    return value
+
+
+def _canonical(value: dict[str, Any]) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 

@@ -38,6 +38,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                 "rows": 1000,
                 "distributed": 0,
                 "closed": True,
+                "baseline": None,
                 "drift": {
                     "features": {
                         "age": {

@@ -33,7 +33,13 @@ def test_the_commands(run: Run) -> None:
         (["validate"], set()),
         (["top"], set()),
         (["demo"], {"--once", "--forward"}),
-        (["baseline", "build"], {"--output"}),
+        (
+            ["baseline", "build"],
+            {"--output", "--from-production", "--since", "--until", "--environment", "--url"},
+        ),
+        (["baseline", "show"], set()),
+        (["baseline", "diff"], {"--json"}),
+        (["baseline", "push"], {"--url", "--model", "--version"}),
         (
             ["evaluate"],
             {

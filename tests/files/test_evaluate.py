@@ -49,6 +49,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         "rows",
         "distributed",
         "closed",
+        "baseline",
         "drift",
         "performance",
         "outcomes",

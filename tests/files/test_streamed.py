@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from driftline.baseline import Baseline
+from driftline.repeats import Counting
 from driftline_processor.files.build import build_from_files
 from driftline_processor.files.errors import BadInput
 from driftline_processor.files.roles import ColumnOptions
@@ -139,8 +140,11 @@ def test_latin_1_and_two_columns_of_one_name(tmp_path: Path) -> None:
         built(path, in_memory=0)
 
 
-def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traced while the baseline of four and of sixteen times as many rows is built: what numpy and Arrow hold."""
+
+    # fingerprints of rows are kept up to 32 MB: here up to 80 kB
+    monkeypatch.setattr(Counting.__init__, "__defaults__", (10_000,))
 
     def peak(batches: int) -> int:
         path = tmp_path / f"{batches}.parquet"

@@ -59,6 +59,7 @@ def evaluate(
         evaluation.score = _unknown("score", pane)
         evaluation.predicted = _unknown("class", pane) if task is None or task.kind not in CLASSLESS else None
         return evaluation
+    evaluation.baseline_version = baseline.version
     found = drift(pane, baseline, min_effect, choices)
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
     evaluation.findings = quality(pane, baseline, earlier, repeats)

@@ -89,6 +89,7 @@ class Evaluation:
 
     ``distributed``: how many of the rows are known from distributions only, because no record holds them.
     ``findings``: what is wrong with the data (:mod:`.quality`), the gravest first.
+    ``baseline_version``: the version that the baseline was made for, None without a baseline.
     """
 
     key: ModelKey
@@ -107,3 +108,4 @@ class Evaluation:
     new_features: tuple[str, ...] = ()
     distributed: int = 0
     findings: tuple[Finding, ...] = ()
+    baseline_version: str | None = None

@@ -33,6 +33,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
         "rows": evaluation.rows,
         "distributed": evaluation.distributed,
         "closed": evaluation.closed,
+        "baseline": _baseline(evaluation),
         "drift": {
             "features": {name: _target(target) for name, target in evaluation.features.items()},
             "score": None if evaluation.score is None else _target(evaluation.score),
@@ -46,6 +47,12 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
         "outcomes": {"rows": evaluation.outcome_rows, "coverage": evaluation.coverage},
         "quality": {"findings": [_finding(finding) for finding in evaluation.findings]},
     }
+
+
+def _baseline(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Whose baseline it was compared with: ``own`` unless it was made for another version."""
+    version = evaluation.baseline_version
+    return None if version is None else {"version": version, "own": version in ("", evaluation.key.version)}
 
 
 def iso_time(nanoseconds: int) -> str:

@@ -39,7 +39,7 @@ _SEVERITY_STYLES = {"critical": "bold red", "major": "bold yellow", "minor": "ye
 _LOWER_IS_BETTER = {"log_loss", "brier", "mae", "rmse"}
 _HIGHER_IS_BETTER = {"accuracy", "precision", "recall", "f1", "roc_auc", "r2"}
 _PIPE_WIDTH = 120
-_LONGEST_NAME = 28
+LONGEST_NAME = 28
 _NUMBERS = ("test", "p", "PSI", "JS")
 _ASCII = str.maketrans("▁▂▃▄▅▆▇█→–−·≈χ²", ".:-=+*%#>---~X2")
 
@@ -101,7 +101,7 @@ class DriftTable:
         beside = _chosen(targets)
         rows = [_cells(target, beside) for target in targets]
         names = [Text(printable(_name(target)), no_wrap=True, overflow="ellipsis") for target in targets]
-        left = options.max_width - min(_LONGEST_NAME, max((name.cell_len for name in names), default=0))
+        left = options.max_width - min(LONGEST_NAME, max((name.cell_len for name in names), default=0))
         wanted = {key: 2 + max(len(key), *(row[key].cell_len for row in rows)) for key in (rows[0] if rows else {})}
         if not any(row["missing"].plain for row in rows):
             wanted.pop("missing", None)
@@ -109,7 +109,7 @@ class DriftTable:
             if sum(wanted.values()) > left:
                 wanted.pop(spare, None)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        table.add_column("", max_width=_LONGEST_NAME)
+        table.add_column("", max_width=LONGEST_NAME)
         for key in wanted:
             table.add_column(key, justify="right" if key in (*_NUMBERS, *beside.values()) else "left", no_wrap=True)
         for at, (name, row) in enumerate(zip(names, rows, strict=True)):
@@ -134,7 +134,7 @@ class WindowsTable:
         table.add_column("window", no_wrap=True)
         for heading in ("rows", "outcomes", "drifted"):
             table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("most", max_width=_LONGEST_NAME, no_wrap=True, overflow="ellipsis")
+        table.add_column("most", max_width=LONGEST_NAME, no_wrap=True, overflow="ellipsis")
         table.add_column("score PSI", justify="right", no_wrap=True)
         for name in metrics:
             table.add_column(metric_name(name), justify="right", no_wrap=True)
@@ -180,10 +180,7 @@ def _findings(evaluation: Evaluation) -> Table:
 
 
 def _performance(evaluation: Evaluation) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("performance", no_wrap=True)
-    for heading in ("is", "baseline", "change", "outcomes"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = plain_table("performance", ("is", "baseline", "change", "outcomes"))
     for name, metric in evaluation.realized.items():
         reference = evaluation.reference.get(name)
         was = reference.value if reference is not None else None
@@ -195,6 +192,15 @@ def _performance(evaluation: Evaluation) -> Table:
             Text(_change(was, metric.value), style=_change_style(name, was, metric.value)),
             Text(f"{metric.rows:,}", style="dim"),
         )
+    return table
+
+
+def plain_table(first: str, numbers: Sequence[str]) -> Table:
+    """Return an empty table: a column of names, then columns of numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column(first, no_wrap=True)
+    for heading in numbers:
+        table.add_column(heading, justify="right", no_wrap=True)
     return table
 
 

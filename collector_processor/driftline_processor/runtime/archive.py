@@ -37,6 +37,7 @@ def from_text(text: str) -> Evaluation:
         missing_features=tuple(said["missing_features"]),
         new_features=tuple(said["new_features"]),
         findings=tuple(Finding(**{**one, "features": tuple(one["features"])}) for one in said.get("findings", ())),
+        baseline_version=said.get("baseline_version"),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 NEEDED = 1_000
 """With no baseline, the first rows of a model and version become a provisional one; comparison starts after them."""
 
-Source = Literal["config", "event", "provisional"]
+Source = Literal["config", "event", "push", "provisional"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,18 @@ class InForce:
     source: Source
 
 
+class _Sent(NamedTuple):
+    version: str
+    digest: str
+    source: Literal["event", "push"]
+
+
 class Baselines:
     """All baselines that were ever in force, by digest, and the rule that says which one is now.
 
-    What the configuration names wins; else the newest that was sent for the model and this version; else the newest
-    sent for the model; else the first 1,000 rows of the series, which are kept in the store until they are enough.
+    What the configuration names wins; else the newest that a service sent or somebody pushed for the model and this
+    version; else the newest for the model; else the first 1,000 rows of the series, which are kept in the store until
+    they are enough.
     """
 
     def __init__(self, connection: Connection, configured: Mapping[str, Baseline]) -> None:
@@ -50,12 +57,14 @@ class Baselines:
     def load(self, connection: Connection) -> None:
         """Read the baselines again: a transaction failed, and what memory knows may not be in the store."""
         by_digest = {baseline.digest: baseline for baseline in self._configured.values()}
-        sent: dict[str, list[tuple[str, str]]] = {}
+        by_fold = {baseline.fold: baseline for baseline in self._configured.values()}
+        sent: dict[str, list[_Sent]] = {}
         provisional: dict[ModelKey, str] = {}
         for row in read(connection, "SELECT * FROM baselines ORDER BY rowid").to_pylist():
-            by_digest[row["digest"]] = Baseline.from_json(row["json"])
-            if row["source"] == "event":
-                sent.setdefault(row["model"], []).append((row["version"], row["digest"]))
+            baseline = by_digest[row["digest"]] = Baseline.from_json(row["json"])
+            by_fold[baseline.fold] = baseline
+            if row["source"] in ("event", "push"):
+                sent.setdefault(row["model"], []).append(_Sent(row["version"], row["digest"], row["source"]))
             elif row["source"] == "provisional":
                 provisional[ModelKey(row["model"], row["version"], row["environment"])] = row["digest"]
         kept = (
@@ -64,21 +73,22 @@ class Baselines:
         )
         learning: dict[int, int] = {row["series"]: row["rows"] for row in read(connection, kept).to_pylist()}
         # All at once, and what is looked up last first: other threads read on meanwhile.
-        self._by_digest, self._sent, self._provisional, self._learning = by_digest, sent, provisional, learning
+        self._by_digest, self._by_fold = by_digest, by_fold
+        self._sent, self._provisional, self._learning = sent, provisional, learning
 
     def in_force(self, key: ModelKey) -> InForce | None:
         """Return the baseline a series is compared with now; None while it is learning."""
         if configured := self._configured.get(key.model):
             return InForce(configured, "config")
         if sent := self._sent.get(key.model):
-            mine = [digest for version, digest in sent if version == key.version]
-            return InForce(self._by_digest[mine[-1] if mine else sent[-1][1]], "event")
+            mine = [one for one in sent if one.version == key.version] or sent
+            return InForce(self._by_digest[mine[-1].digest], mine[-1].source)
         digest = self._provisional.get(key)
         return None if digest is None else InForce(self._by_digest[digest], "provisional")
 
-    def by_digest(self, digest: str) -> Baseline | None:
-        """Return a baseline that is or was in force."""
-        return self._by_digest.get(digest)
+    def by_fold(self, fold: str) -> Baseline | None:
+        """Return the newest baseline that is or was in force and has what panes were folded over."""
+        return self._by_fold.get(fold)
 
     def learned(self, series: int) -> int:
         """Return how many rows of a series have been kept for its provisional baseline."""
@@ -92,15 +102,22 @@ class Baselines:
         connection.execute("DELETE FROM learning WHERE series = ?", [series.number])
         return tables
 
-    def receive(self, connection: Connection, baseline: Baseline, received: int) -> None:
-        """Take in a baseline that was sent; one that is in force for its version already changes nothing."""
+    def receive(
+        self, connection: Connection, baseline: Baseline, received: int, source: Literal["event", "push"] = "event"
+    ) -> None:
+        """Take in a baseline that was sent; one that is in force for its version already changes nothing.
+
+        A service sends its own whenever it starts: after somebody pushed another, only a new one of it counts.
+        """
         sent = self._sent.setdefault(baseline.model, [])
-        mine = [digest for version, digest in sent if version == baseline.version]
-        if mine and mine[-1] == baseline.digest:
+        mine = [one for one in sent if one.version == baseline.version]
+        if mine and mine[-1].digest == baseline.digest:
             return
-        self._by_digest[baseline.digest] = baseline
-        sent.append((baseline.version, baseline.digest))
-        self._store(connection, baseline, "event", ModelKey(baseline.model, baseline.version), received)
+        if mine and mine[-1].source == "push" and source == "event" and baseline.digest in [o.digest for o in mine]:
+            return
+        self._remember(baseline)
+        sent.append(_Sent(baseline.version, baseline.digest, source))
+        self._store(connection, baseline, source, ModelKey(baseline.model, baseline.version), received)
 
     def learn(self, connection: Connection, series: Series, table: PredictionTable, received: int) -> None:
         """Keep rows for a provisional baseline, and build it when there are enough.
@@ -125,11 +142,15 @@ class Baselines:
         except Exception:  # rows that were acknowledged must not fail the ones that come after them
             _log.exception("no baseline could be learned for %s; learning begins anew", series.key)
         else:
-            self._by_digest[baseline.digest] = baseline
+            self._remember(baseline)
             self._provisional[series.key] = baseline.digest
             self._store(connection, baseline, "provisional", series.key, received)
         connection.execute("DELETE FROM learning WHERE series = ?", [series.number])
         del self._learning[series.number]
+
+    def _remember(self, baseline: Baseline) -> None:
+        self._by_digest[baseline.digest] = baseline
+        self._by_fold[baseline.fold] = baseline
 
     def _store(self, connection: Connection, baseline: Baseline, source: Source, key: ModelKey, received: int) -> None:
         row = {

@@ -74,7 +74,7 @@ def add_binned(changes: PaneChanges, series: Series, table: PredictionTable, bas
         some, at = (table, group) if len(rows) == len(table) else (take_predictions(table, rows), group[rows] - first)
         folded = fold_by(some, over, at, last - first)
         binned = [Pane({k: v for k, v in pane.parts.items() if k not in ("rows", "duration")}) for pane in folded]
-        changes.add(series.number, baseline.digest, panes[first:last], binned)
+        changes.add(series.number, baseline.fold, panes[first:last], binned)
 
 
 def unscored(table: PredictionTable, decided: Column | None) -> int:

@@ -139,7 +139,7 @@ class _Gathered:
         if bins is None:
             self._unknown.add(name)
             if baseline.bins.features and len(self._unknown) <= MOST_UNKNOWN:
-                self._add(baseline.digest, f"unknown:{name}", np.array([n]))
+                self._add(baseline.fold, f"unknown:{name}", np.array([n]))
         elif one.point.metric == m.ML_FEATURE_VALUE:
             self._values(one, f"feature:{name}", bins)
         elif one.point.metric == m.ML_FEATURE_MISSING:
@@ -160,15 +160,15 @@ class _Gathered:
         else:
             reference = baseline.pane.parts.get(part, np.ones(bins.size))[: bins.size]
             sums[: bins.size], guessed = spread(histogram, bins, reference)
-        self._add(baseline.digest, part, sums)
+        self._add(baseline.fold, part, sums)
         if guessed:
-            self._add(baseline.digest, f"{GUESSED}{part}", np.array([guessed]))
+            self._add(baseline.fold, f"{GUESSED}{part}", np.array([guessed]))
 
     def _add_at(self, part: str, bins: Bins, at: int, n: float) -> None:
         assert self._baseline is not None
         sums = np.zeros(bins.size + 2)
         sums[at] = n
-        self._add(self._baseline.digest, part, sums)
+        self._add(self._baseline.fold, part, sums)
 
     def _add(self, fold: str, part: str, sums: F64) -> None:
         into = self._sums[fold, part]

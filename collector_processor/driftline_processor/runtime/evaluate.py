@@ -97,12 +97,12 @@ class Evaluator:
         in_force = self._baselines.in_force(series.key)
 
         def width(fold: str, part: str) -> int:
-            return part_width(part, self._baselines.by_digest(fold), series.task)
+            return part_width(part, self._baselines.by_fold(fold), series.task)
 
         folds = read_window(self._connection, series.number, window.start, window.end, width)
         baseline = self._compared_with(folds, None if in_force is None else in_force.baseline)
         pane = Pane()
-        for fold in ("", performance_fold(series.task), baseline.digest if baseline is not None else ""):
+        for fold in ("", performance_fold(series.task), baseline.fold if baseline is not None else ""):
             pane.parts.update(folds.get(fold, Pane()).parts)
         settings = self._series.settings(series.key.model)
         closed = is_closed(window, self._watermark(series))
@@ -155,11 +155,11 @@ class Evaluator:
 
     def _compared_with(self, folds: dict[str, Pane], in_force: Baseline | None) -> Baseline | None:
         """The baseline over whose bins the window was counted: the one in force, else the one with most rows."""
-        if in_force is not None and in_force.digest in folds:
+        if in_force is not None and in_force.fold in folds:
             return in_force
         known = [(sum(part.sum() for part in pane.parts.values()), fold) for fold, pane in folds.items()]
-        counted = [(rows, fold) for rows, fold in known if self._baselines.by_digest(fold) is not None]
-        return self._baselines.by_digest(max(counted)[1]) if counted else None
+        counted = [(rows, fold) for rows, fold in known if self._baselines.by_fold(fold) is not None]
+        return self._baselines.by_fold(max(counted)[1]) if counted else None
 
     def _mark_dirty(self, series: Series, panes: Iterable[int], names: tuple[str, ...] = ()) -> None:
         """Note the windows that hold these panes: of the names given, else of all that are configured.

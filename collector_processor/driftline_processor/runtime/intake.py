@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -46,7 +47,10 @@ _NO_TEXTS = Text(np.zeros(1, dtype=np.int32), b"")
 
 @dataclass(slots=True)
 class Request:
-    """One decoded request. ``batches``: parallel to ``predictions``, the batch id or ""."""
+    """One decoded request. ``batches``: parallel to ``predictions``, the batch id or "".
+
+    ``baselines``: JSON that a service sent of itself; ``pushed``: JSON that somebody put in force.
+    """
 
     digest: bytes
     predictions: Sequence[PredictionTable] = ()
@@ -55,12 +59,13 @@ class Request:
     baselines: Sequence[str] = ()
     points: Sequence[Point] = ()
     rejected: Counter[str] = field(default_factory=Counter)
+    pushed: Sequence[str] = ()
 
     @property
     def rows(self) -> int:
         """How many rows, outcomes, baselines and points there are."""
         tables = sum(map(len, self.predictions)) + sum(map(len, self.outcomes))
-        return tables + len(self.baselines) + len(self.points)
+        return tables + len(self.baselines) + len(self.pushed) + len(self.points)
 
 
 class Intake:
@@ -131,9 +136,10 @@ class Intake:
         self._requests.add(request.digest, work.now)
         work.digests.append(request.digest)
         rejected = Counter[str]()
-        for text in request.baselines:
+        sent: list[tuple[str, Literal["event", "push"]]] = [(text, "event") for text in request.baselines]
+        for text, source in [*sent, *((text, "push") for text in request.pushed)]:
             try:
-                self.baselines.receive(self._connection, Baseline.from_json(text), work.now)
+                self.baselines.receive(self._connection, Baseline.from_json(text), work.now, source)
             except Exception:  # whatever a sender writes there must not fail its request for ever
                 rejected["bad_baseline"] += 1
         for table, batch in zip(request.predictions, request.batches, strict=True):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from driftline.semconv import metrics as m
+from driftline.tables import ModelKey
 
 from .baselines import NEEDED, InForce
 from .beliefs import Beliefs
@@ -74,7 +75,7 @@ class Overview:
             duration=totals.duration,
             outcomes=outcomes,
             pending=pending,
-            baseline=_baseline(in_force, learned),
+            baseline=_baseline(key, in_force, learned),
             watermark=watermark.at(now),
             timezone=settings.timezone,
             outcome_delay=settings.outcome_delay // timedelta(microseconds=1) * 1000,
@@ -85,8 +86,11 @@ class Overview:
         )
 
 
-def _baseline(in_force: InForce | None, learned: int) -> BaselineView | None:
+def _baseline(key: ModelKey, in_force: InForce | None, learned: int) -> BaselineView | None:
     if in_force is None:
         return BaselineView("provisional", "", 0, (), learned, NEEDED) if learned else None
     baseline = in_force.baseline
-    return BaselineView(in_force.source, baseline.digest, baseline.pane.rows, tuple(baseline.bins.features))
+    other = baseline.version if baseline.version != key.version else ""
+    return BaselineView(
+        in_force.source, baseline.digest, baseline.pane.rows, tuple(baseline.bins.features), other_version=other
+    )

@@ -2,8 +2,8 @@
 
 A change to a pane is appended, never written over; a window is ``sum(value)`` over its panes. ``fold`` says what the
 sums were folded over, because only equal folds may be added: the empty text for what needs no bins (rows, durations,
-decisions), a baseline's digest for what its bins counted, :func:`performance_fold` for what an outcome added. ``span``
-is the length of the stored pane: five minutes, and after a roll-up an hour or a day of the model's time zone.
+decisions), a baseline's ``fold`` for what its bins counted, :func:`performance_fold` for what an outcome added.
+``span`` is the length of the stored pane: five minutes, and after a roll-up an hour or a day of the model's time zone.
 """
 
 from __future__ import annotations
@@ -95,19 +95,19 @@ class PaneChanges:
 
 
 def read_window(
-    connection: Connection, series: int, start: int, end: int, width: Callable[[str, str], int]
+    connection: Connection, series: int, start: int, end: int, width: Callable[[str, str], int], counted: str = ""
 ) -> dict[str, Pane]:
     """Sum the panes of a stretch of time: fold → Pane.
 
-    ``width``: how long the vector of a (fold, part) is; trailing zeros are not stored.
+    ``width``: how long the vector of a (fold, part) is; trailing zeros are not stored. ``counted``: a fold that a pane
+    must have, or it is left out.
     """
     rows = read(
         connection,
         "SELECT fold, part, idx, fsum(value) AS value FROM panes WHERE series = ? AND pane >= ? AND pane < ?"
+        " AND (? = '' OR pane IN (SELECT pane FROM panes WHERE series = ? AND fold = ? AND pane >= ? AND pane < ?))"
         " GROUP BY fold, part, idx ORDER BY fold, part",
-        series,
-        start,
-        end,
+        *(series, start, end, counted, series, counted, start, end),
     )
     if not rows.num_rows:
         return {}

@@ -131,7 +131,9 @@ class Service:
             posted = outcomes.routes(state.submit_outcomes, self.health.counters, self._clock)
             applications.append(otlp_app(self._accept, posted))
         listening = Addresses(**{key: str(self.addresses[key]) for key, _ in _PROTOCOLS if key in self.addresses})
-        applications.append(create_app(state.view, state.submit_outcomes, self.health, self._clock, listening))
+        applications.append(
+            create_app(state.view, state.submit_outcomes, self.health, self._clock, listening, state.shelf)
+        )
         self._servers.start(applications, GRACE)
         if self._receiver is not None:
             self._receiver.start()

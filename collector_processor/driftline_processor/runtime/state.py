@@ -33,6 +33,7 @@ from .join import Join
 from .news import Touched
 from .overview import Overview
 from .series import Series
+from .shelf import Shelf
 from .signals import Receipt, Signal
 from .store import Store, read
 from .upkeep import Upkeep
@@ -74,6 +75,7 @@ class State:
             self._connection, series, touched, self._watermark, config.storage.retention, counters, clock
         )
         self._ingest = Ingest(self._intake, clock, queue_bytes)
+        self.shelf = Shelf(self._store, series, self._intake.baselines, baselines, self._ingest.offer)
         self.view: View = Overview(self._intake, self._join, beliefs, self._upkeep, counters, clock)
         self._keeping = threading.Lock()
         self._stopping = threading.Event()

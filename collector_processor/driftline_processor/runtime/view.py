@@ -14,14 +14,18 @@ from .balance import Balance
 
 @dataclass(frozen=True, slots=True)
 class BaselineView:
-    """Which baseline is compared with. ``rows``: its reference rows; ``learned`` < ``needed`` while it is learning."""
+    """Which baseline is compared with. ``rows``: its reference rows; ``learned`` < ``needed`` while it is learning.
 
-    source: Literal["config", "event", "provisional"]
+    ``other_version``: the version it was made for, where the model's own has none; else "".
+    """
+
+    source: Literal["config", "event", "push", "provisional"]
     digest: str
     rows: int
     features: tuple[str, ...]
     learned: int = 0
     needed: int = 0
+    other_version: str = ""
 
 
 @dataclass(slots=True)

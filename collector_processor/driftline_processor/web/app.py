@@ -1,6 +1,7 @@
-"""The web application: pages, ``/metrics``, ``/api``, ``/healthz``, ``/readyz`` and ``POST /v1/outcomes``.
+"""The web application: pages, ``/metrics``, ``/api``, ``/healthz``, ``/readyz``, ``POST /v1/outcomes`` and baselines.
 
-Nothing here changes state except the outcome API, which is a POST; every other route answers GET and HEAD alone.
+Nothing here changes state except outcomes, which are a POST, and baselines, which are a PUT; every other route answers
+GET and HEAD alone.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from driftline_processor.runtime.health import Health
+from driftline_processor.runtime.shelf import Shelf
 from driftline_processor.runtime.view import View
 
-from . import api, metrics, outcomes, pages
+from . import api, baselines, metrics, outcomes, pages
 
 HERE = Path(__file__).parent
 
@@ -46,12 +48,14 @@ def create_app(
     health: Health,
     clock: Callable[[], int] = time.time_ns,
     addresses: pages.Addresses = pages.DEFAULT_ADDRESSES,
+    shelf: Shelf | None = None,
 ) -> Starlette:
     """Build the application over what there is to see.
 
     ``view``: read on every request, in a thread. ``submit_outcomes``: see :func:`outcomes.routes`. ``health``: its
     reasons are what ``/readyz`` answers, and its counters count outcomes that cannot be used. ``clock``: unix
-    nanoseconds. ``addresses``: of the OTLP receivers, for the page that says how to start.
+    nanoseconds. ``addresses``: of the OTLP receivers, for the page that says how to start. ``shelf``: where baselines
+    are put and got; None = nowhere.
     """
 
     def home(request: Request) -> Response:
@@ -83,6 +87,7 @@ def create_app(
             Route("/healthz", lambda _: PlainTextResponse("ok\n")),
             Route("/readyz", ready),
             *outcomes.routes(submit_outcomes, health.counters, clock),
+            *([] if shelf is None else baselines.routes(shelf)),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)],

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import Future
 
 import xxhash
@@ -21,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.runtime.health import Counters
 from driftline_processor.runtime.signals import Overloaded, Receipt
 
+from .bodies import MalformedBody, TooLarge, whole_body
 from .outcome_files import parse_csv, parse_json, parse_ndjson
 from .outcome_rows import MalformedOutcomes, Parsed, Unusable, text_of
 
@@ -47,10 +47,6 @@ _FORMATS: dict[str, tuple[Callable[[bytes, str | None, str | None], Parsed], int
 }
 
 
-class _TooLarge(Exception):  # noqa: N818 - what the answer says
-    pass
-
-
 def routes(submit: SubmitOutcomes, counters: Counters, clock: Callable[[], int] = time.time_ns) -> list[BaseRoute]:
     """Return the routes of the outcome API.
 
@@ -65,17 +61,17 @@ def routes(submit: SubmitOutcomes, counters: Counters, clock: Callable[[], int] 
             return _error(415, f"content type {kind[:80]!r} is not known; send {', '.join(_FORMATS)}")
         parse, limit = _FORMATS[kind]
         try:
-            body = await _body(request, limit)
+            body = await whole_body(request, limit)
             model = text_of(request.query_params.get("model"), "model")
             environment = text_of(request.query_params.get("environment"), "environment")
             parsed = await asyncio.to_thread(parse, body, model, environment)
             now = clock()
             tables = await asyncio.to_thread(parsed.rows.tables, now)
-        except _TooLarge:
+        except TooLarge:
             return _error(
                 413, f"the request is larger than {limit // 2**20} MiB; send it in parts, best as NDJSON or CSV"
             )
-        except (MalformedOutcomes, Unusable) as reason:
+        except (MalformedBody, MalformedOutcomes, Unusable) as reason:
             return _error(400, str(reason))
         except ClientDisconnect:
             return Response(status_code=400)
@@ -95,41 +91,6 @@ def routes(submit: SubmitOutcomes, counters: Counters, clock: Callable[[], int] 
         return _answer(receipt, parsed)
 
     return [Route("/v1/outcomes", post_outcomes, methods=["POST"])]
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    """Return the body, unpacked; raises _TooLarge when that is more than ``limit`` bytes."""
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", "gzip", ""):
-        raise MalformedOutcomes(f"content encoding {encoding[:80]!r} is not known; send gzip or none")
-    if encoding == "gzip":
-        return await _unpacked(request.stream(), limit)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise _TooLarge
-    return bytes(body)
-
-
-async def _unpacked(packed: AsyncIterator[bytes], limit: int) -> bytes:
-    body, unpack = bytearray(), zlib.decompressobj(wbits=31)
-    async for chunk in packed:
-        rest = chunk
-        while rest:
-            try:
-                # A kilobyte can unpack to megabytes: never make more of it than the limit leaves.
-                body += unpack.decompress(rest, limit + 1 - len(body))
-            except zlib.error as error:
-                raise MalformedOutcomes(f"the gzip stream is damaged: {error}") from None
-            if len(body) > limit:
-                raise _TooLarge
-            rest = unpack.unconsumed_tail
-            if unpack.eof and unpack.unused_data:  # gzip files may follow on each other
-                rest, unpack = unpack.unused_data, zlib.decompressobj(wbits=31)
-    if not unpack.eof:
-        raise MalformedOutcomes("the gzip stream ends too early")
-    return bytes(body)
 
 
 def _answer(receipt: Receipt, parsed: Parsed) -> Response:

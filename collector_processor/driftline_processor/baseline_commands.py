@@ -1,0 +1,170 @@
+"""`driftline baseline`: build, show, compare and send what a model is compared with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .files.errors import BadInput
+from .options import (
+    Actual,
+    Classes,
+    Features,
+    Id,
+    Out,
+    Positive,
+    Predicted,
+    Score,
+    TaskKind,
+    TextFeatures,
+    Threshold,
+    Time,
+    Url,
+    Version,
+    listed,
+    one_sentence,
+    say,
+)
+
+if TYPE_CHECKING:
+    from driftline.baseline import Baseline
+
+app = typer.Typer(help="What a model is compared with.", no_args_is_help=True, rich_markup_mode=None)
+
+PAGES = "http://127.0.0.1:8780"
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A built baseline (.json).")]
+Rows = Annotated[
+    list[Path] | None, typer.Argument(metavar="DATA", help="Files of rows: CSV, Parquet or NDJSON; or patterns.")
+]
+Name = Annotated[str, typer.Option(metavar="NAME", help="The model's name.")]
+Production = Annotated[str, typer.Option(metavar="MODEL", help="Rows that a running processor counted, not files.")]
+Since = Annotated[str, typer.Option(metavar="30d|TIME", help="From when on, with --from-production.")]
+Until = Annotated[str, typer.Option(metavar="1d|TIME", help="Until when, with --from-production.")]
+Environment = Annotated[str, typer.Option(metavar="NAME", help="The environment, with --from-production.")]
+
+
+@app.command()
+def build(
+    output: Out,
+    data: Rows = None,
+    model: Name = "",
+    task: TaskKind = "",
+    version: Version = "",
+    score: Score = "",
+    predicted: Predicted = "",
+    actual: Actual = "",
+    time: Time = "",
+    id: Id = "",
+    classes: Classes = "",
+    positive_class: Positive = "",
+    threshold: Threshold = None,
+    features: Features = "",
+    text_features: TextFeatures = "",
+    from_production: Production = "",
+    since: Since = "30d",
+    until: Until = "1d",
+    environment: Environment = "",
+    url: Url = PAGES,
+) -> None:
+    """Build a baseline from rows the model was not trained on, or from a window of production."""
+    with one_sentence():
+        if from_production:
+            if data:
+                raise BadInput("--from-production takes no files: it asks the processor at --url")
+            from .remote import production
+
+            baseline = production(url, from_production, version, environment, since, until)
+        else:
+            baseline = _from_files(
+                data,
+                model,
+                task,
+                version,
+                (listed(score), predicted, actual, time, id),
+                (listed(classes), positive_class, threshold, listed(features), listed(text_features)),
+            )
+        try:
+            baseline.save(output)
+        except OSError as error:
+            raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
+        rows, count = baseline.pane.rows, len(baseline.bins.features)
+        typer.echo(f"{output}: {count} features of {rows:,} rows; next: driftline evaluate DATA... --baseline {output}")
+
+
+def _from_files(
+    data: list[Path] | None,
+    model: str,
+    task: str,
+    version: str,
+    columns: tuple[tuple[str, ...], str, str, str, str],
+    meaning: tuple[tuple[str, ...], str, float | None, tuple[str, ...], tuple[str, ...]],
+) -> Baseline:
+    from .files.build import build_from_files
+    from .files.roles import ColumnOptions
+    from .files.source import named
+
+    if not data:
+        raise BadInput("there is nothing to build from; name files of rows, or --from-production MODEL")
+    if not model:
+        raise BadInput("--model is missing: name the model")
+    if not task:
+        raise BadInput("--task is missing; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
+    return build_from_files(named(data), ColumnOptions(model, version, task, *columns, *meaning), say)
+
+
+@app.command()
+def show(file: File) -> None:
+    """Show rows, period, features with their distributions, and performance on the reference rows."""
+    with one_sentence():
+        from .files.baseline_view import show_baseline
+
+        show_baseline(_load(file))
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The baseline that is compared with.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The other one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as evaluate does.")] = False,
+) -> None:
+    """Show how the rows of one baseline differ from those of another, as a window from its baseline."""
+    with one_sentence():
+        from .core.render import evaluations_to_json
+        from .files.baseline_diff import changes, compared, show_diff
+
+        before, after = _load(old), _load(new)
+        if as_json:
+            answer = evaluations_to_json(after.model, after.version, [compared(before, after)])
+            typer.echo(json.dumps(answer | {"changes": list(changes(before, after))}, indent=2))
+        else:
+            show_diff(before, after)
+
+
+@app.command()
+def push(
+    file: File,
+    url: Url = PAGES,
+    model: Name = "",
+    version: Version = "",
+) -> None:
+    """Send a baseline to a running processor, which compares with it from now on."""
+    with one_sentence():
+        from .remote import put
+
+        baseline = _load(file)
+        baseline = replace(baseline, model=model or baseline.model, version=version or baseline.version)
+        typer.echo(put(url, baseline))
+
+
+def _load(file: Path) -> Baseline:
+    from driftline.baseline import Baseline
+
+    try:
+        return Baseline.load(file)
+    except (ValueError, OSError) as error:
+        raise BadInput(str(error)) from error

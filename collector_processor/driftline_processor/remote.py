@@ -1,0 +1,75 @@
+"""What the commands ask of a running processor."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import httpx
+from driftline.baseline import Baseline
+from driftline.instants import instant
+
+from .files.errors import BadInput
+
+_SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+_WAIT = 30.0
+
+
+def put(url: str, baseline: Baseline) -> str:
+    """Send a baseline with ``PUT /v1/baselines/{model}/{version}``; return what there is to say of it.
+
+    Raises :class:`BadInput` when nothing answers there, or it is refused.
+    """
+    _ask("PUT", url, _path(baseline.model, baseline.version), content=baseline.to_json().encode())
+    name = f"{baseline.model} version {baseline.version}" if baseline.version else baseline.model
+    return f"{name} is compared with these {baseline.pane.rows:,} rows from now on; digest {baseline.digest}"
+
+
+def production(url: str, model: str, version: str, environment: str, since: str, until: str) -> Baseline:
+    """Return a baseline of the rows that a processor counted between two times.
+
+    ``since`` / ``until``: a time, or how long ago ("30d", "24h"). Raises :class:`BadInput` when nothing answers there,
+    or it has no such rows.
+    """
+    now = datetime.now(UTC)
+    parameters = {"since": moment("--since", since, now), "until": moment("--until", until, now)}
+    if environment:
+        parameters["environment"] = environment
+    return Baseline.from_json(_ask("GET", url, _path(model, version), parameters), where=url)
+
+
+def moment(option: str, said: str, now: datetime) -> str:
+    """Return a time as ISO 8601, from a time or from how long ago it was.
+
+    >>> moment("--since", "36h", datetime(2026, 3, 2, 12, tzinfo=UTC))
+    '2026-03-01T00:00:00+00:00'
+    """
+    if said[:-1].isdecimal() and said[-1:] in _SECONDS:
+        return (now - timedelta(seconds=int(said[:-1]) * _SECONDS[said[-1]])).isoformat()
+    try:
+        nanoseconds = instant(said)
+    except ValueError:
+        raise BadInput(f"{option}: {said!r} is no time; say 30d, 24h or 2026-03-01T00:00:00Z") from None
+    return datetime.fromtimestamp(nanoseconds / 10**9, UTC).isoformat()
+
+
+def _path(model: str, version: str) -> str:
+    parts = [model, version] if version else [model]
+    return "/v1/baselines/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _ask(method: str, url: str, path: str, parameters: dict[str, str] | None = None, content: bytes = b"") -> str:
+    address = (url if "://" in url else f"http://{url}").rstrip("/")
+    try:
+        answer = httpx.request(method, address + path, params=parameters, content=content or None, timeout=_WAIT)
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise BadInput(
+            f"nothing answers at {address}; start 'driftline up', or name a running one with --url"
+        ) from None
+    if answer.is_success:
+        return answer.text
+    try:
+        said = answer.json()["error"]
+    except (ValueError, KeyError, TypeError):
+        said = f"it answers {answer.status_code}, but not as Driftline does; name the pages' address (web.endpoint)"
+    raise BadInput(f"{address}: {said}")

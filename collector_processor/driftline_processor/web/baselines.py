@@ -1,0 +1,126 @@
+"""``/v1/baselines/{model}/{version}``: put a baseline in force, get the one in force, or one of production."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import unquote
+
+from driftline.baseline import Baseline
+from driftline.instants import instant
+from driftline.tables import ModelKey
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.runtime.shelf import Named, Shelf
+from driftline_processor.runtime.signals import Overloaded
+
+from .bodies import MalformedBody, TooLarge, whole_body
+
+MAX_BASELINE = 32 * 2**20
+"""A hundred features are half a megabyte."""
+
+_PREFIX = b"/v1/baselines/"
+
+
+class _Refused(Exception):  # noqa: N818 - carries an answer
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def routes(shelf: Shelf) -> list[BaseRoute]:
+    """Return the routes of baselines. Errors are ``{"error": "a sentence"}``."""
+
+    async def baselines(request: Request) -> Response:
+        try:
+            model, version = _named(request)
+            if request.method == "PUT":
+                return await _put(request, shelf, model, version)
+            key = ModelKey(model, version, request.query_params.get("environment", ""))
+            return await run_in_threadpool(_get, request, shelf, key)
+        except _Refused as refused:
+            return JSONResponse({"error": str(refused)}, status_code=refused.status)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except Overloaded as overloaded:
+            wait = {"Retry-After": str(max(1, round(overloaded.retry_after)))}
+            return JSONResponse({"error": "overloaded; send it again"}, status_code=503, headers=wait)
+
+    return [Route("/v1/baselines/{name:path}", baselines, methods=["GET", "PUT"])]
+
+
+async def _put(request: Request, shelf: Shelf, model: str, version: str) -> Response:
+    try:
+        text = (await whole_body(request, MAX_BASELINE)).decode()
+        baseline = await run_in_threadpool(Baseline.from_json, text)
+    except TooLarge:
+        raise _Refused(413, f"a baseline has kilobytes; this one is larger than {MAX_BASELINE >> 20} MiB") from None
+    except UnicodeDecodeError:
+        raise _Refused(
+            400, "a baseline is JSON in UTF-8; send the file that 'driftline baseline build' wrote"
+        ) from None
+    except (MalformedBody, ValueError) as error:
+        raise _Refused(400, str(error)) from None
+    if (baseline.model, baseline.version) != (model, version):
+        raise _Refused(
+            400,
+            f"this is the baseline of {_words(baseline.model, baseline.version)}, not of {_words(model, version)}; "
+            "'driftline baseline push' sends it under another name with --model and --version",
+        )
+    try:
+        future = await run_in_threadpool(shelf.put, baseline)
+    except Named as named:
+        raise _Refused(409, str(named)) from None
+    receipt = await asyncio.wrap_future(future)
+    if receipt.rejected:
+        raise _Refused(400, "the baseline cannot be used; build it anew")
+    answer = {"model": model, "version": version, "digest": baseline.digest, "rows": baseline.pane.rows}
+    return JSONResponse({**answer, "features": len(baseline.bins.features)})
+
+
+def _get(request: Request, shelf: Shelf, key: ModelKey) -> Response:
+    since, until = (request.query_params.get(name) for name in ("since", "until"))
+    if since is None and until is None:
+        found = shelf.in_force(key)
+        if found is None:
+            raise _Refused(404, f"{_words(key.model, key.version)} has no baseline; put one here, or name it in YAML")
+        return Response(found.baseline.to_json(), media_type="application/json")
+    if since is None or until is None:
+        raise _Refused(400, "a time of production has both: ?since=2026-03-01T00:00:00Z&until=2026-03-31T00:00:00Z")
+    of_then = shelf.of_production(key, _time("since", since), _time("until", until))
+    if of_then is None:
+        raise _Refused(
+            404,
+            f"no rows of {_words(key.model, key.version)} were counted over the bins of its baseline in that time; "
+            "'driftline top' shows what arrived",
+        )
+    return Response(of_then.to_json(), media_type="application/json")
+
+
+def _time(name: str, said: str) -> int:
+    try:
+        time = instant(said)
+    except ValueError:
+        time = 0
+    if not time:
+        raise _Refused(400, f"{name} is {said[:80]!r}, no time; write it as 2026-03-01T00:00:00Z")
+    return time
+
+
+def _named(request: Request) -> tuple[str, str]:
+    """Model and version of the address, as they were before anything was decoded: both may hold a slash."""
+    raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
+    parts = [
+        unquote(part.decode("ascii", "replace")) for part in raw.partition(b"?")[0].removeprefix(_PREFIX).split(b"/")
+    ]
+    if not parts[0] or len(parts) > 2:
+        raise _Refused(
+            404, "a baseline is at /v1/baselines/{model}/{version}, each percent-encoded; no version is none"
+        )
+    return parts[0], parts[1] if len(parts) > 1 else ""
+
+
+def _words(model: str, version: str) -> str:
+    return f"{model[:80]} {version[:80]}" if version else f"{model[:80]} (no version)"

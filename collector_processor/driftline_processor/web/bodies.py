@@ -1,0 +1,51 @@
+"""The body of a request, plain or gzip, never larger than it may be."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+
+
+class TooLarge(Exception):  # noqa: N818 - what the answer says
+    """The body is larger than the limit."""
+
+
+class MalformedBody(ValueError):  # noqa: N818 - what the answer says
+    """The body cannot be unpacked; the message says why."""
+
+
+async def whole_body(request: Request, limit: int) -> bytes:
+    """Return the body, unpacked. Raises TooLarge when that is more than ``limit`` bytes, MalformedBody."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", ""):
+        raise MalformedBody(f"content encoding {encoding[:80]!r} is not known; send gzip or none")
+    if encoding == "gzip":
+        return await _unpacked(request.stream(), limit)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise TooLarge
+    return bytes(body)
+
+
+async def _unpacked(packed: AsyncIterator[bytes], limit: int) -> bytes:
+    body, unpack = bytearray(), zlib.decompressobj(wbits=31)
+    async for chunk in packed:
+        rest = chunk
+        while rest:
+            try:
+                # A kilobyte can unpack to megabytes: never make more of it than the limit leaves.
+                body += unpack.decompress(rest, limit + 1 - len(body))
+            except zlib.error as error:
+                raise MalformedBody(f"the gzip stream is damaged: {error}") from None
+            if len(body) > limit:
+                raise TooLarge
+            rest = unpack.unconsumed_tail
+            if unpack.eof and unpack.unused_data:  # gzip files may follow on each other
+                rest, unpack = unpack.unused_data, zlib.decompressobj(wbits=31)
+    if not unpack.eof:
+        raise MalformedBody("the gzip stream ends too early")
+    return bytes(body)
