@@ -385,6 +385,24 @@ def test_what_waits_of_a_large_batch_is_bounded(frame: Any) -> None:
     assert costs[0] < 32 * 2**20
 
 
+@pytest.mark.parametrize("long", [300, 12_000])
+@pytest.mark.parametrize("declared", [(), ("x",)], ids=["undeclared", "declared"])
+def test_one_long_text_among_short_ones_is_read_alike_wherever_it_is_kept(long: int, declared: tuple[str, ...]) -> None:
+    texts = ["short"] * 500
+    texts[100] = "b" * long
+    found = []
+    for dtype in ("object", "string[pyarrow]"):
+        service = Service()
+        score = service.model(task="regression", text_features=declared).predict(returns(np.zeros(500)))
+        score(pd.DataFrame({"x": texts}, dtype=dtype))
+        found.append({name: list_of(column) for name, column in service.table().features.items()})
+
+    assert found[0] == found[1]
+    assert (found[0]["x.length"] if declared else found[0]["x"])[99:102] == (
+        [5.0, float(long), 5.0] if declared else ["short", None, "short"]
+    )
+
+
 def test_a_piece_of_a_large_frame_counts_the_texts_that_are_in_it() -> None:
     frame = pd.DataFrame({"x": ["a" * 200] * 100_000}, dtype="string[pyarrow]")
 
