@@ -243,6 +243,7 @@ class FastAPIInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         _MADE.leave()
         for app in list(_sites):
             uninstrument(app)
+        _leave_class()  # the last application may be gone without having been let go
 
 
 def _instrument_made(app: Starlette) -> None:

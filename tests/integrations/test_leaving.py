@@ -7,6 +7,7 @@ was called for.
 from __future__ import annotations
 
 import copy
+import gc
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
@@ -184,6 +185,24 @@ def test_uninstrument_ends_what_code_named_too_and_leaves_the_library_as_it_was(
     instrumentor.instrument(skip_dep_check=True)
     instrumentor.uninstrument()
     assert owner.__dict__.get(attribute) is plain
+
+
+def test_an_application_that_is_gone_keeps_nothing_wrapped(home: Service) -> None:
+    instrumentor = instrumentor_of(fastapi)
+    instrumentor.instrument(skip_dep_check=True)
+    instrumentor.uninstrument()
+    named = fastapi()
+    owner, attribute = named.wrapped or (object, "")
+    plain = owner.__dict__[attribute]
+    home.model().instrument(named.target, **named.options)
+    assert owner.__dict__[attribute] is not plain
+    del named
+    gc.collect()
+
+    instrumentor.instrument(skip_dep_check=True)
+    instrumentor.uninstrument()
+
+    assert owner.__dict__[attribute] is plain
 
 
 @pytest.mark.frameworks
