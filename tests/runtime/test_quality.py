@@ -1,0 +1,126 @@
+"""The same rows, once sent live over OTLP and once in a file: the same findings about the data."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.baseline import Baseline
+from driftline_processor.core.evaluation import Finding
+from driftline_processor.files.cut import Cut
+from driftline_processor.files.evaluate_files import evaluate_files
+from driftline_processor.files.roles import ColumnOptions
+
+from tests.sdk.service import Service
+
+from .conftest import Open
+from .state_rows import DAY, NOON, Clock, Opened, predictions
+
+N = 4_000
+
+
+def frame(n: int, seed: int) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "amount": random.lognormal(4, 0.4, n),
+            "height": random.normal(170, 10, n),
+            "weight": random.normal(70, 12, n),
+            "tenure": random.normal(30, 8, n),
+            "country": random.choice(np.array(["NO", "SE", "DK"], object), n),
+            "plan": random.choice(np.array(["basic", "pro"], object), n),
+            "score": random.random(n),
+        }
+    )
+
+
+def with_faults(rows: pd.DataFrame) -> pd.DataFrame:
+    """Plant seven faults."""
+    rows = rows.copy()
+    rows.loc[rows.index[-400:]] = rows.iloc[:400].to_numpy()
+    rows = rows.astype(dict.fromkeys(("amount", "height", "weight", "tenure", "score"), float))
+    rows["amount"] *= 100
+    rows["height"], rows["weight"] = rows["weight"].copy(), rows["height"].copy()
+    rows["country"] = rows["country"].where(np.arange(len(rows)) % 20 != 0, "XX")
+    rows["plan"] = "pro"
+    rows.loc[rows.index[1_000:1_400], "tenure"] = np.nan
+    return rows
+
+
+def said(findings: tuple[Finding, ...]) -> list[tuple[Any, ...]]:
+    return [(one.check, one.features, one.severity, one.sentence, one.was, one.now, one.p_value) for one in findings]
+
+
+def of_file(path: Path, baseline: Path) -> tuple[Finding, ...]:
+    [evaluation] = evaluate_files([path], baseline, None, ColumnOptions(), Cut(), print).evaluations
+    return evaluation.findings
+
+
+def live(state: Opened, clock: Clock, rows: pd.DataFrame, baseline: Baseline) -> tuple[Finding, ...]:
+    service = Service()
+    model = service.model(version="1", baseline=baseline)
+    score = model.predict(lambda batch: batch.index.map(rows["score"]).to_numpy())
+    for start in range(0, len(rows), 1_000):
+        score(rows.iloc[start : start + 1_000].drop(columns="score"))
+    service.flush()
+    for body in service.channel.bodies:
+        state.state.submit("logs", body).result(30)
+    clock.now += 2 * DAY
+    windows = [window for window in state.view(version="1", environment="test").windows["1d"] if window.rows]
+    if len(windows) > 1:
+        pytest.skip("a window ended in between")
+    assert windows[0].closed
+    return windows[0].findings
+
+
+def test_planted_faults_are_found_live_as_in_a_file(open_state: Open, clock: Clock, tmp_path: Path) -> None:
+    clock.now = time.time_ns()
+    reference = frame(10_000, 1)
+    baseline = Baseline.from_frame(reference, score="score", model="churn", task="binary", version="1")
+    baseline.save(tmp_path / "baseline.json")
+    rows = with_faults(frame(N, 2))
+    rows.to_parquet(tmp_path / "rows.parquet")
+    in_file = of_file(tmp_path / "rows.parquet", tmp_path / "baseline.json")
+    assert sorted((one.check, one.features) for one in in_file) == [
+        ("constant", ("plan",)),
+        ("duplicates", ()),
+        ("missing", ("tenure",)),
+        ("swapped", ("height", "weight")),
+        ("unit_change", ("amount",)),
+        ("unseen", ("country",)),
+    ]
+    assert said(live(open_state(), clock, rows, baseline)) == said(in_file)
+
+
+def test_quiet_rows_are_quiet_live_and_in_a_file(open_state: Open, clock: Clock, tmp_path: Path) -> None:
+    clock.now = time.time_ns()
+    baseline = Baseline.from_frame(frame(10_000, 1), score="score", model="churn", task="binary", version="1")
+    baseline.save(tmp_path / "baseline.json")
+    rows = frame(N, 3)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    assert of_file(tmp_path / "rows.parquet", tmp_path / "baseline.json") == ()
+    assert live(open_state(), clock, rows, baseline) == ()
+
+
+def test_a_feature_that_repeats_the_window_before_is_stale_live(open_state: Open, clock: Clock) -> None:
+    random = np.random.default_rng(5)
+    baseline = Baseline.from_frame(
+        {"income": random.normal(size=5_000), "score": random.random(5_000)},
+        score="score",
+        model="churn",
+        task="binary",
+        version="1",
+    )
+    state = open_state()
+    state.send(baselines=[baseline.to_json()])
+    days = [random.normal(size=2_000) for _ in range(3)]
+    for day, values in enumerate([*days, random.permutation(days[-1])]):
+        at = NOON + day * DAY
+        state.send(predictions([""] * 2_000, at, random.random(2_000).tolist(), features={"income": values.tolist()}))
+    clock.now = NOON + 6 * DAY
+    found = [[one.check for one in window.findings] for window in state.view().windows["1d"] if window.rows]
+    assert found == [[], [], [], ["stale"]]
