@@ -10,6 +10,7 @@ from driftline.tables import F64, ModelKey
 State = Literal["ok", "drift", "too_few_rows", "blind", "no_baseline"]
 Size = Literal["", "small", "moderate", "large"]
 Source = Literal["rows", "panes"]
+Verdict = Literal["met", "broken", "cannot_tell"]
 Severity = Literal["minor", "major", "critical"]
 
 
@@ -83,13 +84,31 @@ class Finding:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What came of one expectation in a window. ``feature``: "" for the rows as a whole. ``rule``: as YAML writes it.
+
+    ``low`` / ``high``: what was measured lies between them: equal where it is exact, None where nothing is known.
+    ``rows``: those it was measured on.
+    """
+
+    feature: str
+    rule: str
+    state: Verdict
+    low: float | None
+    high: float | None
+    rows: int
+    sentence: str
+
+
 @dataclass(slots=True)
 class Evaluation:
     """What is known of one model, version and slice in one window.
 
     ``distributed``: how many of the rows are known from distributions only, because no record holds them.
-    ``findings``: what is wrong with the data (:mod:`.quality`), the gravest first.
     ``baseline_version``: the version that the baseline was made for, None without a baseline.
+    ``findings``: what is wrong with the data (:mod:`.quality`), the gravest first. ``expected``: what came of what
+    somebody expects of it (:mod:`.expectations`).
     """
 
     key: ModelKey
@@ -109,3 +128,4 @@ class Evaluation:
     distributed: int = 0
     findings: tuple[Finding, ...] = ()
     baseline_version: str | None = None
+    expected: tuple[Expected, ...] = ()

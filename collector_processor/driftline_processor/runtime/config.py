@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
+from .config_expect import Expect, ExpectFeature, expectations
 from .config_values import (
     Address,
     ClassText,
@@ -34,6 +35,7 @@ from .config_yaml import parse_yaml
 
 if TYPE_CHECKING:
     from driftline_processor.core.drift.choice import Choice, Choices
+    from driftline_processor.core.expectations.rule import Expectations
 
 Forwarded = Literal["traces", "metrics", "logs", "records"]
 """What can be passed on as it came; ``records`` are the log records that are predictions, outcomes and baselines."""
@@ -108,10 +110,14 @@ class Storage(Section):
 
 
 class Feature(Section):
-    """How one feature is compared. ``method``: the first that compares its kind decides; ``methods`` are shown."""
+    """How one feature is compared, and what is expected of it.
+
+    ``method``: the first that compares its kind decides; ``methods`` are shown.
+    """
 
     method: Deciding = ()
     methods: Shown = ()
+    expect: ExpectFeature | None = None
 
     @property
     def choice(self) -> Choice:
@@ -136,6 +142,7 @@ class Model(Section):
     min_effect: dict[str, Share] = Field(default_factory=dict)
     method: Deciding = ()
     methods: Shown = ()
+    expect: Expect = Expect()
     features: Annotated[dict[str, Feature], BeforeValidator(_empty_is_default)] = Field(default_factory=dict)
 
     @property
@@ -145,6 +152,12 @@ class Model(Section):
 
         own = {name: feature.choice for name, feature in self.features.items()}
         return Choices(Choice(self.method, self.methods), own)
+
+    @property
+    def expectations(self) -> Expectations:
+        """What is expected of the model's data."""
+        own = {name: feature.expect for name, feature in self.features.items() if feature.expect is not None}
+        return expectations(self.expect, own)
 
 
 class Tls(Section):
@@ -284,6 +297,11 @@ def _tree(path: Path, problems: list[str]) -> dict[str, Any] | None:
     return None
 
 
+def _within(said: str, problems: list[str]) -> bool:
+    """Whether a problem below the key of this one has been named."""
+    return any(problem.startswith(f"{said.partition(': ')[0]}.") for problem in problems)
+
+
 def _parse(tree: dict[str, Any], folder: Path, problems: list[str]) -> Config | None:
     """Parse; what is wrong is named and taken out, so that the rules can still look at the rest."""
     from .config_messages import sentence, without
@@ -296,8 +314,9 @@ def _parse(tree: dict[str, Any], folder: Path, problems: list[str]) -> Config | 
             errors = invalid.errors(include_url=False)
         for error in errors:
             missing = error["type"] == "missing"
-            # A key that is missing because its wrong value was taken out has been named already.
-            if attempt == 0 or not missing:
-                problems.append(sentence(error, Config))
+            said = sentence(error, Config)
+            # What is missing, or wrong as a whole, because a wrong value was taken out has been named already.
+            if attempt == 0 or not (missing or _within(said, problems)):
+                problems.append(said)
             tree = without(tree, error["loc"][:-1] if missing else error["loc"])
     return None

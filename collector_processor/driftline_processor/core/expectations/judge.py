@@ -1,0 +1,180 @@
+"""Expectations of a window: met, broken, or not to be told, and how exactly that is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from driftline.baseline import Baseline
+from driftline.pane import Pane
+from driftline.repeats import Repeats
+
+from driftline_processor.core.evaluation import Expected, Verdict, Window
+from driftline_processor.core.quality.sums import sums_of
+from driftline_processor.core.quality.words import percent, quoted
+
+from .bounds import share_from_bins
+from .rule import Expectations, Rule
+
+ROUNDING = 1e-9
+"""A variance below this part of the squared mean is mostly rounding."""
+
+
+def judge(
+    expect: Expectations,
+    pane: Pane,
+    baseline: Baseline | None,
+    window: Window,
+    repeats: Repeats | None = None,
+    unique: Mapping[str, Repeats] | None = None,
+    newest: int | None = None,
+) -> tuple[Expected, ...]:
+    """Judge what is expected of a window.
+
+    ``pane``: with what was counted from its rows (:mod:`.counted`); where rows were not counted (they came as
+    distributions, or before the rule was written) the bins of the baseline give bounds. ``repeats``: of whole rows;
+    ``unique``: of single features; ``newest``: when the newest row was predicted, unix nanoseconds; each None where it
+    is not known.
+    """
+    return tuple(_judged(expect, pane, baseline, window, repeats, unique or {}, newest))
+
+
+def _judged(
+    expect: Expectations,
+    pane: Pane,
+    baseline: Baseline | None,
+    window: Window,
+    repeats: Repeats | None,
+    unique: Mapping[str, Repeats],
+    newest: int | None,
+) -> Iterator[Expected]:
+    rows = pane.rows
+    for rule in expect.rows:
+        if rule.kind == "rows":
+            yield _of_value(rule, float(rows), float(rows), rows, f"{rows:,} rows")
+        elif rule.kind == "duplicates":
+            yield _of_repeats(
+                rule, repeats, "of rows repeat another row in full", "the rows of this window are not kept"
+            )
+        else:
+            yield _of_age(rule, window, newest, rows)
+    for name, rules in expect.features.items():
+        for rule in rules:
+            if rule.kind == "unique":
+                yield _of_repeats(
+                    rule, unique.get(name), "of values are unlike all others", "single values are not kept", other=True
+                )
+            else:
+                yield _of_feature(rule, pane, baseline, name)
+
+
+def _of_feature(rule: Rule, pane: Pane, baseline: Baseline | None, name: str) -> Expected:
+    counted = pane.parts.get(rule.part)
+    if counted is None or counted[0] < pane.rows:
+        return _of_bins(rule, pane, baseline, name)
+    rows, told, one, other = counted.tolist()
+    if rule.kind == "exists":
+        return _of_value(rule, told > 0, told > 0, int(rows), "it arrived" if told else "it never arrived")
+    if rule.kind == "missing":
+        share = (rows - told) / rows if rows else None
+        return _of_share(rule, share, share, int(rows), "of values are missing")
+    if told == 0:
+        return _unknown(rule, "there is no value", 0)
+    if rule.kind in ("mean", "stddev"):
+        return _of_moment(rule, told, one, other)
+    if rule.kind in ("min", "max"):
+        return _of_end(rule, told, one, other)
+    return _of_share(rule, one / told, one / told, int(told), "of values are as expected")
+
+
+def _of_bins(rule: Rule, pane: Pane, baseline: Baseline | None, name: str) -> Expected:
+    """From bins, where the rows were not counted for the rule."""
+    bins = None if baseline is None else baseline.bins.features.get(name)
+    sums = None if bins is None else sums_of(pane, name, bins)
+    if bins is None or sums is None:
+        return _unknown(rule, "its rows were not counted for this rule, and no baseline has the feature", 0)
+    rows = round(sums.rows)
+    if rule.kind == "exists":
+        return _of_value(rule, sums.told > 0, sums.told > 0, rows, "it arrived" if sums.told else "it never arrived")
+    if rule.kind == "missing":
+        share = sums.missing / sums.rows
+        return _of_share(rule, share, share, rows, "of values are missing")
+    known = share_from_bins(rule, bins, sums)
+    if known is None:
+        return _unknown(rule, "its rows were not counted for this rule", rows)
+    return _of_share(rule, *known, round(sums.told), "of values are as expected")
+
+
+def _of_share(rule: Rule, low: float | None, high: float | None, rows: int, what: str) -> Expected:
+    if low is None or high is None:
+        return _unknown(rule, "there is no row", 0)
+    measured = percent(low) if low == high else f"{percent(low)} to {percent(high)}"
+    return _of_value(rule, low, high, rows, f"{measured} {what}")
+
+
+def _of_value(rule: Rule, low: float, high: float, rows: int, what: str) -> Expected:
+    low, high = float(low), float(high)
+    return Expected(rule.feature, rule.written, rule.limit.verdict(low, high), low, high, rows, f"{_about(rule)}{what}")
+
+
+def _of_repeats(rule: Rule, repeats: Repeats | None, what: str, why: str, other: bool = False) -> Expected:
+    if repeats is None or not repeats.rows:
+        return _unknown(rule, why, 0)
+    share = repeats.distinct / repeats.rows if other else 1 - repeats.distinct / repeats.rows
+    return _of_share(rule, share, share, repeats.rows, what)
+
+
+def _of_age(rule: Rule, window: Window, newest: int | None, rows: int) -> Expected:
+    if newest is None or window.end <= 0:
+        return _unknown(rule, "its rows have no time", rows)
+    age = max(0.0, (window.end - newest) / 1e9)
+    return _of_value(rule, age, age, rows, f"the newest row is {_duration(age)} older than the end of the window")
+
+
+def _of_moment(rule: Rule, told: float, total: float, squares: float) -> Expected:
+    mean = total / told
+    if rule.kind == "mean":
+        value = mean
+    else:
+        if told < 2:
+            return _unknown(rule, "one value has no standard deviation", int(told))
+        variance = (squares - told * mean * mean) / (told - 1)
+        if variance < ROUNDING * mean * mean:
+            return _unknown(rule, "the values lie too close together for sums to tell", int(told))
+        value = math.sqrt(variance)
+    inside = (rule.low is None or value >= rule.low) and (rule.high is None or value <= rule.high)
+    word = "mean" if rule.kind == "mean" else "standard deviation"
+    state: Verdict = "met" if inside else "broken"
+    return Expected(
+        rule.feature, rule.written, state, value, value, int(told), f"{_about(rule)}the {word} is {value:.5g}"
+    )
+
+
+def _of_end(rule: Rule, told: float, outside: float, within: float) -> Expected:
+    """The least or the greatest value, by how many values lie beyond its limits and how many reach them."""
+    if rule.kind == "min":
+        out, into = f"below {_value(rule.low)}", f"up to {_value(rule.high)}"
+    else:
+        out, into = f"above {_value(rule.high)}", f"from {_value(rule.low)} on"
+    state: Verdict = "met" if outside == 0 and within > 0 else "broken"
+    text = f"{_about(rule)}{outside:.0f} of {told:.0f} values are {out}, {within:.0f} {into}"
+    return Expected(rule.feature, rule.written, state, None, None, int(told), text)
+
+
+def _unknown(rule: Rule, why: str, rows: int) -> Expected:
+    return Expected(rule.feature, rule.written, "cannot_tell", None, None, rows, f"{_about(rule)}cannot tell: {why}")
+
+
+def _about(rule: Rule) -> str:
+    return f"{quoted(rule.feature)}: " if rule.feature else ""
+
+
+def _value(number: float | None) -> str:
+    return "anything" if number is None else f"{number:g}"
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,159 @@
+"""What somebody expects of the data: one rule, with the limit it must keep."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from driftline_processor.core.evaluation import Verdict
+
+Operator = Literal["<", "<=", ">", ">=", "="]
+Kind = Literal[
+    "rows",
+    "duplicates",
+    "freshness",
+    "exists",
+    "missing",
+    "unique",
+    "type",
+    "range",
+    "values",
+    "not_values",
+    "length",
+    "pattern",
+    "min",
+    "max",
+    "mean",
+    "stddev",
+]
+
+TYPES = ("number", "whole", "boolean", "text")
+"""A boolean is true or false, or 1 or 0; a whole number is a number, too."""
+
+_LIMIT = re.compile(r"\s*(<=|>=|<|>|==?)?\s*(\d+(?:[.,_]?\d+)*(?:[eE][-+]?\d+)?)\s*(%?)\s*")
+_SIGNS: dict[str, Operator] = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "=": "=", "==": "="}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """``operator`` and ``number`` that a measured value must keep."""
+
+    operator: Operator
+    number: float
+
+    def verdict(self, low: float | None, high: float | None) -> Verdict:
+        """Judge a value that lies between ``low`` and ``high``.
+
+        >>> Limit("<", 0.05).verdict(0.01, 0.01), Limit("<", 0.05).verdict(0.01, 0.1), Limit("<", 0.05).verdict(0.1, 1)
+        ('met', 'cannot_tell', 'broken')
+        """
+        if low is None or high is None:
+            return "cannot_tell"
+        held = self._holds(low), self._holds(high)
+        if all(held) and (self.operator != "=" or low == high):
+            return "met"
+        if any(held) or (self.operator == "=" and low < self.number < high):
+            return "cannot_tell"
+        return "broken"
+
+    def _holds(self, value: float) -> bool:
+        close = abs(value - self.number) <= 1e-12 * max(1.0, abs(self.number))  # shares are quotients
+        match self.operator:
+            case "<":
+                return value < self.number and not close
+            case "<=":
+                return value < self.number or close
+            case ">":
+                return value > self.number and not close
+            case ">=":
+                return value > self.number or close
+            case "=":
+                return close
+
+
+def share_limit(written: object, default: Operator = "<=") -> Limit:
+    """Read ``"< 5%"``, ``"<= 0.05"``, ``"5%"``, ``0``; without a sign it is ``default``.
+
+    >>> share_limit("< 5%"), share_limit(0)
+    (Limit(operator='<', number=0.05), Limit(operator='<=', number=0.0))
+    >>> share_limit("< 5")
+    Traceback (most recent call last):
+    ...
+    ValueError: '< 5' is more than all rows; write '< 5%'
+    """
+    limit, percent = _limit(written, default, "a share such as '< 5%'")
+    number = limit.number / 100 if percent else limit.number
+    if number > 1:
+        sign = "" if limit.operator == default and not str(written).strip().startswith(default) else limit.operator
+        fix = "100%" if percent else f"{limit.number:g}%"
+        raise ValueError(f"{written!r} is more than all rows; write '{f'{sign} {fix}'.strip()}'")
+    return Limit(limit.operator, number)
+
+
+def count_limit(written: object) -> Limit:
+    """Read ``">= 100"``, ``100``: at least so many.
+
+    >>> count_limit(100)
+    Limit(operator='>=', number=100.0)
+    """
+    limit, percent = _limit(written, ">=", "a number of rows such as '>= 100'")
+    if percent:
+        raise ValueError(f"{written!r} is a share; write a number of rows, such as '>= 100'")
+    return limit
+
+
+def _limit(written: object, default: Operator, wanted: str) -> tuple[Limit, bool]:
+    match = _LIMIT.fullmatch(str(written)) if not isinstance(written, bool) else None
+    if match is None:
+        raise ValueError(f"{written!r} is no limit; write {wanted}")
+    operator, number, percent = match.groups()
+    sign = _SIGNS.get(operator or "", default)
+    return Limit(sign, float(number.replace(",", "").replace("_", ""))), bool(percent)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One expectation. ``feature``: "" for the rows as a whole. ``written``: as in YAML, ``range: [0, 120]``.
+
+    ``limit``: for a share of values, or of rows, or their number; of ``freshness`` in seconds. ``low`` / ``high``: of a
+    range, a length, a mean; None is open. ``values``: canonical texts. ``pattern``: of :mod:`re`, searched for.
+    """
+
+    kind: Kind
+    feature: str
+    written: str
+    limit: Limit = Limit(">=", 1.0)
+    low: float | None = None
+    high: float | None = None
+    values: tuple[str, ...] = ()
+    pattern: str = ""
+    type: str = ""
+
+    @property
+    def part(self) -> str:
+        """The name of the pane's part that holds what was counted for the rule."""
+        return f"{PREFIX}{self.feature}:{self.written}"
+
+
+PREFIX = "expect:"
+"""Of the parts that hold what was counted for rules, before feature and rule."""
+
+WIDTH = 4
+"""Entries of such a part: rows, rows with a value, and two that the kind of the rule gives a meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """All that is expected of a model's data. ``rows``: of them as a whole; ``features``: name → rules."""
+
+    rows: tuple[Rule, ...] = ()
+    features: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.features)
+
+    def wants(self, kind: Kind) -> bool:
+        """Whether any rule is of this kind."""
+        return any(rule.kind == kind for rules in (self.rows, *self.features.values()) for rule in rules)
