@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from .baseline_commands import app as baseline_app
+from .expectation_commands import expectations_of
 from .options import (
     BAD_INPUT,
     Actual,
@@ -106,6 +107,7 @@ def evaluate(
         list[str] | None, typer.Option(metavar="[FEATURE=]NAME,NAME", help="Methods shown beside it; repeatable.")
     ] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Values of drift methods from rows, not from bins.")] = False,
+    expect: Annotated[Path | None, typer.Option(metavar="FILE", help="driftline.yaml: what is expected.")] = None,
     model: Model = "",
     version: Version = "",
     task: TaskKind = "",
@@ -136,7 +138,8 @@ def evaluate(
         meaning = (listed(classes), positive_class, threshold, listed(features), listed(text_features))
         compared = (tuple(method or ()), tuple(methods or ()))
         options = ColumnOptions(model, version, task, *columns, *meaning, *compared)
-        result = evaluate_files(named(data), baseline, outcomes, options, Cut(window, window_rows), say, exact)
+        cut, wanted = Cut(window, window_rows), expectations_of(expect)
+        result = evaluate_files(named(data), baseline, outcomes, options, cut, say, exact, wanted)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         conditions = [parse(text, names, kind, result.choices.names()) for text in fail_on or ()]
         answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations)

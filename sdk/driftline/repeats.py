@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 U64 = NDArray[np.uint64]
 
-MOST_KEPT = 4_000_000
-"""Fingerprints at most: 32 MB."""
+MOST_KEPT = 1 << 18
+"""Fingerprints at most: 2 MB."""
 
 _AT_ONCE = 16_384
 """Rows whose hashes stay in the processor's cache while all features are mixed in: three times as fast as all rows."""
@@ -56,7 +56,7 @@ class Repeats:
 
 
 class Counting:
-    """Counts rows that repeat, in bounded memory: exactly up to four million rows.
+    """Counts rows that repeat, in bounded memory: exactly up to 262,144 rows.
 
     Beyond that only fingerprints below a bound are kept, and the bound is halved as often as it takes: equal rows are
     kept or left out together, so the share that repeats is that of a sample of the different rows.
@@ -77,11 +77,11 @@ class Counting:
         """Count more rows, but for those that lack a feature."""
         some = some[some != 0]
         self._rows += len(some)
-        self._pieces.append(some if not self._halved else some[some >> np.uint64(64 - self._halved) == 0])
+        self._pieces.append(self._below(some))
         self._held += len(self._pieces[-1])
         while self._held > self._most:
             self._halved += 1
-            self._pieces = [piece[piece >> np.uint64(64 - self._halved) == 0] for piece in self._pieces]
+            self._pieces = [self._below(piece) for piece in self._pieces]
             self._held = sum(map(len, self._pieces))
 
     def result(self) -> Repeats | None:
@@ -89,8 +89,19 @@ class Counting:
         if not self._rows:
             return None
         kept = np.concatenate(self._pieces)
-        again = (len(kept) - len(np.unique(kept))) * 2**self._halved
-        return Repeats(self._rows, max(1, self._rows - again))
+        return repeats_of(self._rows, len(kept), len(np.unique(kept)), self._halved)
+
+    def _below(self, some: U64) -> U64:
+        return some if not self._halved else some[some >> np.uint64(64 - self._halved) == 0]
+
+
+def repeats_of(rows: int, kept: int, distinct: int, halved: int) -> Repeats:
+    """Return what ``distinct`` of ``kept`` rows say of all ``rows``, kept by a bound that was halved so often.
+
+    >>> repeats_of(1_000_000, 250_000, 240_000, 2)
+    Repeats(rows=1000000, distinct=960000)
+    """
+    return Repeats(rows, max(1, rows - (kept - distinct) * 2**halved))
 
 
 class RepeatsGatherer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from driftline.tables import ModelKey
-from driftline_processor.core.evaluation import Evaluation, Finding, MethodValue, Metric, TargetDrift, Window
+from driftline_processor.core.evaluation import Evaluation, Expected, Finding, MethodValue, Metric, TargetDrift, Window
 from driftline_processor.core.render import evaluations_to_json, iso_time, to_json
 
 WINDOW = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
@@ -27,6 +27,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
         outcome_rows=600,
         coverage=0.6,
         findings=(Finding("missing", ("age",), "major", 0.02, 0.1, 1e-9, "age: 10 % of values are missing (was 2 %)"),),
+        expected=(Expected("", "rows: >= 2000", "broken", 1_000.0, 1_000.0, 1_000, "1,000 rows"),),
     )
     assert evaluations_to_json("churn", "7", [evaluation]) == {
         "model": "churn",
@@ -70,6 +71,8 @@ def test_an_evaluation_is_the_promised_json() -> None:
                 },
                 "outcomes": {"rows": 600, "coverage": 0.6},
                 "quality": {
+                    "found": 1,
+                    "critical": 0,
                     "findings": [
                         {
                             "check": "missing",
@@ -80,7 +83,19 @@ def test_an_evaluation_is_the_promised_json() -> None:
                             "p_value": 1e-9,
                             "sentence": "age: 10 % of values are missing (was 2 %)",
                         }
-                    ]
+                    ],
+                    "broken": 1,
+                    "expectations": [
+                        {
+                            "feature": None,
+                            "rule": "rows: >= 2000",
+                            "state": "broken",
+                            "low": 1000.0,
+                            "high": 1000.0,
+                            "rows": 1000,
+                            "sentence": "1,000 rows",
+                        }
+                    ],
                 },
             }
         ],

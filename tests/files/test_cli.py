@@ -52,6 +52,7 @@ def test_the_commands(run: Run) -> None:
                 "--method",
                 "--methods",
                 "--exact",
+                "--expect",
             },
         ),
     ],

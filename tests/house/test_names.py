@@ -14,7 +14,7 @@ from typing import get_args
 import pytest
 from driftline.pane import LOSSES
 from driftline.semconv import attributes, events, metrics
-from driftline_processor.core.evaluation import State
+from driftline_processor.core.evaluation import State, Verdict
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.runtime.signals import Signal
 
@@ -71,6 +71,7 @@ def test_prometheus_names_are_the_ones_that_outsiders_rely_on() -> None:
         ("driftline.signal", get_args(Signal)),
         ("ml.model.task", tuple(LOSSES)),
         ("ml.quality.check", tuple(CHECKS)),
+        ("ml.quality.verdict", get_args(Verdict)),
     ],
 )
 def test_the_values_in_the_registry_are_those_of_the_code(attribute: str, values: tuple[str, ...]) -> None:

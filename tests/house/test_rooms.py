@@ -22,7 +22,9 @@ def words(text: str) -> set[str]:
 def own(module: Module) -> str:
     """Return what a module is called among its neighbours: one of ``decode/`` or ``drift/`` by its folder."""
     _, *parents, name = module.name.split(".")
-    return next((parent for parent in parents if parent in ("decode", "drift", "performance", "quality")), name)
+    return next(
+        (parent for parent in parents if parent in ("decode", "drift", "performance", "quality", "expectations")), name
+    )
 
 
 @pytest.mark.parametrize("module", ROOMS, ids=lambda module: module.name)

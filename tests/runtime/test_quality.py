@@ -63,7 +63,11 @@ def of_file(path: Path, baseline: Path) -> tuple[Finding, ...]:
 def live(state: Opened, clock: Clock, rows: pd.DataFrame, baseline: Baseline) -> tuple[Finding, ...]:
     service = Service()
     model = service.model(version="1", baseline=baseline)
-    score = model.predict(lambda batch: batch.index.map(rows["score"]).to_numpy())
+
+    @model.predict
+    def score(batch: pd.DataFrame) -> Any:
+        return rows["score"][batch.index].to_numpy()
+
     for start in range(0, len(rows), 1_000):
         score(rows.iloc[start : start + 1_000].drop(columns="score"))
     service.flush()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.pane import Pane
-from driftline.repeats import Repeats
 from driftline.tables import CLASSLESS, ModelKey, Task
 
+from .beside import NOTHING, Beside
 from .distributed import DISTRIBUTED
 from .drift import drift
 from .drift.choice import Choices
 from .evaluation import Evaluation, Metric, TargetDrift, Window
+from .expectations.judge import judge
 from .performance import log_loss_of_constant
 from .performance import realized as realized_from_pane
 from .quality import quality
@@ -28,8 +29,7 @@ def evaluate(
     min_effect: Mapping[str, float] | None = None,
     realized: dict[str, Metric] | None = None,
     task: Task | None = None,
-    earlier: Sequence[Pane] = (),
-    repeats: Repeats | None = None,
+    beside: Beside = NOTHING,
     choices: Choices | None = None,
 ) -> Evaluation:
     """Evaluate a window.
@@ -37,8 +37,7 @@ def evaluate(
     ``pane``: the window's rows, folded over the baseline's bins. ``min_effect``: feature → least effect, see
     :func:`driftline_processor.core.drift.drift`. ``realized``: performance from rows, where they are at hand; else it
     is read from the pane. ``task``: else the baseline's; without either there is no performance.
-    ``earlier``: the panes of the windows before it, the latest first; ``repeats``: how often its rows repeat, where
-    rows are at hand: what data quality looks at beside the window's own pane.
+    ``beside``: what data quality and expectations look at beside the window's own pane.
     ``choices``: the methods of the features, see :class:`driftline_processor.core.drift.choice.Choices`.
     """
     task = task or (baseline.task if baseline is not None else None)
@@ -55,6 +54,7 @@ def evaluate(
         evaluation.realized = realized
     elif task is not None:
         evaluation.realized = realized_from_pane(pane, task)
+    evaluation.expected = judge(beside, pane, baseline, window)
     if baseline is None:
         evaluation.score = _unknown("score", pane)
         evaluation.predicted = _unknown("class", pane) if task is None or task.kind not in CLASSLESS else None
@@ -62,7 +62,7 @@ def evaluate(
     evaluation.baseline_version = baseline.version
     found = drift(pane, baseline, min_effect, choices)
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
-    evaluation.findings = quality(pane, baseline, earlier, repeats)
+    evaluation.findings = quality(pane, baseline, beside.earlier, beside.repeats)
     evaluation.reference = realized_from_pane(baseline.pane, baseline.task)
     constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
     if constant is not None:

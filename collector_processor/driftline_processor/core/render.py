@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from .evaluation import Evaluation, Finding, Metric, TargetDrift
+from .evaluation import Evaluation, Expected, Finding, Metric, TargetDrift
 
 
 def evaluations_to_json(model: str, version: str, evaluations: Iterable[Evaluation]) -> dict[str, Any]:
@@ -45,7 +45,13 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
             "estimated": None,
         },
         "outcomes": {"rows": evaluation.outcome_rows, "coverage": evaluation.coverage},
-        "quality": {"findings": [_finding(finding) for finding in evaluation.findings]},
+        "quality": {
+            "found": len(evaluation.findings),
+            "critical": sum(finding.severity == "critical" for finding in evaluation.findings),
+            "findings": [_finding(finding) for finding in evaluation.findings],
+            "broken": sum(expected.state == "broken" for expected in evaluation.expected),
+            "expectations": [_expected(expected) for expected in evaluation.expected],
+        },
     }
 
 
@@ -87,6 +93,18 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "now": finding.now,
         "p_value": finding.p_value,
         "sentence": finding.sentence,
+    }
+
+
+def _expected(expected: Expected) -> dict[str, Any]:
+    return {
+        "feature": expected.feature or None,
+        "rule": expected.rule,
+        "state": expected.state,
+        "low": expected.low,
+        "high": expected.high,
+        "rows": expected.rows,
+        "sentence": expected.sentence,
     }
 
 

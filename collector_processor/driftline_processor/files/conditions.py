@@ -23,6 +23,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 _CONDITION = re.compile(r"\s*(\S.*?)\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*")
 _PLAIN = {("rows",), ("drift", "share"), ("outcomes", "rows"), ("outcomes", "coverage")}
+_PLAIN |= {("quality", "found"), ("quality", "critical"), ("quality", "broken")}
 _LEAF = re.compile(r"(?:(?P<name>.+)\.)?(?P<leaf>rows|state|decided_by|methods\.(?P<method>[^.]+)\.(?:value|p_value))")
 _METRIC_LEAVES = ("value", "low", "high", "rows")
 
@@ -102,7 +103,8 @@ def _keys(path: str, features: Collection[str], metrics: Collection[str], method
         return (*parts[:2], *_target_keys(below, features if parts[1] == "features" else None, methods))
     raise LookupError(
         f"there is no '{path}' in a window; there are rows, drift.share, drift.features.NAME..., drift.score..., "
-        "drift.class..., performance.realized.METRIC.value, outcomes.rows and outcomes.coverage"
+        "drift.class..., performance.realized.METRIC.value, "
+        "outcomes.rows, outcomes.coverage, quality.found, quality.critical and quality.broken"
     )
 
 

@@ -7,7 +7,7 @@ that performance is exact, from rows.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,21 +17,24 @@ import numpy as np
 from driftline.baseline import Baseline
 from driftline.classes import class_codes
 from driftline.descriptors import raw_names
-from driftline.fold import fold, fold_by, fold_outcomes
+from driftline.fold import fold_outcomes
 from driftline.frames import concatenate, taken
 from driftline.pane import MOST_UNKNOWN, Pane, merge
-from driftline.repeats import MOST_KEPT, U64, Counting, Repeats, fingerprints
+from driftline.repeats import MOST_KEPT
 from driftline.tables import F64, I64, Column, ModelKey, PredictionTable, Task
 
+from driftline_processor.core.beside import Beside
 from driftline_processor.core.drift.choice import Choices
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.performance import from_rows
 
 from .build import build_from_files
 from .cut import Cut, cut_rows
-from .errors import BadInput, Say, near, rows
+from .errors import BadInput, Say, listed, near, rows
 from .exact import exact_values, rows_of
+from .folded import Folded, Prints, fold_windows, newest_rows
 from .methods import read_choices
 from .outcomes import join, read_outcomes
 from .roles import ColumnOptions, Roles, find_roles, id_column
@@ -76,11 +79,13 @@ def evaluate_files(
     cut: Cut,
     say: Say,
     exact: bool = False,
+    expect: Mapping[str, Expectations] | None = None,
 ) -> Result:
     """Evaluate rows against a baseline: ``reference`` is a built one (``.json``) or rows to build one from.
 
-    Every window is closed: nothing more will come. ``exact``: values of drift methods from the rows. Raises
-    :class:`BadInput` when a file, a column or an option cannot be made sense of.
+    Every window is closed: nothing more will come. ``exact``: values of drift methods from the rows. ``expect``: what
+    is expected of each model's data. Raises :class:`BadInput` when a file, a column or an option cannot be made sense
+    of.
     """
     cut.check()
     if exact:
@@ -104,11 +109,21 @@ def evaluate_files(
         reads, weights = join(read_outcomes(outcomes, task.kind, say), reads, roles.id, say)
     _name_strangers(reads, task, say)
     windows, groups = cut_rows(reads, cut)
-    panes, repeats = _fold(reads, roles, key, baseline, groups, len(windows))
+    wanted, counted = _expected(expect or {}, baseline, say)
+    folded = _fold(reads, roles, key, baseline, groups, len(windows), counted)
     truths = _truths(reads, weights, groups, len(windows))
+    panes, newest = [one.pane for one in folded], newest_rows(reads, groups, len(windows))
     evaluations = [
-        _evaluate(*parts, panes[max(0, at - 2) : at][::-1], baseline, key, choices)
-        for at, parts in enumerate(zip(windows, panes, truths, repeats, strict=True))
+        _evaluate(
+            window,
+            one.pane,
+            truth,
+            Beside(panes[max(0, at - 2) : at][::-1], one.repeats, one.unique, newest[at], wanted),
+            baseline,
+            key,
+            choices,
+        )
+        for at, (window, one, truth) in enumerate(zip(windows, folded, truths, strict=True))
     ]
     if exact:
         exact_values(evaluations, reads, groups, rows_of(reference), baseline, options, say)
@@ -153,12 +168,31 @@ def _features_in(sources: Sequence[Source], baseline: Baseline) -> tuple[str, ..
     return raw_names(tuple(baseline.bins.features), tuple(name for name in baseline.texts if name in there))
 
 
+def _expected(expect: Mapping[str, Expectations], baseline: Baseline, say: Say) -> tuple[Expectations, Expectations]:
+    """What is expected of the model, and of what is read; features that the baseline lacks are not, and are named."""
+    if expect and baseline.model not in expect:
+        raise BadInput(
+            f"--expect: it expects nothing of the model '{baseline.model}'; {near(baseline.model, tuple(expect))}"
+        )
+    wanted = expect.get(baseline.model, Expectations())
+    unknown = [name for name in wanted.features if name not in baseline.bins.features]
+    if unknown:
+        say(f"--expect: {listed(unknown)}: no such feature in the baseline, so nothing is told of it")
+    known = {name: rules for name, rules in wanted.features.items() if name not in unknown}
+    return wanted, replace(wanted, features=known)
+
+
 def _fold(
-    reads: Sequence[Rows], roles: Roles, key: ModelKey, baseline: Baseline, groups: Sequence[I64], windows: int
-) -> tuple[list[Pane], list[Repeats | None]]:
+    reads: Sequence[Rows],
+    roles: Roles,
+    key: ModelKey,
+    baseline: Baseline,
+    groups: Sequence[I64],
+    windows: int,
+    expect: Expectations,
+) -> list[Folded]:
     """Fold all rows into one pane per window, a batch at a time, and count which rows repeat."""
-    counted = baseline.extras.repeats is not None
-    repeats = [Counting(max(LEAST_KEPT, MOST_KEPT // max(1, windows))) for _ in range(windows)]
+    repeating = baseline.extras.repeats is not None or expect.wants("duplicates")
 
     def batches() -> Iterator[tuple[PredictionTable, I64]]:
         for read, group in zip(reads, groups, strict=True):
@@ -168,26 +202,16 @@ def _fold(
                 start += len(table)
                 yield (table, window) if read.usable is None else (select(table, window >= 0), window[window >= 0])
 
-    def fold_batch(batch: tuple[PredictionTable, I64]) -> list[tuple[int, Pane, U64]]:
-        table, window = batch
-        prints = fingerprints(table.features, baseline.bins.features, len(table)) if counted else np.empty(0, np.uint64)
-        if windows == 1:
-            return [(0, fold(table, baseline.bins), prints)]
-        present, local = np.unique(window, return_inverse=True)
-        panes = fold_by(table, baseline.bins, local, len(present))
-        ends = np.cumsum(np.bincount(local, minlength=len(present)))[:-1]
-        own = np.split(prints[np.argsort(local, kind="stable")], ends) if counted else [prints] * len(present)
-        return list(zip(present.tolist(), panes, own, strict=True))
+    def fold_batch(batch: tuple[PredictionTable, I64]) -> list[tuple[int, Pane, Prints]]:
+        return fold_windows(*batch, windows, baseline, expect, repeating)
 
-    total = [Pane() for _ in range(windows)]
+    total = [Folded.of(max(LEAST_KEPT, MOST_KEPT // max(1, windows)), expect) for _ in range(windows)]
     for folded in _ahead(fold_batch, batches()):
         for at, pane, prints in folded:
-            total[at] = merge([total[at], pane])
-            if counted:
-                repeats[at].add(prints)
-    for pane in total:
-        pane.parts |= {f"unknown:{name}": pane.parts["rows"][1:2] for name in roles.unknown[:MOST_UNKNOWN]}
-    return total, [one.result() for one in repeats]
+            total[at].add(pane, prints)
+    for one in total:
+        one.pane.parts |= {f"unknown:{name}": one.pane.parts["rows"][1:2] for name in roles.unknown[:MOST_UNKNOWN]}
+    return total
 
 
 def _ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
@@ -260,8 +284,7 @@ def _evaluate(
     window: Window,
     pane: Pane,
     truth: Truth | None,
-    repeats: Repeats | None,
-    earlier: Sequence[Pane],
+    beside: Beside,
     baseline: Baseline,
     key: ModelKey,
     choices: Choices,
@@ -271,14 +294,4 @@ def _evaluate(
         rows_of_truth = (truth.scores, truth.predicted, truth.actual, truth.weight)
         pane = merge([pane, fold_outcomes(baseline.task, *rows_of_truth)])
         realized = from_rows(baseline.task, *rows_of_truth)
-    return evaluate(
-        pane,
-        baseline,
-        key,
-        window,
-        closed=True,
-        realized=realized,
-        earlier=earlier,
-        repeats=repeats,
-        choices=choices,
-    )
+    return evaluate(pane, baseline, key, window, closed=True, realized=realized, beside=beside, choices=choices)

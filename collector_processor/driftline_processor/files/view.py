@@ -49,6 +49,8 @@ def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableTyp
     parts: list[RenderableType] = [_heading(evaluation, zone), Text(), DriftTable(evaluation)]
     if evaluation.findings:
         parts += [Text(), _findings(evaluation)]
+    if evaluation.expected:
+        parts += [Text(), _expectations(evaluation)]
     if evaluation.realized:
         parts += [Text(), _performance(evaluation)]
     parts += [Text(line, style="dim") for line in _remarks(evaluation)]
@@ -176,6 +178,20 @@ def _findings(evaluation: Evaluation) -> Table:
     for finding in evaluation.findings:
         style = _SEVERITY_STYLES[finding.severity]
         table.add_row(Text(finding.severity, style=style), Text(printable(finding.sentence)))
+    return table
+
+
+def _expectations(evaluation: Evaluation) -> Table:
+    """What is not as expected, and what cannot be told; what is, as a number."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    met = sum(expected.state == "met" for expected in evaluation.expected)
+    for heading in ("expected", f"{met} of {len(evaluation.expected)} met", ""):
+        table.add_column(heading, no_wrap=not heading)
+    for expected in sorted(evaluation.expected, key=lambda one: one.state):
+        if expected.state != "met":
+            style = "bold red" if expected.state == "broken" else "yellow"
+            state = Text(expected.state.replace("_", " "), style=style)
+            table.add_row(state, Text(printable(expected.sentence)), Text(printable(expected.rule), style="dim"))
     return table
 
 

@@ -141,6 +141,7 @@ def sentence(evaluation: Evaluation) -> str:
         _feature_words(evaluation),
         _prediction_words(evaluation),
         _quality_words(evaluation),
+        _expected_words(evaluation),
         _performance_words(evaluation),
     )
     return "; ".join(part for part in parts if part) + "."
@@ -177,6 +178,11 @@ def _quality_words(evaluation: Evaluation) -> str:
     more = len(evaluation.findings) - 1
     rest = f" (and {more} more finding{'' if more == 1 else 's'})" if more else ""
     return f"{printable(evaluation.findings[0].sentence)}{rest}"
+
+
+def _expected_words(evaluation: Evaluation) -> str:
+    broken = sum(expected.state == "broken" for expected in evaluation.expected)
+    return f"{broken} of {len(evaluation.expected)} expectations are broken" if broken else ""
 
 
 def _how_much(target: TargetDrift) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from driftline.tables import F64, ModelKey
 
-from driftline_processor.core.evaluation import Evaluation, Finding, MethodValue, Metric, TargetDrift, Window
+from driftline_processor.core.evaluation import Evaluation, Expected, Finding, MethodValue, Metric, TargetDrift, Window
 
 
 def to_text(evaluation: Evaluation) -> str:
@@ -38,6 +38,7 @@ def from_text(text: str) -> Evaluation:
         new_features=tuple(said["new_features"]),
         findings=tuple(Finding(**{**one, "features": tuple(one["features"])}) for one in said.get("findings", ())),
         baseline_version=said.get("baseline_version"),
+        expected=tuple(Expected(**one) for one in said.get("expected", ())),
     )
 
 

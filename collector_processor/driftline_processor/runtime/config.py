@@ -9,6 +9,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -153,7 +154,7 @@ class Model(Section):
         own = {name: feature.choice for name, feature in self.features.items()}
         return Choices(Choice(self.method, self.methods), own)
 
-    @property
+    @cached_property
     def expectations(self) -> Expectations:
         """What is expected of the model's data."""
         own = {name: feature.expect for name, feature in self.features.items() if feature.expect is not None}

@@ -11,6 +11,8 @@ from driftline.fold import ModelBins, decide, fold_by, usable_weight
 from driftline.pane import Pane
 from driftline.tables import CLASSLESS, F64, I64, Column, PredictionTable
 
+from driftline_processor.core.expectations.counted import count_rules
+from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.window import PANE
 
 from .panes import DECIDED, PaneChanges
@@ -75,6 +77,15 @@ def add_binned(changes: PaneChanges, series: Series, table: PredictionTable, bas
         folded = fold_by(some, over, at, last - first)
         binned = [Pane({k: v for k, v in pane.parts.items() if k not in ("rows", "duration")}) for pane in folded]
         changes.add(series.number, baseline.fold, panes[first:last], binned)
+
+
+def add_expected(changes: PaneChanges, series: Series, table: PredictionTable, expect: Expectations) -> None:
+    """Count how many rows keep what is expected of them. Needs no bins, and features that came with the rows."""
+    if not expect.features or not table.features:
+        return
+    panes, group = np.unique(panes_of(table), return_inverse=True)
+    for part, sums in count_rules(table.features, expect, group, len(panes)).items():
+        changes.add_part(series.number, "", panes, part, sums)
 
 
 def unscored(table: PredictionTable, decided: Column | None) -> int:

@@ -16,7 +16,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from driftline.identity import VERSION
 from driftline.pane import DURATION_BOUNDS
@@ -28,7 +28,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
 from driftline_processor.core.decode.rows import OWN_SCOPE
-from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.core.evaluation import Evaluation, TargetDrift, Verdict
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.web.words import LINKED, handle
 
@@ -88,8 +88,7 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
                 for target in (newest.score, newest.predicted, *newest.features.values()):
                     if target is not None:
                         yield from _drift(target, of, window)
-                if newest.features:
-                    yield from _quality(newest, of, window)
+                yield from _quality(newest, of, window)
             mature = next((evaluation for evaluation in reversed(known) if model.mature(evaluation)), None)
             if mature is not None:
                 yield from _performance(mature, of, window)
@@ -113,9 +112,15 @@ def _drift(target: TargetDrift, model: dict[str, str], window: dict[str, str]) -
 
 
 def _quality(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    found = Counter(finding.check for finding in newest.findings)
-    for check in CHECKS:
-        yield _point(m.ML_QUALITY_FINDINGS, {**model, a.ML_QUALITY_CHECK: check, **window}, float(found[check]))
+    if newest.features:
+        found = Counter(finding.check for finding in newest.findings)
+        for check in CHECKS:
+            yield _point(m.ML_QUALITY_FINDINGS, {**model, a.ML_QUALITY_CHECK: check, **window}, float(found[check]))
+    if newest.expected:
+        states = Counter(expected.state for expected in newest.expected)
+        for state in get_args(Verdict):
+            what = {**model, a.ML_QUALITY_VERDICT: state, **window}
+            yield _point(m.ML_QUALITY_EXPECTATIONS, what, float(states[state]))
 
 
 def _own(view: View) -> Iterator[Point]:

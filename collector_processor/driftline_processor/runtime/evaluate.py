@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 
 from driftline.baseline import Baseline
 from driftline.pane import Pane
-from driftline.repeats import Repeats
+from driftline.repeats import MOST_KEPT, Repeats, repeats_of
 
+from driftline_processor.core.beside import Beside
 from driftline_processor.core.distributed import complete
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
@@ -106,13 +107,8 @@ class Evaluator:
             pane.parts.update(folds.get(fold, Pane()).parts)
         settings = self._series.settings(series.key.model)
         closed = is_closed(window, self._watermark(series))
-        earlier: list[Pane] = []
-        repeats: Repeats | None = None
         if baseline is not None:
             complete(pane, baseline.bins)
-            if closed:  # an open window is judged many times, and by less
-                earlier = self._earlier(series, window, settings.timezone, baseline, width)
-                repeats = self._repeats(series, window)
         return evaluate(
             pane,
             baseline,
@@ -121,10 +117,30 @@ class Evaluator:
             closed,
             settings.min_effect,
             task=series.task,
-            earlier=earlier,
-            repeats=repeats,
+            beside=self._beside(series, window, closed, baseline, width),
             choices=settings.choices,
         )
+
+    def _beside(
+        self,
+        series: Series,
+        window: Window,
+        closed: bool,
+        baseline: Baseline | None,
+        width: Callable[[str, str], int],
+    ) -> Beside:
+        """What else is known of a window; of an open one, which is judged many times, only what is expected of it."""
+        settings = self._series.settings(series.key.model)
+        expect = settings.expectations
+        if not closed:
+            return Beside(expect=expect)
+        earlier = [] if baseline is None else self._earlier(series, window, settings.timezone, baseline, width)
+        newest = None
+        if expect.wants("freshness"):
+            query = "SELECT max(time) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
+            newest = number(self._connection, query, series.number, window.start, window.end)
+        counted = baseline is not None or expect.wants("duplicates")
+        return Beside(earlier, self._repeats(series, window) if counted else None, {}, newest, expect)
 
     def _earlier(
         self,
@@ -145,13 +161,27 @@ class Evaluator:
         return panes
 
     def _repeats(self, series: Series, window: Window) -> Repeats | None:
-        """How many of the window's rows that have all features are different, as far as rows are kept."""
-        rows, distinct = self._connection.execute(
-            "SELECT count(fingerprint), count(DISTINCT fingerprint) FROM predictions"
-            " WHERE series = ? AND time >= ? AND time < ?",
-            [series.number, window.start, window.end],
-        ).fetchall()[0]
-        return Repeats(rows, distinct) if rows else None
+        """How many of the window's rows that have all features are different, as far as rows are kept.
+
+        Of many rows a part is looked at, the same as :class:`driftline.repeats.Counting` keeps.
+        """
+        query = (
+            "SELECT count(fingerprint), {} FROM predictions"
+            " WHERE series = ? AND time >= ? AND time < ? AND fingerprint < ?"
+        )
+        place = [series.number, window.start, window.end]
+
+        def counted(what: str, halved: int) -> tuple[int, int]:
+            bound = [*place, (1 << (64 - halved)) - (halved == 0)]
+            rows, other = self._connection.execute(query.format(what), bound).fetchall()[0]
+            return rows, other
+
+        rows, _ = counted("0", 0)
+        kept, halved = rows, 0
+        while kept > MOST_KEPT:
+            halved += 1
+            kept, _ = counted("0", halved)
+        return repeats_of(rows, *counted("count(DISTINCT fingerprint)", halved), halved) if rows else None
 
     def _compared_with(self, folds: dict[str, Pane], in_force: Baseline | None) -> Baseline | None:
         """The baseline over whose bins the window was counted: the one in force, else the one with most rows."""

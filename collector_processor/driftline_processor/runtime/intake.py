@@ -24,7 +24,7 @@ from driftline_processor.core.decode import Point
 from .balance import Balances
 from .baselines import NEEDED, Baselines
 from .config import Model
-from .counting import add_binned, add_plain, decided_classes, panes_of, unscored
+from .counting import add_binned, add_expected, add_plain, decided_classes, panes_of, unscored
 from .distributions import add_distributions, decided_labels, weigh
 from .health import Counters
 from .news import Totals, Touched, read_totals
@@ -183,16 +183,17 @@ class Intake:
             return
         table = replace(table, task=series.task)
         decided = decided_classes(table)
-        slices = self.series.settings(table.key.model).slices
+        settings = self.series.settings(table.key.model)
         names = in_force.baseline.bins.features if in_force is not None else sorted(table.features)
         prints = fingerprints(table.features, names, len(table)) if table.features and names else None
         first = self._prediction_seq + 1
-        work.rows.append(prediction_rows(table, series.number, first, decided, work.now, slices, prints))
+        work.rows.append(prediction_rows(table, series.number, first, decided, work.now, settings.slices, prints))
         self._prediction_seq += len(table)
         work.kept += len(table)
         work.touched.append((series.number, np.unique(panes_of(table))))
 
         by_class, duration = add_plain(work.changes, series, table, decided)
+        add_expected(work.changes, series, table, settings.expectations)
         totals = self.totals.get(series.number, Totals())
         self.totals[series.number] = totals.plus(table.time, work.now, unscored(table, decided), by_class, duration)
         self._compare(series, table, work)

@@ -21,6 +21,8 @@ from driftline.pane import DURATION_BOUNDS, LOSSES, Pane
 from driftline.tables import F64, I64, Task
 
 from driftline_processor.core.evaluation import Window
+from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
+from driftline_processor.core.expectations.rule import WIDTH as EXPECTED_WIDTH
 from driftline_processor.core.window import PANE, window_of
 
 from .store import Connection, insert, read, run
@@ -132,6 +134,8 @@ def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
             return len(baseline.pane.parts[part])
         if (width := strays.part_width(part, len(baseline.bins.features))) is not None:
             return width
+    if part.startswith(EXPECTED):
+        return EXPECTED_WIDTH
     if part == "confusion":
         return len(task.classes) ** 2
     if part == "losses":

@@ -114,6 +114,9 @@ ML_DRIFT_METHOD: Final = "ml.drift.method"
 ML_QUALITY_CHECK: Final = "ml.quality.check"
 """What is checked of the data."""
 
+ML_QUALITY_VERDICT: Final = "ml.quality.verdict"
+"""What came of an expectation."""
+
 ML_PERFORMANCE_METRIC: Final = "ml.performance.metric"
 """Which performance metric the value is."""
 

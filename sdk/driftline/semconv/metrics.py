@@ -31,6 +31,9 @@ ML_DRIFT_STATE: Final = "ml.drift.state"
 ML_QUALITY_FINDINGS: Final = "ml.quality.findings"
 """What one check found wrong with the data of the newest closed window, 0 where nothing."""
 
+ML_QUALITY_EXPECTATIONS: Final = "ml.quality.expectations"
+"""How many expectations of the data were met, broken or not to be told in the newest closed window."""
+
 ML_PERFORMANCE_VALUE: Final = "ml.performance.value"
 """How well the model did in the newest closed window, measured on outcomes."""
 
@@ -95,6 +98,7 @@ UNITS: Final[Mapping[str, str]] = {
     ML_DRIFT_VALUE: "{score}",
     ML_DRIFT_STATE: "{state}",
     ML_QUALITY_FINDINGS: "{finding}",
+    ML_QUALITY_EXPECTATIONS: "{expectation}",
     ML_PERFORMANCE_VALUE: "{score}",
     ML_PERFORMANCE_WINDOW_END: "s",
     ML_OUTCOME_COVERAGE: "1",
@@ -126,6 +130,7 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_DRIFT_VALUE: "gauge",
     ML_DRIFT_STATE: "gauge",
     ML_QUALITY_FINDINGS: "gauge",
+    ML_QUALITY_EXPECTATIONS: "gauge",
     ML_PERFORMANCE_VALUE: "gauge",
     ML_PERFORMANCE_WINDOW_END: "gauge",
     ML_OUTCOME_COVERAGE: "gauge",
@@ -157,6 +162,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_DRIFT_VALUE: "How far the newest closed window is from the baseline, by one method.",
     ML_DRIFT_STATE: "1 for the state that the target is in.",
     ML_QUALITY_FINDINGS: "What one check found wrong with the data of the newest closed window, 0 where nothing.",
+    ML_QUALITY_EXPECTATIONS: "How many expectations of the data were met, broken or not to be told in the newest closed window.",
     ML_PERFORMANCE_VALUE: "How well the model did in the newest closed window, measured on outcomes.",
     ML_PERFORMANCE_WINDOW_END: "The end of the window that `ml.performance.value` describes, in unix seconds.",
     ML_OUTCOME_COVERAGE: "The share of the window's predictions whose outcome is known.",
@@ -188,6 +194,7 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     ML_DRIFT_VALUE: "ml_drift_value",
     ML_DRIFT_STATE: "ml_drift_state",
     ML_QUALITY_FINDINGS: "ml_quality_findings",
+    ML_QUALITY_EXPECTATIONS: "ml_quality_expectations",
     ML_PERFORMANCE_VALUE: "ml_performance_value",
     ML_PERFORMANCE_WINDOW_END: "ml_performance_window_end_seconds",
     ML_OUTCOME_COVERAGE: "ml_outcome_coverage_ratio",

@@ -3,67 +3,56 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from driftline.baseline import Baseline
 from driftline.pane import Pane
 from driftline.repeats import Repeats
 
+from driftline_processor.core.beside import Beside
 from driftline_processor.core.evaluation import Expected, Verdict, Window
 from driftline_processor.core.quality.sums import sums_of
 from driftline_processor.core.quality.words import percent, quoted
 
 from .bounds import share_from_bins
-from .rule import Expectations, Rule
+from .rule import Kind, Rule
+
+_KEEPING: dict[Kind, str] = {
+    "type": "of values have this type",
+    "range": "of values lie within",
+    "values": "of values are among these",
+    "not_values": "of values are none of these",
+    "length": "of values have such a length",
+    "pattern": "of values match",
+}
 
 ROUNDING = 1e-9
 """A variance below this part of the squared mean is mostly rounding."""
 
 
-def judge(
-    expect: Expectations,
-    pane: Pane,
-    baseline: Baseline | None,
-    window: Window,
-    repeats: Repeats | None = None,
-    unique: Mapping[str, Repeats] | None = None,
-    newest: int | None = None,
-) -> tuple[Expected, ...]:
+def judge(beside: Beside, pane: Pane, baseline: Baseline | None, window: Window) -> tuple[Expected, ...]:
     """Judge what is expected of a window.
 
     ``pane``: with what was counted from its rows (:mod:`.counted`); where rows were not counted (they came as
-    distributions, or before the rule was written) the bins of the baseline give bounds. ``repeats``: of whole rows;
-    ``unique``: of single features; ``newest``: when the newest row was predicted, unix nanoseconds; each None where it
-    is not known.
+    distributions, or before the rule was written) the bins of the baseline give bounds.
     """
-    return tuple(_judged(expect, pane, baseline, window, repeats, unique or {}, newest))
+    return tuple(_judged(beside, pane, baseline, window))
 
 
-def _judged(
-    expect: Expectations,
-    pane: Pane,
-    baseline: Baseline | None,
-    window: Window,
-    repeats: Repeats | None,
-    unique: Mapping[str, Repeats],
-    newest: int | None,
-) -> Iterator[Expected]:
+def _judged(beside: Beside, pane: Pane, baseline: Baseline | None, window: Window) -> Iterator[Expected]:
     rows = pane.rows
-    for rule in expect.rows:
+    for rule in beside.expect.rows:
         if rule.kind == "rows":
             yield _of_value(rule, float(rows), float(rows), rows, f"{rows:,} rows")
         elif rule.kind == "duplicates":
-            yield _of_repeats(
-                rule, repeats, "of rows repeat another row in full", "the rows of this window are not kept"
-            )
+            yield _of_repeats(rule, beside.repeats, "of rows repeat another row in full", "no whole rows are known")
         else:
-            yield _of_age(rule, window, newest, rows)
-    for name, rules in expect.features.items():
+            yield _of_age(rule, window, beside.newest, rows)
+    for name, rules in beside.expect.features.items():
         for rule in rules:
             if rule.kind == "unique":
-                yield _of_repeats(
-                    rule, unique.get(name), "of values are unlike all others", "single values are not kept", other=True
-                )
+                why = "single values are not kept"
+                yield _of_repeats(rule, beside.unique.get(name), "of values are different", why, other=True)
             else:
                 yield _of_feature(rule, pane, baseline, name)
 
@@ -84,7 +73,7 @@ def _of_feature(rule: Rule, pane: Pane, baseline: Baseline | None, name: str) ->
         return _of_moment(rule, told, one, other)
     if rule.kind in ("min", "max"):
         return _of_end(rule, told, one, other)
-    return _of_share(rule, one / told, one / told, int(told), "of values are as expected")
+    return _of_share(rule, one / told, one / told, int(told), _KEEPING[rule.kind])
 
 
 def _of_bins(rule: Rule, pane: Pane, baseline: Baseline | None, name: str) -> Expected:
@@ -102,7 +91,7 @@ def _of_bins(rule: Rule, pane: Pane, baseline: Baseline | None, name: str) -> Ex
     known = share_from_bins(rule, bins, sums)
     if known is None:
         return _unknown(rule, "its rows were not counted for this rule", rows)
-    return _of_share(rule, *known, round(sums.told), "of values are as expected")
+    return _of_share(rule, *known, round(sums.told), _KEEPING[rule.kind])
 
 
 def _of_share(rule: Rule, low: float | None, high: float | None, rows: int, what: str) -> Expected:
@@ -126,7 +115,7 @@ def _of_repeats(rule: Rule, repeats: Repeats | None, what: str, why: str, other:
 
 def _of_age(rule: Rule, window: Window, newest: int | None, rows: int) -> Expected:
     if newest is None or window.end <= 0:
-        return _unknown(rule, "its rows have no time", rows)
+        return _unknown(rule, "it is open, or its rows have no time", rows)
     age = max(0.0, (window.end - newest) / 1e9)
     return _of_value(rule, age, age, rows, f"the newest row is {_duration(age)} older than the end of the window")
 

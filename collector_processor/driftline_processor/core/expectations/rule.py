@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Literal
 
 from driftline_processor.core.evaluation import Verdict
@@ -134,7 +135,7 @@ class Rule:
     @property
     def part(self) -> str:
         """The name of the pane's part that holds what was counted for the rule."""
-        return f"{PREFIX}{self.feature}:{self.written}"
+        return f"{PREFIX}{self.feature}:{blake2b(self.written.encode(), digest_size=6).hexdigest()}"
 
 
 PREFIX = "expect:"

@@ -1,0 +1,29 @@
+"""What is known of a window beside its own pane: what data quality and expectations look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from driftline.pane import Pane
+from driftline.repeats import Repeats
+
+from .expectations.rule import Expectations
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """``earlier``: the panes of the windows before, the latest first, over the same bins, as many as are known.
+
+    ``repeats``: how often whole rows repeat, ``unique``: how often the values of single features do; both where rows
+    are at hand. ``newest``: when the newest row was predicted, unix nanoseconds. ``expect``: what is expected.
+    """
+
+    earlier: Sequence[Pane] = ()
+    repeats: Repeats | None = None
+    unique: Mapping[str, Repeats] = field(default_factory=dict)
+    newest: int | None = None
+    expect: Expectations = field(default_factory=Expectations)
+
+
+NOTHING = Beside()
