@@ -13,6 +13,7 @@ from .files.errors import BadInput
 from .options import (
     Actual,
     Classes,
+    Cluster,
     Features,
     Id,
     Out,
@@ -65,6 +66,7 @@ def build(
     threshold: Threshold = None,
     features: Features = "",
     text_features: TextFeatures = "",
+    cluster: Cluster = "",
     from_production: Production = "",
     since: Since = "30d",
     until: Until = "1d",
@@ -87,6 +89,7 @@ def build(
                 version,
                 (listed(score), predicted, actual, time, id),
                 (listed(classes), positive_class, threshold, listed(features), listed(text_features)),
+                cluster,
             )
         try:
             baseline.save(output)
@@ -103,6 +106,7 @@ def _from_files(
     version: str,
     columns: tuple[tuple[str, ...], str, str, str, str],
     meaning: tuple[tuple[str, ...], str, float | None, tuple[str, ...], tuple[str, ...]],
+    cluster: str,
 ) -> Baseline:
     from .files.build import build_from_files
     from .files.roles import ColumnOptions
@@ -114,7 +118,7 @@ def _from_files(
         raise BadInput("--model is missing: name the model")
     if not task:
         raise BadInput("--task is missing; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
-    return build_from_files(named(data), ColumnOptions(model, version, task, *columns, *meaning), say)
+    return build_from_files(named(data), ColumnOptions(model, version, task, *columns, *meaning, cluster), say)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from .options import (
     BAD_INPUT,
     Actual,
     Classes,
+    Cluster,
     Data,
     Features,
     Id,
@@ -121,6 +122,7 @@ def evaluate(
     threshold: Threshold = None,
     features: Features = "",
     text_features: TextFeatures = "",
+    cluster: Cluster = "",
 ) -> None:
     """Compare rows with a baseline: drift and performance.
 
@@ -137,7 +139,7 @@ def evaluate(
         columns = (listed(score), predicted, actual, time, id)
         meaning = (listed(classes), positive_class, threshold, listed(features), listed(text_features))
         compared = (tuple(method or ()), tuple(methods or ()))
-        options = ColumnOptions(model, version, task, *columns, *meaning, *compared)
+        options = ColumnOptions(model, version, task, *columns, *meaning, cluster, *compared)
         cut, wanted = Cut(window, window_rows), expectations_of(expect)
         result = evaluate_files(named(data), baseline, outcomes, options, cut, say, exact, wanted)
         names, kind = result.baseline.bins.features, result.baseline.task.kind

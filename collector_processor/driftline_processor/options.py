@@ -28,6 +28,9 @@ Threshold = Annotated[float | None, typer.Option(metavar="T", help="The score fr
 TextFeatures = Annotated[
     str, typer.Option(metavar="COL,COL", help="Features that are documents, or 'none'; else those that look like it.")
 ]
+Cluster = Annotated[
+    str, typer.Option(metavar="COL", help="Rows of one value belong together: one customer's, one machine's.")
+]
 Features = Annotated[str, typer.Option(metavar="COL,COL", help="The features; else all other columns.")]
 
 

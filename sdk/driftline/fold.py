@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .bins import SCORE_BINS, Bins, CategoryBins, Index, assign, score_bin
 from .classes import class_codes
+from .clusters import PREFIX, clustered, groups_of, key_of
 from .pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
 from .strays import Stray, strays
 from .tables import CLASSLESS, F64, I32, I64, Column, PredictionTable, Task, length, numbers_of
@@ -43,10 +44,11 @@ class ModelBins:
     classes: CategoryBins | None = None
 
 
-def fold(table: PredictionTable, bins: ModelBins) -> Pane:
+def fold(table: PredictionTable, bins: ModelBins, cluster: str = "") -> Pane:
     """Fold all rows of a table into one pane.
 
     A feature the table lacks is missing in each row. Features the bins do not know are named in ``unknown:NAME`` parts.
+    ``cluster``: the slice or feature whose rows of one value belong together (:mod:`driftline.clusters`).
 
     >>> from .tables import ModelKey, Text
     >>> rows = Text(np.zeros(3, np.int32), b"")
@@ -56,19 +58,19 @@ def fold(table: PredictionTable, bins: ModelBins) -> Pane:
     >>> fold(table, ModelBins(score=NumberBins(np.array([2.0])))).parts["score"]
     array([1., 1., 0., 0.])
     """
-    parts, strayed = _parts(table, bins, None, 1)
+    parts, strayed = _parts(table, bins, None, 1, cluster)
     pane = Pane({name: sums[0] for name, sums in parts.items()})
     pane.parts |= {name: sums[0] for name, (_, sums) in strayed.items() if sums.any()}
     return pane
 
 
-def fold_by(table: PredictionTable, bins: ModelBins, group: I64, groups: int) -> list[Pane]:
+def fold_by(table: PredictionTable, bins: ModelBins, group: I64, groups: int, cluster: str = "") -> list[Pane]:
     """Fold the rows of each group into a pane of its own, all groups at once.
 
     ``group``: int64 (n,), 0 <= group < groups: the pane of time each row falls into. A group without rows gives a pane
     of zeros.
     """
-    parts, strayed = _parts(table, bins, group, groups)
+    parts, strayed = _parts(table, bins, group, groups, cluster)
     panes = [Pane({name: sums[position].copy() for name, sums in parts.items()}) for position in range(groups)]
     for name, (positions, some) in strayed.items():
         for position, sums in zip(positions.tolist(), some, strict=True):
@@ -168,7 +170,7 @@ def usable_weight(weight: F64) -> F64:
 
 
 def _parts(
-    table: PredictionTable, bins: ModelBins, group: I64 | None, groups: int
+    table: PredictionTable, bins: ModelBins, group: I64 | None, groups: int, cluster: str
 ) -> tuple[dict[str, F64], dict[str, tuple[Index, F64]]]:
     """Sums of all groups by part, float64 (groups, width); and what strays, of the groups in which anything does."""
     n = len(table)
@@ -188,6 +190,8 @@ def _parts(
         return at, weighed.reshape(len(at), found.width)
 
     strayed: dict[str, tuple[Index, F64]] = {}
+    key = key_of(table, cluster) if cluster else None
+    belonging = None if key is None else groups_of(key)
 
     def target(part: str, over: Bins, column: Column | None, name: str = "") -> None:
         if column is None or (column.numbers is None and column.codes is None):
@@ -195,6 +199,8 @@ def _parts(
             return
         index = assign(over, column)
         parts[part] = sums(index, over.size + 2, weight)
+        if belonging is not None and len(belonging):
+            strayed[PREFIX + part] = stray(clustered(belonging, index, over))
         if name:
             for which, found in strays(name, bins.features, column, index, parts[part].sum(axis=0)).items():
                 strayed[which] = stray(found)

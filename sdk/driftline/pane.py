@@ -17,6 +17,8 @@ Parts (float64 vectors):
 ``elsewhere:NAME``     weight of labels the feature does not know, by the feature that knows them, in the bins' order
 ``unknown:NAME``       weight of rows that carry a feature the bins do not know (at most ``MOST_UNKNOWN`` names a fold)
 ``duration``           weight per bucket of ``DURATION_BOUNDS`` (upper bounds included), then the sum in seconds
+``clusters:PART``      weight of ``feature:NAME``, ``score`` or ``class`` by group of clusters and cell, row-major,
+                       see :mod:`driftline.clusters`; only where a cluster key is named
 ``outcomes``           n, sum of weights, sum of squared weights of rows whose outcome is known
 ``confusion``          weight per actual × predicted class, row-major, ``len(classes)`` squared
 ``losses``             sums in the order of ``LOSSES[task.kind]``

@@ -10,7 +10,7 @@ from driftline_processor.core.render import evaluations_to_json, iso_time, to_js
 
 WINDOW = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
 METHODS = {"ks": MethodValue(0.31, 1e-9), "psi": MethodValue(0.4), "js": MethodValue(None)}
-AGE = TargetDrift("feature", "age", "drift", "ks", 950, METHODS)
+AGE = TargetDrift("feature", "age", "drift", "ks", 950, METHODS, design_effect=20.0, blocks=(0.1, 0.3))
 SCORE = TargetDrift("score", "", "ok", "ks", 1_000, {"ks": MethodValue(0.01, 0.9)})
 
 
@@ -23,6 +23,8 @@ def test_an_evaluation_is_the_promised_json() -> None:
         features={"age": AGE},
         score=SCORE,
         share=1.0,
+        weighted_share=0.5,
+        incident={"feature:age": WINDOW.start - 86_400 * 10**9},
         realized={"accuracy": Metric(0.8, 600, "rows"), "roc_auc": Metric(None, 600, "panes", 0.001)},
         outcome_rows=600,
         coverage=0.6,
@@ -51,6 +53,8 @@ def test_an_evaluation_is_the_promised_json() -> None:
                                 "psi": {"value": 0.4, "p_value": None},
                                 "js": {"value": None, "p_value": None},
                             },
+                            "design_effect": 20.0,
+                            "blocks": [0.1, 0.3],
                         }
                     },
                     "score": {
@@ -58,9 +62,13 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         "decided_by": "ks",
                         "rows": 1000,
                         "methods": {"ks": {"value": 0.01, "p_value": 0.9}},
+                        "design_effect": 1.0,
+                        "blocks": None,
                     },
                     "class": None,
                     "share": 1.0,
+                    "weighted_share": 0.5,
+                    "incident": {"feature:age": "2026-02-28T00:00:00Z"},
                 },
                 "performance": {
                     "realized": {

@@ -55,9 +55,9 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         "outcomes",
         "quality",
     ]
-    assert list(window["drift"]) == ["features", "score", "class", "share"]
+    assert list(window["drift"]) == ["features", "score", "class", "share", "weighted_share", "incident"]
     age = window["drift"]["features"]["age"]
-    assert list(age) == ["state", "decided_by", "rows", "methods"]
+    assert list(age) == ["state", "decided_by", "rows", "methods", "design_effect", "blocks"]
     assert set(age["methods"]) == {"ks", "psi", "js"}
     assert list(age["methods"]["ks"]) == ["value", "p_value"]
     assert set(window["drift"]["class"]["methods"]) == {"chi2", "psi", "js"}

@@ -72,6 +72,8 @@ def test_the_whole_picture() -> None:
         "AUC          0.660     0.670  −0.010       970",
         "log loss     0.500         –               970",
         "",
+        "importance unknown: every feature counts alike",
+        "",
         "1 of 2 features drifted, temp most (KS 0.410: large); AUC 0.660 on 97 % of rows, 0.670 in the baseline.",
     ]
 

@@ -34,6 +34,7 @@ KEYS = st.sampled_from(
         "timezone",
         "outcome_delay",
         "slices",
+        "cluster",
         "min_effect",
         "method",
         "methods",

@@ -13,6 +13,7 @@ from .beside import NOTHING, Beside
 from .distributed import DISTRIBUTED
 from .drift import drift
 from .drift.choice import Choices
+from .drift.dataset import weighted_share
 from .evaluation import Evaluation, Metric, TargetDrift, Window
 from .expectations.judge import judge
 from .performance import log_loss_of_constant
@@ -60,8 +61,10 @@ def evaluate(
         evaluation.predicted = _unknown("class", pane) if task is None or task.kind not in CLASSLESS else None
         return evaluation
     evaluation.baseline_version = baseline.version
-    found = drift(pane, baseline, min_effect, choices)
+    found = drift(pane, baseline, min_effect, choices, span=window.end - window.start)
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
+    whole = {name: baseline.raw_name(name) for name in evaluation.features}
+    evaluation.weighted_share = weighted_share(evaluation.features, baseline.extras.importance, whole)
     evaluation.findings = quality(pane, baseline, beside.earlier, beside.repeats)
     evaluation.reference = realized_from_pane(baseline.pane, baseline.task)
     constant = log_loss_of_constant(evaluation.realized, evaluation.reference)

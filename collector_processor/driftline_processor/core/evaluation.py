@@ -39,6 +39,9 @@ class TargetDrift:
     usable value. ``effect``: the deciding effect less its expectation without drift. ``size``: the word for PSI less
     its null mean. ``was`` / ``now``: shares over ``cells`` display cells of the baseline and of the window; ``cells``
     are their labels ("12.5 – 20", "AA"). ``missing_was`` / ``missing_now``: shares of missing and invalid values.
+    ``design_effect``: how many rows, which resemble each other, count as one; 1 when they are independent. ``blocks``:
+    the least and the greatest effect of the baseline's own blocks of time against all of it, where they differ more
+    than independent rows would: what is nothing new.
     """
 
     target: Literal["feature", "score", "class"]
@@ -54,6 +57,8 @@ class TargetDrift:
     now: F64 | None = None
     missing_was: float | None = None
     missing_now: float | None = None
+    design_effect: float = 1.0
+    blocks: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,11 @@ class Expected:
 class Evaluation:
     """What is known of one model, version and slice in one window.
 
-    ``distributed``: how many of the rows are known from distributions only, because no record holds them.
+    ``distributed``: how many of the rows are known from distributions only, because no record holds them. ``share``:
+    drifted features of those that could be judged. ``weighted_share``: the same by their importance to the model; None
+    where the baseline knows none of it. ``incident``: what a policy may alert on (:mod:`.incident`): the targets whose
+    drift lasts, by the part of a pane (``feature:NAME``, ``score``, ``class``), and the start of the window in which it
+    began.
     ``baseline_version``: the version that the baseline was made for, None without a baseline.
     ``findings``: what is wrong with the data (:mod:`.quality`), the gravest first. ``expected``: what came of what
     somebody expects of it (:mod:`.expectations`).
@@ -119,6 +128,8 @@ class Evaluation:
     score: TargetDrift | None = None
     predicted: TargetDrift | None = None
     share: float | None = None
+    weighted_share: float | None = None
+    incident: dict[str, int] = field(default_factory=dict)
     realized: dict[str, Metric] = field(default_factory=dict)
     reference: dict[str, Metric] = field(default_factory=dict)
     outcome_rows: int = 0

@@ -22,8 +22,9 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
     """Return one window as plain JSON values. What is unknown is null, never 0.
 
     ``start`` and ``end`` are null where rows have no time. ``distributed``: how many of the rows are known from
-    distributions only. ``low``, ``high`` and ``estimated`` are null until intervals
-    and estimates without labels exist.
+    distributions only. ``weighted_share``: null where the importance of the features is unknown. ``incident``: the
+    targets whose drift lasts, as ``feature:NAME``, ``score`` or ``class``, and since when. ``low``, ``high`` and
+    ``estimated`` are null until intervals and estimates without labels exist.
     """
     window = evaluation.window
     timeless = window.start == 0 and window.end == 0
@@ -39,6 +40,8 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
             "score": None if evaluation.score is None else _target(evaluation.score),
             "class": None if evaluation.predicted is None else _target(evaluation.predicted),
             "share": evaluation.share,
+            "weighted_share": evaluation.weighted_share,
+            "incident": {part: iso_time(since) for part, since in evaluation.incident.items()},
         },
         "performance": {
             "realized": {name: _metric(metric) for name, metric in evaluation.realized.items()},
@@ -81,6 +84,8 @@ def _target(target: TargetDrift) -> dict[str, Any]:
         "methods": {
             name: {"value": method.value, "p_value": method.p_value} for name, method in target.methods.items()
         },
+        "design_effect": target.design_effect,
+        "blocks": None if target.blocks is None else list(target.blocks),
     }
 
 

@@ -28,6 +28,7 @@ from driftline_processor.core.drift.choice import Choices
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.expectations.rule import Expectations
+from driftline_processor.core.incident import incident
 from driftline_processor.core.performance import from_rows
 
 from .build import build_from_files
@@ -125,6 +126,8 @@ def evaluate_files(
         )
         for at, (window, one, truth) in enumerate(zip(windows, folded, truths, strict=True))
     ]
+    for before, evaluation in zip([None, *evaluations], evaluations, strict=False):
+        evaluation.incident = incident(evaluation, before)
     if exact:
         exact_values(evaluations, reads, groups, rows_of(reference), baseline, options, say)
     return Result(key, baseline, evaluations, choices)
@@ -203,7 +206,7 @@ def _fold(
                 yield (table, window) if read.usable is None else (select(table, window >= 0), window[window >= 0])
 
     def fold_batch(batch: tuple[PredictionTable, I64]) -> list[tuple[int, Pane, Prints]]:
-        return fold_windows(*batch, windows, baseline, expect, repeating)
+        return fold_windows(*batch, windows, baseline, expect, repeating, roles.cluster)
 
     total = [Folded.of(max(LEAST_KEPT, MOST_KEPT // max(1, windows)), expect) for _ in range(windows)]
     for folded in _ahead(fold_batch, batches()):

@@ -52,11 +52,18 @@ class Folded:
 
 
 def fold_windows(
-    table: PredictionTable, window: I64, windows: int, baseline: Baseline, expect: Expectations, repeating: bool
+    table: PredictionTable,
+    window: I64,
+    windows: int,
+    baseline: Baseline,
+    expect: Expectations,
+    repeating: bool,
+    cluster: str,
 ) -> list[tuple[int, Pane, Prints]]:
     """Fold a batch into one pane for each window it reaches into.
 
-    ``window``: int64 (n,), that of each row. ``repeating``: whether whole rows are looked at.
+    ``window``: int64 (n,), that of each row. ``repeating``: whether whole rows are looked at. ``cluster``:
+    see :func:`driftline.fold.fold`.
     """
     prints: Prints = {}
     if repeating:
@@ -64,11 +71,11 @@ def fold_windows(
     for name in _unique(expect):
         prints[name] = fingerprints(table.features, [name], len(table))
     if windows == 1:
-        pane = fold(table, baseline.bins)
+        pane = fold(table, baseline.bins, cluster)
         pane.parts |= {part: sums[0] for part, sums in count_rules(table.features, expect, window, 1).items()}
         return [(0, pane, prints)]
     present, local = np.unique(window, return_inverse=True)
-    panes = fold_by(table, baseline.bins, local, len(present))
+    panes = fold_by(table, baseline.bins, local, len(present), cluster)
     for part, sums in count_rules(table.features, expect, local, len(present)).items():
         for pane, own in zip(panes, sums, strict=True):
             pane.parts[part] = own

@@ -33,6 +33,7 @@ class ColumnOptions:
     threshold: float | None = None
     features: tuple[str, ...] = ()
     text_features: tuple[str, ...] = ()
+    cluster: str = ""
     method: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
 
@@ -41,7 +42,8 @@ class ColumnOptions:
 class Roles:
     """The columns of each part; empty where there is none.
 
-    ``score``: in the order of the classes. ``unknown``: columns that could be features and that the baseline lacks.
+    ``score``: in the order of the classes. ``cluster``: whose rows of one value belong together. ``unknown``: columns
+    that could be features and that the baseline lacks.
     """
 
     features: tuple[str, ...]
@@ -50,6 +52,7 @@ class Roles:
     actual: str = ""
     time: str = ""
     id: str = ""
+    cluster: str = ""
     unknown: tuple[str, ...] = ()
 
 
@@ -106,12 +109,14 @@ def find_roles(
     if not time and (time := _only_time(sources, shared, reserved)):
         say(f"time is read from '{time[0]}', the only column of times")
     ids = find("id", _some(options.id), "--id")
+    if options.cluster:
+        _demand(sources, options.cluster, "--cluster")
     for name in options.features:
         _demand(sources, name, "--features")
     for name in options.text_features:
         if name != NO_TEXTS:
             _demand(sources, name, "--text-features")
-    taken = {*score, *predicted, *actual, *time, *ids, *reserved}
+    taken = {*score, *predicted, *actual, *time, *ids, *_some(options.cluster), *reserved}
     others = [name for name in names if name not in taken]
     if not task and "actual" in others:
         others.remove("actual")
@@ -134,7 +139,9 @@ def find_roles(
         nested = [f.name for f in source.schema if f.name in chosen and is_nested(f.type)]
         if nested:
             say(f"{source.path}: {listed(nested)}: lists or structures, taken as missing")
-    return Roles(chosen, score, "".join(predicted), "".join(actual), "".join(time), "".join(ids), unknown)
+    return Roles(
+        chosen, score, "".join(predicted), "".join(actual), "".join(time), "".join(ids), options.cluster, unknown
+    )
 
 
 def _demand(sources: Sequence[Source], name: str, option: str) -> None:

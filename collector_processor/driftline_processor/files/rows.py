@@ -28,7 +28,7 @@ class Rows:
     """n rows of one file. ``time``: unix nanoseconds, None without a time column.
 
     ``scores``, ``predicted``: as in :class:`PredictionTable`. ``actual``: None without a column of that part.
-    ``usable``: bool (n,), False where the time cannot be read; None when all rows are.
+    ``usable``: bool (n,), False where the time cannot be read; None when all rows are. ``cluster``: see :class:`Roles`.
     """
 
     source: Source
@@ -37,6 +37,7 @@ class Rows:
     predicted: Column | None = None
     actual: Column | None = None
     usable: NDArray[np.bool_] | None = None
+    cluster: Column | None = None
 
     def __len__(self) -> int:
         return self.source.rows
@@ -50,6 +51,7 @@ def read_rows(source: Source, roles: Roles, kind: str, say: Say) -> Rows:
             scores=_scores(source, roles, kind, say),
             predicted=_whole(source, roles.predicted, False) if roles.predicted and kind not in CLASSLESS else None,
             actual=_whole(source, roles.actual, kind == "regression") if roles.actual else None,
+            cluster=whole_column(source.column(roles.cluster)) if roles.cluster else None,
         )
 
 
@@ -83,6 +85,7 @@ def tables(read: Rows, roles: Roles, key: ModelKey, task: Task, baseline: Baseli
             scores=None if read.scores is None else read.scores[part],
             predicted=None if read.predicted is None else taken(read.predicted, part),
             features=_features(batch, numeric, texts),
+            slices={} if read.cluster is None else {roles.cluster: taken(read.cluster, part)},
         )
         start += n
 
@@ -103,6 +106,7 @@ def select(table: PredictionTable, which: NDArray[np.bool_]) -> PredictionTable:
         scores=None if table.scores is None else table.scores[which],
         predicted=None if table.predicted is None else taken(table.predicted, which),
         features={name: taken(values, which) for name, values in table.features.items()},
+        slices={name: taken(values, which) for name, values in table.slices.items()},
     )
 
 

@@ -17,7 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from driftline_processor.core.drift.choice import SHOWN
-from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.core.evaluation import Evaluation, TargetDrift, Window
+from driftline_processor.core.incident import targets
 
 from .words import (
     METHOD_NAMES,
@@ -30,6 +31,7 @@ from .words import (
     percent,
     printable,
     ranked,
+    resemblance,
     sentence,
     window_text,
 )
@@ -53,7 +55,7 @@ def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableTyp
         parts += [Text(), _expectations(evaluation)]
     if evaluation.realized:
         parts += [Text(), _performance(evaluation)]
-    parts += [Text(line, style="dim") for line in _remarks(evaluation)]
+    parts += [Text(line, style="dim") for line in _remarks(evaluation, zone)]
     return Readable(Group(*parts, Text(), Text(sentence(evaluation), style="bold")))
 
 
@@ -220,7 +222,7 @@ def plain_table(first: str, numbers: Sequence[str]) -> Table:
     return table
 
 
-def _remarks(evaluation: Evaluation) -> list[str]:
+def _remarks(evaluation: Evaluation, zone: tzinfo) -> list[str]:
     remarks = []
     for names, words in (
         (evaluation.missing_features, "in the baseline, missing here"),
@@ -230,6 +232,17 @@ def _remarks(evaluation: Evaluation) -> list[str]:
             listed = ", ".join(printable(name) for name in names[:8])
             more = f" and {len(names) - 8} more" if len(names) > 8 else ""
             remarks.append(f"{words}: {listed}{more}")
+    if any(target.state == "drift" for target in evaluation.features.values()):
+        share = evaluation.weighted_share
+        remarks.append(
+            "importance unknown: every feature counts alike"
+            if share is None
+            else f"by importance {percent(share)} drifted"
+        )
+    for name, since in evaluation.incident.items():
+        began = window_text(Window("", since, since + 10**9), zone)
+        remarks.append(f"incident: {printable(name.removeprefix('feature:'))}, since {began}")
+    remarks += [resemblance(target) for _, target in targets(evaluation) if target.design_effect >= 2]
     return ["", *remarks] if remarks else []
 
 

@@ -135,6 +135,19 @@ def method_value(target: TargetDrift, method: str) -> str:
     return f"{METHOD_NAMES.get(method, method)} {value}"
 
 
+def resemblance(target: TargetDrift) -> str:
+    """Tell that rows of a target resemble each other, what they count for, and what is nothing new.
+
+    >>> resemblance(TargetDrift("feature", "age", "ok", "ks", 100, {}, design_effect=20.4, blocks=(0.01, 0.3)))
+    'age: 20 rows count as one, they are alike; stretches of the baseline differ from it by 0.010 to 0.300'
+    """
+    name = {"score": "score", "class": "predicted class"}.get(target.target, printable(target.name))
+    own = ""
+    if target.blocks is not None:
+        own = f"; stretches of the baseline differ from it by {number(target.blocks[0])} to {number(target.blocks[1])}"
+    return f"{name}: {target.design_effect:.0f} rows count as one, they are alike{own}"
+
+
 def sentence(evaluation: Evaluation) -> str:
     """Tell the whole evaluation in one sentence that a person can read."""
     parts = (

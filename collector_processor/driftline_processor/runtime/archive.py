@@ -30,6 +30,8 @@ def from_text(text: str) -> Evaluation:
         score=_target_or_none(said["score"]),
         predicted=_target_or_none(said["predicted"]),
         share=said["share"],
+        weighted_share=said.get("weighted_share"),
+        incident=said.get("incident", {}),
         realized={name: Metric(**metric) for name, metric in said["realized"].items()},
         reference={name: Metric(**metric) for name, metric in said["reference"].items()},
         outcome_rows=said["outcome_rows"],
@@ -60,6 +62,7 @@ def _target(said: dict[str, Any]) -> TargetDrift:
             **said,
             "methods": {name: MethodValue(**method) for name, method in said["methods"].items()},
             "cells": tuple(said["cells"]),
+            "blocks": None if said.get("blocks") is None else tuple(said["blocks"]),
             "was": None if said["was"] is None else np.array(said["was"], dtype=np.float64),
             "now": None if said["now"] is None else np.array(said["now"], dtype=np.float64),
         }

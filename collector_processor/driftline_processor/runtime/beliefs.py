@@ -8,11 +8,13 @@ labels touch every second costs megabytes a day, not gigabytes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.incident import incident
 
 from .archive import from_text, share, to_text
 from .seen import digest_of
@@ -71,7 +73,25 @@ class Beliefs:
         return [one for found in self.history(series).values() for one in found.values() if not one.closed]
 
     def believe(self, series: int, evaluation: Evaluation) -> None:
-        """Take in an evaluation; a closed one is stored by one of the next :meth:`write`."""
+        """Take in an evaluation; a closed one is stored by one of the next :meth:`write`.
+
+        Whether its drift is an incident, and that of the windows after it, is found here: windows are evaluated in any
+        order, the newest first.
+        """
+        found = self.history(series).get(evaluation.window.name, {})
+        starts = [start for start in found if start < evaluation.window.start]
+        evaluation.incident = incident(evaluation, found[starts[-1]] if starts else None)
+        self._take(series, evaluation)
+        previous = evaluation
+        for start, later in found.items():
+            if start > evaluation.window.start:
+                known = incident(later, previous)
+                if known == later.incident:
+                    break
+                previous = replace(later, incident=known)
+                self._take(series, previous)
+
+    def _take(self, series: int, evaluation: Evaluation) -> None:
         place = Place(series, evaluation.window.name, evaluation.window.start)
         self._remember(place, evaluation)
         if evaluation.closed:

@@ -140,6 +140,7 @@ class Model(Section):
     timezone: TimeZone = "UTC"
     outcome_delay: Days = timedelta(0)
     slices: tuple[Text, ...] = ()
+    cluster: Text | None = None
     min_effect: dict[str, Share] = Field(default_factory=dict)
     method: Deciding = ()
     methods: Shown = ()

@@ -60,11 +60,13 @@ def _label_codes(decided: Column | None, labels: tuple[str, ...], n: int) -> I64
     return np.array(lookup, dtype=np.int64)[decided.codes]
 
 
-def add_binned(changes: PaneChanges, series: Series, table: PredictionTable, baseline: Baseline) -> None:
+def add_binned(
+    changes: PaneChanges, series: Series, table: PredictionTable, baseline: Baseline, cluster: str = ""
+) -> None:
     """Add what a baseline's bins count; some panes at a time, because one batch may reach over months.
 
     Rows without any feature say nothing of features, neither that they are missing: theirs come as distributions
-    (``capture="scores"``).
+    (``capture="scores"``). ``cluster``: the slice or feature whose rows of one value belong together.
     """
     over = baseline.bins if table.features else replace(baseline.bins, features={})
     panes, group = np.unique(panes_of(table), return_inverse=True)
@@ -74,7 +76,7 @@ def add_binned(changes: PaneChanges, series: Series, table: PredictionTable, bas
         last = min(first + _PANES_AT_ONCE, len(panes))
         rows = order[edges[first] : edges[last]]
         some, at = (table, group) if len(rows) == len(table) else (take_predictions(table, rows), group[rows] - first)
-        folded = fold_by(some, over, at, last - first)
+        folded = fold_by(some, over, at, last - first, cluster)
         binned = [Pane({k: v for k, v in pane.parts.items() if k not in ("rows", "duration")}) for pane in folded]
         changes.add(series.number, baseline.fold, panes[first:last], binned)
 

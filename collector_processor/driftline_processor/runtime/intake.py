@@ -239,9 +239,10 @@ class Intake:
         """Count over the bins of the baseline in force; while there is none, keep the rows to learn one."""
         in_force = self.baselines.in_force(series.key)
         if in_force is not None:
+            cluster = self.series.settings(series.key.model).cluster or ""
             for kept in self.baselines.give_back(self._connection, series):
-                add_binned(work.changes, series, kept, in_force.baseline)
-            add_binned(work.changes, series, table, in_force.baseline)
+                add_binned(work.changes, series, kept, in_force.baseline, cluster)
+            add_binned(work.changes, series, table, in_force.baseline, cluster)
             return
         wanted = NEEDED - self.baselines.learned(series.number)
         rows = np.arange(len(table))

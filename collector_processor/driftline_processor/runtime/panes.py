@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 import xxhash
-from driftline import strays
+from driftline import clusters, strays
 from driftline.baseline import Baseline
 from driftline.bins import SCORE_BINS
 from driftline.pane import DURATION_BOUNDS, LOSSES, Pane
@@ -136,6 +136,8 @@ def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
             return width
     if part.startswith(EXPECTED):
         return EXPECTED_WIDTH
+    if part.startswith(clusters.PREFIX):
+        return clusters.WIDTH
     if part == "confusion":
         return len(task.classes) ** 2
     if part == "losses":

@@ -151,6 +151,8 @@ def _brief(evaluation: Evaluation | None) -> dict[str, Any] | None:
             "drifted": drifted(evaluation),
             "compared": compared(evaluation),
             "share": finite(evaluation.share),
+            "weighted_share": finite(evaluation.weighted_share),
+            "incident": {part: iso(since) for part, since in evaluation.incident.items()},
             "score_psi": None if psi is None else finite(psi.value),
         },
         "performance": {

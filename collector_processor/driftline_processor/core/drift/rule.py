@@ -7,8 +7,9 @@ Jensen-Shannon and whatever else is chosen beside are shown and never decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -23,7 +24,10 @@ from driftline_processor.core.evaluation import MethodValue, Size, State, Target
 from .cells import cells
 from .choice import Choices
 from .correction import benjamini_hochberg
-from .methods import METHODS, Kind
+from .dataset import share_drifted
+from .dependence import heavier
+from .design import blocks_range, design_of
+from .methods import METHODS, Kind, Method
 from .methods.measure import Pair, measure
 from .methods.psi import MODERATE, SMALL
 
@@ -31,6 +35,9 @@ ALPHA = 0.01
 
 MIN_ROWS = 50
 """Fewer usable (effective) rows, of either side, decide nothing."""
+
+LEAST_INDEPENDENT = 2.0
+"""Rows, of either side, that are worth fewer independent ones decide nothing, however many they are."""
 
 MOST_GUESSED = 0.5
 """A larger share of the values in buckets that reach over several of the baseline's bins: where they lie is a guess."""
@@ -52,63 +59,103 @@ class Drift(NamedTuple):
 class _Judged:
     """A target before its p-value is corrected.
 
-    ``pair``: what is compared, None where there is nothing to. ``p``: None where nothing can be decided.
+    ``pair``: what is compared, None where there is nothing to. ``freedom``: the degrees of freedom with which the
+    design effect is known. ``p``: None where nothing can be decided.
     """
 
     drift: TargetDrift
     min_effect: float
     pair: Pair | None = None
+    freedom: float = math.inf
     p: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is chosen of how a model's drift is judged.
+
+    ``min_effect``: feature → the least effect that counts as drift, in the unit of the method that decides, where the
+    method's own (``Method.min_effect``) does not suit. ``choices``: which methods decide and are shown.
+    """
+
+    min_effect: Mapping[str, float] = field(default_factory=dict)
+    choices: Choices = field(default_factory=Choices)
+
+
 def drift(
-    pane: Pane, baseline: Baseline, min_effect: Mapping[str, float] | None = None, choices: Choices | None = None
+    pane: Pane,
+    baseline: Baseline,
+    min_effect: Mapping[str, float] | None = None,
+    choices: Choices | None = None,
+    span: int = 0,
 ) -> Drift:
     """Compare a window with the baseline it was folded over.
 
-    ``min_effect``: feature → the least effect that counts as drift, in the unit of the method that decides, where the
-    method's own (``Method.min_effect``) does not suit. ``choices``: which methods decide and are shown. P-values are
-    corrected (Benjamini-Hochberg) over the features of the window; score and class are a family of their own.
+    ``min_effect``, ``choices``: see :class:`Rules`. ``span``: how long the window is, nanoseconds, 0 = not known.
     """
-    least, chosen = min_effect or {}, choices or Choices()
-    targets: list[_Judged] = [
-        _judge("feature", name, bins, f"feature:{name}", pane, baseline.pane, least.get(name), chosen)
-        for name, bins in baseline.bins.features.items()
+    rules = Rules(min_effect or {}, choices or Choices())
+    return drift_by_slice({"": (pane, baseline)}, rules, span)[""]
+
+
+def drift_by_slice(
+    slices: Mapping[str, tuple[Pane, Baseline]], rules: Rules | None = None, span: int = 0
+) -> dict[str, Drift]:
+    """Compare every slice of a window with its baseline, all as one family.
+
+    ``slices``: name → the slice's rows and what they are compared with; all rows are a slice, too. P-values are
+    corrected (Benjamini-Hochberg) over the features of all slices; scores and classes are a family of their own.
+    ``span``: as for :func:`drift`.
+    """
+    rules = rules or Rules()
+    wanted = [
+        (name, kind, bins, part, pane, baseline)
+        for name, (pane, baseline) in slices.items()
+        for kind, bins, part in _targets(baseline)
     ]
-    if baseline.bins.score is not None:
-        targets.append(_judge("score", "", baseline.bins.score, "score", pane, baseline.pane, None, chosen))
-    if baseline.bins.classes is not None:
-        targets.append(_judge("class", "", baseline.bins.classes, "class", pane, baseline.pane, None, chosen))
-    compared = _compared(targets)
-    several = len(baseline.bins.features)
-    features = _corrected(compared[:several])
-    named = {target.target: target for target in _corrected(compared[several:])}
-    states = [feature.state for feature in features]
-    judged = states.count("ok") + states.count("drift")
-    return Drift(
-        {feature.name: feature for feature in features},
-        named.get("score"),
-        named.get("class"),
-        states.count("drift") / judged if judged else None,
+    judged = _compared(
+        [_judge(kind, bins, part, pane, over, rules, span) for _, kind, bins, part, pane, over in wanted]
     )
+    found: dict[str, list[TargetDrift]] = {name: [] for name in slices}
+    for family in (True, False):
+        members = [at for at, (_, kind, *_) in enumerate(wanted) if (kind == "feature") == family]
+        for at, target in zip(members, _corrected([judged[at] for at in members]), strict=True):
+            found[wanted[at][0]].append(target)
+    return {name: _drift(targets) for name, targets in found.items()}
+
+
+def _targets(baseline: Baseline) -> Iterator[tuple[Literal["feature", "score", "class"], Bins, str]]:
+    for name, bins in baseline.bins.features.items():
+        yield "feature", bins, f"feature:{name}"
+    if baseline.bins.score is not None:
+        yield "score", baseline.bins.score, "score"
+    if baseline.bins.classes is not None:
+        yield "class", baseline.bins.classes, "class"
+
+
+def _drift(targets: Sequence[TargetDrift]) -> Drift:
+    features = {target.name: target for target in targets if target.target == "feature"}
+    named = {target.target: target for target in targets if target.target != "feature"}
+    return Drift(features, named.get("score"), named.get("class"), share_drifted(features))
 
 
 def _judge(
     target: Literal["feature", "score", "class"],
-    name: str,
     bins: Bins,
     part: str,
     pane: Pane,
-    reference_pane: Pane,
-    min_effect: float | None,
-    choices: Choices,
+    baseline: Baseline,
+    rules: Rules,
+    span: int,
 ) -> _Judged:
+    name = part.removeprefix("feature:") if target == "feature" else ""
+    min_effect = rules.min_effect.get(name) if name else None
+    reference_pane = baseline.pane
     empty = np.zeros(bins.size + 2)
     was, now = reference_pane.parts.get(part, empty), pane.parts.get(part, empty)
     reference, current = was[: bins.size], now[: bins.size]
     n, m = _effective(reference_pane, reference), _effective(pane, current)
     kind = _kind(bins, reference)
-    methods = choices.of(name if target == "feature" else None, kind)
+    methods = rules.choices.of(name or None, kind)
     decided_by = methods[0]
     drawn = cells(bins, reference, current)
     outcome = TargetDrift(
@@ -132,9 +179,15 @@ def _judge(
         return _Judged(replace(outcome, state="blind"), least)
     if m == 0:
         return _Judged(replace(outcome, state="too_few_rows"), least)
-    state: State = "too_few_rows" if min(n, m) < MIN_ROWS else "ok"
+    if min(n, m) < MIN_ROWS:
+        outcome = replace(outcome, state="too_few_rows")
     pair = Pair(kind, bins, reference * (n / reference.sum()), current * (m / current.sum()))
-    return _Judged(replace(outcome, state=state), least, pair)
+    design = design_of(part, pane, baseline, n, m, ordered=kind == "number", span=span)
+    if design.effect > 1:
+        outcome = replace(outcome, design_effect=design.effect, blocks=blocks_range(part, baseline, decided_by))
+        if min(n, m) < LEAST_INDEPENDENT * design.effect:
+            outcome = replace(outcome, state="too_few_rows")
+    return _Judged(outcome, least, pair, design.freedom)
 
 
 def _kind(bins: Bins, reference: F64) -> Kind:
@@ -145,15 +198,36 @@ def _kind(bins: Bins, reference: F64) -> Kind:
 
 
 def _compared(targets: Sequence[_Judged]) -> list[_Judged]:
-    """Fill in what all methods say, of all targets at once."""
-    chosen = [(at, target.pair) for at, target in enumerate(targets) if target.pair is not None]
-    wanted = [[METHODS[name] for name in targets[at].drift.methods] for at, _ in chosen]
+    """Fill in what all methods say, of all targets at once.
+
+    Values are those of the rows. What says how sure and how large a drift is, p-value, effect and size, counts rows
+    that resemble each other for as many independent ones as they are worth.
+    """
+    pairs: list[Pair] = []
+    wanted: list[list[Method]] = []
+    of: list[tuple[int, int]] = []  # of each target with a pair: where it is, and where what decides is
+    for at, target in enumerate(targets):
+        if target.pair is None:
+            continue
+        of.append((at, len(pairs)))
+        pairs.append(target.pair)
+        wanted.append([METHODS[name] for name in target.drift.methods])
+        if target.drift.design_effect > 1:
+            worth = target.drift.design_effect
+            pairs.append(
+                target.pair._replace(reference=target.pair.reference / worth, current=target.pair.current / worth)
+            )
+            wanted.append([METHODS[target.drift.decided_by]])
+    measured = measure(pairs, wanted)
     compared = list(targets)
-    for (at, _), (found, excess) in zip(chosen, measure([pair for _, pair in chosen], wanted), strict=True):
+    for at, where in of:
         target = targets[at]
         outcome = target.drift
+        found, _ = measured[where]
         methods = dict(zip(outcome.methods, found, strict=True))
-        decisive = methods[outcome.decided_by]
+        decisive, excess = methods[outcome.decided_by], measured[where][1]
+        if outcome.design_effect > 1:
+            (decisive,), excess = measured[where + 1]
         size: Size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
         drift = replace(
             outcome,
@@ -161,7 +235,9 @@ def _compared(targets: Sequence[_Judged]) -> list[_Judged]:
             effect=decisive.effect,
             size=size,
         )
-        compared[at] = replace(target, drift=drift, p=decisive.p_value if outcome.state == "ok" else None)
+        judged = outcome.state == "ok" and decisive.p_value is not None
+        p = heavier(decisive.p_value, target.freedom) if judged and decisive.p_value is not None else None
+        compared[at] = replace(target, drift=drift, p=p)
     return compared
 
 

@@ -1,0 +1,151 @@
+"""How many rows that resemble each other count as one: the design effect, from clusters or from blocks of time.
+
+Twenty rows of one customer, or all of one day's weather, say less than as many independent rows. How much less is seen
+in how far the groups differ: more than independent rows would, and the excess is what a window adds of its own. The
+rows of both samples are divided by the design effect, so every method that decides goes by rows that are worth as much
+as independent ones; and since it is estimated from few groups, p-values get the tails of Student's t.
+
+Source: Kish, "Survey Sampling" (1965) for the design effect; Rao and Scott, "On chi-squared tests for multiway
+contingency tables" (1984) for tests on counts; Satterthwaite (1946) for the degrees of freedom.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from driftline.tables import F64
+from scipy.special import chdtrc, ndtri, stdtr
+
+SURE = 0.01
+"""Blocks that independent rows would differ as much as more often than this are taken as independent."""
+
+FEWEST = 8
+"""Blocks that a window of several is compared with: longer windows are taken to vary as much as one of so many parts of
+the reference, which errs to the safe side."""
+
+
+class Design(NamedTuple):
+    """``effect``: how many rows count as one, at least 1. ``freedom``: degrees of freedom of what it is known from."""
+
+    effect: float = 1.0
+    freedom: float = math.inf
+
+
+def of_blocks(blocks: F64, n: float, m: float, *, ordered: bool, length: float | None = None) -> Design:
+    """Return the design effect of a window by how far blocks of the reference differ.
+
+    ``blocks``: float64 (b, cells), (effective) rows of each block of time, in the order of time. ``n``, ``m``: rows of
+    reference and window. ``ordered``: of a number, whose distance is that of distribution functions. ``length``: of the
+    window in blocks, where it is known; it counts for at most as many as hold its number of rows. A window of several
+    blocks is compared with as many neighbouring ones together, so it does not matter how long one resembles the next.
+    Where independent rows would differ as much, the effect is 1.
+
+    >>> of_blocks(np.array([[50.0, 50.0], [45.0, 55.0], [55.0, 45.0]]), 300, 100, ordered=True)
+    Design(effect=1.0, freedom=inf)
+    >>> round(of_blocks(np.tile([[90.0, 10.0], [10.0, 90.0]], (8, 1)), 1_600, 100, ordered=True).effect, 1)
+    68.3
+    """
+    blocks = blocks[blocks.sum(axis=1) > 0]
+    if len(blocks) < 2 or not _differ(blocks):
+        return Design()
+    held = len(blocks) * m / blocks.sum()
+    together = round(held if length is None else min(held, length))
+    together = max(1, min(together, len(blocks) // FEWEST))
+    whole = len(blocks) // together * together
+    groups = blocks[:whole].reshape(-1, together, blocks.shape[1]).sum(axis=1)
+    count = len(groups)
+    rows, total = groups.sum(axis=1), groups.sum()
+    share = groups.sum(axis=0) / total
+    apart = (groups / rows[:, np.newaxis] - share) * np.sqrt(rows)[:, np.newaxis]
+    typical = (total - (rows**2).sum() / total) / (count - 1)  # rows of a group, where they have not all as many
+    within = np.diag(share) - np.outer(share, share)
+    between = apart.T @ apart / (count - 1)
+    base = 1 / n + 1 / m
+    # what a window adds of its own, and what the reference does, which is a mean of so many groups
+    own = (between - within) / typical * (1 + 1 / count)
+    return _design(share, own, between / typical * (1 + 1 / count), base, count - 1, ordered=ordered)
+
+
+def of_clusters(window: F64, reference: F64 | None, n: float, *, ordered: bool) -> Design:
+    """Return the design effect by how far groups of clusters differ, whose rows resemble each other.
+
+    ``window``: float64 (groups, cells), (effective) rows of each group; a group is one cluster (one customer) or
+    several. ``reference``: the same of the reference; None = its rows are taken to resemble each other as much.
+    ``n``: its rows.
+
+    >>> customers = np.repeat(np.eye(2), 50, axis=0) * 20  # each has twenty equal rows
+    >>> round(of_clusters(customers, None, 1e9, ordered=True).effect, 1)
+    20.2
+    """
+    varied, freedom, share, m = _robust(window)
+    if varied is None:
+        return Design()
+    within = np.diag(share) - np.outer(share, share)
+    varied_before, freedom_before = varied * (m / n), freedom
+    if reference is not None:
+        found, known, _, rows = _robust(reference)
+        if found is not None:
+            varied_before, freedom_before = found * (rows / n), known
+    base = 1 / n + 1 / m
+    now, before = float(np.trace(varied)), float(np.trace(varied_before))
+    joint = (now + before) ** 2 / (now**2 / freedom + before**2 / freedom_before) if now + before > 0 else math.inf
+    own = varied + varied_before - within * base
+    return _design(share, own, varied + varied_before, base, joint, ordered=ordered)
+
+
+def heavier(p: float, freedom: float) -> float:
+    """Return the p-value when the spread was estimated: that of Student's t at the normal deviate of ``p``.
+
+    >>> heavier(0.01, math.inf), round(heavier(0.01, 10), 4)
+    (0.01, 0.0276)
+    """
+    if not math.isfinite(freedom) or not 0 < p < 1:
+        return p
+    return float(2 * stdtr(freedom, ndtri(p / 2)))
+
+
+def _differ(blocks: F64) -> bool:
+    """Whether blocks differ more than independent rows would: the chi-square test of all of them."""
+    expected = np.outer(blocks.sum(axis=1), blocks.sum(axis=0)) / blocks.sum()
+    kept = expected.min(axis=0) > 0
+    freedom = (len(blocks) - 1) * (int(np.count_nonzero(kept)) - 1)
+    statistic = ((blocks - expected)[:, kept] ** 2 / expected[:, kept]).sum()
+    return freedom > 0 and float(chdtrc(freedom, statistic)) <= SURE
+
+
+def _robust(groups: F64) -> tuple[F64 | None, float, F64, float]:
+    """The covariance of the shares by groups, its degrees of freedom, the shares, the rows; None of one group."""
+    rows = groups.sum(axis=1)
+    groups, rows = groups[rows > 0], rows[rows > 0]
+    total = float(rows.sum())
+    if len(rows) < 2:
+        return None, 0.0, np.zeros(groups.shape[1]), total
+    share = groups.sum(axis=0) / total
+    apart = groups - np.outer(rows, share)
+    covariance: F64 = apart.T @ apart / total**2 * len(rows) / (len(rows) - 1)
+    return covariance, max(1.0, total**2 / float((rows**2).sum()) - 1), share, total
+
+
+def _design(share: F64, own: F64, estimated: F64, base: float, freedom: float, *, ordered: bool) -> Design:
+    """The effect of the covariance ``own`` that is beside the one of independent rows; it may be negative.
+
+    ``base``: 1/n + 1/m. ``estimated``: the part of their sum that was estimated with so many degrees of ``freedom``.
+    """
+    if ordered:  # what decides is where the distribution functions vary most; of independent rows, by a quarter
+        steps = np.tril(np.ones(own.shape))[:-1]
+        more, known = (np.einsum("ij,jk,ik->i", steps, one, steps) for one in (own, estimated))
+        below = np.cumsum(share)[:-1]
+        varies = below * (1 - below) * base + np.maximum(more, 0.0)
+        at = int(varies.argmax())
+        effect, spread, part = 4 * float(varies[at]) / base, float(varies[at]), float(known[at])
+    else:  # a sum of squares: one direction that varies more than the others counts for more
+        kept = share > 0
+        scale = 1 / np.sqrt(np.outer(share[kept], share[kept])) / base
+        times = 1 + np.maximum(np.linalg.eigvalsh(own[np.ix_(kept, kept)] * scale)[1:], 0.0)
+        effect, spread = float((times**2).sum() / times.sum()), float(times.max())
+        part = float(np.linalg.eigvalsh(estimated[np.ix_(kept, kept)] * scale)[-1])
+    if effect <= 1:
+        return Design()
+    return Design(effect, freedom * (spread / part) ** 2 if part > 0 else math.inf)

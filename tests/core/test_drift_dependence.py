@@ -1,0 +1,173 @@
+"""Rows that resemble each other: by a cluster key, and by the baseline's own blocks of time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from driftline.baseline import Baseline
+from driftline.fold import fold
+from driftline.frames import column_of
+from driftline.pane import Pane, merge
+from driftline.profile import table_from_frame
+from driftline.tables import F64
+from driftline_processor.core.drift import drift
+from driftline_processor.core.drift.dependence import Design, heavier, of_blocks, of_clusters
+from driftline_processor.runtime.take import take_predictions
+from scipy import stats
+
+DAY = 86_400 * 10**9
+START = 1_767_225_600 * 10**9  # 2026-01-01
+
+
+def days(rng: np.random.Generator, effects: F64, rows: int, share: float) -> F64:
+    """Values whose day accounts for a share of their variance: float64 (days * rows,)."""
+    noise = rng.normal(size=(len(effects), rows))
+    return (math.sqrt(share) * effects[:, np.newaxis] + math.sqrt(1 - share) * noise).ravel()
+
+
+def dated(values: F64, rows: int) -> dict[str, Any]:
+    time = START + np.arange(len(values)) // rows * DAY
+    return {"x": values, "time": time, "score": values}
+
+
+def baseline_of(frame: dict[str, Any]) -> Baseline:
+    return Baseline.from_frame(frame, score="score", time="time", model="m", task="regression")
+
+
+def window(values: F64, baseline: Baseline) -> Pane:
+    table, *_ = table_from_frame({"x": values, "score": values}, score="score", model="m", task="regression")
+    return fold(table, baseline.bins)
+
+
+def test_blocks_that_differ_by_chance_count_every_row() -> None:
+    rng = np.random.default_rng(1)
+    found = [
+        of_blocks(rng.multinomial(500, np.full(10, 0.1), 60).astype(float), 3e4, 1e3, ordered=o) for o in (True, False)
+    ]
+    assert found == [Design(), Design()]
+
+
+def test_the_design_effect_of_days_is_the_variance_of_a_day_over_that_of_independent_rows() -> None:
+    rng = np.random.default_rng(2)
+    share, rows = 0.3, 400
+    values = days(rng, rng.normal(size=60), rows, share)
+    counts = np.stack(
+        [
+            np.bincount(np.searchsorted(stats.norm.ppf(np.arange(1, 10) / 10), v), minlength=10)
+            for v in values.reshape(60, rows)
+        ]
+    )
+    found = of_blocks(counts.astype(float), 60 * rows, rows, ordered=True)
+    # at the median two rows of a day agree by asin(0.3) / (π / 2)
+    alike = math.asin(share) / (math.pi / 2)
+    expected = (1 + (rows - 1) * alike) * (1 + 1 / 60) / (1 + 1 / 60)
+    assert found.effect == pytest.approx(expected, rel=0.35)
+    assert 50 < found.freedom < 70
+    week = of_blocks(counts.astype(float), 60 * rows, 7 * rows, ordered=True, length=7)
+    assert 0.3 * expected < week.effect < 3 * expected
+    assert week.freedom < 10  # eight weeks are all there are
+
+
+def test_a_window_that_is_known_to_be_short_is_not_compared_with_many_blocks() -> None:
+    blocks = np.tile([[90.0, 10.0], [10.0, 90.0]], (16, 1))
+    alternating = of_blocks(blocks, 3_200, 200, ordered=True)
+    busy = of_blocks(blocks, 3_200, 200, ordered=True, length=1.0)
+    assert alternating.effect == 1.0  # two neighbours make up for each other
+    assert busy.effect > 60
+
+
+@pytest.mark.parametrize("alike", [0.1, 0.5, 0.9])
+def test_the_design_effect_of_clusters_is_that_of_kish(alike: float) -> None:
+    rng = np.random.default_rng(3)
+    found = []
+    for _ in range(40):
+        shares = rng.dirichlet(np.array([0.6, 0.3, 0.1]) * (1 - alike) / alike, 200)
+        counts = np.stack([rng.multinomial(20, share) for share in shares]).astype(float)
+        found.append(of_clusters(counts, None, 1e9, ordered=False).effect)
+    assert np.median(found) == pytest.approx(1 + 19 * alike, rel=0.15)
+
+
+def test_a_reference_with_clusters_of_its_own_counts_them() -> None:
+    rng = np.random.default_rng(4)
+    window_groups = rng.multinomial(20, [0.5, 0.5], 64).astype(float)
+    same = np.repeat([[200.0, 0.0], [0.0, 200.0]], 32, axis=0)
+    without = of_clusters(window_groups, None, 12_800, ordered=True)
+    known = of_clusters(window_groups, same, 12_800, ordered=True)
+    assert known.effect > 5 * without.effect
+
+
+def test_a_p_value_has_the_tails_of_students_t() -> None:
+    z = stats.norm.isf(0.0005)
+    assert heavier(0.001, 20) == pytest.approx(2 * stats.t.sf(z, 20))
+    assert heavier(0.001, math.inf) == 0.001
+    assert (heavier(0.0, 5), heavier(1.0, 5)) == (0.0, 1.0)
+
+
+def test_one_group_says_nothing() -> None:
+    one = np.array([[5.0, 5.0], [0.0, 0.0]])
+    assert of_blocks(one, 10, 10, ordered=True) == Design()
+    assert of_clusters(one, None, 10, ordered=True) == Design()
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1])
+def test_a_day_among_days_that_differ_is_no_drift_and_a_week_elsewhere_is(share: float) -> None:
+    rng = np.random.default_rng(5)
+    alarms = blind = 0
+    for _ in range(12):
+        baseline = baseline_of(dated(days(rng, rng.normal(size=60), 200, share), 200))
+        for _ in range(5):
+            found = drift(window(days(rng, rng.normal(size=1), 200, share), baseline), baseline, span=DAY)
+            alarms += found.features["x"].state == "drift"
+            blind += found.features["x"].state == "too_few_rows"
+            assert found.features["x"].design_effect > 3
+            low, high = found.features["x"].blocks or (0.0, 0.0)
+            assert 0 <= low < high
+    assert (alarms, blind) == (0, 0)
+    moved = days(rng, rng.normal(size=7) + 3, 200, share)
+    assert drift(window(moved, baseline), baseline, span=7 * DAY).features["x"].state == "drift"
+
+
+def test_independent_rows_with_a_time_keep_all_their_power() -> None:
+    rng = np.random.default_rng(6)
+    baseline = baseline_of(dated(rng.normal(size=12_000), 200))
+    x = drift(window(rng.normal(0.3, 1, 1_000), baseline), baseline, span=5 * DAY).features["x"]
+    assert (x.state, x.design_effect, x.blocks) == ("drift", 1.0, None)
+
+
+def test_the_rows_of_one_customer_count_for_what_they_are_worth() -> None:
+    rng = np.random.default_rng(7)
+    values = rng.normal(size=20_000)
+    frame = {"x": values, "score": values}
+    baseline = Baseline.from_frame(frame, score="score", model="m", task="regression")
+    known = plain = 0
+    for _ in range(60):
+        effects = rng.normal(size=50)
+        drawn = days(rng, effects, 20, 0.5)
+        table, *_ = table_from_frame({"x": drawn, "score": drawn}, score="score", model="m", task="regression")
+        table = replace(table, slices={"customer": column_of(np.repeat([f"c{one}" for one in range(50)], 20))})
+        first, second = (
+            fold(take_predictions(table, half), baseline.bins, "customer")
+            for half in np.array_split(rng.permutation(1_000), 2)  # of each customer some rows in each pane
+        )
+        known += drift(merge([first, second]), baseline).features["x"].state == "drift"
+        plain += drift(fold(table, baseline.bins), baseline).features["x"].state == "drift"
+    assert plain > 12  # four in ten quiet windows
+    assert known <= 2
+
+
+def test_values_are_those_of_all_rows_and_the_p_value_of_what_they_are_worth() -> None:
+    rng = np.random.default_rng(8)
+    baseline = baseline_of(dated(days(rng, rng.normal(size=60), 200, 0.5), 200))
+    pane = window(rng.normal(0.5, 1, 200), baseline)
+    blockless = replace(baseline, extras=replace(baseline.extras, blocks=None))
+    with_blocks, without = drift(pane, baseline).features["x"], drift(pane, blockless).features["x"]
+    for name in ("ks", "psi", "js"):
+        assert with_blocks.methods[name].value == without.methods[name].value
+    p, alone = with_blocks.methods["ks"].p_value, without.methods["ks"].p_value
+    assert p is not None
+    assert alone is not None
+    assert alone < 1e-4 < 0.1 < p
