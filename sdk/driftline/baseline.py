@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import cast
 
 from .baseline_json import Columns, Fields, dump, dump_bins, parse
-from .building import Said, build, choose_bins, fold_tables
+from .building import Said, build, choose_bins, fold_tables, marks_of
 from .descriptors import raw_names
 from .extras import Extras
 from .fold import ModelBins
 from .frames import ArrayLike, FrameLike
 from .importance import Importance
 from .pane import Pane
+from .permutation import Predict, permutation_importance
 from .profile import FrameColumns, refuse_unknown_classes, rows_from_frame, table_from_frame
 from .reference import MOST_SAMPLED, ReferenceRows
 from .tables import Column, ModelKey, PredictionTable, Task
@@ -76,6 +77,7 @@ class Baseline:
         features: Sequence[str] | None = None,
         text_features: Sequence[str] | None = None,
         importance: Mapping[str, float] | ArrayLike | None = None,
+        predict: Predict | None = None,
     ) -> Baseline:
         """Build a baseline from n held-out rows.
 
@@ -89,7 +91,9 @@ class Baseline:
         and no points in time; for a 2-D array, the names of its columns. ``text_features``: those that are documents:
         their descriptors are compared, and short hashes of their common words are kept; else those that look like it
         (:func:`driftline.descriptors.looks_like_texts`), () for none. ``importance``: how much each feature counts, as
-        name → number or one number per feature in their order; it weighs what drifts.
+        name → number or one number per feature in their order; it weighs what drifts. ``predict``: what gives the
+        scores of a frame of the features, ``model.predict_proba``; importance is then found by shuffling
+        (:func:`driftline.permutation.permutation_importance`), where none is given.
 
         Raises ``ValueError``, with the fix, when columns are missing or of different lengths, when there are no rows,
         and when classes or positive class cannot be known.
@@ -116,7 +120,17 @@ class Baseline:
             features=features,
             text_features=text_features,
         )
-        return cls.from_tables([table], [truth], columns=named, texts=texts, importance=_importance(importance, named))
+        if importance is None and predict is not None:
+            importance = permutation_importance(X, predict, cast(list[str], named["features"]), table.task, truth)
+        baseline = cls.from_tables(
+            [table],
+            [truth],
+            columns=named,
+            texts=texts,
+            importance=_importance(importance, named),
+            named=features is not None,
+        )
+        return _told(baseline)
 
     @classmethod
     def from_batches(
@@ -159,7 +173,8 @@ class Baseline:
                 "batches can be read only once, and two passes are needed; pass a function that opens them"
             )
         open_batches = batches if callable(batches) else batches.__iter__
-        said = Said(ModelKey(model, version), task, classes, positive_class, threshold, text_features, sample)
+        key, said_so = ModelKey(model, version), features is not None
+        said = Said(key, task, classes, positive_class, threshold, text_features, said_so, sample)
         said = replace(said, strange=refuse_unknown_classes)
         named: Columns = {}
 
@@ -174,7 +189,7 @@ class Baseline:
 
         built = build(rows, said)
         extras = replace(built.extras, importance=_importance(importance, named))
-        return cls(model, version, built.task, built.bins, built.pane, named, texts=built.texts, extras=extras)
+        return _told(cls(model, version, built.task, built.bins, built.pane, named, texts=built.texts, extras=extras))
 
     @classmethod
     def from_tables(
@@ -186,21 +201,24 @@ class Baseline:
         provisional: bool = False,
         texts: Mapping[str, Vocabulary] | None = None,
         importance: Importance | None = None,
+        named: bool = False,
     ) -> Baseline:
         """Build a baseline from tables of one model and task.
 
         ``actual``: one column per table, parallel to its rows, or None where no outcome is known. ``texts``: of the
-        descriptors among the features. ``importance``: of the features. Raises ``ValueError`` when
-        there is no row at all. More rows than memory: :meth:`from_batches`.
+        descriptors among the features. ``importance``: of the features. ``named``: somebody named the features one by
+        one, so none of them is taken for an identifier. Raises ``ValueError`` when there is no row at all. More rows
+        than memory: :meth:`from_batches`.
         """
         if not any(len(table) for table in tables):
             raise ValueError("there are no rows; a baseline needs reference rows")
         first = tables[0]
-        bins = choose_bins(tables, first.task)
+        marks = None if named else marks_of(tables, texts or {})
+        bins = choose_bins(tables, first.task, marks)
         pane, found = fold_tables(tables, actual or [None] * len(tables), bins)
-        known = replace(found, importance=importance)
-        named = first.key
-        return cls(named.model, named.version, first.task, bins, pane, columns or {}, provisional, texts or {}, known)
+        known = replace(found, importance=importance, marks=marks)
+        key = first.key
+        return cls(key.model, key.version, first.task, bins, pane, columns or {}, provisional, texts or {}, known)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Baseline:
@@ -275,6 +293,13 @@ class Baseline:
 
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _told(baseline: Baseline) -> Baseline:
+    """Log which columns of a new baseline are no features."""
+    if baseline.extras.marks is not None:
+        baseline.extras.marks.tell()
+    return baseline
 
 
 def _importance(given: Mapping[str, float] | ArrayLike | None, columns: Columns) -> Importance | None:

@@ -12,14 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .bins import CategoryBins, bins_for, number_bins
+from .bins import CategoryBins, number_bins
 from .blocks import Blocks, Stretches
 from .classes import resolve_task, seen_classes
-from .descriptors import described, looks_like_texts, vocabulary_of, without_texts
+from .descriptors import described, looks_like_texts, raw_names, vocabulary_of, without_texts
 from .extras import Extras
 from .fold import ModelBins, fold_by, fold_outcomes, target_score
 from .frames import concatenate
 from .gathering import GATHERERS, Reference
+from .marks import Marks, bins_of
 from .pane import Pane, merge
 from .period import Period
 from .reference import MOST_SAMPLED, ReferenceRows, Sample, Settle, joined
@@ -39,7 +40,8 @@ class Said:
     """What somebody said about the rows; what was not said is learned from them.
 
     ``task``: the kind, "" where only features are compared. ``text_features``: None = those that look like it.
-    ``sample``: rows that bins are chosen from at most, None = all.
+    ``named``: the features were named one by one, so none of them is taken for an identifier. ``sample``: rows that
+    bins are chosen from at most, None = all.
     """
 
     key: ModelKey
@@ -48,6 +50,7 @@ class Said:
     positive_class: object = None
     threshold: float = 0.5
     text_features: Sequence[str] | None = None
+    named: bool = False
     sample: int | None = MOST_SAMPLED
     settle: Settle | None = None
     strange: Strange | None = None
@@ -86,9 +89,10 @@ def build(open_rows: Pass, said: Said) -> Built:
             if rows.rows:
                 yield table_of(settle(rows), said.key, task, texts), rows.actual
 
-    bins = choose_bins([reference], task)
+    marks = None if said.named else Marks.learned(_not(texts, drawn.features))
+    bins = choose_bins([reference], task, marks)
     pane, extras = fold_all(tables(), bins, reference)
-    return Built(task, bins, pane, texts, extras)
+    return Built(task, bins, pane, texts, replace(extras, marks=marks))
 
 
 def fold_all(
@@ -121,11 +125,11 @@ def fold_all(
     return pane, replace(Extras(**pieces), period=period, blocks=in_time)
 
 
-def choose_bins(tables: Sequence[PredictionTable], task: Task) -> ModelBins:
+def choose_bins(tables: Sequence[PredictionTable], task: Task, marks: Marks | None = None) -> ModelBins:
     """Choose the bins of every feature, of the score and of the predicted class from reference rows."""
     names = dict.fromkeys(name for table in tables for name in table.features)
     features = {
-        name: bins_for(concatenate([table.features[name] for table in tables if name in table.features]))
+        name: bins_of(name, concatenate([table.features[name] for table in tables if name in table.features]), marks)
         for name in names
     }
     scores = [target_score(table.task, table.scores) for table in tables if table.scores is not None]
@@ -134,6 +138,15 @@ def choose_bins(tables: Sequence[PredictionTable], task: Task) -> ModelBins:
         features=features,
         score=number_bins(np.concatenate(scores)) if scores else None,
         classes=CategoryBins(task.classes) if task.classes and decided else None,
+    )
+
+
+def marks_of(tables: Sequence[PredictionTable], texts: Mapping[str, Vocabulary]) -> Marks | None:
+    """Tell which features of tables are identifiers or times; descriptors of ``texts`` are neither."""
+    names = dict.fromkeys(name for table in tables for name in table.features)
+    parts = {name: [table.features[name] for table in tables if name in table.features] for name in names}
+    return Marks.learned(
+        {name: concatenate(own) for name, own in parts.items() if raw_names((name,), tuple(texts)) == (name,)}
     )
 
 
@@ -191,6 +204,10 @@ def learned(rows: ReferenceRows, said: Said, seen: Collection[str]) -> tuple[Tas
         score_columns=0 if rows.scores is None else rows.scores.shape[1],
     )
     return task, texts
+
+
+def _not(texts: Collection[str], features: Mapping[str, Column]) -> dict[str, Column]:
+    return {name: column for name, column in features.items() if name not in texts}
 
 
 def _as_it_is(rows: ReferenceRows) -> ReferenceRows:

@@ -12,9 +12,11 @@ from typing import Any, Protocol, Self
 
 from .blocks import Blocks
 from .checked import by_name
+from .class_scores import ClassScores
 from .fold import ModelBins
 from .importance import Importance
 from .leaving import Leaving
+from .marks import Marks
 from .period import Period
 from .ranges import Ranges
 from .repeats import Repeats
@@ -40,8 +42,9 @@ class Extras:
 
     ``importance``: of each feature to the model. ``ranges``: the least and the greatest value of each number.
     ``period``: when the rows were predicted. ``blocks``: what they looked like in each stretch of that time.
-    ``repeats``: how many of the rows are different. ``unread``: pieces that a newer driftline wrote, as their JSON:
-    kept, so that the digest stays the same.
+    ``repeats``: how many of the rows are different. ``class_scores``: of a multiclass model, class by class.
+    ``marks``: which features are none, and compared with nothing.
+    ``unread``: pieces that a newer driftline wrote, as their JSON: kept, so that the digest stays the same.
     """
 
     importance: Importance | None = None
@@ -49,6 +52,8 @@ class Extras:
     period: Period | None = None
     blocks: Blocks | None = None
     repeats: Repeats | None = None
+    class_scores: ClassScores | None = None
+    marks: Marks | None = None
     unread: Mapping[str, Any] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -90,5 +95,7 @@ PIECES: dict[str, type[Piece]] = {
     "period": Period,
     "blocks": Blocks,
     "repeats": Repeats,
+    "class_scores": ClassScores,
+    "marks": Marks,
 }
 """JSON key and field of :class:`Extras` → what reads and writes it."""

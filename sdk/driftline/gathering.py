@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .class_scores import ClassScoresGatherer
 from .fold import ModelBins
 from .ranges import RangesGatherer
 from .repeats import RepeatsGatherer
@@ -30,5 +31,9 @@ class Gatherer(Protocol):
         """Return the piece (:class:`driftline.extras.Piece`); None where the rows tell nothing."""
 
 
-GATHERERS: dict[str, Callable[[Reference], Gatherer]] = {"ranges": RangesGatherer, "repeats": RepeatsGatherer}
+GATHERERS: dict[str, Callable[[Reference], Gatherer]] = {
+    "ranges": RangesGatherer,
+    "repeats": RepeatsGatherer,
+    "class_scores": ClassScoresGatherer,
+}
 """Field of :class:`driftline.extras.Extras` → what begins to gather it. A new one is a class and a line here."""

@@ -102,17 +102,18 @@ def _targets(baseline: Baseline) -> Iterator[tuple[str, dict[str, str]]]:
     ):
         if over is not None and part in parts:
             yield name, _row(over, parts[part], "")
-    ranges = baseline.extras.ranges
+    ranges, marks = baseline.extras.ranges, baseline.extras.marks
     for name, over in baseline.bins.features.items():
         both = None if ranges is None else ranges.of.get(name)
         raw = baseline.raw_name(name)
-        row = _row(over, parts[f"feature:{name}"], "" if both is None else f"{number(both[0])} – {number(both[1])}")
+        told = "" if both is None else f"{number(both[0])} – {number(both[1])}"
+        row = _row(over, parts[f"feature:{name}"], told, "" if marks is None else marks.of.get(name, ""))
         if shares is not None:
             row["importance"] = percent(shares[raw])
         yield printable(name), row
 
 
-def _row(over: Bins, counts: F64, both: str) -> dict[str, str]:
+def _row(over: Bins, counts: F64, both: str, mark: str = "") -> dict[str, str]:
     drawn = fewer_cells(cells(over, counts[: over.size], counts[: over.size]).was)
     total = float(counts.sum())
     if isinstance(over, CategoryBins):
@@ -120,7 +121,7 @@ def _row(over: Bins, counts: F64, both: str) -> dict[str, str]:
         both = f"{first}, …" if len(over.labels) > 3 else first
     missing, invalid = (share / total if total else 0.0 for share in counts[over.size :].tolist())
     return {
-        "type": f"{len(over.labels)} labels" if isinstance(over, CategoryBins) else "number",
+        "type": mark or (f"{len(over.labels)} labels" if isinstance(over, CategoryBins) else "number"),
         "distribution": histogram(drawn, float(drawn.max(initial=0.0))),
         "range": both if len(both) <= 40 else f"{both[:39]}…",
         "missing": percent(missing) if missing else "",

@@ -49,6 +49,7 @@ def build_from_files(
         options.positive_class or None,
         0.5 if options.threshold is None else options.threshold,
         [name for name in options.text_features if name != NO_TEXTS] if options.text_features else None,
+        bool(options.features),
         sample,
         reading.settle,
     )
@@ -61,6 +62,8 @@ def build_from_files(
         for name in built.texts:
             say(f"{name}: read as texts: compared by length, words and script; say --text-features none if not")
     reading.tell()
+    for sentence in [] if built.extras.marks is None else built.extras.marks.sentences():
+        say(sentence.replace("in features", "in --features"))
     return Baseline(
         options.model,
         options.version,

@@ -175,7 +175,7 @@ def _judge(
     guessed = pane.parts.get(f"{GUESSED}{part}")
     if guessed is not None and guessed[0] > MOST_GUESSED * current.sum():
         return _Judged(replace(outcome, state="blind", cells=(), was=None, now=None), least)
-    if n == 0 or (isinstance(bins, CategoryBins) and not bins.labels):
+    if n == 0 or bins.size == 1:  # no label, or a column that is no feature (driftline.marks)
         return _Judged(replace(outcome, state="blind"), least)
     if m == 0:
         return _Judged(replace(outcome, state="too_few_rows"), least)

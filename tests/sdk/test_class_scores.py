@@ -1,0 +1,56 @@
+"""Scores of a multiclass model, class by class."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from driftline import Baseline
+
+SCORES = np.array([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1], [0.02, 0.03, 0.95], [0.5, 0.5, 0.0], [np.nan, 0.1, 0.2]])
+TRUTH = ["ant", "bee", "cat", "bee", None]
+
+
+def built(**changes: Any) -> Baseline:
+    arguments: dict[str, Any] = {"score": SCORES, "actual": TRUTH, "model": "m", "task": "multiclass"}
+    arguments["classes"] = ["ant", "bee", "cat"]
+    return Baseline.from_frame({"x": np.arange(5.0)}, **(arguments | changes))
+
+
+def test_each_class_has_the_scores_of_all_rows_and_of_its_own() -> None:
+    scores = built().extras.class_scores
+    assert scores is not None
+    every, own = scores.of["bee"]
+    assert (np.flatnonzero(every).tolist(), every.sum()) == ([0, 2, 10, 14], 5)
+    assert (np.flatnonzero(own).tolist(), own.sum()) == ([10, 14], 2)
+    assert scores.of["ant"][0].sum() == 4
+    assert scores.of["cat"][0, 19] == 1
+
+
+def test_they_survive_json_and_other_models_have_none() -> None:
+    again = Baseline.from_json(built().to_json())
+    assert again.to_json() == built().to_json()
+    assert again.extras.class_scores is not None
+    binary = Baseline.from_frame({"x": [1.0]}, score=[0.5], model="m", task="binary")
+    assert binary.extras.class_scores is None
+    without = built(actual=None).extras.class_scores
+    assert without is not None
+    assert without.of["bee"][1].sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"dog": []}, "extras.class_scores: 'dog' is no class"),
+        ({"bee": [[1.0]]}, "extras.class_scores: those of 'bee' must be two lists of 20 counts"),
+        ({"bee": 1}, "extras.class_scores: those of 'bee' must be two lists of 20 counts"),
+    ],
+)
+def test_damaged_ones_are_named(value: object, message: str) -> None:
+    root = json.loads(built().to_json())
+    root["extras"]["class_scores"] = value
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Baseline.from_json(json.dumps(root))
