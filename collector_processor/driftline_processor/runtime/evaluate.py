@@ -155,9 +155,9 @@ class Evaluator:
         for _ in range(EARLIER):
             window = window_of(window.name, window.start - PANE, timezone)
             folds = read_window(self._connection, series.number, window.start, window.end, width)
-            if baseline.digest not in folds:
+            if baseline.fold not in folds:
                 break
-            panes.append(folds[baseline.digest])
+            panes.append(folds[baseline.fold])
         return panes
 
     def _repeats(self, series: Series, window: Window) -> Repeats | None:
