@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from .baseline_commands import app as baseline_app
+from .expectation_commands import app as expectations_app
 from .expectation_commands import expectations_of
 from .options import (
     BAD_INPUT,
@@ -43,6 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(baseline_app, name="baseline")
+app.add_typer(expectations_app, name="expectations")
 
 
 @app.command()

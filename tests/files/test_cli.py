@@ -22,7 +22,7 @@ def python(code: str, *arguments: object, cwd: Path | None = None) -> subprocess
 def test_the_commands(run: Run) -> None:
     listed = run("--help").stdout.split("Commands:")[1].splitlines()
     assert [line.split()[0] for line in listed if line.strip()] == [
-        "up", "validate", "top", "demo", "evaluate", "baseline",
+        "up", "validate", "top", "demo", "evaluate", "baseline", "expectations",
     ]  # fmt: skip
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from driftline.classes import class_text
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
-from driftline_processor.core.expectations.rule import Expectations, Kind, Limit, Rule, count_limit, share_limit
+from driftline_processor.core.expectations.rule import TYPES, Expectations, Kind, Limit, Rule, count_limit, share_limit
 
 from .config_values import Days
 
@@ -65,11 +66,41 @@ def _true(written: object) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A rule that values keep: ``value``, and by which share; None = as the feature says."""
+
+    value: Any
+    mostly: Limit | None = None
+
+
+def _kept(read: Callable[[object], Any]) -> BeforeValidator:
+    """Read ``VALUE`` or ``{is: VALUE, mostly: SHARE}``."""
+
+    def parse(written: object) -> Kept:
+        if not isinstance(written, Mapping):
+            return Kept(read(written))
+        if not {"is"} <= written.keys() <= {"is", "mostly"}:
+            raise ValueError("write the value alone, or {is: VALUE, mostly: SHARE}")
+        mostly = written.get("mostly")
+        return Kept(read(written["is"]), None if mostly is None else share_limit(mostly, ">="))
+
+    return BeforeValidator(parse)
+
+
+def _rows(written: object) -> Limit | Bounds:
+    return _bounds(written) if isinstance(written, (list, tuple)) else count_limit(written)
+
+
+def _type(written: object) -> str:
+    if written not in TYPES:
+        raise ValueError(f"{written!r:.60} is not known; write {', '.join(TYPES[:-1])} or {TYPES[-1]}")
+    return str(written)
+
+
 Share = Annotated[Limit, BeforeValidator(share_limit)]
 AtLeast = Annotated[Limit, BeforeValidator(lambda written: share_limit(written, ">="))]
-Count = Annotated[Limit, BeforeValidator(count_limit)]
 Ends = Annotated[Bounds, BeforeValidator(_bounds)]
-Values = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 
 
 class _Section(BaseModel):
@@ -82,12 +113,12 @@ class ExpectFeature(_Section):
     exists: Annotated[bool, BeforeValidator(_true)] | None = None
     missing: Share | None = None
     unique: Annotated[Limit, BeforeValidator(_unique)] | None = None
-    type: Literal["number", "whole", "boolean", "text"] | None = None
-    range: Ends | None = None
-    values: Values | None = None
-    not_values: Values | None = None
-    length: Ends | None = None
-    pattern: Annotated[str, BeforeValidator(_pattern)] | None = None
+    type: Annotated[Kept, _kept(_type)] | None = None
+    range: Annotated[Kept, _kept(_bounds)] | None = None
+    values: Annotated[Kept, _kept(_texts)] | None = None
+    not_values: Annotated[Kept, _kept(_texts)] | None = None
+    length: Annotated[Kept, _kept(_bounds)] | None = None
+    pattern: Annotated[Kept, _kept(_pattern)] | None = None
     min: Ends | None = None
     max: Ends | None = None
     mean: Ends | None = None
@@ -115,7 +146,7 @@ MOSTLY: tuple[Kind, ...] = ("type", "range", "values", "not_values", "length", "
 class Expect(_Section):
     """Of a model's rows as a whole."""
 
-    rows: Count | None = None
+    rows: Annotated[Limit | Bounds, BeforeValidator(_rows)] | None = None
     duplicates: Share | None = None
     freshness: Days | None = None
 
@@ -140,6 +171,9 @@ def _rule(key: str, feature: str, value: Any, mostly: Limit) -> Rule:
     if value is True:
         return Rule(kind, feature, f"{key}: true")
     made: dict[str, Any] = {}
+    limit = Limit(">=", 1.0)
+    if isinstance(value, Kept):
+        limit, value = value.mostly or mostly, value.value
     if isinstance(value, str):
         made = {"type": value} if key == "type" else {"pattern": value}
         shown = value
@@ -149,8 +183,8 @@ def _rule(key: str, feature: str, value: Any, mostly: Limit) -> Rule:
     else:
         made = {"low": value[0], "high": value[1]}
         shown = f"[{', '.join('null' if end is None else f'{end:g}' for end in value)}]"
-    limit = mostly if key in MOSTLY else Limit(">=", 1.0)
-    some = f", mostly: {_percent(limit.number)}" if limit.number < 1 else ""
+    sign = "" if limit.operator == ">=" else f"{limit.operator} "
+    some = f", mostly: {sign}{_percent(limit.number)}" if limit != Limit(">=", 1.0) else ""
     return Rule(kind, feature, f"{key}: {shown}{some}", limit, **made)
 
 

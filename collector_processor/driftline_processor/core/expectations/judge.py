@@ -43,7 +43,7 @@ def _judged(beside: Beside, pane: Pane, baseline: Baseline | None, window: Windo
     rows = pane.rows
     for rule in beside.expect.rows:
         if rule.kind == "rows":
-            yield _of_value(rule, float(rows), float(rows), rows, f"{rows:,} rows")
+            yield _of_rows(rule, rows)
         elif rule.kind == "duplicates":
             yield _of_repeats(rule, beside.repeats, "of rows repeat another row in full", "no whole rows are known")
         else:
@@ -106,6 +106,17 @@ def _of_value(rule: Rule, low: float, high: float, rows: int, what: str) -> Expe
     return Expected(rule.feature, rule.written, rule.limit.verdict(low, high), low, high, rows, f"{_about(rule)}{what}")
 
 
+def _of_rows(rule: Rule, rows: int) -> Expected:
+    if rule.low is None and rule.high is None:
+        return _of_value(rule, float(rows), float(rows), rows, f"{rows:,} rows")
+    state: Verdict = "met" if _inside(rule, rows) else "broken"
+    return Expected(rule.feature, rule.written, state, float(rows), float(rows), rows, f"{rows:,} rows")
+
+
+def _inside(rule: Rule, value: float) -> bool:
+    return (rule.low is None or value >= rule.low) and (rule.high is None or value <= rule.high)
+
+
 def _of_repeats(rule: Rule, repeats: Repeats | None, what: str, why: str, other: bool = False) -> Expected:
     if repeats is None or not repeats.rows:
         return _unknown(rule, why, 0)
@@ -131,9 +142,8 @@ def _of_moment(rule: Rule, told: float, total: float, squares: float) -> Expecte
         if variance < ROUNDING * mean * mean:
             return _unknown(rule, "the values lie too close together for sums to tell", int(told))
         value = math.sqrt(variance)
-    inside = (rule.low is None or value >= rule.low) and (rule.high is None or value <= rule.high)
     word = "mean" if rule.kind == "mean" else "standard deviation"
-    state: Verdict = "met" if inside else "broken"
+    state: Verdict = "met" if _inside(rule, value) else "broken"
     return Expected(
         rule.feature, rule.written, state, value, value, int(told), f"{_about(rule)}the {word} is {value:.5g}"
     )
