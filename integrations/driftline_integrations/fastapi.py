@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from driftline.faults import FAULTS
+from driftline.prediction import OPEN
 from opentelemetry import context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.propagate import get_global_textmap
@@ -24,10 +25,10 @@ from starlette.routing import compile_path
 
 from . import providers
 from .arrival import FIELDS, instrument_as_declared, join_trace
-from .asgi import App, Passage, Receive, Scope, Send, Tee, answer_outcomes, given_of, text_of, within
+from .asgi import ID_HEADER, App, Passage, Receive, Scope, Send, Tee, answer_outcomes, given_of, text_of, within
 from .made import Made
 from .outcome_route import OutcomeRoutes
-from .route_plan import RoutePlan, plans_of
+from .route_plan import UNREAD, RoutePlan, plans_of
 from .routes import Route
 from .starlette_apps import application_classes, mapped_of
 
@@ -131,22 +132,15 @@ class Site:
                 fields = FIELDS.get(get_global_textmap())
                 if fields is None or not fields.isdisjoint(headers):
                     token = join_trace(partial(text_of, headers))
-                path = scope["path"]
+                method, path = scope["method"], scope["path"]
                 if scope.get("root_path"):
                     path = within(path, scope["root_path"])
-                found = self._exact.get((scope["method"], path)) or self._find(scope["method"], path)
-                if isinstance(found, RoutePlan):
-                    tee = Tee(
-                        found,
-                        given_of(found, headers, _NOTHING, scope) if found.reads_more else None,
-                        headers,
-                        receive,
-                        send,
-                    )
-                elif isinstance(found, tuple):
+                route = self._exact.get((method, path))
+                if route is not None:
+                    given = given_of(route, headers, _NOTHING, scope) if route.reads_more else None
+                    tee = Tee(route, given, headers, receive, send)
+                elif (model := self.outcomes.model_at(method, path)) is None and (found := self._find(method, path)):
                     tee = Tee(found[0], given_of(found[0], headers, found[1], scope), headers, receive, send)
-                elif found is not None:
-                    model = found
             except Exception as fault:
                 FAULTS.swallow("arrival", fault)
             if model is not None:
@@ -155,7 +149,7 @@ class Site:
                 self._mapped.look()
                 return await self._next(scope, receive, send)
             try:
-                await self._next(scope, tee.receive if tee.hears else receive, tee.send)
+                await self._next(scope, receive if tee.heard is None else tee.receive, tee.send)
             except HTTPException as error:  # of the router, which has no such route, or of a class of endpoints
                 tee.refuse(error.status_code)
                 raise
@@ -163,15 +157,15 @@ class Site:
                 tee.fail(error)
                 raise
             finally:
-                tee.end()
+                if not tee.closed:  # a response that was not finished, or sent as a file
+                    tee.answer(tee.status, UNREAD)
+                tee.leave()
         finally:
             if token is not None:
                 context.detach(token)
 
-    def _find(self, method: str, path: str) -> Model | tuple[RoutePlan, Mapping[str, Any]] | None:
-        """Return the route that a request is for, and the parameters of its path; or whose outcomes it has."""
-        if (model := self.outcomes.model_at(method, path)) is not None:
-            return model
+    def _find(self, method: str, path: str) -> tuple[RoutePlan, Mapping[str, Any]] | None:
+        """Return the template that a request is for, and the parameters of its path."""
         for own, pattern, convertors, plan in self._templates:
             if own == method and (match := pattern.match(path)):
                 return plan, {name: convertors[name].convert(text) for name, text in match.groupdict().items()}
@@ -204,8 +198,10 @@ def _enter_class() -> None:
         if site is None or scope["type"] != "http":
             return await plain(self, scope, receive, send)
         try:
-            passage = Passage(scope["headers"], send)
-            token = passage.enter()
+            given = dict(scope["headers"]).get(ID_HEADER)
+            passage = Passage(given.decode("latin-1") if given else "")
+            passage.onward = send
+            token = OPEN.set(passage)
         except Exception as fault:
             FAULTS.swallow("exchange", fault)
             return await plain(self, scope, receive, send)

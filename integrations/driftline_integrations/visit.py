@@ -48,7 +48,7 @@ class Visit(Opening):
         self._given = given
         self._body: bytes | None = None
         self._told: Told | None = None
-        super().__init__(route.plan)
+        self.open(route.plan)
 
     def asked(self) -> Prediction | None:
         """Return the prediction, with what the request says where that is read before the response."""

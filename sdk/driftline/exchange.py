@@ -37,8 +37,9 @@ class Exchange(Prediction):
 
     __slots__ = ("_first", "_given", "_models", "fresh", "named")
 
+    closed = True
+
     def __init__(self, given: str = "") -> None:
-        self.closed = True
         self.exchange = self
         self.outer = opened() if OPEN.get() else None  # the route of an application that this one is mounted in
         self.named = ""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from .otlp import sendable
 
-_COUNTS = tuple(f"{count:03x}-" for count in range(4096))
+_COUNTS = tuple(f"{count:03x}" for count in range(4096))
 LONGEST_ID = 1000
 """Characters of an id; a longer one, by mistake a document, is known by its beginning. So what waits stays bounded."""
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
@@ -30,7 +30,7 @@ class IdSource:
     def __init__(self, urandom: Callable[[int], bytes] = os.urandom) -> None:
         self._urandom = urandom
         self._head = (-1, "")
-        self._block = self._draw()
+        self.reset()
 
     def uuid7(self, unix_nanoseconds: int) -> str:
         """Return a new id for a prediction made at that time."""
@@ -38,19 +38,16 @@ class IdSource:
         head = self._head
         if head[0] != milliseconds:
             self._head = head = milliseconds, f"{milliseconds >> 16 & 0xFFFFFFFF:08x}-{milliseconds & 0xFFFF:04x}-7"
-        counts, random = self._block
-        for count in counts:
-            return head[1] + count + random
-        counts, random = self._block = self._draw()
-        return head[1] + next(counts) + random
-
-    def _draw(self) -> tuple[Iterator[str], str]:
-        text = self._urandom(8).hex()
-        return iter(_COUNTS), f"{_VARIANT[text[0]]}{text[1:4]}-{text[4:]}"
+        tail = next(self._tails, None)
+        if tail is None:
+            self.reset()
+            tail = next(self._tails)
+        return head[1] + tail
 
     def reset(self) -> None:
         """Throw the random bits away: two processes must not count behind the same ones."""
-        self._block = self._draw()
+        text = self._urandom(8).hex()
+        self._tails = map(f"%s-{_VARIANT[text[0]]}{text[1:4]}-{text[4:]}".__mod__, _COUNTS)
 
 
 IDS = IdSource()

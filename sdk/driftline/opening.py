@@ -56,6 +56,7 @@ class Opening:
         "time",
     )
 
+    plan: Plan
     exchange: Exchange
     span: Span | None
     time: int
@@ -63,10 +64,14 @@ class Opening:
     _open_token: Token[Any] | None
     _span_token: Token[Context] | None
 
-    def __init__(self, plan: Plan) -> None:
+    prediction: Prediction | None
+    closed: bool
+    id: str
+
+    def open(self, plan: Plan) -> None:
         """Open it, and its span, which is the current one until :meth:`leave`. Never raises."""
         self.plan = plan
-        self.prediction: Prediction | None = None
+        self.prediction = None
         self.closed = False
         self.id = ""
         self.span = self._span_token = None
@@ -125,13 +130,11 @@ class Opening:
             FAULTS.swallow("end", fault)
 
     def leave(self) -> None:
-        """Make current what was before, in the context in which it was opened, once. Never raises."""
+        """Make current what was before, in the context in which it was opened. Never raises."""
         try:
-            open_token, span_token = self._open_token, self._span_token
-            self._open_token = self._span_token = None
-            if open_token is not None:
-                OPEN.reset(open_token)
-            if span_token is not None:
-                detach(span_token)
+            if self._open_token is not None:
+                OPEN.reset(self._open_token)
+            if self._span_token is not None:
+                detach(self._span_token)
         except Exception as fault:
             FAULTS.swallow("leave", fault)

@@ -30,10 +30,9 @@ HEADERS = {"x-region": "north", "traceparent": f"00-{'a1' * 16}-{'b2' * 8}-01"}
 
 SHARED = [
     (Exchange, "__init__"),
-    (Exchange, "enter"),
     (Exchange, "admit"),
     (Exchange, "answer"),
-    (Opening, "__init__"),
+    (Opening, "open"),
     (Opening, "asked"),
     (Opening, "close"),
     (Recorder, "add"),
@@ -56,7 +55,6 @@ SHARED = [
 ]
 OF_FASTAPI = [
     (on_fastapi.Site, "_find"),
-    (asgi.Passage, "__init__"),
     (asgi.Tee, "__init__"),
     (asgi, "_readable"),
     (asgi, "is_json"),

@@ -65,10 +65,16 @@ def exchange(given: str = "") -> Iterator[Exchange]:
     one.leave(token)
 
 
+def opened(place: Place) -> Opening:
+    opening = Opening()
+    opening.open(place.plan)
+    return opening
+
+
 def predict(place: Place, request: Any = ORDER, response: Any = 0.75, cost: int = 1000) -> Opening:
     """Open a prediction, name it, and close it, as a request does to which nothing happens."""
     with exchange():
-        opening = Opening(place.plan)
+        opening = opened(place)
         opening.id = "A-1"
         opening.close(place, cost, request, response)
         opening.leave()
@@ -115,7 +121,7 @@ def test_what_is_not_plain_is_looked_at_closely(service: Service, request_: Any,
 def test_whoever_asks_gets_the_same_prediction(service: Service) -> None:
     place = Place(service.model())
     with exchange() as around:
-        opening = Opening(place.plan)
+        opening = opened(place)
         barrier = threading.Barrier(8)
 
         def ask() -> Prediction | None:
@@ -137,11 +143,10 @@ def test_whoever_asks_gets_the_same_prediction(service: Service) -> None:
 def test_where_it_is_over_nothing_is_open(service: Service) -> None:
     place = Place(service.model())
     with exchange():
-        opening = Opening(place.plan)
+        opening = opened(place)
         opening.close(place, 1000, ORDER, 0.75)
 
         assert (driftline.current(), opening.asked()) == (None, None)
-        opening.leave()
         opening.leave()
         assert isinstance(OPEN.get(), Exchange)
     assert OPEN.get() is None
@@ -150,7 +155,7 @@ def test_where_it_is_over_nothing_is_open(service: Service) -> None:
 def test_it_is_made_at_once_where_the_request_names_it(service: Service) -> None:
     place = Place(service.model())
     with exchange("R-17"):
-        opening = Opening(place.plan)
+        opening = opened(place)
         assert opening.prediction is not None
         assert opening.prediction.id == "R-17"
         opening.leave()
@@ -163,14 +168,14 @@ def test_it_is_made_at_once_where_something_was_predicted_before(service: Servic
     with exchange() as around:
         service.model("other").predict(returns(0.25))(ORDER)
         first = around.answer()
-        opening = Opening(place.plan)
+        opening = opened(place)
         assert opening.prediction is not None
         assert around.answer() == first
         opening.leave()
 
 
 def test_it_is_made_at_once_where_there_is_no_exchange(service: Service) -> None:
-    opening = Opening(Place(service.model()).plan)
+    opening = opened(Place(service.model()))
 
     assert driftline.current() is opening.prediction
     opening.leave()
@@ -180,7 +185,7 @@ def test_it_is_made_at_once_where_there_is_no_exchange(service: Service) -> None
 def test_another_thread_may_close_it(service: Service) -> None:
     place = Place(service.model())
     with exchange():
-        opening = Opening(place.plan)
+        opening = opened(place)
         thread = threading.Thread(target=opening.close, args=(place, 1000, ORDER, 0.75))
         thread.start()
         thread.join()
@@ -194,7 +199,7 @@ def test_a_function_of_the_same_model_inside_fills_it_in(service: Service) -> No
     churn = service.model()
     place = Place(churn)
     with exchange():
-        opening = Opening(place.plan)
+        opening = opened(place)
         churn.predict(returns(0.25))(ORDER)
         prediction = opening.asked()
         assert prediction is not None
