@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import re
 from contextvars import Token
+from typing import TYPE_CHECKING
 
 from .faults import FAULTS
 from .prediction import OPEN, Prediction, opened
+
+if TYPE_CHECKING:
+    from .opening import Opening
 
 HEADER = "X-Prediction-Id"
 LONGEST_ID = 128
@@ -32,10 +36,11 @@ class Exchange(Prediction):
     ``given``: the id that the request came with, "" for none; what :func:`header_id` refuses is none. The first
     prediction of each model takes it, unless the code or the input says another. The first prediction's id is the
     answer's. ``fresh``: no prediction was made in it, none was open around it, and it came with no id. ``named``: the
-    answer's id where its prediction was never made (:mod:`driftline.opening`).
+    answer's id where its prediction was never made; ``opening``: that prediction, as long as it is open
+    (:mod:`driftline.opening`).
     """
 
-    __slots__ = ("_first", "_given", "_models", "fresh", "named")
+    __slots__ = ("_first", "_given", "_models", "fresh", "named", "opening")
 
     closed = True
 
@@ -43,6 +48,7 @@ class Exchange(Prediction):
         self.exchange = self
         self.outer = opened() if OPEN.get() else None  # the route of an application that this one is mounted in
         self.named = ""
+        self.opening: Opening | None = None
         self._given = ""
         if given:
             self._given = header_id(given)

@@ -32,10 +32,11 @@ PATIENCE = 100_000_000
 """Nanoseconds after which a tracer that made no span at all is asked again: a request comes seldom enough that
 ``quick.py``'s millisecond would ask each time."""
 _ASKING = threading.RLock()
+_NOWHERE = Exchange()
 
 
 class Opening:
-    """What is open while a request is handled, in the way of :data:`~driftline.prediction.OPEN`.
+    """What is open while a request is handled: its exchange, which is the current one, knows it.
 
     ``plan``: of the place where the model predicts. ``prediction``: None as long as nobody asked; it is made at once
     where anything is unusual: no exchange around it, or one that has a prediction, or a given id, already. ``id``: what
@@ -74,13 +75,14 @@ class Opening:
         self.prediction = None
         self.closed = False
         self.id = ""
-        self.span = self._span_token = None
+        self.span = self._span_token = self._open_token = None
         exchange = OPEN.get()
         if not isinstance(exchange, Exchange) or not exchange.fresh:
             self._open_at_once()
             return
         self.exchange = exchange
         exchange.fresh = False
+        exchange.opening = self
         self.time = now = call._now()
         if not 0 <= now - plan.asked < PATIENCE:
             try:
@@ -92,10 +94,10 @@ class Opening:
                     self._span_token = attach(set_span_in_context(span))
             except Exception as fault:
                 FAULTS.swallow("begin", fault)
-        self._open_token = OPEN.set(self)
         self.started = call._clock()
 
     def _open_at_once(self) -> None:
+        self.exchange = _NOWHERE
         prediction = self.prediction = call.begin(self.plan, None, {})
         self._open_token, self._span_token = prediction.open_token, prediction.span_token
         prediction.open_token = prediction.span_token = None
@@ -132,7 +134,9 @@ class Opening:
     def leave(self) -> None:
         """Make current what was before, in the context in which it was opened. Never raises."""
         try:
-            if self._open_token is not None:
+            if self._open_token is None:
+                self.exchange.opening = None
+            else:
                 OPEN.reset(self._open_token)
             if self._span_token is not None:
                 detach(self._span_token)

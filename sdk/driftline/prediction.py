@@ -30,7 +30,7 @@ is to be made). It costs 0.05 µs, a prediction 0.25. Empty when the call is ove
 make nothing current again would cost 0.1 µs."""
 
 OPEN: ContextVar[Any] = ContextVar("driftline_open_prediction", default=None)
-"""A prediction, a draft, an opening, or None: :func:`opened` tells which; false where none is open."""
+"""A prediction, a draft, or None: :func:`opened` tells which; false where none is open."""
 _ASKED_FOR = 6
 ABSENT: Any = object()
 """Nothing was said; None is something that a model may return."""
@@ -47,6 +47,7 @@ _UNSET: dict[str, Any] = {
     "inner": None,
     "later": None,
     "offered": "",
+    "opening": None,
     "open_token": None,
     "output": None,
     "result": ABSENT,
@@ -279,12 +280,15 @@ def drafted(draft: Draft) -> Prediction | None:
 
 def opened() -> Prediction | None:
     """Return what is open in this thread or task, closed or not."""
-    found: Prediction | Draft | Opening | None = OPEN.get()
+    found: Prediction | Draft | None = OPEN.get()
     if not found:
         return None
-    if isinstance(found, Prediction):
+    if isinstance(found, list):
+        return drafted(found)
+    if not found.closed:
         return found
-    return drafted(found) if isinstance(found, list) else found.asked()
+    opening: Opening | None = found.opening  # of an exchange
+    return found if opening is None else opening.asked() or found
 
 
 def current() -> Prediction | None:
