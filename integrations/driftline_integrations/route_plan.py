@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from driftline import Model
     from driftline.later import Plain
 
+Request = bytes | tuple[Given, bytes | None] | None
+"""What waits of a request: its body, None where it is not read, and what else is read of it."""
 UNREAD = Unread("a response that is not read: no JSON, too large, or not finished")
 _EMPTY = Unread("a response without a body")
 _NO_JSON = Unread("a response that is no JSON")
@@ -91,8 +93,8 @@ class RoutePlan:
         )
         self.plan = self.recorder.plan
         self._said = tuple(None if one is None else one.parts for one in (score, predicted))
-        plain = not self.reads_more and not self.slices and self.features == (Source("body", ()),)
-        self._plain = plain and not self.id_from_response and (self.id is None or self.id.kind == "")
+        self._in_body = self.features == (Source("body", ()),) and self.id is None  # the row, and its id
+        self._plain = self._in_body and not self.reads_more and not self.slices
 
     def go_without(self, reason: str) -> None:
         """Count a prediction that goes on without its features, or its result, by the reason."""
@@ -104,12 +106,11 @@ class RoutePlan:
         if self.id is not None:
             yield self.id
 
-    def plain(self, request: tuple[Given | None, bytes | None], response: bytes) -> Plain | None:
+    def plain(self, request: Request, response: bytes) -> Plain | None:
         """Return what most requests and responses say: one object in, a number out, and perhaps a class."""
-        body = request[1]
-        if not self._plain or body is None:
+        if not self._plain or not isinstance(request, bytes):
             return None
-        taken = take_row(self.plan, parse(body))
+        taken = take_row(self.plan, parse(request))
         if taken is None:
             return None
         said, (score_at, class_at) = parse(response), self._said
@@ -124,16 +125,17 @@ class RoutePlan:
             return *taken, score, ""
         return (*taken, score, class_text(decided)) if is_plain_class(self.plan, decided) else None
 
-    def later(self, prediction: Prediction, request: tuple[Given | None, bytes | None], response: bytes) -> Told:
+    def later(self, prediction: Prediction, request: Request, response: bytes) -> Told:
         """Return what reads any other request and response."""
-        told = Told(self, prediction, request[0])
-        told.body, told.response = request[1], response
+        given, body = request if isinstance(request, tuple) else (None, request)
+        told = Told(self, prediction, given)
+        told.body, told.response = body, response
         return told
 
     def id_in(self, body: bytes | None) -> str | None:
         """Return the id that a field of the body says, "" for none; None where it takes a closer look."""
         name = self.plan.inputs.id_field
-        if not self._plain or not name or body is None:
+        if not self._in_body or not name or body is None:
             return None
         try:
             row = parse(body)

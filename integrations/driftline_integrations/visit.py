@@ -80,10 +80,10 @@ class Visit(Opening):
         route = self.route
         if self.prediction is None and 200 <= status < 300:
             if route.named_at_once:
-                self.id = self.exchange.named = IDS.uuid7(self.time)
+                self.id = self.exchange.named = self.exchange.given or IDS.uuid7(self.time)
                 return
             if (said := route.id_in(self._body)) is not None:
-                self.id = said or IDS.uuid7(self.time)
+                self.id = said or self.exchange.given or IDS.uuid7(self.time)
                 self.exchange.named = header_id(said) if said else self.id
                 return
         told = self._made()
@@ -102,9 +102,9 @@ class Visit(Opening):
             return
         try:
             if self.id and self.prediction is None and response.__class__ is bytes:
-                body = self._body
+                body, given = self._body, self._given
                 cost = ROW_BYTES + len(response) + (0 if body is None else len(body))
-                self.close(self.route, cost, (self._given, body), response)
+                self.close(self.route, cost, body if given is None else (given, body), response)
                 return
             told = self._made()
             self.closed = True

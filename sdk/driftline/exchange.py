@@ -35,12 +35,12 @@ class Exchange(Prediction):
 
     ``given``: the id that the request came with, "" for none; what :func:`header_id` refuses is none. The first
     prediction of each model takes it, unless the code or the input says another. The first prediction's id is the
-    answer's. ``fresh``: no prediction was made in it, none was open around it, and it came with no id. ``named``: the
+    answer's. ``fresh``: no prediction was made in it, and none was open around it. ``named``: the
     answer's id where its prediction was never made; ``opening``: that prediction, as long as it is open
     (:mod:`driftline.opening`).
     """
 
-    __slots__ = ("_first", "_given", "_models", "fresh", "named", "opening")
+    __slots__ = ("_first", "_models", "fresh", "given", "named", "opening")
 
     closed = True
 
@@ -49,12 +49,12 @@ class Exchange(Prediction):
         self.outer = opened() if OPEN.get() else None  # the route of an application that this one is mounted in
         self.named = ""
         self.opening: Opening | None = None
-        self._given = ""
+        self.given = ""
         if given:
-            self._given = header_id(given)
+            self.given = header_id(given)
             self._models: set[str] = set()
         self._first: Prediction | None = None
-        self.fresh = not self._given and self.outer is None
+        self.fresh = self.outer is None
 
     def enter(self) -> Token[Prediction | None]:
         """Make it current; give what this returns to :meth:`leave`, in the same context."""
@@ -74,11 +74,11 @@ class Exchange(Prediction):
         self.fresh = False
         if self._first is None:
             self._first = prediction
-        if self._given:
+        if self.given:
             name = prediction.plan.identity.name
             if name not in self._models:
                 self._models.add(name)
-                prediction.offered = self._given
+                prediction.offered = self.given
 
     def forget(self, prediction: Prediction) -> None:
         """Let go of a prediction that turned out to be none."""

@@ -39,7 +39,7 @@ class Opening:
     """What is open while a request is handled: its exchange, which is the current one, knows it.
 
     ``plan``: of the place where the model predicts. ``prediction``: None as long as nobody asked; it is made at once
-    where anything is unusual: no exchange around it, or one that has a prediction, or a given id, already. ``id``: what
+    where anything is unusual: no exchange around it, or one that has a prediction already. ``id``: what
     the answer says, "" before there is one. ``time``, ``started``, ``span``: as of a prediction; ``span`` is None where
     there is no tracer. ``closed``: it is over.
     """

@@ -878,6 +878,7 @@ ROUTES = [
     Route(id="response:id", score="probability"),
     Route(features="query", score="probability"),
     Route(score="probability", slices={"country": "country", "shop": "header:x-shop"}),
+    Route(id="order_id", score="probability", slices={"shop": "header:x-shop"}),
     Route(),
 ]
 
@@ -904,7 +905,9 @@ def test_what_is_read_quickly_says_what_a_closer_look_would_say(
                 patched.setattr(RoutePlan, "plain", lambda *_: None)
             for body in BODIES:
                 for at in range(len(ANSWERS)):
-                    client(app).post(f"/predict?at={at}", content=body, headers={"content-type": "application/json"})
+                    named = {"x-prediction-id": f"R-{at}"} if at % 2 else {}
+                    headers = {"content-type": "application/json", "x-shop": "north", **named}
+                    client(app).post(f"/predict?at={at}", content=body, headers=headers)
             service.flush()
         said = [repr(sorted((span.attributes or {}).items())) for span in service.spans]  # NaN is not NaN
         rows = sum(map(len, service.tables()))

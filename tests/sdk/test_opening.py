@@ -152,12 +152,14 @@ def test_where_it_is_over_nothing_is_open(service: Service) -> None:
     assert OPEN.get() is None
 
 
-def test_it_is_made_at_once_where_the_request_names_it(service: Service) -> None:
+def test_who_asks_gets_the_id_that_the_request_came_with(service: Service) -> None:
     place = Place(service.model())
-    with exchange("R-17"):
+    with exchange("R-17") as around:
         opening = opened(place)
-        assert opening.prediction is not None
-        assert opening.prediction.id == "R-17"
+        assert opening.prediction is None
+        prediction = driftline.current()
+        assert prediction is not None
+        assert (prediction.id, around.answer()) == ("R-17", "R-17")
         opening.leave()
     assert OPEN.get() is None
     assert not trace.get_current_span().get_span_context().is_valid
