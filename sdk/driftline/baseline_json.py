@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from .checked import floats, is_whole, short
 from .extras import Extras
 from .fold import ModelBins
 from .pane import DURATION_BOUNDS, LOSSES, Pane
+from .projection import WIDTH
 from .strays import part_width
 from .tables import CLASSLESS, F64, Task
 from .vocabulary import Vocabulary
@@ -119,6 +121,9 @@ def parse(text: str, where: str) -> Fields:
     )
     parts = read.get(root, "pane", dict, "")
     pane = Pane({name: read.vector(value, f"pane.{name}") for name, value in parts.items()})
+    extras = read.extras(root, bins) if schema == SCHEMA_WITH_EXTRAS else Extras()
+    if extras.embeddings is not None:
+        bins = replace(bins, projections=dict(extras.embeddings.of))
     _check_lengths(read, pane, bins, task)
     columns = read.get(root, "columns", dict, "")
     for role, named in columns.items():
@@ -135,7 +140,7 @@ def parse(text: str, where: str) -> Fields:
         columns=columns,
         provisional=read.get(root, "provisional", bool, ""),
         texts={name: read.vocabulary(value, f"texts.{name}") for name, value in texts.items()},
-        extras=read.extras(root, bins) if schema == SCHEMA_WITH_EXTRAS else Extras(),
+        extras=extras,
     )
 
 
@@ -224,6 +229,7 @@ def _task(read: _Reader, value: dict[str, Any]) -> Task:
 
 def _check_lengths(read: _Reader, pane: Pane, bins: ModelBins, task: Task) -> None:
     wanted = {f"feature:{name}": feature.size + 2 for name, feature in bins.features.items()}
+    wanted |= {f"embedding:{name}": 1 + WIDTH for name in bins.projections}
     wanted |= {"rows": 3, "outcomes": 3, "confusion": len(task.classes) ** 2, "duration": len(DURATION_BOUNDS) + 2}
     wanted |= {"score_negative": SCORE_BINS, "score_positive": SCORE_BINS, "losses": len(LOSSES.get(task.kind, ()))}
     if bins.score is not None:

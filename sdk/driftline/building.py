@@ -16,6 +16,7 @@ from .bins import CategoryBins, number_bins
 from .blocks import Blocks, Stretches
 from .classes import resolve_task, seen_classes
 from .descriptors import described, looks_like_texts, raw_names, vocabulary_of, without_texts
+from .embeddings import Embeddings
 from .extras import Extras
 from .fold import ModelBins, fold_by, fold_outcomes, target_score
 from .frames import concatenate
@@ -23,6 +24,7 @@ from .gathering import GATHERERS, Reference
 from .marks import Marks, bins_of
 from .pane import Pane, merge
 from .period import Period
+from .projection import Projection
 from .reference import MOST_SAMPLED, ReferenceRows, Sample, Settle, joined
 from .scores import scores_for
 from .tables import CLASSLESS, Column, ModelKey, PredictionTable, Task, Text
@@ -122,7 +124,7 @@ def fold_all(
     pane = merge([*folded, outcomes])
     pieces = {name: gatherer.piece() for name, gatherer in gatherers.items()}
     in_time = None if stretches is None else Blocks.folded(stretches, folded[:-1], bins)
-    return pane, replace(Extras(**pieces), period=period, blocks=in_time)
+    return pane, replace(Extras(**pieces), period=period, blocks=in_time, embeddings=Embeddings.of_bins(bins))
 
 
 def choose_bins(tables: Sequence[PredictionTable], task: Task, marks: Marks | None = None) -> ModelBins:
@@ -133,11 +135,13 @@ def choose_bins(tables: Sequence[PredictionTable], task: Task, marks: Marks | No
         for name in names
     }
     scores = [target_score(table.task, table.scores) for table in tables if table.scores is not None]
+    vectors = {name: [t.features[name] for t in tables if name in t.features] for name in features}
     decided = bool(scores) or any(table.predicted is not None for table in tables)
     return ModelBins(
         features=features,
         score=number_bins(np.concatenate(scores)) if scores else None,
         classes=CategoryBins(task.classes) if task.classes and decided else None,
+        projections={name: found for name, columns in vectors.items() if (found := _projection(columns)) is not None},
     )
 
 
@@ -148,6 +152,11 @@ def marks_of(tables: Sequence[PredictionTable], texts: Mapping[str, Vocabulary])
     return Marks.learned(
         {name: concatenate(own) for name, own in parts.items() if raw_names((name,), tuple(texts)) == (name,)}
     )
+
+
+def _projection(columns: Sequence[Column]) -> Projection | None:
+    together = concatenate(list(columns)).vectors if all(column.vectors is not None for column in columns) else None
+    return None if together is None else Projection.of(together)
 
 
 def fold_tables(

@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self
 from .blocks import Blocks
 from .checked import by_name
 from .class_scores import ClassScores
+from .embeddings import Embeddings
 from .fold import ModelBins
 from .importance import Importance
 from .leaving import Leaving
@@ -43,7 +44,7 @@ class Extras:
     ``importance``: of each feature to the model. ``ranges``: the least and the greatest value of each number.
     ``period``: when the rows were predicted. ``blocks``: what they looked like in each stretch of that time.
     ``repeats``: how many of the rows are different. ``class_scores``: of a multiclass model, class by class.
-    ``marks``: which features are none, and compared with nothing.
+    ``marks``: which features are none, and compared with nothing. ``embeddings``: how each of them is projected.
     ``unread``: pieces that a newer driftline wrote, as their JSON: kept, so that the digest stays the same.
     """
 
@@ -54,6 +55,7 @@ class Extras:
     repeats: Repeats | None = None
     class_scores: ClassScores | None = None
     marks: Marks | None = None
+    embeddings: Embeddings | None = None
     unread: Mapping[str, Any] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -97,5 +99,6 @@ PIECES: dict[str, type[Piece]] = {
     "repeats": Repeats,
     "class_scores": ClassScores,
     "marks": Marks,
+    "embeddings": Embeddings,
 }
 """JSON key and field of :class:`Extras` → what reads and writes it."""

@@ -16,6 +16,7 @@ from .bins import SCORE_BINS, Bins, CategoryBins, Index, assign, score_bin
 from .classes import class_codes
 from .clusters import PREFIX, clustered, groups_of, key_of
 from .pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
+from .projection import Projection
 from .strays import Stray, strays
 from .tables import CLASSLESS, F64, I32, I64, Column, PredictionTable, Task, length, numbers_of
 
@@ -37,11 +38,15 @@ LONGEST = 1e9
 
 @dataclass(frozen=True, slots=True)
 class ModelBins:
-    """The bins of one model: what a pane is folded over. Panes merge only over the same ones."""
+    """The bins of one model: what a pane is folded over. Panes merge only over the same ones.
+
+    ``projections``: of features that are embeddings, whose bins are those of their L2 norm.
+    """
 
     features: dict[str, Bins] = field(default_factory=dict)
     score: Bins | None = None
     classes: CategoryBins | None = None
+    projections: dict[str, Projection] = field(default_factory=dict)
 
 
 def fold(table: PredictionTable, bins: ModelBins, cluster: str = "") -> Pane:
@@ -212,6 +217,10 @@ def _parts(
     parts = {"rows": np.hstack([plain, weighed, squared])}
     for name, over in bins.features.items():
         target(f"feature:{name}", over, table.features.get(name), name)
+    for name, projection in bins.projections.items():
+        column = table.features.get(name)
+        if column is not None and column.vectors is not None:
+            parts[f"embedding:{name}"] = projection.sums(column.vectors, weight, group, groups)
     if bins.features:
         for name in sorted(table.features.keys() - bins.features.keys())[:MOST_UNKNOWN]:
             parts[f"unknown:{name}"] = weighed

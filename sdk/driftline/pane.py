@@ -9,6 +9,7 @@ Parts (float64 vectors):
 =====================  ==================================================================================
 ``rows``               n, sum of weights, sum of squared weights
 ``feature:NAME``       weight per bin of that feature's bins (see :mod:`driftline.bins`), then missing, then invalid
+``embedding:NAME``     weight of the vectors of a feature, then sums of their random features (:mod:`.projection`)
 ``score``              the same over the score's bins (binary: positive class; multiclass: winner; regression: value;
                        ranking: first item)
 ``class``              weight per class in the order of the class bins' labels, other, missing, invalid

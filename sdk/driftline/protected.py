@@ -35,16 +35,18 @@ def protected(baseline: Baseline, privacy: Privacy) -> Baseline:
         counts = parts.pop(f"feature:{name}", np.zeros(bins.size + 2))
         parts.pop(f"elsewhere:{name}", None)  # it counts by the place of a feature, and some are not there any more
         if rule is not None:
+            parts.pop(f"embedding:{name}", None)
             for part in PREFIXES:
                 parts.pop(f"{part}{name}", None)
         fit = (bins, counts) if rule is None else rule.bins(bins, counts)
         if fit is not None:
             features[name], parts[f"feature:{name}"] = fit
+    projections = {name: one for name, one in baseline.bins.projections.items() if rules[name] is None}
     texts = {name: words for name, words in baseline.texts.items() if any(text_of.get(own) == name for own in features)}
     named = {role: name for role, name in baseline.columns.items() if role != "features"}
     return replace(
         baseline,
-        bins=replace(baseline.bins, features=features),
+        bins=replace(baseline.bins, features=features, projections=projections),
         pane=Pane(parts),
         columns={**named, "features": list(raw_names(tuple(features), tuple(texts)))},
         texts=texts,

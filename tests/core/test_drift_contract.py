@@ -9,9 +9,12 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from driftline.projection import WIDTH as FEATURES
+from driftline.projection import Projection
 from driftline.tables import F64
 from driftline_processor.core.drift import methods as package
 from driftline_processor.core.drift.methods import DECIDING, METHODS, Counts, Measured, Method
+from driftline_processor.core.drift.methods.method import Sums
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -28,7 +31,26 @@ def counts_for(method: Method, reference: F64, current: F64) -> Counts:
     for sample in (reference, current):
         sample[sample.sum(axis=-1) == 0, 0] = 1
     edges = np.cumsum(np.linspace(0.5, 1.5, reference.shape[1] - 1)) - 4.0
-    return Counts(reference, current, np.tile(edges, (len(reference), 1)) if "number" in method.kinds else None)
+    wanted = np.tile(edges, (len(reference), 1)) if "number" in method.kinds else None
+    return counted(method, reference, current, wanted)
+
+
+def counted(method: Method, reference: F64, current: F64, edges: F64 | None = None) -> Counts:
+    """Counts over given edges; for a method of embeddings, with the sums of their vectors."""
+    return Counts(reference, current, edges, sums=sums_of(reference, current) if "embedding" in method.kinds else None)
+
+
+def sums_of(reference: F64, current: F64) -> Sums:
+    """The sums of vectors, one for each bin, of which so many rows are."""
+    vectors = np.random.default_rng(0).normal(size=(reference.shape[1], 4)).astype(np.float32)
+    features = Projection(4, 2.0, ()).features(vectors)
+    n, m = reference.sum(axis=-1), current.sum(axis=-1)
+    was, now = reference @ features / n[:, np.newaxis], current @ features / m[:, np.newaxis]
+    spectrum = np.zeros((len(n), FEATURES))
+    for row, rows in enumerate(reference):
+        centred = (features - was[row]) * np.sqrt(rows / n[row])[:, np.newaxis]
+        spectrum[row] = np.maximum(np.linalg.eigvalsh(centred.T @ centred)[::-1], 0.0)
+    return Sums(was, now, n, m, np.where(spectrum > 1e-9, spectrum, 0.0))
 
 
 def drawn(method: Method, seed: int, rows: int = 2_000, k: int = 8) -> Counts:
@@ -116,8 +138,8 @@ def test_a_method_that_may_decide_has_p_value_effect_and_a_least_effect(method: 
 def test_samples_may_be_exchanged_where_that_is_declared(method: Method, reference: F64, current: F64) -> None:
     counts = counts_for(method, reference, current)
     edges = None if "category" in method.kinds else counts.edges  # over deciles, which are the reference's, it matters
-    forth = method.counts(Counts(counts.reference, counts.current, edges))
-    back = method.counts(Counts(counts.current, counts.reference, edges))
+    forth = method.counts(counted(method, counts.reference, counts.current, edges))
+    back = method.counts(counted(method, counts.current, counts.reference, edges))
     assert np.allclose(forth.value, back.value, rtol=1e-9, atol=1e-9) or not method.symmetric
 
 
@@ -126,7 +148,7 @@ def test_samples_may_be_exchanged_where_that_is_declared(method: Method, referen
 def test_more_rows_of_the_same_shares_change_no_distance(method: Method, factor: float) -> None:
     counts = drawn(method, 2)
     before = method.counts(counts).value
-    after = method.counts(Counts(counts.reference * factor, counts.current * factor, counts.edges)).value
+    after = method.counts(counted(method, counts.reference * factor, counts.current * factor, counts.edges)).value
     if method.scaling == "grows":
         assert (np.abs(after) > np.abs(before)).all()
     else:
@@ -140,7 +162,8 @@ def test_more_rows_of_the_same_shares_change_no_distance(method: Method, factor:
 def test_empty_bins_at_the_end_change_nothing(method: Method, reference: F64, current: F64) -> None:
     counts = counts_for(method, reference, current)
     padding = ((0, 0), (0, 5))
-    wider = Counts(
+    wider = counted(
+        method,
         np.pad(counts.reference, padding),
         np.pad(counts.current, padding),
         None if counts.edges is None else np.pad(counts.edges, padding, mode="edge"),
@@ -156,7 +179,7 @@ def test_each_pair_is_measured_as_if_alone(method: Method, reference: F64, curre
     together = method.counts(counts)
     for row in range(3):
         edges = None if counts.edges is None else counts.edges[row : row + 1]
-        alone = method.counts(Counts(counts.reference[row : row + 1], counts.current[row : row + 1], edges))
+        alone = method.counts(counted(method, counts.reference[row : row + 1], counts.current[row : row + 1], edges))
         value, p, effect = (None if part is None else part[row : row + 1] for part in together)
         assert value is not None
         assert same(alone, Measured(value, p, effect))
@@ -188,7 +211,7 @@ def test_odd_samples_have_finite_values(method: Method, odd: str) -> None:
 def test_the_order_of_categories_means_nothing(method: Method) -> None:
     counts = replace(drawn(method, 3), edges=None)
     order = np.random.default_rng(4).permutation(WIDTH)
-    permuted = Counts(counts.reference[:, order], counts.current[:, order])
+    permuted = counted(method, counts.reference[:, order], counts.current[:, order])
     assert same(method.counts(counts), method.counts(permuted))
 
 

@@ -17,8 +17,23 @@ from driftline.tables import F64
 from .coarse import Coarse, coarse
 from .fences import fences
 
-Kind = Literal["number", "category", "boolean"]
-"""What is compared. A boolean is whatever has at most two values in the baseline, number or label."""
+Kind = Literal["number", "category", "boolean", "embedding"]
+"""What is compared. A boolean is whatever has at most two values in the baseline, number or label. Of an embedding the
+bins are those of its L2 norm, a number."""
+
+
+class Sums(NamedTuple):
+    """What panes keep of k pairs of samples of vectors, see :mod:`driftline.projection`.
+
+    ``reference``, ``current``: float64 (k, width), means of the features. ``n``, ``m``: float64 (k,), (effective) rows.
+    ``spectrum``: float64 (k, axes), variances of the features along their axes in the reference, padded with zeros.
+    """
+
+    reference: F64
+    current: F64
+    n: F64
+    m: F64
+    spectrum: F64
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +43,14 @@ class Counts:
     ``reference``, ``current``: float64 (k, bins), (effective) rows per bin; missing and invalid are left out, and no
     sample is empty. ``edges``: of numbers, float64 (k, bins - 1), where the bins meet, padded with the last; None of
     categories, whose bins have no order. ``fences``: float64 (k, 2), what lies beyond counts as lying there where the
-    size of a value matters; None = :func:`.fences.fences` of the reference.
+    size of a value matters; None = :func:`.fences.fences` of the reference. ``sums``: of embeddings.
     """
 
     reference: F64
     current: F64
     edges: F64 | None = None
     fences: F64 | None = None
+    sums: Sums | None = None
 
     @cached_property
     def n(self) -> F64:

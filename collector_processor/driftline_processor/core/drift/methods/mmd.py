@@ -1,0 +1,76 @@
+"""The maximum mean discrepancy of embeddings, from sums of their random features."""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.tables import F64
+
+from .method import Counts, Measured, Method, Sums
+from .quadratic import quadratic_tail
+
+
+def mmd(reference: F64, current: F64, n: F64, m: F64) -> F64:
+    """Return the distance of the mean features, less what sampling alone makes of it, at least 0: float64 (...).
+
+    ``reference``, ``current``: means of the features of both samples, float64 (..., width), where each vector's
+    features have length 1 (:mod:`driftline.projection`). ``n``, ``m``: (effective) rows. The root of the unbiased
+    estimate of MMD², where that is positive, of the kernel that the random features stand for: a Gaussian one as wide
+    as the median distance in the reference, of 64 projections. A shift of every coordinate by 0.1 standard deviations
+    makes about 0.05, by 0.3 about 0.15, by 0.5 about 0.26, on 8 dimensions as on 384.
+
+    Evidently's ``mmd`` takes all pairs of rows (quadratic in rows), a kernel whose width changes with the sample,
+    and 100 permutations, so that no p-value is below 0.01. NannyML and whylogs have none. Alibi-detect has that
+    of all pairs, with a width of the median distance, and permutations.
+
+    Source: Gretton et al., "A kernel two-sample test" (2012), equation 3; Zhao and Meng, "FastMMD" (2015).
+
+    >>> mean = np.array([0.6, 0.0])
+    >>> float(mmd(mean, np.array([0.5, 0.0]), np.array(1e9), np.array(1e9)).round(4))
+    0.1
+    """
+    squared = _square(reference, n) + _square(current, m) - 2 * (reference * current).sum(axis=-1)
+    distance: F64 = np.sqrt(np.clip(squared, 0.0, 4.0))
+    return distance
+
+
+def _square(mean: F64, rows: F64) -> F64:
+    """The unbiased estimate of the squared length of the expectation; of one row or less its own."""
+    length: F64 = (mean**2).sum(axis=-1)
+    several = rows > 1
+    return np.where(
+        several, (length - 1 / np.maximum(rows, 1e-9)) / np.where(several, 1 - 1 / np.maximum(rows, 1e-9), 1.0), length
+    )
+
+
+def mmd_p_value(sums: Sums) -> F64:
+    """Return the asymptotic probability of means so far apart without drift: float64 (k,).
+
+    Then their squared distance over 1/n + 1/m is a sum of squared normals, weighted with the variances of the features
+    along their axes, which the baseline knows.
+    """
+    squared = ((sums.reference - sums.current) ** 2).sum(axis=-1)
+    return quadratic_tail(squared / (1 / sums.n + 1 / sums.m), sums.spectrum)
+
+
+def from_counts(counts: Counts) -> Measured:
+    """Measure k embeddings by their sums. Raises ``ValueError`` where there are none."""
+    sums = counts.sums
+    if sums is None:
+        raise ValueError("mmd compares embeddings, of which there are no sums here")
+    distance = mmd(sums.reference, sums.current, sums.n, sums.m)
+    return Measured(distance, mmd_p_value(sums), distance)
+
+
+METHOD = Method(
+    name="mmd",
+    title="MMD",
+    symbol="MMD",
+    kinds=frozenset({"embedding"}),
+    least=0.0,
+    greatest=2.0,
+    unit="kernel distance",
+    source="Gretton et al. (2012)",
+    counts=from_counts,
+    min_effect=0.05,
+    scaling="fades",
+)

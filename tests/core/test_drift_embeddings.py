@@ -1,0 +1,208 @@
+"""Embeddings: drift of vectors from sums of their random features, beside the kernel that these stand for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from driftline.baseline import Baseline
+from driftline.embeddings import Embeddings
+from driftline.fold import fold, fold_by
+from driftline.pane import merge
+from driftline.privacy import Privacy
+from driftline.profile import table_from_frame
+from driftline.projection import WIDTH, Projection, from_json, to_json
+from driftline.protected import protected
+from driftline.tables import F64
+from driftline_processor.core.drift.methods.limits import anderson_darling_tail, cramer_von_mises_tail
+from driftline_processor.core.drift.methods.method import Sums
+from driftline_processor.core.drift.methods.mmd import mmd, mmd_p_value
+from driftline_processor.core.drift.methods.quadratic import quadratic_tail
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+Vectors = NDArray[np.float32]
+
+
+def clustered(n: int, seed: int, shift: float = 0.0) -> Vectors:
+    """Vectors of 32 numbers around four centres, of length 1, as embeddings of texts are."""
+    centres = np.random.default_rng(99).normal(size=(4, 32))
+    rng = np.random.default_rng(seed)
+    shares = np.array([0.4, 0.3, 0.2, 0.1]) + shift * np.array([-0.3, 0.0, 0.0, 0.3])
+    vectors = centres[rng.choice(4, n, p=shares)] + rng.normal(0, 0.7, (n, 32))
+    unit: Vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+def sums(projection: Projection, reference: Vectors, current: Vectors) -> Sums:
+    was, now = (projection.sums(side, None, None, 1) for side in (reference, current))
+    spectrum = np.zeros((1, WIDTH))
+    spectrum[0, : len(projection.spectrum)] = projection.spectrum
+    return Sums(was[:, 1:] / was[:, :1], now[:, 1:] / now[:, :1], was[:, 0], now[:, 0], spectrum)
+
+
+def chosen(vectors: Vectors) -> Projection:
+    projection = Projection.of(vectors)
+    assert projection is not None
+    return projection
+
+
+def test_random_features_stand_for_the_gaussian_kernel() -> None:
+    vectors = clustered(400, 1)
+    projection = chosen(vectors)
+    features = projection.features(vectors)
+    assert (features**2).sum(axis=1) == pytest.approx(np.ones(400))
+    squared = ((vectors[:, np.newaxis] - vectors) ** 2).sum(axis=2)
+    kernel = np.exp(-squared / (2 * projection.bandwidth**2))
+    assert np.abs(features @ features.T - kernel).mean() < 0.09  # 1 / sqrt(128), as 64 projections leave
+    assert projection.bandwidth == pytest.approx(np.median(np.sqrt(squared[squared > 0])), rel=0.02)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.5, 1.0])
+def test_the_distance_is_about_that_of_all_pairs(shift: float) -> None:
+    reference, current = clustered(1_500, 1), clustered(800, 2, shift)
+    projection = chosen(reference)
+
+    def kernel(one: Vectors, other: Vectors) -> F64:
+        squared = (one**2).sum(1)[:, np.newaxis] + (other**2).sum(1) - 2 * one @ other.T
+        near: F64 = np.exp(-np.maximum(squared, 0).astype(np.float64) / (2 * projection.bandwidth**2))
+        return near
+
+    def within(side: Vectors) -> float:
+        n = len(side)
+        return float((kernel(side, side).sum() - n) / (n * (n - 1)))
+
+    exact = within(reference) + within(current) - 2 * float(kernel(reference, current).mean())
+    found = mmd(*sums(projection, reference, current)[:4])
+    assert float(found[0]) == pytest.approx(np.sqrt(max(0.0, exact)), rel=0.2, abs=0.02)
+
+
+def test_a_change_that_no_norm_shows_is_certain() -> None:
+    reference, current = clustered(5_000, 1), clustered(500, 2, 1.0)
+    assert np.linalg.norm(current, axis=1) == pytest.approx(np.ones(500), abs=1e-5)
+    p = mmd_p_value(sums(chosen(reference), reference, current))
+    assert float(p[0]) < 1e-9
+
+
+def test_quiet_windows_have_small_p_values_no_more_often_than_they_say() -> None:
+    reference = clustered(20_000, 1)
+    projection = chosen(reference)
+    was = projection.sums(reference, None, None, 1)
+    for rows, windows in ((50, 2_000), (500, 400)):
+        drawn = clustered(rows * windows, 3)
+        now = projection.sums(drawn, None, np.repeat(np.arange(windows), rows), windows)
+        spectrum = np.zeros((windows, WIDTH))
+        spectrum[:, : len(projection.spectrum)] = projection.spectrum
+        before = np.repeat(was[:, 1:] / was[:, :1], windows, axis=0)
+        p = mmd_p_value(Sums(before, now[:, 1:] / rows, np.repeat(was[:, 0], windows), now[:, 0], spectrum))
+        for level in (0.01, 0.05, 0.2):
+            assert np.mean(p <= level) <= level * 1.15 + 4 * np.sqrt(level / windows), (rows, level)
+        assert np.mean(p <= 0.2) > 0.12
+
+
+def test_the_tail_is_that_of_chi_square_and_of_the_laws_that_are_known_exactly() -> None:
+    for freedom, tolerance in ((1, 0.12), (2, 0.09), (10, 0.01), (100, 0.002)):
+        for p in (0.5, 0.1, 0.01, 1e-4, 1e-10):
+            x = np.array([stats.chi2.isf(p, freedom)])
+            assert float(quadratic_tail(x, np.ones((1, freedom)))[0]) == pytest.approx(p, rel=tolerance)
+    terms = np.arange(1, 2_000)
+    for tail, weights in (
+        (cramer_von_mises_tail, 1 / (np.pi * terms) ** 2),
+        (anderson_darling_tail, 1 / (terms * (terms + 1))),
+    ):
+        mean = float(weights.sum())
+        at = np.array([1.5, 4.0, 8.0]) * mean
+        found = quadratic_tail(at, np.tile(weights, (3, 1)))
+        assert found == pytest.approx(tail(at), rel=0.1)
+        assert (found >= 0.99 * tail(at)).all()
+
+
+@given(st.lists(st.just(0.0) | st.floats(1e-9, 10), min_size=1, max_size=6), st.just(0.0) | st.floats(1e-9, 100))
+def test_a_tail_is_a_probability_that_falls(weights: list[float], x: float) -> None:
+    tail = quadratic_tail(np.array([x, x + 1.0]), np.array([weights, weights]))
+    assert ((tail >= 0) & (tail <= 1)).all()
+    assert tail[1] <= tail[0] + 1e-9
+
+
+def test_sums_of_groups_add_up_and_leave_out_what_is_no_vector() -> None:
+    vectors = clustered(300, 4)
+    vectors[7] = np.nan
+    vectors[9, 3] = np.inf
+    projection = chosen(vectors)
+    group, weight = np.arange(300) % 3, np.linspace(0, 2, 300)
+    parts = projection.sums(vectors, weight, group, 3)
+    usable = np.isfinite(vectors).all(axis=1)
+    assert parts[:, 0].sum() == pytest.approx(weight[usable].sum())
+    for which in range(3):
+        rows = usable & (group == which)
+        expected = (projection.features(vectors[rows]) * weight[rows, np.newaxis]).sum(axis=0)
+        assert parts[which, 1:] == pytest.approx(expected)
+    assert not projection.sums(vectors[:, :5], None, None, 2).any()  # vectors of another length
+
+
+def test_a_projection_reads_back_and_is_the_same_in_every_process() -> None:
+    projection = chosen(clustered(300, 5))
+    assert from_json(to_json(projection)) == projection
+    one = Projection(3, 1.0, ()).features(np.eye(3, dtype=np.float32))
+    assert one[0, :3].round(9).tolist() == FIRST
+    assert Projection.of(np.full((4, 3), np.nan, np.float32)) is None
+    alike = Projection.of(np.ones((4, 3), np.float32))
+    assert alike is not None
+    assert (alike.bandwidth, alike.spectrum) == (1.0, ())
+
+
+FIRST = [-0.094331985, 0.098267156, 0.070646575]
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        ({"length": 2}, "must have length"),
+        ({"length": 0, "bandwidth": 1.0, "spectrum": []}, "length must be a whole number"),
+        ({"length": 2, "bandwidth": 0, "spectrum": []}, "bandwidth must be"),
+        ({"length": 2, "bandwidth": 1.0, "spectrum": ["a"]}, "spectrum must be a list"),
+        ({"length": 2, "bandwidth": 1.0, "spectrum": [2.0]}, "spectrum must hold"),
+    ],
+)
+def test_a_damaged_projection_is_refused(value: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        from_json(value)
+
+
+def frame(n: int, seed: int, shift: float = 0.0) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    return {"text": clustered(n, seed, shift), "age": rng.normal(40, 12, n), "score": rng.random(n)}
+
+
+BASELINE = Baseline.from_frame(frame(5_000, 1), score="score", model="tickets", task="binary")
+
+
+def test_a_baseline_of_embeddings_holds_kilobytes_and_reads_back() -> None:
+    assert BASELINE.extras.embeddings == Embeddings(BASELINE.bins.projections)
+    assert BASELINE.pane.parts["embedding:text"][0] == 5_000
+    text = BASELINE.to_json()
+    assert len(text) < 30_000
+    again = Baseline.from_json(text)
+    assert again.bins == BASELINE.bins
+    assert again.digest == BASELINE.digest
+
+
+def test_panes_of_embeddings_merge() -> None:
+    table, *_ = table_from_frame(frame(600, 2), score="score", model="tickets", task="binary")
+    whole = fold(table, BASELINE.bins).parts["embedding:text"]
+    parts = fold_by(table, BASELINE.bins, np.arange(600) // 100, 6)
+    assert merge(parts).parts["embedding:text"] == pytest.approx(whole)
+    weighted = fold(replace(table, weight=np.full(600, 2.0)), BASELINE.bins).parts["embedding:text"]
+    assert weighted == pytest.approx(2 * whole)
+
+
+def test_what_may_not_leave_as_it_is_leaves_in_no_sum() -> None:
+    safe = protected(BASELINE, Privacy(round={"text": 0.1}))
+    assert safe.bins.projections == {}
+    assert "embedding:text" not in safe.pane.parts
+    assert safe.extras.embeddings is None
+    assert protected(BASELINE, Privacy(deny=["age"])).bins.projections == BASELINE.bins.projections
