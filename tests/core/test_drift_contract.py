@@ -152,7 +152,7 @@ def test_more_rows_of_the_same_shares_change_no_distance(method: Method, factor:
     if method.scaling == "grows":
         assert (np.abs(after) > np.abs(before)).all()
     else:
-        faded = 0.0 if method.scaling == "none" else 2 * WIDTH / 2_000
+        faded = 0.0 if method.scaling == "none" else 0.06
         assert after == pytest.approx(before, rel=faded + 1e-9, abs=1e-12)
 
 

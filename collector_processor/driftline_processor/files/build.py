@@ -20,7 +20,7 @@ from .errors import BadInput, Say, rows
 from .roles import NO_TEXTS, ColumnOptions, Roles, find_roles, id_column
 from .source import Source, open_source, readable
 from .times import UNIT_NAMES, read_times
-from .values import column, is_nested, mostly_numbers, with_numbers
+from .values import column, is_nested, is_vector, mostly_numbers, with_numbers
 
 IN_MEMORY = 128 << 20
 """Three passes over a CSV take three times as long as one; up to so many bytes the columns are kept instead."""
@@ -101,7 +101,8 @@ class _Reading:
                     f"{source.path}: column '{name}' holds lists or structures; name a column of plain values"
                 )
             before = 0
-            for batch in source.batches(names - nested):
+            vectors = {field.name for field in source.schema if is_vector(field.type)}
+            for batch in source.batches(names - (nested - vectors)):
                 with readable(source.path):
                     yield self._read(source, batch, before)
                 before += batch.num_rows

@@ -99,7 +99,9 @@ def evaluate_files(
     choices = read_choices(options.method, options.methods, baseline.bins)
     task, key = baseline.task, ModelKey(baseline.model, options.version or baseline.version)
     sources = [open_source(path, {id_column(options, baseline.columns)}, say) for path in data]
-    roles = find_roles(sources, options, task.kind, baseline.columns, say, _features_in(sources, baseline))
+    roles = find_roles(
+        sources, options, task.kind, baseline.columns, say, _features_in(sources, baseline), baseline.bins.projections
+    )
     reads = [for_task(read_rows(source, roles, task.kind, say), task) for source in sources]
     if roles.time:
         reads = [with_time(read, roles.time, say) for read in reads]

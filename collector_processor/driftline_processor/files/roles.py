@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .errors import BadInput, Say, listed, near
 from .source import Source
-from .values import is_nested, is_time
+from .values import is_nested, is_time, is_vector
 
 NO_TEXTS = "none"
 """What ``--text-features`` says where no feature is a document."""
@@ -72,11 +72,13 @@ def find_roles(
     known: Columns,
     say: Say,
     features: Collection[str] | None = None,
+    embeddings: Collection[str] | None = None,
 ) -> Roles:
     """Find the columns of every part in all files.
 
     ``task``: "" when unknown; then nothing is a score, a prediction or an actual. ``known``: the baseline's columns,
     ``features``: the baseline's features; None when the baseline is data, and every other column is a feature.
+    ``embeddings``: those of them whose values are lists of numbers; None where any may be.
 
     Raises :class:`BadInput` when a column that was asked for is not there.
     """
@@ -136,7 +138,9 @@ def find_roles(
         if features and not chosen:
             raise BadInput(f"{sources[0].path}: it has none of the baseline's features {listed(sorted(features))}")
     for source in sources:
-        nested = [f.name for f in source.schema if f.name in chosen and is_nested(f.type)]
+        fields = [field for field in source.schema if field.name in chosen and is_nested(field.type)]
+        lists = {f.name for f in fields if is_vector(f.type) and (embeddings is None or f.name in embeddings)}
+        nested = [field.name for field in fields if field.name not in lists]
         if nested:
             say(f"{source.path}: {listed(nested)}: lists or structures, taken as missing")
     return Roles(
@@ -155,7 +159,7 @@ def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tu
     kinds = {name: next(s.schema.field(name).type for s in sources if name in s.schema.names) for name in names}
     left_out = {
         "the row numbers of pandas": [name for name in names if _INDEX.fullmatch(name)],
-        "lists or structures": [name for name, kind in kinds.items() if is_nested(kind)],
+        "lists or structures": [name for name, kind in kinds.items() if is_nested(kind) and not is_vector(kind)],
         "times (name them in --features to compare them)": [name for name, kind in kinds.items() if is_time(kind)],
     }
     for what, which in left_out.items():

@@ -20,7 +20,7 @@ from .errors import BadInput, Say, rows
 from .roles import Roles
 from .source import Source, readable
 from .times import UNIT_NAMES, read_times
-from .values import column, is_nested, whole_column
+from .values import column, is_nested, is_vector, whole_column
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def tables(read: Rows, roles: Roles, key: ModelKey, task: Task, baseline: Baseli
     numeric = {
         name: name not in texts and isinstance(bins[name], NumberBins)
         for name in roles.features
-        if (name in bins or name in texts) and name in schema.names and not is_nested(schema.field(name).type)
+        if (name in bins or name in texts) and name in schema.names and _readable(name, schema, baseline)
     }
     start = 0
     for batch in read.source.batches(numeric):
@@ -88,6 +88,12 @@ def tables(read: Rows, roles: Roles, key: ModelKey, task: Task, baseline: Baseli
             slices={} if read.cluster is None else {roles.cluster: taken(read.cluster, part)},
         )
         start += n
+
+
+def _readable(name: str, schema: pa.Schema, baseline: Baseline) -> bool:
+    """Whether a column holds plain values, or vectors where the baseline has an embedding."""
+    kind = schema.field(name).type
+    return not is_nested(kind) or (is_vector(kind) and name in baseline.bins.projections)
 
 
 def _features(batch: pa.RecordBatch, numeric: Mapping[str, bool], texts: Mapping[str, Vocabulary]) -> dict[str, Column]:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from driftline.inputs.large import LONGEST_VECTOR
 from driftline.tables import F64, Column
+from driftline.vectors import vector_column
 from numpy.typing import NDArray
 
 MOSTLY = 0.9
@@ -27,10 +29,22 @@ def is_nested(kind: pa.DataType) -> bool:
     return not _plain(kind)
 
 
+def is_vector(kind: pa.DataType) -> bool:
+    """Say whether values of this type are vectors: lists of floating-point numbers, as embeddings are.
+
+    >>> is_vector(pa.list_(pa.float32())), is_vector(pa.list_(pa.float64(), 3)), is_vector(pa.list_(pa.int64()))
+    (True, True, False)
+    """
+    types = pa.types
+    lists = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    return bool(lists and types.is_floating(kind.value_type))
+
+
 def column(array: pa.Array, number: bool | None = None) -> Column:
     """Turn an Arrow array of n values into a :class:`Column`.
 
-    Numbers, booleans, decimals, times and durations (in seconds) become float64 with NaN for null; texts become codes.
+    Numbers, booleans, decimals, times and durations (in seconds) become float64 with NaN for null; texts become codes;
+    lists of floats become vectors, missing where their length is not that of most.
     ``number``: whether the feature is known to be one; then texts that are written as numbers are read as such, and the
     others stay texts (and count as invalid). None: decide by :data:`MOSTLY`.
 
@@ -40,6 +54,8 @@ def column(array: pa.Array, number: bool | None = None) -> Column:
     kind = array.type
     if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
         return column(array.dictionary_decode(), number)
+    if is_vector(kind):
+        return _vectors(array)
     if not _is_text(_value_type(kind)):
         return Column(numbers=numbers(array))
     codes, labels = _codes(array)
@@ -167,6 +183,19 @@ def ids(array: pa.Array | pa.ChunkedArray) -> pa.Array:
 def whole_column(array: pa.ChunkedArray, number: bool | None = None) -> Column:
     """Turn a whole chunked column into one :class:`Column`."""
     return column(one_array(array.unify_dictionaries() if pa.types.is_dictionary(array.type) else array), number)
+
+
+def _vectors(array: pa.Array) -> Column:
+    lengths = values_of(pc.list_value_length(array), -1).astype(np.int64)
+    given = lengths[(lengths >= 2) & (lengths <= LONGEST_VECTOR)]
+    if len(given) == 0:
+        return Column(numbers=np.full(len(array), np.nan))
+    k = int(np.bincount(given).argmax())
+    usable = lengths == k
+    rows = np.full((len(array), k), np.nan, np.float32)
+    flat = pc.list_flatten(array.filter(pa.array(usable)))
+    rows[usable] = values_of(flat, np.nan).astype(np.float32).reshape(-1, k)
+    return vector_column(rows)
 
 
 def _bits(buffer: pa.Buffer, offset: int, n: int) -> NDArray[np.bool_]:

@@ -13,8 +13,8 @@ def quadratic_tail(x: F64, weights: F64) -> F64:
     """Return P(Σ w_j Z_j² >= x): float64 (k,).
 
     ``x``: float64 (k,). ``weights``: float64 (k, n), none negative; zeros are nothing. A saddlepoint approximation:
-    the probability is right to 1-2 % of itself where many weights count, and up to 12 % too large where one does, at
-    0.05 as at 1e-12, which no fit of moments is.
+    right to 2 % of itself where many weights count, and up to 12 % too large where one does, at 0.05 as at 1e-12, which
+    no fit of moments is.
 
     Source: Kuonen, "Saddlepoint approximations for distributions of quadratic forms in normal variables" (1999);
     Lugannani and Rice (1980).
