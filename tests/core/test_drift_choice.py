@@ -23,6 +23,7 @@ def rows(n: int, seed: int, **changes: Any) -> dict[str, Any]:
         "age": rng.normal(40, 12, n),
         "plan": rng.choice(["basic", "pro", "team"], n, p=[0.6, 0.3, 0.1]),
         "active": rng.random(n) < 0.3,
+        "vector": rng.normal(size=(n, 8)).astype(np.float32),
         "score": rng.random(n),
     }
     return frame | changes
@@ -42,8 +43,9 @@ def test_without_a_choice_each_kind_has_its_own_and_two_are_shown() -> None:
         "age": ("ks", "psi", "js"),
         "plan": ("chi2", "psi", "js"),
         "active": ("chi2", "psi", "js"),
+        "vector": ("mmd", "psi", "js"),
     }
-    assert set(DECIDES.values()) | set(SHOWN) == {"ks", "chi2", "psi", "js"}
+    assert set(DECIDES.values()) | set(SHOWN) == {"ks", "chi2", "mmd", "psi", "js"}
 
 
 def test_a_chosen_method_decides_for_the_kinds_that_it_compares() -> None:
@@ -52,6 +54,7 @@ def test_a_chosen_method_decides_for_the_kinds_that_it_compares() -> None:
         "age": "cramer_von_mises",
         "plan": "chi2",
         "active": "proportion",
+        "vector": "mmd",
     }
     assert found.score is not None
     assert found.predicted is not None
@@ -78,6 +81,7 @@ def test_whichever_method_decides_finds_drift_and_leaves_the_quiet_alone(name: s
         "age": rng.normal(46, 12, 2_000),
         "plan": rng.choice(["basic", "pro", "team"], 2_000, p=[0.4, 0.3, 0.3]),
         "active": rng.random(2_000) < 0.5,
+        "vector": rng.normal(0.2, 1, (2_000, 8)).astype(np.float32),
     }
     for feature, values in moved.items():
         found = compared(Choices(Choice((name,))), **{feature: values}).features
@@ -116,7 +120,7 @@ def test_the_documentation_has_a_row_and_a_section_for_every_method() -> None:
     page = (ROOT / "docs/methods.md").read_text(encoding="utf-8")
     for name, method in METHODS.items():
         effect = "" if method.min_effect is None else f"{method.min_effect:g}"
-        kinds = ", ".join(kind for kind in ("number", "category", "boolean") if kind in method.kinds)
+        kinds = ", ".join(kind for kind in ("number", "category", "boolean", "embedding") if kind in method.kinds)
         row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
         assert [cell.strip() for cell in row.split("|")[2:5]] == [kinds, method.unit, effect]
         assert any(line.startswith("### ") and f"`{name}`" in line for line in page.splitlines())

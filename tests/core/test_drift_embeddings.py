@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from driftline.baseline import Baseline
 from driftline.embeddings import Embeddings
@@ -16,10 +19,16 @@ from driftline.profile import table_from_frame
 from driftline.projection import WIDTH, Projection, from_json, to_json
 from driftline.protected import protected
 from driftline.tables import F64
+from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.methods.limits import anderson_darling_tail, cramer_von_mises_tail
 from driftline_processor.core.drift.methods.method import Sums
 from driftline_processor.core.drift.methods.mmd import mmd, mmd_p_value
 from driftline_processor.core.drift.methods.quadratic import quadratic_tail
+from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.files.cut import Cut
+from driftline_processor.files.evaluate_files import evaluate_files
+from driftline_processor.files.roles import ColumnOptions
+from driftline_processor.files.values import column
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -206,3 +215,51 @@ def test_what_may_not_leave_as_it_is_leaves_in_no_sum() -> None:
     assert "embedding:text" not in safe.pane.parts
     assert safe.extras.embeddings is None
     assert protected(BASELINE, Privacy(deny=["age"])).bins.projections == BASELINE.bins.projections
+
+
+def judged(shift: float, rows: int = 1_000) -> TargetDrift:
+    table, *_ = table_from_frame(frame(rows, 7, shift), score="score", model="tickets", task="binary")
+    return drift(fold(table, BASELINE.bins), BASELINE).features["text"]
+
+
+def test_embeddings_are_decided_by_their_vectors_where_norms_say_nothing() -> None:
+    quiet, moved, few = judged(0.0), judged(0.8), judged(0.8, 40)
+    assert (quiet.state, quiet.decided_by, list(quiet.methods)) == ("ok", "mmd", ["mmd", "psi", "js"])
+    assert (moved.state, moved.size) == ("drift", "small")
+    assert moved.effect == pytest.approx(0.15, abs=0.04)
+    assert few.state == "too_few_rows"
+    assert judged(1.3).size == "moderate"
+
+
+def test_rows_that_came_as_distributions_are_judged_by_their_norms() -> None:
+    table, *_ = table_from_frame(frame(500, 8), score="score", model="tickets", task="binary")
+    pane = fold(table, BASELINE.bins)
+    del pane.parts["embedding:text"]
+    assert drift(pane, BASELINE).features["text"].decided_by in ("ks", "chi2")
+
+
+def test_a_file_of_vectors_gives_what_the_same_arrays_give(tmp_path: Path) -> None:
+    for name, rows in (("reference", frame(3_000, 1)), ("week", frame(800, 2, 1.0))):
+        columns = {key: pa.array(values.tolist() if values.ndim > 1 else values) for key, values in rows.items()}
+        pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+    options = ColumnOptions(task="binary", score=("score",))
+    result = evaluate_files([tmp_path / "week.parquet"], tmp_path / "reference.parquet", None, options, Cut(), print)
+    found = result.evaluations[0].features["text"]
+    baseline = Baseline.from_frame(frame(3_000, 1), score="score", model="week", task="binary")
+    table, *_ = table_from_frame(frame(800, 2, 1.0), score="score", model="week", task="binary")
+    expected = drift(fold(table, baseline.bins), baseline).features["text"]
+    assert (found.decided_by, found.state) == ("mmd", "drift")
+    assert found.methods["mmd"].value == pytest.approx(expected.methods["mmd"].value, rel=1e-6)
+    assert found.methods["psi"] == expected.methods["psi"]
+
+
+def test_lists_of_another_length_are_missing() -> None:
+    values = column(pa.array([[1.0, 2.0], None, [3.0, 4.0], [5.0], [float("nan"), 1.0]]))
+    assert values.vectors is not None
+    assert values.numbers is not None
+    assert np.isnan(values.numbers).tolist() == [False, True, False, True, True]
+    assert values.vectors[2].tolist() == [3.0, 4.0]
+    assert column(pa.array([[1.0], [2.0]])).vectors is None
+    fixed = column(pa.array([[1.0, 2.0], None], pa.list_(pa.float32(), 2)))
+    assert fixed.vectors is not None
+    assert fixed.vectors[0].tolist() == [1.0, 2.0]

@@ -193,7 +193,7 @@ def _vectors(array: pa.Array) -> Column:
     k = int(np.bincount(given).argmax())
     usable = lengths == k
     rows = np.full((len(array), k), np.nan, np.float32)
-    flat = pc.list_flatten(array.filter(pa.array(usable)))
+    flat = pc.list_flatten(array.take(positions(np.flatnonzero(usable)))).cast(pa.float64())
     rows[usable] = values_of(flat, np.nan).astype(np.float32).reshape(-1, k)
     return vector_column(rows)
 

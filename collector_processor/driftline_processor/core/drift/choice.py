@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from .methods import DECIDING, METHODS, Kind
 
-DECIDES: dict[Kind, str] = {"number": "ks", "category": "chi2", "boolean": "chi2"}
+DECIDES: dict[Kind, str] = {"number": "ks", "category": "chi2", "boolean": "chi2", "embedding": "mmd"}
 """The method that decides where nothing else is chosen."""
 
 SHOWN = ("psi", "js")
-"""What is shown beside it, always."""
+"""What is shown beside it, always; of an embedding that of its L2 norm."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ def blocks_range(part: str, baseline: Baseline, decided_by: str) -> tuple[float,
     if len(counts) < 2 or counts.shape[1] < 2:
         return None
     whole = np.broadcast_to(counts.sum(axis=0), counts.shape)
+    if "embedding" in METHODS[decided_by].kinds:  # blocks hold no vectors
+        return None
     bins = targets(baseline.bins)[part]
     edges = None
     if isinstance(bins, NumberBins) and "number" in METHODS[decided_by].kinds:

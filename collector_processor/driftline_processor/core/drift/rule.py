@@ -7,29 +7,28 @@ Jensen-Shannon and whatever else is chosen beside are shown and never decide.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from driftline.baseline import Baseline
-from driftline.bins import Bins, CategoryBins
 from driftline.pane import Pane
 from driftline.tables import F64
 
 from driftline_processor.core.distributed import GUESSED
 from driftline_processor.core.evaluation import MethodValue, Size, State, TargetDrift
 
-from .cells import cells
+from .cells import Cells
 from .choice import Choices
 from .correction import benjamini_hochberg
 from .dataset import share_drifted
-from .dependence import heavier
+from .dependence import Design, heavier
 from .design import blocks_range, design_of
-from .methods import METHODS, Kind, Method
+from .methods import METHODS, Method
 from .methods.measure import Pair, measure
 from .methods.psi import MODERATE, SMALL
+from .reference import Reference, effective, missing_share, references
 
 ALPHA = 0.01
 
@@ -42,8 +41,8 @@ LEAST_INDEPENDENT = 2.0
 MOST_GUESSED = 0.5
 """A larger share of the values in buckets that reach over several of the baseline's bins: where they lie is a guess."""
 
-FEW_VALUES = 2
-"""A number with so few distinct values in the baseline is tested as a category: ties make KS blunt there."""
+
+INDEPENDENT = Design()
 
 
 class Drift(NamedTuple):
@@ -55,19 +54,54 @@ class Drift(NamedTuple):
     share: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Judged:
-    """A target before its p-value is corrected.
+    """A target on its way to a verdict.
 
-    ``pair``: what is compared, None where there is nothing to. ``freedom``: the degrees of freedom with which the
-    design effect is known. ``p``: None where nothing can be decided.
+    ``methods``: the one that decides first; ``values``: parallel to them. ``pair``: what is compared, None where there
+    is nothing to. ``p``: None where nothing can be decided.
     """
 
-    drift: TargetDrift
+    reference: Reference
+    methods: tuple[str, ...]
+    rows: int
+    drawn: Cells | None
+    missing: float | None
     min_effect: float
+    state: State = "ok"
     pair: Pair | None = None
-    freedom: float = math.inf
+    design: Design = INDEPENDENT
+    blocks: tuple[float, float] | None = None
+    values: Sequence[float] = ()
+    effect: float | None = None
+    size: Size = ""
     p: float | None = None
+
+    def drift(self) -> TargetDrift:
+        """Return the verdict."""
+        values = dict(zip(self.methods, self.values, strict=False))
+        methods = {name: MethodValue(values.get(name)) for name in self.methods}
+        decided_by = self.methods[0]
+        if self.p is not None:
+            methods[decided_by] = MethodValue(values[decided_by], self.p)
+        labels, was, now = ((), None, None) if self.drawn is None else self.drawn
+        return TargetDrift(
+            target=self.reference.target,
+            name=self.reference.name,
+            state=self.state,
+            decided_by=decided_by,
+            rows=self.rows,
+            methods=methods,
+            effect=self.effect,
+            size=self.size,
+            cells=labels,
+            was=was,
+            now=now,
+            missing_was=self.reference.missing,
+            missing_now=self.missing,
+            design_effect=self.design.effect,
+            blocks=self.blocks,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,28 +142,18 @@ def drift_by_slice(
     """
     rules = rules or Rules()
     wanted = [
-        (name, kind, bins, part, pane, baseline)
+        (name, reference, pane, baseline)
         for name, (pane, baseline) in slices.items()
-        for kind, bins, part in _targets(baseline)
+        for reference in references(baseline)
     ]
-    judged = _compared(
-        [_judge(kind, bins, part, pane, over, rules, span) for _, kind, bins, part, pane, over in wanted]
-    )
-    found: dict[str, list[TargetDrift]] = {name: [] for name in slices}
+    judged = [_judge(reference, pane, baseline, rules, span) for _, reference, pane, baseline in wanted]
+    _compare(judged)
     for family in (True, False):
-        members = [at for at, (_, kind, *_) in enumerate(wanted) if (kind == "feature") == family]
-        for at, target in zip(members, _corrected([judged[at] for at in members]), strict=True):
-            found[wanted[at][0]].append(target)
+        _correct([one for one in judged if (one.reference.target == "feature") == family])
+    found: dict[str, list[TargetDrift]] = {name: [] for name in slices}
+    for (name, *_), one in zip(wanted, judged, strict=True):
+        found[name].append(one.drift())
     return {name: _drift(targets) for name, targets in found.items()}
-
-
-def _targets(baseline: Baseline) -> Iterator[tuple[Literal["feature", "score", "class"], Bins, str]]:
-    for name, bins in baseline.bins.features.items():
-        yield "feature", bins, f"feature:{name}"
-    if baseline.bins.score is not None:
-        yield "score", baseline.bins.score, "score"
-    if baseline.bins.classes is not None:
-        yield "class", baseline.bins.classes, "class"
 
 
 def _drift(targets: Sequence[TargetDrift]) -> Drift:
@@ -138,66 +162,49 @@ def _drift(targets: Sequence[TargetDrift]) -> Drift:
     return Drift(features, named.get("score"), named.get("class"), share_drifted(features))
 
 
-def _judge(
-    target: Literal["feature", "score", "class"],
-    bins: Bins,
-    part: str,
-    pane: Pane,
-    baseline: Baseline,
-    rules: Rules,
-    span: int,
-) -> _Judged:
-    name = part.removeprefix("feature:") if target == "feature" else ""
-    min_effect = rules.min_effect.get(name) if name else None
-    reference_pane = baseline.pane
-    empty = np.zeros(bins.size + 2)
-    was, now = reference_pane.parts.get(part, empty), pane.parts.get(part, empty)
-    reference, current = was[: bins.size], now[: bins.size]
-    n, m = _effective(reference_pane, reference), _effective(pane, current)
-    kind = _kind(bins, reference)
-    methods = rules.choices.of(name or None, kind)
-    decided_by = methods[0]
-    drawn = cells(bins, reference, current)
-    outcome = TargetDrift(
-        target=target,
-        name=name,
-        state="ok",
-        decided_by=decided_by,
-        rows=_rows(pane, current),
-        methods={method: MethodValue(None) for method in methods},
-        cells=drawn.labels,
-        was=drawn.was,
-        now=drawn.now,
-        missing_was=_missing(was, bins),
-        missing_now=_missing(now, bins),
+def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, span: int) -> _Judged:
+    bins, part, n = reference.bins, reference.part, reference.rows
+    now = pane.parts.get(part, np.zeros(bins.size + 2))
+    current = now[: bins.size]
+    m = effective(pane, current)
+    kind, sums = reference.kind, None
+    if reference.embedding is not None:
+        sums = pane.parts.get(f"embedding:{reference.name}")
+        if m > 0 and (sums is None or sums[0] <= 0):  # whoever counted these rows kept no sums of vectors
+            kind = "number"
+    methods = rules.choices.of(reference.name if reference.target == "feature" else None, kind)
+    judged = _Judged(
+        reference,
+        methods,
+        _rows(pane, current),
+        reference.draw(current),
+        missing_share(now, bins),
+        rules.min_effect.get(reference.name, METHODS[methods[0]].min_effect or 0.0),
     )
-    least = METHODS[decided_by].min_effect or 0.0 if min_effect is None else min_effect
     guessed = pane.parts.get(f"{GUESSED}{part}")
     if guessed is not None and guessed[0] > MOST_GUESSED * current.sum():
-        return _Judged(replace(outcome, state="blind", cells=(), was=None, now=None), least)
+        judged.state, judged.drawn = "blind", None
+        return judged
     if n == 0 or bins.size == 1:  # no label, or a column that is no feature (driftline.marks)
-        return _Judged(replace(outcome, state="blind"), least)
+        judged.state = "blind"
+        return judged
     if m == 0:
-        return _Judged(replace(outcome, state="too_few_rows"), least)
+        judged.state = "too_few_rows"
+        return judged
     if min(n, m) < MIN_ROWS:
-        outcome = replace(outcome, state="too_few_rows")
-    pair = Pair(kind, bins, reference * (n / reference.sum()), current * (m / current.sum()))
-    design = design_of(part, pane, baseline, n, m, ordered=kind == "number", span=span)
+        judged.state = "too_few_rows"
+    judged.pair = Pair(kind, bins, reference.counts, current * (m / current.sum()))
+    if kind == "embedding" and reference.embedding is not None and sums is not None:
+        judged.pair = judged.pair._replace(vectors=(*reference.embedding, sums[1:] / sums[0]))
+    design = design_of(part, pane, baseline, n, m, ordered=kind in ("number", "embedding"), span=span)
     if design.effect > 1:
-        outcome = replace(outcome, design_effect=design.effect, blocks=blocks_range(part, baseline, decided_by))
+        judged.design, judged.blocks = design, blocks_range(part, baseline, methods[0])
         if min(n, m) < LEAST_INDEPENDENT * design.effect:
-            outcome = replace(outcome, state="too_few_rows")
-    return _Judged(outcome, least, pair, design.freedom)
+            judged.state = "too_few_rows"
+    return judged
 
 
-def _kind(bins: Bins, reference: F64) -> Kind:
-    values = int(np.count_nonzero(reference))
-    if isinstance(bins, CategoryBins):
-        return "boolean" if values <= FEW_VALUES else "category"
-    return "boolean" if values <= FEW_VALUES else "number"
-
-
-def _compared(targets: Sequence[_Judged]) -> list[_Judged]:
+def _compare(targets: Sequence[_Judged]) -> None:
     """Fill in what all methods say, of all targets at once.
 
     Values are those of the rows. What says how sure and how large a drift is, p-value, effect and size, counts rows
@@ -205,70 +212,42 @@ def _compared(targets: Sequence[_Judged]) -> list[_Judged]:
     """
     pairs: list[Pair] = []
     wanted: list[list[Method]] = []
-    of: list[tuple[int, int]] = []  # of each target with a pair: where it is, and where what decides is
-    for at, target in enumerate(targets):
+    of: list[tuple[_Judged, int]] = []  # each target with a pair, and where it is
+    for target in targets:
         if target.pair is None:
             continue
-        of.append((at, len(pairs)))
+        of.append((target, len(pairs)))
         pairs.append(target.pair)
-        wanted.append([METHODS[name] for name in target.drift.methods])
-        if target.drift.design_effect > 1:
-            worth = target.drift.design_effect
+        wanted.append([METHODS[name] for name in target.methods])
+        worth = target.design.effect
+        if worth > 1:
             pairs.append(
                 target.pair._replace(reference=target.pair.reference / worth, current=target.pair.current / worth)
             )
-            wanted.append([METHODS[target.drift.decided_by]])
+            wanted.append([METHODS[target.methods[0]]])
     measured = measure(pairs, wanted)
-    compared = list(targets)
-    for at, where in of:
-        target = targets[at]
-        outcome = target.drift
-        found, _ = measured[where]
-        methods = dict(zip(outcome.methods, found, strict=True))
-        decisive, excess = methods[outcome.decided_by], measured[where][1]
-        if outcome.design_effect > 1:
+    for target, where in of:
+        found, excess = measured[where]
+        decisive = found[0]
+        if target.design.effect > 1:
             (decisive,), excess = measured[where + 1]
-        size: Size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
-        drift = replace(
-            outcome,
-            methods={name: MethodValue(one.value) for name, one in methods.items()},
-            effect=decisive.effect,
-            size=size,
-        )
-        judged = outcome.state == "ok" and decisive.p_value is not None
-        p = heavier(decisive.p_value, target.freedom) if judged and decisive.p_value is not None else None
-        compared[at] = replace(target, drift=drift, p=p)
-    return compared
+        target.values = [one.value for one in found]
+        target.effect = decisive.effect
+        target.size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
+        if target.state == "ok" and decisive.p_value is not None:
+            target.p = heavier(decisive.p_value, target.design.freedom)
 
 
-def _corrected(judged: Iterable[_Judged]) -> list[TargetDrift]:
-    targets = list(judged)
+def _correct(targets: Sequence[_Judged]) -> None:
     testable = [target for target in targets if target.p is not None]
-    adjusted = iter(benjamini_hochberg(np.array([target.p for target in testable], dtype=np.float64)).tolist())
-    return [target.drift if target.p is None else _decided(target, next(adjusted)) for target in targets]
-
-
-def _decided(judged: _Judged, p: float) -> TargetDrift:
-    outcome = judged.drift
-    drifts = p <= ALPHA and outcome.effect is not None and outcome.effect >= judged.min_effect
-    state: State = "drift" if drifts else "ok"
-    decisive = replace(outcome.methods[outcome.decided_by], p_value=p)
-    return replace(outcome, state=state, methods={**outcome.methods, outcome.decided_by: decisive})
-
-
-def _effective(pane: Pane, counts: F64) -> float:
-    """Kish's effective number of the usable rows: their weight times Σw / Σw²; without weights their number."""
-    rows = pane.parts.get("rows")
-    weight = float(counts.sum())
-    return weight * float(rows[1] / rows[2]) if rows is not None and rows[2] > 0 else weight
+    adjusted = benjamini_hochberg(np.array([target.p for target in testable], dtype=np.float64)).tolist()
+    for target, p in zip(testable, adjusted, strict=True):
+        target.p = p
+        if p <= ALPHA and target.effect is not None and target.effect >= target.min_effect:
+            target.state = "drift"
 
 
 def _rows(pane: Pane, counts: F64) -> int:
     rows = pane.parts.get("rows")
     weight = float(counts.sum())
     return round(weight * float(rows[0] / rows[1])) if rows is not None and rows[1] > 0 else round(weight)
-
-
-def _missing(counts: F64, bins: Bins) -> float | None:
-    total = float(counts.sum())
-    return float(counts[bins.size :].sum()) / total if total > 0 else None

@@ -9,17 +9,22 @@ import numpy as np
 from driftline.bins import Bins, NumberBins
 from driftline.tables import F64
 
-from .method import Counts, Kind, Measured, Method
+from .method import Counts, Kind, Measured, Method, Sums
+from .mmd import mmd_as_psi
 from .psi import psi_excess
 
 
 class Pair(NamedTuple):
-    """Two samples of one target over its bins: float64 (bins,) each, (effective) rows, neither of them empty."""
+    """Two samples of one target over its bins: float64 (bins,) each, (effective) rows, neither of them empty.
+
+    ``vectors``: of embeddings, the mean features of the reference, their spectrum, and the mean features of the window.
+    """
 
     kind: Kind
     bins: Bins
     reference: F64
     current: F64
+    vectors: tuple[F64, F64, F64] | None = None
 
 
 class One(NamedTuple):
@@ -37,14 +42,15 @@ def measure(pairs: Sequence[Pair], wanted: Sequence[Sequence[Method]]) -> list[t
     all others.
     """
     found: list[tuple[list[One], float]] = [([], 0.0)] * len(pairs)
-    for ordered in (True, False):
-        chosen = [at for at, pair in enumerate(pairs) if (pair.kind == "number") == ordered]
+    for kinds in (("number",), ("embedding",), ("category", "boolean")):
+        ordered = kinds != ("category", "boolean")
+        chosen = [at for at, pair in enumerate(pairs) if pair.kind in kinds]
         if not chosen:
             continue
         counts = stacked([pairs[at] for at in chosen], ordered=ordered)
         methods = {method.name: method for at in chosen for method in wanted[at]}
         measured = {name: list(_each(method.counts(counts), len(chosen))) for name, method in methods.items()}
-        excess = psi_excess(counts).tolist()
+        excess = (psi_excess(counts) if counts.sums is None else mmd_as_psi(counts)).tolist()
         for row, at in enumerate(chosen):
             found[at] = [measured[method.name][row] for method in wanted[at]], excess[row]
             decides = wanted[at][0]
@@ -64,7 +70,15 @@ def stacked(pairs: Sequence[Pair], *, ordered: bool) -> Counts:
         reference[row, :size], current[row, :size] = pair.reference, pair.current
         if edges is not None and isinstance(pair.bins, NumberBins) and size > 1:
             edges[row, : size - 1], edges[row, size - 1 :] = pair.bins.edges, pair.bins.edges[-1]
-    return Counts(reference, current, edges)
+    return Counts(reference, current, edges, sums=_sums(pairs, reference, current))
+
+
+def _sums(pairs: Sequence[Pair], reference: F64, current: F64) -> Sums | None:
+    vectors = [pair.vectors for pair in pairs if pair.vectors is not None]
+    if len(vectors) < len(pairs):
+        return None
+    was, spectrum, now = (np.stack(part) for part in zip(*vectors, strict=True))
+    return Sums(was, now, reference.sum(axis=1), current.sum(axis=1), spectrum)
 
 
 def _each(measured: Measured, k: int) -> Iterator[One]:

@@ -8,6 +8,9 @@ from driftline.tables import F64
 from .method import Counts, Measured, Method, Sums
 from .quadratic import quadratic_tail
 
+PER_DEVIATION = 0.52
+"""The distance that a shift of every coordinate by one standard deviation makes, as long as it is small."""
+
 
 def mmd(reference: F64, current: F64, n: F64, m: F64) -> F64:
     """Return the distance of the mean features, less what sampling alone makes of it, at least 0: float64 (...).
@@ -18,9 +21,9 @@ def mmd(reference: F64, current: F64, n: F64, m: F64) -> F64:
     as the median distance in the reference, of 64 projections. A shift of every coordinate by 0.1 standard deviations
     makes about 0.05, by 0.3 about 0.15, by 0.5 about 0.26, on 8 dimensions as on 384.
 
-    Evidently's ``mmd`` takes all pairs of rows (quadratic in rows), a kernel whose width changes with the sample,
-    and 100 permutations, so that no p-value is below 0.01. NannyML and whylogs have none. Alibi-detect has that
-    of all pairs, with a width of the median distance, and permutations.
+    Evidently's ``empirical_mmd`` takes all pairs of rows of one number, a kernel whose width changes with the sample,
+    and 100 permutations, so p comes in steps of 0.01. NannyML and whylogs have none. Alibi-detect has that of all
+    pairs, with a width of the median distance, and permutations.
 
     Source: Gretton et al., "A kernel two-sample test" (2012), equation 3; Zhao and Meng, "FastMMD" (2015).
 
@@ -50,6 +53,12 @@ def mmd_p_value(sums: Sums) -> F64:
     """
     squared = ((sums.reference - sums.current) ** 2).sum(axis=-1)
     return quadratic_tail(squared / (1 / sums.n + 1 / sums.m), sums.spectrum)
+
+
+def mmd_as_psi(counts: Counts) -> F64:
+    """Return the PSI of a normal number whose shift makes the same distance: what the words for size go by."""
+    distance: F64 = from_counts(counts).value
+    return (distance / PER_DEVIATION) ** 2
 
 
 def from_counts(counts: Counts) -> Measured:

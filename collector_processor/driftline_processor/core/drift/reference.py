@@ -1,0 +1,114 @@
+"""What of a baseline every window is compared with, worked out once: counts as effective rows, kind, drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.bins import Bins, CategoryBins
+from driftline.pane import Pane
+from driftline.tables import F64
+
+from .cells import Drawing, drawing
+from .methods import Kind
+
+FEW_VALUES = 2
+"""A number with so few distinct values in the baseline is tested as a category: ties make KS blunt there."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """One target of a baseline. ``part``: of the pane. ``name``: of a feature, else "".
+
+    ``counts``: float64 (bins,), effective rows; ``rows``: their sum. ``missing``: share of missing and invalid values.
+    ``embedding``: means of the features of its vectors and their spectrum (:mod:`driftline.projection`), where it is
+    one. ``draw``: draws a window beside it.
+    """
+
+    target: Literal["feature", "score", "class"]
+    name: str
+    part: str
+    bins: Bins
+    counts: F64
+    rows: float
+    kind: Kind
+    missing: float | None
+    draw: Drawing
+    embedding: tuple[F64, F64] | None = None
+
+
+_KNOWN: WeakKeyDictionary[Baseline, list[Reference]] = WeakKeyDictionary()
+
+
+def references(baseline: Baseline) -> list[Reference]:
+    """Return the targets of a baseline: features, then the score, then the class.
+
+    Kept as long as the baseline lives: a window costs half as much.
+    """
+    known = _KNOWN.get(baseline)
+    if known is None:
+        known = _KNOWN[baseline] = [_reference(baseline, *target) for target in _targets(baseline)]
+    return known
+
+
+def effective(pane: Pane, counts: F64) -> float:
+    """Return Kish's effective number of the usable rows: their weight times Σw / Σw²; without weights their number."""
+    rows = pane.parts.get("rows")
+    weight = float(counts.sum())
+    return weight * float(rows[1] / rows[2]) if rows is not None and rows[2] > 0 else weight
+
+
+def missing_share(counts: F64, bins: Bins) -> float | None:
+    """Return the share of missing and invalid values; None without any row."""
+    total = float(counts.sum())
+    return float(counts[bins.size :].sum()) / total if total > 0 else None
+
+
+def _targets(baseline: Baseline) -> Iterator[tuple[Literal["feature", "score", "class"], str, str, Bins]]:
+    for name, bins in baseline.bins.features.items():
+        yield "feature", name, f"feature:{name}", bins
+    if baseline.bins.score is not None:
+        yield "score", "", "score", baseline.bins.score
+    if baseline.bins.classes is not None:
+        yield "class", "", "class", baseline.bins.classes
+
+
+def _reference(
+    baseline: Baseline, target: Literal["feature", "score", "class"], name: str, part: str, bins: Bins
+) -> Reference:
+    all_counts = baseline.pane.parts.get(part, np.zeros(bins.size + 2))
+    counts = all_counts[: bins.size]
+    rows = effective(baseline.pane, counts)
+    embedding = _embedding(baseline, name) if target == "feature" else None
+    return Reference(
+        target,
+        name,
+        part,
+        bins,
+        counts * (rows / counts.sum()) if rows else counts,
+        rows,
+        "embedding" if embedding is not None else _kind(bins, counts),
+        missing_share(all_counts, bins),
+        drawing(bins, counts),
+        embedding,
+    )
+
+
+def _kind(bins: Bins, counts: F64) -> Kind:
+    if int(np.count_nonzero(counts)) <= FEW_VALUES:
+        return "boolean"
+    return "category" if isinstance(bins, CategoryBins) else "number"
+
+
+def _embedding(baseline: Baseline, name: str) -> tuple[F64, F64] | None:
+    projection = baseline.bins.projections.get(name)
+    sums = baseline.pane.parts.get(f"embedding:{name}")
+    if projection is None or sums is None or sums[0] <= 0:
+        return None
+    spectrum = np.zeros(len(sums) - 1)
+    spectrum[: len(projection.spectrum)] = projection.spectrum
+    return sums[1:] / sums[0], spectrum
