@@ -111,6 +111,9 @@ def evaluate(
     ] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Values of drift methods from rows, not from bins.")] = False,
     expect: Annotated[Path | None, typer.Option(metavar="FILE", help="driftline.yaml: what is expected.")] = None,
+    openlineage: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write OpenLineage run events there, a line for each window.")
+    ] = None,
     model: Model = "",
     version: Version = "",
     task: TaskKind = "",
@@ -153,5 +156,9 @@ def evaluate(
             from .files.view import show
 
             show(result.evaluations)
+        if openlineage is not None:
+            from .files.lineage import write_events
+
+            write_events(openlineage, result.evaluations, data)
         if check(conditions, answer["windows"], say):
             raise typer.Exit(CROSSED)

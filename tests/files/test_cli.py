@@ -53,6 +53,7 @@ def test_the_commands(run: Run) -> None:
                 "--methods",
                 "--exact",
                 "--expect",
+                "--openlineage",
             },
         ),
     ],

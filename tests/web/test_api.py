@@ -113,3 +113,19 @@ def test_the_documentation_names_every_field(browse: Browse) -> None:
     for part in (model, model["baseline"], brief, brief["drift"], window, window["windows"][0]):
         for field in part:
             assert f'"{field}"' in page, field
+
+
+def test_closed_windows_are_openlineage_events(browse: Browse) -> None:
+    client = browse(many())
+    events = client.get("/api/v1/models/flights/openlineage?window=1mo&limit=3").json()
+    windows = client.get("/api/v1/models/flights/evaluations?window=1mo&limit=3").json()["windows"]
+    closed = [window for window in windows if window["closed"]]
+    assert closed
+    assert [event["run"]["facets"]["nominalTime"]["nominalStartTime"] for event in events] == [
+        window["start"] for window in closed
+    ]
+    assert [event["inputs"][0]["inputFacets"]["dataQualityMetrics"]["rowCount"] for event in events] == [
+        window["rows"] for window in closed
+    ]
+    assert client.get("/api/v1/models/nobody/openlineage").status_code == 404
+    assert client.get("/api/v1/models/flights/openlineage?limit=0").status_code == 400

@@ -16,13 +16,15 @@ class Beside:
     """``earlier``: the panes of the windows before, the latest first, over the same bins, as many as are known.
 
     ``repeats``: how often whole rows repeat, ``unique``: how often the values of single features do; both where rows
-    are at hand. ``newest``: when the newest row was predicted, unix nanoseconds. ``expect``: what is expected.
+    are at hand. ``newest``: when the newest row was predicted, unix nanoseconds; ``until``: the moment up to which
+    it may age, None = the end of the window. ``expect``: what is expected.
     """
 
     earlier: Sequence[Pane] = ()
     repeats: Repeats | None = None
     unique: Mapping[str, Repeats] = field(default_factory=dict)
     newest: int | None = None
+    until: int | None = None
     expect: Expectations = field(default_factory=Expectations)
 
 

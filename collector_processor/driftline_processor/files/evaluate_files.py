@@ -6,6 +6,7 @@ that performance is exact, from rows.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -115,13 +116,14 @@ def evaluate_files(
     wanted, counted = _expected(expect or {}, baseline, say)
     folded = _fold(reads, roles, key, baseline, groups, len(windows), counted)
     truths = _truths(reads, weights, groups, len(windows))
+    until = None if cut.window else time.time_ns()  # a window of rows ends with its newest row, which is never old
     panes, newest = [one.pane for one in folded], newest_rows(reads, groups, len(windows))
     evaluations = [
         _evaluate(
             window,
             one.pane,
             truth,
-            Beside(panes[max(0, at - 2) : at][::-1], one.repeats, one.unique, newest[at], wanted),
+            Beside(panes[max(0, at - 2) : at][::-1], one.repeats, one.unique, newest[at], until, wanted),
             baseline,
             key,
             choices,

@@ -140,7 +140,7 @@ class Evaluator:
             query = "SELECT max(time) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
             newest = number(self._connection, query, series.number, window.start, window.end)
         counted = baseline is not None or expect.wants("duplicates")
-        return Beside(earlier, self._repeats(series, window) if counted else None, {}, newest, expect)
+        return Beside(earlier, self._repeats(series, window) if counted else None, newest=newest, expect=expect)
 
     def _earlier(
         self,

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from driftline_processor.core import render
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.openlineage import run_event
 from driftline_processor.runtime.balance import Balance
 from driftline_processor.runtime.view import ModelView
 
@@ -33,17 +34,7 @@ def models(known: Sequence[ModelView], hints: Sequence[str]) -> Response:
 
 def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
     """Answer ``GET /api/v1/models/{name}/evaluations``: windows of one name, newest last."""
-    model = find(request, known)
-    window = request.query_params.get("window") or next(iter(model.windows), "")
-    if window and window not in model.windows:
-        raise HTTPException(404, no_window(model, window))
-    try:
-        limit = int(request.query_params.get("limit", "100"))
-    except ValueError:
-        limit = 0
-    if not 1 <= limit <= MOST_EVALUATIONS:
-        raise HTTPException(400, f"limit is a number from 1 to {MOST_EVALUATIONS}, as in ?limit=100")
-    chosen = model.windows.get(window, [])[-limit:]
+    model, window, chosen = _chosen(request, known)
     return JSONResponse(
         {
             "model": model.key.model,
@@ -54,6 +45,27 @@ def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
             "windows": [render.to_json(evaluation) for evaluation in chosen],
         }
     )
+
+
+def lineage(request: Request, known: Sequence[ModelView], now: int) -> Response:
+    """Answer ``GET /api/v1/models/{name}/openlineage``: closed windows as OpenLineage run events, newest last."""
+    _, _, chosen = _chosen(request, known)
+    return JSONResponse([run_event(evaluation, now) for evaluation in chosen if evaluation.closed])
+
+
+def _chosen(request: Request, known: Sequence[ModelView]) -> tuple[ModelView, str, list[Evaluation]]:
+    """The model, the window's name and the evaluations that a request asks for."""
+    model = find(request, known)
+    window = request.query_params.get("window") or next(iter(model.windows), "")
+    if window and window not in model.windows:
+        raise HTTPException(404, no_window(model, window))
+    try:
+        limit = int(request.query_params.get("limit", "100"))
+    except ValueError:
+        limit = 0
+    if not 1 <= limit <= MOST_EVALUATIONS:
+        raise HTTPException(400, f"limit is a number from 1 to {MOST_EVALUATIONS}, as in ?limit=100")
+    return model, window, model.windows.get(window, [])[-limit:]
 
 
 def find(request: Request, known: Sequence[ModelView]) -> ModelView:

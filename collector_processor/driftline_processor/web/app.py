@@ -70,6 +70,9 @@ def create_app(
     def list_evaluations(request: Request) -> Response:
         return api.evaluations(request, view.models())
 
+    def list_events(request: Request) -> Response:
+        return api.lineage(request, view.models(), clock())
+
     def scrape(_: Request) -> Response:
         return metrics.scrape(view)
 
@@ -84,6 +87,7 @@ def create_app(
             Route("/metrics", scrape),
             Route("/api/v1/models", list_models),
             Route("/api/v1/models/{name:path}/evaluations", list_evaluations),
+            Route("/api/v1/models/{name:path}/openlineage", list_events),
             Route("/healthz", lambda _: PlainTextResponse("ok\n")),
             Route("/readyz", ready),
             *outcomes.routes(submit_outcomes, health.counters, clock),

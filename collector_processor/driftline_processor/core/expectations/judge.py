@@ -47,7 +47,7 @@ def _judged(beside: Beside, pane: Pane, baseline: Baseline | None, window: Windo
         elif rule.kind == "duplicates":
             yield _of_repeats(rule, beside.repeats, "of rows repeat another row in full", "no whole rows are known")
         else:
-            yield _of_age(rule, window, beside.newest, rows)
+            yield _of_age(rule, window.end if beside.until is None else beside.until, beside.newest, rows)
     for name, rules in beside.expect.features.items():
         for rule in rules:
             if rule.kind == "unique":
@@ -124,11 +124,11 @@ def _of_repeats(rule: Rule, repeats: Repeats | None, what: str, why: str, other:
     return _of_share(rule, share, share, repeats.rows, what)
 
 
-def _of_age(rule: Rule, window: Window, newest: int | None, rows: int) -> Expected:
-    if newest is None or window.end <= 0:
+def _of_age(rule: Rule, until: int, newest: int | None, rows: int) -> Expected:
+    if newest is None or until <= 0:
         return _unknown(rule, "it is open, or its rows have no time", rows)
-    age = max(0.0, (window.end - newest) / 1e9)
-    return _of_value(rule, age, age, rows, f"the newest row is {_duration(age)} older than the end of the window")
+    age = max(0.0, (until - newest) / 1e9)
+    return _of_value(rule, age, age, rows, f"the newest row is {_duration(age)} old")
 
 
 def _of_moment(rule: Rule, told: float, total: float, squares: float) -> Expected:
