@@ -163,12 +163,18 @@ class Opened:
 
 
 def baseline(
-    scores: Sequence[float], features: dict[str, Sequence[object]], *, model: str = "churn", version: str = ""
+    scores: Sequence[float],
+    features: dict[str, Sequence[object]],
+    *,
+    model: str = "churn",
+    version: str = "",
+    actual: Sequence[object] | None = None,
 ) -> Baseline:
     """Build a baseline of a binary model."""
     return Baseline.from_frame(
         {name: np.array(values) for name, values in features.items()},
         score=np.array(scores),
+        actual=None if actual is None else list(actual),
         model=model,
         task="binary",
         version=version,

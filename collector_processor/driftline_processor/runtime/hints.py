@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.web.times import span
-from driftline_processor.web.words import COMPLETE, many, percent, short
+from driftline_processor.web.words import COMPLETE, many, metric_word, percent, short
 
 from .balance import Balance
 from .baselines import NEEDED, InForce
 from .config import Model
+from .held_out import too_good
 from .news import Totals
 from .series import Series
 
@@ -31,17 +32,20 @@ def hints(
     fullest: Evaluation | None,
     unusable: int = 0,
     balance: Balance | None = None,
+    windows: Mapping[str, Sequence[Evaluation]] | None = None,
 ) -> tuple[str, ...]:
     """Say what a model lacks.
 
     ``learned``: rows kept for its baseline; ``totals``: of its predictions; ``outcomes``: rows joined, ``pending``:
     outcomes that wait for their prediction, ``unusable``: those with an actual that the model cannot have; ``fullest``:
     of the newest window of each length, the one with most rows, since one night without a feature is not a missing
-    feature; ``balance``: of rows that arrived against predictions that were counted.
+    feature; ``balance``: of rows that arrived against predictions that were counted; ``windows``: evaluations by the
+    name of their window, oldest first.
     """
     found = [*_incomplete(series, balance, settings.timezone), *_baseline(series, in_force, learned, totals)]
     found += [*_task(series, settings), *_unscored(series, totals)]
     found += _features(in_force, fullest, settings.timezone)
+    found += [*_marked(in_force), *_too_good(series, in_force, windows or {})]
     found += _unusable(series, unusable)
     if totals.distributed and not totals.rows:
         return (*found, *_outcomes_of_nothing(series, pending))
@@ -146,6 +150,29 @@ def _features(in_force: InForce | None, newest: Evaluation | None, timezone: str
     if newest.new_features:
         said += f"; new: {_names(newest.new_features)}"
     yield said + "."
+
+
+def _marked(in_force: InForce | None) -> Iterator[str]:
+    """Columns of a baseline that nobody named as features."""
+    marks = None if in_force is None else in_force.baseline.extras.marks
+    if marks is not None:
+        yield (
+            f"Compared with nothing, because they are identifiers or times: {_names(tuple(marks.of))}; "
+            "leave them out of what the model records, or name the features when building the baseline."
+        )
+
+
+def _too_good(series: Series, in_force: InForce | None, windows: Mapping[str, Sequence[Evaluation]]) -> Iterator[str]:
+    if in_force is None or in_force.source == "provisional":
+        return
+    for found in filter(None, map(too_good, windows.values())):
+        metric, was, best, count = found
+        yield (
+            f"All {count} windows of {series.key.model} with outcomes do worse than the rows of its baseline "
+            f"({metric_word(metric)} {was:.3f} there, {best:.3f} at best since): if the model was trained on those "
+            "rows, build the baseline from others."
+        )
+        return
 
 
 def _unusable(series: Series, unusable: int) -> Iterator[str]:

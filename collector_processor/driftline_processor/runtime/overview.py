@@ -82,7 +82,9 @@ class Overview:
             distributed=totals.distributed,
             balance=balance,
             windows=windows,
-            hints=hints(series, settings, in_force, learned, totals, outcomes, pending, fullest, unusable, balance),
+            hints=hints(
+                series, settings, in_force, learned, totals, outcomes, pending, fullest, unusable, balance, windows
+            ),
         )
 
 
