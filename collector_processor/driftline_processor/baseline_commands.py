@@ -43,6 +43,7 @@ Rows = Annotated[
     list[Path] | None, typer.Argument(metavar="DATA", help="Files of rows: CSV, Parquet or NDJSON; or patterns.")
 ]
 Name = Annotated[str, typer.Option(metavar="NAME", help="The model's name.")]
+KeepRows = Annotated[bool, typer.Option("--keep-rows", help="Keep up to 10,000 rows beside it, as .rows.parquet.")]
 Production = Annotated[str, typer.Option(metavar="MODEL", help="Rows that a running processor counted, not files.")]
 Since = Annotated[str, typer.Option(metavar="30d|TIME", help="From when on, with --from-production.")]
 Until = Annotated[str, typer.Option(metavar="1d|TIME", help="Until when, with --from-production.")]
@@ -67,6 +68,7 @@ def build(
     features: Features = "",
     text_features: TextFeatures = "",
     cluster: Cluster = "",
+    keep_rows: KeepRows = False,
     from_production: Production = "",
     since: Since = "30d",
     until: Until = "1d",
@@ -75,6 +77,8 @@ def build(
 ) -> None:
     """Build a baseline from rows the model was not trained on, or from a window of production."""
     with one_sentence():
+        from .files.sidecar import beside
+
         if from_production:
             if data:
                 raise BadInput("--from-production takes no files: it asks the processor at --url")
@@ -82,15 +86,10 @@ def build(
 
             baseline = production(url, from_production, version, environment, since, until)
         else:
-            baseline = _from_files(
-                data,
-                model,
-                task,
-                version,
-                (listed(score), predicted, actual, time, id),
-                (listed(classes), positive_class, threshold, listed(features), listed(text_features)),
-                cluster,
-            )
+            rows_to = beside(output) if keep_rows else None
+            columns = (listed(score), predicted, actual, time, id)
+            meaning = (listed(classes), positive_class, threshold, listed(features), listed(text_features))
+            baseline = _from_files(data, model, task, version, columns, meaning, cluster, rows_to)
         try:
             baseline.save(output)
         except OSError as error:
@@ -107,6 +106,7 @@ def _from_files(
     columns: tuple[tuple[str, ...], str, str, str, str],
     meaning: tuple[tuple[str, ...], str, float | None, tuple[str, ...], tuple[str, ...]],
     cluster: str,
+    rows_to: Path | None,
 ) -> Baseline:
     from .files.build import build_from_files
     from .files.roles import ColumnOptions
@@ -118,7 +118,8 @@ def _from_files(
         raise BadInput("--model is missing: name the model")
     if not task:
         raise BadInput("--task is missing; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
-    return build_from_files(named(data), ColumnOptions(model, version, task, *columns, *meaning, cluster), say)
+    options = ColumnOptions(model, version, task, *columns, *meaning, cluster)
+    return build_from_files(named(data), options, say, rows_to=rows_to)
 
 
 @app.command()

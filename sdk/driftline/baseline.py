@@ -21,6 +21,7 @@ from .frames import ArrayLike, FrameLike
 from .importance import Importance
 from .pane import Pane
 from .permutation import Predict, permutation_importance
+from .privacy import Privacy, in_force
 from .profile import FrameColumns, refuse_unknown_classes, rows_from_frame, table_from_frame
 from .reference import MOST_SAMPLED, ReferenceRows
 from .tables import Column, ModelKey, PredictionTable, Task
@@ -78,6 +79,7 @@ class Baseline:
         text_features: Sequence[str] | None = None,
         importance: Mapping[str, float] | ArrayLike | None = None,
         predict: Predict | None = None,
+        privacy: Privacy | None = None,
     ) -> Baseline:
         """Build a baseline from n held-out rows.
 
@@ -94,6 +96,8 @@ class Baseline:
         name → number or one number per feature in their order; it weighs what drifts. ``predict``: what gives the
         scores of a frame of the features, ``model.predict_proba``; importance is then found by shuffling
         (:func:`driftline.permutation.permutation_importance`), where none is given.
+        ``privacy``: rules that hold for the file too: what is denied, hashed or rounded is so in it, and is not hashed
+        again when it is sent. Those of the environment (``DRIFTLINE_PRIVACY_*``) hold without it.
 
         Raises ``ValueError``, with the fix, when columns are missing or of different lengths, when there are no rows,
         and when classes or positive class cannot be known.
@@ -130,7 +134,7 @@ class Baseline:
             importance=_importance(importance, named),
             named=features is not None,
         )
-        return _told(baseline)
+        return _finished(baseline, privacy)
 
     @classmethod
     def from_batches(
@@ -151,6 +155,7 @@ class Baseline:
         features: Sequence[str] | None = None,
         text_features: Sequence[str] | None = None,
         importance: Mapping[str, float] | ArrayLike | None = None,
+        privacy: Privacy | None = None,
         sample: int = MOST_SAMPLED,
     ) -> Baseline:
         """Build a baseline from more held-out rows than memory holds, in two passes over batches of them.
@@ -189,7 +194,8 @@ class Baseline:
 
         built = build(rows, said)
         extras = replace(built.extras, importance=_importance(importance, named))
-        return _told(cls(model, version, built.task, built.bins, built.pane, named, texts=built.texts, extras=extras))
+        baseline = cls(model, version, built.task, built.bins, built.pane, named, texts=built.texts, extras=extras)
+        return _finished(baseline, privacy)
 
     @classmethod
     def from_tables(
@@ -295,11 +301,13 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _told(baseline: Baseline) -> Baseline:
-    """Log which columns of a new baseline are no features."""
+def _finished(baseline: Baseline, privacy: Privacy | None) -> Baseline:
+    """Log which columns of a new baseline are no features, and leave in it what the rules let leave."""
+    from .protected import protected
+
     if baseline.extras.marks is not None:
         baseline.extras.marks.tell()
-    return baseline
+    return protected(baseline, in_force(privacy))
 
 
 def _importance(given: Mapping[str, float] | ArrayLike | None, columns: Columns) -> Importance | None:

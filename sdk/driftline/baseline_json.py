@@ -18,7 +18,7 @@ import numpy as np
 
 from .bins import SCORE_BINS, Bins, CategoryBins, from_json, to_json
 from .checked import floats, is_whole, short
-from .extras import Extras
+from .extras import FOLDED_OVER, Extras
 from .fold import ModelBins
 from .pane import DURATION_BOUNDS, LOSSES, Pane
 from .projection import WIDTH
@@ -72,7 +72,8 @@ def dump(fields: Fields) -> str:
 
 def dump_bins(fields: Fields) -> str:
     """Return the canonical JSON text of what rows are folded over: panes of equal texts add up."""
-    return _canonical(_folded_over(fields))
+    pieces = {name: piece for name, piece in fields.extras.to_json().items() if name in FOLDED_OVER}
+    return _canonical(_folded_over(fields) | pieces)
 
 
 def _folded_over(fields: Fields) -> dict[str, Any]:

@@ -59,13 +59,15 @@ class Said:
 
 
 class Built(NamedTuple):
-    """What a baseline is made of, but for names."""
+    """What a baseline is made of, but for names; and the rows its bins were chosen from, with their actual values."""
 
     task: Task
     bins: ModelBins
     pane: Pane
     texts: dict[str, Vocabulary]
     extras: Extras
+    sample: PredictionTable
+    actual: Column | None
 
 
 def build(open_rows: Pass, said: Said) -> Built:
@@ -94,7 +96,7 @@ def build(open_rows: Pass, said: Said) -> Built:
     marks = None if said.named else Marks.learned(_not(texts, drawn.features))
     bins = choose_bins([reference], task, marks)
     pane, extras = fold_all(tables(), bins, reference)
-    return Built(task, bins, pane, texts, replace(extras, marks=marks))
+    return Built(task, bins, pane, texts, replace(extras, marks=marks), reference, drawn.actual)
 
 
 def fold_all(

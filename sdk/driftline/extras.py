@@ -21,6 +21,7 @@ from .marks import Marks
 from .period import Period
 from .ranges import Ranges
 from .repeats import Repeats
+from .ruled import Ruled
 
 
 class Piece(Protocol):
@@ -45,6 +46,7 @@ class Extras:
     ``period``: when the rows were predicted. ``blocks``: what they looked like in each stretch of that time.
     ``repeats``: how many of the rows are different. ``class_scores``: of a multiclass model, class by class.
     ``marks``: which features are none, and compared with nothing. ``embeddings``: how each of them is projected.
+    ``ruled``: which are hashed or rounded already.
     ``unread``: pieces that a newer driftline wrote, as their JSON: kept, so that the digest stays the same.
     """
 
@@ -56,6 +58,7 @@ class Extras:
     class_scores: ClassScores | None = None
     marks: Marks | None = None
     embeddings: Embeddings | None = None
+    ruled: Ruled | None = None
     unread: Mapping[str, Any] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -100,5 +103,9 @@ PIECES: dict[str, type[Piece]] = {
     "class_scores": ClassScores,
     "marks": Marks,
     "embeddings": Embeddings,
+    "ruled": Ruled,
 }
 """JSON key and field of :class:`Extras` → what reads and writes it."""
+
+FOLDED_OVER = ("embeddings",)
+"""Those that say how rows are folded: panes add up only where they are equal, too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,8 @@ from .descriptors import SUFFIXES, raw_names
 from .leaving import Leaving
 from .pane import Pane
 from .privacy import Privacy
+from .ruled import HASHED, ROUNDED, Ruled
+from .rules import DENY, Hash, Rule
 from .strays import PREFIXES
 
 
@@ -19,13 +22,16 @@ def protected(baseline: Baseline, privacy: Privacy) -> Baseline:
     """Return the baseline as the rules let it leave, and as it compares with rows under the same rules.
 
     A denied feature is not in it. The labels of a hashed one are hashed; a hashed number is not in it, since hashes
-    have no order. The edges of a rounded one lie between two multiples of its step, and tell no value.
+    have no order. The edges of a rounded one lie between two multiples of its step, and tell no value. What a rule was
+    applied to while the baseline was built (:mod:`driftline.ruled`) stays as it is.
     """
     text_of = {f"{text}{suffix}": text for text in baseline.texts for suffix in SUFFIXES}
     rules = {
         name: privacy.part(text_of[name], name) if name in text_of else privacy.rule(name)
         for name in baseline.bins.features
     }
+    ruled = {} if baseline.extras.ruled is None else dict(baseline.extras.ruled.of)
+    rules = {name: None if name in ruled and rule is not DENY else rule for name, rule in rules.items()}
     if all(rule is None for rule in rules.values()):
         return baseline
     features: dict[str, Bins] = {}
@@ -50,7 +56,15 @@ def protected(baseline: Baseline, privacy: Privacy) -> Baseline:
         pane=Pane(parts),
         columns={**named, "features": list(raw_names(tuple(features), tuple(texts)))},
         texts=texts,
-        extras=baseline.extras.leaving(
-            Leaving(kept={*features, *texts}, plain={name for name in features if rules[name] is None})
-        ),
+        extras=replace(baseline.extras.leaving(_leaving(features, texts, rules)), ruled=_ruled(features, rules, ruled)),
     )
+
+
+def _leaving(features: Collection[str], texts: Collection[str], rules: Mapping[str, Rule | None]) -> Leaving:
+    return Leaving(kept={*features, *texts}, plain={name for name in features if rules[name] is None})
+
+
+def _ruled(features: Collection[str], rules: Mapping[str, Rule | None], before: Mapping[str, str]) -> Ruled | None:
+    of = {name: kind for name, kind in before.items() if name in features}
+    of |= {name: HASHED if isinstance(rules[name], Hash) else ROUNDED for name in features if rules[name] is not None}
+    return Ruled(of) if of else None

@@ -28,7 +28,7 @@ def silent(sentence: str) -> None:
     raise AssertionError(sentence)
 
 
-def built(*paths: Path, said: list[str] | None = None, **limits: int) -> Baseline:
+def built(*paths: Path, said: list[str] | None = None, **limits: Any) -> Baseline:
     return build_from_files(paths, OPTIONS, silent if said is None else said.append, **limits)
 
 

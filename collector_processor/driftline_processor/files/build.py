@@ -13,11 +13,14 @@ import numpy as np
 import pyarrow as pa
 from driftline.baseline import Baseline
 from driftline.building import Said, build
+from driftline.privacy import in_force as rules_in_force
+from driftline.protected import protected
 from driftline.reference import MOST_SAMPLED, ReferenceRows
 from driftline.tables import CLASSLESS, F64, I64, Column, ModelKey, length, numbers_of
 
 from .errors import BadInput, Say, rows
 from .roles import NO_TEXTS, ColumnOptions, Roles, find_roles, id_column
+from .sidecar import save_rows
 from .source import Source, open_source, readable
 from .times import UNIT_NAMES, read_times
 from .values import column, is_nested, is_vector, mostly_numbers, with_numbers
@@ -27,13 +30,19 @@ IN_MEMORY = 128 << 20
 
 
 def build_from_files(
-    paths: Sequence[Path], options: ColumnOptions, say: Say, sample: int = MOST_SAMPLED, in_memory: int = IN_MEMORY
+    paths: Sequence[Path],
+    options: ColumnOptions,
+    say: Say,
+    *,
+    sample: int = MOST_SAMPLED,
+    in_memory: int = IN_MEMORY,
+    rows_to: Path | None = None,
 ) -> Baseline:
     """Build the baseline of ``options.model`` from its reference rows.
 
     ``sample``: rows that bins are chosen from, at most. ``in_memory``: bytes of a CSV or NDJSON that is parsed once,
-    and not in each pass. Raises :class:`BadInput` when a file, a column or the task
-    cannot be made sense of.
+    and not in each pass. ``rows_to``: where some of the rows are kept, see :mod:`.sidecar`. Raises :class:`BadInput`
+    when a file, a column or the task cannot be made sense of.
     """
     sources = [open_source(path, {id_column(options, {})}, say, in_memory) for path in paths]
     roles = find_roles(sources, options, options.task, {}, say)
@@ -64,7 +73,7 @@ def build_from_files(
     reading.tell()
     for sentence in [] if built.extras.marks is None else built.extras.marks.sentences():
         say(sentence.replace("in features", "in --features"))
-    return Baseline(
+    baseline = Baseline(
         options.model,
         options.version,
         built.task,
@@ -74,6 +83,13 @@ def build_from_files(
         texts=built.texts,
         extras=built.extras,
     )
+    rules = rules_in_force(None)
+    baseline = protected(baseline, rules)
+    if rows_to is not None:
+        ruled = () if baseline.extras.ruled is None else baseline.extras.ruled.of
+        kept = save_rows(rows_to, baseline, built.sample, built.actual, {name: rules.rule(name) for name in ruled})
+        say(f"{rows_to}: {rows(kept)} kept, for methods that need rows")
+    return baseline
 
 
 class _Reading:

@@ -22,6 +22,7 @@ from driftline.fold import fold_outcomes
 from driftline.frames import concatenate, taken
 from driftline.pane import MOST_UNKNOWN, Pane, merge
 from driftline.repeats import MOST_KEPT
+from driftline.ruled import HASHED
 from driftline.tables import F64, I64, Column, ModelKey, PredictionTable, Task
 
 from driftline_processor.core.beside import Beside
@@ -40,7 +41,7 @@ from .folded import Folded, Prints, fold_windows, newest_rows
 from .methods import read_choices
 from .outcomes import join, read_outcomes
 from .roles import ColumnOptions, Roles, find_roles, id_column
-from .rows import Rows, for_task, read_rows, select, tables, with_time
+from .rows import Rows, for_task, read_rows, rules_of, select, tables, with_time
 from .source import Source, check_path, open_source
 
 T = TypeVar("T")
@@ -99,6 +100,7 @@ def evaluate_files(
         options = replace(options, actual="")  # the reference rows had it; the truth of these may come later, or apart
     choices = read_choices(options.method, options.methods, baseline.bins)
     task, key = baseline.task, ModelKey(baseline.model, options.version or baseline.version)
+    baseline = _comparable(baseline, say)
     sources = [open_source(path, {id_column(options, baseline.columns)}, say) for path in data]
     roles = find_roles(
         sources, options, task.kind, baseline.columns, say, _features_in(sources, baseline), baseline.bins.projections
@@ -167,6 +169,17 @@ def _baseline(reference: Path, data: Path, options: ColumnOptions, say: Say) -> 
             bins, features={n: b for n, b in bins.features.items() if baseline.raw_name(n) in options.features}
         )
     return replace(baseline, model=options.model or baseline.model, bins=bins)
+
+
+def _comparable(baseline: Baseline, say: Say) -> Baseline:
+    """Leave out the features whose values were hashed for the baseline, where nobody says with which key."""
+    ruled = baseline.extras.ruled
+    rules = rules_of(baseline)
+    lost = [] if ruled is None else [n for n, kind in ruled.of.items() if kind == HASHED and rules.get(n) is None]
+    for name in lost:
+        say(f"{name}: left out: hashed in the baseline; set DRIFTLINE_PRIVACY_HASH and DRIFTLINE_PRIVACY_KEY as there")
+    kept = {name: over for name, over in baseline.bins.features.items() if name not in lost}
+    return replace(baseline, bins=replace(baseline.bins, features=kept)) if lost else baseline
 
 
 def _features_in(sources: Sequence[Source], baseline: Baseline) -> tuple[str, ...]:

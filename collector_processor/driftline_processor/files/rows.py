@@ -11,6 +11,8 @@ from driftline.baseline import Baseline
 from driftline.bins import NumberBins
 from driftline.descriptors import described, without_texts
 from driftline.frames import taken
+from driftline.privacy import in_force
+from driftline.rules import Rule
 from driftline.scores import scores_for
 from driftline.tables import CLASSLESS, F64, I64, Column, ModelKey, PredictionTable, Task, Text
 from driftline.vocabulary import Vocabulary
@@ -73,6 +75,7 @@ def tables(read: Rows, roles: Roles, key: ModelKey, task: Task, baseline: Baseli
         for name in roles.features
         if (name in bins or name in texts) and name in schema.names and _readable(name, schema, baseline)
     }
+    rules = rules_of(baseline)
     start = 0
     for batch in read.source.batches(numeric):
         n = batch.num_rows
@@ -84,7 +87,7 @@ def tables(read: Rows, roles: Roles, key: ModelKey, task: Task, baseline: Baseli
             id=Text(np.zeros(n + 1, np.int32), b""),
             scores=None if read.scores is None else read.scores[part],
             predicted=None if read.predicted is None else taken(read.predicted, part),
-            features=_features(batch, numeric, texts),
+            features=_features(batch, numeric, texts, rules),
             slices={} if read.cluster is None else {roles.cluster: taken(read.cluster, part)},
         )
         start += n
@@ -96,10 +99,28 @@ def _readable(name: str, schema: pa.Schema, baseline: Baseline) -> bool:
     return not is_nested(kind) or (is_vector(kind) and name in baseline.bins.projections)
 
 
-def _features(batch: pa.RecordBatch, numeric: Mapping[str, bool], texts: Mapping[str, Vocabulary]) -> dict[str, Column]:
+def rules_of(baseline: Baseline) -> dict[str, Rule | None]:
+    """Return the rule of each feature that the baseline has hashed or rounded, None where the environment has none."""
+    ruled = baseline.extras.ruled
+    return {} if ruled is None else {name: in_force(None).rule(name) for name in ruled.of}
+
+
+def _features(
+    batch: pa.RecordBatch,
+    numeric: Mapping[str, bool],
+    texts: Mapping[str, Vocabulary],
+    rules: Mapping[str, Rule | None],
+) -> dict[str, Column]:
     columns = {name: column(batch.column(name), number) for name, number in numeric.items()}
     short = {name: values if name in texts else without_texts(values)[0] for name, values in columns.items()}
-    return described(short, texts)
+    return {name: _ruled(values, rules.get(name)) for name, values in described(short, texts).items()}
+
+
+def _ruled(values: Column, rule: Rule | None) -> Column:
+    done = None if rule is None else rule.column(values)
+    if done is None:
+        return values
+    return done if isinstance(done, Column) else Column(numbers=np.asarray(done, np.float64))
 
 
 def select(table: PredictionTable, which: NDArray[np.bool_]) -> PredictionTable:
