@@ -109,3 +109,12 @@ def test_nothing_that_tells_a_value_leaves_of_a_feature_under_a_rule() -> None:
     extras = protected(built(importance=[3, 2, 1]), privacy).extras
     assert extras.ranges is None
     assert extras.importance == Importance({"plan": 2.0, "income": 1.0})
+
+
+def test_the_fold_is_that_of_the_bins_and_of_nothing_else() -> None:
+    one = built(importance=[3, 2, 1])
+    other = built(version="2", score=np.random.default_rng(8).permutation(N) / N, classes=[0, 1], threshold=0.3)
+    assert one.fold == built().fold
+    assert one.digest != built().digest
+    assert one.fold != other.fold  # the score has other bins
+    assert Baseline.from_json(one.to_json()).fold == one.fold
