@@ -13,7 +13,8 @@ from driftline.pane import Pane, merge
 from driftline.profile import table_from_frame
 from driftline.repeats import Counting, Repeats, fingerprints
 from driftline.tables import PredictionTable
-from driftline_processor.core.evaluation import Finding
+from driftline_processor.core.evaluate import evaluate
+from driftline_processor.core.evaluation import Finding, Window
 from driftline_processor.core.quality import ALPHA, CHECKS, quality
 from driftline_processor.core.quality.check import severity
 from hypothesis import given, settings
@@ -227,6 +228,36 @@ def test_a_little_more_of_what_was_missing_is_no_finding_however_many_rows_there
 def test_a_drift_of_the_values_is_no_fault_of_the_data() -> None:
     frame = rows(N, 7)
     assert judged({**frame, "age": frame["age"] + 6, "income": frame["income"] * 1.4}) == ()
+
+
+def customers(n: int, seed: int) -> Frame:
+    """Return the rows of n customers, twenty each: alike in their values, and a tenth lacks one in all of them."""
+    rng = np.random.default_rng(seed)
+    who = np.repeat(np.arange(n), 20)
+    frame: Frame = {}
+    for at in range(5):
+        values = rng.normal(size=n)[who] + rng.normal(size=20 * n)
+        values[(rng.random(n) < 0.1)[who]] = np.nan
+        frame[f"x{at}"] = values
+    return {**frame, "customer": rng.integers(0, 10**9, n).astype(str).astype(object)[who], "score": rng.random(20 * n)}
+
+
+def test_a_key_tells_that_a_customer_lacks_a_value_in_all_of_its_rows() -> None:
+    features = [f"x{at}" for at in range(5)]
+    baseline = Baseline.from_frame(customers(1_000, 1), score="score", model="m", task="binary", features=features)
+    found = {"": 0, "customer": 0}
+    for seed in range(60):
+        read = table(customers(50, 100 + seed))
+        for key in found:
+            evaluation = evaluate(fold(read, baseline.bins, key), baseline, read.key, Window("", 0, 0), True)
+            found[key] += bool(evaluation.findings)
+    assert found["customer"] <= 1
+    assert found[""] > 20  # what the key is for
+    gone = customers(50, 7)
+    gone["x0"][:400] = np.nan
+    read = table(gone)
+    evaluation = evaluate(fold(read, baseline.bins, "customer"), baseline, read.key, Window("", 0, 0), True)
+    assert [(one.check, one.features) for one in evaluation.findings] == [("missing", ("x0",))]
 
 
 def test_severity_goes_by_the_share_of_rows() -> None:

@@ -65,7 +65,8 @@ def evaluate(
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
     whole = {name: baseline.raw_name(name) for name in evaluation.features}
     evaluation.weighted_share = weighted_share(evaluation.features, baseline.extras.importance, whole)
-    evaluation.findings = quality(pane, baseline, beside.earlier, beside.repeats)
+    designs = {name: target.design_effect for name, target in evaluation.features.items()}
+    evaluation.findings = quality(pane, baseline, beside.earlier, beside.repeats, designs)
     evaluation.reference = realized_from_pane(baseline.pane, baseline.task)
     constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
     if constant is not None:

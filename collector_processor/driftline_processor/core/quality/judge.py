@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -37,15 +37,20 @@ _GRAVITY = {"critical": 0, "major": 1, "minor": 2}
 
 
 def quality(
-    pane: Pane, baseline: Baseline, earlier: Iterable[Pane] = (), repeats: Repeats | None = None
+    pane: Pane,
+    baseline: Baseline,
+    earlier: Iterable[Pane] = (),
+    repeats: Repeats | None = None,
+    designs: Mapping[str, float] | None = None,
 ) -> tuple[Finding, ...]:
     """Return what is wrong with the data of a window, the gravest first.
 
     ``pane``: the window, folded over the baseline's bins; ``earlier``: those of the windows before it, the latest
-    first; ``repeats``: how often its rows repeat, where rows are at hand. P-values are corrected (Benjamini-Hochberg)
+    first; ``repeats``: how often its rows repeat, where rows are at hand; ``designs``: feature → how many of its
+    rows count as one, where they resemble each other. P-values are corrected (Benjamini-Hochberg)
     over all features and checks; a test whose effect is too small to matter counts as one that found nothing.
     """
-    look = Look(pane, baseline, tuple(earlier), repeats)
+    look = Look(pane, baseline, tuple(earlier), repeats, designs or {})
     done = [check.find(look) for check in CHECKS.values()]
     suspicions = [one for tested in done for one in tested.suspicions]
     if not suspicions:

@@ -21,8 +21,9 @@ from .sums import Pair, Sums, effective_rows, shares
 GRID = 0.015
 """How far a distribution function that is drawn straight within a bin may be off: a bin is a hundredth of the rows."""
 
-LEAST_ROWS = 50
-"""Effective rows of either side below which no distribution is compared."""
+LEAST_ROWS, LEAST_EFFECTIVE = 50, 5.0
+"""Rows, and effective ones, of either side below which no distribution is compared: of 15 effective rows a column times
+100 has a p-value of 1e-13, however wrong its third digit is."""
 
 _BOUNDS = octave_bounds()
 
@@ -114,7 +115,8 @@ CERTAIN = 1e-4
 def changed(pair: Pair) -> Changed | None:
     """Return a number with its distributions where they differ beyond chance; None where not, or where rows are few."""
     n, m = effective_rows(pair)
-    if not isinstance(pair.bins, NumberBins) or min(n, m) < LEAST_ROWS:
+    few = min(pair.was.usable, pair.now.usable) < LEAST_ROWS or min(n, m) < LEAST_EFFECTIVE
+    if not isinstance(pair.bins, NumberBins) or few:
         return None
     distance = _most(np.cumsum(shares(pair.now) - shares(pair.was)))
     p = float(kolmogorov(math.sqrt(n * m / (n + m)) * distance))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
+import numpy as np
 from driftline.baseline import Baseline
+from driftline.clusters import PREFIX as CLUSTERS
+from driftline.clusters import by_group
 from driftline.pane import Pane
 from driftline.repeats import Repeats
+from driftline.tables import F64
 
 from driftline_processor.core.distributed import GUESSED
 
@@ -22,13 +26,15 @@ class Look:
     """One window and its baseline.
 
     ``earlier``: the panes of the windows before it, the latest first, over the same bins; as many as are known.
-    ``repeats``: of the window's rows; None where no rows are at hand.
+    ``repeats``: of the window's rows; None where no rows are at hand. ``designs``: feature → how many of its rows count
+    as one (:mod:`driftline_processor.core.drift.dependence`), 1 where nothing is said.
     """
 
     pane: Pane
     baseline: Baseline
     earlier: tuple[Pane, ...] = ()
     repeats: Repeats | None = None
+    designs: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def pairs(self) -> dict[str, Pair]:
@@ -39,6 +45,23 @@ class Look:
     def changed(self) -> list[Changed]:
         """The numbers whose distribution is another than in the baseline, by more than chance."""
         return [one for pair in self.pairs.values() if (one := changed(pair)) is not None]
+
+    def missing_by_group(self, name: str) -> F64 | None:
+        """Return the weights of missing and of usable values by group of clusters: float64 (groups, 2).
+
+        None where no key says which rows belong together. How many rows a group has is told by whichever target has
+        most values in it.
+        """
+        if self._by_group is None:
+            return None
+        held = self.pane.parts.get(f"{CLUSTERS}feature:{name}")
+        usable = np.zeros(len(self._by_group)) if held is None else by_group(held).sum(axis=1)
+        return np.stack([self._by_group - usable, usable], axis=1)
+
+    @cached_property
+    def _by_group(self) -> F64 | None:
+        parts = [by_group(sums).sum(axis=1) for name, sums in self.pane.parts.items() if name.startswith(CLUSTERS)]
+        return np.max(parts, axis=0) if parts else None
 
     def _pairs(self) -> Iterator[Pair]:
         reference, n = _reference(self.baseline)
@@ -51,7 +74,8 @@ class Look:
             if now is None or was is None or (guessed is not None and guessed[0] > 0.5 * now.usable):
                 continue
             least, greatest = (None, None) if ranges is None else ranges.of.get(name, (None, None))
-            yield Pair(name, bins, was, now, n, m, least, greatest)
+            alike = self.designs.get(name, 1.0)
+            yield Pair(name, bins, was, now, n / alike, m / alike, least, greatest, alike)
 
 
 _REFERENCES: WeakKeyDictionary[Baseline, tuple[Mapping[str, Sums], float]] = WeakKeyDictionary()

@@ -45,7 +45,11 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One feature, then and now. ``n`` and ``m`` turn weights of the baseline and of the window into effective rows."""
+    """One feature, then and now.
+
+    ``n`` and ``m`` turn weights of the baseline and of the window into effective rows; ``alike``: how many rows count
+    as one in them, because their values resemble each other.
+    """
 
     name: str
     bins: Bins
@@ -55,6 +59,7 @@ class Pair:
     m: float
     least: float | None = None
     greatest: float | None = None
+    alike: float = 1.0
 
     @property
     def number(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from driftline_processor.core.drift.dependence import Design, heavier, of_clusters
 from driftline_processor.core.quality.check import Check, Suspicion, Tested, suspicion
 from driftline_processor.core.quality.look import Look
 from driftline_processor.core.quality.rate import LEAST, effect, more_often
@@ -12,17 +13,19 @@ from driftline_processor.core.quality.words import percent, quoted
 def find(look: Look) -> Tested:
     """Compare the share of missing values: more of them, or far fewer (somebody fills them in).
 
-    From panes, exactly. Both ways, so a p-value counts twice.
+    From panes, exactly. Both ways, so a p-value counts twice. Where a key says which rows belong together, the design
+    effect of being missing is estimated from their groups: a customer may lack a value in all of its rows.
     """
-    found = [one for pair in look.pairs.values() if (one := _of(pair)) is not None]
+    found = [one for pair in look.pairs.values() if (one := _of(pair, look)) is not None]
     return Tested(len(look.pairs), found)
 
 
-def _of(pair: Pair) -> Suspicion | None:
+def _of(pair: Pair, look: Look) -> Suspicion | None:
     was, now = pair.was.missing / pair.was.rows, pair.now.missing / pair.now.rows
     if abs(effect(was, now)) < LEAST:
         return None
-    name, n, m = quoted(pair.name), pair.was.rows * pair.n, pair.now.rows * pair.m
+    design = _design(pair, look)
+    name, n, m = quoted(pair.name), pair.was.rows * pair.n / design.effect, pair.now.rows * pair.m / design.effect
     if now > was:
         p = more_often(was * n, n, now * m, m)
         text = f"{name}: {percent(now)} of values are missing (was {percent(was)})"
@@ -34,12 +37,21 @@ def _of(pair: Pair) -> Suspicion | None:
     return suspicion(
         CHECK.name,
         [pair.name],
-        min(1.0, 2 * p),
+        min(1.0, 2 * heavier(p, design.freedom)),
         text,
         was=was,
         now=now,
         concerned=abs(now - was),
     )
+
+
+def _design(pair: Pair, look: Look) -> Design:
+    """How many rows count as one for being missing, beyond what their values say (:attr:`.Pair.alike`)."""
+    groups = look.missing_by_group(pair.name)
+    if groups is None:
+        return Design()
+    found = of_clusters(groups, None, max(1.0, pair.was.rows), ordered=True)
+    return Design(max(1.0, found.effect / pair.alike), found.freedom)
 
 
 CHECK = Check("missing", "missing values", "panes", find)
