@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline.baseline import Baseline
-from driftline_processor.core.evaluation import Finding
+from driftline_processor.core.evaluation import Evaluation, Finding
 from driftline_processor.files.cut import Cut
 from driftline_processor.files.evaluate_files import evaluate_files
 from driftline_processor.files.roles import ColumnOptions
+from driftline_processor.runtime.config import load
 
 from tests.sdk.service import Service
 
@@ -61,6 +62,10 @@ def of_file(path: Path, baseline: Path) -> tuple[Finding, ...]:
 
 
 def live(state: Opened, clock: Clock, rows: pd.DataFrame, baseline: Baseline) -> tuple[Finding, ...]:
+    return evaluated(state, clock, rows, baseline).findings
+
+
+def evaluated(state: Opened, clock: Clock, rows: pd.DataFrame, baseline: Baseline) -> Evaluation:
     service = Service()
     model = service.model(version="1", baseline=baseline)
 
@@ -78,7 +83,7 @@ def live(state: Opened, clock: Clock, rows: pd.DataFrame, baseline: Baseline) ->
     if len(windows) > 1:
         pytest.skip("a window ended in between")
     assert windows[0].closed
-    return windows[0].findings
+    return windows[0]
 
 
 def test_planted_faults_are_found_live_as_in_a_file(open_state: Open, clock: Clock, tmp_path: Path) -> None:
@@ -128,3 +133,51 @@ def test_a_feature_that_repeats_the_window_before_is_stale_live(open_state: Open
     clock.now = NOON + 6 * DAY
     found = [[one.check for one in window.findings] for window in state.view().windows["1d"] if window.rows]
     assert found == [[], [], [], ["stale"]]
+
+
+EXPECT = """
+models:
+  churn:
+    expect: {rows: [1000, 5000], duplicates: "< 1%"}
+    features:
+      amount: {expect: {range: [0, 1000], mostly: 99%, missing: 0, mean: [0, 100], min: [0, null], type: number}}
+      country: {expect: {values: [NO, SE, DK], length: [2, 2], pattern: "^[A-Z]+$"}}
+      tenure: {expect: {missing: "< 5%"}}
+      plan: {expect: {not_values: [pro], exists: true}}
+      absent: {expect: {exists: true}}
+"""
+
+
+def test_what_is_expected_is_judged_live_as_in_a_file(open_state: Open, clock: Clock, tmp_path: Path) -> None:
+    clock.now = time.time_ns()
+    baseline = Baseline.from_frame(frame(10_000, 1), score="score", model="churn", task="binary", version="1")
+    baseline.save(tmp_path / "baseline.json")
+    (tmp_path / "driftline.yaml").write_text(EXPECT)
+    churn = load(tmp_path / "driftline.yaml").models["churn"]
+    rows = with_faults(frame(N, 2))
+    rows.to_parquet(tmp_path / "rows.parquet")
+    cut, options, wanted = Cut(), ColumnOptions(), {"churn": churn.expectations}
+    data, reference = [tmp_path / "rows.parquet"], tmp_path / "baseline.json"
+    [in_file] = evaluate_files(data, reference, None, options, cut, print, expect=wanted).evaluations
+    found = evaluated(open_state(churn=churn), clock, rows, baseline).expected
+    apart = {one.rule: one.state for one in found if one.feature == "absent"}
+    assert apart == {
+        "exists: true": "broken"
+    }  # its rows came without it; of a file only what the baseline knows is read
+    told = [one for one in found if one.feature != "absent"]
+    assert told == [one for one in in_file.expected if one.feature != "absent"]
+    assert {f"{one.feature} {one.rule}".strip(): one.state for one in told} == {
+        "rows: [1000, 5000]": "met",
+        "duplicates: < 1%": "broken",
+        "amount missing: <= 0%": "met",
+        "amount type: number, mostly: 99%": "met",
+        "amount range: [0, 1000], mostly: 99%": "broken",
+        "amount min: [0, null]": "met",
+        "amount mean: [0, 100]": "broken",
+        "country values: [NO, SE, DK]": "broken",
+        "country length: [2, 2]": "met",
+        "country pattern: ^[A-Z]+$": "met",
+        "tenure missing: < 5%": "broken",
+        "plan exists: true": "met",
+        "plan not_values: [pro]": "broken",
+    }
