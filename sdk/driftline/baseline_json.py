@@ -1,7 +1,7 @@
 """The baseline as JSON: kilobytes, sparse where zero, every float exact.
 
 Schema ``driftline.baseline/1``; ``/2`` where it has text features, which a reader of ``/1`` would take for missing;
-``/3`` where it has extras (:mod:`driftline.extras`).
+``/3`` where it has extras (:mod:`driftline.extras`) or a space (:mod:`driftline.space`).
 
 Everything that is read is checked, because a file that somebody edited or half copied must be refused in a sentence
 that names the key, not fail as a shape error at the first window.
@@ -20,8 +20,10 @@ from .bins import SCORE_BINS, Bins, CategoryBins, from_json, to_json
 from .checked import floats, is_whole, short
 from .extras import FOLDED_OVER, Extras
 from .fold import ModelBins
+from .joint import widths
 from .pane import DURATION_BOUNDS, LOSSES, Pane
 from .projection import WIDTH
+from .space import Space
 from .strays import part_width
 from .tables import CLASSLESS, F64, Task
 from .vocabulary import Vocabulary
@@ -52,7 +54,7 @@ def dump(fields: Fields) -> str:
     task, pane = fields.task, fields.pane
     value = {
         **_folded_over(fields),
-        "schema": SCHEMA_WITH_EXTRAS if fields.extras else SCHEMA_WITH_TEXTS if fields.texts else SCHEMA,
+        "schema": _schema(fields),
         "model": fields.model,
         "version": fields.version,
         "task": {
@@ -70,6 +72,12 @@ def dump(fields: Fields) -> str:
     return _canonical(value)
 
 
+def _schema(fields: Fields) -> str:
+    if fields.extras or fields.bins.space is not None:
+        return SCHEMA_WITH_EXTRAS
+    return SCHEMA_WITH_TEXTS if fields.texts else SCHEMA
+
+
 def dump_bins(fields: Fields) -> str:
     """Return the canonical JSON text of what rows are folded over: panes of equal texts add up."""
     pieces = {name: piece for name, piece in fields.extras.to_json().items() if name in FOLDED_OVER}
@@ -84,6 +92,8 @@ def _folded_over(fields: Fields) -> dict[str, Any]:
         "score": None if bins.score is None else _bins_json(bins.score),
         "class": None if bins.classes is None else to_json(bins.classes),
     }
+    if bins.space is not None:
+        value["space"] = bins.space.to_json()
     if fields.texts:
         value["texts"] = {name: vocabulary.to_json() for name, vocabulary in fields.texts.items()}
     return value
@@ -115,10 +125,12 @@ def parse(text: str, where: str) -> Fields:
     classes = None if root.get("class") is None else read.bins(root["class"], "class")
     if classes is not None and not isinstance(classes, CategoryBins):
         raise read.error("class", "must have labels")
+    over = {name: read.bins(features[name], f"features.{name}") for name in order}
     bins = ModelBins(
-        features={name: read.bins(features[name], f"features.{name}") for name in order},
+        features=over,
         score=None if root.get("score") is None else read.bins(root["score"], "score"),
         classes=classes,
+        space=None if root.get("space") is None else read.space(root["space"], over),
     )
     parts = read.get(root, "pane", dict, "")
     pane = Pane({name: read.vector(value, f"pane.{name}") for name, value in parts.items()})
@@ -173,6 +185,12 @@ class _Reader:
             return from_json(value)
         except (ValueError, OverflowError) as error:
             raise self.error(key, str(error)) from None
+
+    def space(self, value: object, bins: Mapping[str, Bins]) -> Space:
+        try:
+            return Space.from_json(value, bins)
+        except (ValueError, OverflowError) as error:
+            raise self.error("space", str(error)) from None
 
     def vocabulary(self, value: object, key: str) -> Vocabulary:
         try:
@@ -237,6 +255,8 @@ def _check_lengths(read: _Reader, pane: Pane, bins: ModelBins, task: Task) -> No
         wanted["score"] = bins.score.size + 2
     if bins.classes is not None:
         wanted["class"] = bins.classes.size + 2
+    if bins.space is not None:
+        wanted |= widths(len(bins.space.names))
     for name, values in pane.parts.items():
         strayed = part_width(name, len(bins.features))
         if strayed is not None:

@@ -27,6 +27,7 @@ from .period import Period
 from .projection import Projection
 from .reference import MOST_SAMPLED, ReferenceRows, Sample, Settle, joined
 from .scores import scores_for
+from .space import choose_space
 from .tables import CLASSLESS, Column, ModelKey, PredictionTable, Task, Text
 from .vocabulary import Vocabulary
 
@@ -130,7 +131,7 @@ def fold_all(
 
 
 def choose_bins(tables: Sequence[PredictionTable], task: Task, marks: Marks | None = None) -> ModelBins:
-    """Choose the bins of every feature, of the score and of the predicted class from reference rows."""
+    """Choose the bins of every feature, of the score and of the predicted class, and the space of the features."""
     names = dict.fromkeys(name for table in tables for name in table.features)
     features = {
         name: bins_of(name, concatenate([table.features[name] for table in tables if name in table.features]), marks)
@@ -144,6 +145,7 @@ def choose_bins(tables: Sequence[PredictionTable], task: Task, marks: Marks | No
         score=number_bins(np.concatenate(scores)) if scores else None,
         classes=CategoryBins(task.classes) if task.classes and decided else None,
         projections={name: found for name, columns in vectors.items() if (found := _projection(columns)) is not None},
+        space=choose_space(tables, features),
     )
 
 

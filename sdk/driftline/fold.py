@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from .bins import SCORE_BINS, Bins, CategoryBins, Index, assign, score_bin
 from .classes import class_codes
 from .clusters import PREFIX, clustered, groups_of, key_of
+from .joint import Joint
 from .pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
 from .projection import Projection
+from .space import Space
 from .strays import Stray, strays
 from .tables import CLASSLESS, F64, I32, I64, Column, PredictionTable, Task, length, numbers_of
 
@@ -41,12 +43,15 @@ class ModelBins:
     """The bins of one model: what a pane is folded over. Panes merge only over the same ones.
 
     ``projections``: of features that are embeddings, whose bins are those of their L2 norm.
+    ``space``: the features together, as coordinates; None where there are too few or too many. It counts only while
+    all of its features have bins.
     """
 
     features: dict[str, Bins] = field(default_factory=dict)
     score: Bins | None = None
     classes: CategoryBins | None = None
     projections: dict[str, Projection] = field(default_factory=dict)
+    space: Space | None = None
 
 
 def fold(table: PredictionTable, bins: ModelBins, cluster: str = "") -> Pane:
@@ -197,6 +202,7 @@ def _parts(
     strayed: dict[str, tuple[Index, F64]] = {}
     key = key_of(table, cluster) if cluster else None
     belonging = None if key is None else groups_of(key)
+    joint = Joint(bins.space, n) if bins.space is not None and bins.space.names_in(bins.features) else None
 
     def target(part: str, over: Bins, column: Column | None, name: str = "") -> None:
         if column is None or (column.numbers is None and column.codes is None):
@@ -206,6 +212,8 @@ def _parts(
         parts[part] = sums(index, over.size + 2, weight)
         if belonging is not None and len(belonging):
             strayed[PREFIX + part] = stray(clustered(belonging, index, over))
+        if joint is not None and name:
+            joint.add(name, index, bool(parts[part][:, over.size :].any()))
         if name:
             for which, found in strays(name, bins.features, column, index, parts[part].sum(axis=0)).items():
                 strayed[which] = stray(found)
@@ -221,6 +229,8 @@ def _parts(
         column = table.features.get(name)
         if column is not None and column.vectors is not None:
             parts[f"embedding:{name}"] = projection.sums(column.vectors, weight, group, groups)
+    if joint is not None:
+        parts |= joint.sums(weight, group, groups)
     if bins.features:
         for name in sorted(table.features.keys() - bins.features.keys())[:MOST_UNKNOWN]:
             parts[f"unknown:{name}"] = weighed

@@ -17,6 +17,12 @@ Parts (float64 vectors):
 ``kinds:NAME``         weight of values of another type than the feature's, see :data:`driftline.strays.KINDS`
 ``elsewhere:NAME``     weight of labels the feature does not know, by the feature that knows them, in the bins' order
 ``unknown:NAME``       weight of rows that carry a feature the bins do not know (at most ``MOST_UNKNOWN`` names a fold)
+``pca``                sum of weights and of squared weights, Σw r, Σw r² of the error r of a row that the principal
+                       components of the baseline cannot reconstruct, in standard deviations
+``pairs``              sum of weights and of squared weights, Σw z per feature of the space (:mod:`driftline.space`),
+                       then Σw z z' per pair, upper triangle by rows; z in thousandths of a standard deviation
+``unpaired``           what of that lacks one of two features: a matrix a × b of the weight of rows without a or b,
+                       then of Σw z_a and of Σw z_a² over rows without b
 ``duration``           weight per bucket of ``DURATION_BOUNDS`` (upper bounds included), then the sum in seconds
 ``clusters:PART``      weight of ``feature:NAME``, ``score`` or ``class`` by group of clusters and cell, row-major,
                        see :mod:`driftline.clusters`; only where a cluster key is named

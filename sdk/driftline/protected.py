@@ -10,6 +10,7 @@ import numpy as np
 from .baseline import Baseline
 from .bins import Bins
 from .descriptors import SUFFIXES, raw_names
+from .joint import PARTS
 from .leaving import Leaving
 from .pane import Pane
 from .privacy import Privacy
@@ -23,7 +24,8 @@ def protected(baseline: Baseline, privacy: Privacy) -> Baseline:
 
     A denied feature is not in it. The labels of a hashed one are hashed; a hashed number is not in it, since hashes
     have no order. The edges of a rounded one lie between two multiples of its step, and tell no value. What a rule was
-    applied to while the baseline was built (:mod:`driftline.ruled`) stays as it is.
+    applied to while the baseline was built (:mod:`driftline.ruled`) stays as it is. What is known of all features
+    together stays behind where any rule applies: it was counted over the bins as they were.
     """
     text_of = {f"{text}{suffix}": text for text in baseline.texts for suffix in SUFFIXES}
     rules = {
@@ -35,7 +37,7 @@ def protected(baseline: Baseline, privacy: Privacy) -> Baseline:
     if all(rule is None for rule in rules.values()):
         return baseline
     features: dict[str, Bins] = {}
-    parts = dict(baseline.pane.parts)
+    parts = {name: sums for name, sums in baseline.pane.parts.items() if name not in PARTS}
     for name, bins in baseline.bins.features.items():
         rule = rules[name]
         counts = parts.pop(f"feature:{name}", np.zeros(bins.size + 2))
@@ -52,7 +54,7 @@ def protected(baseline: Baseline, privacy: Privacy) -> Baseline:
     named = {role: name for role, name in baseline.columns.items() if role != "features"}
     return replace(
         baseline,
-        bins=replace(baseline.bins, features=features, projections=projections),
+        bins=replace(baseline.bins, features=features, projections=projections, space=None),
         pane=Pane(parts),
         columns={**named, "features": list(raw_names(tuple(features), tuple(texts)))},
         texts=texts,

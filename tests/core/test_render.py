@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 
 from driftline.tables import ModelKey
-from driftline_processor.core.evaluation import Evaluation, Expected, Finding, MethodValue, Metric, TargetDrift, Window
+from driftline_processor.core.evaluation import (
+    Evaluation,
+    Expected,
+    Finding,
+    JointDrift,
+    MethodValue,
+    Metric,
+    TargetDrift,
+    Told,
+    Window,
+)
 from driftline_processor.core.render import evaluations_to_json, iso_time, to_json
 
 WINDOW = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
 METHODS = {"ks": MethodValue(0.31, 1e-9), "psi": MethodValue(0.4), "js": MethodValue(None)}
 AGE = TargetDrift("feature", "age", "drift", "ks", 950, METHODS, design_effect=20.0, blocks=(0.1, 0.3))
+TOLD = Told(("age",), 0.2, 0.1, 0.3)
 SCORE = TargetDrift("score", "", "ok", "ks", 1_000, {"ks": MethodValue(0.01, 0.9)})
 
 
@@ -22,6 +33,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
         closed=True,
         features={"age": AGE},
         score=SCORE,
+        joint={"pca": JointDrift("pca", "drift", 1_000, 1.5, 1e-9, 1.4, 2.0, 2.6, (TOLD,), "worse")},
         share=1.0,
         weighted_share=0.5,
         incident={"feature:age": WINDOW.start - 86_400 * 10**9},
@@ -66,6 +78,18 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         "blocks": None,
                     },
                     "class": None,
+                    "multivariate": {
+                        "pca": {
+                            "state": "drift",
+                            "rows": 1000,
+                            "value": 1.5,
+                            "p_value": 1e-9,
+                            "was": 2.0,
+                            "now": 2.6,
+                            "told_by": [{"features": ["age"], "value": 0.2, "was": 0.1, "now": 0.3, "p_value": None}],
+                            "sentence": "worse",
+                        }
+                    },
                     "share": 1.0,
                     "weighted_share": 0.5,
                     "incident": {"feature:age": "2026-02-28T00:00:00Z"},

@@ -55,7 +55,18 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         "outcomes",
         "quality",
     ]
-    assert list(window["drift"]) == ["features", "score", "class", "share", "weighted_share", "incident"]
+    assert list(window["drift"]) == [
+        "features",
+        "score",
+        "class",
+        "multivariate",
+        "share",
+        "weighted_share",
+        "incident",
+    ]
+    together = window["drift"]["multivariate"]["pca"]
+    assert list(together) == ["state", "rows", "value", "p_value", "was", "now", "told_by", "sentence"]
+    assert list(together["told_by"][0]) == ["features", "value", "was", "now", "p_value"]
     age = window["drift"]["features"]["age"]
     assert list(age) == ["state", "decided_by", "rows", "methods", "design_effect", "blocks"]
     assert set(age["methods"]) == {"ks", "psi", "js"}

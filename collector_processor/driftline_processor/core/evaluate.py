@@ -14,6 +14,7 @@ from .distributed import DISTRIBUTED
 from .drift import drift
 from .drift.choice import Choices
 from .drift.dataset import weighted_share
+from .drift.joint_rule import drift_together
 from .evaluation import Evaluation, Metric, TargetDrift, Window
 from .expectations.judge import judge
 from .performance import log_loss_of_constant
@@ -63,6 +64,7 @@ def evaluate(
     evaluation.baseline_version = baseline.version
     found = drift(pane, baseline, min_effect, choices, span=window.end - window.start)
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
+    evaluation.joint = drift_together(pane, baseline, evaluation.features)
     whole = {name: baseline.raw_name(name) for name in evaluation.features}
     evaluation.weighted_share = weighted_share(evaluation.features, baseline.extras.importance, whole)
     designs = {name: target.design_effect for name, target in evaluation.features.items()}

@@ -62,6 +62,41 @@ class TargetDrift:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A feature, or a pair, that gives drift away. ``value``: how far, in the unit of what was compared.
+
+    ``p_value``: corrected over all pairs, of a pair that was tested.
+    """
+
+    features: tuple[str, ...]
+    value: float
+    was: float | None = None
+    now: float | None = None
+    p_value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JointDrift:
+    """What one multivariate method (:mod:`.drift.multivariate`) found in a window.
+
+    ``rows``: the (effective) rows of the smaller side. ``value``: 0 where nothing changed; ``was`` / ``now``: what was
+    compared. ``p_value``: corrected over the methods. ``told``: what gives it away, the most telling first.
+    ``sentence``: for people.
+    """
+
+    method: str
+    state: State
+    rows: int
+    value: float
+    p_value: float | None
+    effect: float
+    was: float | None = None
+    now: float | None = None
+    told: tuple[Told, ...] = ()
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """A performance value. ``bound``: how far the value from panes can be from the one from rows; 0 when exact."""
 
@@ -116,7 +151,8 @@ class Evaluation:
     drift lasts, by the part of a pane (``feature:NAME``, ``score``, ``class``), and the start of the window in which it
     began.
     ``baseline_version``: the version that the baseline was made for, None without a baseline.
-    ``findings``: what is wrong with the data (:mod:`.quality`), the gravest first. ``expected``: what came of what
+    ``joint``: by method, drift of the features together. ``findings``: what is wrong with the data (:mod:`.quality`),
+    the gravest first. ``expected``: what came of what
     somebody expects of it (:mod:`.expectations`).
     """
 
@@ -139,4 +175,5 @@ class Evaluation:
     distributed: int = 0
     findings: tuple[Finding, ...] = ()
     baseline_version: str | None = None
+    joint: dict[str, JointDrift] = field(default_factory=dict)
     expected: tuple[Expected, ...] = ()

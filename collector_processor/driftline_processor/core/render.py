@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from .evaluation import Evaluation, Expected, Finding, Metric, TargetDrift
+from .evaluation import Evaluation, Expected, Finding, JointDrift, Metric, TargetDrift
 
 
 def evaluations_to_json(model: str, version: str, evaluations: Iterable[Evaluation]) -> dict[str, Any]:
@@ -39,6 +39,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
             "features": {name: _target(target) for name, target in evaluation.features.items()},
             "score": None if evaluation.score is None else _target(evaluation.score),
             "class": None if evaluation.predicted is None else _target(evaluation.predicted),
+            "multivariate": {name: _joint(found) for name, found in evaluation.joint.items()},
             "share": evaluation.share,
             "weighted_share": evaluation.weighted_share,
             "incident": {part: iso_time(since) for part, since in evaluation.incident.items()},
@@ -86,6 +87,22 @@ def _target(target: TargetDrift) -> dict[str, Any]:
         },
         "design_effect": target.design_effect,
         "blocks": None if target.blocks is None else list(target.blocks),
+    }
+
+
+def _joint(found: JointDrift) -> dict[str, Any]:
+    return {
+        "state": found.state,
+        "rows": found.rows,
+        "value": found.value,
+        "p_value": found.p_value,
+        "was": found.was,
+        "now": found.now,
+        "told_by": [
+            {"features": list(one.features), "value": one.value, "was": one.was, "now": one.now, "p_value": one.p_value}
+            for one in found.told
+        ],
+        "sentence": found.sentence,
     }
 
 

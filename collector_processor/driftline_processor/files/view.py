@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from driftline_processor.core.drift.choice import SHOWN
+from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import Evaluation, TargetDrift, Window
 from driftline_processor.core.incident import targets
 
@@ -49,6 +50,8 @@ _ASCII = str.maketrans("▁▂▃▄▅▆▇█→–−·≈χ²", ".:-=+*%#>-
 def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableType:
     """Show one window: heading, drift ranked by what matters, performance, and one sentence."""
     parts: list[RenderableType] = [_heading(evaluation, zone), Text(), DriftTable(evaluation)]
+    if evaluation.joint:
+        parts += [Text(), _joint(evaluation)]
     if evaluation.findings:
         parts += [Text(), _findings(evaluation)]
     if evaluation.expected:
@@ -171,6 +174,20 @@ def _heading(evaluation: Evaluation, zone: tzinfo) -> Text:
     facts += ["" if evaluation.closed else "open"]
     text.append("".join(f" · {fact}" for fact in facts if fact), style="not bold")
     return text
+
+
+def _joint(evaluation: Evaluation) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("together", "state"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("p", justify="right", no_wrap=True)
+    table.add_column("what is")
+    for found in evaluation.joint.values():
+        style = "bold yellow" if found.state == "drift" else "green" if found.state == "ok" else "cyan"
+        state = Text(STATE_WORDS.get(found.state, found.state), style=style)
+        p = Text(_p_value(found.p_value), style="dim")
+        table.add_row(Text(JOINT[found.method].title), state, p, Text(printable(found.sentence)))
+    return table
 
 
 def _findings(evaluation: Evaluation) -> Table:

@@ -153,6 +153,7 @@ def sentence(evaluation: Evaluation) -> str:
     parts = (
         _feature_words(evaluation),
         _prediction_words(evaluation),
+        _joint_words(evaluation),
         _quality_words(evaluation),
         _expected_words(evaluation),
         _performance_words(evaluation),
@@ -182,6 +183,14 @@ def _feature_words(evaluation: Evaluation) -> str:
     if not drifted:
         return f"none of {features} drifted{rest}"
     return f"{len(drifted)} of {features} drifted{rest}, {printable(drifted[0].name)} most{_how_much(drifted[0])}"
+
+
+def _joint_words(evaluation: Evaluation) -> str:
+    """Tell what is seen in the features together, where none of them shows it by itself."""
+    drifted = [found for found in evaluation.joint.values() if found.state == "drift"]
+    if not drifted or any(target.state == "drift" for target in evaluation.features.values()):
+        return ""
+    return f"but together they did: {printable(drifted[0].sentence)}"
 
 
 def _quality_words(evaluation: Evaluation) -> str:

@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 from driftline.tables import F64, ModelKey
 
-from driftline_processor.core.evaluation import Evaluation, Expected, Finding, MethodValue, Metric, TargetDrift, Window
+from driftline_processor.core.evaluation import (
+    Evaluation,
+    Expected,
+    Finding,
+    JointDrift,
+    MethodValue,
+    Metric,
+    TargetDrift,
+    Told,
+    Window,
+)
 
 
 def to_text(evaluation: Evaluation) -> str:
@@ -40,6 +50,7 @@ def from_text(text: str) -> Evaluation:
         new_features=tuple(said["new_features"]),
         findings=tuple(Finding(**{**one, "features": tuple(one["features"])}) for one in said.get("findings", ())),
         baseline_version=said.get("baseline_version"),
+        joint={name: _joint(one) for name, one in said.get("joint", {}).items()},
         expected=tuple(Expected(**one) for one in said.get("expected", ())),
     )
 
@@ -67,6 +78,11 @@ def _target(said: dict[str, Any]) -> TargetDrift:
             "now": None if said["now"] is None else np.array(said["now"], dtype=np.float64),
         }
     )
+
+
+def _joint(said: dict[str, Any]) -> JointDrift:
+    told = tuple(Told(**{**one, "features": tuple(one["features"])}) for one in said["told"])
+    return JointDrift(**{**said, "told": told})
 
 
 def _target_or_none(said: dict[str, Any] | None) -> TargetDrift | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 import xxhash
-from driftline import clusters, strays
+from driftline import clusters, joint, strays
 from driftline.baseline import Baseline
 from driftline.bins import SCORE_BINS
 from driftline.pane import DURATION_BOUNDS, LOSSES, Pane
@@ -134,6 +134,9 @@ def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
             return len(baseline.pane.parts[part])
         if (width := strays.part_width(part, len(baseline.bins.features))) is not None:
             return width
+        space = baseline.bins.space
+        if space is not None and (own := joint.widths(len(space.names)).get(part)) is not None:
+            return own
     if part.startswith(EXPECTED):
         return EXPECTED_WIDTH
     if part.startswith(clusters.PREFIX):

@@ -1,0 +1,55 @@
+"""Which multivariate methods find drift in a window: their p-values are one family, apart from the features'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.pane import Pane
+
+from driftline_processor.core.evaluation import JointDrift, State, TargetDrift
+
+from .correction import benjamini_hochberg
+from .multivariate import JOINT
+from .multivariate.method import Found, Sides
+
+ALPHA = 0.01
+
+MIN_ROWS = 50
+"""Fewer (effective) rows, of either side, decide nothing."""
+
+
+def drift_together(
+    pane: Pane,
+    baseline: Baseline,
+    features: Mapping[str, TargetDrift],
+    from_rows: Mapping[str, Found] | None = None,
+) -> dict[str, JointDrift]:
+    """Compare a window with the baseline by all methods that its sums, or rows, suffice for.
+
+    ``features``: what was found of them one at a time; rows count for as many independent ones as those of the feature
+    whose rows resemble each other most. ``from_rows``: what methods found that need rows, by name. State *drift* =
+    Benjamini-Hochberg-adjusted p <= 0.01 over the methods and effect >= the method's least.
+    """
+    found: dict[str, Found] = {}
+    space = baseline.bins.space
+    if space is not None and space.names_in(baseline.bins.features):
+        alike = max([1.0, *(features[name].design_effect for name in space.names if name in features)])
+        sides = Sides(space, baseline.pane, pane, alike)
+        for name, method in JOINT.items():
+            if method.measure is not None and (one := method.measure(sides)) is not None:
+                found[name] = one
+    found |= from_rows or {}
+    enough = {name: one for name, one in found.items() if one.rows >= MIN_ROWS}
+    adjusted = benjamini_hochberg(np.array([one.p_value for one in enough.values()], dtype=np.float64)).tolist()
+    p_values = dict(zip(enough, adjusted, strict=True))
+    return {name: _decided(name, one, p_values.get(name)) for name, one in found.items()}
+
+
+def _decided(name: str, found: Found, p: float | None) -> JointDrift:
+    state: State = "too_few_rows"
+    if p is not None:
+        state = "drift" if p <= ALPHA and found.effect >= JOINT[name].min_effect else "ok"
+    values = (found.value, p, found.effect, found.was, found.now, found.told, JOINT[name].sentence(found))
+    return JointDrift(name, state, round(found.rows), *values)

@@ -1,0 +1,20 @@
+"""Drift that no feature shows by itself: one method a file, found by its constant ``METHOD``, judged together."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+from .method import Found, JointMethod, Sides, Told
+
+__all__ = ["JOINT", "Found", "JointMethod", "Sides", "Told"]
+
+
+def _found() -> dict[str, JointMethod]:
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    modules = (import_module(f"{__name__}.{name}") for name in names)
+    return {module.METHOD.name: module.METHOD for module in modules if hasattr(module, "METHOD")}
+
+
+JOINT: dict[str, JointMethod] = _found()
+"""Every method by its name."""

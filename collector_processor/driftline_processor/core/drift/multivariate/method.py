@@ -1,0 +1,60 @@
+"""What a multivariate drift method is: a definition over the sums of a pane, or over rows, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from driftline.pane import Pane
+from driftline.space import Space
+
+from driftline_processor.core.evaluation import Told
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sides:
+    """What is compared: two panes over one space. ``alike``: how many rows, which resemble each other, count as one."""
+
+    space: Space
+    reference: Pane
+    current: Pane
+    alike: float = 1.0
+
+
+class Found(NamedTuple):
+    """What a method says of a window.
+
+    ``value``: 0 where nothing changed. ``was``, ``now``: what was compared. ``p_value``: of no drift. ``effect``: how
+    large the drift is beyond what sampling alone makes of it, in ``JointMethod.unit``. ``rows``: the (effective) rows
+    of the smaller side. ``told``: the features, or pairs, that give it away, the most telling first.
+    """
+
+    value: float
+    was: float | None
+    now: float | None
+    p_value: float
+    effect: float
+    rows: float
+    told: tuple[Told, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JointMethod:
+    """One multivariate method.
+
+    ``name``: as it is written in JSON and metrics. ``title``: as people write it. ``unit``: of the effect.
+    ``min_effect``: the least effect that counts as drift. ``least``, ``greatest``: the range of the value. ``source``:
+    the paper. ``sentence``: what was found, for people. ``measure``: from the sums of panes, None where they do not
+    hold what it takes; None of a method that needs rows.
+    """
+
+    name: str
+    title: str
+    unit: str
+    min_effect: float
+    least: float
+    greatest: float
+    source: str
+    sentence: Callable[[Found], str]
+    measure: Callable[[Sides], Found | None] | None = None

@@ -1,0 +1,119 @@
+"""The error with which the principal components of the baseline reconstruct rows."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from driftline.space import UNIT
+from driftline.tables import F64
+from scipy.special import stdtr
+
+from driftline_processor.core.evaluation import Told
+
+from .method import Found, JointMethod, Sides
+from .moments import imputed
+
+MOST_TOLD = 5
+
+
+class Errors(NamedTuple):
+    """Mean and standard deviation of the error of (effective) ``rows``."""
+
+    mean: float
+    deviation: float
+    rows: float
+
+
+def errors_of(part: F64, alike: float = 1.0) -> Errors:
+    """Read the part ``pca`` of a pane; ``alike``: how many rows count as one.
+
+    >>> errors_of(np.array([2.0, 2.0, 3.0, 5.0]))  # errors of 1 and 2
+    Errors(mean=1.5, deviation=0.5, rows=2.0)
+    """
+    weight, squared, total, squares = part.tolist()
+    if weight <= 0:
+        return Errors(math.nan, math.nan, 0.0)
+    mean = total / weight
+    return Errors(mean, math.sqrt(max(0.0, squares / weight - mean**2)), weight**2 / squared / alike)
+
+
+def pca(reference: Errors, current: Errors) -> tuple[float, float, float]:
+    """Return the shift of the mean error in the reference's standard deviations, its p-value, and its effect.
+
+    Welch's t-test of two means; the effect is the shift less what sampling alone makes of it. A row whose features hang
+    together as they did is reconstructed as well as the reference's; one that breaks with them is not.
+
+    NannyML's ``DataReconstructionDriftCalculator`` takes the same mean of the same distance. It differs in what the
+    components are of: values standardised by mean and standard deviation (here normal scores, which stray values do not
+    move), categories by their frequency (two of one frequency are one to it; here each has a place), missing ones
+    imputed with the mean or the most frequent value; and in what is drift: a mean beyond three standard deviations of
+    the means of the reference's chunks, whatever the number of rows.
+
+    Source: Jackson and Mudholkar, "Control procedures for residuals associated with principal component analysis",
+    Technometrics 21 (1979).
+
+    >>> shift, p, effect = pca(Errors(2.0, 0.5, 10_000), Errors(2.1, 0.5, 400))
+    >>> round(shift, 3), round(p, 5), round(effect, 3)
+    (0.2, 0.0001, 0.193)
+    """
+    was, now = (one.deviation**2 / max(one.rows - 1, 1.0) for one in (reference, current))
+    spread, apart = was + now, current.mean - reference.mean
+    unit = reference.deviation
+    if spread <= 0 or unit <= 0:
+        return (0.0, 1.0, 0.0) if abs(apart) < 1e-9 else (math.copysign(1e3, apart), 0.0, 1e3)
+    freedom = spread**2 / (was**2 / max(reference.rows - 1, 1.0) + now**2 / max(current.rows - 1, 1.0))
+    p = 2 * float(stdtr(freedom, -abs(apart) / math.sqrt(spread)))
+    return apart / unit, min(p, 1.0), math.sqrt(max(0.0, apart**2 - spread)) / unit
+
+
+def measure(sides: Sides) -> Found | None:
+    """Compare the mean error of a window with the reference's."""
+    was, now = (pane.parts.get("pca") for pane in (sides.reference, sides.current))
+    if was is None or now is None or was[0] <= 0 or now[0] <= 0:
+        return None
+    space, current = sides.space, errors_of(now, sides.alike)
+    reference = errors_of(was, sides.alike)
+    # of the rows that the components were chosen from, the error is a little less than of any others
+    fitted = min(1.0, space.rows / max(sides.reference.rows, 1))
+    reference = reference._replace(mean=reference.mean + fitted * space.optimism)
+    shift, p, effect = pca(reference, current)
+    rows = min(reference.rows, current.rows)
+    return Found(shift, reference.mean, current.mean, p, effect, rows, _told(sides))
+
+
+def _told(sides: Sides) -> tuple[Told, ...]:
+    """The features whose own part of the squared error changed most, as far as panes hold the moments of pairs."""
+    both = [imputed(pane, len(sides.space.names)) for pane in (sides.reference, sides.current)]
+    if both[0] is None or both[1] is None:
+        return ()
+    left = sides.space.rest.T @ sides.space.rest
+    was, now = (np.maximum(np.einsum("ij,jk,ik->i", left, one, left) / UNIT**2, 0.0) for one in both)
+    order = np.argsort(-np.abs(now - was), kind="stable")[:MOST_TOLD]
+    names = sides.space.names
+    return tuple(Told((names[at],), float(now[at] - was[at]), float(was[at]), float(now[at])) for at in order.tolist())
+
+
+def sentence(found: Found) -> str:
+    """Tell the two errors, and which features are reconstructed worse."""
+    worse = [one.features[0] for one in found.told[:2] if one.value > 0]
+    most = f", {' and '.join(worse)} most" if worse and found.value > 0 else ""
+    how = "worse" if found.value > 0 else "better"
+    return (
+        f"the baseline's components reconstruct rows {how} than its own: "
+        f"error {found.now or 0:.3g}, {found.was or 0:.3g} in the baseline{most}"
+    )
+
+
+METHOD = JointMethod(
+    name="pca",
+    title="PCA reconstruction error",
+    unit="standard deviations of the reference's errors",
+    min_effect=0.1,
+    least=-math.inf,
+    greatest=math.inf,
+    source="Jackson and Mudholkar (1979)",
+    sentence=sentence,
+    measure=measure,
+)
