@@ -14,6 +14,7 @@ from .blocks import Blocks
 from .checked import by_name
 from .class_scores import ClassScores
 from .embeddings import Embeddings
+from .fitted import Fitted
 from .fold import ModelBins
 from .importance import Importance
 from .leaving import Leaving
@@ -45,6 +46,7 @@ class Extras:
     ``importance``: of each feature to the model. ``ranges``: the least and the greatest value of each number.
     ``period``: when the rows were predicted. ``blocks``: what they looked like in each stretch of that time.
     ``repeats``: how many of the rows are different. ``class_scores``: of a multiclass model, class by class.
+    ``fitted``: how well the space of the features fits its own rows.
     ``marks``: which features are none, and compared with nothing. ``embeddings``: how each of them is projected.
     ``ruled``: which are hashed or rounded already.
     ``unread``: pieces that a newer driftline wrote, as their JSON: kept, so that the digest stays the same.
@@ -55,6 +57,7 @@ class Extras:
     period: Period | None = None
     blocks: Blocks | None = None
     repeats: Repeats | None = None
+    fitted: Fitted | None = None
     class_scores: ClassScores | None = None
     marks: Marks | None = None
     embeddings: Embeddings | None = None
@@ -100,6 +103,7 @@ PIECES: dict[str, type[Piece]] = {
     "period": Period,
     "blocks": Blocks,
     "repeats": Repeats,
+    "fitted": Fitted,
     "class_scores": ClassScores,
     "marks": Marks,
     "embeddings": Embeddings,

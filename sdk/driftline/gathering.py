@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .class_scores import ClassScoresGatherer
+from .fitted import FittedGatherer
 from .fold import ModelBins
 from .ranges import RangesGatherer
 from .repeats import RepeatsGatherer
@@ -34,6 +35,7 @@ class Gatherer(Protocol):
 GATHERERS: dict[str, Callable[[Reference], Gatherer]] = {
     "ranges": RangesGatherer,
     "repeats": RepeatsGatherer,
+    "fitted": FittedGatherer,
     "class_scores": ClassScoresGatherer,
 }
 """Field of :class:`driftline.extras.Extras` → what begins to gather it. A new one is a class and a line here."""

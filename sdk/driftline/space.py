@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bins import Bins, assign
-from .checked import by_name, floats, is_number, is_whole, short
+from .checked import by_name, floats, is_whole, short
 from .tables import F64, PredictionTable
 
 I16 = NDArray[np.int16]
@@ -40,7 +40,6 @@ UNIT = 1_000
 """Coordinates are whole thousandths of a standard deviation: sums of their products are exact, in whatever order and in
 however many pieces they are added, so that a file and the service come to the same number."""
 
-FOLDS = 5
 _NORMAL = NormalDist()
 
 
@@ -50,17 +49,11 @@ class Space:
 
     ``places``: feature → thousandths of a standard deviation of each of its bins, int16 (size,). Missing and invalid
     values lie at 0, the mean. ``components``: float64 (k, d), the first principal components of the reference, about
-    orthonormal (they are rounded). ``rows``: how many they were chosen from; ``optimism``: by how much the mean
-    reconstruction error of rows that they were not chosen from is greater. ``factors``: float64 (d (d - 1) / 2,), of
-    each pair of features, the variance of Fisher's z of their correlation times the rows (1 for normal variables); None
-    where there are too many features for pairs.
+    orthonormal (they are rounded).
     """
 
     places: Mapping[str, I16]
     components: F64
-    rows: int
-    optimism: float
-    factors: F64 | None = None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -70,8 +63,7 @@ class Space:
     @cached_property
     def rest(self) -> F64:
         """An orthonormal basis of what the components leave out: float64 (d - k, d)."""
-        basis: F64 = np.linalg.qr(self.components.T, mode="complete")[0]
-        return np.ascontiguousarray(basis[:, len(self.components) :].T)
+        return rest_of(self.components)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Space) and self.to_json() == other.to_json()
@@ -87,23 +79,19 @@ class Space:
 
         ``points``: float64 (d, n), in standard deviations.
 
-        >>> flat = Space({"x": np.zeros(1, np.int16), "y": np.zeros(1, np.int16)}, np.array([[1.0, 0.0]]), 1, 0.0)
+        >>> flat = Space({"x": np.zeros(1, np.int16), "y": np.zeros(1, np.int16)}, np.array([[1.0, 0.0]]))
         >>> flat.errors(np.array([[5.0, 1.0], [0.0, 2.0]])).tolist()
         [0.0, 2.0]
         """
-        left = self.rest @ points
-        return np.sqrt(np.einsum("ij,ij->j", left, left))
+        return distances(self.rest, points)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        value: dict[str, Any] = {
+        return {
             "places": {name: places.tolist() for name, places in self.places.items()},
             "order": list(self.places),
             "components": [[short(one) for one in row] for row in self.components.tolist()],
-            "rows": self.rows,
-            "optimism": short(self.optimism),
         }
-        return value if self.factors is None else {**value, "factors": [short(one) for one in self.factors.tolist()]}
 
     @classmethod
     def from_json(cls, value: object, bins: Mapping[str, Bins]) -> Self:
@@ -130,13 +118,19 @@ class Space:
         matrix = [floats(row) for row in components]
         if any(len(row) != d for row in matrix):
             raise ValueError(f"components must have {d} numbers each, one for each feature")
-        rows, optimism, factors = read.get("rows"), read.get("optimism"), read.get("factors")
-        if not is_whole(rows) or rows < 0 or not is_number(optimism) or not np.isfinite(optimism):
-            raise ValueError("rows must be a whole number, and optimism a number")
-        spread = None if factors is None else floats(factors)
-        if spread is not None and (len(spread) != d * (d - 1) // 2 or (spread <= 0).any()):
-            raise ValueError(f"factors must be {d * (d - 1) // 2} numbers above 0, one for each pair of features")
-        return cls(known, np.array(matrix), rows, float(optimism), spread)
+        return cls(known, np.array(matrix))
+
+
+def rest_of(components: F64) -> F64:
+    """Return an orthonormal basis of what components, float64 (k, d), leave out: float64 (d - k, d)."""
+    basis: F64 = np.linalg.qr(components.T, mode="complete")[0]
+    return np.ascontiguousarray(basis[:, len(components) :].T)
+
+
+def distances(rest: F64, points: F64) -> F64:
+    """Return the length of each point's part in the span of ``rest``: float64 (n,), of points float64 (d, n)."""
+    left = rest @ points
+    return np.sqrt(np.einsum("ij,ij->j", left, left))
 
 
 def normal_scores(counts: F64) -> I16:
@@ -174,37 +168,40 @@ def choose_space(tables: Sequence[PredictionTable], bins: Mapping[str, Bins]) ->
         return None
     known: dict[str, tuple[I16, I16]] = {}
     for name, over in bins.items():
-        index = np.concatenate([_index(table, name, over) for table in tables])
+        index = bin_of_each(tables, name, over)
         counts = np.bincount(index, minlength=over.size + 2)[: over.size].astype(np.float64)
         if np.count_nonzero(counts) > 1:
             places = normal_scores(counts)
-            known[name] = places, np.append(places, (0, 0)).astype(np.int16)[index]
+            known[name] = places, at_places(places, index)
         if len(known) > MOST_FEATURES:
             return None
     if len(known) < 2 or n < LEAST_ROWS_EACH * len(known):
         return None
     points = np.stack([own for _, own in known.values()]) / UNIT
-    moments = points @ points.T
-    components = _components(moments)
-    errors = Space({}, components, 0, 0.0).errors(points)
-    gained = 0.0
-    for fold in range(FOLDS):
-        held = points[:, fold::FOLDS]
-        others = _components(moments - held @ held.T, len(components))
-        gained += float((Space({}, others, 0, 0.0).errors(held) - errors[fold::FOLDS]).sum())
-    places = {name: own for name, (own, _) in known.items()}
-    factors = _factors(points) if len(known) <= MOST_PAIRED else None
-    return Space(places, components, n, round(gained / n, 6), factors)
+    return Space({name: own for name, (own, _) in known.items()}, principal(points @ points.T))
 
 
-def _index(table: PredictionTable, name: str, over: Bins) -> NDArray[np.intp]:
-    column = table.features.get(name)
-    index = np.empty(0, np.intp) if column is None else assign(over, column)
-    return index if len(index) else np.full(len(table), over.size, dtype=np.intp)
+def bin_of_each(tables: Sequence[PredictionTable], name: str, over: Bins) -> NDArray[np.intp]:
+    """Return the bin of each row of tables, one after the other: intp (n,), as :func:`driftline.bins.assign` does."""
+    found = []
+    for table in tables:
+        column = table.features.get(name)
+        index = np.empty(0, np.intp) if column is None else assign(over, column)
+        found.append(index if len(index) else np.full(len(table), over.size, dtype=np.intp))
+    return np.concatenate(found)
 
 
-def _components(moments: F64, count: int | None = None) -> F64:
-    """The first principal components, rounded, each with its greatest entry positive; ``count``: how many."""
+def at_places(places: I16, index: NDArray[np.intp]) -> I16:
+    """Return the coordinate of each row by its bin: int16 (n,); missing and invalid values lie at 0."""
+    return np.append(places, np.zeros(2, np.int16))[index]
+
+
+def principal(moments: F64, count: int | None = None) -> F64:
+    """Return the first principal components of second moments, float64 (d, d), as rows: float64 (k, d).
+
+    ``count``: how many, else as many as hold more than 65 % of the variance, and one less than all at most. Rounded to
+    four digits, each with its greatest entry positive.
+    """
     values, vectors = np.linalg.eigh(moments)
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     if count is None:
@@ -214,24 +211,3 @@ def _components(moments: F64, count: int | None = None) -> F64:
     signs = np.sign(first[np.arange(count), np.argmax(np.abs(first), axis=1)])
     rounded: F64 = np.round(first * signs[:, np.newaxis], 4)
     return rounded + 0.0  # no -0.0 in the JSON
-
-
-def _factors(points: F64) -> F64:
-    """The variance of Fisher's z of each pair's correlation, times the rows, whatever the distribution.
-
-    By the influence of each row on the correlation, (u v - r (u² + v²) / 2) / (1 - r²): 1 for normal variables, more
-    for rows that agree in their extremes.
-
-    Source: Steiger and Hakstian, "The asymptotic distribution of elements of a correlation matrix" (1982).
-    """
-    n = points.shape[1]
-    squares = points**2
-    variance = np.maximum(squares.mean(axis=1), 1e-12)
-    r = np.clip(points @ points.T / n / np.sqrt(np.outer(variance, variance)), -0.999, 0.999)
-    u = points / np.sqrt(variance)[:, np.newaxis]
-    square, cube = u**2, u**3
-    both, uneven = square @ square.T / n, cube @ u.T / n
-    fourth = np.diagonal(both)
-    own = fourth[:, np.newaxis] + fourth + 2 * both
-    found = (both - r * (uneven + uneven.T) + r**2 * own / 4) / (1 - r**2) ** 2
-    return np.round(np.maximum(found, 0.1), 3)[np.triu_indices(len(points), 1)]

@@ -106,12 +106,12 @@ def test_quiet_windows_are_drift_at_most_as_often_as_promised() -> None:
     rng = np.random.default_rng(5)
     alarms = {20_000: 0, 1_000: 0}
     for rows in alarms:
-        for _ in range(3):
+        for _ in range(2):
             seed = int(rng.integers(1 << 30))
             baseline = Baseline.from_frame(frame(rows, seed), score="score", model="m", task="binary")
-            for n in (60, 200, 1_000, 3_000):
-                for _ in range(12):
+            for n in (60, 300, 2_000):
+                for _ in range(8):
                     found = window(frame(n, int(rng.integers(1 << 30))), baseline)
                     alarms[rows] += any(one.state == "drift" for one in found.joint.values())
-    # 144 windows each at 1 %: more than five are seen once in 260 such runs
-    assert max(alarms.values()) <= 5
+    # 48 windows each at 1 %: more than two are seen once in 80 such runs
+    assert max(alarms.values()) <= 2

@@ -177,7 +177,7 @@ def test_few_rows_many_features_or_one_have_no_space() -> None:
 
 def test_a_baseline_that_leaves_under_rules_has_no_space() -> None:
     one = baseline()
-    left = protected(one, Privacy(hash=["plan"]))
+    left = protected(one, Privacy(hash=["plan"], key="a key of 16 bytes"))
     assert left.bins.space is None
     assert not PARTS & left.pane.parts.keys()
     assert protected(one, Privacy()).bins.space == one.bins.space
@@ -201,14 +201,26 @@ def change(*path: Any, to: Any) -> Callable[[dict[str, Any]], None]:
         (change("places", "a", to=[1.5]), "space: the places of 'a' must be whole numbers"),
         (change("components", to=[]), "space: components must be a list, not empty"),
         (change("components", 0, to=[1.0]), "space: components must have 4 numbers each"),
-        (change("factors", 0, to=0), "space: factors must be 6 numbers above 0"),
-        (change("rows", to="many"), "space: rows must be a whole number"),
-        (change("optimism", to=None), "space: rows must be a whole number, and optimism a number"),
     ],
 )
 def test_what_somebody_broke_is_named(broken: Callable[[dict[str, Any]], None], rule: str) -> None:
     value = json.loads(baseline().to_json())
     broken(value["space"])
+    with pytest.raises(ValueError, match=rule):
+        Baseline.from_json(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("broken", "rule"),
+    [
+        (change("factors", 0, to=0), "extras.fitted: factors must be 6 numbers above 0"),
+        (change("rows", to="many"), "extras.fitted: must have a whole number of rows, and optimism, a number"),
+        (change("optimism", to=None), "extras.fitted: must have a whole number of rows, and optimism, a number"),
+    ],
+)
+def test_what_somebody_broke_of_how_it_fits_is_named(broken: Callable[[dict[str, Any]], None], rule: str) -> None:
+    value = json.loads(baseline().to_json())
+    broken(value["extras"]["fitted"])
     with pytest.raises(ValueError, match=rule):
         Baseline.from_json(json.dumps(value))
 

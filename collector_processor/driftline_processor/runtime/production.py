@@ -52,7 +52,10 @@ def of_production(connection: Connection, series: Series, like: Baseline, since:
         blocks = Blocks.folded(stretches, panes, like.bins)
     if not whole.rows:
         return None
-    extras = Extras(importance=like.extras.importance, period=Period(int(starts[0]), int(starts[-1])), blocks=blocks)
+    fitted = like.extras.fitted and replace(like.extras.fitted, rows=0)  # its space was chosen from other rows
+    extras = Extras(
+        fitted=fitted, importance=like.extras.importance, period=Period(int(starts[0]), int(starts[-1])), blocks=blocks
+    )
     return replace(
         like,
         version=series.key.version,

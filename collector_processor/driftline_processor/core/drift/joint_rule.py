@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from driftline.baseline import Baseline
+from driftline.fitted import Fitted
 from driftline.pane import Pane
 
 from driftline_processor.core.evaluation import JointDrift, State, TargetDrift
@@ -36,7 +37,8 @@ def drift_together(
     space = baseline.bins.space
     if space is not None and space.names_in(baseline.bins.features):
         alike = max([1.0, *(features[name].design_effect for name in space.names if name in features)])
-        sides = Sides(space, baseline.pane, pane, alike)
+        fitted = baseline.extras.fitted or Fitted(0, 0.0)
+        sides = Sides(space, baseline.pane, pane, fitted, alike)
         for name, method in JOINT.items():
             if method.measure is not None and (one := method.measure(sides)) is not None:
                 found[name] = one

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from driftline.fitted import Fitted
 from driftline.pane import Pane
 from driftline.space import Space
 
@@ -14,11 +15,15 @@ from driftline_processor.core.evaluation import Told
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sides:
-    """What is compared: two panes over one space. ``alike``: how many rows, which resemble each other, count as one."""
+    """What is compared: two panes over one space.
+
+    ``fitted``: how the space fits the reference. ``alike``: how many rows, which resemble each other, count as one.
+    """
 
     space: Space
     reference: Pane
     current: Pane
+    fitted: Fitted
     alike: float = 1.0
 
 

@@ -17,6 +17,13 @@ from .moments import imputed
 
 MOST_TOLD = 5
 
+CHOSEN = 3.0
+"""How many times the squared standard error of the reference's mean is, for the components were chosen from its rows:
+simulated with 4 to 40 features, 500 to 5,000 rows, 1.1 to 3.1."""
+
+UNSURE = 0.1
+"""How much of the difference to other rows may be wrong: simulated, 0.04 to 0.1, and 0.4 of a standard error."""
+
 
 class Errors(NamedTuple):
     """Mean and standard deviation of the error of (effective) ``rows``."""
@@ -73,14 +80,24 @@ def measure(sides: Sides) -> Found | None:
     was, now = (pane.parts.get("pca") for pane in (sides.reference, sides.current))
     if was is None or now is None or was[0] <= 0 or now[0] <= 0:
         return None
-    space, current = sides.space, errors_of(now, sides.alike)
-    reference = errors_of(was, sides.alike)
-    # of the rows that the components were chosen from, the error is a little less than of any others
-    fitted = min(1.0, space.rows / max(sides.reference.rows, 1))
-    reference = reference._replace(mean=reference.mean + fitted * space.optimism)
+    reference, current = errors_of(was, sides.alike), errors_of(now, sides.alike)
+    reference = held_out(reference, sides)
     shift, p, effect = pca(reference, current)
     rows = min(reference.rows, current.rows)
     return Found(shift, reference.mean, current.mean, p, effect, rows, _told(sides))
+
+
+def held_out(errors: Errors, sides: Sides) -> Errors:
+    """Return the reference's errors as those of rows that the components were not chosen from would be.
+
+    Of its own rows the error is a little less, and says less of others than as many independent rows would.
+    """
+    share = min(1.0, sides.fitted.rows / max(sides.reference.rows, 1))
+    if share == 0 or errors.rows == 0 or errors.deviation == 0:
+        return errors
+    moved = share * sides.fitted.optimism
+    variance = errors.deviation**2 / errors.rows * (1 + (CHOSEN - 1) * share) + (UNSURE * moved) ** 2
+    return Errors(errors.mean + moved, errors.deviation, errors.deviation**2 / variance)
 
 
 def _told(sides: Sides) -> tuple[Told, ...]:
