@@ -44,7 +44,7 @@ class Fitted:
     def from_json(cls, value: object, bins: ModelBins) -> Self:
         """Read it back. Raises ``ValueError`` that names the rule."""
         read = by_name(value)
-        rows, optimism, factors = read.get("rows"), read.get("optimism"), read.get("factors")
+        rows, optimism, factors = read.get("rows", -1), read.get("optimism", np.nan), read.get("factors")
         if not is_whole(rows) or rows < 0 or not is_number(optimism) or not np.isfinite(optimism):
             raise ValueError("must have a whole number of rows, and optimism, a number")
         if factors is None:
@@ -54,9 +54,9 @@ class Fitted:
             raise ValueError(f"factors must be {d * (d - 1) // 2} numbers above 0, one for each pair of features")
         return cls(rows, float(optimism), known)
 
-    def leaving(self, features: Leaving) -> Self | None:
-        """Return it where all features leave as they are: the space stays behind otherwise."""
-        return self if len(features.plain) == len(features.kept) else None
+    def leaving(self, _features: Leaving) -> Self | None:
+        """Return None: where any rule applies, the space stays behind, too."""
+        return None
 
 
 class FittedGatherer:
@@ -120,4 +120,5 @@ def factors(points: F64) -> F64:
     fourth = np.diagonal(both)
     own = fourth[:, np.newaxis] + fourth + 2 * both
     found = (both - r * (uneven + uneven.T) + r**2 * own / 4) / (1 - r**2) ** 2
-    return np.round(np.maximum(found, LEAST_FACTOR), 3)[np.triu_indices(len(points), 1)]
+    rounded: F64 = np.round(np.maximum(found, LEAST_FACTOR), 3)[np.triu_indices(len(points), 1)]
+    return rounded

@@ -130,7 +130,8 @@ def rest_of(components: F64) -> F64:
 def distances(rest: F64, points: F64) -> F64:
     """Return the length of each point's part in the span of ``rest``: float64 (n,), of points float64 (d, n)."""
     left = rest @ points
-    return np.sqrt(np.einsum("ij,ij->j", left, left))
+    length: F64 = np.sqrt(np.einsum("ij,ij->j", left, left))
+    return length
 
 
 def normal_scores(counts: F64) -> I16:
@@ -154,7 +155,8 @@ def normal_scores(counts: F64) -> I16:
     # an empty bin lies where it begins and ends
     scores = np.divide(density[:-1] - density[1:], np.diff(reached), out=np.array(at[:-1]), where=counts > 0)
     spread = np.sqrt(np.square(scores) @ counts / n)
-    return np.clip(np.rint(scores * (UNIT / spread)), -32_767, 32_767).astype(np.int16)
+    places: I16 = np.clip(np.rint(scores * (UNIT / spread)), -32_767, 32_767).astype(np.int16)
+    return places
 
 
 def choose_space(tables: Sequence[PredictionTable], bins: Mapping[str, Bins]) -> Space | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pkgutil
 from importlib import import_module
 
-from .method import Found, JointMethod, Sides, Told
+from .method import Found, JointMethod, Sides
 
-__all__ = ["JOINT", "Found", "JointMethod", "Sides", "Told"]
+__all__ = ["JOINT", "Found", "JointMethod", "Sides"]
 
 
 def _found() -> dict[str, JointMethod]:

@@ -16,7 +16,8 @@ def imputed(pane: Pane, features: int) -> F64 | None:
     part = pane.parts.get("pairs")
     if part is None or part[0] <= 0:
         return None
-    return square(part[2 + features :], features) / part[0]
+    mean: F64 = square(part[2 + features :], features) / part[0]
+    return mean
 
 
 def square(triangle: F64, features: int) -> F64:

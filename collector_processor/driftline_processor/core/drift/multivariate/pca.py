@@ -102,11 +102,12 @@ def held_out(errors: Errors, sides: Sides) -> Errors:
 
 def _told(sides: Sides) -> tuple[Told, ...]:
     """The features whose own part of the squared error changed most, as far as panes hold the moments of pairs."""
-    both = [imputed(pane, len(sides.space.names)) for pane in (sides.reference, sides.current)]
-    if both[0] is None or both[1] is None:
+    moments = [imputed(pane, len(sides.space.names)) for pane in (sides.reference, sides.current)]
+    both = [one for one in moments if one is not None]
+    if len(both) < 2:
         return ()
     left = sides.space.rest.T @ sides.space.rest
-    was, now = (np.maximum(np.einsum("ij,jk,ik->i", left, one, left) / UNIT**2, 0.0) for one in both)
+    was, now = (np.maximum(np.diagonal(left @ one @ left) / UNIT**2, 0.0) for one in both)
     order = np.argsort(-np.abs(now - was), kind="stable")[:MOST_TOLD]
     names = sides.space.names
     return tuple(Told((names[at],), float(now[at] - was[at]), float(was[at]), float(now[at])) for at in order.tolist())
