@@ -43,6 +43,7 @@ Rows = Annotated[
     list[Path] | None, typer.Argument(metavar="DATA", help="Files of rows: CSV, Parquet or NDJSON; or patterns.")
 ]
 Name = Annotated[str, typer.Option(metavar="NAME", help="The model's name.")]
+Left = Annotated[Path | None, typer.Option(metavar="DIR", help="The storage of a processor that does not run.")]
 KeepRows = Annotated[bool, typer.Option("--keep-rows", help="Keep up to 10,000 rows beside it, as .rows.parquet.")]
 Production = Annotated[str, typer.Option(metavar="MODEL", help="Rows that a running processor counted, not files.")]
 Since = Annotated[str, typer.Option(metavar="30d|TIME", help="From when on, with --from-production.")]
@@ -74,6 +75,7 @@ def build(
     until: Until = "1d",
     environment: Environment = "",
     url: Url = PAGES,
+    state: Left = None,
 ) -> None:
     """Build a baseline from rows the model was not trained on, or from a window of production."""
     with one_sentence():
@@ -82,9 +84,10 @@ def build(
         if from_production:
             if data:
                 raise BadInput("--from-production takes no files: it asks the processor at --url")
-            from .remote import production
+            from .remote import production, production_left
 
-            baseline = production(url, from_production, version, environment, since, until)
+            asked = (from_production, version, environment, since, until)
+            baseline = production(url, *asked) if state is None else production_left(state, *asked)
         else:
             rows_to = beside(output) if keep_rows else None
             columns = (listed(score), predicted, actual, time, id)
@@ -169,7 +172,9 @@ def push(
 def _load(file: Path) -> Baseline:
     from driftline.baseline import Baseline
 
+    from .files.mlflow import local
+
     try:
-        return Baseline.load(file)
+        return Baseline.load(local(file))
     except (ValueError, OSError) as error:
         raise BadInput(str(error)) from error

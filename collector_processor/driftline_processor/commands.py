@@ -138,6 +138,7 @@ def evaluate(
         from .files.conditions import check, parse
         from .files.cut import Cut
         from .files.evaluate_files import evaluate_files
+        from .files.mlflow import local
         from .files.roles import ColumnOptions
         from .files.source import named
 
@@ -146,7 +147,7 @@ def evaluate(
         compared = (tuple(method or ()), tuple(methods or ()))
         options = ColumnOptions(model, version, task, *columns, *meaning, cluster, *compared)
         cut, wanted = Cut(window, window_rows), expectations_of(expect)
-        result = evaluate_files(named(data), baseline, outcomes, options, cut, say, exact, wanted)
+        result = evaluate_files(named(data), local(baseline), outcomes, options, cut, say, exact, wanted)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         conditions = [parse(text, names, kind, result.choices.names()) for text in fail_on or ()]
         answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 from driftline.baseline import Baseline
 from driftline.instants import instant
+from driftline.tables import ModelKey
 
 from .files.errors import BadInput
 
@@ -36,6 +38,25 @@ def production(url: str, model: str, version: str, environment: str, since: str,
     if environment:
         parameters["environment"] = environment
     return Baseline.from_json(_ask("GET", url, _path(model, version), parameters), where=url)
+
+
+def production_left(directory: Path, model: str, version: str, environment: str, since: str, until: str) -> Baseline:
+    """Return the same from the state that a processor left in a directory.
+
+    Raises :class:`BadInput` when there is none, when a processor has it open, or it has no such rows.
+    """
+    from .runtime.shelf import production_of_state
+    from .runtime.store import StorageError
+
+    now = datetime.now(UTC)
+    stretch = [instant(moment(option, said, now)) for option, said in (("--since", since), ("--until", until))]
+    try:
+        found = production_of_state(directory, ModelKey(model, version, environment), stretch[0], stretch[1])
+    except StorageError as error:
+        raise BadInput(str(error)) from error
+    if found is None:
+        raise BadInput(f"{directory}: no rows of {model} {version}".rstrip() + " were counted in that time")
+    return found
 
 
 def moment(option: str, said: str, now: datetime) -> str:

@@ -21,6 +21,7 @@ from .readings import READINGS
 from .samples import rows_of
 
 if TYPE_CHECKING:
+    from driftline.baseline import Baseline
     from driftline.model import Model
     from driftline.signature import Selector
 
@@ -55,6 +56,22 @@ def instrument(
     options = {"id_field": id, "time_field": time, "score": score, "predicted": predicted}
     _PYFUNC.name(loaded, _place(model, loaded, span_features=span_features, **options))
     return loaded
+
+
+def log_baseline(baseline: Baseline, artifact_file: str = "driftline.baseline.json", run_id: str | None = None) -> str:
+    """Log a baseline as an artifact of a run, the active one unless ``run_id`` names one, and return its address.
+
+    It is what ``driftline evaluate --baseline``, ``driftline baseline show``, ``diff`` and ``push`` take for a file.
+
+    Raises ``ValueError`` where no run is active and none is named.
+    """
+    import mlflow
+
+    run = run_id or (mlflow.active_run() and mlflow.active_run().info.run_id)
+    if not run:
+        raise ValueError("no run is active to log the baseline to; call it within mlflow.start_run(), or pass run_id=")
+    mlflow.log_text(baseline.to_json(), artifact_file, run_id=run)
+    return f"runs:/{run}/{artifact_file}"
 
 
 def uninstrument(loaded: Any) -> None:

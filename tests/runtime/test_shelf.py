@@ -11,10 +11,12 @@ from driftline.fold import fold, fold_outcomes
 from driftline.pane import merge
 from driftline.tables import ModelKey, PredictionTable, Task
 from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.shelf import Named
+from driftline_processor.runtime.shelf import Named, production_of_state
+from driftline_processor.runtime.state import State
+from driftline_processor.runtime.store import StorageError
 
 from .conftest import Open
-from .state_rows import DAY, HOUR, MINUTE, NOON, Opened, baseline, column, outcomes, predictions
+from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, column, config, outcomes, predictions
 
 ONE = baseline([0.1, 0.9] * 200, {"x": [0.1, 0.9] * 200}, version="1")
 TWO = baseline([0.2, 0.8] * 200, {"x": [0.2, 0.8] * 200}, version="1")
@@ -163,3 +165,20 @@ def test_where_nothing_was_there_is_no_baseline_of_production(open_state: Open) 
     state.send(rows(5))
     assert state.state.shelf.of_production(KEY, NOON + HOUR, NOON + 2 * HOUR) is None
     assert state.state.shelf.of_production(ModelKey("risk"), NOON - MINUTE, NOON + HOUR) is None
+
+
+def test_the_state_that_was_left_behind_tells_the_same(tmp_path: Path) -> None:
+    state = Opened(State(config(tmp_path / "state"), clock=Clock()))
+    state.state.start()
+    put(state, ONE)
+    state.send(rows(60))
+    state.state.settle()
+    running = state.state.shelf.of_production(KEY, NOON - DAY, NOON + DAY)
+    assert running is not None
+    state.state.stop()
+    left = production_of_state(tmp_path / "state", KEY, NOON - DAY, NOON + DAY)
+    assert left is not None
+    assert left.to_json() == running.to_json()
+    assert production_of_state(tmp_path / "state", ModelKey("risk"), NOON - DAY, NOON + DAY) is None
+    with pytest.raises(StorageError, match=r"there is no state of a processor; name its storage\.directory"):
+        production_of_state(tmp_path / "none", KEY, 0, NOON)

@@ -18,6 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from .errors import BadInput, Say, listed, rows
+from .mlflow import local
 
 BATCH = 131_072
 """Rows per batch: 1 MB a column of doubles, which stays in the cache between one step and the next."""
@@ -55,12 +56,12 @@ def kind_of(path: Path) -> str:
 
 
 def named(paths: Sequence[Path]) -> list[Path]:
-    """Return files, patterns such as ``rows/*.parquet`` replaced by those they match, in order.
+    """Return files, patterns such as ``rows/*.parquet`` replaced by those they match, in order; artifacts downloaded.
 
     Raises :class:`BadInput` where one matches none.
     """
     found: list[Path] = []
-    for path in paths:
+    for path in map(local, paths):
         matches = [path] if path.exists() or not glob.has_magic(str(path)) else sorted(map(Path, glob.glob(str(path))))
         if not matches:
             raise BadInput(f"{path}: no file matches")

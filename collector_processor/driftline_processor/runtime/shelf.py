@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from pathlib import Path
 
 from driftline.baseline import Baseline
 from driftline.tables import ModelKey
@@ -13,8 +14,8 @@ from .baselines import Baselines, InForce
 from .intake import Request
 from .production import of_production
 from .series import SeriesRegister
-from .signals import Receipt
-from .store import Store
+from .signals import Overloaded, Receipt
+from .store import StorageError, Store
 
 
 class Named(Exception):  # noqa: N818 - an answer, not a fault
@@ -65,3 +66,24 @@ class Shelf:
             return of_production(connection, series, in_force.baseline, since, until)
         finally:
             connection.close()
+
+
+def production_of_state(directory: Path, key: ModelKey, since: int, until: int) -> Baseline | None:
+    """Return what :meth:`Shelf.of_production` does, from the state that a processor left behind.
+
+    Raises StorageError when there is none, or a processor that runs has it open.
+    """
+    if not (directory / "driftline.duckdb").exists():
+        raise StorageError(f"{directory}: there is no state of a processor; name its storage.directory")
+    store = Store(directory)
+    connection = store.connect()
+    try:
+        series, baselines = SeriesRegister(connection, {}), Baselines(connection, {})
+        return Shelf(store, series, baselines, {}, _closed).of_production(key, since, until)
+    finally:
+        connection.close()
+        store.close()
+
+
+def _closed(_request: Request, _size: int) -> Future[Receipt]:
+    raise Overloaded
