@@ -9,8 +9,8 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from driftline.projection import AXES, Projection
 from driftline.projection import WIDTH as FEATURES
-from driftline.projection import Projection
 from driftline.tables import F64
 from driftline_processor.core.drift import methods as package
 from driftline_processor.core.drift.methods import DECIDING, METHODS, Counts, Measured, Method
@@ -43,14 +43,17 @@ def counted(method: Method, reference: F64, current: F64, edges: F64 | None = No
 def sums_of(reference: F64, current: F64) -> Sums:
     """The sums of vectors, one for each bin, of which so many rows are."""
     vectors = np.random.default_rng(0).normal(size=(reference.shape[1], 4)).astype(np.float32)
-    features = Projection(4, 2.0, ()).features(vectors)
+    features = Projection(4, 2.0).features(vectors)
     n, m = reference.sum(axis=-1), current.sum(axis=-1)
     was, now = reference @ features / n[:, np.newaxis], current @ features / m[:, np.newaxis]
-    spectrum = np.zeros((len(n), FEATURES))
+    spectrum, axes = np.zeros((len(n), FEATURES)), np.zeros((len(n), AXES, FEATURES))
     for row, rows in enumerate(reference):
         centred = (features - was[row]) * np.sqrt(rows / n[row])[:, np.newaxis]
-        spectrum[row] = np.maximum(np.linalg.eigvalsh(centred.T @ centred)[::-1], 0.0)
-    return Sums(was, now, n, m, np.where(spectrum > 1e-9, spectrum, 0.0))
+        variances, directions = np.linalg.eigh(centred.T @ centred)
+        some = np.flatnonzero(variances[::-1] > 1e-9)
+        spectrum[row, some] = variances[::-1][some]
+        axes[row, some[:AXES]] = directions[:, ::-1].T[some[:AXES]]
+    return Sums(was, now, n, m, spectrum, axes)
 
 
 def drawn(method: Method, seed: int, rows: int = 2_000, k: int = 8) -> Counts:

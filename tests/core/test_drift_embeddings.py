@@ -16,10 +16,12 @@ from driftline.fold import fold, fold_by
 from driftline.pane import merge
 from driftline.privacy import Privacy
 from driftline.profile import table_from_frame
-from driftline.projection import WIDTH, Projection, from_json, to_json
+from driftline.projection import AXES, WIDTH, Projection, from_json, to_json
 from driftline.protected import protected
 from driftline.tables import F64
 from driftline_processor.core.drift import drift
+from driftline_processor.core.drift.choice import Choice, Choices
+from driftline_processor.core.drift.methods import METHODS, Counts
 from driftline_processor.core.drift.methods.limits import anderson_darling_tail, cramer_von_mises_tail
 from driftline_processor.core.drift.methods.method import Sums
 from driftline_processor.core.drift.methods.mmd import mmd, mmd_p_value
@@ -33,6 +35,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.metrics import roc_auc_score
 
 Vectors = NDArray[np.float32]
 
@@ -49,9 +53,15 @@ def clustered(n: int, seed: int, shift: float = 0.0) -> Vectors:
 
 def sums(projection: Projection, reference: Vectors, current: Vectors) -> Sums:
     was, now = (projection.sums(side, None, None, 1) for side in (reference, current))
-    spectrum = np.zeros((1, WIDTH))
-    spectrum[0, : len(projection.spectrum)] = projection.spectrum
-    return Sums(was[:, 1:] / was[:, :1], now[:, 1:] / now[:, :1], was[:, 0], now[:, 0], spectrum)
+    return Sums(was[:, 1:] / was[:, :1], now[:, 1:] / now[:, :1], was[:, 0], now[:, 0], *axes_of(projection, 1))
+
+
+def axes_of(projection: Projection, k: int) -> tuple[F64, F64]:
+    """Spectrum and axes, k times."""
+    spectrum, axes = np.zeros((k, WIDTH)), np.zeros((k, AXES, WIDTH))
+    spectrum[:, : len(projection.spectrum)] = projection.spectrum
+    axes[:, : len(projection.axes)] = projection.axes
+    return spectrum, axes
 
 
 def chosen(vectors: Vectors) -> Projection:
@@ -104,13 +114,14 @@ def test_quiet_windows_have_small_p_values_no_more_often_than_they_say() -> None
     for rows, windows in ((50, 2_000), (500, 400)):
         drawn = clustered(rows * windows, 3)
         now = projection.sums(drawn, None, np.repeat(np.arange(windows), rows), windows)
-        spectrum = np.zeros((windows, WIDTH))
-        spectrum[:, : len(projection.spectrum)] = projection.spectrum
         before = np.repeat(was[:, 1:] / was[:, :1], windows, axis=0)
-        p = mmd_p_value(Sums(before, now[:, 1:] / rows, np.repeat(was[:, 0], windows), now[:, 0], spectrum))
-        for level in (0.01, 0.05, 0.2):
-            assert np.mean(p <= level) <= level * 1.15 + 4 * np.sqrt(level / windows), (rows, level)
-        assert np.mean(p <= 0.2) > 0.12
+        both = Sums(before, now[:, 1:] / rows, np.repeat(was[:, 0], windows), now[:, 0], *axes_of(projection, windows))
+        for name in ("mmd", "domain_classifier"):
+            p = METHODS[name].counts(Counts(np.ones((windows, 1)), np.ones((windows, 1)), sums=both)).p_value
+            assert p is not None
+            for level in (0.01, 0.05, 0.2):
+                assert np.mean(p <= level) <= level * 1.15 + 4 * np.sqrt(level / windows), (name, rows, level)
+            assert np.mean(p <= 0.2) > 0.12
 
 
 def test_the_tail_is_that_of_chi_square_and_of_the_laws_that_are_known_exactly() -> None:
@@ -156,7 +167,7 @@ def test_sums_of_groups_add_up_and_leave_out_what_is_no_vector() -> None:
 def test_a_projection_reads_back_and_is_the_same_in_every_process() -> None:
     projection = chosen(clustered(300, 5))
     assert from_json(to_json(projection)) == projection
-    one = Projection(3, 1.0, ()).features(np.eye(3, dtype=np.float32))
+    one = Projection(3, 1.0).features(np.eye(3, dtype=np.float32))
     assert one[0, :3].round(9).tolist() == FIRST
     assert Projection.of(np.full((4, 3), np.nan, np.float32)) is None
     alike = Projection.of(np.ones((4, 3), np.float32))
@@ -171,10 +182,12 @@ FIRST = [-0.094331985, 0.098267156, 0.070646575]
     ("value", "rule"),
     [
         ({"length": 2}, "must have length"),
-        ({"length": 0, "bandwidth": 1.0, "spectrum": []}, "length must be a whole number"),
-        ({"length": 2, "bandwidth": 0, "spectrum": []}, "bandwidth must be"),
-        ({"length": 2, "bandwidth": 1.0, "spectrum": ["a"]}, "spectrum must be a list"),
-        ({"length": 2, "bandwidth": 1.0, "spectrum": [2.0]}, "spectrum must hold"),
+        ({"length": 0, "bandwidth": 1.0, "spectrum": [], "axes": []}, "length must be a whole number"),
+        ({"length": 2, "bandwidth": 0, "spectrum": [], "axes": []}, "bandwidth must be"),
+        ({"length": 2, "bandwidth": 1.0, "spectrum": ["a"], "axes": []}, "spectrum must be a list"),
+        ({"length": 2, "bandwidth": 1.0, "spectrum": [2.0], "axes": []}, "spectrum must hold"),
+        ({"length": 2, "bandwidth": 1.0, "spectrum": [], "axes": [[0.0] * 128]}, "no longer than spectrum"),
+        ({"length": 2, "bandwidth": 1.0, "spectrum": [0.5], "axes": [[0.0]]}, "axes must hold 128 numbers each"),
     ],
 )
 def test_a_damaged_projection_is_refused(value: dict[str, Any], rule: str) -> None:
@@ -194,7 +207,7 @@ def test_a_baseline_of_embeddings_holds_kilobytes_and_reads_back() -> None:
     assert BASELINE.extras.embeddings == Embeddings(BASELINE.bins.projections)
     assert BASELINE.pane.parts["embedding:text"][0] == 5_000
     text = BASELINE.to_json()
-    assert len(text) < 30_000
+    assert len(text) < 40_000
     again = Baseline.from_json(text)
     assert again.bins == BASELINE.bins
     assert again.digest == BASELINE.digest
@@ -263,3 +276,25 @@ def test_lists_of_another_length_are_missing() -> None:
     fixed = column(pa.array([[1.0, 2.0], None], pa.list_(pa.float32(), 2)))
     assert fixed.vectors is not None
     assert fixed.vectors[0].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("shift", [0.5, 1.0, 1.3])
+def test_the_classifier_is_as_good_as_one_that_is_trained_and_tried_on_rows(shift: float) -> None:
+    reference, current = clustered(6_000, 1), clustered(3_000, 2, shift)
+    projection = chosen(reference)
+    was, now = (projection.features(side) @ np.array(projection.axes).T for side in (reference, current))
+    trained = LinearDiscriminantAnalysis().fit(
+        np.concatenate([was[::2], now[::2]]), np.repeat([0, 1], [len(was[::2]), len(now[::2])])
+    )
+    scores = trained.decision_function(np.concatenate([was[1::2], now[1::2]]))
+    expected = roc_auc_score(np.repeat([0, 1], [len(was[1::2]), len(now[1::2])]), scores)
+    both = sums(projection, reference, current)
+    found = METHODS["domain_classifier"].counts(Counts(np.ones((1, 1)), np.ones((1, 1)), sums=both))
+    assert expected - 0.01 <= float(found.value[0]) <= expected + 0.05
+
+
+def test_the_classifier_decides_where_it_is_chosen() -> None:
+    table, *_ = table_from_frame(frame(1_000, 7, 0.8), score="score", model="tickets", task="binary")
+    choices = Choices(Choice(("domain_classifier",), ("mmd",)))
+    found = drift(fold(table, BASELINE.bins), BASELINE, choices=choices).features["text"]
+    assert (found.state, list(found.methods)) == ("drift", ["domain_classifier", "psi", "js", "mmd"])

@@ -38,6 +38,14 @@ def over(like: Baseline, other: Baseline) -> Pane:
         counts = _counts(mine, like.pane.parts[part], bins, other.pane.parts[part], both)
         if counts is not None:
             parts[part] = counts
+    for name, projection in other.bins.projections.items():
+        mine_too = like.bins.projections.get(name)
+        same = mine_too is not None and (mine_too.length, mine_too.bandwidth) == (
+            projection.length,
+            projection.bandwidth,
+        )
+        if same and f"embedding:{name}" in other.pane.parts:  # sums of other random features say nothing here
+            parts[f"embedding:{name}"] = other.pane.parts[f"embedding:{name}"]
     for part in ("score", "class"):
         ours, its = (targets(one.bins).get(part) for one in (like, other))
         if ours is not None and its is not None and part in like.pane.parts and part in other.pane.parts:

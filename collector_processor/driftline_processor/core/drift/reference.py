@@ -11,10 +11,12 @@ import numpy as np
 from driftline.baseline import Baseline
 from driftline.bins import Bins, CategoryBins
 from driftline.pane import Pane
+from driftline.projection import AXES, WIDTH
 from driftline.tables import F64
 
 from .cells import Drawing, drawing
 from .methods import Kind
+from .methods.method import Vectors
 
 FEW_VALUES = 2
 """A number with so few distinct values in the baseline is tested as a category: ties make KS blunt there."""
@@ -25,8 +27,7 @@ class Reference:
     """One target of a baseline. ``part``: of the pane. ``name``: of a feature, else "".
 
     ``counts``: float64 (bins,), effective rows; ``rows``: their sum. ``missing``: share of missing and invalid values.
-    ``embedding``: means of the features of its vectors and their spectrum (:mod:`driftline.projection`), where it is
-    one. ``draw``: draws a window beside it.
+    ``embedding``: what is known of its vectors, where it is one. ``draw``: draws a window beside it.
     """
 
     target: Literal["feature", "score", "class"]
@@ -38,7 +39,7 @@ class Reference:
     kind: Kind
     missing: float | None
     draw: Drawing
-    embedding: tuple[F64, F64] | None = None
+    embedding: Vectors | None = None
 
 
 _KNOWN: WeakKeyDictionary[Baseline, list[Reference]] = WeakKeyDictionary()
@@ -104,11 +105,12 @@ def _kind(bins: Bins, counts: F64) -> Kind:
     return "category" if isinstance(bins, CategoryBins) else "number"
 
 
-def _embedding(baseline: Baseline, name: str) -> tuple[F64, F64] | None:
+def _embedding(baseline: Baseline, name: str) -> Vectors | None:
     projection = baseline.bins.projections.get(name)
     sums = baseline.pane.parts.get(f"embedding:{name}")
     if projection is None or sums is None or sums[0] <= 0:
         return None
-    spectrum = np.zeros(len(sums) - 1)
+    spectrum, axes = np.zeros(WIDTH), np.zeros((AXES, WIDTH))
     spectrum[: len(projection.spectrum)] = projection.spectrum
-    return sums[1:] / sums[0], spectrum
+    axes[: len(projection.axes)] = projection.axes or 0.0
+    return Vectors(sums[1:] / sums[0], spectrum, axes)

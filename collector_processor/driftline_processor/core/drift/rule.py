@@ -195,7 +195,7 @@ def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, s
         judged.state = "too_few_rows"
     judged.pair = Pair(kind, bins, reference.counts, current * (m / current.sum()))
     if kind == "embedding" and reference.embedding is not None and sums is not None:
-        judged.pair = judged.pair._replace(vectors=(*reference.embedding, sums[1:] / sums[0]))
+        judged.pair = judged.pair._replace(vectors=(reference.embedding, sums[1:] / sums[0]))
     design = design_of(part, pane, baseline, n, m, ordered=kind in ("number", "embedding"), span=span)
     if design.effect > 1:
         judged.design, judged.blocks = design, blocks_range(part, baseline, methods[0])

@@ -9,7 +9,7 @@ import numpy as np
 from driftline.bins import Bins, NumberBins
 from driftline.tables import F64
 
-from .method import Counts, Kind, Measured, Method, Sums
+from .method import Counts, Kind, Measured, Method, Sums, Vectors
 from .mmd import mmd_as_psi
 from .psi import psi_excess
 
@@ -17,14 +17,14 @@ from .psi import psi_excess
 class Pair(NamedTuple):
     """Two samples of one target over its bins: float64 (bins,) each, (effective) rows, neither of them empty.
 
-    ``vectors``: of embeddings, the mean features of the reference, their spectrum, and the mean features of the window.
+    ``vectors``: of embeddings, what is known of the reference, and the mean features of the window.
     """
 
     kind: Kind
     bins: Bins
     reference: F64
     current: F64
-    vectors: tuple[F64, F64, F64] | None = None
+    vectors: tuple[Vectors, F64] | None = None
 
 
 class One(NamedTuple):
@@ -77,8 +77,9 @@ def _sums(pairs: Sequence[Pair], reference: F64, current: F64) -> Sums | None:
     vectors = [pair.vectors for pair in pairs if pair.vectors is not None]
     if len(vectors) < len(pairs):
         return None
-    was, spectrum, now = (np.stack(part) for part in zip(*vectors, strict=True))
-    return Sums(was, now, reference.sum(axis=1), current.sum(axis=1), spectrum)
+    was, spectrum, axes = (np.stack(part) for part in zip(*(known for known, _ in vectors), strict=True))
+    now = np.stack([means for _, means in vectors])
+    return Sums(was, now, reference.sum(axis=1), current.sum(axis=1), spectrum, axes)
 
 
 def _each(measured: Measured, k: int) -> Iterator[One]:

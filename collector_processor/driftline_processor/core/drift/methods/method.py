@@ -22,11 +22,24 @@ Kind = Literal["number", "category", "boolean", "embedding"]
 bins are those of its L2 norm, a number."""
 
 
+class Vectors(NamedTuple):
+    """What a baseline knows of an embedding, see :class:`driftline.projection.Projection`.
+
+    ``means``: of the features, float64 (width,). ``spectrum``: float64 (width,), ``axes``: float64 (axes, width), each
+    padded with zeros.
+    """
+
+    means: F64
+    spectrum: F64
+    axes: F64
+
+
 class Sums(NamedTuple):
     """What panes keep of k pairs of samples of vectors, see :mod:`driftline.projection`.
 
     ``reference``, ``current``: float64 (k, width), means of the features. ``n``, ``m``: float64 (k,), (effective) rows.
-    ``spectrum``: float64 (k, axes), variances of the features along their axes in the reference, padded with zeros.
+    ``spectrum``: float64 (k, width), variances of the features along their axes in the reference, padded with zeros.
+    ``axes``: float64 (k, axes, width), the first of these axes, padded with zeros.
     """
 
     reference: F64
@@ -34,6 +47,7 @@ class Sums(NamedTuple):
     n: F64
     m: F64
     spectrum: F64
+    axes: F64
 
 
 @dataclass(frozen=True, eq=False)
