@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Self
 
@@ -23,8 +24,8 @@ U64 = NDArray[np.uint64]
 MOST_KEPT = 1 << 18
 """Fingerprints at most: 2 MB."""
 
-_AT_ONCE = 16_384
-"""Rows whose hashes stay in the processor's cache while all features are mixed in: three times as fast as all rows."""
+_AT_ONCE = 1 << 17
+"""Values that stay in the processor's cache while they are mixed: three times as fast as all rows at once."""
 
 _ODD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _SHIFT = np.uint64(30), np.uint64(27), np.uint64(31)
@@ -134,31 +135,30 @@ def fingerprints(features: Mapping[str, Column], names: Collection[str], n: int)
     """
     total = np.zeros(n, dtype=np.uint64)
     columns = [(name, features[name]) for name in names if name in features]
-    if len(columns) < len(names):
+    if len(columns) < len(names) or not columns:
         return total
-    parts = [(_hash("#" + name), column, _label_hashes(name, column)) for name, column in columns]
-    for start in range(0, n, _AT_ONCE):
-        some = slice(start, start + _AT_ONCE)
+    numbers = [(_seed(name), one.numbers) for name, one in columns if one.numbers is not None and len(one.numbers)]
+    seeds = np.array([seed for seed, _ in numbers], dtype=np.uint64)[:, np.newaxis]
+    texts = [(_label_hashes(name, one), one.codes) for name, one in columns if one.codes is not None and len(one.codes)]
+    size = max(1, _AT_ONCE // max(1, len(numbers)))
+    for start in range(0, n, size):
+        some = slice(start, start + size)
         into = total[some]
-        whole = np.ones(len(into), dtype=np.bool_)
-        for seed, column, labels in parts:
-            told = np.zeros(len(into), dtype=np.bool_)
-            if column.numbers is not None and len(column.numbers):
-                told |= ~np.isnan(column.numbers[some])
-                into += np.where(told, _numbers(column.numbers[some], seed), np.uint64(0))
-            if column.codes is not None and len(column.codes):
-                told |= column.codes[some] >= 0
-                into += labels[column.codes[some]]
-            whole &= told
+        told = np.zeros(len(into), dtype=np.intp)
+        if numbers:  # all at once: of few rows what counts is how often numpy is asked
+            values = np.stack([one[some] for _, one in numbers])
+            given = ~np.isnan(values)
+            told += np.count_nonzero(given, axis=0)
+            values += 0.0  # -0.0 becomes 0.0
+            bits = values.view(np.uint64)
+            bits ^= seeds
+            into += np.where(given, _mix(bits), np.uint64(0)).sum(axis=0, dtype=np.uint64)
+        for hashes, codes in texts:
+            told += codes[some] >= 0
+            into += hashes[codes[some]]
         into |= np.uint64(1)  # no fingerprint is 0
-        into[~whole] = 0
+        into[told < len(columns)] = 0
     return total
-
-
-def _numbers(values: NDArray[np.float64], seed: np.uint64) -> U64:
-    bits = (values + 0.0).view(np.uint64)  # -0.0 becomes 0.0
-    bits ^= seed
-    return _mix(bits)
 
 
 def _mix(bits: U64) -> U64:
@@ -172,5 +172,11 @@ def _label_hashes(name: str, column: Column) -> U64:
     return np.array([*(_hash(f"{name}\0{label}") for label in column.labels), 0], dtype=np.uint64)
 
 
+@lru_cache(maxsize=4_096)
+def _seed(name: str) -> np.uint64:
+    return _hash("#" + name)
+
+
+@lru_cache(maxsize=65_536)
 def _hash(text: str) -> np.uint64:
     return np.uint64(int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little"))
