@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -170,6 +171,20 @@ def test_a_planted_fault_is_the_only_finding(fault: str) -> None:
     assert found[0].p_value <= ALPHA
 
 
+@pytest.mark.parametrize("fault", [fault for fault in PLANTED if fault != "beyond the greatest"])
+def test_a_planted_fault_is_found_in_nine_of_ten_small_windows(fault: str) -> None:
+    check, change, _ = PLANTED[fault]
+    found = 0
+    for seed in range(10):
+        whole = change(rows(N, 100 + seed), np.random.default_rng(seed))
+        drawn = np.random.default_rng(seed).permutation(N)[:600]
+        if fault == "every row twice":
+            drawn = np.concatenate([drawn[:300], (drawn[:300] + N // 2) % N])
+        findings = judged({name: values[drawn] for name, values in whole.items()})
+        found += [one.check for one in findings] == [check]
+    assert found >= 9
+
+
 def test_values_that_stand_still_from_one_window_to_the_next_are_stale() -> None:
     before, last, now = rows(N, 11), rows(N, 12), rows(N, 13)
     [found] = judged({**now, "income": np.random.default_rng(0).permutation(last["income"])}, (last, before))
@@ -262,3 +277,8 @@ def test_a_key_tells_that_a_customer_lacks_a_value_in_all_of_its_rows() -> None:
 
 def test_severity_goes_by_the_share_of_rows() -> None:
     assert [severity(share) for share in (0.01, 0.05, 0.49, 0.5)] == ["minor", "major", "major", "critical"]
+
+
+def test_every_check_is_on_its_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
+    assert [name for name in CHECKS if f"| `{name}` |" not in page] == []
