@@ -35,3 +35,17 @@ def test_the_table_on_the_page_is_what_is_printed(run: Run, files: Path) -> None
     ).stdout  # fmt: skip
     shown = {" ".join(line.split()) for line in printed.splitlines()}
     assert {" ".join(line.split()) for line in PAGE.split("```")[1].splitlines()} <= shown
+
+
+def test_the_commands_of_baselines_run(run: Run, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "baselines.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(files)
+    for name, rows in (("old", "reference"), ("new", "reference"), ("churn.baseline", "reference")):
+        built = run(
+            "baseline", "build", f"{rows}.parquet", "--model", "churn", "--task", "binary", "-o", f"{name}.json"
+        )
+        assert built.exit_code == 0, built.stderr
+    commands = [shlex.split(line)[1:] for line in page.splitlines() if line.startswith("    driftline ")]
+    assert [command[1] for command in commands] == ["show", "diff", "push"]
+    assert [run(*command).exit_code for command in commands[:2]] == [0, 0]
+    assert run(*commands[2], "--url", "127.0.0.1:1").exit_code == 2
