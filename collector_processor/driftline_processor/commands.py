@@ -150,13 +150,13 @@ def evaluate(
         result = evaluate_files(named(data), local(baseline), outcomes, options, cut, say, exact, wanted)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         conditions = [parse(text, names, kind, result.choices.names()) for text in fail_on or ()]
-        answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations)
+        answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations, result.concept)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
         else:
             from .files.view import show
 
-            show(result.evaluations)
+            show(result.evaluations, result.concept)
         if openlineage is not None:
             from .files.lineage import write_events
 

@@ -40,7 +40,15 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     options = ("--task", "binary", "--outcomes", files / "outcomes.csv", "--version", "7", "--model", "churn")
     result = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--json", *options)
     answer = json.loads(result.stdout)
-    assert list(answer) == ["model", "version", "windows"]
+    assert list(answer) == ["model", "version", "concept", "windows"]
+    concept = answer["concept"]
+    assert list(concept) == [
+        *("state", "decided_by", "measure", "since", "before", "after", "outcomes", "unusable", "corrected"),
+        *("reason", "changes", "detectors"),
+    ]
+    assert (concept["state"], concept["decided_by"], concept["measure"]) == ("ok", "adwin", "error_rate")
+    assert (concept["outcomes"], concept["corrected"], concept["changes"]) == (2_400, 0, [])
+    assert 1 - concept["after"] == answer["windows"][0]["performance"]["realized"]["accuracy"]["value"]
     assert (answer["model"], answer["version"]) == ("churn", "7")
     window = answer["windows"][0]
     assert list(window) == [

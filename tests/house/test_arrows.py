@@ -15,7 +15,7 @@ CORE = f"{PROCESSOR}.core"
 SDK_DEPENDENCIES = ("driftline", "numpy", "opentelemetry", "wrapt", "grpc", "requests", "google.protobuf", "google.rpc")
 """What the bare install brings, the OTLP exporters' own included; whatever else a user passes is never imported."""
 
-CORE_DEPENDENCIES = ("driftline", CORE, "numpy", "scipy", "google.protobuf", "opentelemetry.proto")
+CORE_DEPENDENCIES = ("driftline", CORE, "numpy", "scipy", "river", "google.protobuf", "opentelemetry.proto")
 
 IMPURE = (
     *(

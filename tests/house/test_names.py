@@ -14,6 +14,7 @@ from typing import get_args
 import pytest
 from driftline.pane import LOSSES
 from driftline.semconv import attributes, events, metrics
+from driftline_processor.core.concept.verdict import ConceptState
 from driftline_processor.core.evaluation import State, Verdict
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.runtime.signals import Signal
@@ -67,7 +68,7 @@ def test_prometheus_names_are_the_ones_that_outsiders_rely_on() -> None:
 @pytest.mark.parametrize(
     ("attribute", "values"),
     [
-        ("state", get_args(State)),
+        ("state", tuple(dict.fromkeys((*get_args(State), *get_args(ConceptState))))),
         ("driftline.signal", get_args(Signal)),
         ("ml.model.task", tuple(LOSSES)),
         ("ml.quality.check", tuple(CHECKS)),

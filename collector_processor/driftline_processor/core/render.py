@@ -6,16 +6,57 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from .concept.verdict import Concept
 from .evaluation import Evaluation, Expected, Finding, JointDrift, Metric, TargetDrift
 
 
-def evaluations_to_json(model: str, version: str, evaluations: Iterable[Evaluation]) -> dict[str, Any]:
-    """Return the whole answer for one model and version: ``{"model", "version", "windows": [...]}``.
+def evaluations_to_json(
+    model: str, version: str, evaluations: Iterable[Evaluation], concept: Concept | None = None
+) -> dict[str, Any]:
+    """Return the whole answer for one model and version: ``{"model", "version", "concept", "windows": [...]}``.
 
     >>> evaluations_to_json("churn", "3", [])
-    {'model': 'churn', 'version': '3', 'windows': []}
+    {'model': 'churn', 'version': '3', 'concept': None, 'windows': []}
     """
-    return {"model": model, "version": version, "windows": [to_json(evaluation) for evaluation in evaluations]}
+    windows = [to_json(evaluation) for evaluation in evaluations]
+    return {"model": model, "version": version, "concept": concept_to_json(concept), "windows": windows}
+
+
+def concept_to_json(concept: Concept | None) -> dict[str, Any] | None:
+    """Return what is known of the stream of errors; null where nothing can or shall tell."""
+    if concept is None:
+        return None
+    return {
+        "state": concept.state,
+        "decided_by": concept.decided_by or None,
+        "measure": concept.measure,
+        "since": _time(concept.since),
+        "before": concept.before,
+        "after": concept.after,
+        "outcomes": concept.outcomes,
+        "unusable": concept.unusable,
+        "corrected": concept.corrected,
+        "reason": concept.reason or None,
+        "changes": [
+            {"since": _time(one.since), "found": _time(one.found), "before": one.before, "after": one.after}
+            for one in concept.changes
+        ],
+        "detectors": {
+            name: {
+                "state": found.state,
+                "since": _time(found.since),
+                "before": found.before,
+                "after": found.after,
+                "changes": found.changes,
+            }
+            for name, found in concept.detectors.items()
+        },
+    }
+
+
+def _time(nanoseconds: int | None) -> str | None:
+    """A time; null where there is none, or rows have none and count from 0."""
+    return iso_time(nanoseconds) if nanoseconds else None
 
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:

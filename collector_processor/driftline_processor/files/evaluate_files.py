@@ -26,6 +26,8 @@ from driftline.ruled import HASHED
 from driftline.tables import F64, I64, Column, ModelKey, PredictionTable, Task
 
 from driftline_processor.core.beside import Beside
+from driftline_processor.core.concept import Settings
+from driftline_processor.core.concept.verdict import Concept
 from driftline_processor.core.drift.choice import Choices
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
@@ -34,6 +36,7 @@ from driftline_processor.core.incident import incident
 from driftline_processor.core.performance import from_rows
 
 from .build import build_from_files
+from .concept import Heard, concept_of
 from .cut import Cut, cut_rows
 from .errors import BadInput, Say, listed, near, rows
 from .exact import exact_values, rows_of
@@ -55,13 +58,14 @@ LEAST_KEPT = 100_000
 class Result:
     """What `driftline evaluate` found: the baseline it used, and one evaluation per window, oldest first.
 
-    ``choices``: the drift methods that were asked for.
+    ``choices``: the drift methods that were asked for. ``concept``: whether errors have become more, over all rows.
     """
 
     key: ModelKey
     baseline: Baseline
     evaluations: list[Evaluation]
     choices: Choices
+    concept: Concept | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +113,11 @@ def evaluate_files(
     if roles.time:
         reads = [with_time(read, roles.time, say) for read in reads]
     weights: list[F64 | None] = [None] * len(reads)
+    heard: list[Heard] | None = None
     if outcomes is not None:
         if not roles.id:
             raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with --id COL")
-        reads, weights = join(read_outcomes(outcomes, task.kind, say), reads, roles.id, say)
+        reads, weights, heard = join(read_outcomes(outcomes, task.kind, say), reads, roles.id, say)
     _name_strangers(reads, task, say)
     windows, groups = cut_rows(reads, cut)
     wanted, counted = _expected(expect or {}, baseline, say)
@@ -136,7 +141,7 @@ def evaluate_files(
         evaluation.incident = incident(evaluation, before)
     if exact:
         exact_values(evaluations, reads, groups, rows_of(reference), baseline, options, say)
-    return Result(key, baseline, evaluations, choices)
+    return Result(key, baseline, evaluations, choices, concept_of(reads, heard, baseline, Settings()))
 
 
 def _baseline(reference: Path, data: Path, options: ColumnOptions, say: Say) -> Baseline:

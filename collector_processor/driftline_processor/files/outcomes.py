@@ -10,24 +10,33 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 from driftline.frames import taken
-from driftline.tables import F64, Column, length
+from driftline.tables import F64, I64, Column, length
 from numpy.typing import NDArray
 
+from .concept import Heard
 from .errors import BadInput, Say, near, rows
 from .rows import Rows
 from .source import Source, open_source, readable
-from .times import read_times
+from .times import Times, read_times
 from .values import ids, positions, valid_of, values_of, whole_column
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """n outcomes, one per id. ``actual``: as sent. ``weight``: float64 (n,), None when the file has none."""
+    """n ids and what is known of each. ``actual``: as sent last. ``weight``: float64 (n,), None when the file has none.
+
+    ``first``: as sent first, ``place``: when among all outcomes, int64 (n,), ``heard``: its time (unix nanoseconds),
+    None when the file has none; ``more``: how many came after it, int64 (n,).
+    """
 
     path: str
     id: Any
     actual: Column
     weight: F64 | None
+    first: Column
+    place: I64
+    heard: I64 | None
+    more: I64
 
 
 def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
@@ -47,7 +56,8 @@ def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
         id_texts = ids(source.column("id"))
         actual = whole_column(source.column("actual"), kind == "regression")
         weight = _weight(source) if "weight" in names else None
-        order = _order(source) if "time" in names else np.arange(source.rows)
+        times = read_times(source.column("time")) if "time" in names else None
+        order = np.arange(source.rows) if times is None else _order(times)
     usable = valid_of(id_texts) & (values_of(pc.binary_length(id_texts), 0) > 0) & _given(actual)
     _name(say, path, ~usable, "without id or actual")
     if weight is not None:
@@ -58,39 +68,58 @@ def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
     codes = id_texts.take(positions(order)).dictionary_encode()
     last = np.zeros(len(codes.dictionary), np.intp)
     last[values_of(codes.indices, -1)] = order  # of equal indices numpy keeps the last assignment
-    return Outcomes(str(path), codes.dictionary, taken(actual, last), None if weight is None else weight[last])
+    place = np.zeros(len(codes.dictionary), np.intp)
+    place[values_of(codes.indices, -1)[::-1]] = np.arange(len(order))[::-1]
+    first = order[place]
+    return Outcomes(
+        str(path),
+        codes.dictionary,
+        taken(actual, last),
+        None if weight is None else weight[last],
+        taken(actual, first),
+        place,
+        None if times is None else times.values[first],
+        np.bincount(values_of(codes.indices, -1), minlength=len(codes.dictionary)) - 1,
+    )
 
 
-def join(outcomes: Outcomes, reads: Sequence[Rows], name: str, say: Say) -> tuple[list[Rows], list[F64 | None]]:
-    """Give every row the actual of its id, and return the weights in parallel: float64 (n,) per file, NaN = not given.
+def join(
+    outcomes: Outcomes, reads: Sequence[Rows], name: str, say: Say
+) -> tuple[list[Rows], list[F64 | None], list[Heard]]:
+    """Give every row the actual of its id, and return in parallel, per file, weights and what came first.
+
+    Weights: float64 (n,), NaN = not given.
 
     ``name``: the rows' id column. What joins nothing is counted and named.
     """
     joined: list[Rows] = []
     weights: list[F64 | None] = []
+    heard: list[Heard] = []
     seen = np.zeros(len(outcomes.id), np.bool_)
     for read in reads:
         with readable(read.source.path):
             found = pc.index_in(ids(read.source.column(name)), value_set=outcomes.id)
         index = values_of(found, -1).astype(np.intp, copy=False)
         seen[index[index >= 0]] = True
-        actual = outcomes.actual
-        joined.append(
-            replace(
-                read,
-                actual=Column(
-                    None if actual.numbers is None else np.append(actual.numbers, np.nan)[index],
-                    None if actual.codes is None else np.append(actual.codes, np.int32(-1))[index],
-                    actual.labels,
-                ),
-            )
-        )
+        joined.append(replace(read, actual=_at(outcomes.actual, index)))
+        place = np.append(outcomes.place, -1)[index]
+        times = None if outcomes.heard is None else np.append(outcomes.heard, 0)[index]
+        heard.append(Heard(_at(outcomes.first, index), place, times, int(outcomes.more[index[index >= 0]].sum())))
         weights.append(None if outcomes.weight is None else np.append(outcomes.weight, np.nan)[index])
     strangers = int(np.count_nonzero(~seen))
     if strangers:
         example = outcomes.id[int(np.flatnonzero(~seen)[0])].as_py()
         say(f"{outcomes.path}: {rows(strangers, 'outcome')} of an id that no row has in '{name}', such as {example!r}")
-    return joined, weights
+    return joined, weights, heard
+
+
+def _at(column: Column, index: NDArray[np.intp]) -> Column:
+    """The values at these places, missing where the place is -1."""
+    return Column(
+        None if column.numbers is None else np.append(column.numbers, np.nan)[index],
+        None if column.codes is None else np.append(column.codes, np.int32(-1))[index],
+        column.labels,
+    )
 
 
 def _weight(source: Source) -> F64:
@@ -98,9 +127,8 @@ def _weight(source: Source) -> F64:
     return np.full(source.rows, np.nan) if values.numbers is None else values.numbers
 
 
-def _order(source: Source) -> NDArray[np.intp]:
+def _order(times: Times) -> NDArray[np.intp]:
     """Rows from oldest to newest; one without a readable time counts as oldest, equal times stand as they came."""
-    times = read_times(source.column("time"))
     return np.argsort(np.where(times.readable, times.values, np.iinfo(np.int64).min), kind="stable")
 
 

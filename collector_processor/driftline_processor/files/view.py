@@ -16,6 +16,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from driftline_processor.core.concept.verdict import Concept
+from driftline_processor.core.concept.words import sentence as concept_sentence
 from driftline_processor.core.drift.choice import SHOWN
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import Evaluation, TargetDrift, Window
@@ -28,6 +30,7 @@ from .words import (
     histogram,
     method_value,
     metric_name,
+    minute,
     number,
     percent,
     printable,
@@ -67,14 +70,20 @@ def windows_view(evaluations: Sequence[Evaluation], zone: tzinfo = UTC) -> Rende
     return Readable(WindowsTable(tuple(evaluations), zone))
 
 
-def show(evaluations: Sequence[Evaluation], console: Console | None = None) -> None:
-    """Print evaluations: several windows as a table of them, then the newest that can be judged in full."""
+def show(evaluations: Sequence[Evaluation], concept: Concept | None = None, console: Console | None = None) -> None:
+    """Print evaluations: several windows as a table of them, then the newest that can be judged in full.
+
+    ``concept``: what the errors of all of them say.
+    """
     console = console or terminal()
     if len(evaluations) > 1:
         console.print(windows_view(evaluations))
         console.print()
     judged = [evaluation for evaluation in evaluations if evaluation.share is not None]
     console.print(evaluation_view((judged or evaluations)[-1]))
+    if concept is not None and (concept.outcomes or evaluations[-1].outcome_rows):
+        style = "bold red" if concept.state == "drift" else ""
+        console.print(Readable(Text(concept_sentence(concept, minute) + ".", style=style)))
 
 
 def terminal() -> Console:

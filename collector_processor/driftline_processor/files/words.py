@@ -114,6 +114,15 @@ def window_text(window: Window, zone: tzinfo = UTC) -> str:
     return f"{first:%Y-%m-%d %H:%M} – {until}"
 
 
+def minute(time: int) -> str:
+    """Write unix nanoseconds as a minute of UTC.
+
+    >>> minute(86_400 * 10**9)
+    '1970-01-02 00:00'
+    """
+    return f"{datetime.fromtimestamp(time / 10**9, UTC):%Y-%m-%d %H:%M}"
+
+
 def ranked(evaluation: Evaluation) -> list[TargetDrift]:
     """Sort the features by what matters: drifted first, then what cannot be told, each by the size of its PSI."""
     return sorted(evaluation.features.values(), key=_rank)

@@ -20,6 +20,7 @@ from .config_values import (
     Address,
     ClassText,
     ClassTexts,
+    Confidence,
     Days,
     Deciding,
     FilePath,
@@ -30,11 +31,13 @@ from .config_values import (
     Shown,
     Text,
     TimeZone,
+    Watching,
     WindowName,
 )
 from .config_yaml import parse_yaml
 
 if TYPE_CHECKING:
+    from driftline_processor.core.concept import Settings
     from driftline_processor.core.drift.choice import Choice, Choices
     from driftline_processor.core.expectations.rule import Expectations
 
@@ -110,6 +113,20 @@ class Storage(Section):
     retention: Days = timedelta(days=90)
 
 
+class Concept(Section):
+    """How concept drift is looked for: the first of the detectors decides, none switches it off."""
+
+    detectors: Watching = ("adwin",)
+    delta: Confidence = 0.002
+
+    @property
+    def settings(self) -> Settings:
+        """The same, as the stream of errors takes it."""
+        from driftline_processor.core.concept import Settings
+
+        return Settings(self.detectors, self.delta)
+
+
 class Feature(Section):
     """How one feature is compared, and what is expected of it.
 
@@ -145,6 +162,7 @@ class Model(Section):
     method: Deciding = ()
     methods: Shown = ()
     expect: Expect = Expect()
+    concept: Annotated[Concept, BeforeValidator(_empty_is_default)] = Concept()
     features: Annotated[dict[str, Feature], BeforeValidator(_empty_is_default)] = Field(default_factory=dict)
 
     @property

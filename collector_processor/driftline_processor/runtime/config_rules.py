@@ -79,6 +79,8 @@ def _model(model: Model) -> Iterator[str]:
     for key, values in (("windows", model.windows), ("slices", model.slices)):
         if len(set(values)) < len(values):
             yield f"{key}: one of {', '.join(values)} is named twice; name each once"
+    if "delta" in model.concept.model_fields_set and "adwin" not in model.concept.detectors:
+        yield "concept.delta: is of adwin, which is not among concept.detectors; name it there, or leave delta out"
     if not model.windows:
         yield "windows: none are named; write at least one, such as [1d]"
     if model.outcome_delay < timedelta(0):

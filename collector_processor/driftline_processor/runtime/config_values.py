@@ -134,6 +134,21 @@ def _method_names(written: object, *, deciding: bool) -> object:
     return names
 
 
+def _detector_names(written: object) -> object:
+    from driftline_processor.core.concept.detectors import check_names
+
+    names = (written,) if isinstance(written, str) else written
+    if isinstance(names, (list, tuple)):
+        check_names(tuple(name for name in names if isinstance(name, str)))
+    return names
+
+
+def _confidence(written: object) -> object:
+    if isinstance(written, (int, float)) and not isinstance(written, bool) and not 0 < written < 1:
+        raise ValueError(f"'{written}' is no confidence; write a number between 0 and 1, such as 0.002")
+    return written
+
+
 def _as_text(written: object) -> object:
     """What looks like a number in YAML may still be meant as a text: a header, the name of a slice."""
     return str(written) if isinstance(written, (int, float)) and not isinstance(written, bool) else written
@@ -152,3 +167,5 @@ Secret = Annotated[SecretStr, BeforeValidator(_as_text)]
 Deciding = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, deciding=True))]
 Shown = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, deciding=False))]
 Share = Annotated[float, Field(ge=0, le=1)]
+Watching = Annotated[tuple[str, ...], BeforeValidator(_detector_names)]
+Confidence = Annotated[float, BeforeValidator(_confidence)]

@@ -27,6 +27,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
+from driftline_processor.core.concept.verdict import Concept
 from driftline_processor.core.decode.rows import OWN_SCOPE
 from driftline_processor.core.evaluation import Evaluation, TargetDrift, Verdict
 from driftline_processor.core.quality import CHECKS
@@ -81,6 +82,8 @@ def _counted(models: Iterable[ModelView]) -> Iterator[Point]:
 
 def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
     for model in models:
+        if model.concept is not None:
+            yield from _concept(model.concept, _model(model))
         for name, known in model.windows.items():
             of, window = _model(model), {a.ML_WINDOW: name}
             newest = next((evaluation for evaluation in reversed(known) if evaluation.closed), None)
@@ -109,6 +112,15 @@ def _drift(target: TargetDrift, model: dict[str, str], window: dict[str, str]) -
     for method, found in target.methods.items():
         yield _point(m.ML_DRIFT_VALUE, {**what, a.ML_DRIFT_METHOD: method, **window}, found.value)
     yield _point(m.ML_DRIFT_STATE, {**what, **window, a.STATE: target.state}, 1.0)
+
+
+def _concept(concept: Concept, model: dict[str, str]) -> Iterator[Point]:
+    what = {**model, a.ML_DRIFT_TARGET: "concept"}
+    for name, found in concept.detectors.items():
+        if found.state in ("ok", "drift"):
+            value = 0.0 if found.before is None or found.after is None else found.after - found.before
+            yield _point(m.ML_DRIFT_VALUE, {**what, a.ML_DRIFT_METHOD: name}, value)
+    yield _point(m.ML_DRIFT_STATE, {**what, a.STATE: concept.state}, 1.0)
 
 
 def _quality(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from driftline_processor.core.window import PANE
 
+from .concept import ConceptWatch
 from .health import Counters
 from .matching import Matches, Progress, match, news_since, write_waiting
 from .news import Touched
@@ -58,8 +59,15 @@ class Join:
     model whose classes change has another fold, so what was refused before is not held against the new ones.
     """
 
-    def __init__(self, connection: Connection, series: SeriesRegister, touched: Touched, counters: Counters) -> None:
-        self._connection, self._series = connection, series
+    def __init__(
+        self,
+        connection: Connection,
+        series: SeriesRegister,
+        touched: Touched,
+        counters: Counters,
+        concept: ConceptWatch,
+    ) -> None:
+        self._connection, self._series, self._concept = connection, series, concept
         self._touched, self._counters = touched, counters
         self._listeners: list[Listener] = []
         self._folds: dict[int, set[str]] = {}
@@ -87,19 +95,29 @@ class Join:
             self.refold()
             return False
         work = _Work()
-        with transaction(connection):
-            matches = match(connection, done, reached)
-            if matches is not None:
-                self._apply(matches, work)
-                write_waiting(connection, matches.matched, done, reached)
-                work.changes.write(connection)
-                for (series, fold), rows in work.unusable.items():
-                    set_mark(connection, f"{_UNUSABLE}{series}:{fold}", self.unusable[series, fold] + rows)
-            set_mark(connection, "joined_outcomes", reached.outcomes)
-            set_mark(connection, "joined_predictions", reached.predictions)
+        try:
+            with transaction(connection):
+                self._join(done, reached, work)
+        except BaseException:
+            self._concept.forget()
+            raise
         self._publish(work)
         self.refold()
         return True
+
+    def _join(self, done: Progress, reached: Progress, work: _Work) -> None:
+        """Everything that is written with the progress, in the caller's transaction."""
+        connection = self._connection
+        matches = match(connection, done, reached)
+        if matches is not None:
+            self._apply(matches, work)
+            write_waiting(connection, matches.matched, done, reached)
+            work.changes.write(connection)
+            self._concept.write()
+            for (series, fold), rows in work.unusable.items():
+                set_mark(connection, f"{_UNUSABLE}{series}:{fold}", self.unusable[series, fold] + rows)
+        set_mark(connection, "joined_outcomes", reached.outcomes)
+        set_mark(connection, "joined_predictions", reached.predictions)
 
     def refold(self) -> None:
         """Make the performance of a series anew when its classes are not the ones it was folded over."""
@@ -119,7 +137,8 @@ class Join:
 
     def _apply(self, matches: Matches, work: _Work) -> None:
         connection, by_number = self._connection, self._series.by_number()
-        rows = _last_of_each(matches.matched.filter(pa.array(self._usable(matches.matched, work))))
+        usable = matches.matched.filter(pa.array(self._usable(matches.matched, work)))
+        rows = _last_of_each(usable)
         old = matches.joined.sort_by("prediction")
         first, corrected = _compare(rows, old)
         corrected &= self._can_be_corrected(rows, corrected, work)
@@ -140,16 +159,28 @@ class Join:
             work.touched.append((number, add_outcomes(work.changes, series, some)))
             work.joined[number] += len(some)
             self._folds.setdefault(number, set()).add(performance_fold(series.task))
+        self._watch(usable, old)
         anew: dict[int, set[int]] = {}
         for number, some in _by_series(rows.filter(pa.array(corrected))):
+            self._concept.corrected(by_number[number], len(some))
             anew.setdefault(number, set()).update(_panes(some).tolist())
         for number, some in _by_series(old.filter(pa.array(homeless))):
+            self._concept.corrected(by_number[number], len(some))
             anew.setdefault(number, set()).update(_panes(some).tolist())
             work.joined[number] -= len(some)
         work.changes.write(connection)
         for number, panes in anew.items():
             stretches = stored_stretches(connection, number, panes)
             work.touched.append((number, recompute(connection, work.changes, by_number[number], stretches)))
+
+    def _watch(self, usable: pa.Table, old: pa.Table) -> None:
+        """Feed the first outcome that came of every prediction that had none; one that was joined before was fed."""
+        rows = _first_of_each(usable)
+        new = ~np.isin(integers_of(rows, "prediction"), integers_of(old, "prediction"))
+        new &= ~np.isin(integers_of(rows, "outcome"), integers_of(old, "outcome"))
+        by_number = self._series.by_number()  # classes may have been learned just now
+        for number, some in _by_series(rows.filter(pa.array(new))):
+            self._concept.feed(by_number[number], some)
 
     def _usable(self, rows: pa.Table, work: _Work) -> Mask:
         """Which actuals can be used; the others are deleted and counted, so that nobody waits for them."""
@@ -194,6 +225,7 @@ class Join:
         return allowed
 
     def _publish(self, work: _Work) -> None:
+        self._concept.publish()
         self._touched.touch(work.touched, joined=work.seq)
         self.joined.update(work.joined)
         self.unusable.update(work.unusable)
@@ -236,6 +268,12 @@ def _last_of_each(rows: pa.Table) -> pa.Table:
     rows = rows.sort_by([("prediction", "ascending"), ("outcome_time", "ascending"), ("outcome", "ascending")])
     prediction = integers_of(rows, "prediction")
     return rows.filter(pa.array(np.diff(prediction, append=-1) != 0))
+
+
+def _first_of_each(rows: pa.Table) -> pa.Table:
+    """Keep the outcome of each prediction that arrived first; sorted by prediction."""
+    rows = rows.sort_by([("prediction", "ascending"), ("outcome", "ascending")])
+    return rows.filter(pa.array(np.diff(integers_of(rows, "prediction"), prepend=-1) != 0))
 
 
 def _compare(rows: pa.Table, old: pa.Table) -> tuple[Mask, Mask]:

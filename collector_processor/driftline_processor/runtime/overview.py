@@ -10,6 +10,7 @@ from driftline.tables import ModelKey
 
 from .baselines import NEEDED, InForce
 from .beliefs import Beliefs
+from .concept import ConceptWatch
 from .health import Counters, Labels
 from .hints import hints, strangers
 from .intake import Intake
@@ -29,12 +30,14 @@ class Overview:
         self,
         intake: Intake,
         join: Join,
+        concept: ConceptWatch,
         beliefs: Beliefs,
         upkeep: Upkeep,
         counters: Counters,
         clock: Callable[[], int],
     ) -> None:
-        self._intake, self._join, self._beliefs, self._upkeep = intake, join, beliefs, upkeep
+        self._intake, self._join, self._concept = intake, join, concept
+        self._beliefs, self._upkeep = beliefs, upkeep
         self._counters, self._clock = counters, clock
 
     def models(self) -> list[ModelView]:
@@ -82,6 +85,7 @@ class Overview:
             distributed=totals.distributed,
             balance=balance,
             windows=windows,
+            concept=self._concept.concept(series),
             hints=hints(
                 series, settings, in_force, learned, totals, outcomes, pending, fullest, unusable, balance, windows
             ),

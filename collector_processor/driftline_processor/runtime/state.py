@@ -24,6 +24,7 @@ from driftline.baseline import Baseline
 from driftline.tables import ModelKey, OutcomeTable
 
 from .beliefs import Beliefs
+from .concept import ConceptWatch
 from .config import Config, Model
 from .evaluate import Evaluator
 from .health import Counters
@@ -68,7 +69,8 @@ class State:
         self._intake = Intake(self._store, config.models, baselines, touched, counters, clock)
         self._connection = self._store.connect()
         series = self._intake.series
-        self._join = Join(self._connection, series, touched, counters)
+        concept = ConceptWatch(self._connection, series, self._intake.baselines)
+        self._join = Join(self._connection, series, touched, counters, concept)
         beliefs = Beliefs(self._connection, clock)
         self._evaluator = Evaluator(self._connection, series, self._intake.baselines, beliefs, touched, self._watermark)
         self._upkeep = Upkeep(
@@ -76,7 +78,7 @@ class State:
         )
         self._ingest = Ingest(self._intake, clock, queue_bytes)
         self.shelf = Shelf(self._store, series, self._intake.baselines, baselines, self._ingest.offer)
-        self.view: View = Overview(self._intake, self._join, beliefs, self._upkeep, counters, clock)
+        self.view: View = Overview(self._intake, self._join, concept, beliefs, self._upkeep, counters, clock)
         self._keeping = threading.Lock()
         self._stopping = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="driftline-keeper", daemon=True)

@@ -55,6 +55,7 @@ CREATE TABLE IF NOT EXISTS streams (
     counter BOOLEAN, counts BLOB);
 CREATE TABLE IF NOT EXISTS balance (
     series INTEGER, pane BIGINT, made DOUBLE, counted DOUBLE, doubt DOUBLE, torn BOOLEAN);
+CREATE TABLE IF NOT EXISTS concept (series INTEGER, slice VARCHAR, state VARCHAR);
 CREATE TABLE IF NOT EXISTS evaluations (
     series INTEGER, name VARCHAR, start BIGINT, stop BIGINT, believed BIGINT, json VARCHAR);
 """

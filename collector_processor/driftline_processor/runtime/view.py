@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from driftline.tables import F64, ModelKey, Task
 
+from driftline_processor.core.concept.verdict import Concept
 from driftline_processor.core.evaluation import Evaluation
 
 from .balance import Balance
@@ -39,7 +40,8 @@ class ModelView:
     that found no prediction yet. ``timezone``: the model's, in which its windows begin and end. ``outcome_delay``: how
     long its outcomes may take, nanoseconds. ``balance``: rows that arrived against predictions that were counted, None
     where nothing counts them. ``windows``: window name → evaluations, oldest first; the last may be open.
-    ``hints``: full sentences: what is missing, and what to do about it.
+    ``concept``: whether its errors have become more, on the stream of its outcomes; None where nothing can or shall
+    tell. ``hints``: full sentences: what is missing, and what to do about it.
     """
 
     key: ModelKey
@@ -59,6 +61,7 @@ class ModelView:
     distributed: int = 0
     balance: Balance | None = None
     windows: dict[str, list[Evaluation]] = field(default_factory=dict)
+    concept: Concept | None = None
     hints: tuple[str, ...] = ()
 
     def mature(self, evaluation: Evaluation) -> bool:

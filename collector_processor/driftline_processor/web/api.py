@@ -42,6 +42,7 @@ def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
             "environment": model.key.environment,
             "window": window,
             "timezone": model.timezone,
+            "concept": render.concept_to_json(model.concept),
             "windows": [render.to_json(evaluation) for evaluation in chosen],
         }
     )
@@ -113,6 +114,7 @@ def _model(model: ModelView) -> dict[str, Any]:
         "outcomes": model.outcomes,
         "pending": model.pending,
         "timezone": model.timezone,
+        "concept": render.concept_to_json(model.concept),
         "baseline": None
         if baseline is None
         else {

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from driftline_processor.core.concept.words import sentence
 from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.evaluation import Evaluation, State, TargetDrift
 from driftline_processor.core.quality import CHECKS
@@ -95,6 +96,7 @@ def model(request: Request, known: Sequence[ModelView], now: int) -> Response:
         closes=closes_at(chosen.window),
         needed=MIN_ROWS,
         checks=CHECKS,
+        concept=_concept(found),
         at=lambda evaluation: address(found, name, evaluation),
     )
 
@@ -159,6 +161,13 @@ def _summary(model: ModelView) -> dict[str, Any]:
         "measured": measured,
         "metrics": [metric for metric in metrics if words.direction(metric)][:2],
     }
+
+
+def _concept(model: ModelView) -> str:
+    """What the stream of errors says, "" where it says nothing."""
+    if model.concept is None or not model.outcomes:
+        return ""
+    return sentence(model.concept, lambda time: times.moment(time, model.timezone))
 
 
 def _has_performance(evaluation: Evaluation) -> bool:

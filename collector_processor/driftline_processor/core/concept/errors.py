@@ -1,0 +1,79 @@
+"""What a detector is fed: one number per outcome, greater when the model was more wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.classes import class_codes
+from driftline.fold import GREATEST, actual_numbers, decide
+from driftline.tables import F64, Column, Task
+
+from driftline_processor.core.performance.sums import losses
+
+from .detectors import Kind
+
+CLIP = 4.0
+"""Standard deviations: one stray 1e9 is one value of 4, and every bound of a detector that wants a range has one."""
+
+LEAST_REFERENCE = 100
+"""Losses from which a mean and a standard deviation are taken."""
+
+
+def kind_of(task: Task) -> Kind | None:
+    """Return what the errors of a task are; None where there are none (rankings, and what is not known yet)."""
+    if task.kind in ("binary", "multiclass"):
+        return "error"
+    return "loss" if task.kind == "regression" else None
+
+
+def errors_of(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> F64:
+    """Return an error per row, NaN where nobody can tell: float64 (n,).
+
+    Classes: 0 where the decided class is the actual one, else 1; what has a class that is none of the model's is
+    neither right nor wrong. Regression: the absolute error. The arguments are those of
+    :func:`driftline.fold.fold_outcomes`.
+
+    >>> task = Task("binary", ("0", "1"), "1")
+    >>> errors_of(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))
+    array([0., 1.])
+    """
+    if task.kind == "regression":
+        truth = actual_numbers(actual)
+        if scores is None or not len(scores):
+            return np.full(len(truth), np.nan)
+        said = scores[:, 0]
+        with np.errstate(invalid="ignore", over="ignore"):
+            usable = (np.abs(truth) <= GREATEST) & (np.abs(said) <= GREATEST)
+            return np.where(usable, np.abs(said - truth), np.nan)
+    codes = class_codes(actual, task.classes)
+    n = 0 if codes is None else len(codes)
+    decided = decide(task, scores, predicted)
+    if codes is None or len(decided) != n:
+        return np.full(n, np.nan)
+    classes = len(task.classes)
+    told = (codes >= 0) & (codes < classes) & (decided >= 0) & (decided < classes)
+    return np.where(told, (codes != decided).astype(np.float64), np.nan)
+
+
+def reference_loss(baseline: Baseline | None) -> tuple[float, float] | None:
+    """Return mean and standard deviation of the absolute error in a baseline; None where it has no outcomes."""
+    if baseline is None or baseline.task.kind != "regression":
+        return None
+    sums = losses(baseline.pane, "regression")
+    if sums is None or sums["weight"] < LEAST_REFERENCE:
+        return None
+    mean = sums["absolute_error"] / sums["weight"]
+    return mean, float(np.sqrt(max(0.0, sums["squared_error"] / sums["weight"] - mean**2)))
+
+
+def standardised(values: F64, scale: tuple[float, float]) -> F64:
+    """Return losses less their mean in standard deviations, within ``-CLIP`` and ``CLIP``.
+
+    >>> standardised(np.array([2.0, 3.0, 1e9]), (2.0, 0.5))
+    array([0., 2., 4.])
+    """
+    mean, deviation = scale
+    # without any spread in the reference, whatever is not its one loss is far away from it
+    shifted = (values - mean) / deviation if deviation > 0 else np.sign(values - mean) * CLIP
+    clipped: F64 = np.clip(shifted, -CLIP, CLIP)
+    return clipped

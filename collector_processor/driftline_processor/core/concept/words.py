@@ -1,0 +1,37 @@
+"""Concept drift in one sentence that a person can read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline_processor.core.concept.verdict import Concept
+
+from .detectors import DETECTORS
+
+
+def sentence(concept: Concept, moment: Callable[[int], str]) -> str:
+    """Tell what is known of the stream of errors; ``moment``: writes a time.
+
+    >>> sentence(Concept("ok", "adwin", outcomes=1200, after=0.2), str)
+    'concept: the error rate is 20 % of 1,200 outcomes, no rise found (ADWIN)'
+    """
+    what = "error rate" if concept.measure == "error_rate" else "absolute error"
+    by = f" ({DETECTORS[concept.decided_by].title})" if concept.decided_by else ""
+    outcomes = f"{concept.outcomes:,} outcome{'' if concept.outcomes == 1 else 's'}"
+    level = _level(concept, concept.after)
+    since = f" since {moment(concept.since)}" if concept.since else ""
+    if concept.state == "drift":
+        return f"concept drift: the {what} rose from {_level(concept, concept.before)} to {level}{since}{by}"
+    if concept.state == "ok":
+        if concept.changes:  # the last of them was a fall: a rise is drift
+            return f"concept: the {what} fell from {_level(concept, concept.changes[-1].before)} to {level}{since}{by}"
+        return f"concept: the {what} is {level} of {outcomes}, no rise found{by}"
+    if concept.state == "learning":
+        return f"concept: learning, {outcomes} so far"
+    return f"concept: unknown, {concept.reason or 'no outcome has come'}"
+
+
+def _level(concept: Concept, value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    return f"{100 * value:.3g} %" if concept.measure == "error_rate" else f"{value:.4g}"

@@ -1,0 +1,83 @@
+"""Concept drift of files: the errors of all rows in the order in which their outcomes came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.frames import taken
+from driftline.tables import F64, I64, Column
+from numpy.typing import NDArray
+
+from driftline_processor.core.concept import Settings, Stream, errors_of, reference_loss
+from driftline_processor.core.concept.detectors import installed
+from driftline_processor.core.concept.errors import kind_of
+from driftline_processor.core.concept.verdict import Concept
+
+from .rows import Rows
+
+MISSING = "River is not installed: pip install 'driftline[concept]'"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came first of n rows: ``actual``, and its place in the order of arrival, int64 (n,), -1 = nothing came.
+
+    ``time``: of the outcome, int64 (n,) in unix nanoseconds; None where outcomes have no time. ``corrected``: outcomes
+    of these rows that came later.
+    """
+
+    actual: Column
+    place: I64
+    time: I64 | None = None
+    corrected: int = 0
+
+
+def concept_of(
+    reads: Sequence[Rows], heard: Sequence[Heard] | None, baseline: Baseline, settings: Settings
+) -> Concept | None:
+    """Tell concept drift over all rows; ``heard``: per file, where outcomes came apart.
+
+    The order is that of the outcomes' times, else of their lines; where the rows have their actual values themselves,
+    that of the rows' times, else of their lines. None where a task has no errors.
+    """
+    task, kind = baseline.task, kind_of(baseline.task)
+    if kind is None or not settings.detectors:
+        return None
+    if heard is None and all(read.actual is None for read in reads):
+        return Concept("unknown", reason="no outcome has come")
+    if not installed():
+        return Concept("unknown", reason=MISSING)
+    stream = Stream(kind, settings, reference_loss(baseline))
+    errors: list[F64] = []
+    places: list[I64] = []
+    times: list[I64] = []
+    known: list[I64] = []
+    for at, read in enumerate(reads):
+        said = heard[at] if heard is not None else _of_rows(read)
+        told = np.flatnonzero((said.place >= 0) & (np.True_ if read.usable is None else read.usable))
+        heard_at = np.zeros(len(read), np.int64) if said.time is None else said.time
+        time = heard_at if read.time is None else read.time
+        predicted = None if read.predicted is None else taken(read.predicted, told)
+        scores = None if read.scores is None else read.scores[told]
+        errors.append(errors_of(task, scores, predicted, taken(said.actual, told)))
+        places.append(said.place[told])
+        times.append(time[told])
+        known.append((time if said.time is None else heard_at)[told])
+        stream.corrected += said.corrected
+    order = _order(np.concatenate(places), np.concatenate(times), apart=heard is not None)
+    stream.feed(np.concatenate(errors)[order], np.concatenate(times)[order], np.concatenate(known)[order])
+    return stream.concept()
+
+
+def _of_rows(read: Rows) -> Heard:
+    """What happened stands beside what was predicted."""
+    if read.actual is None:
+        return Heard(Column(), np.full(len(read), -1, np.int64))
+    return Heard(read.actual, np.arange(len(read)))
+
+
+def _order(places: I64, times: I64, apart: bool) -> NDArray[np.intp]:
+    return np.argsort(places if apart else times, kind="stable")

@@ -1,0 +1,154 @@
+"""Concept drift of what arrives: first outcomes are fed in the transaction that joins them, and the state kept with it.
+
+Each is fed once, in the order in which it and its prediction had both arrived; so neither how the join was cut into
+steps nor a restart, after ``kill -9`` too, changes what is found. A step that fails leaves nothing of it behind.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import numpy as np
+import pyarrow as pa
+from driftline.tables import CLASSLESS, ModelKey
+
+from driftline_processor.core.concept import Settings, Stream, errors_of, reference_loss
+from driftline_processor.core.concept.detectors import installed
+from driftline_processor.core.concept.errors import kind_of
+from driftline_processor.core.concept.verdict import Change, Concept
+from driftline_processor.core.render import iso_time
+
+from .baselines import Baselines
+from .rows import actual_of, integers_of, labels_of, scores_of
+from .series import Series, SeriesRegister
+from .store import Connection, insert, read, run
+
+_log = logging.getLogger(__name__)
+
+WHOLE = ""
+"""The slice that is all rows."""
+
+Place = tuple[int, str]
+"""A series and a slice of it."""
+
+MISSING = "River is not installed: pip install 'driftline[concept]'"
+
+
+class ConceptWatch:
+    """The streams of errors of all series. One thread feeds it; any may read :meth:`concept`."""
+
+    def __init__(self, connection: Connection, series: SeriesRegister, baselines: Baselines) -> None:
+        self._connection, self._series, self._baselines = connection, series, baselines
+        self._streams: dict[Place, Stream] = {}
+        self._shown: dict[Place, Concept] = {}
+        self._changed: set[Place] = set()
+        self._news: list[tuple[ModelKey, Change]] = []
+        self._installed = installed()
+        self.forget()
+        for place, stream in self._streams.items():
+            self._shown[place] = stream.concept()
+
+    def forget(self) -> None:
+        """Read all states again: a transaction failed, and what memory knows is not in the store."""
+        self._changed.clear()
+        self._news.clear()
+        self._streams = {}
+        if not self._installed:
+            return
+        known = self._series.by_number()
+        for row in read(self._connection, "SELECT * FROM concept").to_pylist():
+            series = known.get(row["series"])
+            if series is not None:
+                settings = self._settings(series.key.model)
+                self._streams[row["series"], row["slice"]] = Stream.from_json(json.loads(row["state"]), settings)
+
+    def feed(self, series: Series, rows: pa.Table) -> None:
+        """Feed first outcomes of a series; ``rows``: as :func:`.matching.match` gives them, one a prediction.
+
+        What goes wrong here costs the stream, which begins anew, and not the join.
+        """
+        stream = self._stream(series, len(rows))
+        if stream is None:
+            return
+        try:
+            self._news += [(series.key, change) for change in _fed(stream, series, rows)]
+        except Exception:
+            _log.exception("concept drift of %s could not be told; it begins anew", series.key.model)
+            self._streams[series.number, WHOLE] = Stream(stream.kind, stream.settings, stream.scale)
+
+    def corrected(self, series: Series, rows: int) -> None:
+        """Count outcomes that replaced another one or lost their prediction: they are not fed."""
+        stream = self._stream(series, rows)
+        if stream is not None:
+            stream.corrected += rows
+
+    def write(self) -> None:
+        """Store what was fed, inside the transaction that joins it."""
+        if not self._changed:
+            return
+        places = sorted(self._changed)
+        changed = pa.table(
+            {
+                "series": pa.array([number for number, _ in places], pa.int32()),
+                "slice": pa.array([which for _, which in places], pa.string()),
+                "state": [json.dumps(self._streams[place].to_json(), separators=(",", ":")) for place in places],
+            }
+        )
+        replaced = "DELETE FROM concept USING fed WHERE concept.series = fed.series AND concept.slice = fed.slice"
+        run(self._connection, replaced, fed=changed)
+        insert(self._connection, "concept", changed)
+
+    def publish(self) -> None:
+        """Show what was stored, and say in the log what was found, after the transaction."""
+        for place in self._changed:
+            self._shown[place] = self._streams[place].concept()
+        self._changed.clear()
+        news, self._news = self._news, []
+        for key, change in news:
+            self._log(key, change)
+
+    def concept(self, series: Series) -> Concept | None:
+        """Return what is known of a series; None where nothing watches it."""
+        if kind_of(series.task) is None or not self._settings(series.key.model).detectors:
+            return None
+        if not self._installed:
+            return Concept("unknown", reason=MISSING)
+        return self._shown.get((series.number, WHOLE), Concept("unknown", reason="no outcome has come"))
+
+    def _stream(self, series: Series, rows: int) -> Stream | None:
+        settings, kind = self._settings(series.key.model), kind_of(series.task)
+        if not rows or kind is None or not settings.detectors or not self._installed:
+            return None
+        place = (series.number, WHOLE)
+        stream = self._streams.get(place)
+        if stream is None or stream.kind != kind:
+            in_force = self._baselines.in_force(series.key)
+            scale = reference_loss(None if in_force is None else in_force.baseline)
+            stream = self._streams[place] = Stream(kind, settings, scale)
+        self._changed.add(place)
+        return stream
+
+    def _settings(self, model: str) -> Settings:
+        return self._series.settings(model).concept.settings
+
+    def _log(self, key: ModelKey, change: Change) -> None:
+        how = "rose" if change.after > change.before else "fell"
+        _log.warning(
+            "concept drift: the errors of %s %s from %.4g to %.4g, in predictions since %s",
+            " ".join(filter(None, (key.model, key.version, key.environment))),
+            how,
+            change.before,
+            change.after,
+            iso_time(change.since),
+        )
+
+
+def _fed(stream: Stream, series: Series, rows: pa.Table) -> list[Change]:
+    arrived = np.maximum(integers_of(rows, "received"), integers_of(rows, "outcome_received"))
+    rows = rows.take(pa.array(np.lexsort((integers_of(rows, "outcome"), arrived))))
+    task = series.task
+    scores = scores_of(rows, len(task.classes))
+    predicted = None if task.kind in CLASSLESS else labels_of(rows, "predicted")
+    errors = errors_of(task, scores, predicted, actual_of(rows))
+    return stream.feed(errors, integers_of(rows, "time"), integers_of(rows, "outcome_time"))

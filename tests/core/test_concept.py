@@ -1,0 +1,196 @@
+"""Concept drift: found soon where the errors rise, silent where they do not, and the same over any restart."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from driftline.tables import F64, Column, Task
+from driftline_processor.core.concept import Settings, Stream, errors_of
+from driftline_processor.core.concept.detectors import DETECTORS, Detector
+from driftline_processor.core.concept.errors import CLIP, standardised
+from driftline_processor.core.concept.stretch import Stretch
+from driftline_processor.core.concept.words import sentence
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+BINARY = Task("binary", ("0", "1"), "1")
+
+
+def stream_of(name: str = "adwin", kind: str = "error") -> Stream:
+    return Stream("error" if kind == "error" else "loss", Settings((name,)), None if kind == "error" else (0.0, 1.0))
+
+
+def feed(stream: Stream, values: F64, first: int = 1) -> Stream:
+    times = np.arange(first, first + len(values))
+    stream.feed(values, times, times + 1_000_000)
+    return stream
+
+
+def errors(seed: int, *levels: tuple[int, float]) -> F64:
+    rng = np.random.default_rng(seed)
+    return np.concatenate([np.empty(0), *((rng.random(n) < rate).astype(np.float64) for n, rate in levels)])
+
+
+def losses(seed: int, n: int, shift: float = 0.0) -> F64:
+    """Absolute errors of a normal regression, in standard deviations."""
+    rng = np.random.default_rng(seed)
+    return (np.abs(rng.normal(size=n)) - 0.79788) / 0.60281 + shift
+
+
+@pytest.mark.parametrize("detector", DETECTORS.values(), ids=lambda detector: detector.name)
+class TestEveryDetector:
+    def test_says_what_it_is(self, detector: Detector) -> None:
+        assert DETECTORS[detector.name] is detector
+        assert detector.title
+        assert detector.source[-4:].isdigit()
+        assert "error" in detector.kinds
+
+    def test_finds_errors_that_double(self, detector: Detector) -> None:
+        n = 1_500
+        found = feed(stream_of(detector.name), errors(1, (n, 0.2), (1_000, 0.4))).concept()
+        assert found.state == "drift"
+        assert found.decided_by == detector.name
+        assert found.changes[0].since == pytest.approx(n + 1, abs=120)
+        assert found.changes[0].found <= 1_000_000 + n + 600
+        assert found.before == pytest.approx(0.2, abs=0.03)
+        assert found.after == pytest.approx(0.4, abs=0.04)
+
+    def test_is_silent_where_nothing_changes(self, detector: Detector) -> None:
+        n = 1_200 if detector.name == "kswin" else 20_000
+        assert feed(stream_of(detector.name), errors(2, (n, 0.2))).concept().state == "ok"
+        assert feed(stream_of(detector.name), errors(3, (n, 0.5))).concept().changes == ()
+
+    def test_goes_on_from_its_state_as_if_never_interrupted(self, detector: Detector) -> None:
+        slow = detector.name == "kswin"  # half a millisecond a value, once its window is full
+        values = errors(4, (1_050, 0.1), (250, 0.9)) if slow else errors(4, (1_200, 0.1), (700, 0.5), (500, 0.1))
+        whole = feed(stream_of(detector.name), values)
+        assert len(whole.concept().changes) >= 1
+        for cut in (0, 31, 1_100, len(values)) if slow else (0, 1, 29, 31, 32, 397, 401, 1_250, 1_600, len(values)):
+            one = feed(stream_of(detector.name), values[:cut])
+            two = Stream.from_json(json.loads(json.dumps(one.to_json())), Settings((detector.name,)))
+            assert feed(two, values[cut:], cut + 1).to_json() == whole.to_json(), cut
+
+    def test_begins_anew_and_keeps_what_was_found_where_its_state_cannot_be_read(self, detector: Detector) -> None:
+        stream = feed(stream_of(detector.name), errors(5, (2_000, 0.1), (1_000, 0.6)))
+        said = stream.to_json()
+        said["watches"][detector.name]["detector"] = {"buckets": "nonsense", "known": []}
+        again = Stream.from_json(said, Settings((detector.name,)))
+        assert again.concept() == stream.concept()
+        assert feed(again, errors(6, (500, 0.6)), 3_001).concept().outcomes == 3_500
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(0, 3_000), max_size=6), st.sampled_from(["error", "loss", "unscaled"]), st.integers(0, 9))
+def test_however_the_stream_is_cut_the_same_is_found(cuts: list[int], kind: str, seed: int) -> None:
+    if kind == "error":
+        values = errors(seed, (1_500, 0.1), (1_000, 0.35), (500, 0.1))
+    else:
+        values = np.concatenate([losses(seed, 1_500), losses(seed + 10, 1_000, 1.0), losses(seed + 20, 500)])
+    values[::97] = np.nan
+    new = Stream("loss") if kind == "unscaled" else stream_of(kind=kind)
+    whole = feed(Stream("loss") if kind == "unscaled" else stream_of(kind=kind), values)
+    places = [0, *sorted(cuts), len(values)]
+    for first, last in pairwise(places):
+        feed(new, values[first:last], first + 1)
+        new = Stream.from_json(json.loads(json.dumps(new.to_json())), new.settings)
+    assert new.to_json() == whole.to_json()
+    assert new.concept() == whole.concept()
+
+
+class TestTheState:
+    def test_is_learning_before_a_hundred_outcomes_and_unknown_before_the_first(self) -> None:
+        stream = stream_of()
+        assert stream.concept().state == "unknown"
+        assert feed(stream, errors(1, (99, 0.5))).concept().state == "learning"
+        assert feed(stream, errors(1, (1, 0.5)), 100).concept().state == "ok"
+
+    def test_is_drift_until_the_rise_has_half_gone(self) -> None:
+        stream = feed(stream_of(), errors(1, (5_000, 0.1), (5_000, 0.3)))
+        assert (stream.concept().state, len(stream.concept().changes)) == ("drift", 1)
+        began = stream.concept().since
+        feed(stream, errors(2, (6_000, 0.25)), 10_001)
+        assert (stream.concept().state, len(stream.concept().changes)) == ("drift", 2)
+        assert stream.concept().since == began
+        assert stream.concept().before == pytest.approx(0.1, abs=0.01)
+        assert stream.concept().after == pytest.approx(0.25, abs=0.01)
+        feed(stream, errors(3, (5_000, 0.12)), 16_001)
+        assert (stream.concept().state, len(stream.concept().changes)) == ("ok", 3)
+        assert stream.concept().since == pytest.approx(16_001, abs=100)
+        assert stream.concept().before is None
+
+    def test_of_errors_that_become_fewer_is_ok_and_the_change_is_told(self) -> None:
+        concept = feed(stream_of(), errors(1, (5_000, 0.3), (5_000, 0.1))).concept()
+        assert concept.state == "ok"
+        [change] = concept.changes
+        assert change.since == pytest.approx(5_001, abs=60)
+        assert [change.before, change.after] == pytest.approx([0.3, 0.1], abs=0.03)
+
+    def test_is_that_of_the_first_detector_and_the_others_are_shown(self) -> None:
+        both = Stream("error", Settings(("page_hinkley", "adwin")))
+        concept = feed(both, errors(1, (5_000, 0.1), (300, 0.25))).concept()
+        assert concept.decided_by == "page_hinkley"
+        assert (concept.state, concept.detectors["adwin"].state) == ("ok", "drift")
+        assert concept.changes == ()
+
+    def test_is_unknown_where_no_detector_takes_such_values(self) -> None:
+        assert feed(Stream("loss", Settings(("ddm",)), (0.0, 1.0)), losses(1, 500)).concept().state == "unknown"
+
+
+class TestErrors:
+    def test_of_classes_are_wrong_decisions_and_nothing_where_nobody_can_tell(self) -> None:
+        scores = np.array([[0.9], [0.2], [0.7], [np.nan], [0.6]])
+        actual = Column(numbers=np.array([1.0, 1.0, 0.0, 1.0, 7.0]))
+        assert errors_of(BINARY, scores, None, actual).tolist() == pytest.approx([0, 1, 1, np.nan, np.nan], nan_ok=True)
+
+    def test_of_a_regression_are_absolute(self) -> None:
+        actual = Column(numbers=np.array([1.0, 5.0, np.nan, 1e300]))
+        found = errors_of(Task("regression"), np.array([[3.0], [4.0], [1.0], [0.0]]), None, actual)
+        assert found.tolist() == pytest.approx([2, 1, np.nan, np.nan], nan_ok=True)
+
+    def test_one_stray_loss_counts_as_four_standard_deviations(self) -> None:
+        assert standardised(np.array([1e300, -1e300]), (0.0, 1.0)).tolist() == [CLIP, -CLIP]
+        assert standardised(np.array([2.0, 3.0]), (2.0, 0.0)).tolist() == [0.0, CLIP]
+
+    def test_without_a_reference_the_first_hundred_losses_are_it(self) -> None:
+        values = losses(1, 3_000) * 5 + 20
+        concept = feed(Stream("loss"), np.concatenate([values, losses(2, 1_000) * 5 + 25])).concept()
+        assert concept.measure == "absolute_error"
+        assert concept.state == "drift"
+        assert concept.before == pytest.approx(20, abs=0.7)
+        assert concept.after == pytest.approx(25, abs=0.7)
+
+
+class TestTheStretch:
+    def test_keeps_few_places_of_many_values(self) -> None:
+        stretch = Stretch()
+        stretch.add(np.ones(1_000_000), np.arange(1_000_000))
+        assert (stretch.n, stretch.total, stretch.began) == (1_000_000, 1e6, 0)
+        assert len(stretch.at) < 300
+        gaps, ages = np.diff(stretch.at), stretch.n - stretch.at[1:]
+        assert (gaps <= np.maximum(8, ages / 15)).all()
+
+    def test_cuts_where_the_means_differ_most(self) -> None:
+        stretch = Stretch()
+        stretch.add(np.repeat([0.0, 1.0], [400, 160]), np.arange(560) * 10)
+        assert stretch.split() == (0.0, 1.0)
+        assert (stretch.n, stretch.total, stretch.began) == (160, 160.0, 4_000)
+
+    def test_of_a_few_values_begins_anew(self) -> None:
+        stretch = Stretch()
+        stretch.add(np.ones(8), np.arange(8))
+        assert stretch.split() is None
+        assert stretch.to_json() == Stretch().to_json()
+
+
+def test_a_sentence_tells_it() -> None:
+    def told(*levels: tuple[int, float]) -> str:
+        return sentence(feed(stream_of(), errors(1, *levels)).concept(), lambda time: f"row {time}")
+
+    drifted = "concept drift: the error rate rose from 10 % to 29.4 % since row 5001 (ADWIN)"
+    assert told((5_000, 0.1), (5_000, 0.3)) == drifted
+    assert told((5_000, 0.3), (5_000, 0.1)).startswith("concept: the error rate fell from 30.")
+    assert told((99, 0.1)) == "concept: learning, 99 outcomes so far"
+    assert told() == "concept: unknown, no outcome has come"
