@@ -156,7 +156,7 @@ def evaluate(
         else:
             from .files.view import show
 
-            show(result.evaluations, result.concept)
+            show(result.evaluations, concept=result.concept)
         if openlineage is not None:
             from .files.lineage import write_events
 

@@ -70,7 +70,7 @@ def windows_view(evaluations: Sequence[Evaluation], zone: tzinfo = UTC) -> Rende
     return Readable(WindowsTable(tuple(evaluations), zone))
 
 
-def show(evaluations: Sequence[Evaluation], concept: Concept | None = None, console: Console | None = None) -> None:
+def show(evaluations: Sequence[Evaluation], console: Console | None = None, concept: Concept | None = None) -> None:
     """Print evaluations: several windows as a table of them, then the newest that can be judged in full.
 
     ``concept``: what the errors of all of them say.
