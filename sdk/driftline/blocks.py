@@ -26,6 +26,7 @@ CELLS = 10
 feature, about as much as its bins."""
 
 _MINUTE = 60 * 10**9
+_HOUR = 60 * _MINUTE
 _DAY = 1_440 * _MINUTE
 LENGTHS = (5 * _MINUTE, 15 * _MINUTE, 60 * _MINUTE, 360 * _MINUTE, _DAY, 7 * _DAY, 28 * _DAY, 364 * _DAY)
 """Each divides the next, so that blocks of one length are parts of those of a longer one."""
@@ -37,7 +38,11 @@ STRAY = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Stretches:
-    """Stretches of time of one length, from ``start`` on, in UTC, weeks from Monday (unix nanoseconds)."""
+    """Stretches of time of one length, from ``start`` on, weeks from Monday (unix nanoseconds).
+
+    A day begins at midnight UTC, unless another hour has less than half of the rows of that one: elsewhere midnight is
+    in the middle of the evening, and its pieces would differ as no two days do.
+    """
 
     start: int
     length: int
@@ -61,10 +66,11 @@ class Stretches:
         if len(known) > 1_000 and high - low > STRAY * (inner[1] - inner[0]):
             low, high = inner
         length = _DAY if high - low >= 7 * _DAY else LENGTHS[0]  # hours of the day differ, and that is no news
-        while _floor(high, length) - _floor(low, length) >= MOST_BLOCKS * length:
+        begin = _quietest_hour(known) if length == _DAY else 0
+        while _floor(high, length, begin) - _floor(low, length, begin) >= MOST_BLOCKS * length:
             length = next((longer for longer in LENGTHS if longer > length), 2 * length)
-        start = _floor(low, length)
-        count = (_floor(high, length) - start) // length + 1
+        start = _floor(low, length, begin)
+        count = (_floor(high, length, begin) - start) // length + 1
         return cls(start, length, count) if count > 1 else None
 
     def place(self, times: I64) -> I64:
@@ -73,8 +79,16 @@ class Stretches:
         return np.where((times != 0) & (at >= 0) & (at < self.count), at, self.count)
 
 
-def _floor(time: int, length: int) -> int:
-    return (time - _MONDAY) // length * length + _MONDAY
+def _floor(time: int, length: int, begin: int) -> int:
+    first = _MONDAY + begin
+    return (time - first) // length * length + first
+
+
+def _quietest_hour(times: I64) -> int:
+    """Return when days begin, nanoseconds after midnight UTC."""
+    rows = np.bincount(times // _HOUR % 24, minlength=24)
+    hour = int(rows.argmin())
+    return hour * _HOUR if 2 * rows[hour] < rows[0] else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

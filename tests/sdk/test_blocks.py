@@ -164,3 +164,22 @@ def test_any_times_have_at_most_sixty_stretches_that_hold_them(times: list[int])
     if found is not None:
         assert 1 < found.count <= MOST_BLOCKS
         assert (found.place(array[array != 0]) < found.count).all()
+
+
+def test_a_day_begins_in_the_hour_in_which_the_fewest_rows_are() -> None:
+    hour = 3600 * 10**9
+    # from one in the afternoon until four in the morning
+    busy = np.concatenate([day * 24 * hour + np.arange(13, 28) * hour for day in range(20)])
+    found = Stretches.of(busy)
+    assert found is not None
+    assert found.start % (24 * hour) // hour in range(4, 13)
+    rows = np.bincount(found.place(busy), minlength=found.count)
+    assert found.count == 20
+    assert set(rows.tolist()) == {15}
+
+
+def test_a_day_begins_at_midnight_where_no_hour_is_quiet() -> None:
+    hour = 3600 * 10**9
+    found = Stretches.of(np.arange(20 * 24) * hour + 1)
+    assert found is not None
+    assert found.start % (24 * hour) == 0
