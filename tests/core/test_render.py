@@ -94,6 +94,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "weighted_share": 0.5,
                     "incident": {"feature:age": "2026-02-28T00:00:00Z"},
                 },
+                "explanation": None,
                 "performance": {
                     "realized": {
                         "accuracy": {"value": 0.8, "low": None, "high": None, "rows": 600, "source": "rows"},

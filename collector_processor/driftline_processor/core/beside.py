@@ -9,6 +9,7 @@ from driftline.pane import Pane
 from driftline.repeats import Repeats
 
 from .expectations.rule import Expectations
+from .explain.trail import Ask, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class Beside:
 
     ``repeats``: how often whole rows repeat, ``unique``: how often the values of single features do; both where rows
     are at hand. ``newest``: when the newest row was predicted, unix nanoseconds; ``until``: the moment up to which
-    it may age, None = the end of the window. ``expect``: what is expected.
+    it may age, None = the end of the window. ``expect``: what is expected. ``trail``: asked where something drifts,
+    what the time up to the window's end looked like; ``timezone``: in which its days begin.
     """
 
     earlier: Sequence[Pane] = ()
@@ -26,6 +28,8 @@ class Beside:
     newest: int | None = None
     until: int | None = None
     expect: Expectations = field(default_factory=Expectations)
+    trail: Ask = unknown
+    timezone: str = "UTC"
 
 
 NOTHING = Beside()

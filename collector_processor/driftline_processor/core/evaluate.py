@@ -17,6 +17,7 @@ from .drift.dataset import weighted_share
 from .drift.joint_rule import drift_together
 from .evaluation import Evaluation, Metric, TargetDrift, Window
 from .expectations.judge import judge
+from .explain import View, explain
 from .performance import log_loss_of_constant
 from .performance import realized as realized_from_pane
 from .quality import quality
@@ -69,6 +70,8 @@ def evaluate(
     evaluation.weighted_share = weighted_share(evaluation.features, baseline.extras.importance, whole)
     designs = {name: target.design_effect for name, target in evaluation.features.items()}
     evaluation.findings = quality(pane, baseline, beside.earlier, beside.repeats, designs)
+    views = {"": View(pane, baseline, evaluation.features, beside.trail)}
+    evaluation.explanation = explain(window, views, evaluation.findings, evaluation.score, beside.timezone)
     evaluation.reference = realized_from_pane(baseline.pane, baseline.task)
     constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
     if constant is not None:

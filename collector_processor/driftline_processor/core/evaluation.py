@@ -141,6 +141,60 @@ class Expected:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Where values went or came from. ``where``: in the feature's own unit ("below 5", "NO", "missing").
+
+    ``was`` / ``now``: the share of the rows that have a value, in the baseline and in the window; of "missing" that of
+    all rows.
+    """
+
+    where: str
+    was: float
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One reason why a window is not like the baseline.
+
+    ``features``: one, or two that were swapped. ``check``: the finding about the data that explains it, "" for drift.
+    ``moved``: the share of rows whose value moved, less what chance moves; what was missing counts as a value.
+    ``changes``: where from and where to, the most telling first. ``slice``: the one in which it is; "" = everywhere, or
+    not known. ``since``: unix nanoseconds, the start of the first step of time that is so; None where it is not known.
+    ``before``: the first step that is known is so already. ``p_value``: that of the change at ``since``.
+    ``importance``: share of the model's importance, ``weight``: share of moved × importance of all causes; both None
+    where the importance of the features is unknown. ``score_shift``: the part of the score's shift that goes with the
+    feature; None where it is not known. ``sentence``: for people.
+    """
+
+    features: tuple[str, ...]
+    check: str
+    moved: float
+    changes: tuple[Change, ...] = ()
+    slice: str = ""
+    since: int | None = None
+    before: bool = False
+    p_value: float | None = None
+    importance: float | None = None
+    weight: float | None = None
+    score_shift: float | None = None
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a window drifts. ``causes``: those that count most first. ``sentence``: the first, and how many more.
+
+    ``score_was`` / ``score_now``: the mean score in the baseline and in the window; None where it is not known.
+    """
+
+    causes: tuple[Cause, ...]
+    sentence: str
+    score_was: float | None = None
+    score_now: float | None = None
+
+
 @dataclass(slots=True)
 class Evaluation:
     """What is known of one model, version and slice in one window.
@@ -152,8 +206,8 @@ class Evaluation:
     began.
     ``baseline_version``: the version that the baseline was made for, None without a baseline.
     ``joint``: by method, drift of the features together. ``findings``: what is wrong with the data (:mod:`.quality`),
-    the gravest first. ``expected``: what came of what
-    somebody expects of it (:mod:`.expectations`).
+    the gravest first. ``expected``: what came of what somebody expects of it (:mod:`.expectations`). ``explanation``: why
+    it drifts (:mod:`.explain`); None where nothing does.
     """
 
     key: ModelKey
@@ -177,3 +231,4 @@ class Evaluation:
     baseline_version: str | None = None
     joint: dict[str, JointDrift] = field(default_factory=dict)
     expected: tuple[Expected, ...] = ()
+    explanation: Explanation | None = None

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .concept.verdict import Concept
-from .evaluation import Evaluation, Expected, Finding, JointDrift, Metric, TargetDrift
+from .evaluation import Cause, Evaluation, Expected, Explanation, Finding, JointDrift, Metric, TargetDrift
 
 
 def evaluations_to_json(
@@ -85,6 +85,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
             "weighted_share": evaluation.weighted_share,
             "incident": {part: iso_time(since) for part, since in evaluation.incident.items()},
         },
+        "explanation": None if evaluation.explanation is None else _explanation(evaluation.explanation),
         "performance": {
             "realized": {name: _metric(metric) for name, metric in evaluation.realized.items()},
             "estimated": None,
@@ -144,6 +145,31 @@ def _joint(found: JointDrift) -> dict[str, Any]:
             for one in found.told
         ],
         "sentence": found.sentence,
+    }
+
+
+def _explanation(explanation: Explanation) -> dict[str, Any]:
+    return {
+        "sentence": explanation.sentence,
+        "score": {"was": explanation.score_was, "now": explanation.score_now},
+        "causes": [_cause(cause) for cause in explanation.causes],
+    }
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "features": list(cause.features),
+        "check": cause.check or None,
+        "moved": cause.moved,
+        "changes": [{"where": one.where, "was": one.was, "now": one.now} for one in cause.changes],
+        "slice": cause.slice or None,
+        "since": None if cause.since is None else iso_time(cause.since),
+        "or_before": cause.before,
+        "p_value": cause.p_value,
+        "importance": cause.importance,
+        "weight": cause.weight,
+        "score_shift": cause.score_shift,
+        "sentence": cause.sentence,
     }
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,6 +47,7 @@ from .outcomes import join, read_outcomes
 from .roles import ColumnOptions, Roles, find_roles, id_column
 from .rows import Rows, for_task, read_rows, rules_of, select, tables, with_time
 from .source import Source, check_path, open_source
+from .steps import Trails, cut_steps
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -121,7 +123,8 @@ def evaluate_files(
     _name_strangers(reads, task, say)
     windows, groups = cut_rows(reads, cut)
     wanted, counted = _expected(expect or {}, baseline, say)
-    folded = _fold(reads, roles, key, baseline, groups, len(windows), counted)
+    trails = Trails(cut_steps(reads, cut, windows, groups), baseline)
+    folded = _fold(reads, roles, key, baseline, trails, len(windows), counted)
     truths = _truths(reads, weights, groups, len(windows))
     until = None if cut.window else time.time_ns()  # a window of rows ends with its newest row, which is never old
     panes, newest = [one.pane for one in folded], newest_rows(reads, groups, len(windows))
@@ -212,15 +215,19 @@ def _fold(
     roles: Roles,
     key: ModelKey,
     baseline: Baseline,
-    groups: Sequence[I64],
+    trails: Trails,
     windows: int,
     expect: Expectations,
 ) -> list[Folded]:
-    """Fold all rows into one pane per window, a batch at a time, and count which rows repeat."""
+    """Fold all rows into one pane per window, a batch at a time, and count which rows repeat.
+
+    ``trails``: gets what each step of time looks like.
+    """
+    steps = trails.steps
     repeating = baseline.extras.repeats is not None or expect.wants("duplicates")
 
     def batches() -> Iterator[tuple[PredictionTable, I64]]:
-        for read, group in zip(reads, groups, strict=True):
+        for read, group in zip(reads, steps.pieces, strict=True):
             start = 0
             for table in tables(read, roles, key, baseline.task, baseline):
                 window = group[start : start + len(table)]
@@ -228,12 +235,13 @@ def _fold(
                 yield (table, window) if read.usable is None else (select(table, window >= 0), window[window >= 0])
 
     def fold_batch(batch: tuple[PredictionTable, I64]) -> list[tuple[int, Pane, Prints]]:
-        return fold_windows(*batch, windows, baseline, expect, repeating, roles.cluster)
+        return fold_windows(*batch, len(steps.owner), baseline, expect, repeating, roles.cluster)
 
     total = [Folded.of(max(LEAST_KEPT, MOST_KEPT // max(1, windows)), expect) for _ in range(windows)]
     for folded in _ahead(fold_batch, batches()):
         for at, pane, prints in folded:
-            total[at].add(pane, prints)
+            total[int(steps.owner[at])].add(pane, prints)
+            trails.add(at, pane)
     for one in total:
         one.pane.parts |= {f"unknown:{name}": one.pane.parts["rows"][1:2] for name in roles.unknown[:MOST_UNKNOWN]}
     return total

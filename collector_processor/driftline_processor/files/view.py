@@ -20,7 +20,7 @@ from driftline_processor.core.concept.verdict import Concept
 from driftline_processor.core.concept.words import sentence as concept_sentence
 from driftline_processor.core.drift.choice import SHOWN
 from driftline_processor.core.drift.multivariate import JOINT
-from driftline_processor.core.evaluation import Evaluation, TargetDrift, Window
+from driftline_processor.core.evaluation import Evaluation, Explanation, TargetDrift, Window
 from driftline_processor.core.incident import targets
 
 from .words import (
@@ -46,6 +46,9 @@ _LOWER_IS_BETTER = {"log_loss", "brier", "mae", "rmse"}
 _HIGHER_IS_BETTER = {"accuracy", "precision", "recall", "f1", "roc_auc", "r2"}
 _PIPE_WIDTH = 120
 LONGEST_NAME = 28
+MOST_CAUSES = 8
+"""Causes that are told; ``--json`` has all."""
+
 _NUMBERS = ("test", "p", "PSI", "JS")
 _ASCII = str.maketrans("▁▂▃▄▅▆▇█→–−·≈χ²", ".:-=+*%#>---~X2")
 
@@ -55,6 +58,8 @@ def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableTyp
     parts: list[RenderableType] = [_heading(evaluation, zone), Text(), DriftTable(evaluation)]
     if evaluation.joint:
         parts += [Text(), _joint(evaluation)]
+    if evaluation.explanation is not None and evaluation.explanation.causes:
+        parts += [Text(), _causes(evaluation.explanation)]
     if evaluation.findings:
         parts += [Text(), _findings(evaluation)]
     if evaluation.expected:
@@ -196,6 +201,18 @@ def _joint(evaluation: Evaluation) -> Table:
         state = Text(STATE_WORDS.get(found.state, found.state), style=style)
         p = Text(_p_value(found.p_value), style="dim")
         table.add_row(Text(JOINT[found.method].title), state, p, Text(printable(found.sentence)))
+    return table
+
+
+def _causes(explanation: Explanation) -> Table:
+    """The causes, those that count most first."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("why", no_wrap=True)
+    table.add_column("")
+    for at, cause in enumerate(explanation.causes[:MOST_CAUSES], 1):
+        table.add_row(Text(f"{at}.", style="dim"), Text(printable(cause.sentence)))
+    if len(explanation.causes) > MOST_CAUSES:
+        table.add_row("", Text(f"and {len(explanation.causes) - MOST_CAUSES} more", style="dim"))
     return table
 
 

@@ -52,6 +52,7 @@ def from_text(text: str) -> Evaluation:
         baseline_version=said.get("baseline_version"),
         joint={name: _joint(one) for name, one in said.get("joint", {}).items()},
         expected=tuple(Expected(**one) for one in said.get("expected", ())),
+        explanation=None if said.get("explanation") is None else _explanation(said["explanation"]),
     )
 
 
@@ -87,6 +88,20 @@ def _joint(said: dict[str, Any]) -> JointDrift:
 
 def _target_or_none(said: dict[str, Any] | None) -> TargetDrift | None:
     return None if said is None else _target(said)
+
+
+def _explanation(said: dict[str, Any]) -> Explanation:
+    causes = tuple(
+        Cause(
+            **{
+                **one,
+                "features": tuple(one["features"]),
+                "changes": tuple(Change(**change) for change in one["changes"]),
+            }
+        )
+        for one in said["causes"]
+    )
+    return Explanation(**{**said, "causes": causes})
 
 
 def _plain(value: object) -> object:

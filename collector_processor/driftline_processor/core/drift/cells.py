@@ -24,11 +24,15 @@ GREATEST = 1e300
 
 
 class Cells(NamedTuple):
-    """``labels`` of the cells and the shares ``was`` and ``now`` over them: float64 (cells,), each adds up to 1."""
+    """``labels`` of the cells and the shares ``was`` and ``now`` over them: float64 (cells,), each adds up to 1.
+
+    ``edges``: of cells of one width, the texts of the edges between them; else empty.
+    """
 
     labels: tuple[str, ...]
     was: F64
     now: F64
+    edges: tuple[str, ...] = ()
 
 
 Drawing = Callable[[F64], Cells]
@@ -114,7 +118,8 @@ def _widths(bins: NumberBins, was: F64) -> Drawing:
         drawn_now = spread(_shares(current))
         first = 0 if max(drawn_was[0], drawn_now[0]) > 1e-12 else 1
         last = len(labels) if max(drawn_was[-1], drawn_now[-1]) > 1e-12 else len(labels) - 1
-        return Cells(labels[first:last], drawn_was[first:last], drawn_now[first:last])
+        between = tuple(texts[first : last - 1])
+        return Cells(labels[first:last], drawn_was[first:last], drawn_now[first:last], between)
 
     return draw
 

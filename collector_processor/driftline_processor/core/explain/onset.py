@@ -1,0 +1,176 @@
+"""Since when a target is as it is now: change points of its coarse histogram over time.
+
+The baseline, then one histogram a step of time. Where the likelihood of two shares instead of one is greatest, the
+series is cut, and both parts are looked at again (binary segmentation). What tells a change from chance is not that
+rows of two stretches differ, since steps of quiet series differ, too (weekdays, weather, customers who come together);
+it is that they differ by more than the steps within each stretch do. Then the way back from now: a stretch belongs to
+the drift while it is more likely by what holds now than by the baseline (Page's sum of log likelihood ratios).
+
+Sources: Vostrikova (1981), binary segmentation; Page, "Continuous inspection schemes" (1954); McCullagh and Nelder,
+"Generalized Linear Models" (1989), chapter 4.5, for shares that vary more than a multinomial; Box (1954) for the
+degrees of freedom of a sum of squares whose directions do not vary alike.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+from driftline.tables import F64
+from scipy.special import chdtrc, fdtrc
+
+ALPHA = 0.01
+"""At most so many quiet stretches are cut."""
+
+FEW = 4
+"""With fewer steps than this beside what is estimated from them, rows count as they do for the state of drift."""
+
+MOST_ALIKE = 0.9
+"""The greatest correlation of neighbouring steps that is allowed for."""
+
+
+class Onset(NamedTuple):
+    """``at``: the first step that is as it is now. ``p_value``: that of its cut; of the one from the baseline where
+    ``before``: the first step that is known is so already, and what was earlier is not known."""
+
+    at: int
+    p_value: float
+    before: bool
+
+
+class _Cut(NamedTuple):
+    at: int
+    p: float
+
+
+def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.0) -> Onset | None:
+    """Return since when the last steps are as they are; None where no change is beyond chance.
+
+    ``baseline``: float64 (cells,), its rows. ``steps``: float64 (steps, cells), the same of each step of time, oldest
+    first. ``current``: how many of the last ones are the window. ``design_effect``: how many rows count as one at
+    least; steps say themselves whether more do.
+
+    >>> quiet, drifted = [50.0, 50.0], [80.0, 20.0]
+    >>> onset(np.array([500.0, 500.0]), np.array([quiet, [48.0, 52.0], quiet, drifted, [78.0, 22.0]])).at
+    3
+    >>> onset(np.array([500.0, 500.0]), np.array([quiet, [48.0, 52.0], quiet, [51.0, 49.0]])) is None
+    True
+    """
+    held = np.flatnonzero(steps.sum(axis=1) > 0)
+    of_window = held >= len(steps) - current
+    kept = baseline + steps.sum(axis=0) > 0
+    if len(held) < 2 or not of_window.any() or np.count_nonzero(kept) < 2 or not baseline.any():
+        return None
+    series = np.vstack([baseline, steps[held]])[:, kept]
+    cuts = {cut.at: cut.p for cut in _segmented(series, 0, len(series), design_effect)}
+    if not cuts:
+        return None
+    now, was = _shares(series[1:][of_window].sum(axis=0)), _shares(series[0])
+    bounds = sorted({0, *cuts, len(series)})
+    drifted = [
+        float(series[max(first, 1) : last].sum(axis=0) @ np.log(now / was)) > 0
+        for first, last in itertools.pairwise(bounds)
+    ]
+    at = len(drifted) - 1
+    if not drifted[at]:
+        return None
+    while at > 0 and drifted[at - 1]:
+        at -= 1
+    first = bounds[at]
+    if first == 0:
+        return Onset(int(held[0]), cuts[bounds[1]], True)
+    return Onset(int(held[first - 1]), cuts[first], first == 1)
+
+
+def _segmented(series: F64, first: int, last: int, effect: float) -> list[_Cut]:
+    """All cuts of ``series[first:last]`` that are beyond chance; its row 0 is the baseline."""
+    cut = _best(series[first:last], effect, anchored=first == 0)
+    if cut is None or cut.p > ALPHA:
+        return []
+    at = first + cut.at
+    return [*_segmented(series, first, at, effect), _Cut(at, cut.p), *_segmented(series, at, last, effect)]
+
+
+def _best(part: F64, effect: float, *, anchored: bool) -> _Cut | None:
+    """The most likely cut of a stretch and the chance of one as clear without a change; None where none can be judged.
+
+    ``anchored``: the first row is the baseline, whose shares are known well, and which is no step.
+    """
+    count = len(part)
+    freedom = count - 2  # of how steps differ within: two means are known from them, or one and the baseline's
+    kept = part.sum(axis=0) > 0
+    width = int(np.count_nonzero(kept))
+    if freedom < 1 or width < 2:
+        return None
+    part = part[:, kept]
+    before = np.cumsum(part, axis=0)[:-1]  # of the cut before row 1, 2, ...
+    apart = _apart(before, part.sum(axis=0))
+    within = _within(part, before, anchored=anchored)
+    spread = effect * (width - 1)
+    if freedom >= FEW:
+        spread = np.maximum((within**2).sum(axis=(1, 2)) / freedom, spread)
+    best = int((apart / spread).argmax())
+    p = _p_value(float(apart[best]), within[best], freedom, width, effect, best + 1 - anchored)
+    return _Cut(best + 1, min(1.0, (count - 1) * p))
+
+
+def _p_value(between: float, within: F64, freedom: int, width: int, effect: float, at: int) -> float:
+    """The chance of parts this far apart, by how steps differ within, and by what independent rows would do.
+
+    ``within``: float64 (steps, cells), what each step differs by. ``at``: the step that begins the second part.
+    """
+    covariance = within.T @ within / freedom
+    spread = float(np.trace(covariance))
+    alone = float(chdtrc(width - 1, between / effect))
+    if spread <= 0 or freedom < FEW:
+        return alone
+    directions = min(max(spread**2 / float((covariance**2).sum()), 1.0), width - 1)
+    longer = _alike(within, at)
+    known = max(1.0, freedom / longer) * directions
+    return max(alone, float(fdtrc(directions, known, between / spread / longer)))
+
+
+def _alike(within: F64, at: int) -> float:
+    """By how much neighbouring steps, which resemble each other, make a mean of them vary more: (1 + r) / (1 - r)."""
+    count, sum_of_squares = len(within), float((within**2).sum())
+    if count < 4 or sum_of_squares <= 0:
+        return 1.0
+    products = (within[1:] * within[:-1]).sum(axis=1)
+    if 0 < at < count:
+        products[at - 1] = 0.0  # across the cut
+    r = float(products.sum()) / sum_of_squares
+    r += (1 + 3 * max(r, 0.0)) / count  # around their own mean steps resemble each other less than they do
+    r = min(max(r, 0.0), MOST_ALIKE)
+    return (1 + r) / (1 - r)
+
+
+def _apart(before: F64, total: F64) -> F64:
+    """Pearson's distance between the rows before a cut and those after it, for all cuts: float64 (cuts,).
+
+    Its mean is the number of cells less one where rows are independent.
+    """
+    rows, n = total.sum(), before.sum(axis=1, keepdims=True)
+    share = total / rows
+    expected = share * (n * (rows - n) / rows)
+    # one more: a single row where none is expected is not much
+    distance: F64 = ((before - n * share) ** 2 / (expected + 1)).sum(axis=1)
+    return distance
+
+
+def _within(part: F64, before: F64, *, anchored: bool) -> F64:
+    """What each step differs by from the shares of its side of a cut: float64 (cuts, steps, cells), variance 1 where
+    rows are independent."""
+    after = part.sum(axis=0) - before
+    sides = np.stack([before / before.sum(axis=1, keepdims=True), after / after.sum(axis=1, keepdims=True)])
+    rows = np.arange(len(part))
+    later = (rows[np.newaxis, :] > np.arange(len(before))[:, np.newaxis]).astype(np.intp)
+    share = sides[later, np.arange(len(before))[:, np.newaxis]]
+    expected = share * part.sum(axis=1)[:, np.newaxis]
+    apart: F64 = (part - expected) / np.sqrt(expected + 1)
+    return apart[:, 1:] if anchored else apart
+
+
+def _shares(counts: F64) -> F64:
+    share: F64 = (counts + 0.5) / (counts.sum() + 0.5 * len(counts))
+    return share

@@ -1,0 +1,95 @@
+"""Where values went: the one range or the labels in which the share of rows changed most, in the feature's own unit."""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.bins import Bins, CategoryBins
+from driftline.tables import F64
+
+from driftline_processor.core.drift.cells import Cells, cells
+from driftline_processor.core.evaluation import Change
+from driftline_processor.core.quality.rate import LEAST, effect
+
+BETTER = 1.25
+"""A range between two edges is told instead of one beyond an edge where it changed by so many times as much."""
+
+_OTHER = {"other": "other labels"}
+
+
+def changes(bins: Bins, was: F64, now: F64) -> tuple[Change, ...]:
+    """Return where the shares of values changed most, and missing ones where that is worth a word.
+
+    ``was``, ``now``: counts over the bins, then missing, then invalid.
+
+    >>> from driftline.bins import CategoryBins
+    >>> bins = CategoryBins(("NO", "SE"))
+    >>> [one.where for one in changes(bins, np.array([60.0, 40, 0, 0, 0]), np.array([20.0, 40, 0, 140, 0]))]
+    ['missing', 'NO', 'SE']
+    """
+    found: list[Change] = []
+    usable_was, usable_now = was[: bins.size], now[: bins.size]
+    if usable_was.any() and usable_now.any():
+        drawn = cells(bins, usable_was, usable_now)
+        if isinstance(bins, CategoryBins):
+            found += _labels(drawn)
+        elif len(drawn.labels) > 1:
+            found.append(_range(drawn))
+    absent = Change("missing", _absent(was, bins), _absent(now, bins))
+    if abs(effect(absent.was, absent.now)) >= LEAST:
+        shift = abs(absent.now - absent.was)
+        found.insert(0 if not found or shift > abs(found[0].now - found[0].was) else 1, absent)
+    return tuple(found)
+
+
+def _labels(drawn: Cells) -> list[Change]:
+    """The label that changed most, and the one that changed most the other way."""
+    shift = drawn.now - drawn.was
+    most = int(np.abs(shift).argmax())
+    if shift[most] == 0:
+        return []
+    other = int((shift * -np.sign(shift[most])).argmax())
+    last = len(drawn.labels) - 1
+    names = [_OTHER.get(label, label) if at == last else label for at, label in enumerate(drawn.labels)]
+    return [Change(names[at], float(drawn.was[at]), float(drawn.now[at])) for at in dict.fromkeys((most, other))]
+
+
+def _range(drawn: Cells) -> Change:
+    was, now = np.concatenate([[0.0], np.cumsum(drawn.was)]), np.concatenate([[0.0], np.cumsum(drawn.now)])
+    shift = now - was
+    at = int(np.abs(shift[1:-1]).argmax()) + 1
+    low, high = sorted((int(shift.argmin()), int(shift.argmax())))
+    between = (low > 0 and high < len(drawn.labels)) or high - low == 1
+    if between and abs(shift[high] - shift[low]) >= BETTER * abs(shift[at]):
+        return Change(_between(drawn, low, high), float(was[high] - was[low]), float(now[high] - now[low]))
+    if was[at] + now[at] <= 1:  # the side with fewer rows says more
+        return Change(_below(drawn, at), float(was[at]), float(now[at]))
+    return Change(_above(drawn, at), float(1 - was[at]), float(1 - now[at]))
+
+
+def _below(drawn: Cells, at: int) -> str:
+    if drawn.edges:
+        return f"below {drawn.edges[at - 1]}"
+    return drawn.labels[0] if at == 1 else f"up to {drawn.labels[at - 1]}"
+
+
+def _above(drawn: Cells, at: int) -> str:
+    if drawn.edges:
+        return f"from {drawn.edges[at - 1]} on"
+    return drawn.labels[at] if at == len(drawn.labels) - 1 else f"from {drawn.labels[at]} on"
+
+
+def _between(drawn: Cells, low: int, high: int) -> str:
+    if high - low == 1 and not drawn.edges:
+        return drawn.labels[low]
+    if not drawn.edges:
+        return f"from {drawn.labels[low]} to {drawn.labels[high - 1]}"
+    if low == 0:
+        return _below(drawn, high)
+    if high == len(drawn.labels):
+        return _above(drawn, low)
+    return f"between {drawn.edges[low - 1]} and {drawn.edges[high - 1]}"
+
+
+def _absent(counts: F64, bins: Bins) -> float:
+    total = float(counts.sum())
+    return float(counts[bins.size :].sum()) / total if total > 0 else 0.0

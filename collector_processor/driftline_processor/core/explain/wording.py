@@ -1,0 +1,62 @@
+"""One sentence that a person can read, of a cause and of a whole explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from driftline_processor.core.evaluation import Cause, Change, Finding
+from driftline_processor.core.quality.words import percent, quoted
+from driftline_processor.core.window import time_zone
+
+NAMED = 3
+"""Features that are named beside the first; of the others there is a number."""
+
+
+def cause_sentence(cause: Cause, finding: Finding | None, timezone: str = "UTC") -> str:
+    """Tell one cause.
+
+    >>> below = Change("below 5", 0.41, 0.06)
+    >>> cause_sentence(Cause(("temp",), "", 0.35, (below,), since=1_365_379_200 * 10**9, score_shift=0.34), None)
+    "temp drifts since 2013-04-08: below 5 41 % → 6 %; it carries 34 % of the score's shift"
+    """
+    since = _since(cause, timezone)
+    place = f" in {quoted(cause.slice)}" if cause.slice else ""
+    if finding is not None:
+        told = f"{finding.sentence}{place}{',' if since else ''}{since}"
+    else:
+        where = ", ".join(_change(change) for change in cause.changes)
+        told = f"{quoted(cause.features[0])} drifts{place}{since}{': ' if where else ''}{where}"
+    return f"{told}; {_effect(cause)}"
+
+
+def whole_sentence(causes: Sequence[Cause], score: bool) -> str:
+    """Tell an explanation: its first cause, and which others there are. ``score``: whether the score drifts."""
+    if not causes:
+        return "the score drifts, and no feature does" if score else ""
+    others = [name for cause in causes[1:] for name in cause.features]
+    if not others:
+        return causes[0].sentence
+    named = ", ".join(quoted(name) for name in others[:NAMED])
+    more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+    return f"{causes[0].sentence}; also {named}{more}"
+
+
+def _since(cause: Cause, timezone: str) -> str:
+    if cause.since is None:
+        return ""
+    at = datetime.fromtimestamp(cause.since / 10**9, time_zone(timezone))
+    text = f"{at:%Y-%m-%d}" if (at.hour, at.minute) == (0, 0) else f"{at:%Y-%m-%d %H:%M}"
+    return f" at least since {text}" if cause.before else f" since {text}"
+
+
+def _change(change: Change) -> str:
+    return f"{quoted(change.where)} {percent(change.was)} → {percent(change.now)}"
+
+
+def _effect(cause: Cause) -> str:
+    if cause.score_shift is not None:
+        return f"it carries {percent(cause.score_shift)} of the score's shift"
+    if cause.weight is None or cause.importance is None:
+        return "importance unknown"
+    return f"{percent(cause.importance)} of the model's importance"
