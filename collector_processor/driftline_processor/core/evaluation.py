@@ -206,8 +206,8 @@ class Evaluation:
     began.
     ``baseline_version``: the version that the baseline was made for, None without a baseline.
     ``joint``: by method, drift of the features together. ``findings``: what is wrong with the data (:mod:`.quality`),
-    the gravest first. ``expected``: what came of what somebody expects of it (:mod:`.expectations`). ``explanation``: why
-    it drifts (:mod:`.explain`); None where nothing does.
+    the gravest first. ``expected``: what came of what somebody expects of it (:mod:`.expectations`).
+    ``explanation``: why it drifts (:mod:`.explain`); None where nothing does.
     """
 
     key: ModelKey

@@ -10,8 +10,11 @@ import numpy as np
 from driftline.tables import F64, ModelKey
 
 from driftline_processor.core.evaluation import (
+    Cause,
+    Change,
     Evaluation,
     Expected,
+    Explanation,
     Finding,
     JointDrift,
     MethodValue,

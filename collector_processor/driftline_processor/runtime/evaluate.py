@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from driftline.baseline import Baseline
 from driftline.pane import Pane
@@ -13,6 +14,7 @@ from driftline_processor.core.beside import Beside
 from driftline_processor.core.distributed import complete
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.explain.trail import Ask, unknown
 from driftline_processor.core.window import PANE, is_closed, window_of
 
 from .baselines import Baselines
@@ -22,6 +24,7 @@ from .panes import part_width, performance_fold, read_window, stored_unit
 from .series import Series, SeriesRegister
 from .store import Connection, mark, number, read, set_mark, transaction
 from .streams import touched_since
+from .trails import Trails
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +50,7 @@ class Evaluator:
         """Note what has to be looked at again since the last time. ``watermark``: of a series, now."""
         self._connection, self._series, self._baselines = connection, series, baselines
         self._beliefs, self._touched, self._watermark = beliefs, touched, watermark
+        self._trails = Trails(connection)
         self._dirty: dict[int, set[Window]] = {}
         self._failed: set[tuple[int, Window]] = set()
         self._load()
@@ -79,6 +83,7 @@ class Evaluator:
         by_number = self._series.by_number()
         for which, starts in panes.items():
             self._mark_dirty(by_number[which], starts)
+            self._trails.forget(which, starts)
         for which, series in by_number.items():
             watermark = self._watermark(series)
             ripe = {one.window for one in self._beliefs.open(which) if is_closed(one.window, watermark)}
@@ -132,15 +137,19 @@ class Evaluator:
         """What else is known of a window; of an open one, which is judged many times, only what is expected of it."""
         settings = self._series.settings(series.key.model)
         expect = settings.expectations
+        trail: Ask = unknown
+        if baseline is not None:
+            trail = partial(self._trails.until, series.number, baseline, window, settings.timezone)
         if not closed:
-            return Beside(expect=expect)
+            return Beside(expect=expect, trail=trail, timezone=settings.timezone)
         earlier = [] if baseline is None else self._earlier(series, window, settings.timezone, baseline, width)
         newest = None
         if expect.wants("freshness"):
             query = "SELECT max(time) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
             newest = number(self._connection, query, series.number, window.start, window.end)
         counted = baseline is not None or expect.wants("duplicates")
-        return Beside(earlier, self._repeats(series, window) if counted else None, newest=newest, expect=expect)
+        repeats = self._repeats(series, window) if counted else None
+        return Beside(earlier, repeats, newest=newest, expect=expect, trail=trail, timezone=settings.timezone)
 
     def _earlier(
         self,

@@ -84,7 +84,7 @@ class _Judged:
         decided_by = self.methods[0]
         if self.p is not None:
             methods[decided_by] = MethodValue(values[decided_by], self.p)
-        labels, was, now = ((), None, None) if self.drawn is None else self.drawn
+        labels, was, now = ((), None, None) if self.drawn is None else self.drawn[:3]
         return TargetDrift(
             target=self.reference.target,
             name=self.reference.name,

@@ -42,6 +42,8 @@ class Onset(NamedTuple):
 class _Cut(NamedTuple):
     at: int
     p: float
+    alike: float = 1.0
+    """How many steps count as one, since they resemble the one before."""
 
 
 def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.0) -> Onset | None:
@@ -83,19 +85,38 @@ def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.
     return Onset(int(held[first - 1]), cuts[first], first == 1)
 
 
-def _segmented(series: F64, first: int, last: int, effect: float) -> list[_Cut]:
+def _segmented(series: F64, first: int, last: int, effect: float, alike: float = 1.0) -> list[_Cut]:
     """All cuts of ``series[first:last]`` that are beyond chance; its row 0 is the baseline."""
-    cut = _best(series[first:last], effect, anchored=first == 0)
-    if cut is None or cut.p > ALPHA:
+    tried: list[_Cut] = []
+    for start, end, share in _stretches(first, last):
+        cut = _best(series[start:end], effect, alike, anchored=start == 0)
+        if cut is not None:
+            alike = max(alike, cut.alike)  # of the whole, which comes first: a short stretch knows little of it
+            tried.append(_Cut(start + cut.at, min(1.0, cut.p / share), alike))
+    best = min(tried, key=lambda cut: cut.p, default=None)
+    if best is None or best.p > ALPHA:
         return []
-    at = first + cut.at
-    return [*_segmented(series, first, at, effect), _Cut(at, cut.p), *_segmented(series, at, last, effect)]
+    before, after = (_segmented(series, *ends, effect, alike) for ends in ((first, best.at), (best.at, last)))
+    return [*before, best, *after]
 
 
-def _best(part: F64, effect: float, *, anchored: bool) -> _Cut | None:
+def _stretches(first: int, last: int) -> list[tuple[int, int, float]]:
+    """A stretch, and the halves and quarters of it that overlap by half, each with its share of the chance of error.
+
+    What came and went hides a later change from one look at all of it, but not from a look at what followed.
+    """
+    length = last - first
+    parts = [(first + at * length // (2 * scale), scale) for scale in (2, 4) for at in range(2 * scale - 1)]
+    parts = [(start, scale) for start, scale in parts if length >= FEW * 2 * scale]
+    share = 0.5 if parts else 1.0
+    return [(first, last, share), *((start, start + length // scale, 0.5 / len(parts)) for start, scale in parts)]
+
+
+def _best(part: F64, effect: float, alike: float, *, anchored: bool) -> _Cut | None:
     """The most likely cut of a stretch and the chance of one as clear without a change; None where none can be judged.
 
-    ``anchored``: the first row is the baseline, whose shares are known well, and which is no step.
+    ``alike``: how many steps count as one at least. ``anchored``: the first row is the baseline, whose shares are known
+    well, and which is no step.
     """
     count = len(part)
     freedom = count - 2  # of how steps differ within: two means are known from them, or one and the baseline's
@@ -104,21 +125,23 @@ def _best(part: F64, effect: float, *, anchored: bool) -> _Cut | None:
     if freedom < 1 or width < 2:
         return None
     part = part[:, kept]
+    share = part.sum(axis=0) / part.sum()
     before = np.cumsum(part, axis=0)[:-1]  # of the cut before row 1, 2, ...
-    apart = _apart(before, part.sum(axis=0))
-    within = _within(part, before, anchored=anchored)
-    spread = effect * (width - 1)
+    apart = _apart(before, share, float(part.sum()))
+    spread = np.full(count - 1, effect * (width - 1))
     if freedom >= FEW:
-        spread = np.maximum((within**2).sum(axis=(1, 2)) / freedom, spread)
+        spread = np.maximum(_spread(part, before, share, anchored=anchored) / freedom, spread)
     best = int((apart / spread).argmax())
-    p = _p_value(float(apart[best]), within[best], freedom, width, effect, best + 1 - anchored)
-    return _Cut(best + 1, min(1.0, (count - 1) * p))
+    within = _within(part, best + 1, share)[anchored:]
+    alike = max(alike, _alike(within, best + 1 - anchored))
+    p = _p_value(float(apart[best]), within, freedom, width, effect, alike)
+    return _Cut(best + 1, min(1.0, (count - 1) * p), alike)
 
 
-def _p_value(between: float, within: F64, freedom: int, width: int, effect: float, at: int) -> float:
+def _p_value(between: float, within: F64, freedom: int, width: int, effect: float, alike: float) -> float:
     """The chance of parts this far apart, by how steps differ within, and by what independent rows would do.
 
-    ``within``: float64 (steps, cells), what each step differs by. ``at``: the step that begins the second part.
+    ``within``: float64 (steps, cells), what each step differs by. ``alike``: how many steps count as one.
     """
     covariance = within.T @ within / freedom
     spread = float(np.trace(covariance))
@@ -126,9 +149,8 @@ def _p_value(between: float, within: F64, freedom: int, width: int, effect: floa
     if spread <= 0 or freedom < FEW:
         return alone
     directions = min(max(spread**2 / float((covariance**2).sum()), 1.0), width - 1)
-    longer = _alike(within, at)
-    known = max(1.0, freedom / longer) * directions
-    return max(alone, float(fdtrc(directions, known, between / spread / longer)))
+    known = max(1.0, freedom / alike) * directions
+    return max(alone, float(fdtrc(directions, known, between / spread / alike)))
 
 
 def _alike(within: F64, at: int) -> float:
@@ -145,30 +167,42 @@ def _alike(within: F64, at: int) -> float:
     return (1 + r) / (1 - r)
 
 
-def _apart(before: F64, total: F64) -> F64:
+def _apart(before: F64, share: F64, rows: float) -> F64:
     """Pearson's distance between the rows before a cut and those after it, for all cuts: float64 (cuts,).
 
     Its mean is the number of cells less one where rows are independent.
     """
-    rows, n = total.sum(), before.sum(axis=1, keepdims=True)
-    share = total / rows
+    n = before.sum(axis=1, keepdims=True)
     expected = share * (n * (rows - n) / rows)
     # one more: a single row where none is expected is not much
     distance: F64 = ((before - n * share) ** 2 / (expected + 1)).sum(axis=1)
     return distance
 
 
-def _within(part: F64, before: F64, *, anchored: bool) -> F64:
-    """What each step differs by from the shares of its side of a cut: float64 (cuts, steps, cells), variance 1 where
-    rows are independent."""
+def _spread(part: F64, before: F64, share: F64, *, anchored: bool) -> F64:
+    """The sum of squares of :func:`_within` for all cuts at once, from sums up to each of them: float64 (cuts,)."""
+    rows = part.sum(axis=1, keepdims=True)
+    weight = 1 / (rows * share + 1)
+    if anchored:
+        weight[0] = 0.0
+    sums = [np.cumsum(one, axis=0) for one in (weight * part**2, weight * rows * part, weight * rows**2)]
+    total = np.zeros(len(before))
     after = part.sum(axis=0) - before
-    sides = np.stack([before / before.sum(axis=1, keepdims=True), after / after.sum(axis=1, keepdims=True)])
-    rows = np.arange(len(part))
-    later = (rows[np.newaxis, :] > np.arange(len(before))[:, np.newaxis]).astype(np.intp)
-    share = sides[later, np.arange(len(before))[:, np.newaxis]]
-    expected = share * part.sum(axis=1)[:, np.newaxis]
-    apart: F64 = (part - expected) / np.sqrt(expected + 1)
-    return apart[:, 1:] if anchored else apart
+    for side, of in (
+        (before, [one[:-1] for one in sums]),
+        (after, [one[-1] - one[:-1] for one in sums]),
+    ):
+        own = side / side.sum(axis=1, keepdims=True)
+        total += (of[0] - 2 * own * of[1] + own**2 * of[2]).sum(axis=1)
+    return np.maximum(total, 0.0)
+
+
+def _within(part: F64, at: int, share: F64) -> F64:
+    """What each row differs by from its side of a cut: float64 (rows, cells), variance 1 where rows are independent."""
+    own = np.vstack([np.broadcast_to(side.sum(axis=0) / side.sum(), side.shape) for side in (part[:at], part[at:])])
+    rows = part.sum(axis=1, keepdims=True)
+    apart: F64 = (part - rows * own) / np.sqrt(rows * share + 1)
+    return apart
 
 
 def _shares(counts: F64) -> F64:

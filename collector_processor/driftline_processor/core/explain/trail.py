@@ -10,8 +10,8 @@ from driftline.tables import F64, I64
 from driftline_processor.core.evaluation import Window
 from driftline_processor.core.window import window_of
 
-MOST_STEPS = 92
-"""Steps that are looked at: three months of days, four days of hours."""
+MOST_STEPS = 184
+"""Steps that are looked at: half a year of days, a week of hours."""
 
 DAY = 86_400 * 10**9
 """Nanoseconds."""
@@ -52,7 +52,7 @@ def step_name(window: str, length: int) -> str:
 
 
 def steps_of(window: Window, timezone: str = "UTC") -> list[Window]:
-    """Return the steps up to the end of a window, oldest first: at most 92.
+    """Return the steps up to the end of a window, oldest first: at most 184.
 
     >>> [step.end // 10**9 for step in steps_of(Window("1d", 0, 86_400 * 10**9))][-2:]
     [0, 86400]

@@ -27,19 +27,26 @@ def cause_sentence(cause: Cause, finding: Finding | None, timezone: str = "UTC")
     else:
         where = ", ".join(_change(change) for change in cause.changes)
         told = f"{quoted(cause.features[0])} drifts{place}{since}{': ' if where else ''}{where}"
-    return f"{told}; {_effect(cause)}"
+    effect = _effect(cause)
+    return f"{told}; {effect}" if effect else told
 
 
 def whole_sentence(causes: Sequence[Cause], score: bool) -> str:
-    """Tell an explanation: its first cause, and which others there are. ``score``: whether the score drifts."""
+    """Tell an explanation: its first cause, and which others there are; plainly, when nothing is known of what it does.
+
+    ``score``: whether the score drifts.
+    """
     if not causes:
         return "the score drifts, and no feature does" if score else ""
+    first = causes[0].sentence
+    if causes[0].importance is None and causes[0].score_shift is None:
+        first += "; importance unknown"
     others = [name for cause in causes[1:] for name in cause.features]
     if not others:
-        return causes[0].sentence
+        return first
     named = ", ".join(quoted(name) for name in others[:NAMED])
     more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-    return f"{causes[0].sentence}; also {named}{more}"
+    return f"{first}; also {named}{more}"
 
 
 def _since(cause: Cause, timezone: str) -> str:
@@ -57,6 +64,6 @@ def _change(change: Change) -> str:
 def _effect(cause: Cause) -> str:
     if cause.score_shift is not None:
         return f"it carries {percent(cause.score_shift)} of the score's shift"
-    if cause.weight is None or cause.importance is None:
-        return "importance unknown"
+    if cause.importance is None:
+        return ""
     return f"{percent(cause.importance)} of the model's importance"
