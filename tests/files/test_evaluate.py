@@ -60,6 +60,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         "closed",
         "baseline",
         "drift",
+        "explanation",
         "performance",
         "outcomes",
         "quality",
@@ -81,6 +82,12 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     assert set(age["methods"]) == {"ks", "psi", "js"}
     assert list(age["methods"]["ks"]) == ["value", "p_value"]
     assert set(window["drift"]["class"]["methods"]) == {"chi2", "psi", "js"}
+    why = window["explanation"]
+    assert list(why) == ["sentence", "score", "causes"]
+    assert list(why["causes"][0]) == [
+        *("features", "check", "moved", "changes", "slice", "since", "or_before", "p_value"),
+        *("importance", "weight", "score_shift", "sentence"),
+    ]
     assert list(window["performance"]) == ["realized", "estimated"]
     auc = window["performance"]["realized"]["roc_auc"]
     assert list(auc) == ["value", "low", "high", "rows", "source"]
