@@ -114,7 +114,8 @@ def _mark_numbers(name: str, values: F64) -> str:
     if len(known) < FEWEST_TEXTS or len(known) < 0.5 * len(values):
         return ""
     least, greatest = float(known.min()), float(known.max())
-    steps = np.diff(known)
+    with np.errstate(over="ignore"):  # two values near the largest float: no clock ticks so
+        steps = np.diff(known)
     grows = bool((steps >= 0).all()) and greatest > least
     if any(_YEAR_2000 * unit <= least and greatest < _YEAR_2100 * unit for unit in _UNITS) and len(known) >= 2:
         different = len(np.unique(known)) > 0.5 * len(known)

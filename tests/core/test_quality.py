@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from driftline.baseline import Baseline
 from driftline.fold import fold, fold_by
@@ -282,3 +283,65 @@ def test_severity_goes_by_the_share_of_rows() -> None:
 def test_every_check_is_on_its_page() -> None:
     page = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
     assert [name for name in CHECKS if f"| `{name}` |" not in page] == []
+
+
+ANYTHING = st.one_of(
+    st.none(),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from([0.0, 1.0, -1.0, 1e308, -1e308, 5e-324]),
+    st.sampled_from(["a", "b", "12", "", "nan"]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(ANYTHING, ANYTHING), min_size=1, max_size=60),
+    st.lists(st.tuples(ANYTHING, ANYTHING), min_size=1, max_size=60),
+    st.sampled_from([1, 40]),
+    st.sampled_from([None, 0.0, 2.5]),
+)
+def test_whatever_the_rows_are_judging_them_raises_nothing(
+    reference: list[tuple[object, object]], window: list[tuple[object, object]], times: int, weight: float | None
+) -> None:
+    def read(pairs: list[tuple[object, object]]) -> PredictionTable:
+        columns = {name: [row[at] for row in pairs] * times for at, name in enumerate("xy")}
+        return table({**columns, "score": np.linspace(0, 1, len(pairs) * times)})
+
+    baseline = Baseline.from_tables([read(reference)])
+    now = read(window)
+    if weight is not None:
+        now.weight = np.full(len(now), weight)
+    pane = fold(now, baseline.bins)
+    counting = Counting()
+    counting.add(fingerprints(now.features, baseline.bins.features, len(now)))
+    for finding in quality(pane, baseline, [pane, pane], counting.result()):
+        assert 0 <= finding.p_value <= ALPHA
+        assert finding.sentence
+        assert all(share is None or 0 <= share <= 1 for share in (finding.was, finding.now))
+
+
+def test_every_share_is_what_pandas_counts() -> None:
+    reference, rng = pd.DataFrame(rows(20_000, 1)), np.random.default_rng(2)
+    window = pd.DataFrame(rows(3_000, 8))
+    window.loc[rng.random(3_000) < 0.2, "age"] = np.nan
+    window.loc[rng.random(3_000) < 0.1, "plan"] = "gold"
+    window["share"] = window["share"].mask(rng.random(3_000) < 0.07, 5.0)
+    window["height"] = window["height"].astype(object).mask(rng.random(3_000) < 0.3, "tall")
+    low, high = reference["share"].quantile([0.001, 0.999])
+    heights = pd.to_numeric(window["height"], errors="coerce")
+    wanted = {
+        "missing": ("age", reference["age"].isna().mean(), window["age"].isna().mean()),
+        "unseen": ("plan", 0.0, (~window["plan"].isin(reference["plan"].unique())).mean()),
+        "out_of_range": (
+            "share",
+            ((reference["share"] < low) | (reference["share"] >= high)).mean(),
+            ((window["share"] < low) | (window["share"] >= high)).mean(),
+        ),
+        "type_change": ("height", 0.0, heights.isna().mean()),
+    }
+    found = {one.check: one for one in judged({str(name): values.to_numpy() for name, values in window.items()})}
+    assert found.keys() == wanted.keys()
+    for check, (feature, was, now) in wanted.items():
+        assert found[check].features == (feature,)
+        assert found[check].was == pytest.approx(was, abs=1e-12)
+        assert found[check].now == pytest.approx(now, abs=1e-12)

@@ -13,7 +13,16 @@ from driftline.semconv import SCHEMA_URL
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables import ModelKey, Task
-from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, TargetDrift, Window
+from driftline_processor.core.evaluation import (
+    Evaluation,
+    Expected,
+    Finding,
+    MethodValue,
+    Metric,
+    TargetDrift,
+    Window,
+)
+from driftline_processor.core.quality import CHECKS
 from driftline_processor.runtime.derived import DerivedMetrics, Point, Sink, growth, metrics_request, points
 from driftline_processor.runtime.view import ModelView
 from driftline_processor.web import metrics as page
@@ -71,6 +80,32 @@ def test_the_newest_closed_window_is_described() -> None:
     assert found(view, m.ML_PERFORMANCE_WINDOW_END) == {(window,): (NOW - HOUR) / 1e9}
     assert found(view, m.ML_OUTCOME_COVERAGE) == {(window,): 0.8}
     assert all(point.attributes[:3] == MODEL for point in points(view))
+
+
+def test_findings_are_counted_by_check_and_expectations_by_what_came_of_them() -> None:
+    newest = evaluation()
+    newest.findings = tuple(
+        Finding(check, features, "minor", 0.0, 0.1, 1e-9, "...")
+        for check, features in (("missing", ("age",)), ("missing", ("city",)), ("swapped", ("a", "b")))
+    )
+    newest.expected = (
+        Expected("age", "missing: < 5%", "broken", 0.1, 0.1, 100, "..."),
+        Expected("", "rows: >= 10", "met", 100.0, 100.0, 100, "..."),
+    )
+    view, window = FakeView([model(windows={"1h": [newest]})]), (a.ML_WINDOW, "1h")
+    counted = {"missing": 2.0, "swapped": 1.0}
+    assert found(view, m.ML_QUALITY_FINDINGS) == {
+        ((a.ML_QUALITY_CHECK, check), window): counted.get(check, 0.0) for check in CHECKS
+    }
+    assert found(view, m.ML_QUALITY_EXPECTATIONS) == {
+        ((a.ML_QUALITY_VERDICT, "met"), window): 1.0,
+        ((a.ML_QUALITY_VERDICT, "broken"), window): 1.0,
+        ((a.ML_QUALITY_VERDICT, "cannot_tell"), window): 0.0,
+    }
+    bare = evaluation()
+    bare.features = {}
+    nothing = FakeView([model(windows={"1h": [bare]})])
+    assert found(nothing, m.ML_QUALITY_FINDINGS) == found(nothing, m.ML_QUALITY_EXPECTATIONS) == {}
 
 
 @pytest.mark.parametrize(("delay", "described"), [(0, HOUR), (HOUR, HOUR), (HOUR + 1, 2 * HOUR), (3 * HOUR, None)])

@@ -10,9 +10,10 @@ from urllib.parse import unquote
 
 import pytest
 from driftline.tables import ModelKey
-from driftline_processor.core.evaluation import MethodValue, Metric
+from driftline_processor.core.evaluation import Expected, Finding, MethodValue, Metric
 from driftline_processor.runtime.balance import Balance
 from driftline_processor.runtime.view import View
+from driftline_processor.web.times import iso
 from starlette.testclient import TestClient
 
 from .fake_view import FakeView, animals, fraud, learning, many, ns, price
@@ -195,6 +196,28 @@ def test_features_are_ranked_by_what_matters(browse: Browse) -> None:
         "feature-dewp",
         "feature-wind_speed",
     ]
+
+
+def test_what_is_wrong_with_the_data_has_a_section(browse: Browse) -> None:
+    model = next(one for one in many().known if one.key.model == "flights")
+    newest = model.windows["1mo"][-2]
+    newest.findings = (
+        Finding("unit_change", ("temp",), "critical", 0.0, 0.998, 0.0, "temp: 99.8 % of values are <10 times> ..."),
+    )
+    newest.expected = (
+        Expected("temp", "range: [-40, 120]", "broken", 0.9, 0.9, 100, "temp: 90 % of values lie within"),
+        Expected("", "rows: >= 10", "met", 100.0, 100.0, 100, "100 rows"),
+    )
+    at = iso(newest.window.start)
+    body = browse(FakeView([model])).get(f"/models/flights?window=1mo&at={at}").text
+    section = body.partition('<section id="quality">')[2].partition("</section>")[0]
+    for said in (
+        "<th>critical</th><td>unit change</td><td>temp: 99.8 % of values are &lt;10 times&gt; ...</td>",
+        "<th>broken</th><td>temp</td><td>range: [-40, 120]</td><td>temp: 90 % of values lie within</td>",
+        "<th>met</th><td>rows</td><td>rows: &gt;= 10</td><td>100 rows</td>",
+    ):
+        assert said in section
+    assert 'id="quality"' not in browse(many()).get("/models/flights?window=1mo").text
 
 
 def test_an_unknown_value_is_a_gap_and_never_a_zero(browse: Browse) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from driftline.classes import number_text
 
+LONGEST = 80
+
 
 def percent(share: float) -> str:
     """Write a share so that two that differ by enough to be told look different.
@@ -29,5 +31,10 @@ def value(number: float) -> str:
 
 
 def quoted(name: str) -> str:
-    """Return a feature's name as a sentence writes it."""
-    return name if name.isprintable() else "".join(c if c.isprintable() else "·" for c in name)
+    """Return a feature's name as a sentence writes it: on one line, and not too long.
+
+    >>> quoted("a\\x1b"), len(quoted("x" * 1000))
+    ('a·', 80)
+    """
+    short = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+    return short if short.isprintable() else "".join(c if c.isprintable() else "·" for c in short)

@@ -69,7 +69,8 @@ def _of(changed: Changed) -> Suspicion | None:
 
 def _divided(points: F64, factor: float) -> F64:
     """Points in the baseline's unit; what is not zero stays on its side of it."""
-    divided = points / factor
+    with np.errstate(over="ignore"):  # near the largest float: there is nothing beyond
+        divided = points / factor
     return np.where((divided == 0) & (points != 0), np.copysign(np.nextafter(0.0, 1.0), points), divided)
 
 
