@@ -40,8 +40,8 @@ STRAY = 4.0
 class Stretches:
     """Stretches of time of one length, from ``start`` on, weeks from Monday (unix nanoseconds).
 
-    A day begins at midnight UTC, unless another hour has less than half of the rows of that one: elsewhere midnight is
-    in the middle of the evening, and its pieces would differ as no two days do.
+    A day begins at midnight UTC, or with the hour that has the fewest rows around it where these are less than half as
+    many: elsewhere midnight is in the middle of the evening, and pieces of days would differ as no two days do.
     """
 
     start: int
@@ -87,8 +87,9 @@ def _floor(time: int, length: int, begin: int) -> int:
 def _quietest_hour(times: I64) -> int:
     """Return when days begin, nanoseconds after midnight UTC."""
     rows = np.bincount(times // _HOUR % 24, minlength=24)
-    hour = int(rows.argmin())
-    return hour * _HOUR if 2 * rows[hour] < rows[0] else 0
+    apart = np.minimum(rows, np.roll(rows, 1))  # what is cut in two where a day begins with that hour
+    hour = int(apart.argmin())
+    return hour * _HOUR if 2 * apart[hour] < apart[0] else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
