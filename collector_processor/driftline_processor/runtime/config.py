@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 from .config_expect import Expect, ExpectFeature, expectations
+from .config_metrics import Metric, mapped
 from .config_values import (
     Address,
     ClassText,
@@ -38,6 +39,7 @@ from .config_yaml import parse_yaml
 
 if TYPE_CHECKING:
     from driftline_processor.core.concept import Settings
+    from driftline_processor.core.decode.mapped import Mapped
     from driftline_processor.core.drift.choice import Choice, Choices
     from driftline_processor.core.expectations.rule import Expectations
 
@@ -164,6 +166,7 @@ class Model(Section):
     expect: Expect = Expect()
     concept: Annotated[Concept, BeforeValidator(_empty_is_default)] = Concept()
     features: Annotated[dict[str, Feature], BeforeValidator(_empty_is_default)] = Field(default_factory=dict)
+    metrics: Annotated[dict[str, Metric], BeforeValidator(_empty_is_default)] = Field(default_factory=dict)
 
     @property
     def choices(self) -> Choices:
@@ -178,6 +181,10 @@ class Model(Section):
         """What is expected of the model's data."""
         own = {name: feature.expect for name, feature in self.features.items() if feature.expect is not None}
         return expectations(self.expect, own)
+
+    def mapped(self, name: str) -> tuple[Mapped, ...]:
+        """Return what metrics of other names mean for the model, which is called ``name``."""
+        return mapped(name, self.metrics)
 
 
 class Tls(Section):

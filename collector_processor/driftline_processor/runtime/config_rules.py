@@ -9,6 +9,7 @@ from os.path import isfile
 from urllib.parse import urlsplit
 
 from .config import Config, Exporter, Model, transport_of
+from .config_metrics import broken
 from .config_values import Address
 
 _EXAMPLES = {"grpc": "'host:port', as in '127.0.0.1:14317'", "http": "a URL, as in 'http://127.0.0.1:14318'"}
@@ -28,7 +29,7 @@ def broken_rules(config: Config) -> list[str]:
     """Return a sentence for every rule that the configuration breaks."""
     problems = [*_listeners(config)]
     for name, model in config.models.items():
-        problems += [f"models.{name}.{problem}" for problem in (*_model(model), *_baseline(model))]
+        problems += [f"models.{name}.{problem}" for problem in (*_model(model), *_baseline(model), *_metrics(model))]
     for name, exporter in config.exporters.items():
         problems += [f"exporters.{name}{problem}" for problem in _exporter(name, exporter, config)]
     return problems
@@ -110,6 +111,10 @@ def _baseline(model: Model) -> Iterator[str]:
             f"classes: {', '.join(model.classes)}, but the baseline {model.baseline} has "
             f"{', '.join(baseline.task.classes)}; write those, or build it again"
         )
+
+
+def _metrics(model: Model) -> Iterator[str]:
+    yield from (f"metrics.{problem}" for problem in broken(model.metrics, bool(model.task or model.baseline)))
 
 
 def _exporter(name: str, exporter: Exporter, config: Config) -> Iterator[str]:

@@ -14,7 +14,7 @@ from driftline.semconv import metrics as m
 from driftline.tables import F64, I64, Column
 
 from driftline_processor.core.decode import Point
-from driftline_processor.core.distributed import DISTRIBUTED, GUESSED
+from driftline_processor.core.distributed import DISTRIBUTED, GUESSED, MAPPED
 from driftline_processor.core.histogram import count, spread
 from driftline_processor.core.stretch import pane_or_panes, places, share_out
 
@@ -65,6 +65,8 @@ def weigh(balances: Balances, series: int, increases: Iterable[Increase]) -> Non
     """Lay counted predictions, and rows that are known from distributions, on the panes in which they were made."""
     made: dict[tuple[int, int], dict[str, float]] = {}
     for one in increases:
+        if one.point.foreign:  # nobody counts its predictions beside their distributions
+            continue
         name, counts = one.point.feature, one.point.metric == m.ML_PREDICTIONS
         if one.histogram is None:
             if counts:
@@ -98,8 +100,10 @@ class _Gathered:
         histogram, metric = one.histogram, one.point.metric
         assert histogram is not None
         n = count(histogram)
-        if metric == m.ML_PREDICTION_DURATION:
+        if one.point.rows or (metric == m.ML_PREDICTION_DURATION and not one.point.foreign):
             self._rows(one, n)
+        if metric == m.ML_PREDICTION_DURATION:
+            self._durations(one)
         elif metric == m.ML_PREDICTIONS:
             self._decided(one.point.decided, n)
         elif self._baseline is None:
@@ -110,19 +114,26 @@ class _Gathered:
             self._feature(one, n, self._baseline)
 
     def _rows(self, one: Increase, n: float) -> None:
-        assert one.histogram is not None
         self._add("", "rows", np.array([n, n, n]))
         self._add("", DISTRIBUTED, np.array([n]))
-        buckets, _ = spread(one.histogram, _DURATIONS, np.ones(_DURATIONS.size))
-        total = one.histogram.total
+        if one.point.foreign:
+            self._add("", MAPPED, np.array([n]))
+        added = self._added
+        added.rows += int(n)
+        added.first = min(added.first or one.until, one.since)
+        added.last = max(added.last, one.until)
+
+    def _durations(self, one: Increase) -> None:
+        assert one.histogram is not None
+        unit = one.point.per_second
+        bins = _DURATIONS if unit == 1 else NumberBins(np.nextafter(np.array(DURATION_BOUNDS) * unit, np.inf))
+        buckets, _ = spread(one.histogram, bins, np.ones(bins.size))
+        total = one.histogram.total / unit
         if not total >= 0:  # a sender that gives no sum: the buckets' upper bounds are within a factor of 2.5
             total = float(buckets @ np.append(DURATION_BOUNDS, DURATION_BOUNDS[-1]))
         durations = np.append(buckets, total)
         self._add("", "duration", durations)
         added = self._added
-        added.rows += int(n)
-        added.first = min(added.first or one.until, one.since)
-        added.last = max(added.last, one.until)
         added.duration = durations if added.duration is None else added.duration + durations
 
     def _decided(self, decided: str, n: float) -> None:

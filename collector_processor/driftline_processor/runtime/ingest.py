@@ -11,10 +11,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 
 from driftline.tables import OutcomeTable
 
-from driftline_processor.core.decode import decode_logs, decode_metrics, decode_traces
+from driftline_processor.core.decode import Decoded, Mappings, decode_logs, decode_metrics, decode_traces
 
 from .intake import Intake, Request
 from .seen import digest_of
@@ -28,15 +29,26 @@ QUEUE_BYTES = 64 << 20
 _TOGETHER_BYTES = 16 << 20
 _ROW_BYTES = 64  # an outcome that came over HTTP, roughly
 
-_DECODERS = {"traces": decode_traces, "logs": decode_logs, "metrics": decode_metrics}
-
 _Waiting = tuple[Request, int, "Future[Receipt]"]
 
 
 class Ingest:
     """Takes requests from any thread; :meth:`start` before the first, :meth:`stop` after the last."""
 
-    def __init__(self, intake: Intake, clock: Callable[[], int], queue_bytes: int = QUEUE_BYTES) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        clock: Callable[[], int],
+        queue_bytes: int = QUEUE_BYTES,
+        mappings: Mappings | None = None,
+    ) -> None:
+        """``mappings``: what metrics of other names mean, see :mod:`driftline_processor.core.decode.mapped`."""
+        metrics = partial(decode_metrics, mappings=mappings or {})
+        self._decoders: dict[Signal, Callable[[bytes, int], Decoded]] = {
+            "traces": decode_traces,
+            "logs": decode_logs,
+            "metrics": metrics,
+        }
         self._intake, self._clock = intake, clock
         self._limit, self._bytes = queue_bytes, 0
         self._queue: deque[_Waiting] = deque()
@@ -64,7 +76,7 @@ class Ingest:
         nothing for the analysis (ordinary traces, logs and metrics) is acknowledged without a transaction.
         """
         self._check(len(body))
-        decoded = _DECODERS[signal](body, self._clock())
+        decoded = self._decoders[signal](body, self._clock())
         request = Request(
             digest_of(body),
             decoded.predictions,

@@ -23,6 +23,8 @@ import pyarrow as pa
 from driftline.baseline import Baseline
 from driftline.tables import ModelKey, OutcomeTable
 
+from driftline_processor.core.decode.mapped import by_name
+
 from .beliefs import Beliefs
 from .concept import ConceptWatch
 from .config import Config, Model
@@ -76,7 +78,8 @@ class State:
         self._upkeep = Upkeep(
             self._connection, series, touched, self._watermark, config.storage.retention, counters, clock
         )
-        self._ingest = Ingest(self._intake, clock, queue_bytes)
+        mappings = by_name(mapped for name, model in config.models.items() for mapped in model.mapped(name))
+        self._ingest = Ingest(self._intake, clock, queue_bytes, mappings)
         self.shelf = Shelf(self._store, series, self._intake.baselines, baselines, self._ingest.offer)
         self.view: View = Overview(self._intake, self._join, concept, beliefs, self._upkeep, counters, clock)
         self._keeping = threading.Lock()

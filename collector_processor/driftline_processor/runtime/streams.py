@@ -106,7 +106,8 @@ class Streams:
         found = self._delta(point) if point.delta else self._cumulative(point, last)
         if last is None or point.end > last.end:
             counts = b"" if point.delta else pack(point.histogram)
-            kept = Last(point.process, series, point.begin, point.end, now, point.metric == m.ML_PREDICTIONS, counts)
+            counter = point.metric == m.ML_PREDICTIONS and not point.foreign
+            kept = Last(point.process, series, point.begin, point.end, now, counter, counts)
             self._remember(point.stream, kept)
             self._new.stream.append(point.stream)
             self._new.last.append(kept)

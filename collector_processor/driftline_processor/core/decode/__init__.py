@@ -22,10 +22,14 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from . import columnar, outcomes, points, predictions, rows
+from . import columnar, mapped, outcomes, points, predictions, rows
+from .mapped import Mappings
 from .points import Point
 
-__all__ = ["Decoded", "Malformed", "Point", "decode_logs", "decode_metrics", "decode_traces"]
+__all__ = ["Decoded", "Malformed", "Mappings", "Point", "decode_logs", "decode_metrics", "decode_traces"]
+
+
+NONE_MAPPED: Mappings = {}
 
 
 class Malformed(ValueError):  # noqa: N818 - the state of a request, and what its sender is told
@@ -87,8 +91,11 @@ def decode_logs(body: bytes, now: int) -> Decoded:
     return decoded
 
 
-def decode_metrics(body: bytes, now: int) -> Decoded:
-    """Decode the body of an ``ExportMetricsServiceRequest``; see :func:`decode_traces`."""
+def decode_metrics(body: bytes, now: int, mappings: Mappings = NONE_MAPPED) -> Decoded:
+    """Decode the body of an ``ExportMetricsServiceRequest``; see :func:`decode_traces`.
+
+    ``mappings``: what metrics of other names mean, see :mod:`.mapped`.
+    """
     try:
         request = ExportMetricsServiceRequest.FromString(body)
     except DecodeError as error:
@@ -96,6 +103,9 @@ def decode_metrics(body: bytes, now: int) -> Decoded:
     decoded = Decoded()
     if points.is_ours(body):
         decoded.points = points.points(request, now, decoded.rejected)
+    if mappings and mapped.may_hold(body, mappings):
+        room = points.MOST_POINTS - len(decoded.points)
+        decoded.points += mapped.points(request, mappings, now, decoded.rejected, room)
     return decoded
 
 

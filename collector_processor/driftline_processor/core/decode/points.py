@@ -85,23 +85,26 @@ class Point:
     end: int
     delta: bool
     histogram: Histogram
+    foreign: bool = False
+    rows: bool = False
+    per_second: float = 1.0
 
 
 def points(request: ExportMetricsServiceRequest, now: int, rejected: Counter[str]) -> list[Point]:
     """Return the points of a request that concern us, and count those that cannot be used by their reason."""
     found: list[Point] = []
     for resource in request.resource_metrics:
-        environment, origin = environment_of(resource.resource.attributes), _origin(resource.resource.attributes)
+        environment, origin = environment_of(resource.resource.attributes), origin_of(resource.resource.attributes)
         for scope in resource.scope_metrics:
             if scope.scope.name == OWN_SCOPE:
                 continue
-            captured = _is_captured(scope.scope.attributes)
+            captured = is_captured(scope.scope.attributes)
             source = _Source(environment or "", captured, hashlib.blake2b(origin, digest_size=16))
             source.digest.update(scope.scope.name.encode() + bytes((0, captured)))
             for metric in scope.metrics:
                 if metric.name not in METRICS or not (captured or metric.name == m.ML_PREDICTIONS):
                     continue
-                for point, reader, delta in _data_points(metric):
+                for point, reader, delta in data_points(metric):
                     if len(found) >= MOST_POINTS:
                         rejected["too_many_points"] += 1
                     elif not point.flags & otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
@@ -122,11 +125,11 @@ class _Source:
     digest: Any
 
 
-_Reader = Callable[[Any], Histogram | None]
+Reader = Callable[[Any], Histogram | None]
 
 
-def _data_points(metric: otlp.Metric) -> Iterator[tuple[Any, _Reader, bool]]:
-    """The points of a sum or a histogram, how to read one, and whether it is a delta; nothing for other kinds."""
+def data_points(metric: otlp.Metric) -> Iterator[tuple[Any, Reader, bool]]:
+    """Yield the points of a sum or a histogram, how to read one, and whether it is a delta; nothing for other kinds."""
     kind = metric.WhichOneof("data")
     reader = _READERS.get(kind or "")
     if reader is None:
@@ -139,7 +142,7 @@ def _data_points(metric: otlp.Metric) -> Iterator[tuple[Any, _Reader, bool]]:
         yield point, reader, delta
 
 
-def _point(metric: str, point: Any, reader: _Reader, delta: bool, source: _Source, now: int) -> Point | str:
+def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source, now: int) -> Point | str:
     """Return the point, or the reason for which it cannot be used."""
     said = {attribute.key: read(attribute.value) for attribute in point.attributes}
     model = _text(said, a.ML_MODEL_NAME)
@@ -163,7 +166,7 @@ def _point(metric: str, point: Any, reader: _Reader, delta: bool, source: _Sourc
     return Point(
         metric=metric,
         key=ModelKey(model, version, source.environment),
-        stream=_stream(metric, point.attributes, origin, histogram),
+        stream=stream_of(metric, point.attributes, origin, histogram),
         process=origin.digest(),
         captured=source.captured,
         task=task_of(_text(said, a.ML_MODEL_TASK), (), "", 0.5).kind,
@@ -184,8 +187,8 @@ def _text(said: dict[str, tuple[int, Any]], name: str) -> str:
     return id_text(thing) if usable else ""
 
 
-def _stream(metric: str, attributes: Iterable[KeyValue], origin: Any, histogram: Histogram) -> bytes:
-    """What tells a stream apart: the process, the scope, the beginning, the name, the attributes and the buckets.
+def stream_of(metric: str, attributes: Iterable[KeyValue], origin: Any, histogram: Histogram) -> bytes:
+    """Return what tells a stream apart: process, scope, beginning, name, attributes and buckets.
 
     With the beginning in it, a process that starts anew is another stream, and so are two workers that cannot be told
     apart otherwise.
@@ -198,8 +201,8 @@ def _stream(metric: str, attributes: Iterable[KeyValue], origin: Any, histogram:
     return bytes(digest.digest())
 
 
-def _origin(attributes: Iterable[KeyValue]) -> bytes:
-    """What tells a process apart: its instance id, else all that its resource says.
+def origin_of(attributes: Iterable[KeyValue]) -> bytes:
+    """Return what tells a process apart: its instance id, else all that its resource says.
 
     A Collector may learn more of a resource as time goes by, and then adds attributes to it.
     """
@@ -214,11 +217,13 @@ def _said(attributes: Iterable[KeyValue]) -> list[tuple[str, bytes]]:
     return sorted((said.key, said.value.SerializeToString(deterministic=True)) for said in attributes)
 
 
-def _is_captured(attributes: Iterable[KeyValue]) -> bool:
+def is_captured(attributes: Iterable[KeyValue]) -> bool:
+    """Say whether the rows of a scope are in no record."""
     return any(said.key == a.ML_CAPTURE and said.value.string_value == _METRICS for said in attributes)
 
 
-def _number(point: otlp.NumberDataPoint) -> Histogram | None:
+def number_of(point: otlp.NumberDataPoint) -> Histogram | None:
+    """Return a count as a histogram; None where it is none."""
     value = float(point.as_int if point.WhichOneof("value") == "as_int" else point.as_double)
     return one(value) if math.isfinite(value) and value >= 0 else None
 
@@ -264,8 +269,8 @@ def _unusable(_: object) -> Histogram | None:
     return None
 
 
-_READERS: Final[dict[str, _Reader]] = {
-    "sum": _number,
+_READERS: Final[dict[str, Reader]] = {
+    "sum": number_of,
     "histogram": _explicit,
     "exponential_histogram": _exponential,
 }
