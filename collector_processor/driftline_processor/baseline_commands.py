@@ -44,6 +44,9 @@ Rows = Annotated[
 ]
 Name = Annotated[str, typer.Option(metavar="NAME", help="The model's name.")]
 Left = Annotated[Path | None, typer.Option(metavar="DIR", help="The storage of a processor that does not run.")]
+ImportanceFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help='How much each feature counts, as JSON: {"age": 0.7}.')
+]
 KeepRows = Annotated[bool, typer.Option("--keep-rows", help="Keep up to 10,000 rows beside it, as .rows.parquet.")]
 Production = Annotated[str, typer.Option(metavar="MODEL", help="Rows that a running processor counted, not files.")]
 Since = Annotated[str, typer.Option(metavar="30d|TIME", help="From when on, with --from-production.")]
@@ -69,6 +72,7 @@ def build(
     features: Features = "",
     text_features: TextFeatures = "",
     cluster: Cluster = "",
+    importance: ImportanceFile = None,
     keep_rows: KeepRows = False,
     from_production: Production = "",
     since: Since = "30d",
@@ -92,7 +96,7 @@ def build(
             rows_to = beside(output) if keep_rows else None
             columns = (listed(score), predicted, actual, time, id)
             meaning = (listed(classes), positive_class, threshold, listed(features), listed(text_features))
-            baseline = _from_files(data, model, task, version, columns, meaning, cluster, rows_to)
+            baseline = _from_files(data, model, task, version, columns, meaning, cluster, importance, rows_to)
         try:
             baseline.save(output)
         except OSError as error:
@@ -109,9 +113,10 @@ def _from_files(
     columns: tuple[tuple[str, ...], str, str, str, str],
     meaning: tuple[tuple[str, ...], str, float | None, tuple[str, ...], tuple[str, ...]],
     cluster: str,
+    importance: Path | None,
     rows_to: Path | None,
 ) -> Baseline:
-    from .files.build import build_from_files
+    from .files.build import build_from_files, read_importance
     from .files.roles import ColumnOptions
     from .files.source import named
 
@@ -122,7 +127,8 @@ def _from_files(
     if not task:
         raise BadInput("--task is missing; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
     options = ColumnOptions(model, version, task, *columns, *meaning, cluster)
-    return build_from_files(named(data), options, say, rows_to=rows_to)
+    known = None if importance is None else read_importance(importance)
+    return build_from_files(named(data), options, say, rows_to=rows_to, importance=known)
 
 
 @app.command()

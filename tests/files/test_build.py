@@ -98,3 +98,40 @@ def test_a_pattern_names_files(run: Run, files: Path, reference: pd.DataFrame) -
     options = ("--model", "churn", "--task", "binary", "-o", files / "b.json")
     result = run("baseline", "build", files / "piece-*.parquet", *options)
     assert (result.exit_code, result.stderr) == (2, f"driftline: {files / 'piece-*.parquet'}: no file matches\n")
+
+
+def test_importance_is_read_from_a_file(run: Run, files: Path) -> None:
+    written = files / "importance.json"
+    written.write_text('{"age": 0.7, "region": 0.2}')
+    options = (
+        "--model",
+        "churn",
+        "--task",
+        "binary",
+        "-o",
+        files / "b.json",
+        "--importance",
+        files / "importance.json",
+    )
+    assert run("baseline", "build", files / "reference.parquet", *options).exit_code == 0
+    known = Baseline.load(files / "b.json").extras.importance
+    assert known is not None
+    assert known.of == {"age": 0.7, "region": 0.2}
+    for text, sentence in (
+        ('{"agee": 1}', "driftline: --importance: 'agee' is no feature; the features are age, region, vip, income\n"),
+        (
+            "[1]",
+            f"driftline: --importance: {written} must be a JSON object of names and numbers, as ",
+        ),
+        ("oops", f"driftline: --importance: {written} cannot be read: "),
+    ):
+        written.write_text(text)
+        result = run("baseline", "build", files / "reference.parquet", *options)
+        assert (result.exit_code, result.stderr[: len(sentence)]) == (2, sentence)
+
+
+def test_a_baseline_of_another_version_is_named_in_the_report(run: Run, files: Path) -> None:
+    build(run, files / "b.json", files / "reference.parquet")
+    shown = run("evaluate", files / "week.parquet", "--baseline", files / "b.json", "--version", "4")
+    assert "compared with the baseline of version 3" in shown.stdout
+    assert "compared with" not in run("evaluate", files / "week.parquet", "--baseline", files / "b.json").stdout

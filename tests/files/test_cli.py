@@ -35,7 +35,17 @@ def test_the_commands(run: Run) -> None:
         (["demo"], {"--once", "--forward"}),
         (
             ["baseline", "build"],
-            {"--output", "--keep-rows", "--from-production", "--since", "--until", "--environment", "--url", "--state"},
+            {
+                "--output",
+                "--keep-rows",
+                "--importance",
+                "--from-production",
+                "--since",
+                "--until",
+                "--environment",
+                "--url",
+                "--state",
+            },
         ),
         (["baseline", "show"], set()),
         (["baseline", "diff"], {"--json"}),

@@ -5,7 +5,8 @@ First pass: which classes there are, and a sample from which bins are chosen. Se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 from driftline.baseline import Baseline
 from driftline.building import Said, build
+from driftline.checked import is_number
+from driftline.importance import Importance
 from driftline.privacy import in_force as rules_in_force
 from driftline.protected import protected
 from driftline.reference import MOST_SAMPLED, ReferenceRows
@@ -37,12 +40,14 @@ def build_from_files(
     sample: int = MOST_SAMPLED,
     in_memory: int = IN_MEMORY,
     rows_to: Path | None = None,
+    importance: Mapping[str, float] | None = None,
 ) -> Baseline:
     """Build the baseline of ``options.model`` from its reference rows.
 
     ``sample``: rows that bins are chosen from, at most. ``in_memory``: bytes of a CSV or NDJSON that is parsed once,
-    and not in each pass. ``rows_to``: where some of the rows are kept, see :mod:`.sidecar`. Raises :class:`BadInput`
-    when a file, a column or the task cannot be made sense of.
+    and not in each pass. ``rows_to``: where some of the rows are kept, see :mod:`.sidecar`.
+    ``importance``: of features, by name. Raises :class:`BadInput` when a file, a column or the task cannot be made
+    sense of.
     """
     sources = [open_source(path, {id_column(options, {})}, say, in_memory) for path in paths]
     roles = find_roles(sources, options, options.task, {}, say)
@@ -81,7 +86,7 @@ def build_from_files(
         built.pane,
         _columns(roles),
         texts=built.texts,
-        extras=built.extras,
+        extras=replace(built.extras, importance=_importance(importance, roles)),
     )
     rules = rules_in_force(None)
     baseline = protected(baseline, rules)
@@ -90,6 +95,24 @@ def build_from_files(
         kept = save_rows(rows_to, baseline, built.sample, built.actual, {name: rules.rule(name) for name in ruled})
         say(f"{rows_to}: {rows(kept)} kept, for methods that need rows")
     return baseline
+
+
+def read_importance(path: Path) -> dict[str, float]:
+    """Read how much each feature counts from a file: a JSON object of names and numbers."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"--importance: {path} cannot be read: {error}") from error
+    if not isinstance(said, dict) or not all(is_number(value) for value in said.values()):
+        raise BadInput(f'--importance: {path} must be a JSON object of names and numbers, as {{"age": 0.7}}')
+    return said
+
+
+def _importance(given: Mapping[str, float] | None, roles: Roles) -> Importance | None:
+    try:
+        return None if given is None else Importance.given(given, roles.features)
+    except ValueError as error:
+        raise BadInput(f"--{error}") from error
 
 
 class _Reading:

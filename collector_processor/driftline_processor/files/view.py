@@ -267,6 +267,8 @@ def plain_table(first: str, numbers: Sequence[str]) -> Table:
 
 def _remarks(evaluation: Evaluation, zone: tzinfo) -> list[str]:
     remarks = []
+    if evaluation.baseline_version not in (None, "", evaluation.key.version):
+        remarks.append(f"compared with the baseline of version {printable(evaluation.baseline_version or '')}")
     for names, words in (
         (evaluation.missing_features, "in the baseline, missing here"),
         (evaluation.new_features, "here, unknown to the baseline"),

@@ -9,7 +9,6 @@ from itertools import pairwise
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.blocks import Blocks, Stretches
-from driftline.extras import Extras
 from driftline.pane import Pane, merge
 from driftline.period import Period
 from driftline.tables import I64
@@ -28,7 +27,8 @@ def of_production(connection: Connection, series: Series, like: Baseline, since:
     """Return the rows of a series between two times (unix nanoseconds, until excluded) as a baseline.
 
     Over the bins of ``like``, and only of panes that were counted over them: what was counted over another baseline's
-    cannot be added. ``like`` lends its texts, columns and importance. None where no pane of that time was.
+    cannot be added. ``like`` lends its texts, columns,
+    importance, and all that says how rows are read. None where no pane of that time was.
 
     A rolling reference is this one, again and again: "the last 30 days without the last".
     """
@@ -53,9 +53,9 @@ def of_production(connection: Connection, series: Series, like: Baseline, since:
     if not whole.rows:
         return None
     fitted = like.extras.fitted and replace(like.extras.fitted, rows=0)  # its space was chosen from other rows
-    extras = Extras(
-        fitted=fitted, importance=like.extras.importance, period=Period(int(starts[0]), int(starts[-1])), blocks=blocks
-    )
+    # what the rows of `like` were is left out; what says how rows are read and folded stays
+    extras = replace(like.extras, ranges=None, repeats=None, class_scores=None, fitted=fitted)
+    extras = replace(extras, period=Period(int(starts[0]), int(starts[-1])), blocks=blocks)
     return replace(
         like,
         version=series.key.version,
