@@ -12,6 +12,10 @@ from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.foreign.great_expectations import READERS, read_suite
 from driftline_processor.foreign.written import to_yaml
 from driftline_processor.runtime.config import load
+from driftline_processor.runtime.config_expect import ExpectFeature
+from driftline_processor.runtime.config_yaml import parse_yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 CHECKS: list[tuple[str, dict[str, Any]]] = [
@@ -145,3 +149,20 @@ def test_the_command_prints_yaml_and_names_what_it_left_out(tmp_path: Path) -> N
     assert said in result.stderr
     assert rules_of(result.stdout, tmp_path, "churn").features["age"][0].kind == "exists"
     assert "# suite.json:13: expect_column_kl_divergence_to_be_less_than(age): left out:" in result.stdout
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\x85\u2028\u2029\ufeff"), max_size=12)
+
+
+@given(TEXT.filter(bool), st.lists(TEXT, min_size=1, unique=True), st.floats(0.01, 0.99))
+def test_whatever_names_and_values_are_they_are_read_back(name: str, values: list[str], mostly: float) -> None:
+    kwargs = {"column": name, "value_set": values, "mostly": round(mostly, 4)}
+    imported = read_suite(suite("1.x", [("expect_column_values_to_be_in_set", kwargs)]))
+    problems: list[str] = []
+    tree: Any = parse_yaml(to_yaml(imported, "m", "x"), {}, problems)
+    assert problems == []
+    written = tree["models"]["m"]["features"]
+    assert list(written) == [name]
+    [rule] = ExpectFeature.model_validate(written[name]["expect"]).rules(name)
+    assert rule.values == tuple(values)
+    assert rule.limit.number == pytest.approx(round(mostly, 4), abs=1e-12)

@@ -31,7 +31,8 @@ def read_suite(text: str) -> Imported:
     checks = suite.get("expectations") if isinstance(suite, dict) else None
     if not isinstance(checks, list):
         raise ValueError("it is no suite of Great Expectations: it has no list 'expectations'")
-    imported = Imported(str(suite.get("name") or suite.get("expectation_suite_name") or ""))
+    named = (suite.get(key) for key in ("name", "data_asset_name", "expectation_suite_name"))
+    imported = Imported(next((str(name) for name in named if name), ""))
     position = 0
     for check in checks:
         said: Kwargs = check if isinstance(check, dict) else {}

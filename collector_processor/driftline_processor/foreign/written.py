@@ -16,16 +16,28 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    style = None if isinstance(yaml.load(text, Loader=Loader) if _scalar(text) else "", str) else '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text.replace("$", "$$") if _variable(text) else text, style)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, None if _stays(text) else '"')
 
 
-def _scalar(text: str) -> bool:
-    return bool(text.strip()) and all(character not in text for character in "\n:#[]{},&*!|>'\"%@`")
+def _stays(text: str) -> bool:
+    """Whether a scalar that is written without quotes is read as a text; what the dumper quotes itself is."""
+    if not text.strip() or any(character in text for character in "\n:#[]{},&*!|>'\"%@`"):
+        return True
+    try:
+        return isinstance(yaml.load(text, Loader=Loader), str)
+    except yaml.YAMLError:
+        return False
 
 
-def _variable(text: str) -> bool:
-    return "$$" in text or "${" in text
+def _escaped(value: Any) -> Any:
+    """A value in which our reader fills in no variable; keys are never filled in."""
+    if isinstance(value, dict):
+        return {key: _escaped(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_escaped(one) for one in value]
+    if isinstance(value, str) and ("$$" in value or "${" in value):
+        return value.replace("$", "$$")
+    return value
 
 
 def _list(dumper: yaml.SafeDumper, values: list[Any]) -> yaml.Node:
@@ -45,7 +57,9 @@ def to_yaml(imported: Imported, model: str, source: str) -> str:
         settings["features"] = {name: {"expect": rules} for name, rules in imported.features.items()}
     head = [f"# {_line(f'from {source}: {imported.read} checks read, {len(imported.left_out)} left out')}"]
     head += [f"# {_line(one.sentence(source))}" for one in imported.left_out]
-    body = yaml.dump({"models": {model: settings}}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    body = yaml.dump(
+        {"models": {model: _escaped(settings)}}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120
+    )
     return "\n".join(head) + "\n" + body
 
 

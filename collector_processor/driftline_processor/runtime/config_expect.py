@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
-from driftline.classes import class_text
+from driftline.classes import number_text
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from driftline_processor.core.expectations.rule import TYPES, Expectations, Kind, Limit, Rule, count_limit, share_limit
@@ -43,7 +43,20 @@ def _texts(written: object) -> tuple[str, ...]:
         raise ValueError(f"{written!r:.60} is no list; write the values in brackets")
     if not written:
         raise ValueError("[] lets nothing through; name the values")
-    return tuple(dict.fromkeys(class_text(value) for value in written))
+    return tuple(dict.fromkeys(map(_value_text, written)))
+
+
+def _value_text(value: object) -> str:
+    """A value as a category holds it: 17 and 17.0 are "17", true is "1", a text stays as it is.
+
+    >>> _value_text(17.0), _value_text(True), _value_text(" a")
+    ('17', '1', ' a')
+    """
+    if isinstance(value, (bool, int, float)):
+        return number_text(float(value))
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.60} is no value; write texts and numbers")
+    return value
 
 
 def _pattern(written: object) -> str:
