@@ -40,6 +40,10 @@ UNIT = 1_000
 """Coordinates are whole thousandths of a standard deviation: sums of their products are exact, in whatever order and in
 however many pieces they are added, so that a file and the service come to the same number."""
 
+FARTHEST = 4.0
+"""Standard deviations from the mean: a flag that is set in one row of 200 would lie 14 away, and five such rows would be
+a window's reconstruction error."""
+
 _NORMAL = NormalDist()
 
 
@@ -138,7 +142,7 @@ def normal_scores(counts: F64) -> I16:
     """Return the coordinate of each bin, in thousandths: int16 (size,).
 
     The mean of what its rows would be, were the feature normal with their ranks (Blom's normal scores, averaged over
-    ties), with mean 0 and standard deviation 1 over all rows. Categories count in the order of their bins: the most
+    ties), with mean 0 and standard deviation 1 over all rows, and at most 4 from the mean. Categories count in the order of their bins: the most
     frequent lowest, whatever they are called.
 
     ``counts``: float64 (size,), the reference's rows per bin, in order; at least two bins have some.
@@ -155,7 +159,7 @@ def normal_scores(counts: F64) -> I16:
     # an empty bin lies where it begins and ends
     scores = np.divide(density[:-1] - density[1:], np.diff(reached), out=np.array(at[:-1]), where=counts > 0)
     spread = np.sqrt(np.square(scores) @ counts / n)
-    places: I16 = np.clip(np.rint(scores * (UNIT / spread)), -32_767, 32_767).astype(np.int16)
+    places: I16 = np.rint(np.clip(scores / spread, -FARTHEST, FARTHEST) * UNIT).astype(np.int16)
     return places
 
 

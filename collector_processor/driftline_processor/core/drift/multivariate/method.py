@@ -12,6 +12,8 @@ from driftline.space import Space
 
 from driftline_processor.core.evaluation import Told
 
+ALPHA = 0.01
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sides:
@@ -32,7 +34,8 @@ class Found(NamedTuple):
 
     ``value``: 0 where nothing changed. ``was``, ``now``: what was compared. ``p_value``: of no drift. ``effect``: how
     large the drift is beyond what sampling alone makes of it, in ``JointMethod.unit``. ``rows``: the (effective) rows
-    of the smaller side. ``told``: the features, or pairs, that give it away, the most telling first.
+    of the smaller side. ``told``: the features, or pairs, that give it away, the most telling first. ``certain``: how
+    many of all there are changed for certain.
     """
 
     value: float
@@ -42,6 +45,7 @@ class Found(NamedTuple):
     effect: float
     rows: float
     told: tuple[Told, ...] = ()
+    certain: int = 0
 
 
 @dataclass(frozen=True, slots=True)

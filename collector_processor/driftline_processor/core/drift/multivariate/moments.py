@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from driftline.pane import Pane
 from driftline.tables import F64
@@ -31,3 +33,42 @@ def square(triangle: F64, features: int) -> F64:
     matrix[upper] = triangle
     matrix.T[upper] = triangle
     return matrix
+
+
+class Correlations(NamedTuple):
+    """Of all pairs, upper triangle by rows: Pearson's ``r`` of the coordinates, NaN where one is constant, and rows.
+
+    ``r``, ``rows``: float64 (d (d - 1) / 2,); rows are (effective) ones that have both features.
+    """
+
+    r: F64
+    rows: F64
+
+
+def correlations(pane: Pane, features: int) -> Correlations | None:
+    """Return the correlation of every pair over the rows that have both; None where a pane has no pairs.
+
+    >>> both = Pane({"pairs": np.array([3.0, 3.0, 6.0, 6.0, 14.0, 13.0, 14.0])})  # (1, 2), (2, 1), (3, 3)
+    >>> correlations(both, 2).r.tolist()
+    [0.5]
+    """
+    part = pane.parts.get("pairs")
+    if part is None or part[0] <= 0:
+        return None
+    d = features
+    products = square(part[2 + d :], d)
+    lacking = pane.parts.get("unpaired", np.zeros(3 * d * d)).reshape(3, d, d)
+    # of a (row) over the rows that have b (column), too
+    weight = part[0] - lacking[0]
+    usable = np.maximum(weight, 1e-12)
+    mean = (part[2 : 2 + d, np.newaxis] - lacking[1]) / usable
+    squares = (np.diagonal(products)[:, np.newaxis] - lacking[2]) / usable
+    variance = squares - mean**2
+    spread = variance * variance.T
+    known = (weight > 0) & (variance > 1e-9 * squares) & (variance.T > 1e-9 * squares.T)
+    covariance = products / usable - mean * mean.T
+    r = np.divide(
+        covariance, np.sqrt(spread, where=known, out=np.ones((d, d))), where=known, out=np.full((d, d), np.nan)
+    )
+    upper = np.triu_indices(d, 1)
+    return Correlations(np.clip(r[upper], -1.0, 1.0), weight[upper] * float(part[0] / part[1]))

@@ -1,0 +1,120 @@
+"""Which pairs of features are correlated otherwise than they were."""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.pane import Pane
+from driftline.space import Space
+from driftline.tables import F64
+from scipy.special import ndtr
+
+from driftline_processor.core.drift.correction import benjamini_hochberg
+from driftline_processor.core.evaluation import Told
+
+from .method import ALPHA, Found, JointMethod, Sides
+from .moments import correlations
+
+MOST_TOLD = 5
+
+MOST_SKEWED, MOST_PEAKED = 0.1, 0.1
+"""A mean of products of two features is about normal over n rows while the product of their skewnesses is below 0.1 √n
+and that of their kurtoses below 0.1 n. Two flags of which each is set in 1 % of rows agree once in 10,000, and one such
+row among 1,000 makes a correlation of 0.1."""
+
+CERTAIN = 0.999
+"""A correlation beyond it counts as it: Fisher's z of 1 is infinite."""
+
+
+def correlation_shift(was: F64, now: F64, n: F64, m: F64, factors: F64) -> tuple[F64, F64, F64]:
+    """Return, for each of k pairs, the shift of r, its p-value, and its effect: float64 (k,) each.
+
+    Fisher's z-test of two correlations, with the variance that the reference's rows have rather than that of normal
+    ones: ``factors`` is the variance of z times the rows, 1 for normal variables. The effect is the shift of r less
+    what sampling alone makes of it. r is that of normal scores: Pearson's, after each feature was made normal by its
+    ranks in the reference.
+
+    Source: Fisher, "On the probable error of a coefficient of correlation" (1921); Steiger and Hakstian (1982) for the
+    variance.
+
+    >>> found = correlation_shift(*(np.array([one]) for one in (0.8, 0.6, 103.0, 103.0, 1.0)))
+    >>> [one.round(4).tolist() for one in found]
+    [[-0.2], [0.0041], [0.1865]]
+    """
+    variance = factors * (1 / np.maximum(n - 3, 1) + 1 / np.maximum(m - 3, 1))
+    apart = np.arctanh(np.clip(now, -CERTAIN, CERTAIN)) - np.arctanh(np.clip(was, -CERTAIN, CERTAIN))
+    p = 2 * ndtr(-np.abs(apart) / np.sqrt(variance))
+    middle = np.clip((n * was + m * now) / (n + m), -CERTAIN, CERTAIN)
+    effect = np.sqrt(np.maximum(0.0, (now - was) ** 2 - variance * (1 - middle**2) ** 2))
+    return now - was, p, effect
+
+
+def measure(sides: Sides) -> Found | None:
+    """Compare the correlations of all pairs that have rows enough in both; corrected over them (Benjamini-Hochberg)."""
+    d = len(sides.space.names)
+    reference, current = correlations(sides.reference, d), correlations(sides.current, d)
+    if reference is None or current is None:
+        return None
+    n, m = reference.rows / sides.alike, current.rows / sides.alike
+    factors = np.ones(len(n)) if sides.fitted.factors is None else sides.fitted.factors
+    fewest = np.minimum(n, m)
+    first, second = np.triu_indices(d, 1)
+    skewness, kurtosis = np.maximum(shape(sides.reference, sides.space), shape(sides.current, sides.space))
+    judged = np.isfinite(reference.r) & np.isfinite(current.r)
+    judged &= skewness[first] * skewness[second] <= MOST_SKEWED * np.sqrt(fewest)
+    judged &= kurtosis[first] * kurtosis[second] <= MOST_PEAKED * fewest
+    at = np.flatnonzero(judged)
+    if not len(at):
+        return None
+    was, now = reference.r[at], current.r[at]
+    shift, p, effect = correlation_shift(was, now, n[at], m[at], factors[at])
+    adjusted = benjamini_hochberg(p)
+    certain = adjusted <= ALPHA
+    order = np.lexsort((-np.abs(shift), -effect, ~certain))[:MOST_TOLD]
+    names = sides.space.names
+    pairs = [(names[first[at[one]]], names[second[at[one]]]) for one in order.tolist()]
+    told = tuple(
+        Told(pair, float(shift[one]), float(was[one]), float(now[one]), float(adjusted[one]))
+        for pair, one in zip(pairs, order.tolist(), strict=True)
+    )
+    most = told[0]
+    large = float(effect[order[0]]) if certain[order[0]] else 0.0
+    rows = float(np.median(fewest[at]))
+    return Found(most.value, most.was, most.now, float(adjusted.min()), large, rows, told, int(certain.sum()))
+
+
+def shape(pane: Pane, space: Space) -> F64:
+    """Return the absolute skewness and the kurtosis of each coordinate: float64 (2, d)."""
+    found = np.zeros((2, len(space.names)))
+    for at, (name, places) in enumerate(space.places.items()):
+        counts = pane.parts.get(f"feature:{name}")
+        total = 0.0 if counts is None else float(counts[: len(places)].sum())
+        if counts is None or total <= 0:
+            continue
+        share, z = counts[: len(places)] / total, places.astype(np.float64)
+        z -= share @ z
+        square = z**2
+        variance = float(share @ square)
+        if variance > 0:
+            found[:, at] = abs(share @ (square * z)) / variance**1.5, share @ square**2 / variance**2
+    return found
+
+
+def sentence(found: Found) -> str:
+    """Tell the pair that changed most, and how many others did."""
+    first, second = found.told[0].features
+    others = found.certain - 1
+    more = f", and {others} more pair{'' if others == 1 else 's'} changed" if others > 0 else ""
+    return f"{first} and {second} are correlated {found.now or 0:+.2f}, {found.was or 0:+.2f} in the baseline{more}"
+
+
+METHOD = JointMethod(
+    name="correlation",
+    title="correlation shift",
+    unit="correlation",
+    min_effect=0.1,
+    least=-2.0,
+    greatest=2.0,
+    source="Fisher (1921); Steiger and Hakstian (1982)",
+    sentence=sentence,
+    measure=measure,
+)
