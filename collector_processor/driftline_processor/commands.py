@@ -110,6 +110,9 @@ def evaluate(
         list[str] | None, typer.Option(metavar="[FEATURE=]NAME,NAME", help="Methods shown beside it; repeatable.")
     ] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Values of drift methods from rows, not from bins.")] = False,
+    classifier: Annotated[
+        bool, typer.Option("--classifier", help="Whether a classifier tells the rows from the baseline's, and by what.")
+    ] = False,
     expect: Annotated[Path | None, typer.Option(metavar="FILE", help="driftline.yaml: what is expected.")] = None,
     openlineage: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write OpenLineage run events there, a line for each window.")
@@ -147,7 +150,7 @@ def evaluate(
         compared = (tuple(method or ()), tuple(methods or ()))
         options = ColumnOptions(model, version, task, *columns, *meaning, cluster, *compared)
         cut, wanted = Cut(window, window_rows), expectations_of(expect)
-        result = evaluate_files(named(data), local(baseline), outcomes, options, cut, say, exact, wanted)
+        result = evaluate_files(named(data), local(baseline), outcomes, options, cut, say, exact, wanted, classifier)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         conditions = [parse(text, names, kind, result.choices.names()) for text in fail_on or ()]
         answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations, result.concept)

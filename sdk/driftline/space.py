@@ -41,8 +41,8 @@ UNIT = 1_000
 however many pieces they are added, so that a file and the service come to the same number."""
 
 FARTHEST = 4.0
-"""Standard deviations from the mean: a flag that is set in one row of 200 would lie 14 away, and five such rows would be
-a window's reconstruction error."""
+"""Standard deviations from the mean: a flag that is set in one row of 200 would lie 14 away, and five such rows would
+be a window's reconstruction error."""
 
 _NORMAL = NormalDist()
 
@@ -142,8 +142,8 @@ def normal_scores(counts: F64) -> I16:
     """Return the coordinate of each bin, in thousandths: int16 (size,).
 
     The mean of what its rows would be, were the feature normal with their ranks (Blom's normal scores, averaged over
-    ties), with mean 0 and standard deviation 1 over all rows, and at most 4 from the mean. Categories count in the order of their bins: the most
-    frequent lowest, whatever they are called.
+    ties), with mean 0 and standard deviation 1 over all rows, and at most 4 from the mean. Categories count in the
+    order of their bins: the most frequent lowest, whatever they are called.
 
     ``counts``: float64 (size,), the reference's rows per bin, in order; at least two bins have some.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,18 @@ import pytest
 from driftline.baseline import Baseline
 from driftline.fold import fold
 from driftline.profile import table_from_frame
+from driftline.space import UNIT, at_places, bin_of_each
 from driftline.tables import F64, PredictionTable
-from driftline_processor.core.drift.multivariate import JOINT
+from driftline_processor.core.drift.joint_rule import drift_together
+from driftline_processor.core.drift.multivariate import JOINT, Sides
+from driftline_processor.core.drift.multivariate.classifier import Points, auc, classify
+from driftline_processor.core.drift.multivariate.correlation import correlation_shift
+from driftline_processor.core.drift.multivariate.moments import correlations
 from driftline_processor.core.drift.multivariate.pca import Errors, errors_of, pca
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
-from scipy.stats import ttest_ind_from_stats
+from scipy.stats import kstest, norm, pearsonr, ttest_ind_from_stats
+from sklearn.metrics import roc_auc_score
 
 
 def frame(n: int, seed: int, rho: float = 0.7) -> dict[str, Any]:
@@ -99,7 +106,7 @@ def test_every_method_keeps_the_contract(method: Any) -> None:
     assert all((method.title, method.unit, method.source))
     assert method.min_effect > 0
     assert method.least < method.greatest
-    assert method.least <= 0
+    assert method.least <= method.neutral
 
 
 def test_quiet_windows_are_drift_at_most_as_often_as_promised() -> None:
@@ -115,3 +122,135 @@ def test_quiet_windows_are_drift_at_most_as_often_as_promised() -> None:
                     alarms[rows] += any(one.state == "drift" for one in found.joint.values())
     # 48 windows each at 1 %: more than two are seen once in 80 such runs
     assert max(alarms.values()) <= 2
+
+
+def points(columns: dict[str, Any], baseline: Baseline = BASELINE) -> Points:
+    space = baseline.bins.space
+    assert space is not None
+    rows = table(columns)
+    index = [bin_of_each([rows], name, baseline.bins.features[name]) for name in space.names]
+    z = np.stack([at_places(space.places[name], at) for name, at in zip(space.names, index, strict=True)], axis=1)
+    missing = np.stack([at >= len(space.places[name]) for name, at in zip(space.names, index, strict=True)], axis=1)
+    return Points(space.names, z / UNIT, missing)
+
+
+def test_a_rotation_is_found_by_the_correlations_of_the_pairs_that_turned() -> None:
+    one = window(frame(2_000, 7, rho=-0.7)).joint["correlation"]
+    assert one.state == "drift"
+    assert {told.features for told in one.told} == {("x0", "x1"), ("x2", "x3"), ("x4", "x5"), ("x6", "x7")} | {
+        one.told[4].features
+    }
+    for told in one.told[:4]:
+        assert told.was == pytest.approx(0.7, abs=0.03)
+        assert told.now == pytest.approx(-0.7, abs=0.06)
+        assert told.p_value is not None
+        assert told.p_value < 1e-12
+    assert "are correlated -0.7" in one.sentence
+    assert "and 3 more pairs changed" in one.sentence
+
+
+def test_the_correlation_is_that_of_normal_scores_over_the_rows_that_have_both() -> None:
+    columns = frame(3_000, 3)
+    pane = fold(table(columns), BASELINE.bins)
+    seen = points(columns)
+    found = correlations(pane, len(seen.names))
+    assert found is not None
+    for at, (first, second) in enumerate(combinations(range(len(seen.names)), 2)):
+        both = ~seen.missing[:, first] & ~seen.missing[:, second]
+        oracle = pearsonr(seen.z[both, first], seen.z[both, second])
+        assert found.r[at] == pytest.approx(oracle.statistic, abs=1e-9)
+        assert found.rows[at] == both.sum()
+
+
+def test_features_that_go_missing_change_no_correlation() -> None:
+    columns = frame(4_000, 6)
+    gaps = np.random.default_rng(1).random(4_000) < 0.5
+    columns["x2"] = np.where(gaps, np.nan, columns["x2"])
+    one = window(columns).joint["correlation"]
+    assert one.state == "ok"
+
+
+def test_the_z_test_of_correlations_is_fishers() -> None:
+    shift, p, _ = correlation_shift(*(np.array([value]) for value in (0.5, 0.4, 1_003.0, 403.0, 1.0)))
+    z = (math.atanh(0.4) - math.atanh(0.5)) / math.sqrt(1 / 1_000 + 1 / 400)
+    assert p[0] == pytest.approx(2 * norm.sf(abs(z)), rel=1e-12)
+    assert shift[0] == pytest.approx(-0.1)
+
+
+def test_two_flags_that_are_both_rare_are_not_judged() -> None:
+    rng = np.random.default_rng(3)
+
+    def flags(n: int) -> dict[str, Any]:
+        rare = {f"flag{at}": (rng.random(n) < 0.01).astype(float) for at in range(2)}
+        return rare | {"a": rng.normal(size=n), "score": rng.random(n)}
+
+    baseline = Baseline.from_frame(flags(5_000), score="score", model="m", task="binary")
+    columns = flags(5_000)
+    columns["flag0"][:] = columns["flag1"][:] = 0.0
+    columns["flag0"][:40] = columns["flag1"][:40] = 1.0
+    one = window(columns, baseline).joint["correlation"]
+    assert ("flag0", "flag1") not in [told.features for told in one.told]
+    assert one.state == "ok"
+
+
+def test_a_rotation_is_found_by_the_domain_classifier_and_the_features_that_turned_are_named() -> None:
+    turned = frame(1_500, 7)
+    turned["x1"] = -turned["x1"]
+    found = classify(points(frame(1_500, 2)), points(turned), np.random.default_rng(1))
+    assert found is not None
+    assert found.now is not None
+    assert found.now > 0.75
+    assert found.p_value == 0.002
+    assert {told.features[0] for told in found.told[:2]} == {"x0", "x1"}
+    assert "AUC of 0." in JOINT["domain_classifier"].sentence(found)
+
+
+def test_the_domain_classifier_joins_the_others_in_one_family() -> None:
+    pane = fold(table(frame(1_500, 8)), BASELINE.bins)
+    features = window(frame(1_500, 8)).features
+    quiet = classify(points(frame(1_500, 2)), points(frame(1_500, 8)), np.random.default_rng(1))
+    assert quiet is not None
+    joint = drift_together(pane, BASELINE, features, {"domain_classifier": quiet})
+    assert list(joint) == ["correlation", "pca", "domain_classifier"]
+    assert joint["domain_classifier"].state == "ok"
+    assert joint["domain_classifier"].p_value is not None
+    assert joint["domain_classifier"].p_value >= quiet.p_value
+
+
+def test_the_p_value_of_the_classifier_is_uniform_where_nothing_changed() -> None:
+    rng = np.random.default_rng(9)
+    p = []
+    for _ in range(60):
+        z = rng.normal(size=(160, 4))
+        both = [Points(("a", "b", "c", "d"), half, np.zeros(half.shape, np.bool_)) for half in (z[:80], z[80:])]
+        found = classify(both[0], both[1], rng)
+        assert found is not None
+        p.append(found.p_value)
+    assert kstest(p, "uniform").pvalue > 0.01
+    assert np.mean(np.array(p) <= 0.05) <= 0.12
+
+
+def test_the_auc_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(4)
+    scores, side = rng.normal(size=(3, 200)), (rng.random((1, 200)) < 0.4).astype(float)
+    assert auc(scores, side) == pytest.approx([roc_auc_score(side[0], row) for row in scores])
+
+
+def test_too_few_rows_train_no_classifier() -> None:
+    some = points(frame(9, 1))
+    assert classify(some, points(frame(100, 2)), np.random.default_rng(1)) is None
+
+
+def test_rows_that_resemble_each_other_count_for_fewer() -> None:
+    pane, reference = fold(table(frame(4_000, 7, rho=0.65)), BASELINE.bins), BASELINE.pane
+    space = BASELINE.bins.space
+    assert space is not None
+    fitted = BASELINE.extras.fitted
+    assert fitted is not None
+    for method in JOINT.values():
+        if method.measure is not None:
+            alone, alike = (method.measure(Sides(space, reference, pane, fitted, worth)) for worth in (1.0, 10.0))
+            assert alone is not None
+            assert alike is not None
+            assert alike.p_value > alone.p_value
+            assert alike.rows == pytest.approx(alone.rows / 10, rel=0.01)

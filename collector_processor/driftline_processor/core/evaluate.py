@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from driftline.baseline import Baseline
@@ -34,6 +34,7 @@ def evaluate(
     task: Task | None = None,
     beside: Beside = NOTHING,
     choices: Choices | None = None,
+    together: Collection[str] | None = None,
 ) -> Evaluation:
     """Evaluate a window.
 
@@ -42,6 +43,7 @@ def evaluate(
     is read from the pane. ``task``: else the baseline's; without either there is no performance.
     ``beside``: what data quality and expectations look at beside the window's own pane.
     ``choices``: the methods of the features, see :class:`driftline_processor.core.drift.choice.Choices`.
+    ``together``: the methods that compare all features together, None for all.
     """
     task = task or (baseline.task if baseline is not None else None)
     evaluation = Evaluation(key=key, window=window, rows=pane.rows, closed=closed)
@@ -65,7 +67,7 @@ def evaluate(
     evaluation.baseline_version = baseline.version
     found = drift(pane, baseline, min_effect, choices, span=window.end - window.start)
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
-    evaluation.joint = drift_together(pane, baseline, evaluation.features)
+    evaluation.joint = drift_together(pane, baseline, evaluation.features, wanted=together)
     whole = {name: baseline.raw_name(name) for name in evaluation.features}
     evaluation.weighted_share = weighted_share(evaluation.features, baseline.extras.importance, whole)
     designs = {name: target.design_effect for name, target in evaluation.features.items()}

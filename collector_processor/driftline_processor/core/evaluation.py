@@ -79,8 +79,8 @@ class Told:
 class JointDrift:
     """What one multivariate method (:mod:`.drift.multivariate`) found in a window.
 
-    ``rows``: the (effective) rows of the smaller side. ``value``: 0 where nothing changed; ``was`` / ``now``: what was
-    compared. ``p_value``: corrected over the methods. ``told``: what gives it away, the most telling first.
+    ``rows``: the (effective) rows of the smaller side. ``value``: how far, in the method's unit; ``was`` / ``now``:
+    what was compared. ``p_value``: corrected over the methods. ``told``: what gives it away, the most telling first.
     ``sentence``: for people.
     """
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from driftline_processor.core.drift.choice import Choices
 from driftline_processor.core.drift.methods import METHODS
+from driftline_processor.core.drift.multivariate import JOINT
 
 from .errors import BadInput, Say, near, rows
 
@@ -25,6 +26,7 @@ _CONDITION = re.compile(r"\s*(\S.*?)\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*")
 _PLAIN = {("rows",), ("drift", "share"), ("outcomes", "rows"), ("outcomes", "coverage")}
 _PLAIN |= {("quality", "found"), ("quality", "critical"), ("quality", "broken")}
 _LEAF = re.compile(r"(?:(?P<name>.+)\.)?(?P<leaf>rows|state|decided_by|methods\.(?P<method>[^.]+)\.(?:value|p_value))")
+_JOINT_LEAVES = ("value", "p_value", "was", "now", "rows")
 _METRIC_LEAVES = ("value", "low", "high", "rows")
 
 DEFAULT = Choices().names()
@@ -98,12 +100,18 @@ def _keys(path: str, features: Collection[str], metrics: Collection[str], method
         if parts[3] not in _METRIC_LEAVES:
             raise LookupError(f"no '{parts[3]}' in a metric; {near(parts[3], _METRIC_LEAVES)}")
         return parts
+    if parts[:2] == ("drift", "multivariate") and len(parts) == 4:
+        if parts[2] not in JOINT:
+            raise LookupError(f"no method '{parts[2]}'; {near(parts[2], tuple(JOINT))}")
+        if parts[3] not in _JOINT_LEAVES:
+            raise LookupError(f"no '{parts[3]}' in a multivariate method; {near(parts[3], _JOINT_LEAVES)}")
+        return parts
     if parts[0] == "drift" and len(parts) > 2 and parts[1] in ("features", "score", "class"):
         below = ".".join(parts[2:])
         return (*parts[:2], *_target_keys(below, features if parts[1] == "features" else None, methods))
     raise LookupError(
         f"there is no '{path}' in a window; there are rows, drift.share, drift.features.NAME..., drift.score..., "
-        "drift.class..., performance.realized.METRIC.value, "
+        "drift.class..., drift.multivariate.METHOD.value, performance.realized.METRIC.value, "
         "outcomes.rows, outcomes.coverage, quality.found, quality.critical and quality.broken"
     )
 

@@ -30,6 +30,7 @@ from driftline_processor.core.beside import Beside
 from driftline_processor.core.concept import Settings
 from driftline_processor.core.concept.verdict import Concept
 from driftline_processor.core.drift.choice import Choices
+from driftline_processor.core.drift.joint_rule import drift_together
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.expectations.rule import Expectations
@@ -37,6 +38,7 @@ from driftline_processor.core.incident import incident
 from driftline_processor.core.performance import from_rows
 
 from .build import build_from_files
+from .classified import CLASSIFIER, classified
 from .concept import Heard, concept_of
 from .cut import Cut, cut_rows
 from .errors import BadInput, Say, listed, near, rows
@@ -46,6 +48,7 @@ from .methods import read_choices
 from .outcomes import join, read_outcomes
 from .roles import ColumnOptions, Roles, find_roles, id_column
 from .rows import Rows, for_task, read_rows, rules_of, select, tables, with_time
+from .sidecar import load_rows
 from .source import Source, check_path, open_source
 from .steps import Trails, cut_steps
 
@@ -89,16 +92,19 @@ def evaluate_files(
     say: Say,
     exact: bool = False,
     expect: Mapping[str, Expectations] | None = None,
+    classifier: bool = False,
 ) -> Result:
     """Evaluate rows against a baseline: ``reference`` is a built one (``.json``) or rows to build one from.
 
-    Every window is closed: nothing more will come. ``exact``: values of drift methods from the rows. ``expect``: what
-    is expected of each model's data. Raises :class:`BadInput` when a file, a column or an option cannot be made sense
-    of.
+    Every window is closed: nothing more will come. ``exact``: values of drift methods from the rows. ``classifier``:
+    the domain classifier, too. ``expect``: what is expected of each model's data. Raises :class:`BadInput` when a file,
+    a column or an option cannot be made sense of.
     """
     cut.check()
     if exact:
-        rows_of(reference)
+        rows_of(reference, "--exact")
+    if classifier:
+        rows_of(reference, "--classifier")
     for path in (*data, reference, *([outcomes] if outcomes is not None else [])):
         check_path(path)
     baseline = _baseline(reference, data[0], options, say)
@@ -151,7 +157,10 @@ def evaluate_files(
     for before, evaluation in zip([None, *evaluations], evaluations, strict=False):
         evaluation.incident = incident(evaluation, before)
     if exact:
-        exact_values(evaluations, reads, groups, rows_of(reference), baseline, options, say)
+        exact_values(evaluations, reads, groups, rows_of(reference, "--exact"), baseline, options, say)
+    if classifier:
+        known = _reference(reference, options, baseline, key, say)
+        _classify(evaluations, panes, known, _batches(reads, groups, roles, key, baseline), groups, baseline, say)
     return Result(key, baseline, evaluations, choices, concept_of(reads, heard, baseline, Settings()))
 
 
@@ -234,25 +243,66 @@ def _fold(
     steps = trails.steps
     repeating = baseline.extras.repeats is not None or expect.wants("duplicates")
 
-    def batches() -> Iterator[tuple[PredictionTable, I64]]:
-        for read, group in zip(reads, steps.pieces, strict=True):
-            start = 0
-            for table in tables(read, roles, key, baseline.task, baseline):
-                window = group[start : start + len(table)]
-                start += len(table)
-                yield (table, window) if read.usable is None else (select(table, window >= 0), window[window >= 0])
-
     def fold_batch(batch: tuple[PredictionTable, I64]) -> list[tuple[int, Pane, Prints]]:
         return fold_windows(*batch, len(steps.owner), baseline, expect, repeating, roles.cluster)
 
     total = [Folded.of(max(LEAST_KEPT, MOST_KEPT // max(1, windows)), expect) for _ in range(windows)]
-    for folded in _ahead(fold_batch, batches()):
+    for folded in _ahead(fold_batch, _batches(reads, steps.pieces, roles, key, baseline)):
         for at, pane, prints in folded:
             total[int(steps.owner[at])].add(pane, prints)
             trails.add(at, pane)
     for one in total:
         one.pane.parts |= {f"unknown:{name}": one.pane.parts["rows"][1:2] for name in roles.unknown[:MOST_UNKNOWN]}
     return total
+
+
+def _batches(
+    reads: Sequence[Rows], groups: Sequence[I64], roles: Roles, key: ModelKey, baseline: Baseline
+) -> Iterator[tuple[PredictionTable, I64]]:
+    """Yield the rows that are in a window in batches, and the window of each."""
+    for read, group in zip(reads, groups, strict=True):
+        start = 0
+        for table in tables(read, roles, key, baseline.task, baseline):
+            window = group[start : start + len(table)]
+            start += len(table)
+            yield (table, window) if read.usable is None else (select(table, window >= 0), window[window >= 0])
+
+
+def _reference(
+    reference: Path, options: ColumnOptions, baseline: Baseline, key: ModelKey, say: Say
+) -> tuple[int, Iterable[PredictionTable]]:
+    """Read the rows of the reference, and how many they are: the file itself, or what stands beside a baseline."""
+    path = rows_of(reference, "--classifier")
+    if path != reference:
+        kept = load_rows(path, baseline)[0]
+        return len(kept), [kept]
+    source = open_source(path, {id_column(options, baseline.columns)}, say)
+    found = _features_in([source], baseline)
+    kind, told = baseline.task.kind, baseline.columns
+    roles = find_roles([source], options, kind, told, lambda _: None, found, baseline.bins.projections)
+    return source.rows, tables(Rows(source), roles, key, baseline.task, baseline)
+
+
+def _classify(
+    evaluations: Sequence[Evaluation],
+    panes: Sequence[Pane],
+    reference: tuple[int, Iterable[PredictionTable]],
+    current: Iterable[tuple[PredictionTable, I64]],
+    groups: Sequence[I64],
+    baseline: Baseline,
+    say: Say,
+) -> None:
+    """Judge every window anew, with what the domain classifier finds in it."""
+    bins, space = baseline.bins.features, baseline.bins.space
+    if space is None or not space.names_in(bins):
+        say("--classifier: left out: the baseline has no space of these features (docs/methods.md says what it takes)")
+        return
+    group = np.concatenate(groups)
+    known, before = reference
+    found = classified(evaluations, before, current, (known, group[group >= 0]), bins, space)
+    for evaluation, pane, one in zip(evaluations, panes, found, strict=True):
+        from_rows = {} if one is None else {CLASSIFIER: one}
+        evaluation.joint = drift_together(pane, baseline, evaluation.features, from_rows)
 
 
 def _ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

@@ -26,12 +26,12 @@ from .source import Source, open_source, readable
 from .values import is_nested, whole_column
 
 
-def rows_of(reference: Path) -> Path:
+def rows_of(reference: Path, option: str) -> Path:
     """Return where the rows of a reference are: the file itself, or what stands beside a built baseline.
 
-    Raises :class:`BadInput` where there are none.
+    ``option``: what wants them. Raises :class:`BadInput` where there are none.
 
-    >>> rows_of(Path("reference.parquet")).name
+    >>> rows_of(Path("reference.parquet"), "--exact").name
     'reference.parquet'
     """
     if reference.suffix != ".json":
@@ -39,7 +39,7 @@ def rows_of(reference: Path) -> Path:
     beside = reference.with_suffix(".rows.parquet")
     if not beside.exists():
         raise BadInput(
-            f"--exact: {reference} holds no rows, and there is no {beside.name} beside it; "
+            f"{option}: {reference} holds no rows, and there is no {beside.name} beside it; "
             "name the rows themselves as --baseline"
         )
     return beside

@@ -32,6 +32,7 @@ from .config_values import (
     Shown,
     Text,
     TimeZone,
+    Together,
     Watching,
     WindowName,
 )
@@ -163,6 +164,7 @@ class Model(Section):
     min_effect: dict[str, Share] = Field(default_factory=dict)
     method: Deciding = ()
     methods: Shown = ()
+    multivariate: Together = ("pca", "correlation")
     expect: Expect = Expect()
     concept: Annotated[Concept, BeforeValidator(_empty_is_default)] = Concept()
     features: Annotated[dict[str, Feature], BeforeValidator(_empty_is_default)] = Field(default_factory=dict)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from driftline.classes import class_text
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo
@@ -149,6 +149,10 @@ def _confidence(written: object) -> object:
     return written
 
 
+def _one_or_several(written: object) -> object:
+    return (written,) if isinstance(written, str) else written
+
+
 def _as_text(written: object) -> object:
     """What looks like a number in YAML may still be meant as a text: a header, the name of a slice."""
     return str(written) if isinstance(written, (int, float)) and not isinstance(written, bool) else written
@@ -166,6 +170,7 @@ Text = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
 Secret = Annotated[SecretStr, BeforeValidator(_as_text)]
 Deciding = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, deciding=True))]
 Shown = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, deciding=False))]
+Together = Annotated[tuple[Literal["pca", "correlation"], ...], BeforeValidator(_one_or_several)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Watching = Annotated[tuple[str, ...], BeforeValidator(_detector_names)]
 Confidence = Annotated[float, BeforeValidator(_confidence)]

@@ -29,7 +29,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
 from driftline_processor.core.concept.verdict import Concept
 from driftline_processor.core.decode.rows import OWN_SCOPE
-from driftline_processor.core.evaluation import Evaluation, TargetDrift, Verdict
+from driftline_processor.core.evaluation import Evaluation, JointDrift, TargetDrift, Verdict
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.web.words import LINKED, handle
 
@@ -91,6 +91,8 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
                 for target in (newest.score, newest.predicted, *newest.features.values()):
                     if target is not None:
                         yield from _drift(target, of, window)
+                for found in newest.joint.values():
+                    yield from _joint(found, of, window)
                 yield from _quality(newest, of, window)
             mature = next((evaluation for evaluation in reversed(known) if model.mature(evaluation)), None)
             if mature is not None:
@@ -121,6 +123,12 @@ def _concept(concept: Concept, model: dict[str, str]) -> Iterator[Point]:
             value = 0.0 if found.before is None or found.after is None else found.after - found.before
             yield _point(m.ML_DRIFT_VALUE, {**what, a.ML_DRIFT_METHOD: name}, value)
     yield _point(m.ML_DRIFT_STATE, {**what, a.STATE: concept.state}, 1.0)
+
+
+def _joint(found: JointDrift, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
+    what = {**model, a.ML_DRIFT_TARGET: "features", a.ML_DRIFT_METHOD: found.method, **window}
+    yield _point(m.ML_DRIFT_VALUE, what, found.value)
+    yield _point(m.ML_DRIFT_STATE, {**what, a.STATE: found.state}, 1.0)
 
 
 def _quality(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:

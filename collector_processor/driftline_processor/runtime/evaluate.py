@@ -124,6 +124,7 @@ class Evaluator:
             task=series.task,
             beside=self._beside(series, window, closed, baseline, width),
             choices=settings.choices,
+            together=settings.multivariate,
         )
 
     def _beside(

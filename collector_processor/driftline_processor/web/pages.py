@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from driftline_processor.core.concept.words import sentence
+from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.evaluation import Evaluation, State, TargetDrift
 from driftline_processor.core.quality import CHECKS
@@ -97,6 +98,7 @@ def model(request: Request, known: Sequence[ModelView], now: int) -> Response:
         needed=MIN_ROWS,
         checks=CHECKS,
         concept=_concept(found),
+        joint=JOINT,
         at=lambda evaluation: address(found, name, evaluation),
     )
 

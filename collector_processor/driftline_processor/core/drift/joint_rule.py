@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.fitted import Fitted
 from driftline.pane import Pane
+from driftline.space import Space
 
 from driftline_processor.core.evaluation import JointDrift, State, TargetDrift
 
@@ -25,27 +26,34 @@ def drift_together(
     baseline: Baseline,
     features: Mapping[str, TargetDrift],
     from_rows: Mapping[str, Found] | None = None,
+    wanted: Collection[str] | None = None,
 ) -> dict[str, JointDrift]:
     """Compare a window with the baseline by all methods that its sums, or rows, suffice for.
 
     ``features``: what was found of them one at a time; rows count for as many independent ones as those of the feature
-    whose rows resemble each other most. ``from_rows``: what methods found that need rows, by name. State *drift* =
+    whose rows resemble each other most. ``from_rows``: what methods found that need rows, by name. ``wanted``: the
+    methods that are computed from sums, None for all. State *drift* =
     Benjamini-Hochberg-adjusted p <= 0.01 over the methods and effect >= the method's least.
     """
     found: dict[str, Found] = {}
     space = baseline.bins.space
     if space is not None and space.names_in(baseline.bins.features):
-        alike = max([1.0, *(features[name].design_effect for name in space.names if name in features)])
         fitted = baseline.extras.fitted or Fitted(0, 0.0)
-        sides = Sides(space, baseline.pane, pane, fitted, alike)
+        sides = Sides(space, baseline.pane, pane, fitted, alike(space, features))
         for name, method in JOINT.items():
-            if method.measure is not None and (one := method.measure(sides)) is not None:
+            asked = wanted is None or name in wanted
+            if asked and method.measure is not None and (one := method.measure(sides)) is not None:
                 found[name] = one
     found |= from_rows or {}
     enough = {name: one for name, one in found.items() if one.rows >= MIN_ROWS}
     adjusted = benjamini_hochberg(np.array([one.p_value for one in enough.values()], dtype=np.float64)).tolist()
     p_values = dict(zip(enough, adjusted, strict=True))
     return {name: _decided(name, one, p_values.get(name)) for name, one in found.items()}
+
+
+def alike(space: Space, features: Mapping[str, TargetDrift]) -> float:
+    """Return how many rows count as one: as many as of the feature whose rows resemble each other most."""
+    return max([1.0, *(features[name].design_effect for name in space.names if name in features)])
 
 
 def _decided(name: str, found: Found, p: float | None) -> JointDrift:

@@ -32,10 +32,10 @@ class Sides:
 class Found(NamedTuple):
     """What a method says of a window.
 
-    ``value``: 0 where nothing changed. ``was``, ``now``: what was compared. ``p_value``: of no drift. ``effect``: how
-    large the drift is beyond what sampling alone makes of it, in ``JointMethod.unit``. ``rows``: the (effective) rows
-    of the smaller side. ``told``: the features, or pairs, that give it away, the most telling first. ``certain``: how
-    many of all there are changed for certain.
+    ``value``: ``JointMethod.neutral`` where nothing changed. ``was``, ``now``: what was compared. ``p_value``: of no
+    drift. ``effect``: how large the drift is beyond what sampling alone makes of it, in ``JointMethod.unit``. ``rows``:
+    the (effective) rows of the smaller side. ``told``: the features, or pairs, that give it away, the most telling
+    first. ``certain``: how many pairs there are that changed for certain.
     """
 
     value: float
@@ -53,9 +53,9 @@ class JointMethod:
     """One multivariate method.
 
     ``name``: as it is written in JSON and metrics. ``title``: as people write it. ``unit``: of the effect.
-    ``min_effect``: the least effect that counts as drift. ``least``, ``greatest``: the range of the value. ``source``:
-    the paper. ``sentence``: what was found, for people. ``measure``: from the sums of panes, None where they do not
-    hold what it takes; None of a method that needs rows.
+    ``min_effect``: the least effect that counts as drift. ``least``, ``greatest``: the range of the value; ``neutral``:
+    where nothing changed. ``source``: the paper. ``sentence``: what was found, for people. ``measure``: from the sums
+    of panes, None where they do not hold what it takes; None of a method that needs rows.
     """
 
     name: str
@@ -67,3 +67,4 @@ class JointMethod:
     source: str
     sentence: Callable[[Found], str]
     measure: Callable[[Sides], Found | None] | None = None
+    neutral: float = 0.0

@@ -49,7 +49,7 @@ def correlations(pane: Pane, features: int) -> Correlations | None:
     """Return the correlation of every pair over the rows that have both; None where a pane has no pairs.
 
     >>> both = Pane({"pairs": np.array([3.0, 3.0, 6.0, 6.0, 14.0, 13.0, 14.0])})  # (1, 2), (2, 1), (3, 3)
-    >>> correlations(both, 2).r.tolist()
+    >>> correlations(both, 2).r.round(9).tolist()
     [0.5]
     """
     part = pane.parts.get("pairs")

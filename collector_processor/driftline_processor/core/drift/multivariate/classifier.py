@@ -1,0 +1,200 @@
+"""The domain classifier: whether a model can tell the rows of a window from the reference's, and by which features."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from driftline.tables import F64, I64
+
+from driftline_processor.core.evaluation import Told
+
+from .method import ALPHA, Found, JointMethod
+
+FOLDS = 5
+
+MOST_ROWS = 5_000
+"""Of either side: an AUC of 0.55 is then twelve standard errors from 0.5, and a window takes about a second."""
+
+MOST_PRODUCTS = 276
+"""Products of pairs that are features of the classifier: all pairs of up to 24 features, of more so many by chance."""
+
+RIDGE = 0.05
+PERMUTATIONS, AT_ONCE, ENOUGH = 499, 50, 20
+"""Until so many permutations were told apart as well: then the p-value is known well enough (Besag and Clifford)."""
+
+MOST_TOLD = 5
+_PRODUCTS = 1 << 18
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """n rows in the space of a baseline: ``z`` float64 (n, d), ``missing`` bool (n, d); ``names``: the d features."""
+
+    names: tuple[str, ...]
+    z: F64
+    missing: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+
+
+def auc(scores: F64, side: F64) -> F64:
+    """Return the area under the ROC curve of each row of scores: float64 (b,).
+
+    ``scores``: float64 (b, n); ``side``: float64 (b, n) or (1, n), 1 for rows of the window.
+
+    >>> auc(np.array([[0.1, 0.4, 0.35, 0.8]]), np.array([[0.0, 0.0, 1.0, 1.0]])).tolist()
+    [0.75]
+    """
+    order = np.argsort(scores, axis=1)
+    labels = np.take_along_axis(np.broadcast_to(side, scores.shape), order, axis=1)
+    ones = labels.sum(axis=1)
+    ranks = labels @ np.arange(1.0, scores.shape[1] + 1)
+    area: F64 = (ranks - ones * (ones + 1) / 2) / (ones * (scores.shape[1] - ones))
+    return area
+
+
+def classify(reference: Points, current: Points, rng: np.random.Generator) -> Found | None:
+    """Train a classifier to tell two sets of rows apart, and measure it on rows it was not trained on.
+
+    A ridge regression of which side a row is from (Fisher's linear discriminant) on coordinates, their squares, what is
+    missing, and products of pairs; five folds, the mean of their AUCs. 0.5 is what rows of one distribution give,
+    whatever the classifier. The p-value is the share of random permutations of the sides, within folds, that are told
+    apart as well: exact for independent rows, and 0.002 at least. ``rng`` draws folds, permutations and products.
+
+    NannyML's ``DomainClassifierCalculator`` and Evidently's drift of texts do the same with gradient-boosted trees and
+    a logistic regression; the first goes by fixed thresholds of the AUC, whatever the number of rows. Trees see more,
+    such as values that are absent from the middle of a range.
+
+    Source: Lopez-Paz and Oquab, "Revisiting classifier two-sample tests" (2017); Besag and Clifford, "Sequential Monte
+    Carlo p-values" (1991).
+    """
+    n, m = len(reference.z), len(current.z)
+    if min(n, m) < 2 * FOLDS:
+        return None
+    design = _Design.of(reference, current, rng)
+    side = np.concatenate([np.zeros(n), np.ones(m)])
+    fold = np.concatenate([rng.permutation(n) % FOLDS, rng.permutation(m) % FOLDS])
+    trials = [_Trial.of(design.columns, fold == at) for at in range(FOLDS)]
+    found = float(np.mean([trial.auc(side[np.newaxis])[0] for trial in trials]))
+    p = _permuted(trials, side, found, rng)
+    # of the mean of the folds' AUCs, were the rows of one distribution
+    variance = (n + m + FOLDS) / (12 * n * m)
+    effect = math.sqrt(max(0.0, (found - 0.5) ** 2 - variance)) if found > 0.5 else 0.0
+    told = _told(design, trials, side, found, rng) if p <= ALPHA else ()
+    return Found(found, 0.5, found, p, effect, float(min(n, m)), told)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Design:
+    """``columns``: float64 (n, p), standardised. ``made_of``: the features of each column, (p,), by position."""
+
+    names: tuple[str, ...]
+    columns: F64
+    made_of: list[tuple[int, ...]]
+
+    @classmethod
+    def of(cls, reference: Points, current: Points, rng: np.random.Generator) -> _Design:
+        z = np.concatenate([reference.z, current.z])
+        missing = np.concatenate([reference.missing, current.missing])
+        d = z.shape[1]
+        pairs = list(combinations(range(d), 2))
+        if len(pairs) > MOST_PRODUCTS:
+            pairs = [pairs[at] for at in np.sort(rng.choice(len(pairs), MOST_PRODUCTS, replace=False)).tolist()]
+        lacking = np.flatnonzero(missing.any(axis=0)).tolist()
+        made_of = [*((at,) for at in range(d)), *((at,) for at in range(d)), *((at,) for at in lacking), *pairs]
+        first, second = (np.array([pair[side] for pair in pairs], dtype=np.intp) for side in (0, 1))
+        columns = np.hstack([z, z**2, missing[:, lacking], z[:, first] * z[:, second]])
+        columns -= columns.mean(axis=0)
+        spread = columns.std(axis=0)
+        return cls(reference.names, columns / np.where(spread > 1e-9, spread, 1.0), made_of)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trial:
+    """One fold: what the others' rows make of any sides, tried on its own rows."""
+
+    trained: F64
+    held: F64
+    inverse: F64
+    where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+
+    @classmethod
+    def of(cls, columns: F64, where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> _Trial:
+        trained = columns[~where]
+        ridge = RIDGE * len(trained) * np.eye(columns.shape[1])
+        inverse = np.linalg.inv(_product(trained.T, trained) + ridge).astype(np.float64, copy=False)
+        return cls(trained, columns[where], inverse, where)
+
+    def weights(self, sides: F64) -> F64:
+        """Train on sides float64 (b, n) of all rows: float64 (b, p)."""
+        own = sides[:, ~self.where]
+        return _product(_product(own - own.mean(axis=1, keepdims=True), self.trained), self.inverse)
+
+    def auc(self, sides: F64) -> F64:
+        """Return the AUC of the held-out rows for each row of sides."""
+        return auc(_product(self.weights(sides), self.held.T), sides[:, self.where])
+
+
+def _product(left: F64, right: F64) -> F64:
+    """Multiply in pieces too small for the matrix library to wake its threads: on busy cores they wait for each other,
+    and take ten times as long."""
+    step = max(8, _PRODUCTS // (left.shape[0] * right.shape[1]))
+    total = np.zeros((left.shape[0], right.shape[1]))
+    for start in range(0, left.shape[1], step):
+        total += left[:, start : start + step] @ right[start : start + step]
+    return total
+
+
+def _permuted(trials: list[_Trial], side: F64, found: float, rng: np.random.Generator) -> float:
+    """The share of permutations with an AUC as great, counting the rows as they are as one of them."""
+    as_great, tried = 0, 0
+    while tried < PERMUTATIONS and as_great < ENOUGH:
+        count = min(AT_ONCE, PERMUTATIONS - tried)
+        sides = np.empty((count, len(side)))
+        for trial in trials:
+            rows: I64 = np.flatnonzero(trial.where)
+            sides[:, rows] = rng.permuted(np.tile(side[rows], (count, 1)), axis=1)
+        areas = np.mean([trial.auc(sides) for trial in trials], axis=0)
+        as_great, tried = as_great + int(np.count_nonzero(areas >= found)), tried + count
+    return (as_great + 1) / (tried + 1)
+
+
+def _told(design: _Design, trials: list[_Trial], side: F64, found: float, rng: np.random.Generator) -> tuple[Told, ...]:
+    """The features without which, shuffled among the held-out rows, the AUC falls most."""
+    falls = np.zeros(len(design.names))
+    for trial in trials:
+        weights = trial.weights(side[np.newaxis])[0]
+        whole, own_side = trial.held @ weights, side[np.newaxis, trial.where]
+        order = rng.permutation(len(trial.held))
+        for at in range(len(design.names)):
+            own = [column for column, made in enumerate(design.made_of) if at in made]
+            # a product is shuffled as a whole: what it tells, it tells by both of its features
+            part = trial.held[:, own] @ weights[own]
+            falls[at] += found - float(auc((whole - part + part[order])[np.newaxis], own_side)[0])
+    falls /= FOLDS
+    first = np.argsort(-falls, kind="stable")[:MOST_TOLD]
+    return tuple(
+        Told((design.names[at],), float(falls[at]), found, found - float(falls[at]))
+        for at in first.tolist()
+        if falls[at] > 0
+    )
+
+
+def sentence(found: Found) -> str:
+    """Tell how well the rows are told apart, and by what."""
+    most = f", most by {' and '.join(one.features[0] for one in found.told[:2])}" if found.told else ""
+    return f"a classifier tells these rows from the baseline's with an AUC of {found.now or 0.5:.3f}{most}"
+
+
+METHOD = JointMethod(
+    name="domain_classifier",
+    title="domain classifier",
+    unit="area under the ROC curve, above 0.5",
+    min_effect=0.05,
+    neutral=0.5,
+    least=0.0,
+    greatest=1.0,
+    source="Lopez-Paz and Oquab (2017)",
+    sentence=sentence,
+)

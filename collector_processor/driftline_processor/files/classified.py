@@ -1,0 +1,73 @@
+"""`--classifier`: the domain classifier of each window, on rows of it and of the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from driftline.bins import Bins
+from driftline.space import UNIT, Space, at_places, bin_of_each
+from driftline.tables import F64, I64, PredictionTable
+
+from driftline_processor.core.drift.joint_rule import alike
+from driftline_processor.core.drift.multivariate.classifier import METHOD, MOST_ROWS, Points, classify
+from driftline_processor.core.drift.multivariate.method import Found
+from driftline_processor.core.evaluation import Evaluation
+
+CLASSIFIER = METHOD.name
+
+SEED = 20_261_120
+"""The same rows are drawn each time: a file evaluated twice has one answer."""
+
+Batches = Iterable[tuple[PredictionTable, I64]]
+"""Tables, and the window of each of their rows: int64 (n,), -1 for none."""
+
+
+def classified(
+    evaluations: Sequence[Evaluation],
+    reference: Iterable[PredictionTable],
+    current: Batches,
+    rows: tuple[int, I64],
+    bins: dict[str, Bins],
+    space: Space,
+) -> Iterator[Found | None]:
+    """Yield what the classifier finds in each window, None where nothing can be found.
+
+    ``rows``: of the reference, and of all windows, in the order of ``current``. Up to 5,000 rows of each side are
+    drawn, and fewer where rows resemble each other: as many as they are worth.
+    """
+    rng = np.random.default_rng(SEED)
+    known, windows = rows
+    worth = [alike(space, evaluation.features) for evaluation in evaluations]
+    before = ((table, np.zeros(len(table), dtype=np.int64)) for table in reference)
+    [was] = _drawn(before, np.zeros(known, dtype=np.int64), [MOST_ROWS], bins, space, rng)
+    most = [min(MOST_ROWS, int(one.rows / like)) for one, like in zip(evaluations, worth, strict=True)]
+    drawn = _drawn(current, windows, most, bins, space, rng)
+    for now, like in zip(drawn, worth, strict=True):
+        kept = int(min(len(was.z), known / like))
+        yield classify(Points(was.names, was.z[:kept], was.missing[:kept]), now, rng)
+
+
+def _drawn(
+    batches: Batches, group: I64, most: Sequence[int], bins: dict[str, Bins], space: Space, rng: np.random.Generator
+) -> list[Points]:
+    """Draw at most so many rows of each window, as points; in an order that chance has made."""
+    kept = np.zeros(len(group), dtype=np.bool_)
+    for at, count in enumerate(most):
+        own = np.flatnonzero(group == at)
+        kept[rng.permutation(own)[:count]] = True
+    found: list[tuple[I64, F64, F64]] = []
+    start = 0
+    for table, window in batches:
+        some = np.flatnonzero(kept[start : start + len(table)])
+        start += len(table)
+        index = [bin_of_each([table], name, bins[name])[some] for name in space.names]
+        placed = [at_places(space.places[name], one) for name, one in zip(space.names, index, strict=True)]
+        lacking = [one >= len(space.places[name]) for name, one in zip(space.names, index, strict=True)]
+        found.append((window[some], np.stack(placed, axis=1) / UNIT, np.stack(lacking, axis=1).astype(np.float64)))
+    windows, z, missing = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    points = []
+    for at in range(len(most)):
+        order = rng.permutation(np.flatnonzero(windows == at))
+        points.append(Points(space.names, z[order], missing[order] > 0))
+    return points
