@@ -22,11 +22,12 @@ def joint(run: Run, *arguments: object) -> dict[str, Any]:
 
 @pytest.fixture
 def turned(tmp_path: Path, reference: pd.DataFrame) -> Path:
-    """The rows of the reference, half of them, with ages and scores against each other."""
-    rows = reference.iloc[::2].copy()
+    """The rows of the reference, half of them, with ages and points against each other."""
+    every = reference.assign(points=reference["score"])
+    rows = every.iloc[::2].copy()
     rows["age"] = np.round(2 * rows["age"].mean()) - rows["age"]
     rows.to_parquet(tmp_path / "turned.parquet")
-    reference.iloc[1::2].to_parquet(tmp_path / "other.parquet")
+    every.iloc[1::2].to_parquet(tmp_path / "other.parquet")
     return tmp_path
 
 
@@ -35,22 +36,23 @@ def test_a_classifier_tells_turned_rows_from_the_reference_and_names_the_feature
     run: Run, turned: Path, built: bool
 ) -> None:
     reference = turned / "other.parquet"
+    features = ("--features", "age,region,vip,income,points")
     if built:
-        options = ("--model", "churn", "--features", "age,region,vip,income,score", "--keep-rows")
+        options = ("--model", "churn", "--task", "binary", "--score", "score", "--keep-rows", "--version", "1")
         reference = turned / "churn.json"
-        result = run("baseline", "build", turned / "other.parquet", *options, "--version", "1", "-o", reference)
+        result = run("baseline", "build", turned / "other.parquet", *options, *features, "-o", reference)
         assert result.exit_code == 0, result.stderr
-    found = joint(run, turned / "turned.parquet", "--baseline", reference, "--features", "age,region,vip,income,score")
+    found = joint(run, turned / "turned.parquet", "--baseline", reference, *features)
     one = found["domain_classifier"]
     assert one["state"] == "drift"
     assert one["value"] > 0.7
-    assert {told["features"][0] for told in one["told_by"][:2]} == {"age", "score"}
-    assert found["correlation"]["told_by"][0]["features"] == ["age", "score"]
+    assert {told["features"][0] for told in one["told_by"][:2]} == {"age", "points"}
+    assert found["correlation"]["told_by"][0]["features"] == ["age", "points"]
     assert found["pca"]["state"] == "drift"
 
 
 def test_rows_of_one_distribution_are_not_told_apart(run: Run, turned: Path, reference: pd.DataFrame) -> None:
-    reference.iloc[::2].to_parquet(turned / "same.parquet")
+    reference.assign(points=reference["score"]).iloc[::2].to_parquet(turned / "same.parquet")
     one = joint(run, turned / "same.parquet", "--baseline", turned / "other.parquet")["domain_classifier"]
     assert one["state"] == "ok"
     assert one["value"] == pytest.approx(0.5, abs=0.03)
@@ -73,7 +75,7 @@ def test_every_window_has_its_own_rows(run: Run, files: Path) -> None:
 
 
 def test_without_rows_of_the_reference_there_is_no_classifier(run: Run, files: Path) -> None:
-    options = ("--model", "churn", "--version", "1", "-o", files / "churn.json")
+    options = ("--model", "churn", "--task", "binary", "--version", "1", "-o", files / "churn.json")
     assert run("baseline", "build", files / "reference.parquet", *options).exit_code == 0
     result = run("evaluate", files / "week.parquet", "--baseline", files / "churn.json", "--classifier")
     assert result.exit_code == 2
