@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from itertools import combinations
@@ -12,7 +13,7 @@ import pytest
 from driftline.baseline import Baseline
 from driftline.fold import fold
 from driftline.profile import table_from_frame
-from driftline.space import UNIT, at_places, bin_of_each
+from driftline.space import UNIT, at_places, bin_of_each, distances, rest_of
 from driftline.tables import F64, PredictionTable
 from driftline_processor.core.drift.joint_rule import drift_together
 from driftline_processor.core.drift.multivariate import JOINT, Sides
@@ -23,7 +24,10 @@ from driftline_processor.core.drift.multivariate.pca import Errors, errors_of, p
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
 from scipy.stats import kstest, norm, pearsonr, ttest_ind_from_stats
+from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
+
+from tests.golden import reconstruction
 
 
 def frame(n: int, seed: int, rho: float = 0.7) -> dict[str, Any]:
@@ -37,15 +41,17 @@ def frame(n: int, seed: int, rho: float = 0.7) -> dict[str, Any]:
     return made | {"score": rng.random(n)}
 
 
-def table(columns: dict[str, Any]) -> PredictionTable:
-    return table_from_frame(columns, score="score", model="m", task="binary")[0]
+def table(columns: dict[str, Any], task: str = "binary") -> PredictionTable:
+    return table_from_frame(columns, score="score", model="m", task=task)[0]
 
 
 BASELINE = Baseline.from_frame(frame(20_000, 1), score="score", model="m", task="binary")
 
 
-def window(columns: dict[str, Any], baseline: Baseline = BASELINE, weight: F64 | None = None) -> Evaluation:
-    rows = replace(table(columns), weight=weight)
+def window(
+    columns: dict[str, Any], baseline: Baseline = BASELINE, weight: F64 | None = None, task: str = "binary"
+) -> Evaluation:
+    rows = replace(table(columns, task), weight=weight)
     return evaluate(fold(rows, baseline.bins), baseline, rows.key, Window("", 0, 0), closed=True)
 
 
@@ -254,3 +260,33 @@ def test_rows_that_resemble_each_other_count_for_fewer() -> None:
             assert alike is not None
             assert alike.p_value > alone.p_value
             assert alike.rows == pytest.approx(alone.rows / 10, rel=0.01)
+
+
+def test_the_definition_of_the_reconstruction_error_is_nannymls() -> None:
+    peer = json.loads(reconstruction.FILE.read_text())
+    values = np.stack(list(reconstruction.made().values()))
+    known = values[:, : reconstruction.REFERENCE]
+    filled = np.where(np.isnan(values), np.nanmean(known, axis=1, keepdims=True), values)
+    was = filled[:, : reconstruction.REFERENCE]
+    z = (filled - was.mean(axis=1, keepdims=True)) / was.std(axis=1, keepdims=True)
+    oracle = PCA(n_components=0.65, svd_solver="full").fit(z[:, : reconstruction.REFERENCE].T)
+    errors = distances(rest_of(oracle.components_), z - oracle.mean_[:, np.newaxis])
+    means = errors.reshape(-1, reconstruction.CHUNK).mean(axis=1)
+    assert means == pytest.approx([*peer["reference"], *peer["analysis"]], rel=1e-9)
+
+
+def test_on_the_rows_of_that_comparison_the_same_chunk_drifts() -> None:
+    peer = json.loads(reconstruction.FILE.read_text())
+    rows = reconstruction.made() | {"score": np.zeros(reconstruction.REFERENCE + reconstruction.ANALYSIS)}
+    before = {name: values[: reconstruction.REFERENCE] for name, values in rows.items()}
+    baseline = Baseline.from_frame(before, score="score", model="m", task="regression")
+    errors, states = [], []
+    for start in range(reconstruction.REFERENCE, len(rows["score"]), reconstruction.CHUNK):
+        columns = {name: values[start : start + reconstruction.CHUNK] for name, values in rows.items()}
+        found = window(columns, baseline, task="regression")
+        assert {target.state for target in found.features.values()} == {"ok"}
+        errors.append(found.joint["pca"].now)
+        states.append(found.joint["pca"].state == "drift")
+    assert states == peer["alert"] == [False, False, True]
+    # by normal scores a log-normal feature counts for more than by its variance: 15 % here
+    assert errors == pytest.approx(peer["analysis"], rel=0.2)

@@ -62,6 +62,7 @@ def test_the_commands(run: Run) -> None:
                 "--method",
                 "--methods",
                 "--exact",
+                "--classifier",
                 "--expect",
                 "--openlineage",
             },
