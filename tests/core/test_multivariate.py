@@ -280,7 +280,8 @@ def test_on_the_rows_of_that_comparison_the_same_chunk_drifts() -> None:
     rows = reconstruction.made() | {"score": np.zeros(reconstruction.REFERENCE + reconstruction.ANALYSIS)}
     before = {name: values[: reconstruction.REFERENCE] for name, values in rows.items()}
     baseline = Baseline.from_frame(before, score="score", model="m", task="regression")
-    errors, states = [], []
+    errors: list[float | None] = []
+    states: list[bool] = []
     for start in range(reconstruction.REFERENCE, len(rows["score"]), reconstruction.CHUNK):
         columns = {name: values[start : start + reconstruction.CHUNK] for name, values in rows.items()}
         found = window(columns, baseline, task="regression")

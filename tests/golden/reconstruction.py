@@ -1,9 +1,10 @@
-"""What NannyML 0.13.1 says of PCA reconstruction error, on rows that are made anew from a seed.
+"""What NannyML 0.13.1 says of the PCA reconstruction error, on rows that are made anew from a seed.
 
-    python -m venv peer && peer/bin/pip install nannyml==0.13.1 statsmodels && peer/bin/python tests/golden/reconstruction.py
+    python -m venv peer && peer/bin/pip install nannyml==0.13.1 statsmodels
+    peer/bin/python tests/golden/reconstruction.py
 
-Writes reconstruction.json beside this file: the mean error of each chunk and its thresholds. The test that reads it makes the
-same rows.
+Writes reconstruction.json beside this file: the mean error of each chunk and the threshold. The test that reads it
+makes the same rows.
 """
 
 from __future__ import annotations
