@@ -26,7 +26,7 @@ from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.choice import Choice, Choices
 from driftline_processor.core.drift.methods import METHODS
 
-MODELS, ROUNDS = 50, 5
+MODELS, ROUNDS = 10, 5
 PROMISED = 10_000
 
 

@@ -56,10 +56,9 @@ def references(baseline: Baseline) -> list[Reference]:
     return known
 
 
-def effective(pane: Pane, counts: F64) -> float:
-    """Return Kish's effective number of the usable rows: their weight times Σw / Σw²; without weights their number."""
+def effective(pane: Pane, weight: float) -> float:
+    """Return Kish's effective number of usable rows of so much weight: it times Σw / Σw²; without weights it itself."""
     rows = pane.parts.get("rows")
-    weight = float(counts.sum())
     return weight * float(rows[1] / rows[2]) if rows is not None and rows[2] > 0 else weight
 
 
@@ -83,7 +82,7 @@ def _reference(
 ) -> Reference:
     all_counts = baseline.pane.parts.get(part, np.zeros(bins.size + 2))
     counts = all_counts[: bins.size]
-    rows = effective(baseline.pane, counts)
+    rows = effective(baseline.pane, float(counts.sum()))
     embedding = _embedding(baseline, name) if target == "feature" else None
     return Reference(
         target,

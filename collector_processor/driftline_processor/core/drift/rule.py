@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.pane import Pane
-from driftline.tables import F64
 
 from driftline_processor.core.distributed import GUESSED
 from driftline_processor.core.evaluation import MethodValue, Size, State, TargetDrift
@@ -164,9 +163,12 @@ def _drift(targets: Sequence[TargetDrift]) -> Drift:
 
 def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, span: int) -> _Judged:
     bins, part, n = reference.bins, reference.part, reference.rows
-    now = pane.parts.get(part, np.zeros(bins.size + 2))
+    now = pane.parts.get(part)
+    if now is None:
+        now = np.zeros(bins.size + 2)
     current = now[: bins.size]
-    m = effective(pane, current)
+    weight = float(current.sum())
+    m = effective(pane, weight)
     kind, sums = reference.kind, None
     if reference.embedding is not None:
         sums = pane.parts.get(f"embedding:{reference.name}")
@@ -176,13 +178,13 @@ def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, s
     judged = _Judged(
         reference,
         methods,
-        _rows(pane, current),
+        _rows(pane, weight),
         reference.draw(current),
         missing_share(now, bins),
         rules.min_effect.get(reference.name, METHODS[methods[0]].min_effect or 0.0),
     )
     guessed = pane.parts.get(f"{GUESSED}{part}")
-    if guessed is not None and guessed[0] > MOST_GUESSED * current.sum():
+    if guessed is not None and guessed[0] > MOST_GUESSED * weight:
         judged.state, judged.drawn = "blind", None
         return judged
     if n == 0 or bins.size == 1:  # no label, or a column that is no feature (driftline.marks)
@@ -193,7 +195,7 @@ def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, s
         return judged
     if min(n, m) < MIN_ROWS:
         judged.state = "too_few_rows"
-    judged.pair = Pair(kind, bins, reference.counts, current * (m / current.sum()))
+    judged.pair = Pair(kind, bins, reference.counts, current * (m / weight))
     if kind == "embedding" and reference.embedding is not None and sums is not None:
         judged.pair = judged.pair._replace(vectors=(reference.embedding, sums[1:] / sums[0]))
     design = design_of(part, pane, baseline, n, m, ordered=kind in ("number", "embedding"), span=span)
@@ -247,7 +249,6 @@ def _correct(targets: Sequence[_Judged]) -> None:
             target.state = "drift"
 
 
-def _rows(pane: Pane, counts: F64) -> int:
+def _rows(pane: Pane, weight: float) -> int:
     rows = pane.parts.get("rows")
-    weight = float(counts.sum())
     return round(weight * float(rows[0] / rows[1])) if rows is not None and rows[1] > 0 else round(weight)

@@ -67,6 +67,17 @@ class Counts:
     sums: Sums | None = None
 
     @cached_property
+    def _made(self) -> dict[str, F64]:
+        return {}
+
+    def once(self, name: str, make: Callable[[], F64]) -> F64:
+        """Return what was made under this name before, else make it."""
+        made = self._made.get(name)
+        if made is None:
+            made = self._made[name] = make()
+        return made
+
+    @cached_property
     def n(self) -> F64:
         """Rows of the reference: float64 (k,)."""
         total: F64 = self.reference.sum(axis=-1)

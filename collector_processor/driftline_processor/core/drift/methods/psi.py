@@ -53,7 +53,12 @@ def psi_null_mean(reference: F64, current: F64) -> F64:
 def psi_excess(counts: Counts) -> F64:
     """Return the index less its mean without drift, at least 0: what the words for size go by."""
     was, now = counts.coarse.reference, counts.coarse.current
-    return np.maximum(0.0, psi(was, now) - psi_null_mean(was, now))
+    return np.maximum(0.0, _index(counts) - psi_null_mean(was, now))
+
+
+def _index(counts: Counts) -> F64:
+    """The index, which size, effect and value of a target all want, once."""
+    return counts.once("psi", lambda: psi(counts.coarse.reference, counts.coarse.current))
 
 
 def psi_terms(reference: F64, current: F64, of: Samples) -> F64:
@@ -76,7 +81,7 @@ def psi_p_value(counts: Counts) -> F64:
 
 def from_counts(counts: Counts) -> Measured:
     """Measure k targets over their coarse bins."""
-    return Measured(psi(counts.coarse.reference, counts.coarse.current), effect=psi_excess(counts))
+    return Measured(_index(counts), effect=psi_excess(counts))
 
 
 METHOD = Method(
