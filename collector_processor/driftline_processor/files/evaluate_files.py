@@ -55,8 +55,8 @@ from .steps import Trails, cut_steps
 T = TypeVar("T")
 R = TypeVar("R")
 _THREADS = 2
-LEAST_KEPT = 100_000
-"""Rows of a window of which every fingerprint is kept, however many windows there are."""
+LEAST_KEPT, ALL_KEPT = 4_096, 8_000_000
+"""Fingerprints that are kept of a window, however many there are, and of all of them together: 64 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +242,12 @@ def _fold(
     """
     steps = trails.steps
     repeating = baseline.extras.repeats is not None or expect.wants("duplicates")
+    most = min(MOST_KEPT, max(LEAST_KEPT, ALL_KEPT // max(1, windows)))
 
     def fold_batch(batch: tuple[PredictionTable, I64]) -> list[tuple[int, Pane, Prints]]:
         return fold_windows(*batch, len(steps.owner), baseline, expect, repeating, roles.cluster)
 
-    total = [Folded.of(max(LEAST_KEPT, MOST_KEPT // max(1, windows)), expect) for _ in range(windows)]
+    total = [Folded.of(most, expect) for _ in range(windows)]
     for folded in _ahead(fold_batch, _batches(reads, steps.pieces, roles, key, baseline)):
         for at, pane, prints in folded:
             total[int(steps.owner[at])].add(pane, prints)
