@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from driftline.bins import NumberBins
+from driftline.bins import TOLERANCE, NumberBins
 from driftline.tables import F64
 
 
@@ -56,6 +56,11 @@ Histogram = Explicit | Exponential
 
 WIDEST = 4_096
 """Buckets of one point: more than any SDK sends (160 by default), and few enough to hold and to spread."""
+
+MOST_IN_TWO = 0.9
+"""A larger share of the values in two buckets across several bins: one stray value, or values that differ in the
+eighth digit, leave an exponential histogram of 160 buckets with one or two that hold something, and a shift by a
+standard deviation is not seen when the bound between them lies in a tail."""
 
 EMPTY = Buckets(0, np.empty(0))
 
@@ -122,8 +127,8 @@ def spread(histogram: Histogram, bins: NumberBins, reference: F64) -> tuple[F64,
     A bucket that lies within one bin goes there, so buckets on the bins' own edges are exact. One that reaches over
     several is shared out as the ``reference`` rows (float64 (size,)) lie in it, in proportion to the part of a bin that
     it covers: no drift is seen where there may be none, and no Kolmogorov-Smirnov distance is off by more than the
-    share of the rows in one bucket. Where one such bucket holds more than half of the values, these are the guess:
-    whatever they are, they would look like the baseline.
+    share of the rows in one bucket. Where one such bucket holds more than half of the values, or two more than
+    :data:`MOST_IN_TWO`, these are the guess: whatever they are, they would look like the baseline.
 
     >>> spread(Explicit(np.array([1.0, 3.0]), np.array([2.0, 4.0, 0.0])), NumberBins(np.array([1.0, 2.0])), np.ones(3))
     (array([2., 2., 2.]), 4.0)
@@ -134,7 +139,7 @@ def spread(histogram: Histogram, bins: NumberBins, reference: F64) -> tuple[F64,
     last = np.maximum(np.searchsorted(edges, high, side="right"), first)
     within = first == last
     into = np.bincount(first[within], counts[within], minlength=bins.size).astype(np.float64, copy=False)
-    guessed, whole = 0.0, float(counts.sum())
+    wide: list[float] = []
     for cell in np.flatnonzero(~within).tolist():
         begin, end = int(first[cell]), int(last[cell]) + 1
         share = _covered(low[cell], high[cell], edges, begin, end)
@@ -142,9 +147,12 @@ def spread(histogram: Histogram, bins: NumberBins, reference: F64) -> tuple[F64,
         weight = weight if weight.sum() > 0 else share
         parts = counts[cell] * (weight / weight.sum())
         into[begin:end] += parts
-        if counts[cell] > whole / 2 and np.count_nonzero(parts) > 1:
-            guessed = float(counts[cell])
-    return into, guessed
+        if np.count_nonzero(parts) > 1:
+            wide.append(float(counts[cell]))
+    whole, two = float(counts.sum()), sorted(wide)[-2:]
+    if sum(two) > MOST_IN_TWO * whole:
+        return into, sum(two)
+    return into, two[-1] if two and two[-1] > whole / 2 else 0.0
 
 
 def _covered(low: float, high: float, edges: F64, begin: int, end: int) -> F64:
@@ -154,7 +162,14 @@ def _covered(low: float, high: float, edges: F64, begin: int, end: int) -> F64:
     share = np.ones(end - begin)
     for at in {0, end - begin - 1}:
         width = right[at] - left[at]
-        if np.isfinite(width) and width > 0:
+        if not np.isfinite(width) or width <= 0:
+            continue
+        if width <= 4 * TOLERANCE * max(abs(left[at]), abs(right[at])) or right[at] <= np.nextafter(left[at], np.inf):
+            # a value with a bin of its own, whose bounds may be a bucket's: 5 is in (0, 5] and not in (5, 10]
+            value = left[at] + width / 2 if right[at] > np.nextafter(left[at], np.inf) else left[at]
+            slack = abs(value) * TOLERANCE / 8
+            share[at] = float(value - low > slack and value - high <= slack)
+        else:
             share[at] = max((min(high, right[at]) - max(low, left[at])) / width, 0.0)
     return share if share.any() else np.ones(end - begin)
 

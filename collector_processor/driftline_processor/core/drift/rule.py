@@ -58,7 +58,9 @@ class _Judged:
     """A target on its way to a verdict.
 
     ``methods``: the one that decides first; ``values``: parallel to them. ``pair``: what is compared, None where there
-    is nothing to. ``p``: None where nothing can be decided.
+    is nothing to. ``p``: None where nothing can be decided. ``coarse``: most values lie in buckets that reach over
+    several bins, where they are taken to lie as the reference rows do: a drift that shows nevertheless is one, and that
+    none shows says nothing.
     """
 
     reference: Reference
@@ -69,6 +71,7 @@ class _Judged:
     min_effect: float
     state: State = "ok"
     pair: Pair | None = None
+    coarse: bool = False
     design: Design = INDEPENDENT
     blocks: tuple[float, float] | None = None
     values: Sequence[float] = ()
@@ -78,6 +81,8 @@ class _Judged:
 
     def drift(self) -> TargetDrift:
         """Return the verdict."""
+        if self.coarse and self.state != "drift":
+            self.state, self.drawn, self.values, self.effect, self.size, self.p = "blind", None, (), None, "", None
         values = dict(zip(self.methods, self.values, strict=False))
         methods = {name: MethodValue(values.get(name)) for name in self.methods}
         decided_by = self.methods[0]
@@ -184,8 +189,8 @@ def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, s
         rules.min_effect.get(reference.name, METHODS[methods[0]].min_effect or 0.0),
     )
     guessed = pane.parts.get(f"{GUESSED}{part}")
-    if guessed is not None and guessed[0] > MOST_GUESSED * weight:
-        judged.state, judged.drawn = "blind", None
+    judged.coarse = guessed is not None and guessed[0] > MOST_GUESSED * weight
+    if judged.coarse and kind != "number":
         return judged
     if n == 0 or bins.size == 1:  # no label, or a column that is no feature (driftline.marks)
         judged.state = "blind"
