@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from driftline.tables import Text
+from driftline_processor.core.concept.verdict import Concept
 from driftline_processor.runtime.state import State
 
 from tests.runtime.state_rows import Clock, Opened, config
@@ -114,6 +115,16 @@ def check(state: Opened, acknowledged: set[int], complete: bool = False) -> None
         assert (view.rows, view.outcomes, view.pending) == (len(kept), len(joined), len(set(told) - set(kept)))
         assert sum(one.rows for one in view.windows["1h"]) == len(kept)
         assert sum(one.outcome_rows for one in view.windows["1h"]) == len(joined)
+        check_concept(state, view.concept, len(joined))
+
+
+def check_concept(state: Opened, concept: Concept | None, joined: int) -> None:
+    """Every joined outcome was fed once, and with the error it has; both classes are as likely, so nothing drifts."""
+    assert concept is not None
+    assert (concept.outcomes, concept.corrected, concept.changes) == (joined, 0, ())
+    ((wrong,),) = state.rows("SELECT coalesce(sum(value), 0) FROM panes WHERE part = 'confusion' AND idx IN (1, 2)")
+    if joined:
+        assert concept.after == wrong / joined  # type: ignore[operator]
 
 
 def _ids(text: Text) -> list[str]:

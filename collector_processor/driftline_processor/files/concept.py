@@ -25,8 +25,8 @@ MISSING = "River is not installed: pip install 'driftline[concept]'"
 class Heard:
     """What came first of n rows: ``actual``, and its place in the order of arrival, int64 (n,), -1 = nothing came.
 
-    ``time``: of the outcome, int64 (n,) in unix nanoseconds; None where outcomes have no time. ``corrected``: outcomes
-    of these rows that came later.
+    ``time``: of the outcome, int64 (n,) in unix nanoseconds; None where outcomes have no time. ``corrected``: of how
+    many rows a later outcome says something else.
     """
 
     actual: Column

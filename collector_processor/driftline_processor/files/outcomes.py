@@ -26,7 +26,7 @@ class Outcomes:
     """n ids and what is known of each. ``actual``: as sent last. ``weight``: float64 (n,), None when the file has none.
 
     ``first``: as sent first, ``place``: when among all outcomes, int64 (n,), ``heard``: its time (unix nanoseconds),
-    None when the file has none; ``more``: how many came after it, int64 (n,).
+    None when the file has none; ``corrected``: whether a later one says something else, bool (n,).
     """
 
     path: str
@@ -36,7 +36,7 @@ class Outcomes:
     first: Column
     place: I64
     heard: I64 | None
-    more: I64
+    corrected: NDArray[np.bool_]
 
 
 def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
@@ -79,7 +79,7 @@ def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
         taken(actual, first),
         place,
         None if times is None else times.values[first],
-        np.bincount(values_of(codes.indices, -1), minlength=len(codes.dictionary)) - 1,
+        _differ(actual, weight, first, last),
     )
 
 
@@ -104,7 +104,11 @@ def join(
         joined.append(replace(read, actual=_at(outcomes.actual, index)))
         place = np.append(outcomes.place, -1)[index]
         times = None if outcomes.heard is None else np.append(outcomes.heard, 0)[index]
-        heard.append(Heard(_at(outcomes.first, index), place, times, int(outcomes.more[index[index >= 0]].sum())))
+        heard.append(
+            Heard(
+                _at(outcomes.first, index), place, times, int(np.count_nonzero(outcomes.corrected[index[index >= 0]]))
+            )
+        )
         weights.append(None if outcomes.weight is None else np.append(outcomes.weight, np.nan)[index])
     strangers = int(np.count_nonzero(~seen))
     if strangers:
@@ -120,6 +124,17 @@ def _at(column: Column, index: NDArray[np.intp]) -> Column:
         None if column.codes is None else np.append(column.codes, np.int32(-1))[index],
         column.labels,
     )
+
+
+def _differ(actual: Column, weight: F64 | None, one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Whether the outcomes of two lines say something else: bool, one each."""
+    differ = np.zeros(len(one), np.bool_)
+    for values in (actual.numbers, weight):
+        if values is not None:
+            differ |= (values[one] != values[other]) & ~(np.isnan(values[one]) & np.isnan(values[other]))
+    if actual.codes is not None:
+        differ |= actual.codes[one] != actual.codes[other]
+    return differ
 
 
 def _weight(source: Source) -> F64:

@@ -159,7 +159,7 @@ class Join:
             work.touched.append((number, add_outcomes(work.changes, series, some)))
             work.joined[number] += len(some)
             self._folds.setdefault(number, set()).add(performance_fold(series.task))
-        self._watch(usable, old)
+        self._watch(usable, rows, old)
         anew: dict[int, set[int]] = {}
         for number, some in _by_series(rows.filter(pa.array(corrected))):
             self._concept.corrected(by_number[number], len(some))
@@ -173,7 +173,7 @@ class Join:
             stretches = stored_stretches(connection, number, panes)
             work.touched.append((number, recompute(connection, work.changes, by_number[number], stretches)))
 
-    def _watch(self, usable: pa.Table, old: pa.Table) -> None:
+    def _watch(self, usable: pa.Table, last: pa.Table, old: pa.Table) -> None:
         """Feed the first outcome that came of every prediction that had none; one that was joined before was fed."""
         rows = _first_of_each(usable)
         new = ~np.isin(integers_of(rows, "prediction"), integers_of(old, "prediction"))
@@ -181,6 +181,8 @@ class Join:
         by_number = self._series.by_number()  # classes may have been learned just now
         for number, some in _by_series(rows.filter(pa.array(new))):
             self._concept.feed(by_number[number], some)
+        for number, some in _by_series(rows.filter(pa.array(new & ~_says_the_same(rows, last)))):
+            self._concept.corrected(by_number[number], len(some))
 
     def _usable(self, rows: pa.Table, work: _Work) -> Mask:
         """Which actuals can be used; the others are deleted and counted, so that nobody waits for them."""
@@ -286,12 +288,15 @@ def _compare(rows: pa.Table, old: pa.Table) -> tuple[Mask, Mask]:
         return np.ones(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
     at = np.minimum(np.searchsorted(joined, prediction), len(joined) - 1)
     has = joined[at] == prediction
-    before = old.take(pa.array(at))
+    return ~has, has & ~_says_the_same(rows, old.take(pa.array(at)))
+
+
+def _says_the_same(rows: pa.Table, before: pa.Table) -> Mask:
     same = np.ones(len(rows), dtype=bool)
     for name, nothing in (("actual", ""), ("number", 0.0), ("weight", 1.0)):
         equal = pc.equal(pc.fill_null(rows[name], nothing), pc.fill_null(before[name], nothing))
         same &= equal.to_numpy() & pc.equal(pc.is_null(rows[name]), pc.is_null(before[name])).to_numpy()
-    return ~has, has & ~same
+    return same
 
 
 def _by_series(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
