@@ -17,6 +17,7 @@ from driftline_processor.core.concept import Settings, Stream
 from driftline_processor.core.concept.detectors import DETECTORS, Kind, River
 from driftline_processor.core.concept.errors import standardised
 from driftline_processor.core.concept.stream import DELTA
+from driftline_processor.files.words import percent
 
 FOUND = Path(__file__).with_name("concept.json")
 PAGE = Path(__file__).parents[2] / "docs/methods.md"
@@ -139,17 +140,16 @@ def tables(found: dict[str, dict[str, dict[str, list[float | None]]]]) -> str:
 def _rate(figures: list[float | None] | None) -> str:
     if figures is None:
         return ""
-    ours, theirs, _ = figures
-    return f"{ours:.2g} / {theirs:.2g}"
+    values = (value or 0.0 for value in figures[:2])
+    return " / ".join(f"{value:.0f}" if value >= 10 else f"{value:.2g}" for value in values)
 
 
 def _delay(figures: list[float | None] | None) -> str:
     if figures is None:
         return ""
     middle, share, _ = figures
-    return (
-        f"{middle:,.0f} ({share:.0%})".replace("%", " %") if middle is not None else f"({share:.0%})".replace("%", " %")
-    )
+    within = f"({percent(share)})"
+    return within if middle is None else f"{middle:,.0f} {within}"
 
 
 def write() -> None:
