@@ -133,7 +133,7 @@ def spread(histogram: Histogram, bins: NumberBins, reference: F64) -> tuple[F64,
     >>> spread(Explicit(np.array([1.0, 3.0]), np.array([2.0, 4.0, 0.0])), NumberBins(np.array([1.0, 2.0])), np.ones(3))
     (array([2., 2., 2.]), 4.0)
     """
-    low, high, counts = _cells(histogram)
+    low, high, counts = cells(histogram)
     edges = bins.edges
     first = np.searchsorted(edges, np.nextafter(low, np.inf), side="right")
     last = np.maximum(np.searchsorted(edges, high, side="right"), first)
@@ -174,8 +174,8 @@ def _covered(low: float, high: float, edges: F64, begin: int, end: int) -> F64:
     return share if share.any() else np.ones(end - begin)
 
 
-def _cells(histogram: Histogram) -> tuple[F64, F64, F64]:
-    """The buckets that hold something as ``(low, high]`` and their counts, cut to the least and the greatest value."""
+def cells(histogram: Histogram) -> tuple[F64, F64, F64]:
+    """Return the buckets that hold something as ``(low, high]`` and their counts, cut to least and greatest."""
     if isinstance(histogram, Explicit):
         low = np.concatenate([[-np.inf], histogram.bounds])
         high = np.append(histogram.bounds, np.inf)
@@ -228,3 +228,25 @@ def unpack(packed: bytes, like: Histogram) -> Histogram:
         negative=Buckets(int(below), values[middle:]),
         total=total,
     )
+
+
+def dump(histogram: Histogram) -> bytes:
+    """Return all of a histogram as bytes, for :func:`parse`."""
+    if isinstance(histogram, Explicit):
+        head = [0.0, histogram.low, histogram.high, len(histogram.bounds)]
+        return np.concatenate([head, histogram.bounds]).tobytes() + pack(histogram)
+    return np.array([1.0, histogram.low, histogram.high, histogram.threshold]).tobytes() + pack(histogram)
+
+
+def parse(dumped: bytes) -> Histogram:
+    """Read what :func:`dump` wrote.
+
+    >>> parse(dump(one(3.0))).counts
+    array([3.])
+    """
+    kind, low, high, last = np.frombuffer(dumped, np.float64, 4).tolist()
+    if kind == 0:
+        at = 4 + int(last)
+        bounds = np.frombuffer(dumped, np.float64)[4:at]
+        return unpack(dumped[8 * at :], Explicit(bounds, np.empty(0), math.nan, low, high))
+    return unpack(dumped[32:], Exponential(0, 0.0, last, EMPTY, EMPTY, math.nan, low, high))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -13,8 +13,10 @@ from driftline.baseline import Baseline
 from driftline.columns import Value, decode, encode
 from driftline.tables import Column, ModelKey, PredictionTable, Text
 
+from .learning_points import LearningPoints
 from .series import Series
 from .store import Connection, insert, number, read
+from .streams import Increase
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class Baselines:
         # All at once, and what is looked up last first: other threads read on meanwhile.
         self._by_digest, self._by_fold = by_digest, by_fold
         self._sent, self._provisional, self._learning = sent, provisional, learning
+        self._points = LearningPoints(connection)
 
     def in_force(self, key: ModelKey) -> InForce | None:
         """Return the baseline a series is compared with now; None while it is learning."""
@@ -93,6 +96,10 @@ class Baselines:
     def learned(self, series: int) -> int:
         """Return how many rows of a series have been kept for its provisional baseline."""
         return self._learning.get(series, 0)
+
+    def known(self, series: int) -> int:
+        """Return the same, or how many rows are known from histograms that have been kept for it."""
+        return self.learned(series) or self._points.learned(series)
 
     def give_back(self, connection: Connection, series: Series) -> list[PredictionTable]:
         """Return the rows that were kept for learning, and forget them: a baseline came before they were enough."""
@@ -147,6 +154,22 @@ class Baselines:
             self._store(connection, baseline, "provisional", series.key, received)
         connection.execute("DELETE FROM learning WHERE series = ?", [series.number])
         del self._learning[series.number]
+
+    def learn_points(
+        self, connection: Connection, series: Series, increases: Sequence[Increase], received: int
+    ) -> None:
+        """Keep histograms and counts for a provisional baseline while there is none, and build it when they are enough.
+
+        Only of metrics that are mapped: a service with our SDK has a baseline to give, or sends rows to learn one from.
+        """
+        if self.in_force(series.key) is not None:
+            self._points.forget(connection, series.number)
+            return
+        baseline = self._points.learn(connection, series, increases)
+        if baseline is not None:
+            self._remember(baseline)
+            self._provisional[series.key] = baseline.digest
+            self._store(connection, baseline, "provisional", series.key, received)
 
     def _remember(self, baseline: Baseline) -> None:
         self._by_digest[baseline.digest] = baseline

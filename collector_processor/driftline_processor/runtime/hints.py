@@ -87,7 +87,7 @@ def _baseline(series: Series, in_force: InForce | None, learned: int, totals: To
     in_yaml = f"driftline.yaml: models.{model}.baseline"
     name_one = f"give one to driftline.Model({model!r}, baseline=...), or name it in {in_yaml}"
     of = f"{model} {version}".rstrip()
-    if in_force is None and totals.distributed and not totals.rows:
+    if in_force is None and totals.distributed and not totals.rows and not learned:
         yield (
             f"{of} has no baseline, so its distributions are compared with nothing: no rows arrive from which one "
             f"could be learned; {name_one}."

@@ -216,6 +216,7 @@ class Intake:
         work.unused["point_seen"] += len(taken) - len(increases)
         weigh(self.balances, series.number, increases)
         added = add_distributions(work.changes, series, increases, in_force.baseline if in_force else None)
+        self.baselines.learn_points(self._connection, series, increases, work.now)
         work.touched.append((series.number, added.panes))
         self.totals[series.number] = self.totals.get(series.number, Totals()).plus_distributed(added, work.now)
         if added.rows:

@@ -57,7 +57,7 @@ class Overview:
     def _model(self, series: Series) -> ModelView:
         key, settings = series.key, self._intake.series.settings(series.key.model)
         totals = self._intake.totals.get(series.number, Totals())
-        in_force, learned = self._intake.baselines.in_force(key), self._intake.baselines.learned(series.number)
+        in_force, learned = self._intake.baselines.in_force(key), self._intake.baselines.known(series.number)
         history = self._beliefs.history(series.number)
         windows = {name: list(history.get(name, {}).values()) for name in settings.windows}
         latest = [evaluations[-1] for evaluations in windows.values() if evaluations]
