@@ -10,7 +10,7 @@ OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.64b0 opentelemetry-instru
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning \
 	-W 'ignore:Unclosed <MemoryObject:ResourceWarning'
 
-.PHONY: help demo test frameworks oldest lint format semconv bench bench-peers interop
+.PHONY: help demo test frameworks oldest lint format semconv bench bench-peers simulate interop
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
@@ -22,6 +22,7 @@ help:
 	@echo "make semconv   constants and reference page from the registry of telemetry names"
 	@echo "make bench     each speed promise against its reference, in one run"
 	@echo "make bench-peers Driftline beside OpenInference, traceloop, logfire, bentoml, whylogs, prometheus_client (.venv-peers/)"
+	@echo "make simulate  false alarms, power and dependence of drift over years of windows, into the docs (hours; ARGS='--share 0.1 rate')"
 	@echo "make interop   with a real Jaeger, Prometheus and Collector (built into .peers/; needs Go)"
 
 demo:
@@ -30,7 +31,7 @@ demo:
 
 test:
 	@sh scripts/setup.sh dev
-	@$(PY) -m pytest -n auto --dist loadfile -m "not interop" $(PYTEST_ARGS)
+	@$(PY) -m pytest -n auto --dist loadfile -m "not interop and not simulation" $(PYTEST_ARGS)
 
 frameworks:
 	@sh scripts/setup.sh dev
@@ -45,7 +46,7 @@ oldest:
 	@.venv-oldest/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@.venv-oldest/bin/python -m pip install --quiet --editable '.[demo]' --group dev \
 		opentelemetry-api==$(OLDEST) opentelemetry-sdk==$(OLDEST) opentelemetry-exporter-otlp==$(OLDEST) $(OLDEST_WEB)
-	@.venv-oldest/bin/python -m pytest -n auto -m "not interop" $(OLD_WARNINGS) \
+	@.venv-oldest/bin/python -m pytest -n auto -m "not interop and not simulation" $(OLD_WARNINGS) \
 		sdk tests/sdk tests/runtime tests/integrations $(PYTEST_ARGS)
 
 lint:
@@ -75,6 +76,10 @@ bench:
 bench-peers:
 	@sh scripts/setup.sh dev
 	@$(PY) -m tests.benchmarks.peers $(ARGS)
+
+simulate:
+	@sh scripts/setup.sh dev
+	@$(PY) -m tests.simulations $(ARGS)
 
 interop:
 	@sh scripts/setup.sh dev

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from driftline.tables import ModelKey
-from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.evaluation import Evaluation, MethodValue, TargetDrift, Window
 from driftline_processor.runtime.beliefs import Beliefs
 from driftline_processor.runtime.store import Store, transaction
 
@@ -67,4 +67,29 @@ def test_what_a_reader_has_does_not_change_under_it(tmp_path: Path) -> None:
     seen = beliefs.history(1)["1h"]
     beliefs.believe(1, evaluation(1))
     assert len(seen) == 1
+    store.close()
+
+
+def drifting(hour: int, drifts: bool) -> Evaluation:
+    found = evaluation(hour)
+    state = TargetDrift("feature", "age", "drift" if drifts else "ok", "ks", 9, {"ks": MethodValue(0.2, 0.004)})
+    found.features = {"age": state}
+    return found
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4, 5), (5, 4, 3, 2, 1, 0), (2, 5, 0, 4, 1, 3)])
+def test_incidents_are_the_same_in_whatever_order_windows_are_evaluated(tmp_path: Path, order: tuple[int, ...]) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    beliefs = Beliefs(connection, Clock())
+    for hour in order:
+        beliefs.believe(1, drifting(hour, hour in (1, 2)))
+        with transaction(connection):
+            beliefs.write(patient=False)
+    began = {"feature:age": NOON + HOUR}
+    expected = [{}, {}, began, began, {}, {}]  # one quiet window ends nothing
+    for one in (beliefs, Beliefs(connection, Clock())):
+        assert [found.incident for found in one.history(1)["1h"].values()] == expected
+    beliefs.believe(1, drifting(1, drifts=False))  # late rows: it did not drift after all
+    assert [found.incident for found in beliefs.history(1)["1h"].values()] == [{}] * 6
     store.close()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from driftline.tables import PredictionTable
 from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.files.cut import Cut
+from driftline_processor.files.evaluate_files import evaluate_files
+from driftline_processor.files.roles import ColumnOptions
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.evaluate import Evaluator
 from driftline_processor.runtime.series import Series
@@ -291,3 +296,32 @@ def test_a_window_shorter_than_what_its_panes_were_rolled_up_to_stays_as_it_was_
     windows = state.view().windows
     assert [one.rows for one in windows["5m"]] == [1, 200]
     assert [one.rows for one in windows["1d"]] == [2, 200]
+
+
+def test_rows_of_one_customer_count_for_what_they_are_worth_as_in_files(open_state: Open, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    known = baseline(rng.random(5_000).tolist(), {"age": rng.normal(size=5_000).tolist()})
+    known.save(tmp_path / "known.json")
+    state = open_state(churn=Model(windows=("1h",), baseline=tmp_path / "known.json", cluster="customer"))
+    names = np.repeat([f"customer {one}" for one in range(40)], 25)
+    ages = np.repeat(rng.normal(size=40), 25) * 0.7 + rng.normal(size=1_000) * 0.7
+    scores = rng.random(1_000)
+    frame = pd.DataFrame({"age": ages, "score": scores, "customer": names})
+    frame.to_parquet(tmp_path / "rows.parquet")
+    for some in np.array_split(rng.permutation(1_000), 4):
+        sent = frame.iloc[some]
+        slices: dict[str, Sequence[object]] = {"customer": sent["customer"].tolist()}
+        features: dict[str, Sequence[object]] = {"age": sent["age"].tolist()}
+        ids = [f"p{at}" for at in some.tolist()]
+        times = (NOON + some * MINUTE // 20).tolist()
+        state.send(predictions(ids, times, sent["score"].tolist(), features=features, slices=slices))
+    live = newest(state).features["age"]
+    options = ColumnOptions(cluster="customer")
+    result = evaluate_files(
+        [tmp_path / "rows.parquet"], tmp_path / "known.json", None, options, Cut("", None), lambda _: None
+    )
+    file = result.evaluations[0].features["age"]
+    assert live.design_effect == pytest.approx(file.design_effect, rel=1e-9)
+    assert live.design_effect > 5
+    assert (live.state, live.methods["ks"]) == (file.state, file.methods["ks"])
+    assert result.evaluations[0].new_features == ()

@@ -34,22 +34,16 @@ class Design(NamedTuple):
 
 
 def of_blocks(blocks: F64, n: float, m: float, *, ordered: bool, length: float | None = None) -> Design:
-    """Return the design effect of a window by how far blocks of the reference differ.
+    """Return the design effect of a window by how far blocks of the reference differ, which :func:`differ`.
 
     ``blocks``: float64 (b, cells), (effective) rows of each block of time, in the order of time. ``n``, ``m``: rows of
     reference and window. ``ordered``: of a number, whose distance is that of distribution functions. ``length``: of the
     window in blocks, where it is known; it counts for at most as many as hold its number of rows. A window of several
     blocks is compared with as many neighbouring ones together, so it does not matter how long one resembles the next.
-    Where independent rows would differ as much, the effect is 1.
 
-    >>> of_blocks(np.array([[50.0, 50.0], [45.0, 55.0], [55.0, 45.0]]), 300, 100, ordered=True)
-    Design(effect=1.0, freedom=inf)
     >>> round(of_blocks(np.tile([[90.0, 10.0], [10.0, 90.0]], (8, 1)), 1_600, 100, ordered=True).effect, 1)
     68.3
     """
-    blocks = blocks[blocks.sum(axis=1) > 0]
-    if len(blocks) < 2 or not _differ(blocks):
-        return Design()
     held = len(blocks) * m / blocks.sum()
     together = round(held if length is None else min(held, length))
     together = max(1, min(together, len(blocks) // FEWEST))
@@ -106,8 +100,16 @@ def heavier(p: float, freedom: float) -> float:
     return float(2 * stdtr(freedom, ndtri(p / 2)))
 
 
-def _differ(blocks: F64) -> bool:
-    """Whether blocks differ more than independent rows would: the chi-square test of all of them."""
+def differ(blocks: F64) -> bool:
+    """Return whether blocks differ more than independent rows would: the chi-square test of all of them at 0.01.
+
+    ``blocks``: float64 (b, cells), (effective) rows, none empty.
+
+    >>> differ(np.array([[50.0, 50.0], [45.0, 55.0], [55.0, 45.0]])), differ(np.array([[90.0, 10.0], [10.0, 90.0]]))
+    (False, True)
+    """
+    if len(blocks) < 2:
+        return False
     expected = np.outer(blocks.sum(axis=1), blocks.sum(axis=0)) / blocks.sum()
     kept = expected.min(axis=0) > 0
     freedom = (len(blocks) - 1) * (int(np.count_nonzero(kept)) - 1)

@@ -15,6 +15,7 @@ from driftline.projection import AXES, WIDTH
 from driftline.tables import F64
 
 from .cells import Drawing, drawing
+from .dependence import differ
 from .methods import Kind
 from .methods.method import Vectors
 
@@ -27,7 +28,8 @@ class Reference:
     """One target of a baseline. ``part``: of the pane. ``name``: of a feature, else "".
 
     ``counts``: float64 (bins,), effective rows; ``rows``: their sum. ``missing``: share of missing and invalid values.
-    ``embedding``: what is known of its vectors, where it is one. ``draw``: draws a window beside it.
+    ``embedding``: what is known of its vectors, where it is one. ``blocks``: float64 (b, cells), effective rows of the
+    blocks of time, where they differ more than independent rows would, else None. ``draw``: draws a window beside it.
     """
 
     target: Literal["feature", "score", "class"]
@@ -40,6 +42,7 @@ class Reference:
     missing: float | None
     draw: Drawing
     embedding: Vectors | None = None
+    blocks: F64 | None = None
 
 
 _KNOWN: WeakKeyDictionary[Baseline, list[Reference]] = WeakKeyDictionary()
@@ -95,7 +98,19 @@ def _reference(
         missing_share(all_counts, bins),
         drawing(bins, counts),
         embedding,
+        _blocks(baseline, part),
     )
+
+
+def _blocks(baseline: Baseline, part: str) -> F64 | None:
+    blocks = baseline.extras.blocks
+    if blocks is None or part not in blocks.of:
+        return None
+    weighed, squared = blocks.rows[:, 1], blocks.rows[:, 2]
+    kish = np.divide(weighed, squared, out=np.ones(len(weighed)), where=squared > 0)
+    counts = blocks.of[part].counts * kish[:, np.newaxis]
+    counts = counts[counts.sum(axis=1) > 0]
+    return counts if differ(counts) else None
 
 
 def _kind(bins: Bins, counts: F64) -> Kind:

@@ -203,9 +203,9 @@ def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, s
     judged.pair = Pair(kind, bins, reference.counts, current * (m / weight))
     if kind == "embedding" and reference.embedding is not None and sums is not None:
         judged.pair = judged.pair._replace(vectors=(reference.embedding, sums[1:] / sums[0]))
-    design = design_of(part, pane, baseline, n, m, ordered=kind in ("number", "embedding"), span=span)
+    design = design_of(reference, pane, baseline, m, ordered=kind in ("number", "embedding"), span=span)
     if design.effect > 1:
-        judged.design, judged.blocks = design, blocks_range(part, baseline, methods[0])
+        judged.design, judged.blocks = design, blocks_range(reference, baseline, methods[0])
         if min(n, m) < LEAST_INDEPENDENT * design.effect:
             judged.state = "too_few_rows"
     return judged

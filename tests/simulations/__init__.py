@@ -1,0 +1,1 @@
+"""What is promised of drift, simulated through the product's own code: ``make simulate`` writes the docs' table."""
