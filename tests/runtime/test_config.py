@@ -463,3 +463,29 @@ def test_every_section_is_documented() -> None:
 
 def test_the_file_to_copy_is_valid() -> None:
     assert validate_file(Path(__file__).parents[2] / "otel-config" / "driftline.yaml") == []
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        (
+            "{detectors: [adwim]}",
+            "models.churn.concept.detectors: 'adwim' is no detector; there are adwin, ddm, hddm_a, kswin, page_hinkley",
+        ),
+        ("{detectors: [ddm, ddm]}", "models.churn.concept.detectors: one of ddm, ddm is named twice; name each once"),
+        (
+            "{delta: 2}",
+            "models.churn.concept.delta: '2' is no confidence; write a number between 0 and 1, such as 0.002",
+        ),
+        ("{detector: adwin}", "models.churn.concept.detector: there is no such key; did you mean 'detectors'?"),
+        (
+            "{detectors: [ddm], delta: 0.1}",
+            "models.churn.concept.delta: is of adwin, which is not among concept.detectors; name it there, or leave "
+            "delta out",
+        ),
+    ],
+)
+def test_what_is_wrong_with_concept_drift_is_said(tmp_path: Path, written: str, problem: str) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_text(f"models: {{churn: {{concept: {written}}}}}")
+    assert validate_file(path) == [problem]

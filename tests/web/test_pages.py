@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 from driftline.tables import ModelKey
+from driftline_processor.core.concept.verdict import Change, Concept
 from driftline_processor.core.evaluation import Expected, Finding, MethodValue, Metric
 from driftline_processor.runtime.balance import Balance
 from driftline_processor.runtime.view import View
@@ -354,3 +355,17 @@ def test_a_model_of_which_only_counts_came_says_nothing_of_a_last_row(browse: Br
     assert "last " not in page(client, "/models/churn").text.split("outcome")[0]
     assert "last " not in page(client).text.split("drift")[0]
     assert client.get("/api/v1/models").json()["models"][0]["received"] is None
+
+
+def test_concept_drift_is_a_line_above_the_performance(browse: Browse) -> None:
+    model = many().known[0]
+    assert 'id="concept"' not in browse(FakeView([model])).get("/models/flights").text
+    change = Change(ns(2013, 6, 20), ns(2013, 6, 25), 0.17, 0.26)
+    model.concept = Concept(
+        "drift", "adwin", outcomes=9, since=change.since, before=0.17, after=0.274, changes=(change,)
+    )
+    page = browse(FakeView([model])).get("/models/flights").text
+    line = "concept drift: the error rate rose from 17 % to 27.4 % since 2013-06-20 00:00 (ADWIN)."
+    assert f'<p class="bad" id="concept">{line}</p>' in page
+    model.concept = Concept("unknown", reason="River is not installed: pip install 'driftline[concept]'")
+    assert "concept: unknown, River is not installed" in browse(FakeView([model])).get("/models/flights").text
