@@ -1,4 +1,4 @@
-"""Plant every fault a hundred times, keep what came of it, and write the table into docs/explain.md: 15 minutes.
+"""Plant every fault fifty times, keep what came of it, and write the table into docs/explain.md: ten minutes.
 
 python -m tests.explained                 # all
 python -m tests.explained mean quiet      # some

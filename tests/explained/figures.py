@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .faults import FAULTS, Planted, quiet
 
-RUNS = 100
+RUNS = 50
 KEPT = Path(__file__).parents[1] / "golden" / "explained.json"
 PAGE = Path(__file__).parents[2] / "docs" / "explain.md"
 BEGIN, END = "<!-- faults: python -m tests.explained -->\n", "<!-- end of faults -->\n"
