@@ -23,6 +23,7 @@ from .period import Period
 from .ranges import Ranges
 from .repeats import Repeats
 from .ruled import Ruled
+from .score_by import ScoreBy
 
 
 class Piece(Protocol):
@@ -46,6 +47,7 @@ class Extras:
     ``importance``: of each feature to the model. ``ranges``: the least and the greatest value of each number.
     ``period``: when the rows were predicted. ``blocks``: what they looked like in each stretch of that time.
     ``repeats``: how many of the rows are different. ``class_scores``: of a multiclass model, class by class.
+    ``score_by``: the mean score where each feature has which values.
     ``fitted``: how well the space of the features fits its own rows.
     ``marks``: which features are none, and compared with nothing. ``embeddings``: how each of them is projected.
     ``ruled``: which are hashed or rounded already.
@@ -59,6 +61,7 @@ class Extras:
     repeats: Repeats | None = None
     fitted: Fitted | None = None
     class_scores: ClassScores | None = None
+    score_by: ScoreBy | None = None
     marks: Marks | None = None
     embeddings: Embeddings | None = None
     ruled: Ruled | None = None
@@ -105,6 +108,7 @@ PIECES: dict[str, type[Piece]] = {
     "repeats": Repeats,
     "fitted": Fitted,
     "class_scores": ClassScores,
+    "score_by": ScoreBy,
     "marks": Marks,
     "embeddings": Embeddings,
     "ruled": Ruled,

@@ -11,6 +11,7 @@ from .fitted import FittedGatherer
 from .fold import ModelBins
 from .ranges import RangesGatherer
 from .repeats import RepeatsGatherer
+from .score_by import ScoreByGatherer
 from .tables import Column, PredictionTable
 
 
@@ -37,5 +38,6 @@ GATHERERS: dict[str, Callable[[Reference], Gatherer]] = {
     "repeats": RepeatsGatherer,
     "fitted": FittedGatherer,
     "class_scores": ClassScoresGatherer,
+    "score_by": ScoreByGatherer,
 }
 """Field of :class:`driftline.extras.Extras` → what begins to gather it. A new one is a class and a line here."""

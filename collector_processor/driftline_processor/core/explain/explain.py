@@ -20,6 +20,7 @@ from .grid import coarsen
 from .moved import moved
 from .onset import onset
 from .region import changes
+from .score import carried, score_means
 from .trail import Trail
 from .view import View
 from .wording import cause_sentence, whole_sentence
@@ -31,6 +32,9 @@ MOSTLY = frozenset({"missing", "unseen", "out_of_range"})
 """Findings that do where they are at least half of what moved."""
 
 HALF = 0.5
+
+LEAST_CARRIED = 0.05
+"""What carries less of the score's shift, or none of it, is ranked as if it carried this."""
 
 
 def explain(
@@ -60,9 +64,24 @@ def explain(
         return Explanation((), whole_sentence((), drifts)) if drifts else None
     trails = _trails(views, [cause for cause, _ in causes])
     dated = [(_dated(cause, window, views, trails), finding) for cause, finding in causes]
-    ranked = _ranked(dated, whole)
+    means = score_means(whole.pane, whole.baseline)
+    ranked = _ranked(_carrying(dated, views, means if drifts else None), whole)
     worded = tuple(replace(cause, sentence=cause_sentence(cause, finding, timezone)) for cause, finding in ranked)
-    return Explanation(worded, whole_sentence(worded, drifts))
+    return Explanation(worded, whole_sentence(worded, drifts), *(means or (None, None)))
+
+
+def _carrying(
+    causes: Sequence[tuple[Cause, Finding | None]], views: Mapping[str, View], means: tuple[float, float] | None
+) -> list[tuple[Cause, Finding | None]]:
+    """The causes with their part of the shift of the mean score: of two features that were swapped the sum."""
+    if means is None or means[0] == means[1]:
+        return list(causes)
+    whole, found = views[""], []
+    for cause, finding in causes:
+        shifts = [carried(f"feature:{name}", whole.pane, whole.baseline) for name in cause.features]
+        known = [shift for shift in shifts if shift is not None]
+        found.append((replace(cause, score_shift=sum(known) / (means[1] - means[0]) if known else None), finding))
+    return found
 
 
 def _of_finding(finding: Finding, whole: View) -> Cause | None:
@@ -145,7 +164,7 @@ def _dated(cause: Cause, window: Window, views: Mapping[str, View], trails: Mapp
 
 
 def _ranked(causes: Collection[tuple[Cause, Finding | None]], whole: View) -> list[tuple[Cause, Finding | None]]:
-    """Those that count most first: by importance where it is known, else by how much moved."""
+    """Those that count most first: by how much moved, times importance, else what it carries of the score's shift."""
     shares = _importance(whole)
     if shares is not None:
         own = [
@@ -163,7 +182,13 @@ def _ranked(causes: Collection[tuple[Cause, Finding | None]], whole: View) -> li
             (replace(cause, importance=share, weight=cause.moved * share / total if total > 0 else 0.0), finding)
             for (cause, finding), share in zip(causes, own, strict=True)
         ]
-    return sorted(causes, key=lambda one: (-(one[0].weight or 0.0), -one[0].moved, one[0].features))
+    return sorted(causes, key=lambda one: (-_counts(one[0]), -one[0].moved, one[0].features))
+
+
+def _counts(cause: Cause) -> float:
+    if cause.weight is not None:
+        return cause.weight
+    return cause.moved * (1.0 if cause.score_shift is None else max(cause.score_shift, LEAST_CARRIED))
 
 
 def _importance(whole: View) -> dict[str, float] | None:

@@ -4,11 +4,11 @@ The baseline, then one histogram a step of time. Where the likelihood of two sha
 series is cut, and both parts are looked at again (binary segmentation). What tells a change from chance is not that
 rows of two stretches differ, since steps of quiet series differ, too (weekdays, weather, customers who come together);
 it is that they differ by more than the steps within each stretch do. Then the way back from now: a stretch belongs to
-the drift while it is more likely by what holds now than by the baseline (Page's sum of log likelihood ratios).
+the drift while it has gone at least a quarter of the way from the baseline to now.
 
-Sources: Vostrikova (1981), binary segmentation; Page, "Continuous inspection schemes" (1954); McCullagh and Nelder,
-"Generalized Linear Models" (1989), chapter 4.5, for shares that vary more than a multinomial; Box (1954) for the
-degrees of freedom of a sum of squares whose directions do not vary alike.
+Sources: Vostrikova (1981), binary segmentation; McCullagh and Nelder, "Generalized Linear Models" (1989), chapter 4.5,
+for shares that vary more than a multinomial; Box (1954) for the degrees of freedom of a sum of squares whose directions
+do not vary alike.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from scipy.special import chdtrc, fdtrc
 ALPHA = 0.01
 """At most so many quiet stretches are cut."""
 
+PART = 0.25
+"""A stretch that has gone less of the way from the baseline to now does not belong to the drift yet. A drift that grows
+is so dated from near its beginning, and days that are cut off from the others for what days are, are not in it."""
+
 FEW = 4
 """With fewer steps than this beside what is estimated from them, rows count as they do for the state of drift."""
 
@@ -31,8 +35,8 @@ MOST_ALIKE = 0.9
 
 
 class Onset(NamedTuple):
-    """``at``: the first step that is as it is now. ``p_value``: that of its cut; of the one from the baseline where
-    ``before``: the first step that is known is so already, and what was earlier is not known."""
+    """``at``: the first step that is as it is now. ``p_value``: that of the cut before it. ``before``: it is the first
+    step that is known, and what was earlier is not."""
 
     at: int
     p_value: float
@@ -71,17 +75,15 @@ def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.
     now, was = _shares(series[1:][of_window].sum(axis=0)), _shares(series[0])
     bounds = sorted({0, *cuts, len(series)})
     drifted = [
-        float(series[max(first, 1) : last].sum(axis=0) @ np.log(now / was)) > 0
+        first > 0 and _way(was, _shares(series[first:last].sum(axis=0)), now) >= PART
         for first, last in itertools.pairwise(bounds)
     ]
     at = len(drifted) - 1
     if not drifted[at]:
         return None
-    while at > 0 and drifted[at - 1]:
+    while drifted[at - 1]:  # the first stretch, that of the baseline, never is
         at -= 1
     first = bounds[at]
-    if first == 0:
-        return Onset(int(held[0]), cuts[bounds[1]], True)
     return Onset(int(held[first - 1]), cuts[first], first == 1)
 
 
@@ -203,6 +205,13 @@ def _within(part: F64, at: int, share: F64) -> F64:
     rows = part.sum(axis=1, keepdims=True)
     apart: F64 = (part - rows * own) / np.sqrt(rows * share + 1)
     return apart
+
+
+def _way(was: F64, then: F64, now: F64) -> float:
+    """How much of the way from one distribution to another a third has gone, in their direction; 1 = all of it."""
+    weight = (now - was) / (now + was)
+    whole = float(weight @ (now - was))
+    return float(weight @ (then - was)) / whole if whole > 0 else 0.0
 
 
 def _shares(counts: F64) -> F64:

@@ -9,6 +9,9 @@ from driftline_processor.core.evaluation import Cause, Change, Finding
 from driftline_processor.core.quality.words import percent, quoted
 from driftline_processor.core.window import time_zone
 
+LEAST_CARRIED = 0.05
+"""A smaller part of the score's shift is not told."""
+
 NAMED = 3
 """Features that are named beside the first; of the others there is a number."""
 
@@ -62,8 +65,11 @@ def _change(change: Change) -> str:
 
 
 def _effect(cause: Cause) -> str:
-    if cause.score_shift is not None:
-        return f"it carries {percent(cause.score_shift)} of the score's shift"
-    if cause.importance is None:
-        return ""
-    return f"{percent(cause.importance)} of the model's importance"
+    told = []
+    if cause.score_shift is not None and cause.score_shift >= LEAST_CARRIED:
+        told.append(f"it carries {percent(min(cause.score_shift, 1.0))} of the score's shift")
+    elif cause.score_shift is not None and cause.score_shift <= -LEAST_CARRIED:
+        told.append("by itself it would move the score the other way")
+    if cause.importance is not None:
+        told.append(f"{percent(cause.importance)} of the model's importance")
+    return ", ".join(told)
