@@ -33,17 +33,22 @@ class Means:
 class ScoreBy:
     """The name of a pane's part (``feature:NAME``, ``score``) → mean scores.
 
-    Features by about a tenth of the rows, the score by its own bins.
+    Features by about a tenth of the rows, the score by its own bins; the score as in :func:`.fold.target_score`.
     """
 
     of: Mapping[str, Means]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ScoreBy) and self.to_json() == other.to_json()
+
+    __hash__ = None  # type: ignore[assignment]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
             name: {
                 "first": one.first.tolist(),
-                "mean": [short(float(f"{value:.6g}")) for value in one.mean.tolist()],
+                "mean": [short(value) for value in one.mean.tolist()],
                 "rows": [short(value) for value in one.rows.tolist()],
             }
             for name, one in self.of.items()
@@ -113,5 +118,7 @@ class ScoreByGatherer:
             first = np.arange(size) if name == "score" else Cells.of(rows[np.newaxis], size).first
             starts = np.append(first, size)
             weight, total = np.add.reduceat(rows, starts), np.add.reduceat(scored, starts)
-            of[name] = Means(first, np.divide(total, weight, out=np.zeros(len(weight)), where=weight > 0), weight)
+            mean = np.divide(total, weight, out=np.zeros(len(weight)), where=weight > 0)
+            # six digits, here and not when it is written, so that a baseline says the same before and after
+            of[name] = Means(first, np.array([float(f"{value:.6g}") for value in mean.tolist()]), weight)
         return ScoreBy(of) if of else None

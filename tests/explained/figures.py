@@ -46,9 +46,14 @@ def read() -> dict[str, Figures]:
 def write(known: Mapping[str, Figures]) -> None:
     """Keep the figures, and write the table."""
     KEPT.write_text(json.dumps({name: {k: round(v, 5) for k, v in one.items()} for name, one in known.items()}) + "\n")
+    put(BEGIN, END, table(known))
+
+
+def put(begin: str, end: str, what: str) -> None:
+    """Write a part of the page anew."""
     text = PAGE.read_text(encoding="utf-8")
-    before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-    PAGE.write_text(before + table(known) + after, encoding="utf-8")
+    before, after = text[: text.index(begin) + len(begin)], text[text.index(end) :]
+    PAGE.write_text(before + what + after, encoding="utf-8")
 
 
 def table(known: Mapping[str, Figures]) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
+from . import flights
 from .faults import FAULTS, quiet
 from .figures import BEGIN, END, PAGE, measure, measure_quiet, read, table
 
@@ -15,7 +19,7 @@ def test_a_planted_fault_is_explained(name: str) -> None:
 
 
 def test_nothing_is_said_of_a_quiet_stream() -> None:
-    assert quiet(1) == (False, False, 0, 12)
+    assert quiet(1) == (False, False, 0, 13)
 
 
 def test_the_promise_is_kept_by_the_figures_in_the_documentation() -> None:
@@ -31,6 +35,20 @@ def test_the_promise_is_kept_by_the_figures_in_the_documentation() -> None:
 def test_the_table_of_the_documentation_is_that_of_the_figures() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert text[text.index(BEGIN) + len(BEGIN) : text.index(END)] == table(read())
+
+
+def test_the_documentation_tells_the_flights_as_the_code_does(tmp_path: Path) -> None:
+    """The model of winter: temperature leaves the training range in April, and carries most of the score with it."""
+    evaluations = flights.months(tmp_path)
+    text = PAGE.read_text(encoding="utf-8")
+    assert text[text.index(flights.BEGIN) + len(flights.BEGIN) : text.index(flights.END)] == flights.told(evaluations)
+    for month in evaluations[1:]:
+        assert month.explanation is not None
+        first = month.explanation.causes[0]
+        since = first.since
+        assert (first.features, first.check) == (("temp",), "out_of_range")
+        assert since is not None
+        assert datetime.fromtimestamp(since / 10**9, UTC).strftime("%B") == "April"
 
 
 @pytest.mark.simulation

@@ -1,0 +1,145 @@
+"""Why a window drifts: where from and where to, in which words, in which slice, and what it does to the score."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from driftline.baseline import Baseline
+from driftline.bins import CategoryBins, count, number_bins
+from driftline.fold import fold
+from driftline.profile import table_from_frame
+from driftline.tables import F64, Column, ModelKey
+from driftline_processor.core.evaluate import evaluate
+from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.explain.region import changes
+from driftline_processor.core.explain.trail import steps_of
+
+HOUR = 3_600 * 10**9
+DAY = Window("1d", 1_772_323_200 * 10**9, 1_772_409_600 * 10**9)
+
+
+def frame(n: int, seed: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    age, height = rng.normal(45, 10, n), rng.normal(170, 10, n)
+    return {"age": age, "height": height, "score": 1 / (1 + np.exp(-(age - 45) / 10))}
+
+
+def evaluated(rows: dict[str, Any], importance: dict[str, float] | None = None) -> Evaluation:
+    built = frame(20_000, 1)
+    baseline = Baseline.from_frame(built, score="score", model="m", task="binary", importance=importance)
+    table, *_ = table_from_frame(rows, score="score", model="m", task="binary")
+    return evaluate(fold(table, baseline.bins), baseline, ModelKey("m"), DAY, True)
+
+
+def number_changes(was: F64, now: F64) -> list[tuple[str, float, float]]:
+    bins = number_bins(was)
+    found = changes(bins, count(bins, Column(numbers=was)), count(bins, Column(numbers=now)))
+    return [(one.where, round(one.was, 2), round(one.now, 2)) for one in found]
+
+
+NORMAL = np.random.default_rng(4).normal(50, 10, 50_000)
+
+
+def test_a_shift_is_told_at_a_round_edge_by_the_side_with_fewer_rows() -> None:
+    assert number_changes(NORMAL, NORMAL + 15) == [("from 57.5 on", 0.23, 0.77)]
+
+
+def test_the_shares_told_are_those_of_the_rows() -> None:
+    [(where, was, now)] = number_changes(NORMAL, NORMAL - 10)
+    word, edge, *_ = where.split()
+    inside = (float(edge) > NORMAL) if word == "below" else (float(edge) <= NORMAL)
+    after = (float(edge) > NORMAL - 10) if word == "below" else (float(edge) <= NORMAL - 10)
+    assert (was, now) == (pytest.approx(inside.mean(), abs=0.01), pytest.approx(after.mean(), abs=0.01))
+
+
+def test_a_wider_distribution_is_told_by_the_range_it_left() -> None:
+    [(where, was, now)] = number_changes(NORMAL, 50 + 2 * (NORMAL - 50))
+    assert where.startswith("between ")
+    assert was - now > 0.25
+
+
+def test_values_that_are_few_are_told_one_by_one() -> None:
+    was, now = np.repeat([0.0, 1.0, 2.0], [50, 30, 20]), np.repeat([0.0, 1.0, 2.0], [50, 10, 40])
+    assert number_changes(was, now) == [("2", 0.2, 0.4)]
+
+
+def test_of_a_category_the_labels_that_lost_and_won_most_are_told() -> None:
+    was, now = np.array([60.0, 30, 10, 0, 0, 0]), np.array([25.0, 30, 15, 30, 0, 0])
+    found = changes(CategoryBins(("NO", "SE", "DK")), was, now)
+    assert [(one.where, round(one.was, 3), round(one.now, 3)) for one in found] == [
+        ("NO", 0.6, 0.25),
+        ("other labels", 0.0, 0.3),
+    ]
+
+
+def test_missing_values_are_told_first_where_most_of_the_change_is_theirs() -> None:
+    was, now = np.array([60.0, 40, 0, 0, 0]), np.array([30.0, 20, 0, 50, 0])
+    found = changes(CategoryBins(("NO", "SE")), was, now)
+    assert (found[0].where, found[0].was, found[0].now) == ("missing", 0.0, 0.5)
+
+
+def test_a_quiet_window_needs_no_explanation() -> None:
+    assert evaluated(frame(2_000, 2)).explanation is None
+
+
+def test_what_carries_the_score_comes_first_and_its_part_is_told() -> None:
+    rows = frame(2_000, 2)
+    rows["age"] += 8
+    rows["height"] += 12
+    rows["score"] = 1 / (1 + np.exp(-(rows["age"] - 45) / 10))
+    found = evaluated(rows).explanation
+    assert found is not None
+    assert [cause.features for cause in found.causes] == [("age",), ("height",)]
+    first, second = found.causes
+    assert second.moved > first.moved
+    assert first.score_shift == pytest.approx(1.0, abs=0.1)
+    assert second.score_shift == pytest.approx(0.0, abs=0.05)
+    assert found.score_now == pytest.approx(rows["score"].mean(), abs=0.01)
+    assert "of the score's shift" in first.sentence
+    assert "importance unknown" not in found.sentence
+
+
+def test_what_counts_more_comes_first_where_importance_is_known() -> None:
+    rows = frame(2_000, 2)
+    rows["age"] += 4
+    rows["height"] += 12
+    known = evaluated(rows, {"age": 0.9, "height": 0.1}).explanation
+    unknown = evaluated(rows).explanation
+    assert known is not None
+    assert unknown is not None
+    assert [cause.features[0] for cause in known.causes] == ["age", "height"]
+    assert known.causes[0].importance == 0.9
+    assert sum(cause.weight or 0.0 for cause in known.causes) == pytest.approx(1)
+    assert [cause.features[0] for cause in unknown.causes] == ["height", "age"]
+    assert unknown.sentence.split("; ")[1] == "importance unknown"
+
+
+def test_another_unit_is_no_drift_of_the_feature() -> None:
+    rows = frame(2_000, 2)
+    rows["height"] *= 100
+    found = evaluated(rows).explanation
+    assert found is not None
+    [cause] = found.causes
+    assert (cause.features, cause.check) == (("height",), "unit_change")
+    assert cause.sentence.startswith("height: 100 % of values are 100 times what they were")
+
+
+def test_a_score_that_drifts_alone_is_said_to() -> None:
+    rows = frame(2_000, 2)
+    rows["score"] = rows["score"] * 0.8
+    found = evaluated(rows).explanation
+    assert found is not None
+    assert (found.causes, found.sentence) == ((), "the score drifts, and no feature does")
+
+
+def test_steps_are_windows_up_to_a_day_and_days_beyond() -> None:
+    days = steps_of(Window("1mo", DAY.start, DAY.start + 31 * 24 * HOUR))
+    assert (len(days), days[-1].end, {one.end - one.start for one in days}) == (
+        184,
+        DAY.start + 31 * 24 * HOUR,
+        {24 * HOUR},
+    )
+    assert {one.end - one.start for one in steps_of(replace(DAY, name="1h", end=DAY.start + HOUR))} == {HOUR}
