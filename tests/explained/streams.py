@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from driftline.baseline import Baseline
@@ -36,7 +37,7 @@ CATEGORIES = ("country", "plan", "device")
 WITHIN, OF_DAYS, OF_WEEKDAYS = 0.5, 0.08, 0.1
 """The correlation of features; how far days and weekdays differ, in standard deviations of the rows."""
 
-Frame = dict[str, NDArray[np.generic]]
+Frame = dict[str, NDArray[Any]]
 Fault = Callable[[Frame, NDArray[np.bool_], np.random.Generator], None]
 """Changes the rows that a mask names, in place."""
 

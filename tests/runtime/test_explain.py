@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def baseline() -> Baseline:
 
 def send(state: Opened, rows: pd.DataFrame) -> None:
     names = ("age", "income", "plan")
-    features = {name: rows[name].tolist() for name in names}
+    features: dict[str, Sequence[object]] = {name: rows[name].tolist() for name in names}
     state.send(predictions([""] * len(rows), rows["time"].tolist(), rows["score"].tolist(), features=features))
 
 
