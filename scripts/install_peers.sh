@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install the real peers of the interoperability tests into .peers/ (git-ignored), each from its Go module.
+# Install the real peers of the interoperability tests into .peers/ (git-ignored), each from its Go module, and
+# OpenTelemetry's SDK for JavaScript where there is npm.
 #
 # Prometheus and Jaeger have replace directives in their go.mod, which `go install pkg@version` refuses, so they are built
 # in a copy of the module's own source: with the dependencies and checksums of the release. One compiler at a time, since
@@ -11,16 +12,33 @@ cd "$(dirname "$0")/.."
 JAEGER=v1.76.0
 PROMETHEUS=v0.314.0 # the Go module's number of Prometheus 3.14
 COLLECTOR=v0.160.0
+JAVASCRIPT=2.12.1
+JAVASCRIPT_OTLP=0.223.0
 
 PEERS=$PWD/.peers
 mkdir -p "$PEERS"
+
+missing=0
+
+if command -v npm >/dev/null; then
+    wanted="sdk-metrics@$JAVASCRIPT resources@$JAVASCRIPT exporter-metrics-otlp-proto@$JAVASCRIPT_OTLP"
+    if [ "$(cat "$PEERS/js.version" 2>/dev/null)" != "$wanted" ]; then
+        mkdir -p "$PEERS/js"
+        # shellcheck disable=SC2086 # one word each
+        if (cd "$PEERS/js" && npm install --no-audit --no-fund --ignore-scripts $(printf '@opentelemetry/%s ' $wanted)) \
+            >"$PEERS/js.log" 2>&1; then
+            echo "$wanted" >"$PEERS/js.version"
+        else
+            echo "OpenTelemetry for JavaScript could not be installed; its tests are skipped; see .peers/js.log" >&2
+            missing=1
+        fi
+    fi
+fi
 
 if ! command -v go >/dev/null; then
     echo "make interop builds Jaeger, Prometheus and a Collector: install Go 1.25 or newer from https://go.dev/dl/" >&2
     exit 1
 fi
-
-missing=0
 
 # build NAME VERSION COMMAND...: run COMMAND in an empty folder; it leaves the executable NAME there.
 build() {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,13 @@ def test_what_cannot_be_meant_is_refused_with_key_rule_and_fix(tmp_path: Path, t
 def test_two_metrics_may_hold_one_feature_where_they_are_told_apart(tmp_path: Path) -> None:
     text = "{a: {feature: x, match: {site: lyon}}, b: {feature: x, match: {site: rome}}}"
     assert validate_file(write(tmp_path, f"models: {{p: {{metrics: {text}}}}}")) == []
+
+
+def test_the_recipe_of_the_documentation_is_taken_as_it_stands(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/metrics-only.md").read_text(encoding="utf-8")
+    recipe = textwrap.dedent(page.partition("```yaml\n")[2].partition("```")[0])
+    path = write(tmp_path, recipe)
+    assert validate_file(path) == []
+    names = {one.name for one in load(path).models["pricing"].mapped("pricing")}
+    recorded = set(re.findall(r'create_\w+\("([^"]+)"', page.partition("```python\n")[2]))
+    assert recorded == {"order.amount", "churn.score", "order.plan"} == names - {"order.latency"}
