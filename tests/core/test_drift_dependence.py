@@ -169,3 +169,28 @@ def test_values_are_those_of_all_rows_and_the_p_value_of_what_they_are_worth() -
     assert p is not None
     assert alone is not None
     assert alone < 1e-4 < 0.1 < p
+
+
+def test_a_week_is_judged_by_two_weeks_of_days_only_where_it_is_far_beyond_each_of_them() -> None:
+    rng = np.random.default_rng(11)
+    states: dict[float, set[str]] = {0.0: set(), 6.0: set()}
+    for _ in range(8):
+        baseline = baseline_of(dated(days(rng, rng.normal(size=14), 150, 0.5), 150))
+        for shift, seen in states.items():
+            week = days(rng, rng.normal(size=7) + shift, 150, 0.5)
+            found = drift(window(week, baseline), baseline, span=7 * DAY).features["x"]
+            seen.add(found.state)
+            assert found.design_effect == 1
+            assert found.blocks is not None
+    assert states == {0.0: {"ok"}, 6.0: {"drift"}}
+
+
+def test_what_is_farther_than_each_day_and_not_far_enough_is_no_verdict() -> None:
+    frame = dated(days(np.random.default_rng(12), np.linspace(-1, 1, 14), 300, 0.5), 300)
+    baseline = baseline_of(frame)
+    near = days(np.random.default_rng(13), np.full(7, 1.4), 300, 0.5)
+    found = drift(window(near, baseline), baseline, span=7 * DAY).features["x"]
+    assert found.blocks is not None
+    assert found.effect is not None
+    assert found.effect > found.blocks[1]
+    assert found.state == "too_few_rows"

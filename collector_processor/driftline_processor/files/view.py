@@ -36,6 +36,7 @@ from .words import (
     printable,
     ranked,
     resemblance,
+    resembles,
     sentence,
     window_text,
 )
@@ -287,7 +288,7 @@ def _remarks(evaluation: Evaluation, zone: tzinfo) -> list[str]:
     for name, since in evaluation.incident.items():
         began = window_text(Window("", since, since + 10**9), zone)
         remarks.append(f"incident: {printable(name.removeprefix('feature:'))}, since {began}")
-    remarks += [resemblance(target) for _, target in targets(evaluation) if target.design_effect >= 2]
+    remarks += [resemblance(target) for _, target in targets(evaluation) if resembles(target)]
     return ["", *remarks] if remarks else []
 
 

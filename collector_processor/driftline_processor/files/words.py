@@ -144,6 +144,10 @@ def method_value(target: TargetDrift, method: str) -> str:
     return f"{METHOD_NAMES.get(method, method)} {value}"
 
 
+TELLING = 0.04
+"""How far stretches of a baseline differ that is worth a line."""
+
+
 def resemblance(target: TargetDrift) -> str:
     """Tell that rows of a target resemble each other, what they count for, and what is nothing new.
 
@@ -154,7 +158,18 @@ def resemblance(target: TargetDrift) -> str:
     own = ""
     if target.blocks is not None:
         own = f"; stretches of the baseline differ from it by {number(target.blocks[0])} to {number(target.blocks[1])}"
-    return f"{name}: {target.design_effect:.0f} rows count as one, they are alike{own}"
+    alike = f"{target.design_effect:.0f} rows count as one, they are alike" if target.design_effect > 1 else ""
+    if alike:
+        return f"{name}: {alike}{own}"
+    judged = "so much is no news" if target.state == "ok" else "this is farther, and not far enough to be sure"
+    return f"{name}: {own.removeprefix('; ')}; {judged}"
+
+
+def resembles(target: TargetDrift) -> bool:
+    """Say whether that rows of a target resemble each other has changed how it was judged."""
+    if target.design_effect >= 2:
+        return True
+    return target.blocks is not None and target.state != "drift" and target.blocks[1] >= TELLING
 
 
 def sentence(evaluation: Evaluation) -> str:

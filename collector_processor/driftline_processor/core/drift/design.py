@@ -29,7 +29,7 @@ def design_of(
     if counts is not None and counts.any():
         groups = by_group(counts)
         of = of_clusters(groups * (m / groups.sum()), None, reference.rows, ordered=ordered)
-        found = max(found, of, key=lambda design: design.effect)
+        found = max(found, of, key=lambda design: design.effect)._replace(long=found.long)
     return found
 
 

@@ -22,7 +22,7 @@ from .cells import Cells
 from .choice import Choices
 from .correction import benjamini_hochberg
 from .dataset import share_drifted
-from .dependence import Design, heavier
+from .dependence import Design, beyond, heavier
 from .design import blocks_range, design_of
 from .methods import METHODS, Method
 from .methods.measure import Pair, measure
@@ -204,10 +204,12 @@ def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, s
     if kind == "embedding" and reference.embedding is not None and sums is not None:
         judged.pair = judged.pair._replace(vectors=(reference.embedding, sums[1:] / sums[0]))
     design = design_of(reference, pane, baseline, m, ordered=kind in ("number", "embedding"), span=span)
-    if design.effect > 1:
+    if design.effect > 1 or design.long:
         judged.design, judged.blocks = design, blocks_range(reference, baseline, methods[0])
         if min(n, m) < LEAST_INDEPENDENT * design.effect:
             judged.state = "too_few_rows"
+        if design.long and judged.blocks is not None:
+            judged.min_effect = max(judged.min_effect, beyond(judged.blocks[1], methods[0]))
     return judged
 
 
@@ -250,8 +252,12 @@ def _correct(targets: Sequence[_Judged]) -> None:
     adjusted = benjamini_hochberg(np.array([target.p for target in testable], dtype=np.float64)).tolist()
     for target, p in zip(testable, adjusted, strict=True):
         target.p = p
-        if p <= ALPHA and target.effect is not None and target.effect >= target.min_effect:
+        if p > ALPHA or target.effect is None:
+            continue
+        if target.effect >= target.min_effect:
             target.state = "drift"
+        elif target.design.long and target.blocks is not None and target.effect > target.blocks[1]:
+            target.state = "too_few_rows"  # farther than each block, and not far enough for so few
 
 
 def _rows(pane: Pane, weight: float) -> int:
