@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .gathering import Reference
 
 FOLDS = 5
+MOST_FOR_FACTORS = 20_000
+"""Rows: a factor is then known to 3 %."""
+
 LEAST_FACTOR = 0.1
 """A pair that is all but one feature twice has none; so little is taken for it."""
 
@@ -84,19 +87,19 @@ def fitted(space: Space, sample: PredictionTable, bins: ModelBins) -> Fitted:
         name: np.stack([np.bincount(at[fold::FOLDS], minlength=bins.features[name].size + 2) for fold in range(FOLDS)])
         for name, at in index.items()
     }
-    gained = 0.0
+    moments, gained = points @ points.T, 0.0
     for fold in range(FOLDS):
         others = np.arange(FOLDS) != fold
-        tried = np.empty(points.shape, dtype=np.int16)
+        held = points[:, fold::FOLDS]
+        rest = rest_of(principal(moments - held @ held.T, len(space.components)))
+        moved = np.empty(held.shape)
         for row, (name, at) in enumerate(index.items()):
             own = counts[name][others, : bins.features[name].size].sum(axis=0).astype(np.float64)
             places = normal_scores(own) if np.count_nonzero(own) > 1 else space.places[name]
-            tried[row] = at_places(places, at)
-        moved = tried / UNIT
-        held = moved[:, fold::FOLDS]
-        rest = rest_of(principal(moved @ moved.T - held @ held.T, len(space.components)))
-        gained += float((distances(rest, held) - errors[fold::FOLDS]).sum())
-    return Fitted(n, round(gained / n, 6), factors(points) if len(points) <= MOST_PAIRED else None)
+            moved[row] = at_places(places, at[fold::FOLDS]) / UNIT
+        gained += float((distances(rest, moved) - errors[fold::FOLDS]).sum())
+    some = points[:, :: -(-n // MOST_FOR_FACTORS)]
+    return Fitted(n, round(gained / n, 6), factors(some) if len(points) <= MOST_PAIRED else None)
 
 
 def factors(points: F64) -> F64:
