@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 from driftline.tables import ModelKey
 from driftline_processor.core.concept.verdict import Change, Concept
-from driftline_processor.core.evaluation import Expected, Finding, MethodValue, Metric
+from driftline_processor.core.evaluation import Cause, Expected, Explanation, Finding, MethodValue, Metric
 from driftline_processor.runtime.balance import Balance
 from driftline_processor.runtime.view import View
 from driftline_processor.web.times import iso
@@ -219,6 +219,17 @@ def test_what_is_wrong_with_the_data_has_a_section(browse: Browse) -> None:
     ):
         assert said in section
     assert 'id="quality"' not in browse(many()).get("/models/flights?window=1mo").text
+
+
+def test_why_a_window_drifts_has_a_section(browse: Browse) -> None:
+    model = next(one for one in many().known if one.key.model == "flights")
+    newest = model.windows["1mo"][-2]
+    cause = Cause(("<temp>",), "", 0.4, sentence="<temp> drifts since 2013-04-08: below 5 41 % → 6 %")
+    newest.explanation = Explanation((cause,), cause.sentence)
+    body = browse(FakeView([model])).get(f"/models/flights?window=1mo&at={iso(newest.window.start)}").text
+    section = body.partition('<section id="why">')[2].partition("</section>")[0]
+    assert "<li>&lt;temp&gt; drifts since 2013-04-08: below 5 41 % → 6 %</li>" in section
+    assert 'id="why"' not in browse(many()).get("/models/flights?window=1mo").text
 
 
 def test_an_unknown_value_is_a_gap_and_never_a_zero(browse: Browse) -> None:
