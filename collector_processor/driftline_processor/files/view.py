@@ -35,8 +35,7 @@ from .words import (
     percent,
     printable,
     ranked,
-    resemblance,
-    resembles,
+    resemblances,
     sentence,
     window_text,
 )
@@ -288,7 +287,7 @@ def _remarks(evaluation: Evaluation, zone: tzinfo) -> list[str]:
     for name, since in evaluation.incident.items():
         began = window_text(Window("", since, since + 10**9), zone)
         remarks.append(f"incident: {printable(name.removeprefix('feature:'))}, since {began}")
-    remarks += [resemblance(target) for _, target in targets(evaluation) if resembles(target)]
+    remarks += resemblances(target for _, target in targets(evaluation))
     return ["", *remarks] if remarks else []
 
 

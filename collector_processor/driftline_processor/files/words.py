@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 
 import numpy as np
@@ -145,31 +146,37 @@ def method_value(target: TargetDrift, method: str) -> str:
 
 
 TELLING = 0.04
-"""How far stretches of a baseline differ that is worth a line."""
+"""How far stretches of a baseline differ that is worth a word."""
 
 
-def resemblance(target: TargetDrift) -> str:
-    """Tell that rows of a target resemble each other, what they count for, and what is nothing new.
+def resemblances(targets: Iterable[TargetDrift]) -> list[str]:
+    """Tell of targets whose rows resemble each other how they were judged: a line each, and one of what is no news.
 
-    >>> resemblance(TargetDrift("feature", "age", "ok", "ks", 100, {}, design_effect=20.4, blocks=(0.01, 0.3)))
-    'age: 20 rows count as one, they are alike; stretches of the baseline differ from it by 0.010 to 0.300'
+    >>> alike = TargetDrift("feature", "age", "ok", "ks", 100, {}, design_effect=20.4, blocks=(0.01, 0.3))
+    >>> week = TargetDrift("feature", "temp", "ok", "ks", 100, {}, blocks=(0.01, 0.3))
+    >>> for line in resemblances([alike, week]):
+    ...     print(line)
+    age: 20 rows count as one, they are alike; stretches of the baseline differ from it by 0.010 to 0.300
+    no farther from the baseline than stretches of its own are: temp
     """
-    name = {"score": "score", "class": "predicted class"}.get(target.target, printable(target.name))
-    own = ""
-    if target.blocks is not None:
-        own = f"; stretches of the baseline differ from it by {number(target.blocks[0])} to {number(target.blocks[1])}"
-    alike = f"{target.design_effect:.0f} rows count as one, they are alike" if target.design_effect > 1 else ""
-    if alike:
-        return f"{name}: {alike}{own}"
-    judged = "so much is no news" if target.state == "ok" else "this is farther, and not far enough to be sure"
-    return f"{name}: {own.removeprefix('; ')}; {judged}"
-
-
-def resembles(target: TargetDrift) -> bool:
-    """Say whether that rows of a target resemble each other has changed how it was judged."""
-    if target.design_effect >= 2:
-        return True
-    return target.blocks is not None and target.state != "drift" and target.blocks[1] >= TELLING
+    lines, usual = [], []
+    for target in targets:
+        name = {"score": "score", "class": "predicted class"}.get(target.target, printable(target.name))
+        differ = ""
+        if target.blocks is not None:
+            low, high = (number(one) for one in target.blocks)
+            differ = f"stretches of the baseline differ from it by {low} to {high}"
+        if target.design_effect >= 2:
+            alike = f"{name}: {target.design_effect:.0f} rows count as one, they are alike"
+            lines.append(f"{alike}; {differ}" if differ else alike)
+        elif target.blocks is not None and target.blocks[1] >= TELLING and target.design_effect == 1:
+            if target.state == "ok":
+                usual.append(name)
+            elif target.state == "too_few_rows":
+                lines.append(f"{name}: {differ}; this is farther, and not far enough to be sure")
+    return (
+        [*lines, f"no farther from the baseline than stretches of its own are: {', '.join(usual)}"] if usual else lines
+    )
 
 
 def sentence(evaluation: Evaluation) -> str:
