@@ -46,6 +46,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
     assert evaluations_to_json("churn", "7", [evaluation]) == {
         "model": "churn",
         "version": "7",
+        "concept": None,
         "windows": [
             {
                 "start": "2026-03-01T00:00:00Z",

@@ -23,9 +23,6 @@ import pandas as pd
 Said = dict[str, tuple[bool, float]]
 """Of one window: column → whether it drifts, and the peer's value."""
 
-warnings.filterwarnings("ignore")
-logging.disable(logging.WARNING)
-
 
 def evidently(reference: pd.DataFrame, windows: list[pd.DataFrame]) -> Iterator[Said]:
     """The preset; a column drifts as its own method and threshold have it."""
@@ -73,6 +70,8 @@ def whylogs(reference: pd.DataFrame, windows: list[pd.DataFrame]) -> Iterator[Sa
 
 def main(peer: str, folder: str, most: str = "1000") -> None:
     """Print what a peer says of every file."""
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
     figures: dict[str, Any] = {}
     for path in sorted(Path(folder).glob("*.npz")):
         drawn = np.load(path, allow_pickle=False)

@@ -68,7 +68,7 @@ def edges_of(histograms: Sequence[Histogram]) -> F64:
 
     >>> from .histogram import Explicit
     >>> edges_of([Explicit(np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 1.0, 0.0]))])
-    array([1., 2.])
+    array([1., 2., 3.])
     """
     held = [one for one in histograms if len(cells(one)[2])]
     if not held:
@@ -82,8 +82,8 @@ def edges_of(histograms: Sequence[Histogram]) -> F64:
     if len(of_many) and (of_many[0] > counts.sum() / 2 or of_many[:2].sum() > MOST_IN_TWO * counts.sum()):
         return np.empty(0)
     left, right, counts = wide
-    edges = np.unique(np.nextafter(np.concatenate([left, right]), np.inf))
-    edges = edges[np.isfinite(edges)]
+    ends = np.concatenate([left, right])
+    edges = np.unique(np.nextafter(ends[np.isfinite(ends)], np.inf))
     if len(edges) >= MOST_BINS:
         reached = np.cumsum(counts) / counts.sum()
         at = np.minimum(np.searchsorted(reached, _QUANTILES), len(right) - 1)

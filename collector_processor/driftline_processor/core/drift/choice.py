@@ -61,7 +61,7 @@ def check_names(names: Iterable[str], *, deciding: bool) -> None:
     Traceback (most recent call last):
     ...
     ValueError: 'hellinger' has no p-value, so it cannot decide; write it under methods, or one of anderson_darling, \
-chi2, cramer_von_mises, ks, mean_shift, mmd, proportion, psi
+chi2, cramer_von_mises, domain_classifier, ks, mean_shift, mmd, proportion, psi
     """
     for name in names:
         if name not in METHODS:
