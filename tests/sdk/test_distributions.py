@@ -170,7 +170,9 @@ def test_on_a_baseline_every_bucket_is_a_bin(service: Service) -> None:
 
 
 def test_a_bound_belongs_to_the_bin_above_it_and_a_value_on_it_does_too(service: Service) -> None:
-    reference = Baseline.from_frame({"x": np.sqrt(np.arange(1000.0))}, score=np.zeros(1000), model="churn", task="binary")
+    reference = Baseline.from_frame(
+        {"x": np.sqrt(np.arange(1000.0))}, score=np.zeros(1000), model="churn", task="binary"
+    )
     bins = reference.bins.features["x"]
     assert isinstance(bins, NumberBins)
     score = service.model(metrics_channel=service.metrics, baseline=reference).predict(zeros)
