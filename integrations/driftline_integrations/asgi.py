@@ -32,7 +32,6 @@ Headers = Mapping[bytes, bytes]
 
 ID_HEADER = HEADER.lower().encode()
 _JSON = b"application/json"
-_JSON_HEADER = (b"content-type", _JSON)
 
 
 class Passage(Exchange):
@@ -48,10 +47,8 @@ class Passage(Exchange):
         if message["type"] == "http.response.start":
             try:
                 text = self.named or self.answer()
-                if text:
-                    header, headers = (ID_HEADER, text.encode()), message.get("headers", ())
-                    if header not in headers and ID_HEADER not in dict(headers):
-                        message = {**message, "headers": [*headers, header]}
+                if text and ID_HEADER not in dict(headers := message.get("headers", ())):
+                    message = {**message, "headers": [*headers, (ID_HEADER, text.encode())]}
             except Exception as fault:
                 FAULTS.swallow("answer", fault)
         return self.onward(message)
@@ -62,18 +59,12 @@ class Tee(Visit):
 
     __slots__ = ("_receive", "_said", "_send", "heard", "status")
 
-    _said: bytes | None
-
     def __init__(self, route: RoutePlan, given: Given | None, headers: Headers, receive: Receive, send: Send) -> None:
         self.route = route
         self._given = given
         self._body = self._told = None  # all that a visit has: each function on the way costs a request half a µs
         self._receive, self._send = receive, send
-        kind, length = headers.get(b"content-type"), headers.get(b"content-length", b"")
-        plain = kind == _JSON and len(length) < route.digits and b"content-encoding" not in headers
-        self.heard: bytes | None = None
-        if route.reads_body and (plain or _readable(route, headers, "request")):
-            self.heard = b""
+        self.heard: bytes | None = b"" if route.reads_body and _readable(route, headers, "request") else None
         self.status = 0
         self.open(route.plan)
 
@@ -101,7 +92,10 @@ class Tee(Visit):
         if not self.closed:
             try:
                 if message["type"] == "http.response.start":
-                    self._start(message)
+                    self.status = message["status"]
+                    self.start_answer(self.status)
+                    readable = _readable(self.route, dict(message.get("headers", ())), "response")
+                    self._said: bytes | None = b"" if readable else None
                 elif message["type"] == "http.response.body":
                     said = self._said
                     if said is not None:
@@ -110,24 +104,10 @@ class Tee(Visit):
                             said = self._said = None
                             self.route.go_without("response_too_large")
                     if not message.get("more_body", False):
-                        if self.id and said is not None and self.prediction is None:
-                            self.close_unread(said)
-                        else:
-                            self.answer(self.status, UNREAD if said is None else said)
+                        self.answer(self.status, UNREAD if said is None else said)
             except Exception as fault:
                 FAULTS.swallow("response", fault)
         return self._send(message)
-
-    def _start(self, message: Message) -> None:
-        """Note how the response begins, and decide whether it is read and whether it names the prediction."""
-        status, headers = message["status"], message.get("headers", ())
-        self.status = status
-        plain = status == 200 and _JSON_HEADER in headers and len(headers) == 2  # the other one is its length
-        self._said = b"" if plain or _readable(self.route, dict(headers), "response") else None
-        if plain and self.route.named_at_once and self.prediction is None:
-            self.name()
-        else:
-            self.start_answer(status)
 
 
 def _readable(route: RoutePlan, headers: Headers, what: str) -> bool:

@@ -80,7 +80,7 @@ class Visit(Opening):
         route = self.route
         if self.prediction is None and 200 <= status < 300:
             if route.named_at_once:
-                self.name()
+                self.id = self.exchange.named = self.exchange.given or IDS.uuid7(self.time)
                 return
             if (said := route.id_in(self._body)) is not None:
                 self.id = said or self.exchange.given or IDS.uuid7(self.time)
@@ -96,24 +96,15 @@ class Visit(Opening):
         if (not success or route.id_from_response) and prediction.exchange is not None:
             prediction.exchange.forget(prediction)
 
-    def name(self) -> None:
-        """Name the answer by the id that the request came with, or one that is made up."""
-        exchange = self.exchange
-        self.id = exchange.named = exchange.given or IDS.uuid7(self.time)
-
-    def close_unread(self, response: bytes) -> None:
-        """Close what nobody asked for and the answer names: it is read on the background thread."""
-        body, given = self._body, self._given
-        cost = ROW_BYTES + len(response) + (0 if body is None else len(body))
-        self.close(self.route, cost, body if given is None else (given, body), response)
-
     def answer(self, status: int, response: Any) -> None:
         """Close it with the response: its bytes, what its JSON says, or an ``Unread``."""
         if self.closed:
             return
         try:
             if self.id and self.prediction is None and response.__class__ is bytes:
-                self.close_unread(response)
+                body, given = self._body, self._given
+                cost = ROW_BYTES + len(response) + (0 if body is None else len(body))
+                self.close(self.route, cost, body if given is None else (given, body), response)
                 return
             told = self._made()
             self.closed = True
