@@ -14,13 +14,11 @@ from typing import Self
 import numpy as np
 
 from .bins import Bins, CategoryBins, NumberBins, bins_for
-from .checked import by_name
 from .faults import logger
-from .fold import ModelBins
-from .leaving import Leaving
+from .kinds import Kinds
 from .tables import F64, Column
 
-IDENTIFIER, TIME = KINDS = ("identifier", "time")
+IDENTIFIER, TIME = "identifier", "time"
 
 FEWEST_TEXTS = 50
 FEWEST_NUMBERS = 1_000
@@ -35,10 +33,10 @@ _UNITS = (1.0, 1e3, 1e6, 1e9)
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(Kinds):
     """Feature → "identifier" or "time", of those that are compared with nothing."""
 
-    of: Mapping[str, str]
+    KINDS = (IDENTIFIER, TIME)
 
     @classmethod
     def learned(cls, features: Mapping[str, Column]) -> Self | None:
@@ -63,23 +61,6 @@ class Marks:
         """Log it."""
         for sentence in self.sentences():
             logger.warning("driftline: baseline: %s", sentence)
-
-    def to_json(self) -> dict[str, str]:
-        """Return name → kind."""
-        return dict(self.of)
-
-    @classmethod
-    def from_json(cls, value: object, bins: ModelBins) -> Self:
-        """Read them back. Raises ``ValueError`` that names the rule."""
-        for name, kind in by_name(value).items():
-            if kind not in KINDS or name not in bins.features:
-                raise ValueError(f"that of {name!r} must be {' or '.join(map(repr, KINDS))}, and {name!r} a feature")
-        return cls(by_name(value))
-
-    def leaving(self, features: Leaving) -> Self | None:
-        """Return those of features that leave."""
-        of = {name: kind for name, kind in self.of.items() if name in features.kept}
-        return type(self)(of) if of else None
 
 
 def bins_of(name: str, column: Column, marks: Marks | None) -> Bins:
