@@ -57,10 +57,10 @@ def of_blocks(blocks: F64, n: float, m: float, *, ordered: bool, length: float |
     68.3
     """
     held = len(blocks) * m / blocks.sum()
-    together = max(1, round(held if length is None else min(held, length)))
-    if together > max(1, len(blocks) // FEWEST) and len(blocks) >= ENOUGH:
+    together, most = max(1, round(held if length is None else min(held, length))), max(1, len(blocks) // FEWEST)
+    if together > most and len(blocks) >= ENOUGH:
         return Design(long=True)
-    together = max(1, min(together, len(blocks) // FEWEST))
+    together = min(together, most)
     whole = len(blocks) // together * together
     groups = blocks[:whole].reshape(-1, together, blocks.shape[1]).sum(axis=1)
     count = len(groups)
