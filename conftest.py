@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
@@ -16,12 +17,19 @@ collect_ignore = [] if find_spec("torch") else [f"integrations/driftline_integra
 
 
 @pytest.fixture(autouse=True)
-def _as_in_a_process_of_its_own(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let an example record nothing (no thread, no request), and find nothing that a test before it left behind."""
-    if isinstance(request.node, pytest.DoctestItem):
-        monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
-        monkeypatch.setattr(lifecycle, "PIPELINES", Known())
-        monkeypatch.setattr(lifecycle, "_closings", [])
+def _as_in_a_process_of_its_own(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let an example record nothing (no thread, no request), and find nothing that a test before it left behind.
+
+    Not with ``monkeypatch``: asked for here it would be set up before, and so undone after, the fixtures of all tests.
+    """
+    if not isinstance(request.node, pytest.DoctestItem):
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_SDK_DISABLED", "true")
+        patch.setattr(lifecycle, "PIPELINES", Known())
+        patch.setattr(lifecycle, "_closings", [])
         lifecycle.remember(SILENT)
         UNRECORDED.drain()
         UNUSABLE.drain()
+        yield
