@@ -25,6 +25,13 @@ TOLD = Told(("age",), 0.2, 0.1, 0.3)
 SCORE = TargetDrift("score", "", "ok", "ks", 1_000, {"ks": MethodValue(0.01, 0.9)})
 
 
+def test_what_a_window_is_compared_with_is_named() -> None:
+    evaluation = Evaluation(ModelKey("churn", "7"), WINDOW, 10, True, baseline_version="6", compared="the same hours")
+    assert to_json(evaluation)["baseline"] == {"version": "6", "own": False, "compared": "the same hours"}
+    evaluation.compared = ""
+    assert to_json(evaluation)["baseline"]["compared"] is None
+
+
 def test_an_evaluation_is_the_promised_json() -> None:
     evaluation = Evaluation(
         ModelKey("churn", "7"),

@@ -59,6 +59,13 @@ def test_features_are_ranked_by_what_matters() -> None:
     assert [target.name for target in ranked(shown)] == ["gone", "moved", "unseen", "lively", "calm"]
 
 
+def test_what_it_is_compared_with_is_said_where_that_is_not_the_whole_baseline() -> None:
+    shown = evaluation(feature("temp", "ok", 0.01))
+    assert "compared with" not in drawn(shown)
+    shown.compared = "the same hours"
+    assert "compared with the same hours" in [line.rstrip() for line in drawn(shown).splitlines()]
+
+
 def test_the_whole_picture() -> None:
     lines = drawn(evaluation(feature("temp", "drift", 0.205, "large"), feature("wind", "ok", 0.0001))).splitlines()
     assert [line.rstrip() for line in lines] == [

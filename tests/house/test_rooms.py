@@ -10,7 +10,7 @@ from .modules import ROOT, Module, modules
 
 PLAN = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition("## Rooms")[2]
 INTEGRATIONS = (ROOT / "integrations/README.md").read_text(encoding="utf-8")
-FOLDERS = ("decode", "drift", "performance", "quality", "expectations", "concept")
+FOLDERS = ("decode", "drift", "compared", "performance", "quality", "expectations", "concept")
 """Named as a whole: a file more of what they hold is nothing new on the plan."""
 ROOMS = [
     m for m in modules() if "." in m.name and not m.path.name.startswith("__") and "/semconv/" not in m.path.as_posix()

@@ -39,6 +39,8 @@ def test_an_evaluation_survives_being_text() -> None:
         coverage=0.25,
         missing_features=("income",),
         new_features=("city",),
+        baseline_version="1",
+        compared="the same hours",
     )
     again = from_text(to_text(evaluation))
     assert repr(again) == repr(evaluation)

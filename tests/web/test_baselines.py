@@ -132,7 +132,7 @@ def test_page_api_and_json_say_whose_baseline_it_is(state: State, client: TestCl
     model = client.get("/api/v1/models").json()["models"][0]
     assert (model["baseline"]["source"], model["baseline"]["other_version"]) == ("push", "v0")
     window = client.get("/api/v1/models/churn/evaluations").json()["windows"][0]
-    assert window["baseline"] == {"version": "v0", "own": False}
+    assert window["baseline"] == {"version": "v0", "own": False, "compared": None}
 
 
 def test_the_commands_push_and_build_from_production(state: State, tmp_path: Path) -> None:

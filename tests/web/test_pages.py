@@ -232,6 +232,15 @@ def test_why_a_window_drifts_has_a_section(browse: Browse) -> None:
     assert 'id="why"' not in browse(many()).get("/models/flights?window=1mo").text
 
 
+def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_baseline(browse: Browse) -> None:
+    model = next(one for one in many().known if one.key.model == "flights")
+    newest = model.windows["1mo"][-2]
+    newest.compared = "<the same hours>"
+    body = browse(FakeView([model])).get(f"/models/flights?window=1mo&at={iso(newest.window.start)}").text
+    assert "Compared with &lt;the same hours&gt;." in body
+    assert 'id="compared"' not in browse(many()).get("/models/flights?window=1mo").text
+
+
 def test_an_unknown_value_is_a_gap_and_never_a_zero(browse: Browse) -> None:
     html = browse(many()).get("/models/flights?window=1mo&at=2013-08-01").text
     card = html[html.index('id="metric-precision"') :]

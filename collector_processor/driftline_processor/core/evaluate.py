@@ -35,6 +35,7 @@ def evaluate(
     beside: Beside = NOTHING,
     choices: Choices | None = None,
     together: Collection[str] | None = None,
+    compared: str = "",
 ) -> Evaluation:
     """Evaluate a window.
 
@@ -43,7 +44,8 @@ def evaluate(
     is read from the pane. ``task``: else the baseline's; without either there is no performance.
     ``beside``: what data quality and expectations look at beside the window's own pane.
     ``choices``: the methods of the features, see :class:`driftline_processor.core.drift.choice.Choices`.
-    ``together``: the methods that compare all features together, None for all.
+    ``together``: the methods that compare all features together, None for all. ``compared``: what the baseline is in
+    words, where it was derived (:mod:`driftline_processor.core.compared`).
     """
     task = task or (baseline.task if baseline is not None else None)
     evaluation = Evaluation(key=key, window=window, rows=pane.rows, closed=closed)
@@ -64,7 +66,7 @@ def evaluate(
         evaluation.score = _unknown("score", pane)
         evaluation.predicted = _unknown("class", pane) if task is None or task.kind not in CLASSLESS else None
         return evaluation
-    evaluation.baseline_version = baseline.version
+    evaluation.baseline_version, evaluation.compared = baseline.version, compared
     found = drift(pane, baseline, min_effect, choices, span=window.end - window.start)
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
     evaluation.joint = drift_together(pane, baseline, evaluation.features, wanted=together)

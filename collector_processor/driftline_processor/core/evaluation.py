@@ -205,6 +205,7 @@ class Evaluation:
     drift lasts, by the part of a pane (``feature:NAME``, ``score``, ``class``), and the start of the window in which it
     began.
     ``baseline_version``: the version that the baseline was made for, None without a baseline.
+    ``compared``: what it is compared with, in words, where that is not the baseline as it is (:mod:`.compared`).
     ``joint``: by method, drift of the features together. ``findings``: what is wrong with the data (:mod:`.quality`),
     the gravest first. ``expected``: what came of what somebody expects of it (:mod:`.expectations`).
     ``explanation``: why it drifts (:mod:`.explain`); None where nothing does.
@@ -229,6 +230,7 @@ class Evaluation:
     distributed: int = 0
     findings: tuple[Finding, ...] = ()
     baseline_version: str | None = None
+    compared: str = ""
     joint: dict[str, JointDrift] = field(default_factory=dict)
     expected: tuple[Expected, ...] = ()
     explanation: Explanation | None = None

@@ -102,9 +102,15 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _baseline(evaluation: Evaluation) -> dict[str, Any] | None:
-    """Whose baseline it was compared with: ``own`` unless it was made for another version."""
+    """Whose baseline it was compared with: ``own`` unless it was made for another version.
+
+    ``compared``: what of it, in words; null = the baseline as it is.
+    """
     version = evaluation.baseline_version
-    return None if version is None else {"version": version, "own": version in ("", evaluation.key.version)}
+    if version is None:
+        return None
+    own = version in ("", evaluation.key.version)
+    return {"version": version, "own": own, "compared": evaluation.compared or None}
 
 
 def iso_time(nanoseconds: int) -> str:

@@ -269,6 +269,8 @@ def _remarks(evaluation: Evaluation, zone: tzinfo) -> list[str]:
     remarks = []
     if evaluation.baseline_version not in (None, "", evaluation.key.version):
         remarks.append(f"compared with the baseline of version {printable(evaluation.baseline_version or '')}")
+    if evaluation.compared:
+        remarks.append(f"compared with {printable(evaluation.compared)}")
     for names, words in (
         (evaluation.missing_features, "in the baseline, missing here"),
         (evaluation.new_features, "here, unknown to the baseline"),

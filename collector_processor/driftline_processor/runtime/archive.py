@@ -53,6 +53,7 @@ def from_text(text: str) -> Evaluation:
         new_features=tuple(said["new_features"]),
         findings=tuple(Finding(**{**one, "features": tuple(one["features"])}) for one in said.get("findings", ())),
         baseline_version=said.get("baseline_version"),
+        compared=said.get("compared", ""),
         joint={name: _joint(one) for name, one in said.get("joint", {}).items()},
         expected=tuple(Expected(**one) for one in said.get("expected", ())),
         explanation=None if said.get("explanation") is None else _explanation(said["explanation"]),

@@ -1,0 +1,5 @@
+"""What a window is compared with, where that is not the baseline as it is: derived from it, over the same bins."""
+
+from .compared import Compared
+
+__all__ = ["Compared"]
