@@ -9,30 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .column_options import takes_columns
 from .files.errors import BadInput
-from .options import (
-    Actual,
-    Classes,
-    Cluster,
-    Features,
-    Id,
-    Out,
-    Positive,
-    Predicted,
-    Score,
-    TaskKind,
-    TextFeatures,
-    Threshold,
-    Time,
-    Url,
-    Version,
-    listed,
-    one_sentence,
-    say,
-)
+from .options import Out, Url, Version, one_sentence, say
 
 if TYPE_CHECKING:
     from driftline.baseline import Baseline
+
+    from .files.roles import ColumnOptions
 
 app = typer.Typer(help="What a model is compared with.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -55,23 +39,12 @@ Environment = Annotated[str, typer.Option(metavar="NAME", help="The environment,
 
 
 @app.command()
+@takes_columns
 def build(
     output: Out,
     data: Rows = None,
-    model: Name = "",
-    task: TaskKind = "",
-    version: Version = "",
-    score: Score = "",
-    predicted: Predicted = "",
-    actual: Actual = "",
-    time: Time = "",
-    id: Id = "",
-    classes: Classes = "",
-    positive_class: Positive = "",
-    threshold: Threshold = None,
-    features: Features = "",
-    text_features: TextFeatures = "",
-    cluster: Cluster = "",
+    *,
+    columns: ColumnOptions,
     importance: ImportanceFile = None,
     keep_rows: KeepRows = False,
     from_production: Production = "",
@@ -90,13 +63,11 @@ def build(
                 raise BadInput("--from-production takes no files: it asks the processor at --url")
             from .remote import production, production_left
 
-            asked = (from_production, version, environment, since, until)
+            asked = (from_production, columns.version, environment, since, until)
             baseline = production(url, *asked) if state is None else production_left(state, *asked)
         else:
             rows_to = beside(output) if keep_rows else None
-            columns = (listed(score), predicted, actual, time, id)
-            meaning = (listed(classes), positive_class, threshold, listed(features), listed(text_features))
-            baseline = _from_files(data, model, task, version, columns, meaning, cluster, importance, rows_to)
+            baseline = _from_files(data, columns, importance, rows_to)
         try:
             baseline.save(output)
         except OSError as error:
@@ -106,29 +77,19 @@ def build(
 
 
 def _from_files(
-    data: list[Path] | None,
-    model: str,
-    task: str,
-    version: str,
-    columns: tuple[tuple[str, ...], str, str, str, str],
-    meaning: tuple[tuple[str, ...], str, float | None, tuple[str, ...], tuple[str, ...]],
-    cluster: str,
-    importance: Path | None,
-    rows_to: Path | None,
+    data: list[Path] | None, columns: ColumnOptions, importance: Path | None, rows_to: Path | None
 ) -> Baseline:
     from .files.build import build_from_files, read_importance
-    from .files.roles import ColumnOptions
     from .files.source import named
 
     if not data:
         raise BadInput("there is nothing to build from; name files of rows, or --from-production MODEL")
-    if not model:
+    if not columns.model:
         raise BadInput("--model is missing: name the model")
-    if not task:
+    if not columns.task:
         raise BadInput("--task is missing; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
-    options = ColumnOptions(model, version, task, *columns, *meaning, cluster)
     known = None if importance is None else read_importance(importance)
-    return build_from_files(named(data), options, say, rows_to=rows_to, importance=known)
+    return build_from_files(named(data), columns, say, rows_to=rows_to, importance=known)
 
 
 @app.command()

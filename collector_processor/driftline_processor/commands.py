@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .baseline_commands import app as baseline_app
+from .column_options import takes_columns
 from .expectation_commands import app as expectations_app
 from .expectation_commands import expectations_of
-from .options import (
-    BAD_INPUT,
-    Actual,
-    Classes,
-    Cluster,
-    Data,
-    Features,
-    Id,
-    Model,
-    Positive,
-    Predicted,
-    Score,
-    TaskKind,
-    TextFeatures,
-    Threshold,
-    Time,
-    Version,
-    listed,
-    one_sentence,
-    say,
-)
+from .options import BAD_INPUT, Data, one_sentence, say
+
+if TYPE_CHECKING:
+    from .files.roles import ColumnOptions
 
 CROSSED = 3
 
@@ -93,6 +77,7 @@ def demo(
 
 
 @app.command()
+@takes_columns
 def evaluate(
     data: Data,
     baseline: Annotated[Path, typer.Option(metavar="FILE", help="A built baseline (.json), or rows to compare with.")],
@@ -117,20 +102,8 @@ def evaluate(
     openlineage: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write OpenLineage run events there, a line for each window.")
     ] = None,
-    model: Model = "",
-    version: Version = "",
-    task: TaskKind = "",
-    score: Score = "",
-    predicted: Predicted = "",
-    actual: Actual = "",
-    time: Time = "",
-    id: Id = "",
-    classes: Classes = "",
-    positive_class: Positive = "",
-    threshold: Threshold = None,
-    features: Features = "",
-    text_features: TextFeatures = "",
-    cluster: Cluster = "",
+    *,
+    columns: ColumnOptions,
 ) -> None:
     """Compare rows with a baseline: drift and performance.
 
@@ -138,19 +111,16 @@ def evaluate(
     """
     with one_sentence():
         from .core.render import evaluations_to_json
+        from .files.asked import Asked
         from .files.conditions import check, parse
         from .files.cut import Cut
         from .files.evaluate_files import evaluate_files
         from .files.mlflow import local
-        from .files.roles import ColumnOptions
         from .files.source import named
 
-        columns = (listed(score), predicted, actual, time, id)
-        meaning = (listed(classes), positive_class, threshold, listed(features), listed(text_features))
-        compared = (tuple(method or ()), tuple(methods or ()))
-        options = ColumnOptions(model, version, task, *columns, *meaning, cluster, *compared)
-        cut, wanted = Cut(window, window_rows), expectations_of(expect)
-        result = evaluate_files(named(data), local(baseline), outcomes, options, cut, say, exact, wanted, classifier)
+        asked = Asked(method or (), methods or (), exact, classifier, expectations_of(expect))
+        cut = Cut(window, window_rows)
+        result = evaluate_files(named(data), local(baseline), outcomes, columns, cut, say, asked)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         conditions = [parse(text, names, kind, result.choices.names()) for text in fail_on or ()]
         answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations, result.concept)

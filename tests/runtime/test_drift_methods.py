@@ -15,6 +15,7 @@ from driftline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.files.asked import Asked
 from driftline_processor.files.cut import Cut
 from driftline_processor.files.evaluate_files import evaluate_files
 from driftline_processor.files.roles import ColumnOptions
@@ -35,7 +36,7 @@ models:
     features:
       age: {method: mean_shift, methods: [wasserstein]}
 """
-OPTIONS = ColumnOptions(
+ASKED = Asked(
     method=("anderson_darling,proportion,domain_classifier", "age=mean_shift"),
     methods=("hellinger", "age=wasserstein"),
 )
@@ -73,7 +74,9 @@ def test_live_and_in_a_file_the_same_methods_say_the_same(
     window = rows(2_000, 2, moved)
     columns = {key: pa.array(values.tolist()) for key, values in window.items()}
     pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
-    result = evaluate_files([tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, OPTIONS, Cut(), print)
+    result = evaluate_files(
+        [tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, ColumnOptions(), Cut(), print, ASKED
+    )
     in_file = result.evaluations[0]
 
     (tmp_path / "driftline.yaml").write_text(YAML, encoding="utf-8")

@@ -14,7 +14,8 @@ from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.rebin import changed_types, over
 
 from .baseline_view import heading
-from .view import Readable, evaluation_view, terminal
+from .terminal import Readable, terminal
+from .view import evaluation_view
 from .words import number, printable
 
 

@@ -11,7 +11,6 @@ from driftline.baseline import Baseline
 from driftline.bins import Bins, CategoryBins
 from driftline.tables import F64
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from driftline_processor.core.calibration import calibration
@@ -19,7 +18,7 @@ from driftline_processor.core.drift.cells import cells
 from driftline_processor.core.evaluation import Window
 from driftline_processor.core.performance import realized
 
-from .view import LONGEST_NAME, Readable, plain_table, terminal
+from .terminal import LONGEST_NAME, Readable, empty, plain_table, terminal
 from .words import fewer_cells, histogram, metric_name, number, percent, printable, window_text
 
 _SPARE = ("importance", "range", "invalid", "missing", "distribution")
@@ -82,7 +81,7 @@ class _Features:
         for spare in _SPARE:
             if sum(wanted.values()) > left:
                 wanted.pop(spare, None)
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        table = empty()
         table.add_column("", max_width=LONGEST_NAME, no_wrap=True, overflow="ellipsis")
         for key in wanted:
             table.add_column(key, justify="right" if key in _RIGHT else "left", no_wrap=True)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from driftline.baseline import Baseline
 from driftline.bins import Bins
+from driftline.pane import Pane
 from driftline.space import UNIT, Space, at_places, bin_of_each
 from driftline.tables import F64, I64, PredictionTable
 
-from driftline_processor.core.drift.joint_rule import alike
+from driftline_processor.core.drift.joint_rule import alike, drift_together
 from driftline_processor.core.drift.multivariate.classifier import METHOD, MOST_ROWS, Points, classify
 from driftline_processor.core.drift.multivariate.method import Found
 from driftline_processor.core.evaluation import Evaluation
+
+from .errors import Say
 
 CLASSIFIER = METHOD.name
 
@@ -23,7 +27,29 @@ Batches = Iterable[tuple[PredictionTable, I64]]
 """Tables, and the window of each of their rows: int64 (n,), -1 for none."""
 
 
-def classified(
+def classify_windows(
+    evaluations: Sequence[Evaluation],
+    panes: Sequence[Pane],
+    reference: tuple[int, Iterable[PredictionTable]],
+    current: Iterable[tuple[PredictionTable, I64]],
+    groups: Sequence[I64],
+    baseline: Baseline,
+    say: Say,
+) -> None:
+    """Judge every window anew, with what the domain classifier finds in it."""
+    bins, space = baseline.bins.features, baseline.bins.space
+    if space is None or not space.names_in(bins):
+        say("--classifier: left out: the baseline has no space of these features (docs/methods.md says what it takes)")
+        return
+    group = np.concatenate(groups)
+    known, before = reference
+    found = _classified(evaluations, before, current, (known, group[group >= 0]), bins, space)
+    for evaluation, pane, one in zip(evaluations, panes, found, strict=True):
+        from_rows = {} if one is None else {CLASSIFIER: one}
+        evaluation.joint = drift_together(pane, baseline, evaluation.features, from_rows)
+
+
+def _classified(
     evaluations: Sequence[Evaluation],
     reference: Iterable[PredictionTable],
     current: Batches,

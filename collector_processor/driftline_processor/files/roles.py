@@ -18,7 +18,7 @@ _INDEX = re.compile(r"|__index_level_\d+__|Unnamed: \d+")
 
 @dataclass(frozen=True, slots=True)
 class ColumnOptions:
-    """What the user said about model, columns and drift methods; empty where nothing was said."""
+    """What the user said about model and columns; empty where nothing was said."""
 
     model: str = ""
     version: str = ""
@@ -34,8 +34,6 @@ class ColumnOptions:
     features: tuple[str, ...] = ()
     text_features: tuple[str, ...] = ()
     cluster: str = ""
-    method: tuple[str, ...] = ()
-    methods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,15 @@ def method_value(target: TargetDrift, method: str) -> str:
     return f"{METHOD_NAMES.get(method, method)} {value}"
 
 
+def p_value(p: float | None) -> str:
+    """Write a p-value; "" where there is none.
+
+    >>> p_value(0.0234), p_value(1e-9), p_value(None)
+    ('0.023', '<1e-6', '')
+    """
+    return "" if p is None else "<1e-6" if p < 1e-6 else f"{p:.2g}"
+
+
 TELLING = 0.04
 """How far stretches of a baseline differ that is worth a word."""
 

@@ -1,0 +1,74 @@
+"""The options that say which column is what, written down once for every command that reads rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from .options import Version
+
+
+def _text(metavar: str, help: str, *names: str) -> Any:
+    return Annotated[str, typer.Option(*names, metavar=metavar, help=help)]
+
+
+_OPTIONS: dict[str, Any] = {
+    "model": _text("NAME", "The model's name."),
+    "version": Version,
+    "task": _text("binary|multiclass|regression|ranking", "What the model predicts."),
+    "score": _text("COL[,COL]", "Score column; one per class for multiclass."),
+    "predicted": _text("COL", "The decided class, or the value."),
+    "actual": _text("COL", "What really happened."),
+    "time": _text("COL", "When it was predicted."),
+    "id": _text("COL", "The prediction id, which outcomes refer to.", "--id"),
+    "classes": _text("X,Y", "The classes, in the order of the score columns."),
+    "positive_class": _text("X", "The class whose probability the score is."),
+    "threshold": Annotated[float | None, typer.Option(metavar="T", help="The score from which on it is predicted.")],
+    "features": _text("COL,COL", "The features; else all other columns."),
+    "text_features": _text("COL,COL", "Features that are documents, or 'none'; else those that look like it."),
+    "cluster": _text("COL", "Rows of one value belong together: one customer's, one machine's."),
+}
+"""Field of ``files.roles.ColumnOptions`` → its option; one whose field is a tuple takes a list with commas."""
+
+
+def takes_columns(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command, in the place of its argument ``columns``, an option for each field of ``ColumnOptions``.
+
+    Typer reads the options of a command from its signature, so that is what is written anew.
+    """
+    hints = get_type_hints(command, localns={"ColumnOptions": object}, include_extras=True)
+
+    @wraps(command)
+    def with_columns(**given: Any) -> None:
+        from .files.roles import ColumnOptions
+
+        said = {field.name: given.pop(field.name) for field in fields(ColumnOptions)}
+        many = {field.name for field in fields(ColumnOptions) if field.default == ()}
+        read: dict[str, Any] = {name: _listed(value) if name in many else value for name, value in said.items()}
+        command(columns=ColumnOptions(**read), **given)
+
+    parameters: list[Parameter] = []
+    for parameter in signature(command).parameters.values():
+        if parameter.name != "columns":
+            parameters.append(parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY))
+            continue
+        for name, option in _OPTIONS.items():
+            default = None if name == "threshold" else ""
+            parameters.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=option))
+    with_columns.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    vars(with_columns)["__signature__"] = signature(command).replace(parameters=parameters)
+    return with_columns
+
+
+def _listed(names: str) -> tuple[str, ...]:
+    """Return the names of a list with commas.
+
+    >>> _listed("age, plan,")
+    ('age', 'plan')
+    """
+    return tuple(name.strip() for name in names.split(",") if name.strip())

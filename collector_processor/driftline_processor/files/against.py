@@ -1,0 +1,106 @@
+"""What files are compared with: a baseline that was built, or one of the rows that are named instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from driftline.baseline import Baseline
+from driftline.descriptors import raw_names
+from driftline.ruled import HASHED
+from driftline.tables import ModelKey, PredictionTable
+
+from driftline_processor.core.expectations.rule import Expectations
+
+from .build import build_from_files
+from .errors import BadInput, Say, listed, near
+from .exact import rows_of
+from .roles import ColumnOptions, find_roles, id_column
+from .rows import Rows, rules_of, tables
+from .sidecar import load_rows
+from .source import Source, open_source
+
+
+def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -> Baseline:
+    """Return what rows are compared with: ``reference``, which is a baseline or rows to build one from.
+
+    Without what cannot be compared. ``data``: its name is that of a model that nobody names. Raises :class:`BadInput`
+    when the file cannot be read, or an option contradicts what the baseline says.
+    """
+    if reference.suffix != ".json":
+        options = replace(options, model=options.model or data.name.split(".")[0])
+        return _comparable(build_from_files([reference], options, say), say)
+    try:
+        baseline = Baseline.load(reference)
+    except (ValueError, OSError) as error:
+        raise BadInput(str(error)) from error
+    task = baseline.task
+    for option, given, own in (
+        ("--task", options.task, task.kind),
+        ("--classes", options.classes, task.classes),
+        ("--positive-class", options.positive_class, task.positive_class),
+        ("--threshold", options.threshold, task.threshold),
+    ):
+        if given not in ("", (), None, own):
+            raise BadInput(f"{option}: the baseline {reference} was built with {own!r}; leave the option out")
+    if options.text_features:
+        raise BadInput(
+            f"--text-features: the baseline {reference} knows which features are texts; leave the option out"
+        )
+    bins = baseline.bins
+    if options.features:
+        known = baseline.raw_features
+        for name in options.features:
+            if name not in known:
+                raise BadInput(f"--features: the baseline {reference} has no '{name}'; {near(name, known)}")
+        bins = replace(
+            bins, features={n: b for n, b in bins.features.items() if baseline.raw_name(n) in options.features}
+        )
+    return _comparable(replace(baseline, model=options.model or baseline.model, bins=bins), say)
+
+
+def _comparable(baseline: Baseline, say: Say) -> Baseline:
+    """Leave out the features whose values were hashed for the baseline, where nobody says with which key."""
+    ruled = baseline.extras.ruled
+    rules = rules_of(baseline)
+    lost = [] if ruled is None else [n for n, kind in ruled.of.items() if kind == HASHED and rules.get(n) is None]
+    for name in lost:
+        say(f"{name}: left out: hashed in the baseline; set DRIFTLINE_PRIVACY_HASH and DRIFTLINE_PRIVACY_KEY as there")
+    kept = {name: over for name, over in baseline.bins.features.items() if name not in lost}
+    return replace(baseline, bins=replace(baseline.bins, features=kept)) if lost else baseline
+
+
+def features_in(sources: Sequence[Source], baseline: Baseline) -> tuple[str, ...]:
+    """Return the baseline's features as the files have them: a text itself, or its descriptors."""
+    there = {name for source in sources for name in source.schema.names}
+    return raw_names(tuple(baseline.bins.features), tuple(name for name in baseline.texts if name in there))
+
+
+def reference_rows(
+    reference: Path, options: ColumnOptions, baseline: Baseline, key: ModelKey, say: Say
+) -> tuple[int, Iterable[PredictionTable]]:
+    """Return how many rows the reference has, and the rows: the file itself, or what stands beside a baseline."""
+    path = rows_of(reference, "--classifier")
+    if path != reference:
+        kept = load_rows(path, baseline)[0]
+        return len(kept), [kept]
+    source = open_source(path, {id_column(options, baseline.columns)}, say)
+    found = features_in([source], baseline)
+    kind, told = baseline.task.kind, baseline.columns
+    roles = find_roles([source], options, kind, told, lambda _: None, found, baseline.bins.projections)
+    return source.rows, tables(Rows(source), roles, key, baseline.task, baseline)
+
+
+def expected_of(expect: Mapping[str, Expectations], baseline: Baseline, say: Say) -> tuple[Expectations, Expectations]:
+    """What is expected of the model, and of what is read; features that the baseline lacks are not, and are named."""
+    if expect and baseline.model not in expect:
+        raise BadInput(
+            f"--expect: it expects nothing of the model '{baseline.model}'; {near(baseline.model, tuple(expect))}"
+        )
+    wanted = expect.get(baseline.model, Expectations())
+    unknown = [name for name in wanted.features if name not in baseline.bins.features]
+    if unknown:
+        say(f"--expect: {listed(unknown)}: no such feature in the baseline, so nothing is told of it")
+    known = {name: rules for name, rules in wanted.features.items() if name not in unknown}
+    return wanted, replace(wanted, features=known)

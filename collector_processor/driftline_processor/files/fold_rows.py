@@ -1,0 +1,80 @@
+"""Fold the rows of files into one pane per window, a batch at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from driftline.baseline import Baseline
+from driftline.pane import MOST_UNKNOWN, Pane
+from driftline.repeats import MOST_KEPT
+from driftline.tables import I64, ModelKey, PredictionTable
+
+from driftline_processor.core.expectations.rule import Expectations
+
+from .folded import Folded, Prints, fold_windows
+from .roles import Roles
+from .rows import Rows, select, tables
+from .steps import Trails
+
+T = TypeVar("T")
+R = TypeVar("R")
+_THREADS = 2
+LEAST_KEPT, ALL_KEPT = 4_096, 8_000_000
+"""Fingerprints that are kept of a window, however many there are, and of all of them together: 64 MB."""
+
+
+def fold_rows(
+    reads: Sequence[Rows],
+    roles: Roles,
+    key: ModelKey,
+    baseline: Baseline,
+    trails: Trails,
+    windows: int,
+    expect: Expectations,
+) -> list[Folded]:
+    """Fold all rows into one pane per window, a batch at a time, and count which rows repeat.
+
+    ``trails``: gets what each step of time looks like.
+    """
+    steps = trails.steps
+    repeating = baseline.extras.repeats is not None or expect.wants("duplicates")
+    most = min(MOST_KEPT, max(LEAST_KEPT, ALL_KEPT // max(1, windows)))
+
+    def fold_batch(batch: tuple[PredictionTable, I64]) -> list[tuple[int, Pane, Prints]]:
+        return fold_windows(*batch, len(steps.owner), baseline, expect, repeating, roles.cluster)
+
+    total = [Folded.of(most, expect) for _ in range(windows)]
+    for folded in _ahead(fold_batch, batches(reads, steps.pieces, roles, key, baseline)):
+        for at, pane, prints in folded:
+            total[int(steps.owner[at])].add(pane, prints)
+            trails.add(at, pane)
+    for one in total:
+        one.pane.parts |= {f"unknown:{name}": one.pane.parts["rows"][1:2] for name in roles.unknown[:MOST_UNKNOWN]}
+    return total
+
+
+def batches(
+    reads: Sequence[Rows], groups: Sequence[I64], roles: Roles, key: ModelKey, baseline: Baseline
+) -> Iterator[tuple[PredictionTable, I64]]:
+    """Yield the rows that are in a window in batches, and the window of each."""
+    for read, group in zip(reads, groups, strict=True):
+        start = 0
+        for table in tables(read, roles, key, baseline.task, baseline):
+            window = group[start : start + len(table)]
+            start += len(table)
+            yield (table, window) if read.usable is None else (select(table, window >= 0), window[window >= 0])
+
+
+def _ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Apply a function on two threads, a few items ahead: numpy searches and counts without the interpreter's lock."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        running: deque[Future[R]] = deque()
+        for item in items:
+            running.append(pool.submit(function, item))
+            if len(running) > _THREADS:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()

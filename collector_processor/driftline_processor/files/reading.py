@@ -1,0 +1,53 @@
+"""Read the files of an evaluation: which columns play which part, the rows, and what happened to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from driftline.baseline import Baseline
+from driftline.tables import F64
+
+from .against import features_in
+from .concept import Heard
+from .errors import BadInput, Say
+from .outcomes import join, read_outcomes
+from .roles import ColumnOptions, Roles, find_roles, id_column
+from .rows import Rows, for_task, read_rows, with_time
+from .source import open_source
+from .truth import name_strangers
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """``rows``: of each file. ``weights``: of its outcomes, float64 (n,), None where all count alike.
+
+    ``heard``: per file what came first of each row; None where no outcomes came apart from the rows.
+    """
+
+    roles: Roles
+    rows: list[Rows]
+    weights: list[F64 | None]
+    heard: list[Heard] | None
+
+
+def read_files(
+    data: Sequence[Path], outcomes: Path | None, baseline: Baseline, options: ColumnOptions, say: Say
+) -> Read:
+    """Read the rows of files, and join them with their outcomes where these come apart."""
+    task, bins = baseline.task, baseline.bins
+    sources = [open_source(path, {id_column(options, baseline.columns)}, say) for path in data]
+    there = features_in(sources, baseline)
+    roles = find_roles(sources, options, task.kind, baseline.columns, say, there, bins.projections)
+    reads = [for_task(read_rows(source, roles, task.kind, say), task) for source in sources]
+    if roles.time:
+        reads = [with_time(read, roles.time, say) for read in reads]
+    weights: list[F64 | None] = [None] * len(reads)
+    heard: list[Heard] | None = None
+    if outcomes is not None:
+        if not roles.id:
+            raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with --id COL")
+        reads, weights, heard = join(read_outcomes(outcomes, task.kind, say), reads, roles.id, say)
+    name_strangers(reads, task, say)
+    return Read(roles, reads, weights, heard)

@@ -1,0 +1,91 @@
+"""The tables below that of drift: features together, why, data quality, expectations, performance."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from driftline_processor.core.drift.multivariate import JOINT
+from driftline_processor.core.evaluation import Evaluation, Explanation
+
+from .styles import SEVERITY_STYLES, change_style
+from .terminal import empty, plain_table
+from .words import STATE_WORDS, metric_name, number, p_value, printable
+
+MOST_CAUSES = 8
+"""Causes that are told; ``--json`` has all."""
+
+
+def joint(evaluation: Evaluation) -> Table:
+    """Show what is seen of all features together, a line for each method."""
+    table = empty()
+    for heading in ("together", "state"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("p", justify="right", no_wrap=True)
+    table.add_column("what is")
+    for found in evaluation.joint.values():
+        style = "bold yellow" if found.state == "drift" else "green" if found.state == "ok" else "cyan"
+        state = Text(STATE_WORDS.get(found.state, found.state), style=style)
+        p = Text(p_value(found.p_value), style="dim")
+        table.add_row(Text(JOINT[found.method].title), state, p, Text(printable(found.sentence)))
+    return table
+
+
+def causes(explanation: Explanation) -> Table:
+    """Show the causes, those that count most first."""
+    table = empty()
+    table.add_column("why", no_wrap=True)
+    table.add_column("")
+    for at, cause in enumerate(explanation.causes[:MOST_CAUSES], 1):
+        table.add_row(Text(f"{at}.", style="dim"), Text(printable(cause.sentence)))
+    if len(explanation.causes) > MOST_CAUSES:
+        table.add_row("", Text(f"and {len(explanation.causes) - MOST_CAUSES} more", style="dim"))
+    return table
+
+
+def findings(evaluation: Evaluation) -> Table:
+    """Show what is wrong with the data, the gravest first."""
+    table = empty()
+    table.add_column("data", no_wrap=True)
+    table.add_column("what is wrong")
+    for finding in evaluation.findings:
+        style = SEVERITY_STYLES[finding.severity]
+        table.add_row(Text(finding.severity, style=style), Text(printable(finding.sentence)))
+    return table
+
+
+def expectations(evaluation: Evaluation) -> Table:
+    """Show what is not as expected, and what cannot be told; of what is, how many."""
+    table = empty()
+    met = sum(expected.state == "met" for expected in evaluation.expected)
+    for heading in ("expected", f"{met} of {len(evaluation.expected)} met", ""):
+        table.add_column(heading, no_wrap=not heading)
+    for expected in sorted(evaluation.expected, key=lambda one: one.state):
+        if expected.state != "met":
+            style = "bold red" if expected.state == "broken" else "yellow"
+            state = Text(expected.state.replace("_", " "), style=style)
+            table.add_row(state, Text(printable(expected.sentence)), Text(printable(expected.rule), style="dim"))
+    return table
+
+
+def performance(evaluation: Evaluation) -> Table:
+    """Show each metric beside that of the baseline."""
+    table = plain_table("performance", ("is", "baseline", "change", "outcomes"))
+    for name, metric in evaluation.realized.items():
+        reference = evaluation.reference.get(name)
+        was = reference.value if reference is not None else None
+        about = "≈ " if metric.bound else ""
+        table.add_row(
+            Text(metric_name(name)),
+            Text(about + number(metric.value)),
+            Text(number(was), style="dim"),
+            Text(_change(was, metric.value), style=change_style(name, was, metric.value)),
+            Text(f"{metric.rows:,}", style="dim"),
+        )
+    return table
+
+
+def _change(was: float | None, now: float | None) -> str:
+    if was is None or now is None:
+        return ""
+    return f"{'+' if now >= was else '−'}{number(abs(now - was))}"

@@ -1,0 +1,91 @@
+"""What happened, window by window: the rows whose outcome is known, from which performance is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from driftline.classes import class_codes
+from driftline.fold import fold_outcomes
+from driftline.frames import concatenate, taken
+from driftline.pane import Pane
+from driftline.tables import F64, I64, Column, Task
+
+from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.performance import from_rows
+
+from .errors import Say, rows
+from .rows import Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Rows with what was predicted and what happened, as :func:`from_rows` takes them."""
+
+    scores: F64 | None
+    predicted: Column | None
+    actual: Column
+    weight: F64 | None
+
+    def sums(self, task: Task) -> Pane:
+        """Return the outcomes as a pane has them."""
+        return fold_outcomes(task, self.scores, self.predicted, self.actual, self.weight)
+
+    def performance(self, task: Task) -> dict[str, Metric]:
+        """Return every metric, from the rows."""
+        return from_rows(task, self.scores, self.predicted, self.actual, self.weight)
+
+
+def truths(
+    reads: Sequence[Rows], weights: Sequence[F64 | None], groups: Sequence[I64], windows: int
+) -> Iterator[Truth | None]:
+    """Yield the truth of each window; None everywhere when no file has any."""
+    if all(read.actual is None for read in reads):
+        yield from [None] * windows
+        return
+    group = np.concatenate(groups)
+    order = np.argsort(group, kind="stable")
+    ends = np.searchsorted(group[order], np.arange(windows + 1))
+    scores = _stacked([read.scores for read in reads])
+    weight = _stacked(weights)
+    actual = _joined([read.actual for read in reads])
+    predicted = _joined([read.predicted for read in reads])
+    for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
+        which = order[start:end]
+        yield Truth(
+            None if scores is None else scores[which],
+            None if predicted is None else taken(predicted, which),
+            Column() if actual is None else taken(actual, which),
+            None if weight is None else weight[which],
+        )
+
+
+def _stacked(parts: Sequence[F64 | None]) -> F64 | None:
+    """What one file has every file has: a part is known by a column that all share."""
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there) if there else None
+
+
+def _joined(parts: Sequence[Column | None]) -> Column | None:
+    there = [part for part in parts if part is not None]
+    return concatenate(there) if there else None
+
+
+def name_strangers(reads: Sequence[Rows], task: Task, say: Say) -> None:
+    """Name the actual values that are nothing the model could have predicted; they count as not known."""
+    if task.kind == "ranking":
+        if any(read.actual is not None for read in reads):
+            say("the performance of a ranking is not computed yet: its outcomes are only counted")
+        return
+    for read in reads:
+        if read.actual is None:
+            continue
+        if task.kind == "regression":
+            strange = np.zeros(0, np.bool_) if read.actual.codes is None else read.actual.codes >= 0
+        else:
+            codes = class_codes(read.actual, task.classes)
+            strange = np.zeros(0, np.bool_) if codes is None else codes == len(task.classes)
+        if strange.any():
+            what = "no number" if task.kind == "regression" else f"none of the classes {', '.join(task.classes)}"
+            say(f"{read.source.path}: {rows(int(strange.sum()))} with an actual that is {what}, taken as not known")
