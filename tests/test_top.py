@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 import httpx
 import pytest
+from driftline_processor.core.evaluation import Cause, Explanation
 from driftline_processor.runtime.balance import Balance
 from driftline_processor.runtime.health import Health
 from driftline_processor.top import models_table, run, windows_table
@@ -149,6 +150,18 @@ def test_with_no_model_it_says_where_to_read_on(served: tuple[FakeView, str]) ->
     view.known = []
     assert "1 outcome waits for model rsik.\n" in printed(url)[1]
     assert "No model has been seen yet" in printed(url)[1]
+
+
+def test_it_says_why_a_model_drifts(served: tuple[FakeView, str]) -> None:
+    view, url = served
+    drifting = fraud()
+    why = Cause(("amount",), "", 0.4, (), sentence="amount drifts since 2014-01-01: from 100 on, 12 % → 52 %")
+    closed = [evaluation for evaluation in drifting.windows["1h"] if evaluation.closed]
+    closed[-1].explanation = Explanation((why,), why.sentence)
+    view.known = [drifting, price()]
+    text = " ".join(printed(url)[1].split())
+    assert "fraud v7 prod: amount drifts since 2014-01-01: from 100 on, 12 % → 52 %" in text
+    assert "price eu:" not in text
 
 
 def test_where_nothing_answers_one_sentence_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,6 +98,9 @@ def evaluate(
     classifier: Annotated[
         bool, typer.Option("--classifier", help="Whether a classifier tells the rows from the baseline's, and by what.")
     ] = False,
+    concept: Annotated[
+        str, typer.Option(metavar="NAME[,NAME]", help="Detectors of concept drift, or 'none'; else adwin, if it can.")
+    ] = "",
     expect: Annotated[Path | None, typer.Option(metavar="FILE", help="driftline.yaml: what is expected.")] = None,
     openlineage: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write OpenLineage run events there, a line for each window.")
@@ -118,7 +121,7 @@ def evaluate(
         from .files.mlflow import local
         from .files.source import named
 
-        asked = Asked(method or (), methods or (), exact, classifier, expectations_of(expect))
+        asked = Asked(method or (), methods or (), concept, exact, classifier, expectations_of(expect))
         cut = Cut(window, window_rows)
         result = evaluate_files(named(data), local(baseline), outcomes, columns, cut, say, asked)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
@@ -134,5 +137,5 @@ def evaluate(
             from .files.lineage import write_events
 
             write_events(openlineage, result.evaluations, data)
-        if check(conditions, answer["windows"], say):
+        if check(conditions, answer, say):
             raise typer.Exit(CROSSED)

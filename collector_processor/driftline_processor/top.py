@@ -85,7 +85,7 @@ def models_table(document: Mapping[str, Any], width: int = 160, now: int | None 
     for model in document["models"]:
         name, shown = _window(model)
         measured = {} if shown is None else shown["performance"]
-        label = " ".join(words.short(model[part], 40) for part in ("model", "version", "environment") if model[part])
+        label = _label(model)
         drifted, score, rates, known = _columns(shown, measured)
         cells = {
             "model": Text(words.short(label, 30 if more else 16)),
@@ -243,7 +243,23 @@ def _screen(document: Mapping[str, Any], url: str, width: int, note: str = "") -
         for model in known
         for hint in model["hints"]
     ]
-    return Group(title, Text(), models_table(document, width), Text(), *of_none, *hints)
+    return Group(title, Text(), models_table(document, width), Text(), *why(document), *of_none, *hints)
+
+
+def why(document: Mapping[str, Any]) -> list[Text]:
+    """Return a line for each model whose window there is something to say of: why it drifts."""
+    lines = []
+    for model in document["models"]:
+        _, shown = _window(model)
+        if shown is not None and (told := shown.get("explanation")):
+            lines.append(
+                Text.assemble((words.short(_label(model), 40), "bold"), ": ", (words.short(told, 300), "yellow"))
+            )
+    return lines
+
+
+def _label(model: Mapping[str, Any]) -> str:
+    return " ".join(words.short(model[part], 40) for part in ("model", "version", "environment") if model[part])
 
 
 def _watch(console: Console, fetch: Fetch, document: Any, url: str) -> None:

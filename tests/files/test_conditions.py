@@ -57,6 +57,7 @@ def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
         ("drift.features.tmp.rows > 1", "no feature 'tmp'; did you mean 'temp'?"),
         ("drift.score.state == 1", "'state' is a word; compare a number, such as methods.psi.value or drift.share"),
         ("drift.features.temp.methods.kss.value > 1", "no method 'kss'; did you mean 'ks'?"),
+        ("concept.state > 1", "no number 'state' in the concept; there are rise, before, after, outcomes"),
         ("drift.features.temp > 1", "'temp' is no value of a target; there are rows and methods.METHOD.value"),
         ("drift.score.temp.rows > 1", "'temp.rows' is no value of a target; there are rows and methods.METHOD.value"),
         ("performance.realized.auc.value > 1", "no metric 'auc'; did you mean 'roc_auc'?"),
@@ -74,15 +75,31 @@ def test_only_closed_windows_fire_and_the_unknown_is_named() -> None:
     later = {**WINDOW, "start": "2026-02-03T00:00:00Z", "drift": {"share": 0.1}}
     still_open = {**WINDOW, "closed": False}
     said: list[str] = []
-    assert check(conditions, [later, WINDOW, still_open], said.append)
+    assert check(conditions, {"windows": [later, WINDOW, still_open]}, said.append)
     assert said == [
         "--fail-on 'drift.share > 0.2': true in 1 of 2 windows, first in the one from 2026-02-02T00:00:00Z, "
         "where it is 0.25",
         "--fail-on 'drift.score.methods.ks.value > 0': the value is unknown in 2 of 2 windows, where it never fires",
     ]
     said.clear()
-    assert not check(conditions[:1], [later, still_open], said.append)
+    assert not check(conditions[:1], {"windows": [later, still_open]}, said.append)
     assert said == []
+
+
+@pytest.mark.parametrize(
+    ("concept", "crossed", "said"),
+    [
+        ({"state": "drift", "rise": 0.1}, True, "true of all rows, where it is 0.1"),
+        ({"state": "ok", "rise": 0.0}, False, None),
+        ({"state": "unknown", "rise": None, "reason": "no outcome has come"}, False, "(no outcome has come)"),
+        (None, False, "the value is unknown, and so it never fires"),
+    ],
+)
+def test_concept_drift_is_named_by_the_rise_of_errors(concept: Any, crossed: bool, said: str | None) -> None:
+    heard: list[str] = []
+    condition = parse("concept.rise > 0", [], "binary")
+    assert check([condition], {"concept": concept, "windows": [WINDOW]}, heard.append) is crossed
+    assert [said in one for one in heard if said is not None] == ([] if said is None else [True])
 
 
 @pytest.mark.parametrize(

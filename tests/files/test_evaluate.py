@@ -43,7 +43,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     assert list(answer) == ["model", "version", "concept", "windows"]
     concept = answer["concept"]
     assert list(concept) == [
-        *("state", "decided_by", "measure", "since", "before", "after", "outcomes", "unusable", "corrected"),
+        *("state", "decided_by", "measure", "since", "before", "after", "rise", "outcomes", "unusable", "corrected"),
         *("reason", "changes", "detectors"),
     ]
     assert (concept["state"], concept["decided_by"], concept["measure"]) == ("ok", "adwin", "error_rate")

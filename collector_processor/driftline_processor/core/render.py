@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from .concept.verdict import Concept
+from .concept.verdict import Concept, rise
 from .evaluation import Cause, Evaluation, Expected, Explanation, Finding, JointDrift, Metric, TargetDrift
 
 
@@ -33,6 +33,7 @@ def concept_to_json(concept: Concept | None) -> dict[str, Any] | None:
         "since": _time(concept.since),
         "before": concept.before,
         "after": concept.after,
+        "rise": rise(concept),
         "outcomes": concept.outcomes,
         "unusable": concept.unusable,
         "corrected": concept.corrected,

@@ -15,12 +15,13 @@ from .exact import rows_of
 class Asked:
     """``method``, ``methods``: the drift methods that decide, and that are shown beside, see :mod:`.methods`.
 
-    ``exact``: values of drift methods from the rows. ``classifier``: the domain classifier, too. ``expect``: what is
-    expected of each model's data.
+    ``concept``: the detectors of concept drift, see :func:`.concept.detectors_of`. ``exact``: values of drift methods
+    from the rows. ``classifier``: the domain classifier, too. ``expect``: what is expected of each model's data.
     """
 
     method: Sequence[str] = ()
     methods: Sequence[str] = ()
+    concept: str = ""
     exact: bool = False
     classifier: bool = False
     expect: Mapping[str, Expectations] = field(default_factory=dict)

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.frames import taken
-from driftline.tables import F64, I64, Column
+from driftline.tables import F64, I64, Column, Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept import Settings, Stream, errors_of, reference_loss
-from driftline_processor.core.concept.detectors import installed
+from driftline_processor.core.concept.detectors import DETECTORS, check_names, installed
 from driftline_processor.core.concept.errors import kind_of
 from driftline_processor.core.concept.verdict import Concept
 
+from .errors import BadInput
 from .rows import Rows
 
 MISSING = "River is not installed: pip install 'driftline[concept]'"
@@ -33,6 +34,34 @@ class Heard:
     place: I64
     time: I64 | None = None
     corrected: int = 0
+
+
+def detectors_of(said: str, task: Task) -> tuple[str, ...]:
+    """Read ``--concept``: names with commas, the first decides; "none" for none; else ADWIN.
+
+    Raises :class:`BadInput` where somebody names what is no detector, what cannot watch such errors, or River is not
+    installed. Who names none asked for nothing: without River concept drift is unknown then.
+
+    >>> detectors_of("ddm,adwin", Task("binary")), detectors_of("none", Task("binary"))
+    (('ddm', 'adwin'), ())
+    """
+    names = tuple(name.strip() for name in said.split(",") if name.strip())
+    if not names or names == ("none",):
+        return () if names else Settings().detectors
+    try:
+        check_names(names)
+    except ValueError as error:
+        raise BadInput(f"--concept: {error}") from None
+    kind = kind_of(task)
+    if kind is None:
+        raise BadInput(f"--concept: a {task.kind or 'model without a task'} has no errors that could be watched")
+    for name in names:
+        if kind not in DETECTORS[name].kinds:
+            fit = ", ".join(other for other, detector in DETECTORS.items() if kind in detector.kinds)
+            raise BadInput(f"--concept: {name} does not watch the errors of a {task.kind}; there are {fit}")
+    if not installed():
+        raise BadInput(f"--concept: {MISSING}")
+    return names
 
 
 def concept_of(

@@ -1,4 +1,4 @@
-"""`--fail-on "PATH OP NUMBER"`: conditions over a window, PATH as in its JSON."""
+"""`--fail-on "PATH OP NUMBER"`: conditions over a window, or the concept of all rows; PATH as in the JSON."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ _PLAIN = {("rows",), ("drift", "share"), ("outcomes", "rows"), ("outcomes", "cov
 _PLAIN |= {("quality", "found"), ("quality", "critical"), ("quality", "broken")}
 _LEAF = re.compile(r"(?:(?P<name>.+)\.)?(?P<leaf>rows|state|decided_by|methods\.(?P<method>[^.]+)\.(?:value|p_value))")
 _JOINT_LEAVES = ("value", "p_value", "was", "now", "rows")
+_CONCEPT_LEAVES = ("rise", "before", "after", "outcomes")
 _METRIC_LEAVES = ("value", "low", "high", "rows")
 
 DEFAULT = Choices().names()
@@ -41,7 +42,7 @@ METRICS = {
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One parsed condition. ``keys``: the way through a window's JSON."""
+    """One parsed condition. ``keys``: the way through the JSON of a window, or of all of them (``concept``)."""
 
     text: str
     keys: tuple[str, ...]
@@ -100,6 +101,10 @@ def _keys(path: str, features: Collection[str], metrics: Collection[str], method
         if parts[3] not in _METRIC_LEAVES:
             raise LookupError(f"no '{parts[3]}' in a metric; {near(parts[3], _METRIC_LEAVES)}")
         return parts
+    if parts[0] == "concept" and len(parts) == 2:
+        if parts[1] not in _CONCEPT_LEAVES:
+            raise LookupError(f"no number '{parts[1]}' in the concept; there are {', '.join(_CONCEPT_LEAVES)}")
+        return parts
     if parts[:2] == ("drift", "multivariate") and len(parts) == 4:
         if parts[2] not in JOINT:
             raise LookupError(f"no method '{parts[2]}'; {near(parts[2], tuple(JOINT))}")
@@ -112,7 +117,8 @@ def _keys(path: str, features: Collection[str], metrics: Collection[str], method
     raise LookupError(
         f"there is no '{path}' in a window; there are rows, drift.share, drift.features.NAME..., drift.score..., "
         "drift.class..., drift.multivariate.METHOD.value, performance.realized.METRIC.value, "
-        "outcomes.rows, outcomes.coverage, quality.found, quality.critical and quality.broken"
+        "outcomes.rows, outcomes.coverage, quality.found, quality.critical, quality.broken; "
+        "and, of all rows, concept.rise"
     )
 
 
@@ -135,11 +141,17 @@ def _target_keys(path: str, features: Collection[str] | None, methods: Sequence[
     return leaf if features is None else (match["name"], *leaf)
 
 
-def check(conditions: Sequence[Condition], windows: Sequence[Mapping[str, Any]], say: Say) -> bool:
-    """Say which conditions are true in which closed windows, and which cannot be told; return whether any is true."""
+def check(conditions: Sequence[Condition], answer: Mapping[str, Any], say: Say) -> bool:
+    """Say which conditions are true in which closed windows, and which cannot be told; return whether any is true.
+
+    ``answer``: the JSON of the evaluation.
+    """
     crossed = False
     for condition in conditions:
-        closed = [window for window in windows if window["closed"]]
+        if condition.keys[0] == "concept":
+            crossed |= _of_all_rows(condition, answer, say)
+            continue
+        closed = [window for window in answer["windows"] if window["closed"]]
         values = [(window, condition.holds(window)) for window in closed]
         fired = [window for window, holds in values if holds]
         unknown = sum(holds is None for _, holds in values)
@@ -152,3 +164,15 @@ def check(conditions: Sequence[Condition], windows: Sequence[Mapping[str, Any]],
             count = f"{unknown} of {rows(len(closed), 'window')}"
             say(f"--fail-on {condition.text!r}: the value is unknown in {count}, where it never fires")
     return crossed
+
+
+def _of_all_rows(condition: Condition, answer: Mapping[str, Any], say: Say) -> bool:
+    value = condition.value(answer)
+    if value is None:
+        why = (answer["concept"] or {}).get("reason")
+        say(f"--fail-on {condition.text!r}: the value is unknown{f' ({why})' if why else ''}, and so it never fires")
+        return False
+    if condition.holds(answer):
+        say(f"--fail-on {condition.text!r}: true of all rows, where it is {value:.4g}")
+        return True
+    return False

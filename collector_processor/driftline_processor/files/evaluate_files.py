@@ -28,7 +28,7 @@ from driftline_processor.core.incident import incident
 from .against import baseline_of, expected_of, reference_rows
 from .asked import NOTHING_MORE, Asked
 from .classified import classify_windows
-from .concept import concept_of
+from .concept import concept_of, detectors_of
 from .cut import Cut, cut_rows
 from .errors import Say
 from .exact import exact_values, rows_of
@@ -82,6 +82,7 @@ def evaluate_files(
         baseline,
         read_choices(asked.method, asked.methods, baseline.bins),
     )
+    detectors = detectors_of(asked.concept, baseline.task)
     read = read_files(data, outcomes, baseline, options, say)
     windows, groups = cut_rows(read.rows, cut)
     wanted, counted = expected_of(asked.expect, baseline, say)
@@ -102,7 +103,7 @@ def evaluate_files(
         before_rows = reference_rows(reference, options, baseline, judging.key, say)
         current = batches(read.rows, groups, read.roles, judging.key, baseline)
         classify_windows(evaluations, [one.pane for one in folded], before_rows, current, groups, baseline, say)
-    concept = concept_of(read.rows, read.heard, baseline, Settings())
+    concept = concept_of(read.rows, read.heard, baseline, Settings(detectors))
     return Result(judging.key, baseline, evaluations, judging.choices, concept)
 
 

@@ -56,7 +56,7 @@ def show(evaluations: Sequence[Evaluation], console: Console | None = None, conc
         console.print()
     judged = [evaluation for evaluation in evaluations if evaluation.share is not None]
     console.print(evaluation_view((judged or evaluations)[-1]))
-    if concept is not None and (concept.outcomes or evaluations[-1].outcome_rows):
+    if concept is not None and (concept.outcomes or concept.unusable):
         style = "bold red" if concept.state == "drift" else ""
         console.print(Readable(Text(concept_sentence(concept, minute) + ".", style=style)))
 

@@ -27,7 +27,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
-from driftline_processor.core.concept.verdict import Concept
+from driftline_processor.core.concept.verdict import Concept, rise
 from driftline_processor.core.decode.rows import OWN_SCOPE
 from driftline_processor.core.evaluation import Evaluation, JointDrift, TargetDrift, Verdict
 from driftline_processor.core.quality import CHECKS
@@ -119,8 +119,7 @@ def _drift(target: TargetDrift, model: dict[str, str], window: dict[str, str]) -
 def _concept(concept: Concept, model: dict[str, str]) -> Iterator[Point]:
     what = {**model, a.ML_DRIFT_TARGET: "concept"}
     for name, found in concept.detectors.items():
-        if found.state in ("ok", "drift"):
-            value = 0.0 if found.before is None or found.after is None else found.after - found.before
+        if (value := rise(found)) is not None:
             yield _point(m.ML_DRIFT_VALUE, {**what, a.ML_DRIFT_METHOD: name}, value)
     yield _point(m.ML_DRIFT_STATE, {**what, a.STATE: concept.state}, 1.0)
 

@@ -174,4 +174,5 @@ def _brief(evaluation: Evaluation | None) -> dict[str, Any] | None:
             for name, metric in evaluation.realized.items()
         },
         "outcomes": {"rows": evaluation.outcome_rows, "coverage": finite(evaluation.coverage)},
+        "explanation": None if evaluation.explanation is None else evaluation.explanation.sentence or None,
     }

@@ -60,3 +60,14 @@ class Concept:
     changes: tuple[Change, ...] = ()
     detectors: dict[str, Found] = field(default_factory=dict)
     reason: str = ""
+
+
+def rise(told: Concept | Found) -> float | None:
+    """Return by how much errors have become more: 0 where they have not, None where nobody can tell.
+
+    >>> rise(Concept("drift", before=0.17, after=0.27)), rise(Concept("ok", after=0.2)), rise(Concept("learning"))
+    (0.1, 0.0, None)
+    """
+    if told.state not in ("ok", "drift"):
+        return None
+    return 0.0 if told.before is None or told.after is None else told.after - told.before
