@@ -10,6 +10,7 @@ import numpy as np
 from .checked import by_name, floats, is_number, is_whole, short
 from .fold import ModelBins
 from .leaving import Leaving
+from .products import product
 from .space import MOST_PAIRED, UNIT, Space, at_places, bin_of_each, distances, normal_scores, principal, rest_of
 from .tables import F64, Column, PredictionTable
 
@@ -87,11 +88,11 @@ def fitted(space: Space, sample: PredictionTable, bins: ModelBins) -> Fitted:
         name: np.stack([np.bincount(at[fold::FOLDS], minlength=bins.features[name].size + 2) for fold in range(FOLDS)])
         for name, at in index.items()
     }
-    moments, gained = points @ points.T, 0.0
+    moments, gained = product(points, points.T), 0.0
     for fold in range(FOLDS):
         others = np.arange(FOLDS) != fold
         held = points[:, fold::FOLDS]
-        rest = rest_of(principal(moments - held @ held.T, len(space.components)))
+        rest = rest_of(principal(moments - product(held, held.T), len(space.components)))
         moved = np.empty(held.shape)
         for row, (name, at) in enumerate(index.items()):
             own = counts[name][others, : bins.features[name].size].sum(axis=0).astype(np.float64)
@@ -117,9 +118,9 @@ def factors(points: F64) -> F64:
     n = points.shape[1]
     spread = np.sqrt(np.maximum((points**2).mean(axis=1), 1e-12))
     u = points / spread[:, np.newaxis]
-    r = np.clip(u @ u.T / n, -0.999, 0.999)
+    r = np.clip(product(u, u.T) / n, -0.999, 0.999)
     square = u**2
-    both, uneven = square @ square.T / n, u**3 @ u.T / n
+    both, uneven = product(square, square.T) / n, product(u**3, u.T) / n
     fourth = np.diagonal(both)
     own = fourth[:, np.newaxis] + fourth + 2 * both
     found = (both - r * (uneven + uneven.T) + r**2 * own / 4) / (1 - r**2) ** 2

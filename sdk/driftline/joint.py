@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bins import Index
+from .products import AT_ONCE
 from .space import MOST_PAIRED, UNIT, Space
 from .tables import F64, I64
 
@@ -18,9 +19,6 @@ PARTS = ("pca", "pairs", "unpaired")
 STEP = 4_096
 """Reconstruction errors are rounded to so many parts of a standard deviation, a thousandth of their spread: then their
 sums are exact too, whatever was added first."""
-
-_PRODUCTS = 1 << 18
-"""Products at once: what fits into a core's cache, and is too little for the matrix library to wake other threads."""
 
 
 def widths(features: int) -> dict[str, int]:
@@ -67,7 +65,7 @@ class Joint:
         sums = {name: np.zeros((groups, width)) for name, width in widths(d).items()}
         if not self._lacking:
             sums.pop("unpaired", None)
-        step = max(64, _PRODUCTS // (d * d))
+        step = max(64, AT_ONCE // (d * d))
         for at, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
             for first in range(start, end, step):
                 last = min(first + step, end)

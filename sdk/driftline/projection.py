@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .checked import floats, is_number, short
+from .products import mapped, product
 from .tables import F64, I64
 
 F32 = NDArray[np.float32]
@@ -75,7 +76,8 @@ class Projection:
         chosen = cls(vectors.shape[1], float(f"{median:.6g}"))
         some = finite if len(finite) <= ROWS else finite[random.choice(len(finite), ROWS, replace=False)]
         features = chosen.features(some)
-        variances, directions = np.linalg.eigh(np.cov(features, rowvar=False))
+        features -= features.mean(axis=0)
+        variances, directions = np.linalg.eigh(product(features.T, features) / (len(features) - 1))
         spectrum = tuple(float(f"{one:.6g}") for one in variances[::-1] if one > LEAST_VARIANCE)
         # a direction and its opposite are one axis: the largest number of it decides, or equal rows gave other text
         turned = directions * np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(WIDTH)])
@@ -86,7 +88,7 @@ class Projection:
 
     def features(self, vectors: F32) -> F64:
         """Return the features of vectors, float32 (n, length): float64 (n, WIDTH), NaN for a vector that has one."""
-        angles = vectors.astype(np.float64) @ (_directions(self.length) / self.bandwidth)
+        angles = mapped(vectors.astype(np.float64), _directions(self.length) / self.bandwidth)
         features: F64 = np.hstack([np.cos(angles), np.sin(angles)]) / np.sqrt(PROJECTIONS)
         return features
 

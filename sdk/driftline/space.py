@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from .bins import Bins, assign
 from .checked import by_name, floats, is_whole, short
+from .products import mapped, product
 from .tables import F64, PredictionTable
 
 I16 = NDArray[np.int16]
@@ -133,8 +134,8 @@ def rest_of(components: F64) -> F64:
 
 def distances(rest: F64, points: F64) -> F64:
     """Return the length of each point's part in the span of ``rest``: float64 (n,), of points float64 (d, n)."""
-    left = rest @ points
-    length: F64 = np.sqrt(np.einsum("ij,ij->j", left, left))
+    left = mapped(points.T, rest.T)
+    length: F64 = np.sqrt(np.einsum("ij,ij->i", left, left))
     return length
 
 
@@ -184,7 +185,7 @@ def choose_space(tables: Sequence[PredictionTable], bins: Mapping[str, Bins]) ->
     if len(known) < 2 or n < LEAST_ROWS_EACH * len(known):
         return None
     points = np.stack([own for _, own in known.values()]) / UNIT
-    return Space({name: own for name, (own, _) in known.items()}, principal(points @ points.T))
+    return Space({name: own for name, (own, _) in known.items()}, principal(product(points, points.T)))
 
 
 def bin_of_each(tables: Sequence[PredictionTable], name: str, over: Bins) -> NDArray[np.intp]:

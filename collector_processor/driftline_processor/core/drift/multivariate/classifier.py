@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from driftline.products import product
 from driftline.tables import F64, I64
 
 from driftline_processor.core.evaluation import Told
@@ -26,7 +27,6 @@ PERMUTATIONS, AT_ONCE, ENOUGH = 499, 50, 20
 """Until so many permutations were told apart as well: then the p-value is known well enough (Besag and Clifford)."""
 
 MOST_TOLD = 5
-_PRODUCTS = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,27 +123,17 @@ class _Trial:
     def of(cls, columns: F64, where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> _Trial:
         trained = columns[~where]
         ridge = RIDGE * len(trained) * np.eye(columns.shape[1])
-        inverse = np.linalg.inv(_product(trained.T, trained) + ridge).astype(np.float64, copy=False)
+        inverse = np.linalg.inv(product(trained.T, trained) + ridge).astype(np.float64, copy=False)
         return cls(trained, columns[where], inverse, where)
 
     def weights(self, sides: F64) -> F64:
         """Train on sides float64 (b, n) of all rows: float64 (b, p)."""
         own = sides[:, ~self.where]
-        return _product(_product(own - own.mean(axis=1, keepdims=True), self.trained), self.inverse)
+        return product(product(own - own.mean(axis=1, keepdims=True), self.trained), self.inverse)
 
     def auc(self, sides: F64) -> F64:
         """Return the AUC of the held-out rows for each row of sides."""
-        return auc(_product(self.weights(sides), self.held.T), sides[:, self.where])
-
-
-def _product(left: F64, right: F64) -> F64:
-    """Multiply in pieces too small for the matrix library to wake its threads: on busy cores they wait for each other,
-    and take ten times as long."""
-    step = max(8, _PRODUCTS // (left.shape[0] * right.shape[1]))
-    total = np.zeros((left.shape[0], right.shape[1]))
-    for start in range(0, left.shape[1], step):
-        total += left[:, start : start + step] @ right[start : start + step]
-    return total
+        return auc(product(self.weights(sides), self.held.T), sides[:, self.where])
 
 
 def _permuted(trials: list[_Trial], side: F64, found: float, rng: np.random.Generator) -> float:
