@@ -20,7 +20,20 @@ from driftline_processor.core.render import evaluations_to_json, iso_time, to_js
 
 WINDOW = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
 METHODS = {"ks": MethodValue(0.31, 1e-9), "psi": MethodValue(0.4), "js": MethodValue(None)}
-AGE = TargetDrift("feature", "age", "drift", "ks", 950, METHODS, design_effect=20.0, blocks=(0.1, 0.3))
+AGE = TargetDrift(
+    "feature",
+    "age",
+    "drift",
+    "ks",
+    950,
+    METHODS,
+    0.27,
+    "large",
+    missing_was=0.02,
+    missing_now=0.05,
+    design_effect=20.0,
+    blocks=(0.1, 0.3),
+)
 TOLD = Told(("age",), 0.2, 0.1, 0.3)
 SCORE = TargetDrift("score", "", "ok", "ks", 1_000, {"ks": MethodValue(0.01, 0.9)})
 
@@ -73,6 +86,9 @@ def test_an_evaluation_is_the_promised_json() -> None:
                                 "psi": {"value": 0.4, "p_value": None},
                                 "js": {"value": None, "p_value": None},
                             },
+                            "effect": 0.27,
+                            "size": "large",
+                            "missing": {"was": 0.02, "now": 0.05},
                             "design_effect": 20.0,
                             "blocks": [0.1, 0.3],
                         }
@@ -82,6 +98,9 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         "decided_by": "ks",
                         "rows": 1000,
                         "methods": {"ks": {"value": 0.01, "p_value": 0.9}},
+                        "effect": None,
+                        "size": None,
+                        "missing": {"was": None, "now": None},
                         "design_effect": 1.0,
                         "blocks": None,
                     },

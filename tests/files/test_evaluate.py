@@ -78,7 +78,17 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     assert list(together) == ["state", "rows", "value", "p_value", "was", "now", "told_by", "sentence"]
     assert list(together["told_by"][0]) == ["features", "value", "was", "now", "p_value"]
     age = window["drift"]["features"]["age"]
-    assert list(age) == ["state", "decided_by", "rows", "methods", "design_effect", "blocks"]
+    assert list(age) == [
+        "state",
+        "decided_by",
+        "rows",
+        "methods",
+        "effect",
+        "size",
+        "missing",
+        "design_effect",
+        "blocks",
+    ]
     assert set(age["methods"]) == {"ks", "psi", "js"}
     assert list(age["methods"]["ks"]) == ["value", "p_value"]
     assert set(window["drift"]["class"]["methods"]) == {"chi2", "psi", "js"}

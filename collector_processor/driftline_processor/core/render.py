@@ -134,6 +134,9 @@ def _target(target: TargetDrift) -> dict[str, Any]:
         "methods": {
             name: {"value": method.value, "p_value": method.p_value} for name, method in target.methods.items()
         },
+        "effect": target.effect,
+        "size": target.size or None,
+        "missing": {"was": target.missing_was, "now": target.missing_now},
         "design_effect": target.design_effect,
         "blocks": None if target.blocks is None else list(target.blocks),
     }
