@@ -1,4 +1,4 @@
-"""Scenario 2: reference data that are stored, a comparison every night, and the same numbers from the service itself."""
+"""Scenario 2: stored reference data, a comparison every night, and the same numbers from the service itself."""
 
 from __future__ import annotations
 
