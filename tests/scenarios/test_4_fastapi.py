@@ -64,7 +64,7 @@ def test_psi_per_feature_per_day_is_the_same_from_the_endpoint_and_from_its_log(
                 stage.clock.set(day)
                 for row in customers(rng, ROWS, at >= SINCE).to_dict("records"):
                     stage.clock.advance(minutes=9)
-                    customer = {"customer": f"C-{len(log)}", **row}
+                    customer: dict[Any, Any] = {"customer": f"C-{len(log)}", **row}
                     client.request("POST", "/churn", json.dumps(customer), {"content-type": "application/json"})
                     answer = client.getresponse()
                     assert answer.headers["x-prediction-id"] == customer["customer"]
