@@ -243,10 +243,10 @@ def _screen(document: Mapping[str, Any], url: str, width: int, note: str = "") -
         for model in known
         for hint in model["hints"]
     ]
-    return Group(title, Text(), models_table(document, width), Text(), *why(document), *of_none, *hints)
+    return Group(title, Text(), models_table(document, width), Text(), *_why(document), *of_none, *hints)
 
 
-def why(document: Mapping[str, Any]) -> list[Text]:
+def _why(document: Mapping[str, Any]) -> list[Text]:
     """Return a line for each model whose window there is something to say of: why it drifts."""
     lines = []
     for model in document["models"]:

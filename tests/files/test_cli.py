@@ -63,6 +63,7 @@ def test_the_commands(run: Run) -> None:
                 "--methods",
                 "--exact",
                 "--classifier",
+                "--concept",
                 "--expect",
                 "--openlineage",
             },

@@ -374,13 +374,41 @@ def test_exact_values_are_those_of_scipy_and_decide_nothing(
 
 def test_exact_values_need_rows(run: Run, files: Path, reference: pd.DataFrame) -> None:
     built = files / "churn.baseline.json"
-    run("baseline", "build", files / "reference.parquet", "--model", "churn", "--task", "binary", "-o", built)
+    build = ("baseline", "build", files / "reference.parquet", "--model", "churn", "--task", "binary", "-o", built)
+    run(*build)
     data = ("evaluate", files / "week.parquet", "--baseline", built, "--json", "--exact")
     missing = run(*data)
     assert missing.exit_code == 2
     assert "churn.baseline.json holds no rows, and there is no churn.baseline.rows.parquet" in missing.stderr
-    reference.to_parquet(files / "churn.baseline.rows.parquet")
-    beside = json.loads(run(*data).stdout)["windows"]
     same = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--json", "--exact",
                "--task", "binary")  # fmt: skip
-    assert beside == json.loads(same.stdout)["windows"]
+    expected = json.loads(same.stdout)["windows"]
+    reference.to_parquet(files / "churn.baseline.rows.parquet")
+    assert json.loads(run(*data).stdout)["windows"] == expected
+    run(*build, "--keep-rows")
+    assert json.loads(run(*data).stdout)["windows"] == expected
+
+
+def test_exact_values_of_rows_that_were_kept_rounded_are_of_rounded_ones(
+    run: Run, files: Path, reference: pd.DataFrame, week: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_PRIVACY_ROUND", "income=10")
+    built = files / "churn.baseline.json"
+    run(
+        "baseline",
+        "build",
+        files / "reference.parquet",
+        "--model",
+        "churn",
+        "--task",
+        "binary",
+        "--keep-rows",
+        "-o",
+        built,
+    )
+    window = json.loads(run("evaluate", files / "week.parquet", "--baseline", built, "--json", "--exact").stdout)[
+        "windows"
+    ][0]
+    was, now = ((rows["income"].dropna() / 10).round() * 10 for rows in (reference, week))
+    found = window["drift"]["features"]["income"]["methods"]["ks"]["value"]
+    assert found == pytest.approx(stats.ks_2samp(was, now).statistic, abs=1e-9)

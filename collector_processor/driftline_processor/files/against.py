@@ -18,7 +18,7 @@ from .errors import BadInput, Say, listed, near
 from .exact import rows_of
 from .roles import ColumnOptions, find_roles, id_column
 from .rows import Rows, rules_of, tables
-from .sidecar import load_rows
+from .sidecar import holds_kept_rows, load_rows
 from .source import Source, open_source
 
 
@@ -82,7 +82,7 @@ def reference_rows(
 ) -> tuple[int, Iterable[PredictionTable]]:
     """Return how many rows the reference has, and the rows: the file itself, or what stands beside a baseline."""
     path = rows_of(reference, "--classifier")
-    if path != reference:
+    if holds_kept_rows(path):
         kept = load_rows(path, baseline)[0]
         return len(kept), [kept]
     source = open_source(path, {id_column(options, baseline.columns)}, say)

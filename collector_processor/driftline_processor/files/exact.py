@@ -5,15 +5,16 @@ What decides stays with the counts over bins, so that a file and the service com
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.bins import NumberBins
 from driftline.fold import target_score
-from driftline.tables import F64, I64, Task, numbers_of
+from driftline.rules import Rule
+from driftline.tables import F64, I64, Column, PredictionTable, Task, numbers_of
 
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.methods.exact import counts_of_rows
@@ -21,7 +22,8 @@ from driftline_processor.core.evaluation import Evaluation, MethodValue, TargetD
 
 from .errors import BadInput, Say
 from .roles import ColumnOptions, find_roles, id_column
-from .rows import Rows, for_task, read_rows
+from .rows import Rows, for_task, read_rows, ruled, rules_of
+from .sidecar import holds_kept_rows, load_rows
 from .source import Source, open_source, readable
 from .values import is_nested, whole_column
 
@@ -56,29 +58,70 @@ def exact_values(
 ) -> None:
     """Put the values of the rows into evaluations, one per window, for every method of which rows say more than counts.
 
-    ``groups``: the window of each row of each of the files. ``reference``: a file of rows, see :func:`rows_of`.
+    ``groups``: the window of each row of each of the files. ``reference``: a file of rows, see :func:`rows_of`; plain
+    ones, or those that were kept beside a baseline.
     """
-    source = open_source(reference, {id_column(options, baseline.columns)}, say)
+    known: _Kept | _Plain
+    rules: Mapping[str, Rule | None] = {}
+    if holds_kept_rows(reference):
+        known, rules = _Kept(load_rows(reference, baseline)[0]), rules_of(baseline)
+    else:
+        source = open_source(reference, {id_column(options, baseline.columns)}, say)
+        known = _Plain(source, baseline, options, say)
     for name, bins in baseline.bins.features.items():
         if not isinstance(bins, NumberBins) or not _wants(evaluations[0].features[name]):
             continue
-        was, *now = (_numbers(file, name) for file in (source, *(read.source for read in reads)))
+        was = known.numbers(name)
+        now = [_ruled(_numbers(read.source, name), rules.get(name)) for read in reads]
         for evaluation, current in zip(evaluations, _by_window(now, groups, len(evaluations)), strict=True):
             target = _exactly(evaluation.features[name], was, current, bins)
             evaluation.features = {**evaluation.features, name: target}
     scored = baseline.bins.score
     if isinstance(scored, NumberBins) and all(read.scores is not None for read in reads):
-        kind = baseline.task.kind
-        roles = find_roles([source], options, kind, baseline.columns, lambda _: None)
-        before = for_task(read_rows(source, roles, kind, say), baseline.task)
-        was, *now = (_target(read, baseline.task) for read in (before, *reads))
+        was, *now = (_target(scores, baseline.task) for scores in (known.scores(), *(read.scores for read in reads)))
         for evaluation, current in zip(evaluations, _by_window(now, groups, len(evaluations)), strict=True):
             if evaluation.score is not None:
                 evaluation.score = _exactly(evaluation.score, was, current, scored)
 
 
-def _target(read: Rows, task: Task) -> F64:
-    return np.full(len(read), np.nan) if read.scores is None else target_score(task, read.scores)
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """A reference that is a file of rows."""
+
+    source: Source
+    baseline: Baseline
+    options: ColumnOptions
+    say: Say
+
+    def numbers(self, name: str) -> F64:
+        return _numbers(self.source, name)
+
+    def scores(self) -> F64 | None:
+        task = self.baseline.task
+        roles = find_roles([self.source], self.options, task.kind, self.baseline.columns, lambda _: None)
+        return for_task(read_rows(self.source, roles, task.kind, self.say), task).scores
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A reference of rows that were kept beside a baseline, as the rules of privacy have left them."""
+
+    rows: PredictionTable
+
+    def numbers(self, name: str) -> F64:
+        column = self.rows.features.get(name)
+        return np.full(len(self.rows), np.nan) if column is None else numbers_of(column)
+
+    def scores(self) -> F64 | None:
+        return self.rows.scores
+
+
+def _ruled(values: F64, rule: Rule | None) -> F64:
+    return values if rule is None else numbers_of(ruled(Column(numbers=values), rule))
+
+
+def _target(scores: F64 | None, task: Task) -> F64:
+    return np.zeros(0) if scores is None else target_score(task, scores)
 
 
 def _wants(target: TargetDrift) -> bool:

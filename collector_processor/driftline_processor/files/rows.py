@@ -113,10 +113,11 @@ def _features(
 ) -> dict[str, Column]:
     columns = {name: column(batch.column(name), number) for name, number in numeric.items()}
     short = {name: values if name in texts else without_texts(values)[0] for name, values in columns.items()}
-    return {name: _ruled(values, rules.get(name)) for name, values in described(short, texts).items()}
+    return {name: ruled(values, rules.get(name)) for name, values in described(short, texts).items()}
 
 
-def _ruled(values: Column, rule: Rule | None) -> Column:
+def ruled(values: Column, rule: Rule | None) -> Column:
+    """Return what a rule of privacy leaves of values; without one, the values."""
     done = None if rule is None else rule.column(values)
     if done is None:
         return values

@@ -21,6 +21,7 @@ from driftline.rules import Rule
 from driftline.tables import F64, Column, ModelKey, PredictionTable, Text, length, numbers_of
 
 from .errors import BadInput
+from .rows import ruled
 from .source import readable
 from .values import one_array, whole_column
 
@@ -54,10 +55,7 @@ def save_rows(
         column = table.features.get(name)
         if column is None or name in marked:
             continue
-        rule = rules.get(name)
-        values = taken(column, at)
-        ruled = values if rule is None else rule.column(values)
-        values = ruled if isinstance(ruled, Column) else Column(numbers=np.asarray(ruled, np.float64))
+        values = ruled(taken(column, at), rules.get(name))
         if isinstance(over, CategoryBins):
             labels = pa.array([*over.labels, "other", None, None], pa.string())
             columns[FEATURE + name] = labels.take(pa.array(assign(over, values)))
@@ -76,6 +74,14 @@ def save_rows(
     except OSError as error:
         raise BadInput(f"{path}: cannot be written: {error}") from error
     return len(at)
+
+
+def holds_kept_rows(path: Path) -> bool:
+    """Whether a file was written by :func:`save_rows`; else its columns are as somebody has them."""
+    if path.suffix != ".parquet":
+        return False
+    with readable(path):
+        return any(name.startswith(FEATURE) for name in pyarrow.parquet.read_schema(path).names)
 
 
 def load_rows(path: Path, baseline: Baseline) -> tuple[PredictionTable, Column | None]:
