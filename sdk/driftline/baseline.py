@@ -80,6 +80,7 @@ class Baseline:
         importance: Mapping[str, float] | ArrayLike | None = None,
         predict: Predict | None = None,
         privacy: Privacy | None = None,
+        slices: Mapping[str, ArrayLike] | Sequence[str] = (),
     ) -> Baseline:
         """Build a baseline from n held-out rows.
 
@@ -98,6 +99,8 @@ class Baseline:
         (:func:`driftline.permutation.permutation_importance`), where none is given.
         ``privacy``: rules that hold for the file too: what is denied, hashed or rounded is so in it, and is not hashed
         again when it is sent. Those of the environment (``DRIFTLINE_PRIVACY_*``) hold without it.
+        ``slices``: cuts of low cardinality by which drift is looked at too, names of columns (which stay features) or
+        key → n values; of each the 20 values with most rows are told apart (:mod:`driftline.slices`).
 
         Raises ``ValueError``, with the fix, when columns are missing or of different lengths, when there are no rows,
         and when classes or positive class cannot be known.
@@ -123,6 +126,7 @@ class Baseline:
             threshold=threshold,
             features=features,
             text_features=text_features,
+            slices=slices,
         )
         if importance is None and predict is not None:
             importance = permutation_importance(X, predict, cast(list[str], named["features"]), table.task, truth)
@@ -157,6 +161,7 @@ class Baseline:
         importance: Mapping[str, float] | ArrayLike | None = None,
         privacy: Privacy | None = None,
         sample: int = MOST_SAMPLED,
+        slices: Sequence[str] = (),
     ) -> Baseline:
         """Build a baseline from more held-out rows than memory holds, in two passes over batches of them.
 
@@ -186,7 +191,7 @@ class Baseline:
         def rows() -> Iterator[ReferenceRows]:
             chosen = features
             for batch in open_batches():
-                read, own = rows_from_frame(batch, said, FrameColumns(score, predicted, actual, time, id, chosen))
+                read, own = rows_from_frame(batch, said, FrameColumns(score, predicted, actual, time, id, chosen, slices))
                 if not named:
                     named.update(own)
                 chosen = cast(list[str], own["features"])

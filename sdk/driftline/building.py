@@ -27,6 +27,7 @@ from .period import Period
 from .projection import Projection
 from .reference import MOST_SAMPLED, ReferenceRows, Sample, Settle, joined
 from .scores import scores_for
+from .slices import SlicesGatherer
 from .space import choose_space
 from .tables import CLASSLESS, Column, ModelKey, PredictionTable, Task, Text
 from .vocabulary import Vocabulary
@@ -111,11 +112,14 @@ def fold_all(
     # the last is no stretch: rows without a time
     folded = [Pane() for _ in range(1 if stretches is None else stretches.count + 1)]
     gatherers = {name: begin(Reference(sample, bins)) for name, begin in GATHERERS.items()}
+    sliced = SlicesGatherer(sample)
     outcomes = Pane()
     period: Period | None = None
     for table, actual in tables:
         group = np.zeros(len(table), np.int64) if stretches is None else stretches.place(table.time)
-        panes = fold_by(table, bins, group, len(folded))
+        cuts = sliced.cuts(table)
+        panes = fold_by(table, bins, group, len(folded), cuts=list(cuts.values()))
+        sliced.add(cuts)
         folded = [merge(both) for both in zip(folded, panes, strict=True)]
         if actual is not None:
             known = fold_outcomes(table.task, table.scores, table.predicted, actual, table.weight)
@@ -127,7 +131,8 @@ def fold_all(
     pane = merge([*folded, outcomes])
     pieces = {name: gatherer.piece() for name, gatherer in gatherers.items()}
     in_time = None if stretches is None else Blocks.folded(stretches, folded[:-1], bins)
-    return pane, replace(Extras(**pieces), period=period, blocks=in_time, embeddings=Embeddings.of_bins(bins))
+    extras = replace(Extras(**pieces), period=period, blocks=in_time, embeddings=Embeddings.of_bins(bins))
+    return pane, replace(extras, slices=sliced.piece())
 
 
 def choose_bins(tables: Sequence[PredictionTable], task: Task, marks: Marks | None = None) -> ModelBins:
@@ -167,11 +172,16 @@ def fold_tables(
     tables: Sequence[PredictionTable], actual: Sequence[Column | None], bins: ModelBins
 ) -> tuple[Pane, Extras]:
     """Fold tables that are all in memory, see :func:`fold_all`."""
-    together = joined([ReferenceRows(len(one), one.features, one.scores, time=one.time) for one in tables])
+    parts = [ReferenceRows(len(one), one.features, one.scores, time=one.time, slices=one.slices) for one in tables]
+    together = joined(parts)
     times = np.zeros(together.rows, np.int64) if together.time is None else together.time
     no_ids = Text(np.zeros(together.rows + 1, dtype=np.int32), b"")
     first = tables[0]
-    sample = PredictionTable(first.key, first.task, times, no_ids, together.scores, features=dict(together.features))
+    sample = PredictionTable(
+        *(first.key, first.task, times, no_ids, together.scores),
+        features=dict(together.features),
+        slices=dict(together.slices),
+    )
     return fold_all(zip(tables, actual, strict=True), bins, sample)
 
 
@@ -189,6 +199,7 @@ def table_of(rows: ReferenceRows, key: ModelKey, task: Task, texts: Mapping[str,
         scores=None if rows.scores is None else scores_for(task, rows.scores),
         predicted=None if task.kind in CLASSLESS else rows.predicted,
         features=described(short, texts),
+        slices=dict(rows.slices),
     )
 
 

@@ -24,6 +24,7 @@ from .ranges import Ranges
 from .repeats import Repeats
 from .ruled import Ruled
 from .score_by import ScoreBy
+from .slices import Slices
 
 
 class Piece(Protocol):
@@ -50,7 +51,7 @@ class Extras:
     ``score_by``: the mean score where each feature has which values.
     ``fitted``: how well the space of the features fits its own rows.
     ``marks``: which features are none, and compared with nothing. ``embeddings``: how each of them is projected.
-    ``ruled``: which are hashed or rounded already.
+    ``ruled``: which are hashed or rounded already. ``slices``: the rows of each value of cuts such as a country.
     ``unread``: pieces that a newer driftline wrote, as their JSON: kept, so that the digest stays the same.
     """
 
@@ -65,6 +66,7 @@ class Extras:
     marks: Marks | None = None
     embeddings: Embeddings | None = None
     ruled: Ruled | None = None
+    slices: Slices | None = None
     unread: Mapping[str, Any] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -112,6 +114,7 @@ PIECES: dict[str, type[Piece]] = {
     "marks": Marks,
     "embeddings": Embeddings,
     "ruled": Ruled,
+    "slices": Slices,
 }
 """JSON key and field of :class:`Extras` → what reads and writes it."""
 

@@ -6,7 +6,7 @@ merge by addition.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,6 +54,31 @@ class ModelBins:
     space: Space | None = None
 
 
+class Counted:
+    """Rows counted by groups of their own beside the panes they are folded into: by slice, see :mod:`.slices`.
+
+    ``group``: int64 (n,), -1 <= group < groups, -1 = in none. ``parts``: the name of a pane's part → its sums,
+    float64 (groups, width): rows, features, score and class, and their clusters where a key is named.
+    """
+
+    def __init__(self, group: I64, groups: int) -> None:
+        self.groups = groups
+        self.parts: dict[str, F64] = {}
+        self._group = np.where(group < 0, groups, group)  # a group more, which is dropped, costs less than choosing rows
+
+    def add(self, part: str, index: Index, width: int, weight: F64 | None, rows: Index | None = None) -> None:
+        """Count where rows lie in a part, int64 (n,) below ``width``; ``rows``: which rows, all where None."""
+        group = self._group if rows is None else self._group[rows]
+        values = weight if rows is None else _at(weight, rows)
+        counts = _counts(index + group * width, values, (self.groups + 1) * width)
+        self.parts[part] = counts.reshape(self.groups + 1, width)[:-1]
+
+    def count_rows(self, weight: F64 | None) -> None:
+        """Count the rows themselves."""
+        sums = [_counts(self._group, w, self.groups + 1) for w in (None, weight, None if weight is None else weight**2)]
+        self.parts["rows"] = np.column_stack(sums)[:-1]
+
+
 def fold(table: PredictionTable, bins: ModelBins, cluster: str = "") -> Pane:
     """Fold all rows of a table into one pane.
 
@@ -74,13 +99,20 @@ def fold(table: PredictionTable, bins: ModelBins, cluster: str = "") -> Pane:
     return pane
 
 
-def fold_by(table: PredictionTable, bins: ModelBins, group: I64, groups: int, cluster: str = "") -> list[Pane]:
+def fold_by(
+    table: PredictionTable,
+    bins: ModelBins,
+    group: I64,
+    groups: int,
+    cluster: str = "",
+    cuts: Sequence[Counted] = (),
+) -> list[Pane]:
     """Fold the rows of each group into a pane of its own, all groups at once.
 
     ``group``: int64 (n,), 0 <= group < groups: the pane of time each row falls into. A group without rows gives a pane
-    of zeros.
+    of zeros. ``cuts``: count the same rows once more, each by groups of its own.
     """
-    parts, strayed = _parts(table, bins, group, groups, cluster)
+    parts, strayed = _parts(table, bins, group, groups, cluster, cuts)
     panes = [Pane({name: sums[position].copy() for name, sums in parts.items()}) for position in range(groups)]
     for name, (positions, some) in strayed.items():
         for position, sums in zip(positions.tolist(), some, strict=True):
@@ -180,7 +212,12 @@ def usable_weight(weight: F64) -> F64:
 
 
 def _parts(
-    table: PredictionTable, bins: ModelBins, group: I64 | None, groups: int, cluster: str
+    table: PredictionTable,
+    bins: ModelBins,
+    group: I64 | None,
+    groups: int,
+    cluster: str,
+    cuts: Sequence[Counted] = (),
 ) -> tuple[dict[str, F64], dict[str, tuple[Index, F64]]]:
     """Sums of all groups by part, float64 (groups, width); and what strays, of the groups in which anything does."""
     n = len(table)
@@ -206,12 +243,19 @@ def _parts(
 
     def target(part: str, over: Bins, column: Column | None, name: str = "") -> None:
         if column is None or (column.numbers is None and column.codes is None):
-            parts[part] = sums(np.full(n, over.size, dtype=np.intp), over.size + 2, weight)
+            nothing = np.full(n, over.size, dtype=np.intp)
+            parts[part] = sums(nothing, over.size + 2, weight)
+            for cut in cuts:
+                cut.add(part, nothing, over.size + 2, weight)
             return
         index = assign(over, column)
         parts[part] = sums(index, over.size + 2, weight)
+        for cut in cuts:
+            cut.add(part, index, over.size + 2, weight)
         if belonging is not None and len(belonging):
-            strayed[PREFIX + part] = stray(clustered(belonging, index, over))
+            strayed[PREFIX + part] = stray(together := clustered(belonging, index, over))
+            for cut in cuts:
+                cut.add(PREFIX + part, together.entries, together.width, weight, together.rows)
         if joint is not None and name:
             joint.add(name, index, bool(parts[part][:, over.size :].any()))
         if name:
@@ -223,6 +267,8 @@ def _parts(
     weighed = plain if weight is None else sums(zero, 1, weight)
     squared = plain if weight is None else sums(zero, 1, weight * weight)
     parts = {"rows": np.hstack([plain, weighed, squared])}
+    for cut in cuts:
+        cut.count_rows(weight)
     for name, over in bins.features.items():
         target(f"feature:{name}", over, table.features.get(name), name)
     for name, projection in bins.projections.items():

@@ -22,6 +22,7 @@ from .vocabulary import Vocabulary
 class FrameColumns:
     """Where the parts of a frame are: each the name of a column, or n values; ``features``: None = all other columns.
 
+    ``slices``: names of columns, which stay features, or key → values.
     The arguments of :meth:`driftline.Baseline.from_frame`.
     """
 
@@ -31,6 +32,7 @@ class FrameColumns:
     time: ArrayLike | None = None
     id: ArrayLike | None = None
     features: Sequence[str] | None = None
+    slices: Mapping[str, ArrayLike] | Sequence[str] = ()
 
 
 ROLES = ("score", "predicted", "actual", "time", "id")
@@ -52,13 +54,14 @@ def table_from_frame(
     threshold: float = 0.5,
     features: Sequence[str] | None = None,
     text_features: Sequence[str] | None = None,
+    slices: Mapping[str, ArrayLike] | Sequence[str] = (),
 ) -> tuple[PredictionTable, Column | None, Columns, dict[str, Vocabulary]]:
     """Read reference rows into a table, their actual values, the columns they came from, and the texts' vocabularies.
 
     The arguments are those of :meth:`driftline.Baseline.from_frame`, and so are the errors.
     """
     said = Said(ModelKey(model, version), task, classes, positive_class, threshold, text_features)
-    rows, named = rows_from_frame(X, said, FrameColumns(score, predicted, actual, time, id, features))
+    rows, named = rows_from_frame(X, said, FrameColumns(score, predicted, actual, time, id, features, slices))
     seen = seen_classes([column for column in (rows.actual, rows.predicted) if column is not None])
     whole, texts = learned(rows, said, seen)
     if rows.actual is not None and whole.classes:
@@ -95,10 +98,27 @@ def rows_from_frame(X: FrameLike, said: Said, columns: FrameColumns) -> tuple[Re
         if name not in read:
             raise ValueError(f"text_features: {_no_column(name, read)}")
     times = _column(columns.time, named.get("time"), frame)
-    parts = [*read.items(), ("predicted", decided), ("actual", truth), ("time", times)]
+    cuts = _slices(columns.slices, frame)
+    if cuts:
+        named["slices"] = list(cuts)
+    parts = [*read.items(), ("predicted", decided), ("actual", truth), ("time", times), *cuts.items()]
     rows = [(length(column), name) for name, column in parts if column is not None]
     n = _agreed(rows if scores is None else [*rows, (len(scores), "score")])
-    return ReferenceRows(n, read, scores, decided, truth, None if times is None else instants(times)), named
+    return ReferenceRows(n, read, scores, decided, truth, None if times is None else instants(times), cuts), named
+
+
+def _slices(given: Mapping[str, ArrayLike] | Sequence[str], frame: Mapping[str, ArrayLike]) -> dict[str, Column]:
+    """The columns by which rows are cut."""
+    if isinstance(given, str):
+        raise ValueError(f"slices: {given!r} is one name; pass a list of them, as [{given!r}]")
+    cuts = {}
+    for key in given:
+        if not key or "=" in key:
+            raise ValueError(f"slices: {key!r} is no key: it must be a name without '='")
+        if not isinstance(given, Mapping) and key not in frame:
+            raise ValueError(f"slices: {_no_column(key, frame)}")
+        cuts[key] = column_of(given[key] if isinstance(given, Mapping) else frame[key])
+    return cuts
 
 
 def _named(role: str, given: ArrayLike | None, frame: Mapping[str, ArrayLike]) -> str | list[str] | None:

@@ -25,7 +25,8 @@ def protected(baseline: Baseline, privacy: Privacy) -> Baseline:
     A denied feature is not in it. The labels of a hashed one are hashed; a hashed number is not in it, since hashes
     have no order. The edges of a rounded one lie between two multiples of its step, and tell no value. What a rule was
     applied to while the baseline was built (:mod:`driftline.ruled`) stays as it is. What is known of all features
-    together stays behind where any rule applies: it was counted over the bins as they were.
+    together stays behind where any rule applies: it was counted over the bins as they were. So do slices by a key that
+    has a rule.
     """
     text_of = {f"{text}{suffix}": text for text in baseline.texts for suffix in SUFFIXES}
     rules = {
@@ -34,6 +35,7 @@ def protected(baseline: Baseline, privacy: Privacy) -> Baseline:
     }
     ruled = {} if baseline.extras.ruled is None else dict(baseline.extras.ruled.of)
     rules = {name: None if name in ruled and rule is not DENY else rule for name, rule in rules.items()}
+    baseline = _without_ruled_keys(baseline, privacy)
     if all(rule is None for rule in rules.values()):
         return baseline
     features: dict[str, Bins] = {}
@@ -60,6 +62,14 @@ def protected(baseline: Baseline, privacy: Privacy) -> Baseline:
         texts=texts,
         extras=replace(baseline.extras.leaving(_leaving(features, texts, rules)), ruled=_ruled(features, rules, ruled)),
     )
+
+
+def _without_ruled_keys(baseline: Baseline, privacy: Privacy) -> Baseline:
+    slices = baseline.extras.slices
+    ruled = [] if slices is None else [key for key in slices.of if privacy.rule(key) is not None]
+    if slices is None or not ruled:
+        return baseline
+    return replace(baseline, extras=replace(baseline.extras, slices=slices.without(ruled)))
 
 
 def _leaving(features: Collection[str], texts: Collection[str], rules: Mapping[str, Rule | None]) -> Leaving:

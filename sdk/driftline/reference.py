@@ -26,7 +26,8 @@ _SEED = 20_260_213
 class ReferenceRows:
     """n rows. ``scores``: float64 (n, k), in the order of the classes. ``time``: int64 (n,), unix ns, 0 = not known.
 
-    Texts among ``features`` are the texts themselves. ``actual``: what really happened.
+    Texts among ``features`` are the texts themselves. ``actual``: what really happened. ``slices``: by key, the cuts by
+    which the rows are counted, too.
     """
 
     rows: int
@@ -35,6 +36,7 @@ class ReferenceRows:
     predicted: Column | None = None
     actual: Column | None = None
     time: I64 | None = None
+    slices: Mapping[str, Column] = field(default_factory=dict)
 
     def taken(self, at: NDArray[np.intp]) -> ReferenceRows:
         """Return the rows at these positions, with no text of any other row."""
@@ -49,11 +51,12 @@ class ReferenceRows:
             None if self.predicted is None else some(self.predicted),
             None if self.actual is None else some(self.actual),
             None if self.time is None else self.time[at],
+            {name: some(column) for name, column in self.slices.items()},
         )
 
     def size(self) -> int:
         """Return about how many bytes the rows hold."""
-        columns = [*self.features.values(), *(one for one in (self.predicted, self.actual) if one is not None)]
+        columns = [*self.features.values(), *self.slices.values(), *(one for one in (self.predicted, self.actual) if one is not None)]
         arrays = [self.scores, self.time, *(part for c in columns for part in (c.numbers, c.codes, c.vectors))]
         texts = sum(len(label) for column in columns for label in column.labels)
         return sum(array.nbytes for array in arrays if array is not None) + texts
@@ -71,6 +74,7 @@ def joined(parts: Sequence[ReferenceRows]) -> ReferenceRows:
     if len(parts) == 1:
         return parts[0]
     names = dict.fromkeys(name for part in parts for name in part.features)
+    keys = dict.fromkeys(key for part in parts for key in part.slices)
     scores = [None if part.scores is None else part.scores for part in parts]
     widths = {values.shape[1] for values in scores if values is not None}
     if len(widths) > 1:
@@ -87,6 +91,7 @@ def joined(parts: Sequence[ReferenceRows]) -> ReferenceRows:
         np.concatenate([np.zeros(part.rows, np.int64) if part.time is None else part.time for part in parts])
         if any(part.time is not None for part in parts)
         else None,
+        {key: concatenate([_filled(part.slices.get(key), part.rows) for part in parts]) for key in keys},
     )
 
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from driftline.pane import Pane
 from driftline.repeats import Repeats
 
 from .expectations.rule import Expectations
 from .explain.trail import Ask, unknown
+
+
+class Sliced(NamedTuple):
+    """The rows of one slice of a window. ``trail``: asked what the slice looked like before."""
+
+    pane: Pane
+    trail: Ask = unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +27,8 @@ class Beside:
     ``repeats``: how often whole rows repeat, ``unique``: how often the values of single features do; both where rows
     are at hand. ``newest``: when the newest row was predicted, unix nanoseconds; ``until``: the moment up to which
     it may age, None = the end of the window. ``expect``: what is expected. ``trail``: asked where something drifts,
-    what the time up to the window's end looked like; ``timezone``: in which its days begin.
+    what the time up to the window's end looked like; ``timezone``: in which its days begin. ``slices``: by
+    ``key=value``, over the same bins.
     """
 
     earlier: Sequence[Pane] = ()
@@ -30,6 +39,7 @@ class Beside:
     expect: Expectations = field(default_factory=Expectations)
     trail: Ask = unknown
     timezone: str = "UTC"
+    slices: Mapping[str, Sliced] = field(default_factory=dict)
 
 
 NOTHING = Beside()

@@ -11,10 +11,11 @@ from driftline.tables import CLASSLESS, ModelKey, Task
 
 from .beside import NOTHING, Beside
 from .distributed import DISTRIBUTED
-from .drift import drift
+from .drift.by_slice import WHOLE, drift_with_slices
 from .drift.choice import Choices
 from .drift.dataset import weighted_share
 from .drift.joint_rule import drift_together
+from .drift.rule import Rules
 from .evaluation import Evaluation, Metric, TargetDrift, Window
 from .expectations.judge import judge
 from .explain import View, explain
@@ -67,14 +68,18 @@ def evaluate(
         evaluation.predicted = _unknown("class", pane) if task is None or task.kind not in CLASSLESS else None
         return evaluation
     evaluation.baseline_version, evaluation.compared = baseline.version, compared
-    found = drift(pane, baseline, min_effect, choices, span=window.end - window.start)
+    rules, span = Rules(min_effect or {}, choices or Choices()), window.end - window.start
+    slices = {name: sliced.pane for name, sliced in beside.slices.items()}
+    found, evaluation.slices, own = drift_with_slices(pane, baseline, slices, rules, span)
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
     evaluation.joint = drift_together(pane, baseline, evaluation.features, wanted=together)
     whole = {name: baseline.raw_name(name) for name in evaluation.features}
     evaluation.weighted_share = weighted_share(evaluation.features, baseline.extras.importance, whole)
     designs = {name: target.design_effect for name, target in evaluation.features.items()}
     evaluation.findings = quality(pane, baseline, beside.earlier, beside.repeats, designs)
-    views = {"": View(pane, baseline, evaluation.features, beside.trail)}
+    views = {WHOLE: View(pane, baseline, evaluation.features, beside.trail)}
+    for name, against in own.items():
+        views[name] = View(slices[name], against, evaluation.slices[name].features, beside.slices[name].trail)
     evaluation.explanation = explain(window, views, evaluation.findings, evaluation.score, beside.timezone)
     evaluation.reference = realized_from_pane(baseline.pane, baseline.task)
     constant = log_loss_of_constant(evaluation.realized, evaluation.reference)

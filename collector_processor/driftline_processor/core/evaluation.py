@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from driftline.tables import F64, ModelKey
@@ -59,6 +59,35 @@ class TargetDrift:
     missing_now: float | None = None
     design_effect: float = 1.0
     blocks: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SliceDrift:
+    """Drift in one slice of a window, judged in one family with all rows and the other slices.
+
+    ``state``: drift where any target drifts, else ok where any could be judged. ``compared``: with what, where that is
+    not the same slice of the baseline: then nothing is decided (``no_baseline``). ``judged``: features that could be
+    judged, ``share``: drifted features of them. ``features``, ``score``, ``predicted``: without their drawings; what
+    the service keeps holds only the features that drift.
+    """
+
+    rows: int
+    state: State
+    compared: str
+    judged: int
+    share: float | None
+    features: dict[str, TargetDrift]
+    score: TargetDrift | None
+    predicted: TargetDrift | None
+
+    def drifted(self) -> list[TargetDrift]:
+        """Return the targets that drift: features, then score and class."""
+        known = (*self.features.values(), self.score, self.predicted)
+        return [target for target in known if target is not None and target.state == "drift"]
+
+    def thinned(self) -> SliceDrift:
+        """Return it with those features alone that drift: forty slices of every window are kept for months."""
+        return replace(self, features={name: one for name, one in self.features.items() if one.state == "drift"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +226,13 @@ class Explanation:
 
 @dataclass(slots=True)
 class Evaluation:
-    """What is known of one model, version and slice in one window.
+    """What is known of one model and version in one window.
 
     ``distributed``: how many of the rows are known from distributions only, because no record holds them. ``share``:
     drifted features of those that could be judged. ``weighted_share``: the same by their importance to the model; None
     where the baseline knows none of it. ``incident``: what a policy may alert on (:mod:`.incident`): the targets whose
-    drift lasts, by the part of a pane (``feature:NAME``, ``score``, ``class``), and the start of the window in which it
-    began.
+    drift lasts, by the part of a pane (``feature:NAME``, ``score``, ``class``; of a slice `` where SLICE`` behind it),
+    and the start of the window in which it began. ``slices``: by ``key=value``, what drifts in them.
     ``baseline_version``: the version that the baseline was made for, None without a baseline.
     ``compared``: what it is compared with, in words, where that is not the baseline as it is (:mod:`.compared`).
     ``joint``: by method, drift of the features together. ``findings``: what is wrong with the data (:mod:`.quality`),
@@ -232,5 +261,6 @@ class Evaluation:
     baseline_version: str | None = None
     compared: str = ""
     joint: dict[str, JointDrift] = field(default_factory=dict)
+    slices: dict[str, SliceDrift] = field(default_factory=dict)
     expected: tuple[Expected, ...] = ()
     explanation: Explanation | None = None

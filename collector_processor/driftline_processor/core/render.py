@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .concept.verdict import Concept, rise
-from .evaluation import Cause, Evaluation, Expected, Explanation, Finding, JointDrift, Metric, TargetDrift
+from .evaluation import Cause, Evaluation, Expected, Explanation, Finding, JointDrift, Metric, SliceDrift, TargetDrift
 
 
 def evaluations_to_json(
@@ -65,7 +65,8 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
 
     ``start`` and ``end`` are null where rows have no time. ``distributed``: how many of the rows are known from
     distributions only. ``weighted_share``: null where the importance of the features is unknown. ``incident``: the
-    targets whose drift lasts, as ``feature:NAME``, ``score`` or ``class``, and since when. ``low``, ``high`` and
+    targets whose drift lasts, as ``feature:NAME``, ``score`` or ``class``, those of a slice with `` where key=value``
+    behind, and since when. ``low``, ``high`` and
     ``estimated`` are null until intervals and estimates without labels exist.
     """
     window = evaluation.window
@@ -84,6 +85,8 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
             "multivariate": {name: _joint(found) for name, found in evaluation.joint.items()},
             "share": evaluation.share,
             "weighted_share": evaluation.weighted_share,
+            "drifted_slices": sum(found.state == "drift" for found in evaluation.slices.values()),
+            "slices": {name: _slice(found) for name, found in evaluation.slices.items()},
             "incident": {part: iso_time(since) for part, since in evaluation.incident.items()},
         },
         "explanation": None if evaluation.explanation is None else _explanation(evaluation.explanation),
@@ -139,6 +142,20 @@ def _target(target: TargetDrift) -> dict[str, Any]:
         "missing": {"was": target.missing_was, "now": target.missing_now},
         "design_effect": target.design_effect,
         "blocks": None if target.blocks is None else list(target.blocks),
+    }
+
+
+def _slice(found: SliceDrift) -> dict[str, Any]:
+    """Drift in a slice; ``compared``: with what, where that is not the same slice of the baseline."""
+    return {
+        "rows": found.rows,
+        "state": found.state,
+        "compared": found.compared or None,
+        "judged": found.judged,
+        "share": found.share,
+        "features": {name: _target(target) for name, target in found.features.items()},
+        "score": None if found.score is None else _target(found.score),
+        "class": None if found.predicted is None else _target(found.predicted),
     }
 
 

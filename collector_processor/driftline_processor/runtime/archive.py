@@ -19,6 +19,7 @@ from driftline_processor.core.evaluation import (
     JointDrift,
     MethodValue,
     Metric,
+    SliceDrift,
     TargetDrift,
     Told,
     Window,
@@ -55,6 +56,7 @@ def from_text(text: str) -> Evaluation:
         baseline_version=said.get("baseline_version"),
         compared=said.get("compared", ""),
         joint={name: _joint(one) for name, one in said.get("joint", {}).items()},
+        slices={name: _slice(one) for name, one in said.get("slices", {}).items()},
         expected=tuple(Expected(**one) for one in said.get("expected", ())),
         explanation=None if said.get("explanation") is None else _explanation(said["explanation"]),
     )
@@ -83,6 +85,11 @@ def _target(said: dict[str, Any]) -> TargetDrift:
             "now": None if said["now"] is None else np.array(said["now"], dtype=np.float64),
         }
     )
+
+
+def _slice(said: dict[str, Any]) -> SliceDrift:
+    targets = {name: _target_or_none(said[name]) for name in ("score", "predicted")}
+    return SliceDrift(**{**said, **targets, "features": {name: _target(one) for name, one in said["features"].items()}})
 
 
 def _joint(said: dict[str, Any]) -> JointDrift:

@@ -33,6 +33,9 @@ DECIDED = "decided:"
 _AT_ONCE = 64
 """Panes that are made one dense matrix: score histograms of a month of panes would be a gigabyte."""
 
+SLICED = "slice_panes"
+"""The table of the panes of slices, like that of all rows and apart from it, so that nobody reads past them."""
+
 KEEP_PANES = 14 * 86_400 * 10**9
 KEEP_HOURS = 90 * 86_400 * 10**9
 KEEP_DAYS = 3 * 366 * 86_400 * 10**9
@@ -47,8 +50,13 @@ def performance_fold(task: Task) -> str:
 
 @dataclass(slots=True)
 class PaneChanges:
-    """Sums to be added to panes, gathered for one transaction."""
+    """Sums to be added to panes, gathered for one transaction.
 
+    ``table``: which panes, those of all rows or :data:`SLICED`; ``span``: how long they are, nanoseconds.
+    """
+
+    table: str = "panes"
+    span: int = PANE
     _series: list[I64] = field(default_factory=list)
     _fold: list[I64] = field(default_factory=list)
     _pane: list[I64] = field(default_factory=list)
@@ -66,13 +74,14 @@ class PaneChanges:
                 having = [position for position, pane in enumerate(some) if part in pane.parts]
                 self.add_part(series, fold, at[having], part, np.stack([some[one].parts[part] for one in having]))
 
-    def add_part(self, series: int, fold: str, starts: I64, part: str, sums: F64) -> None:
-        """Add one part of several panes; ``sums``: float64 (len(starts), width)."""
+    def add_part(self, series: int, fold: str | Sequence[str], starts: I64, part: str, sums: F64) -> None:
+        """Add one part of several panes; ``sums``: float64 (len(starts), width). ``fold``: of all, or of each."""
         row, index = np.nonzero(sums)
         if not len(row):
             return
+        folds = [self._folds.setdefault(one, len(self._folds)) for one in ([fold] if isinstance(fold, str) else fold)]
         self._series.append(np.full(len(row), series))
-        self._fold.append(np.full(len(row), self._folds.setdefault(fold, len(self._folds))))
+        self._fold.append(np.full(len(row), folds[0]) if isinstance(fold, str) else np.array(folds)[row])
         self._pane.append(starts[row])
         self._part.append(np.full(len(row), self._parts.setdefault(part, len(self._parts))))
         self._index.append(index)
@@ -86,12 +95,12 @@ class PaneChanges:
             "series": pa.array(np.concatenate(self._series).astype(np.int32)),
             "fold": _labels(self._fold, self._folds),
             "pane": np.concatenate(self._pane),
-            "span": pa.repeat(pa.scalar(PANE), sum(map(len, self._value))),
+            "span": pa.repeat(pa.scalar(self.span), sum(map(len, self._value))),
             "part": _labels(self._part, self._parts),
             "idx": pa.array(np.concatenate(self._index).astype(np.int32)),
             "value": np.concatenate(self._value),
         }
-        insert(connection, "panes", pa.table(table))
+        insert(connection, self.table, pa.table(table))
         for gathered in (self._series, self._fold, self._pane, self._part, self._index, self._value):
             gathered.clear()
 
@@ -156,14 +165,21 @@ def stored_unit(pane: int, watermark: int, timezone: str) -> Window:
     return window_of(name, pane, timezone)
 
 
-def roll_up(connection: Connection, series: int, watermark: int, timezone: str, written: Container[int]) -> None:
+def roll_up(
+    connection: Connection,
+    series: int,
+    watermark: int,
+    timezone: str,
+    written: Container[int],
+    table: str = "panes",
+) -> None:
     """Add up the closed panes that were written in pieces, and lengthen the old ones.
 
     ``written``: the starts of panes that were. Inside the caller's transaction; what another thread appends meanwhile
-    is left for the next time.
+    is left for the next time. ``table``: which panes.
     """
     targets: list[tuple[int, int, int, int]] = []
-    stored = "SELECT DISTINCT pane, span FROM panes WHERE series = ? AND pane < ?"
+    stored = f"SELECT DISTINCT pane, span FROM {table} WHERE series = ? AND pane < ?"
     for row in read(connection, stored, series, watermark - 2 * PANE).to_pylist():
         pane, span = row["pane"], row["span"]
         unit = stored_unit(pane, watermark, timezone)
@@ -171,7 +187,7 @@ def roll_up(connection: Connection, series: int, watermark: int, timezone: str, 
             targets.append((pane, span, unit.start, unit.end - unit.start))
         elif pane in written:
             targets.append((pane, span, pane, span))
-    connection.execute("DELETE FROM panes WHERE series = ? AND pane < ?", [series, watermark - KEEP_DAYS])
+    connection.execute(f"DELETE FROM {table} WHERE series = ? AND pane < ?", [series, watermark - KEEP_DAYS])
     if not targets:
         return
     names = ("pane", "span", "new_pane", "new_span")
@@ -179,24 +195,25 @@ def roll_up(connection: Connection, series: int, watermark: int, timezone: str, 
     summed = read(
         connection,
         "SELECT series, fold, new_pane AS pane, new_span AS span, part, idx, fsum(value) AS value"
-        " FROM panes JOIN target USING (pane, span) WHERE series = ? GROUP BY ALL",
+        f" FROM {table} JOIN target USING (pane, span) WHERE series = ? GROUP BY ALL",
         series,
         target=target,
     )
     run(
         connection,
-        "DELETE FROM panes USING target WHERE series = ? AND panes.pane = target.pane AND panes.span = target.span",
+        f"DELETE FROM {table} USING target WHERE series = ? AND {table}.pane = target.pane"
+        f" AND {table}.span = target.span",
         series,
         target=target,
     )
-    insert(connection, "panes", summed)
+    insert(connection, table, summed)
 
 
-def written_in_pieces(connection: Connection) -> dict[int, set[int]]:
+def written_in_pieces(connection: Connection, table: str = "panes") -> dict[int, set[int]]:
     """Return the panes of each series that are stored in pieces."""
     found = read(
         connection,
-        "SELECT series, pane FROM panes GROUP BY series, pane, span"
+        f"SELECT series, pane FROM {table} GROUP BY series, pane, span"
         " HAVING count(*) > count(DISTINCT (fold, part, idx))",
     )
     pieces: dict[int, set[int]] = {}

@@ -24,7 +24,7 @@ def cause_sentence(cause: Cause, finding: Finding | None, timezone: str = "UTC")
     "temp drifts since 2013-04-08: below 5 41 % → 6 %; it carries 34 % of the score's shift"
     """
     since = _since(cause, timezone)
-    place = f" in {quoted(cause.slice)}" if cause.slice else ""
+    place = f" only where {quoted(cause.slice.replace('=', ' = ', 1))}" if cause.slice else ""
     if finding is not None:
         told = f"{finding.sentence}{place}{',' if since else ''}{since}"
     else:
