@@ -191,7 +191,9 @@ class Baseline:
         def rows() -> Iterator[ReferenceRows]:
             chosen = features
             for batch in open_batches():
-                read, own = rows_from_frame(batch, said, FrameColumns(score, predicted, actual, time, id, chosen, slices))
+                read, own = rows_from_frame(
+                    batch, said, FrameColumns(score, predicted, actual, time, id, chosen, slices)
+                )
                 if not named:
                     named.update(own)
                 chosen = cast(list[str], own["features"])

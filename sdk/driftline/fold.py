@@ -64,7 +64,9 @@ class Counted:
     def __init__(self, group: I64, groups: int) -> None:
         self.groups = groups
         self.parts: dict[str, F64] = {}
-        self._group = np.where(group < 0, groups, group)  # a group more, which is dropped, costs less than choosing rows
+        self._group = np.where(
+            group < 0, groups, group
+        )  # a group more, which is dropped, costs less than choosing rows
 
     def add(self, part: str, index: Index, width: int, weight: F64 | None, rows: Index | None = None) -> None:
         """Count where rows lie in a part, int64 (n,) below ``width``; ``rows``: which rows, all where None."""

@@ -56,7 +56,11 @@ class ReferenceRows:
 
     def size(self) -> int:
         """Return about how many bytes the rows hold."""
-        columns = [*self.features.values(), *self.slices.values(), *(one for one in (self.predicted, self.actual) if one is not None)]
+        columns = [
+            *self.features.values(),
+            *self.slices.values(),
+            *(one for one in (self.predicted, self.actual) if one is not None),
+        ]
         arrays = [self.scores, self.time, *(part for c in columns for part in (c.numbers, c.codes, c.vectors))]
         texts = sum(len(label) for column in columns for label in column.labels)
         return sum(array.nbytes for array in arrays if array is not None) + texts

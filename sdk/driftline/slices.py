@@ -147,9 +147,10 @@ class Slices:
 
 
 class SlicesGatherer:
-    """Counts reference rows by slice while they are folded. ``sample``: some of the rows, which say what the values are.
+    """Counts reference rows by slice while they are folded.
 
-    A value seen fewer than 10 times goes to ``other``, as a label does: it is too rare to compare, and possibly personal.
+    ``sample``: some of the rows, which say what the values are. One seen fewer than 10 times goes to ``other``, as a
+    label does: it is too rare to compare, and possibly personal.
     """
 
     def __init__(self, sample: PredictionTable) -> None:
@@ -201,12 +202,10 @@ def _parts(parts: Mapping[str, Any], widths: Mapping[str, int]) -> Iterator[tupl
         if part not in widths:
             raise ValueError(f"{part!r} is counted but has no bins")
         dense = np.zeros(widths[part])
-        at, values = range(widths[part]), value
-        if isinstance(value, dict):
-            at, values = value.get("at"), value.get("values")
-        if not isinstance(at, range | list) or not all(is_whole(one) and 0 <= one < widths[part] for one in at):
+        at = value.get("at") if isinstance(value, dict) else list(range(widths[part]))
+        if not isinstance(at, list) or not all(is_whole(one) and 0 <= one < widths[part] for one in at):
             raise ValueError(f"that of {part!r} needs places below {widths[part]}")
-        read = floats(values)
+        read = floats(value.get("values") if isinstance(value, dict) else value)
         if len(read) != len(at):
             raise ValueError(f"that of {part!r} has {len(at)} places but {len(read)} values")
         dense[np.asarray(at, np.intp)] = read

@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 NEEDED = 1_000
 """With no baseline, the first rows of a model and version become a provisional one; comparison starts after them."""
 
+_FEATURE, _SLICE = "feature:", "slice:"
+"""Before the name of a column that is kept while learning."""
+
 Source = Literal["config", "event", "push", "provisional"]
 
 
@@ -126,14 +129,21 @@ class Baselines:
         sent.append(_Sent(baseline.version, baseline.digest, source))
         self._store(connection, baseline, source, ModelKey(baseline.model, baseline.version), received)
 
-    def learn(self, connection: Connection, series: Series, table: PredictionTable, received: int) -> None:
+    def learn(
+        self,
+        connection: Connection,
+        series: Series,
+        table: PredictionTable,
+        received: int,
+        slices: Sequence[str] = (),
+    ) -> None:
         """Keep rows for a provisional baseline, and build it when there are enough.
 
-        ``table``: at most the rows that are still needed.
+        ``table``: at most the rows that are still needed. ``slices``: the keys by which they are cut.
         """
         self._learning[series.number] = self.learned(series.number) + len(table)
         part = (number(connection, "SELECT max(part) FROM learning") or 0) + 1
-        columns = encode(_columns(table))
+        columns = encode(_columns(table, slices))
         rows = {
             "series": pa.array([series.number] * len(columns), pa.int32()),
             "part": [part] * len(columns),
@@ -188,7 +198,7 @@ class Baselines:
         insert(connection, "baselines", pa.Table.from_pylist([row]))
 
 
-def _columns(table: PredictionTable) -> dict[str, Value]:
+def _columns(table: PredictionTable, slices: Sequence[str]) -> dict[str, Value]:
     """Name the columns that a baseline is made of, as they are kept while learning."""
     columns: dict[str, Value] = {"time": table.time}
     if table.scores is not None:
@@ -199,8 +209,9 @@ def _columns(table: PredictionTable) -> dict[str, Value]:
         columns["weight"] = table.weight
     for name, column in table.features.items():
         if _has_values(column):
-            columns[f"feature:{name}"] = column
-    return columns
+            columns[f"{_FEATURE}{name}"] = column
+    cuts = {key: table.slices[key] for key in slices if key in table.slices}
+    return columns | {f"{_SLICE}{key}": column for key, column in cuts.items() if _has_values(column)}
 
 
 def _learned(connection: Connection, series: Series) -> list[PredictionTable]:
@@ -220,12 +231,13 @@ def _table(series: Series, n: int, columns: Mapping[str, Value]) -> PredictionTa
         scores=None if scores is None else np.asarray(scores, dtype=np.float64).reshape(n, -1),
         predicted=None if predicted is None else _column(predicted),
         weight=None if weight is None else np.asarray(weight, dtype=np.float64),
-        features={
-            name.removeprefix("feature:"): _column(value)
-            for name, value in columns.items()
-            if name.startswith("feature:")
-        },
+        features=_named(columns, _FEATURE),
+        slices=_named(columns, _SLICE),
     )
+
+
+def _named(columns: Mapping[str, Value], prefix: str) -> dict[str, Column]:
+    return {name.removeprefix(prefix): _column(value) for name, value in columns.items() if name.startswith(prefix)}
 
 
 def _has_values(column: Column) -> bool:

@@ -76,8 +76,9 @@ class Beliefs:
         """Take in an evaluation; a closed one is stored by one of the next :meth:`write`.
 
         Whether its drift is an incident, and that of the windows after it, is found here: windows are evaluated in any
-        order, the newest first.
+        order, the newest first. Of its slices what drifts is kept, no more.
         """
+        evaluation.slices = {name: found.thinned() for name, found in evaluation.slices.items()}
         found = self.history(series).get(evaluation.window.name, {})
         starts = [start for start in found if start < evaluation.window.start]
         evaluation.incident = incident(evaluation, found[starts[-1]] if starts else None)

@@ -17,6 +17,7 @@ from driftline_processor.core.window import PANE
 
 from .panes import DECIDED, PaneChanges
 from .series import Series
+from .slices import UNCUT, Cutting
 from .take import take_predictions
 
 MOST_LABELS = 100
@@ -61,12 +62,18 @@ def _label_codes(decided: Column | None, labels: tuple[str, ...], n: int) -> I64
 
 
 def add_binned(
-    changes: PaneChanges, series: Series, table: PredictionTable, baseline: Baseline, cluster: str = ""
+    changes: PaneChanges,
+    series: Series,
+    table: PredictionTable,
+    baseline: Baseline,
+    cluster: str = "",
+    cutting: Cutting = UNCUT,
 ) -> None:
     """Add what a baseline's bins count; some panes at a time, because one batch may reach over months.
 
     Rows without any feature say nothing of features, neither that they are missing: theirs come as distributions
-    (``capture="scores"``). ``cluster``: the slice or feature whose rows of one value belong together.
+    (``capture="scores"``). ``cluster``: the slice or feature whose rows of one value belong together. ``cutting``: the
+    slices that are counted along with all rows.
     """
     over = baseline.bins if table.features else replace(baseline.bins, features={})
     panes, group = np.unique(panes_of(table), return_inverse=True)
@@ -76,9 +83,12 @@ def add_binned(
         last = min(first + _PANES_AT_ONCE, len(panes))
         rows = order[edges[first] : edges[last]]
         some, at = (table, group) if len(rows) == len(table) else (take_predictions(table, rows), group[rows] - first)
-        folded = fold_by(some, over, at, last - first, cluster)
+        cuts = cutting.begin(some)
+        folded = fold_by(some, over, at, last - first, cluster, [cut.counted for cut in cuts])
         binned = [Pane({k: v for k, v in pane.parts.items() if k not in ("rows", "duration")}) for pane in folded]
         changes.add(series.number, baseline.fold, panes[first:last], binned)
+        for cut in cuts:
+            cut.write(cutting.changes, series.number, baseline)
 
 
 def add_expected(changes: PaneChanges, series: Series, table: PredictionTable, expect: Expectations) -> None:

@@ -22,6 +22,7 @@ from .beliefs import Beliefs
 from .news import Reached, Touched
 from .panes import part_width, performance_fold, read_window, stored_unit
 from .series import Series, SeriesRegister
+from .slices import SlicePanes
 from .store import Connection, mark, number, read, set_mark, transaction
 from .streams import touched_since
 from .trails import Trails
@@ -50,7 +51,7 @@ class Evaluator:
         """Note what has to be looked at again since the last time. ``watermark``: of a series, now."""
         self._connection, self._series, self._baselines = connection, series, baselines
         self._beliefs, self._touched, self._watermark = beliefs, touched, watermark
-        self._trails = Trails(connection)
+        self._trails, self._slices = Trails(connection), SlicePanes(connection)
         self._dirty: dict[int, set[Window]] = {}
         self._failed: set[tuple[int, Window]] = set()
         self._load()
@@ -84,6 +85,7 @@ class Evaluator:
         for which, starts in panes.items():
             self._mark_dirty(by_number[which], starts)
             self._trails.forget(which, starts)
+            self._slices.forget(which, starts)
         for which, series in by_number.items():
             watermark = self._watermark(series)
             ripe = {one.window for one in self._beliefs.open(which) if is_closed(one.window, watermark)}
@@ -150,7 +152,12 @@ class Evaluator:
             newest = number(self._connection, query, series.number, window.start, window.end)
         counted = baseline is not None or expect.wants("duplicates")
         repeats = self._repeats(series, window) if counted else None
-        return Beside(earlier, repeats, newest=newest, expect=expect, trail=trail, timezone=settings.timezone)
+        slices = {}
+        if baseline is not None:
+            slices = self._slices.of(series, window, baseline, settings.slices, settings.timezone, width)
+        return Beside(
+            *(earlier, repeats), newest=newest, expect=expect, trail=trail, timezone=settings.timezone, slices=slices
+        )
 
     def _earlier(
         self,

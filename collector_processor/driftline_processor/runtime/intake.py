@@ -28,11 +28,12 @@ from .counting import add_binned, add_expected, add_plain, decided_classes, pane
 from .distributions import add_distributions, decided_labels, weigh
 from .health import Counters
 from .news import Totals, Touched, read_totals
-from .panes import PaneChanges
+from .panes import SLICED, PaneChanges
 from .rows import outcome_rows, prediction_rows, text_array
 from .seen import BATCHES_KEPT, REQUESTS_KEPT, Seen, digest_of
 from .series import Series, SeriesRegister
 from .signals import Receipt
+from .slices import HOUR, Cutting, SliceValues
 from .store import Connection, Store, insert, mark, number, transaction
 from .streams import Streams
 from .take import Rows, concatenate_predictions, likeness, take_outcomes, take_predictions
@@ -84,6 +85,7 @@ class Intake:
         self._touched, self._counters, self._clock = touched, counters, clock
         self.series = SeriesRegister(self._connection, models)
         self.baselines = Baselines(self._connection, configured)
+        self.slices = SliceValues(self._connection)
         self._load()
 
     def _load(self) -> None:
@@ -120,6 +122,7 @@ class Intake:
         except BaseException:
             self.series.load(self._connection)
             self.baselines.load(self._connection)
+            self.slices.load(self._connection)
             self._load()
             raise
         self._touched.touch(work.touched, predictions=self._prediction_seq, points=self.streams.seq)
@@ -238,27 +241,37 @@ class Intake:
 
     def _compare(self, series: Series, table: PredictionTable, work: _Work) -> None:
         """Count over the bins of the baseline in force; while there is none, keep the rows to learn one."""
-        in_force = self.baselines.in_force(series.key)
+        in_force, settings = self.baselines.in_force(series.key), self.series.settings(series.key.model)
         if in_force is not None:
-            cluster = self.series.settings(series.key.model).cluster or ""
-            for kept in self.baselines.give_back(self._connection, series):
-                add_binned(work.changes, series, kept, in_force.baseline, cluster)
-            add_binned(work.changes, series, table, in_force.baseline, cluster)
+            for some in (*self.baselines.give_back(self._connection, series), table):
+                cutting = self._cutting(series, some, in_force.baseline, settings, work)
+                add_binned(work.changes, series, some, in_force.baseline, settings.cluster or "", cutting)
             return
         wanted = NEEDED - self.baselines.learned(series.number)
         rows = np.arange(len(table))
-        self.baselines.learn(self._connection, series, take_predictions(table, rows[:wanted]), work.now)
+        some = take_predictions(table, rows[:wanted])
+        self.baselines.learn(self._connection, series, some, work.now, settings.slices)
         if len(table) > wanted:
             self._compare(series, take_predictions(table, rows[wanted:]), work)
+
+    def _cutting(
+        self, series: Series, table: PredictionTable, baseline: Baseline, settings: Model, work: _Work
+    ) -> Cutting:
+        """How the rows are cut: by the declared keys that they have."""
+        columns = {key: table.slices[key] for key in settings.slices if key in table.slices}
+        values = {key: self.slices.learn(series.number, key, one, baseline) for key, one in columns.items()}
+        return Cutting(work.sliced, values, settings.timezone)
 
     def _write(self, work: _Work) -> None:
         connection = self._connection
         self.series.write(connection)
+        self.slices.write(connection)
         if work.rows:
             insert(connection, "predictions", pa.concat_tables(work.rows))
         if work.outcomes:
             insert(connection, "outcomes", pa.concat_tables(work.outcomes))
         work.changes.write(connection)
+        work.sliced.write(connection)
         self._requests.write(connection, work.digests, work.now)
         self._batches.write(connection, work.batches, work.now)
         write_watermarks(connection, work.watermarks)
@@ -278,6 +291,7 @@ class _Work:
     outcomes: list[pa.Table] = field(default_factory=list)
     points: dict[ModelKey, list[Point]] = field(default_factory=dict)
     changes: PaneChanges = field(default_factory=PaneChanges)
+    sliced: PaneChanges = field(default_factory=lambda: PaneChanges(SLICED, HOUR))
     digests: list[bytes] = field(default_factory=list)
     batches: list[bytes] = field(default_factory=list)
     watermarks: Watermarks = field(default_factory=dict)

@@ -106,17 +106,23 @@ class PaneChanges:
 
 
 def read_window(
-    connection: Connection, series: int, start: int, end: int, width: Callable[[str, str], int], counted: str = ""
+    connection: Connection,
+    series: int,
+    start: int,
+    end: int,
+    width: Callable[[str, str], int],
+    counted: str = "",
+    table: str = "panes",
 ) -> dict[str, Pane]:
     """Sum the panes of a stretch of time: fold → Pane.
 
     ``width``: how long the vector of a (fold, part) is; trailing zeros are not stored. ``counted``: a fold that a pane
-    must have, or it is left out.
+    must have, or it is left out. ``table``: which panes.
     """
     rows = read(
         connection,
-        "SELECT fold, part, idx, fsum(value) AS value FROM panes WHERE series = ? AND pane >= ? AND pane < ?"
-        " AND (? = '' OR pane IN (SELECT pane FROM panes WHERE series = ? AND fold = ? AND pane >= ? AND pane < ?))"
+        f"SELECT fold, part, idx, fsum(value) AS value FROM {table} WHERE series = ? AND pane >= ? AND pane < ?"
+        f" AND (? = '' OR pane IN (SELECT pane FROM {table} WHERE series = ? AND fold = ? AND pane >= ? AND pane < ?))"
         " GROUP BY fold, part, idx ORDER BY fold, part",
         *(series, start, end, counted, series, counted, start, end),
     )

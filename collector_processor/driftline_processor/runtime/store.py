@@ -43,6 +43,9 @@ CREATE TABLE IF NOT EXISTS joined (
     predicted VARCHAR, actual VARCHAR, number DOUBLE, weight DOUBLE, outcome_time BIGINT);
 CREATE TABLE IF NOT EXISTS panes (
     series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, part VARCHAR, idx INTEGER, value DOUBLE);
+CREATE TABLE IF NOT EXISTS slice_panes (
+    series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, part VARCHAR, idx INTEGER, value DOUBLE);
+CREATE TABLE IF NOT EXISTS slice_values (series INTEGER, key VARCHAR, value VARCHAR);
 CREATE TABLE IF NOT EXISTS requests (digest BLOB, received BIGINT);
 CREATE TABLE IF NOT EXISTS batches (digest BLOB, received BIGINT);
 CREATE TABLE IF NOT EXISTS watermarks (

@@ -31,9 +31,9 @@ _Step = tuple[int, str, int, int]
 class Trails:
     """Reads steps. One thread uses it."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Know nothing yet."""
-        self._connection = connection
+    def __init__(self, connection: Connection, table: str = "panes") -> None:
+        """Know nothing yet; ``table``: which panes are read."""
+        self._connection, self._table = connection, table
         self._kept: dict[_Step, dict[str, F64]] = {}
 
     def forget(self, series: int, panes: Collection[int]) -> None:
@@ -44,13 +44,16 @@ class Trails:
                 del self._kept[key]
 
     def until(
-        self, series: int, baseline: Baseline, window: Window, timezone: str, parts: Collection[str]
+        self, series: int, baseline: Baseline, window: Window, timezone: str, parts: Collection[str], fold: str = ""
     ) -> Trail | None:
-        """Return the steps up to the end of a window, as they were counted over the baseline's bins."""
+        """Return the steps up to the end of a window, as they were counted over the baseline's bins.
+
+        ``fold``: of the panes, where it is not the baseline's.
+        """
         own, bins = baseline.pane.parts, targets(baseline.bins)
         cells = {part: grid(bins[part], own[part]) for part in parts if part in bins and part in own}
         steps = steps_of(window, timezone)
-        keys: list[_Step] = [(series, baseline.fold, step.start, step.end) for step in steps]
+        keys: list[_Step] = [(series, fold or baseline.fold, step.start, step.end) for step in steps]
         lacking = [key for key in keys if any(part not in self._kept.get(key, {}) for part in cells)]
         if lacking and cells:
             self._read(lacking, cells)
@@ -80,7 +83,7 @@ class Trails:
         )
         rows = read(
             self._connection,
-            "SELECT step, part, cell, fsum(value) AS value FROM panes JOIN place USING (part, idx)"
+            f"SELECT step, part, cell, fsum(value) AS value FROM {self._table} JOIN place USING (part, idx)"
             " JOIN steps ON pane >= steps.start AND pane < steps.stop"
             " WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? GROUP BY step, part, cell",
             *(series, fold, start, keys[-1][3]),

@@ -14,9 +14,10 @@ from driftline_processor.core.window import PANE
 from .balance import forget_old
 from .health import Counters
 from .news import Touched
-from .panes import KEEP_DAYS, roll_up, written_in_pieces
+from .panes import KEEP_DAYS, SLICED, roll_up, written_in_pieces
 from .seen import BATCHES_KEPT, REQUESTS_KEPT
 from .series import Series, SeriesRegister
+from .slices import hours_of
 from .store import Connection, number, read, transaction
 from .streams import forget_old_streams
 from .watermark import forget_old_watermarks
@@ -39,6 +40,7 @@ class Upkeep:
         self._retention = int(retention.total_seconds()) * 10**9
         self._counters, self._clock = counters, clock
         self._written: dict[int, set[int]] | None = None
+        self._sliced: dict[int, set[int]] = {}
         self.expired: Counter[int] = Counter()
 
     def step(self) -> None:
@@ -53,8 +55,10 @@ class Upkeep:
             forget_old(self._connection, now)
         if self._written is None:  # not when opening: it reads all panes once
             self._written = written_in_pieces(self._connection)
+            self._sliced = written_in_pieces(self._connection, SLICED)
         for which, panes in self._touched.take_written().items():
             self._written.setdefault(which, set()).update(panes)
+            self._sliced.setdefault(which, set()).update(panes)
         for series in self._series:
             self._roll_up(series, self._written.setdefault(series.number, set()))
 
@@ -63,10 +67,14 @@ class Upkeep:
         timezone, watermark = self._series.settings(series.key.model).timezone, self._watermark(series)
         with transaction(self._connection):
             roll_up(self._connection, series.number, watermark, timezone, written)
+            sliced = self._sliced.setdefault(series.number, set())
+            hours = set(hours_of(sliced, timezone).values())
+            roll_up(self._connection, series.number, watermark, timezone, hours, SLICED)
             self._connection.execute(
                 "DELETE FROM evaluations WHERE series = ? AND start < ?", [series.number, watermark - KEEP_DAYS]
             )
-        written -= {pane for pane in written if pane < watermark - 2 * PANE}
+        for open_ones in (written, sliced):
+            open_ones -= {pane for pane in open_ones if pane < watermark - 2 * PANE}
 
     def _expire(self) -> None:
         """Delete predictions and outcomes that arrived longer ago than the retention; their sums stay in the panes."""

@@ -1,0 +1,170 @@
+"""Slices of what arrives: panes of their own for each value of a declared key, and which values are told apart.
+
+A slice's pane is an hour of the model's time zone, and holds features, score and class over the baseline's bins and no
+more: in the store it is the pane of a fold ``FOLD|key=value``, in a table beside that of all rows. So twenty values
+cost what rows fill, and who reads all rows does not read past them. Windows of an hour and more consist of whole ones.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+from driftline.baseline import Baseline
+from driftline.fold import Counted
+from driftline.slices import MOST_VALUES, OTHER, places_of, slice_name, values_of
+from driftline.tables import I64, Column, PredictionTable
+
+from driftline_processor.core.beside import Sliced
+from driftline_processor.core.evaluation import Window
+from driftline_processor.core.window import PANE, parse, window_of
+
+from .panes import SLICED, PaneChanges, read_window
+from .series import Series
+from .store import Connection, insert, read
+from .trails import Trails
+
+HOUR = 12 * PANE
+"""How long a slice's pane is, nanoseconds: twelve times fewer than those of all rows, of up to 21 times as many."""
+
+_BETWEEN = "|"
+
+
+def fold_of(baseline: Baseline, name: str) -> str:
+    """Return the fold under which the panes of a slice are stored."""
+    return f"{baseline.fold}{_BETWEEN}{name}"
+
+
+def hours_of(panes: Iterable[int], timezone: str) -> dict[int, int]:
+    """Return the pane of slices that holds each pane of all rows, by their starts (unix nanoseconds)."""
+    return {pane: window_of("1h", pane, timezone).start for pane in panes}
+
+
+class SliceValues:
+    """Which values of each key are told apart, by series: at most 20, those of the baseline first.
+
+    Others as they come, of those that come together the ones with most rows first. A value that has its place keeps it:
+    what was counted under ``other`` is restated nowhere. The way in adds to it, any thread may read.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._lock = threading.Lock()
+        self.load(connection)
+
+    def load(self, connection: Connection) -> None:
+        """Read the values again: a transaction failed, and what memory knows may not be in the store."""
+        known: dict[tuple[int, str], tuple[str, ...]] = {}
+        for row in read(connection, "SELECT * FROM slice_values ORDER BY rowid").to_pylist():
+            place = (row["series"], row["key"])
+            known[place] = (*known.get(place, ()), row["value"])
+        with self._lock:
+            self._known, self._new = known, list[tuple[int, str, str]]()
+
+    def of(self, series: int, key: str) -> tuple[str, ...]:
+        """Return the values of a key in the order in which they were learned."""
+        return self._known.get((series, key), ())
+
+    def learn(self, series: int, key: str, column: Column, baseline: Baseline | None) -> tuple[str, ...]:
+        """Return the values of a key after more rows; the caller writes what is new with :meth:`write`."""
+        before = self.of(series, key)
+        if len(before) >= MOST_VALUES:
+            return before
+        slices = None if baseline is None else baseline.extras.slices
+        first = before if slices is None else tuple(dict.fromkeys((*before, *slices.values(key))))
+        values = values_of(column, first)
+        with self._lock:
+            self._known[series, key] = values
+            self._new += [(series, key, value) for value in values[len(before) :]]
+        return values
+
+    def write(self, connection: Connection) -> None:
+        """Store what :meth:`learn` added, inside the caller's transaction."""
+        with self._lock:
+            new, self._new = self._new, []
+        if new:
+            series, keys, values = zip(*new, strict=True)
+            rows = {"series": pa.array(series, pa.int32()), "key": list(keys), "value": list(values)}
+            insert(connection, "slice_values", pa.table(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """How rows are cut while they are counted. ``values``: key → those told apart; ``changes``: what is added to."""
+
+    changes: PaneChanges
+    values: Mapping[str, Sequence[str]]
+    timezone: str
+
+    def begin(self, table: PredictionTable) -> list[HourlySlices]:
+        """Return what counts the rows of a table, one a key."""
+        if not self.values:
+            return []
+        panes, at = np.unique(table.time - table.time % PANE, return_inverse=True)
+        starts = hours_of(panes.tolist(), self.timezone)
+        hours, hour = np.unique([starts[pane] for pane in panes.tolist()], return_inverse=True)
+        return [HourlySlices(table, key, values, hours, hour[at]) for key, values in self.values.items()]
+
+
+UNCUT = Cutting(PaneChanges(), {}, "UTC")
+"""All rows together, and no slices."""
+
+
+class HourlySlices:
+    """The rows of a table by hour and value of one key; ``counted`` is what the fold counts into."""
+
+    def __init__(self, table: PredictionTable, key: str, values: Sequence[str], hours: I64, hour: I64) -> None:
+        place, width = places_of(table.slices.get(key), values, len(table)), len(values) + 1
+        self.counted = Counted(np.where(place < 0, -1, hour * width + place), len(hours) * width)
+        self._names = [slice_name(key, value) for value in (*values, OTHER)]
+        self._hours = hours
+
+    def write(self, changes: PaneChanges, series: int, baseline: Baseline) -> None:
+        """Add what was counted to the panes of slices."""
+        folds = [fold_of(baseline, name) for name in self._names] * len(self._hours)
+        starts = np.repeat(self._hours, len(self._names))
+        for part, sums in self.counted.parts.items():
+            changes.add_part(series, folds, starts, part, sums)
+
+
+class SlicePanes:
+    """Reads the slices of windows. One thread uses it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._trails = Trails(connection, SLICED)
+
+    def forget(self, series: int, panes: set[int]) -> None:
+        """Forget what is known of steps that hold panes of all rows, by their starts, which were touched."""
+        self._trails.forget(series, panes)
+
+    def of(
+        self,
+        series: Series,
+        window: Window,
+        baseline: Baseline,
+        keys: Sequence[str],
+        timezone: str,
+        width: Callable[[str, str], int],
+    ) -> dict[str, Sliced]:
+        """Return the slices of a window by their names: of the declared ``keys``, over the baseline's bins.
+
+        None of a window whose length is said in minutes. ``width``: how long the vector of a fold and part is.
+        """
+        if not keys or parse(window.name).unit == "m":
+            return {}
+
+        def own_width(fold: str, part: str) -> int:
+            return width(fold.partition(_BETWEEN)[0], part)
+
+        folds = read_window(self._connection, series.number, window.start, window.end, own_width, table=SLICED)
+        found = {}
+        for fold, pane in folds.items():
+            over, _, name = fold.partition(_BETWEEN)
+            if over == baseline.fold and name.partition("=")[0] in keys:
+                ask = partial(self._trails.until, series.number, baseline, window, timezone, fold=fold)
+                found[name] = Sliced(pane, ask)
+        return found
