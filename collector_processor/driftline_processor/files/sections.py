@@ -1,10 +1,11 @@
-"""The tables below that of drift: features together, why, data quality, expectations, performance."""
+"""The tables below that of drift: slices, features together, why, data quality, expectations, performance."""
 
 from __future__ import annotations
 
 from rich.table import Table
 from rich.text import Text
 
+from driftline_processor.core.drift.by_slice import ranked, told
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import Evaluation, Explanation
 
@@ -14,6 +15,9 @@ from .words import STATE_WORDS, metric_name, number, p_value, printable
 
 MOST_CAUSES = 8
 """Causes that are told; ``--json`` has all."""
+
+MOST_SLICES = 24
+"""Slices that are shown; ``--json`` has all."""
 
 
 def joint(evaluation: Evaluation) -> Table:
@@ -28,6 +32,21 @@ def joint(evaluation: Evaluation) -> Table:
         state = Text(STATE_WORDS.get(found.state, found.state), style=style)
         p = Text(p_value(found.p_value), style="dim")
         table.add_row(Text(JOINT[found.method].title), state, p, Text(printable(found.sentence)))
+    return table
+
+
+def by_slice(evaluation: Evaluation) -> Table:
+    """Show what drifts in which slice, a line for each: those in which something drifts, then those with most rows."""
+    table = plain_table("slice", ("rows",))
+    for heading in ("state", "what drifts"):
+        table.add_column(heading, no_wrap=heading == "state")
+    known = ranked(evaluation.slices)
+    for name, found in known[:MOST_SLICES]:
+        style = "bold yellow" if found.state == "drift" else "green" if found.state == "ok" else "cyan"
+        state = Text(STATE_WORDS.get(found.state, found.state), style=style)
+        table.add_row(Text(printable(name)), Text(f"{found.rows:,}", style="dim"), state, Text(printable(told(found))))
+    if len(known) > MOST_SLICES:
+        table.add_row(Text(f"and {len(known) - MOST_SLICES} more", style="dim"))
     return table
 
 

@@ -17,7 +17,7 @@ from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.incident import targets
 
 from .drift_table import DriftTable
-from .sections import causes, expectations, findings, joint, performance
+from .sections import by_slice, causes, expectations, findings, joint, performance
 from .terminal import Readable, terminal
 from .windows_table import WindowsTable
 from .words import minute, percent, printable, resemblances, sentence, window_text
@@ -26,6 +26,8 @@ from .words import minute, percent, printable, resemblances, sentence, window_te
 def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableType:
     """Show one window: heading, drift ranked by what matters, performance, and one sentence."""
     parts: list[RenderableType] = [_heading(evaluation, zone), Text(), DriftTable(evaluation)]
+    if evaluation.slices:
+        parts += [Text(), by_slice(evaluation)]
     if evaluation.joint:
         parts += [Text(), joint(evaluation)]
     if evaluation.explanation is not None and evaluation.explanation.causes:

@@ -91,8 +91,12 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
                 for target in (newest.score, newest.predicted, *newest.features.values()):
                     if target is not None:
                         yield from _drift(target, of, window)
-                for found in newest.joint.values():
-                    yield from _joint(found, of, window)
+                for cut, found in newest.slices.items():
+                    for target in (found.score, found.predicted, *found.features.values()):
+                        if target is not None:
+                            yield from _drift(target, of, {a.ML_DRIFT_SLICE: cut, **window})
+                for together in newest.joint.values():
+                    yield from _joint(together, of, window)
                 yield from _quality(newest, of, window)
             mature = next((evaluation for evaluation in reversed(known) if model.mature(evaluation)), None)
             if mature is not None:

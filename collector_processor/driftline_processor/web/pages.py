@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from driftline_processor.core.concept.words import sentence
+from driftline_processor.core.drift import by_slice
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.evaluation import Evaluation, State, TargetDrift
@@ -230,6 +231,7 @@ def _templates() -> Environment:
     templates.globals.update(
         words=words, times=times, charts=charts, distribution=distribution, address=address, anchor=anchor
     )
+    templates.globals.update(ranked_slices=by_slice.ranked, told=by_slice.told)
     return templates
 
 

@@ -108,6 +108,9 @@ ML_OUTCOME_WEIGHT: Final = "ml.outcome.weight"
 ML_DRIFT_TARGET: Final = "ml.drift.target"
 """Which distribution is compared with the baseline's."""
 
+ML_DRIFT_SLICE: Final = "ml.drift.slice"
+"""The slice that is compared, `key=value`; absent where it is all rows."""
+
 ML_DRIFT_METHOD: Final = "ml.drift.method"
 """How the two distributions are compared."""
 

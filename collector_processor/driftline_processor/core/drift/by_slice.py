@@ -16,11 +16,17 @@ from driftline.pane import Pane
 from driftline.slices import OTHER, slice_name
 
 from driftline_processor.core.evaluation import MethodValue, SliceDrift, State, TargetDrift
+from driftline_processor.core.quality.words import quoted
 
+from .methods import METHODS
 from .rule import Drift, Rules, drift_by_slice
 
 WHOLE = ""
 """The slice that is all rows."""
+
+
+NAMED = 4
+"""Targets of a slice that are named; of the others there is a number."""
 
 
 class Judged(NamedTuple):
@@ -70,6 +76,34 @@ def drift_with_slices(
         for name, rows in slices.items()
     }
     return Judged(found[WHOLE], judged, baselines)
+
+
+def ranked(slices: Mapping[str, SliceDrift]) -> list[tuple[str, SliceDrift]]:
+    """Return slices by what matters: those in which something drifts, then those with most rows."""
+    return sorted(slices.items(), key=lambda one: (one[1].state != "drift", -one[1].rows, one[0]))
+
+
+def told(found: SliceDrift) -> str:
+    """Tell in a few words what there is to say of a slice.
+
+    >>> told(SliceDrift(900, "ok", "", 12, 0.0, {}, None, None))
+    'none of 12 features drifts'
+    """
+    drifted = [_told(target) for target in found.drifted()]
+    if drifted:
+        more = f" and {len(drifted) - NAMED} more" if len(drifted) > NAMED else ""
+        return f"{', '.join(drifted[:NAMED])}{more}"
+    if found.state == "ok":
+        return f"none of {found.judged} features drifts" if found.judged else "no drift"
+    if found.compared:
+        return "the baseline does not know it"
+    return "too few rows" if found.state == "too_few_rows" else "cannot tell"
+
+
+def _told(target: TargetDrift) -> str:
+    name = {"score": "the score", "class": "the predicted class"}.get(target.target) or quoted(target.name)
+    value = target.methods[target.decided_by].value
+    return f"{name} ({METHODS[target.decided_by].title} {value:.3g}, {target.size})" if value is not None else name
 
 
 def _comparable(name: str, slices: Mapping[str, Pane], baseline: Baseline) -> bool:
