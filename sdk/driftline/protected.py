@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from .baseline import Baseline
+from .baseline_json import Columns
 from .bins import Bins
 from .descriptors import SUFFIXES, raw_names
 from .joint import PARTS
@@ -69,7 +70,10 @@ def _without_ruled_keys(baseline: Baseline, privacy: Privacy) -> Baseline:
     ruled = [] if slices is None else [key for key in slices.of if privacy.rule(key) is not None]
     if slices is None or not ruled:
         return baseline
-    return replace(baseline, extras=replace(baseline.extras, slices=slices.without(ruled)))
+    named = {role: name for role, name in baseline.columns.items() if role != "slices"}
+    kept = [key for key in slices.of if key not in ruled]
+    columns: Columns = {**named, "slices": kept} if kept else named
+    return replace(baseline, columns=columns, extras=replace(baseline.extras, slices=slices.without(ruled)))
 
 
 def _leaving(features: Collection[str], texts: Collection[str], rules: Mapping[str, Rule | None]) -> Leaving:

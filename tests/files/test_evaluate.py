@@ -72,6 +72,8 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         "multivariate",
         "share",
         "weighted_share",
+        "drifted_slices",
+        "slices",
         "incident",
     ]
     together = window["drift"]["multivariate"]["pca"]
