@@ -141,6 +141,12 @@ class Blocks:
     @classmethod
     def folded(cls, stretches: Stretches, panes: Sequence[Pane], bins: ModelBins) -> Self | None:
         """Make blocks of one pane for each stretch; None where fewer than two hold rows."""
+        starts = stretches.start + np.arange(len(panes), dtype=np.int64) * stretches.length
+        return cls.of_panes(stretches.length, starts, panes, bins)
+
+    @classmethod
+    def of_panes(cls, length: int, starts: I64, panes: Sequence[Pane], bins: ModelBins) -> Self | None:
+        """Make blocks of one pane for each start; None where fewer than two hold rows."""
         held = [at for at, pane in enumerate(panes) if pane.rows]
         if len(held) < 2:
             return None
@@ -150,8 +156,7 @@ class Blocks:
             counts = np.stack(sums)[:, : over.size]
             if counts.any():
                 of[name] = Cells.of(counts, over.size)
-        starts = stretches.start + np.array(held, np.int64) * stretches.length
-        return cls(stretches.length, starts, np.stack([panes[at].parts["rows"] for at in held]), of)
+        return cls(length, starts[held], np.stack([panes[at].parts["rows"] for at in held]), of)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -110,6 +110,31 @@ def _window_of_pane(name: str, pane: int, tz: str) -> Window:
     return Window(name, _midnight(first, zone), _midnight(first + timedelta(days=days), zone))
 
 
+def before(time: int, length: str, tz: str = "UTC") -> int:
+    """Return the moment a length before ``time`` (unix nanoseconds), on a pane's edge.
+
+    Days (also written as hours), weeks and months are those of the calendar in the time zone ``tz``: at the same local
+    time, whether the clocks changed or not.
+
+    >>> noon = 1_362_931_200 * 10**9  # 10 March 2013, 12:00 in New York, where the clocks went forward in the night
+    >>> [(noon - before(noon, length, "America/New_York")) // (3600 * 10**9) for length in ("24h", "25h")]
+    [23, 25]
+    """
+    count, unit = parse(length)
+    elapsed = count * _UNITS.get(unit, _DAY)
+    if unit in _UNITS and elapsed % _DAY:
+        return time - elapsed - (time - elapsed) % PANE
+    zone = time_zone(tz)
+    local = datetime.fromtimestamp(time // _SECOND, zone)
+    if unit == "mo":
+        month = _month(local.year * 12 + local.month - 1 - count)
+        last = (_month(month.year * 12 + month.month) - timedelta(days=1)).day
+        day = month.replace(day=min(local.day, last))
+    else:
+        day = local.date() - timedelta(days=elapsed // _DAY * (7 if unit == "w" else 1))
+    return _instant(datetime.combine(day, local.time()), zone)
+
+
 def closes_at(window: Window) -> int:
     """Return the watermark (unix nanoseconds) from which on the window is closed."""
     return window.end + GRACE
@@ -146,6 +171,11 @@ def _midnight(day: date, zone: ZoneInfo) -> int:
     Where the clocks skip midnight the day begins after the gap: the skipped 00:00 is read with the offset before it,
     which names that very instant.
     """
-    local = datetime(day.year, day.month, day.day, tzinfo=zone)
-    time = round((local.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * _SECOND
+    return _instant(datetime(day.year, day.month, day.day), zone)
+
+
+def _instant(local: datetime, zone: ZoneInfo) -> int:
+    """The pane in which a local time lies."""
+    since = local.replace(tzinfo=zone).astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    time = round(since.total_seconds()) * _SECOND
     return time - time % PANE

@@ -102,4 +102,5 @@ class Trails:
         held = np.any([self._counts[part].any(axis=1) for part in known], axis=0)
         which = np.flatnonzero(held & (self.steps.starts < end))[-MOST_STEPS:]
         of = {part: self._counts[part][which] for part in known}
-        return Trail(self.steps.starts[which], self.steps.ends[which], of)
+        cells = {part: self._cells[part] for part in known}
+        return Trail(self.steps.starts[which], self.steps.ends[which], of, cells)

@@ -39,6 +39,7 @@ from .config_values import (
 from .config_yaml import parse_yaml
 
 if TYPE_CHECKING:
+    from driftline_processor.core.compared.rolling import Rolling
     from driftline_processor.core.concept import Settings
     from driftline_processor.core.decode.mapped import Mapped
     from driftline_processor.core.drift.choice import Choice, Choices
@@ -130,6 +131,20 @@ class Concept(Section):
         return Settings(self.detectors, self.delta)
 
 
+class Reference(Section):
+    """The past that a model's windows are compared with, instead of the baseline's own rows."""
+
+    last: WindowName
+    without: WindowName | None = None
+
+    @property
+    def rolling(self) -> Rolling:
+        """The same, as windows take it."""
+        from driftline_processor.core.compared.rolling import Rolling
+
+        return Rolling(self.last, self.without or "")
+
+
 class Feature(Section):
     """How one feature is compared, and what is expected of it.
 
@@ -156,6 +171,7 @@ class Model(Section):
     positive_class: ClassText | None = None
     threshold: Share | None = None
     baseline: FilePath | None = None
+    reference: Reference | None = None
     windows: tuple[WindowName, ...] = ("1h", "1d")
     timezone: TimeZone = "UTC"
     outcome_delay: Days = timedelta(0)

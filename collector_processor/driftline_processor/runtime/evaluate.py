@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
+import numpy as np
 from driftline.baseline import Baseline
 from driftline.pane import Pane
 from driftline.repeats import MOST_KEPT, Repeats, repeats_of
 
 from driftline_processor.core.beside import Beside
+from driftline_processor.core.compared import Compared
 from driftline_processor.core.distributed import complete
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
@@ -21,6 +23,7 @@ from .baselines import Baselines
 from .beliefs import Beliefs
 from .news import Reached, Touched
 from .panes import part_width, performance_fold, read_window, stored_unit
+from .past import Past
 from .series import Series, SeriesRegister
 from .slices import SlicePanes
 from .store import Connection, mark, number, read, set_mark, transaction
@@ -51,7 +54,7 @@ class Evaluator:
         """Note what has to be looked at again since the last time. ``watermark``: of a series, now."""
         self._connection, self._series, self._baselines = connection, series, baselines
         self._beliefs, self._touched, self._watermark = beliefs, touched, watermark
-        self._trails, self._slices = Trails(connection), SlicePanes(connection)
+        self._trails, self._past, self._slices = Trails(connection), Past(connection), SlicePanes(connection)
         self._dirty: dict[int, set[Window]] = {}
         self._failed: set[tuple[int, Window]] = set()
         self._load()
@@ -80,8 +83,11 @@ class Evaluator:
 
     def _collect(self) -> Reached:
         """Note which windows were touched, and which can be closed now."""
-        panes, reached = self._touched.take()
+        panes, counted, reached = self._touched.take()
         by_number = self._series.by_number()
+        for which, starts in counted.items():
+            self._past.forget(which, starts)
+            self._mark_compared(by_number[which], starts)
         for which, starts in panes.items():
             self._mark_dirty(by_number[which], starts)
             self._trails.forget(which, starts)
@@ -114,11 +120,13 @@ class Evaluator:
             pane.parts.update(folds.get(fold, Pane()).parts)
         settings = self._series.settings(series.key.model)
         closed = is_closed(window, self._watermark(series))
+        compared = None
         if baseline is not None:
             complete(pane, baseline.bins)
+            compared = self._compared(series, baseline, window)
         return evaluate(
             pane,
-            baseline,
+            baseline if compared is None else compared.baseline,
             series.key,
             window,
             closed,
@@ -127,7 +135,15 @@ class Evaluator:
             beside=self._beside(series, window, closed, baseline, width),
             choices=settings.choices,
             together=settings.multivariate,
+            compared="" if compared is None else compared.note,
         )
+
+    def _compared(self, series: Series, baseline: Baseline, window: Window) -> Compared:
+        """What a window is compared with, whose rows were counted over the bins of the baseline."""
+        settings = self._series.settings(series.key.model)
+        if settings.reference is None:
+            return Compared(baseline)
+        return self._past.compared(series, baseline, settings.reference.rolling, window, settings.timezone)
 
     def _beside(
         self,
@@ -208,6 +224,22 @@ class Evaluator:
         counted = [(rows, fold) for rows, fold in known if self._baselines.by_fold(fold) is not None]
         return self._baselines.by_fold(max(counted)[1]) if counted else None
 
+    def _mark_compared(self, series: Series, panes: Collection[int]) -> None:
+        """Note the windows that were compared with these panes: late rows change what later windows drift from."""
+        settings = self._series.settings(series.key.model)
+        if settings.reference is None or not panes:
+            return
+        rolling, touched = settings.reference.rolling, np.sort(np.fromiter(panes, np.int64, len(panes)))
+        for name, known in self._beliefs.history(series.number).items():
+            for evaluation in known.values():
+                window = evaluation.window
+                if window.end <= touched[0]:
+                    continue
+                stretches = rolling.stretches(window, settings.timezone)
+                ends = np.searchsorted(touched, [stretches[0].start, stretches[-1].end])
+                if ends[0] < ends[1]:
+                    self._mark_dirty(series, [window.start], (name,))
+
     def _mark_dirty(self, series: Series, panes: Iterable[int], names: tuple[str, ...] = ()) -> None:
         """Note the windows that hold these panes: of the names given, else of all that are configured.
 
@@ -230,22 +262,28 @@ class Evaluator:
         """Look again at what came after the last time, and at all windows after the last stored one of their name."""
         changed = read(
             self._connection,
-            f"SELECT series, time - time % {PANE} AS pane FROM predictions WHERE seq > ? UNION"
-            f" SELECT series, time - time % {PANE} FROM joined WHERE seq > ?",
+            f"SELECT series, time - time % {PANE} AS pane, true AS counted FROM predictions WHERE seq > ? UNION"
+            f" SELECT series, time - time % {PANE}, false FROM joined WHERE seq > ?",
             mark(self._connection, "evaluated_predictions"),
             mark(self._connection, "evaluated_joined"),
         )
         by_number = self._series.by_number()
         panes: dict[int, set[int]] = {}
+        counted: dict[int, set[int]] = {}
         for row in changed.to_pylist():
             panes.setdefault(row["series"], set()).add(row["pane"])
+            if row["counted"]:
+                counted.setdefault(row["series"], set()).add(row["pane"])
         for which, pane in touched_since(self._connection, mark(self._connection, "evaluated_points")):
             panes.setdefault(which, set()).add(pane)
+            counted.setdefault(which, set()).add(pane)
         reached = {"predictions": "predictions", "joined": "joined", "points": "streams"}
         for name, table in reached.items():
             self._touched.touch([], **{name: number(self._connection, f"SELECT max(seq) FROM {table}") or 0})
         for which, starts in panes.items():
             self._mark_dirty(by_number[which], starts)
+        for which, starts in counted.items():
+            self._mark_compared(by_number[which], starts)
         for series in by_number.values():
             for name in self._series.settings(series.key.model).windows:
                 later = "SELECT DISTINCT pane FROM panes WHERE series = ? AND pane >= ?"

@@ -18,6 +18,10 @@ from .panes import DECIDED
 from .store import Connection, read
 
 
+Panes = dict[int, set[int]]
+"""Series → the starts of panes, unix nanoseconds."""
+
+
 class Reached(NamedTuple):
     """The last sequence numbers of predictions, joined rows and points whose panes somebody was told of."""
 
@@ -31,23 +35,33 @@ class Touched:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._panes: dict[int, set[int]] = {}
+        self._panes: Panes = {}
+        self._counted: Panes = {}
         self._written: dict[int, set[int]] = {}
         self._reached = Reached(0, 0, 0)
 
     def touch(self, panes: Iterable[tuple[int, I64]], predictions: int = 0, joined: int = 0, points: int = 0) -> None:
-        """Note panes of series by their start (unix nanoseconds), and how far the tables have come with them."""
+        """Note panes of series by their start (unix nanoseconds), and how far the tables have come with them.
+
+        ``joined``: only outcomes were added to them.
+        """
         with self._lock:
             for series, starts in panes:
                 self._panes.setdefault(series, set()).update(starts.tolist())
+                if not joined:
+                    self._counted.setdefault(series, set()).update(starts.tolist())
                 self._written.setdefault(series, set()).update(starts.tolist())
             self._reached = Reached(*map(max, (predictions, joined, points), self._reached))
 
-    def take(self) -> tuple[dict[int, set[int]], Reached]:
-        """Return the panes to be evaluated, series → starts, and how far they reach, and begin anew."""
+    def take(self) -> tuple[Panes, Panes, Reached]:
+        """Return the panes to be evaluated, those of them in which rows were counted, and how far they reach.
+
+        And begin anew. The others had only outcomes added to them.
+        """
         with self._lock:
-            taken, self._panes = self._panes, {}
-            return taken, self._reached
+            panes, self._panes = self._panes, {}
+            counted, self._counted = self._counted, {}
+            return panes, counted, self._reached
 
     def take_written(self) -> dict[int, set[int]]:
         """Return the panes that may be stored in pieces, series → starts, and begin anew."""

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.blocks import Blocks, Stretches
-from driftline.pane import Pane, merge
+from driftline.pane import merge
 from driftline.period import Period
 from driftline.tables import I64
 
-from driftline_processor.core.distributed import complete
-
-from .panes import part_width, performance_fold, read_window
+from .counted import read_counted
 from .series import Series
 from .store import Connection, read
-
-_PLAIN = ("rows", "duration")
-_OF_OUTCOMES = ("outcomes", "confusion", "losses", "score_negative", "score_positive")
 
 
 def of_production(connection: Connection, series: Series, like: Baseline, since: int, until: int) -> Baseline | None:
@@ -36,20 +30,11 @@ def of_production(connection: Connection, series: Series, like: Baseline, since:
     stretches = Stretches.of(starts)
     if not len(starts):
         return None
-
-    def width(fold: str, part: str) -> int:
-        return part_width(part, like if fold == like.fold else None, series.task)
-
-    def pane(start: int, end: int) -> Pane:
-        return _pane(connection, series, like, max(start, since), min(end, until), width)
-
-    if stretches is None:
-        whole, blocks = pane(since, until), None
-    else:
-        ends = [stretches.start + at * stretches.length for at in range(stretches.count + 1)]
-        panes = [pane(start, end) for start, end in pairwise(ends)]
-        whole = merge([*panes, pane(since, ends[0]), pane(ends[-1], until)])
-        blocks = Blocks.folded(stretches, panes, like.bins)
+    ends = [] if stretches is None else [stretches.start + at * stretches.length for at in range(stretches.count + 1)]
+    ends = [since, *(min(max(end, since), until) for end in ends), until]  # before, in each stretch, and behind
+    panes = read_counted(connection, series, like, list(pairwise(ends)), outcomes=True)
+    whole = merge(panes)
+    blocks = None if stretches is None else Blocks.folded(stretches, panes[1:-1], like.bins)
     if not whole.rows:
         return None
     fitted = like.extras.fitted and replace(like.extras.fitted, rows=0)  # its space was chosen from other rows
@@ -71,22 +56,3 @@ def _counted(connection: Connection, series: int, fold: str, since: int, until: 
     query = "SELECT DISTINCT pane FROM panes WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? ORDER BY pane"
     found = read(connection, query, series, fold, since, until)
     return np.asarray(found.column("pane").to_numpy(), dtype=np.int64)
-
-
-def _pane(
-    connection: Connection,
-    series: Series,
-    like: Baseline,
-    start: int,
-    end: int,
-    width: Callable[[str, str], int],
-) -> Pane:
-    folds = read_window(connection, series.number, start, end, width, like.fold)
-    binned = folds.get(like.fold, Pane())
-    pane = Pane(dict(binned.parts))
-    plain, outcomes = folds.get("", Pane()), folds.get(performance_fold(series.task), Pane())
-    pane.parts |= {name: values for name, values in plain.parts.items() if name in _PLAIN or name == "distributed"}
-    pane.parts |= {name: values for name, values in outcomes.parts.items() if name in _OF_OUTCOMES}
-    complete(pane, like.bins)
-    known = {"distributed", "guessed", "unknown"}
-    return Pane({name: values for name, values in pane.parts.items() if name.partition(":")[0] not in known})

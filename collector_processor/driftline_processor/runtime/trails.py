@@ -60,7 +60,7 @@ class Trails:
         held = [key for key in keys if any(self._kept[key][part].any() for part in cells)] if cells else []
         of = {part: np.stack([self._kept[key][part] for key in held]) for part in cells} if held else {}
         starts, ends = (np.array([key[side] for key in held], np.int64) for side in (2, 3))
-        trail = Trail(starts, ends, of) if held else None
+        trail = Trail(starts, ends, of, cells) if held else None
         while len(self._kept) > MOST_KEPT:
             del self._kept[next(iter(self._kept))]
         return trail

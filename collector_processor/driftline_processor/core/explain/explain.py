@@ -152,7 +152,7 @@ def _dated(cause: Cause, window: Window, views: Mapping[str, View], trails: Mapp
         part = f"feature:{name}"
         if trail is None or part not in trail.of or view.sides(part) is None:
             continue
-        cells, baseline = view.cells(part), view.baseline.pane.parts[part]
+        cells, baseline = trail.cells[part], view.baseline.pane.parts[part]
         current = int(np.count_nonzero(trail.ends > window.start))
         since = onset(coarsen(baseline, cells), trail.of[part], max(current, 1), view.design_effect(name))
         if since is not None:

@@ -22,12 +22,14 @@ class Trail:
     """Steps that hold rows, oldest first; the last ones are those of the window itself.
 
     ``starts``, ``ends``: int64 (steps,), unix nanoseconds. ``of``: the name of a pane's part → its counts over the
-    cells of :func:`.grid.grid`: float64 (steps, cells).
+    cells of :func:`.grid.grid`: float64 (steps, cells). ``cells``: the cell of each bin of these parts; those of the
+    baseline in force, whatever a window is compared with.
     """
 
     starts: I64
     ends: I64
     of: Mapping[str, F64]
+    cells: Mapping[str, I64]
 
 
 Ask = Callable[[Collection[str]], Trail | None]

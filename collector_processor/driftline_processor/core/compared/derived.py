@@ -1,0 +1,20 @@
+"""A baseline of other rows over the same bins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from driftline.baseline import Baseline
+from driftline.extras import Extras
+from driftline.pane import Pane
+
+
+def derived(baseline: Baseline, pane: Pane, extras: Extras) -> Baseline:
+    """Return a baseline with another pane over its bins, and other extras.
+
+    It has the same ``fold``, which is not worked out again: that takes longer than the rest. So ``extras`` must not
+    change what is folded over (:data:`driftline.extras.FOLDED_OVER`).
+    """
+    other = replace(baseline, pane=pane, extras=extras)
+    vars(other)["fold"] = baseline.fold
+    return other

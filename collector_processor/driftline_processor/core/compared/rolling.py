@@ -1,0 +1,115 @@
+"""A rolling reference: a window is compared with the model's own rows of the last 30 days, without the current day.
+
+The bins stay those of the baseline, so panes that were counted once are the reference of every later window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.blocks import MOST_BLOCKS, Blocks
+from driftline.pane import Pane, merge
+from driftline.period import Period
+
+from driftline_processor.core.evaluation import Window
+from driftline_processor.core.window import before, parse, window_of
+
+from .compared import Compared
+from .derived import derived
+
+LEAST_ROWS = 1_000
+"""Fewer rows are no reference: as many as a provisional baseline is learned from."""
+
+LEAST_STRETCHES = 7
+"""Days, of a reference of days, that must hold rows: each weekday once. Of shorter ones half."""
+
+_SHORT = ("5m", "15m", "1h", "6h")
+"""Stretches of a reference that is shorter than a week; each divides the next."""
+
+_DAY = 86_400 * 10**9
+
+_OUTCOMES = ("outcomes", "confusion", "losses", "score_negative", "score_positive")
+
+
+@dataclass(frozen=True, slots=True)
+class Rolling:
+    """Which past a window is compared with: ``last`` ("30d") up to ``without`` ("24h") before the window's end.
+
+    Both are lengths as windows have them (:mod:`driftline_processor.core.window`). A window is never in its own
+    reference: without ``without``, or where that is less than the window, the reference ends where the window begins.
+    It consists of whole stretches, days where it is a week or longer: it ends with the last local midnight that is
+    early enough. So all hours of a day have one reference, with as many nights as days.
+    """
+
+    last: str
+    without: str = ""
+
+    def stretches(self, window: Window, timezone: str = "UTC") -> list[Window]:
+        """Return the stretches of time that a window is compared with, oldest first, one after the other.
+
+        >>> days = Rolling("30d", "24h").stretches(window_of("1d", 40 * _DAY))
+        >>> len(days), days[0].start // _DAY, days[-1].end // _DAY
+        (30, 10, 40)
+        """
+        until = before(window.end, self.without, timezone) if self.without else window.start
+        until = min(until, window.start)
+        length = until - before(until, self.last, timezone)
+        unit = "1d" if length >= 7 * _DAY else next(u for u in (*_SHORT, "1d") if length <= MOST_BLOCKS * _length(u))
+        end = window_of(unit, until, timezone).start
+        start, found = before(end, self.last, timezone), list[Window]()
+        while end > start:
+            stretch = window_of(unit, end - 1, timezone)
+            found.append(Window(unit, max(stretch.start, start), end))
+            end = stretch.start
+        return found[::-1]
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+        return f"its own last {self.last}" + (f" without {self.without}" if self.without else "")
+
+
+def rolled(baseline: Baseline, rolling: Rolling, stretches: Sequence[Window], panes: Sequence[Pane]) -> Compared:
+    """Return what a window is compared with: the rows of the stretches of time, over the bins of the baseline.
+
+    ``panes``: one for each stretch, over the baseline's bins, with ``rows``. Too few rows, or rows on too few
+    stretches: the baseline as it is, and the note says so. Blocks of time are those of the stretches. What sums over
+    bins cannot tell stays the baseline's: importance, ranges, how often rows repeat, mean scores by value, and the
+    performance that realized performance is compared with (outcomes of the last days are still to come, and a
+    reference that rolls on would never see a slow loss).
+    """
+    whole = merge(panes)
+    held = sum(pane.rows > 0 for pane in panes)
+    needed = min(LEAST_STRETCHES, -(-len(stretches) // 2))
+    if whole.rows < LEAST_ROWS or held < needed:
+        there = f"{whole.rows:,} rows in {held} of {len(stretches)} {_words(stretches)}"
+        return Compared(baseline, f"the baseline, since {rolling.words} has only {there}")
+    parts = {name: values for name, values in whole.parts.items() if name not in _OUTCOMES}
+    pane = Pane({name: values for name, values in baseline.pane.parts.items() if name in _OUTCOMES} | parts)
+    first, last = (edge for edge in (stretches[0].start, stretches[-1].end))
+    fitted = baseline.extras.fitted and replace(baseline.extras.fitted, rows=0)  # its space: chosen from other rows
+    extras = replace(
+        baseline.extras, period=Period(first, last - 1), blocks=_blocks(baseline, stretches, panes), fitted=fitted
+    )
+    return Compared(derived(baseline, pane, extras), f"{rolling.words}, {whole.rows:,} rows")
+
+
+def _blocks(baseline: Baseline, stretches: Sequence[Window], panes: Sequence[Pane]) -> Blocks | None:
+    """The blocks of time: a stretch each, or several neighbouring ones where there are more than 60."""
+    together = -(-len(panes) // MOST_BLOCKS)
+    groups = range(len(panes) % together, len(panes), together)  # of the oldest some are in none
+    summed = [merge(panes[at : at + together]) for at in groups]
+    starts = np.array([stretches[at].start for at in groups], np.int64)
+    return Blocks.of_panes(_length(stretches[0].name) * together, starts, summed, baseline.bins)
+
+
+def _length(unit: str) -> int:
+    number, letter = parse(unit)
+    return number * {"m": _DAY // 1_440, "h": _DAY // 24, "d": _DAY}[letter]
+
+
+def _words(stretches: Sequence[Window]) -> str:
+    return "days" if stretches[0].name == "1d" else f"stretches of {stretches[0].name}"

@@ -1,0 +1,79 @@
+"""The rows that were counted over the bins of a baseline, stretch by stretch of time, from the panes in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from driftline.baseline import Baseline
+from driftline.pane import Pane
+from driftline.tables import F64, I64
+
+from driftline_processor.core.distributed import DISTRIBUTED, MAPPED, complete
+
+from .panes import part_width, performance_fold
+from .series import Series
+from .store import Connection, read
+
+_PLAIN = ("rows", "duration", DISTRIBUTED, MAPPED)
+"""What is read of a pane beside its bins."""
+
+_OF_OUTCOMES = ("outcomes", "confusion", "losses", "score_negative", "score_positive")
+
+_NOTES = {DISTRIBUTED, MAPPED, "guessed", "unknown"}
+"""Parts, or what their names begin with, that say how rows came and not what they are."""
+
+
+def read_counted(
+    connection: Connection,
+    series: Series,
+    like: Baseline,
+    stretches: Sequence[tuple[int, int]],
+    outcomes: bool = False,
+) -> list[Pane]:
+    """Return one pane for each stretch of time ``[start, end)``; each begins where the one before ends, some are empty.
+
+    Only what was counted over the bins of ``like``, by its ``fold``, and rows and durations of the panes of time that
+    were. ``outcomes``: what became of them, too.
+    """
+    first, last = stretches[0][0], stretches[-1][1]
+    place = (series.number, like.fold, first, last)
+    rows = read(
+        connection,
+        "SELECT at, part, idx, fsum(value) AS value FROM panes ASOF JOIN stretches ON pane >= start"
+        " WHERE series = ? AND pane >= ? AND pane < ?"
+        " AND (fold = ? OR fold = ? AND part IN (SELECT unnest(?)) OR fold = '' AND part IN (SELECT unnest(?)))"
+        " AND pane IN (SELECT DISTINCT pane FROM panes WHERE series = ? AND fold = ? AND pane >= ? AND pane < ?)"
+        " GROUP BY at, part, idx ORDER BY at, part",
+        *(series.number, first, last, like.fold, performance_fold(series.task)),
+        *(list(_OF_OUTCOMES if outcomes else ()), list(_PLAIN), *place),
+        stretches=pa.Table.from_pylist(
+            [{"at": at, "start": start} for at, (start, end) in enumerate(stretches) if start < end],
+            pa.schema({"at": pa.int64(), "start": pa.int64()}),
+        ),
+    )
+    panes = [Pane() for _ in stretches]
+    for at, part, index, values in _runs(rows):
+        own = None if part in _PLAIN or part in _OF_OUTCOMES else like
+        sums = np.zeros(max(part_width(part, own, series.task), int(index.max()) + 1))
+        sums[index] = values
+        panes[at].parts[part] = sums
+    for pane in panes:
+        complete(pane, like.bins)
+        pane.parts = {name: sums for name, sums in pane.parts.items() if name.partition(":")[0] not in _NOTES}
+    return panes
+
+
+def _runs(rows: pa.Table) -> list[tuple[int, str, I64, F64]]:
+    """The entries of each part of each stretch."""
+    if not rows.num_rows:
+        return []
+    at, index, value = (rows.column(name).to_numpy() for name in ("at", "idx", "value"))
+    part = rows.column("part").combine_chunks().dictionary_encode()
+    code, names = part.indices.to_numpy(), part.dictionary.to_pylist()
+    edges = [0, *(np.flatnonzero(np.diff(at) | np.diff(code)) + 1).tolist(), len(at)]
+    return [
+        (int(at[begin]), names[code[begin]], index[begin:end], value[begin:end])
+        for begin, end in zip(edges[:-1], edges[1:], strict=True)
+    ]

@@ -1,0 +1,51 @@
+"""What windows are compared with where that is the model's own past: its panes of the last 30 days."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+from driftline.baseline import Baseline
+
+from driftline_processor.core.compared import Compared
+from driftline_processor.core.compared.rolling import Rolling, rolled
+from driftline_processor.core.evaluation import Window
+
+from .counted import read_counted
+from .series import Series
+from .store import Connection
+
+MOST_KEPT = 64
+"""References in memory, a megabyte or two each of a model with a hundred features."""
+
+
+class Past:
+    """Reads references and keeps them until a pane in them is touched. One thread uses it."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Know nothing yet."""
+        self._connection = connection
+        self._kept: dict[tuple[int, str, int, int], Compared] = {}
+
+    def forget(self, series: int, panes: Collection[int]) -> None:
+        """Forget the references of a series that hold panes, by their starts, which were touched."""
+        starts = np.sort(np.fromiter(panes, np.int64, len(panes)))
+        for key in [key for key in self._kept if key[0] == series]:
+            if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
+                del self._kept[key]
+
+    def compared(
+        self, series: Series, baseline: Baseline, rolling: Rolling, window: Window, timezone: str
+    ) -> Compared:
+        """Return what a window is compared with; ``baseline``: that over whose bins it was counted."""
+        stretches = rolling.stretches(window, timezone)
+        key = (series.number, baseline.digest, stretches[0].start, stretches[-1].end)
+        found = self._kept.pop(key, None)
+        if found is None:
+            spans = [(one.start, one.end) for one in stretches]
+            panes = read_counted(self._connection, series, baseline, spans)
+            found = rolled(baseline, rolling, stretches, panes)
+        self._kept[key] = found  # the last again: what is asked for least goes first
+        while len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return found
