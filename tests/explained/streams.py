@@ -151,8 +151,6 @@ def _folded(
 def trail(panes: list[Pane], baseline: Baseline, parts: Collection[str]) -> Trail:
     """Return days as steps."""
     starts = FIRST + np.arange(len(panes)) * DAY
-    of: dict[str, F64] = {}
-    for part in parts:
-        cells = grid(targets(baseline.bins)[part], baseline.pane.parts[part])
-        of[part] = np.stack([coarsen(pane.parts[part], cells) for pane in panes])
-    return Trail(starts, starts + DAY, of)
+    cells = {part: grid(targets(baseline.bins)[part], baseline.pane.parts[part]) for part in parts}
+    of = {part: np.stack([coarsen(pane.parts[part], at) for pane in panes]) for part, at in cells.items()}
+    return Trail(starts, starts + DAY, of, cells)

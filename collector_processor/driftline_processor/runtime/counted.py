@@ -41,16 +41,16 @@ def read_counted(
     place = (series.number, like.fold, first, last)
     rows = read(
         connection,
-        "SELECT at, part, idx, fsum(value) AS value FROM panes ASOF JOIN stretches ON pane >= start"
+        "SELECT stretch, part, idx, fsum(value) AS value FROM panes ASOF JOIN stretches ON pane >= start"
         " WHERE series = ? AND pane >= ? AND pane < ?"
         " AND (fold = ? OR fold = ? AND part IN (SELECT unnest(?)) OR fold = '' AND part IN (SELECT unnest(?)))"
         " AND pane IN (SELECT DISTINCT pane FROM panes WHERE series = ? AND fold = ? AND pane >= ? AND pane < ?)"
-        " GROUP BY at, part, idx ORDER BY at, part",
+        " GROUP BY stretch, part, idx ORDER BY stretch, part",
         *(series.number, first, last, like.fold, performance_fold(series.task)),
         *(list(_OF_OUTCOMES if outcomes else ()), list(_PLAIN), *place),
         stretches=pa.Table.from_pylist(
-            [{"at": at, "start": start} for at, (start, end) in enumerate(stretches) if start < end],
-            pa.schema({"at": pa.int64(), "start": pa.int64()}),
+            [{"stretch": at, "start": start} for at, (start, end) in enumerate(stretches) if start < end],
+            pa.schema({"stretch": pa.int64(), "start": pa.int64()}),
         ),
     )
     panes = [Pane() for _ in stretches]
@@ -69,7 +69,7 @@ def _runs(rows: pa.Table) -> list[tuple[int, str, I64, F64]]:
     """The entries of each part of each stretch."""
     if not rows.num_rows:
         return []
-    at, index, value = (rows.column(name).to_numpy() for name in ("at", "idx", "value"))
+    at, index, value = (rows.column(name).to_numpy() for name in ("stretch", "idx", "value"))
     part = rows.column("part").combine_chunks().dictionary_encode()
     code, names = part.indices.to_numpy(), part.dictionary.to_pylist()
     edges = [0, *(np.flatnonzero(np.diff(at) | np.diff(code)) + 1).tolist(), len(at)]

@@ -34,9 +34,7 @@ class Past:
             if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
                 del self._kept[key]
 
-    def compared(
-        self, series: Series, baseline: Baseline, rolling: Rolling, window: Window, timezone: str
-    ) -> Compared:
+    def compared(self, series: Series, baseline: Baseline, rolling: Rolling, window: Window, timezone: str) -> Compared:
         """Return what a window is compared with; ``baseline``: that over whose bins it was counted."""
         stretches = rolling.stretches(window, timezone)
         key = (series.number, baseline.digest, stretches[0].start, stretches[-1].end)

@@ -1,0 +1,122 @@
+"""What a window is compared with where that is the model's own last days."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from driftline.baseline import Baseline
+from driftline.fold import fold
+from driftline.pane import Pane, merge
+from driftline.profile import table_from_frame
+from driftline_processor.core.compared.rolling import LEAST_ROWS, Rolling, rolled
+from driftline_processor.core.drift import drift
+from driftline_processor.core.evaluation import Window
+from driftline_processor.core.window import window_of
+
+DAY = 86_400 * 10**9
+HOUR = DAY // 24
+NEW_YORK = "America/New_York"
+MARCH = 1_362_805_200 * 10**9
+"""9 March 2013, midnight in New York; the clocks went forward in the night after."""
+
+
+def test_the_reference_of_a_day_is_whole_days_up_to_the_day_before() -> None:
+    day = window_of("1d", 100 * DAY)
+    for rolling in (Rolling("30d", "24h"), Rolling("30d"), Rolling("30d", "1h")):
+        found = rolling.stretches(day)
+        assert [one.start for one in found] == [at * DAY for at in range(70, 100)]
+        assert [one.end for one in found] == [at * DAY for at in range(71, 101)]
+    assert Rolling("30d", "3d").stretches(day)[-1].end == 98 * DAY
+
+
+def test_all_hours_of_a_day_have_one_reference_and_none_is_in_its_own() -> None:
+    for last, without in (("30d", "24h"), ("30d", ""), ("12h", ""), ("1mo", "1h")):
+        rolling = Rolling(last, without)
+        for hour in range(24):
+            window = window_of("1h", 100 * DAY + hour * HOUR)
+            stretches = rolling.stretches(window)
+            assert stretches[-1].end <= window.start
+            assert all(a.end == b.start for a, b in zip(stretches, stretches[1:], strict=False))
+    ends = {Rolling("30d").stretches(window_of("1h", 100 * DAY + hour * HOUR))[-1].end for hour in range(24)}
+    assert ends == {100 * DAY}
+    assert Rolling("12h").stretches(window_of("1h", 100 * DAY + 7 * HOUR))[0] == Window(
+        "15m", 100 * DAY - 5 * HOUR, 100 * DAY - 5 * HOUR + HOUR // 4
+    )
+
+
+def test_days_are_those_of_the_time_zone_when_the_clocks_change() -> None:
+    for at in range(5):
+        day = window_of("1d", MARCH + at * DAY + 2 * HOUR, NEW_YORK)
+        found = Rolling("30d", "24h").stretches(day, NEW_YORK)
+        assert (found[-1].end, len(found)) == (day.start, 30)
+        assert {(one.end - one.start) // HOUR for one in found} <= {23, 24}
+
+
+def test_a_window_longer_than_what_is_left_out_is_not_in_its_own_reference() -> None:
+    month = window_of("1mo", 100 * DAY)
+    assert Rolling("30d", "24h").stretches(month)[-1].end == month.start
+
+
+@pytest.fixture(scope="module")
+def baseline() -> Baseline:
+    return Baseline.from_frame(rows(2_000, 0), score="score", model="m", task="binary")
+
+
+def rows(n: int, seed: int, moved: float = 0.0) -> dict[str, object]:
+    rng = np.random.default_rng(seed)
+    plan = np.where(rng.random(n) < 0.3, "free", "paid")
+    return {"age": rng.normal(moved, 1.0, n), "plan": plan, "score": rng.random(n)}
+
+
+def pane(n: int, seed: int, baseline: Baseline, moved: float = 0.0) -> Pane:
+    table, *_ = table_from_frame(rows(n, seed, moved), score="score", model="m", task="binary")
+    return fold(table, baseline.bins)
+
+
+def days(count: int, first: int = 0) -> list[Window]:
+    return [Window("1d", (first + at) * DAY, (first + at + 1) * DAY) for at in range(count)]
+
+
+def test_a_shift_that_lasts_is_drift_from_the_baseline_and_none_from_the_last_days(baseline: Baseline) -> None:
+    panes = [pane(200, 1 + at, baseline, moved=1.0) for at in range(30)]
+    compared = rolled(baseline, Rolling("30d", "24h"), days(30), panes)
+    today = pane(1_000, 99, baseline, moved=1.0)
+    before, now = drift(today, baseline), drift(today, compared.baseline)
+    assert (before.features["age"].state, now.features["age"].state) == ("drift", "ok")
+    assert compared.note == "its own last 30d without 24h, 6,000 rows"
+    np.testing.assert_array_equal(now.features["age"].was, drift(merge(panes), compared.baseline).features["age"].now)
+
+
+def test_its_bins_stay_and_its_blocks_are_its_days(baseline: Baseline) -> None:
+    panes = [pane(200, 1 + at, baseline) for at in range(30)]
+    found = rolled(baseline, Rolling("30d"), days(30), panes).baseline
+    assert (found.fold, found.bins) == (baseline.fold, baseline.bins)
+    assert Baseline.from_json(found.to_json()).fold == baseline.fold
+    assert found.extras.blocks is not None
+    assert found.extras.period is not None
+    assert (found.extras.blocks.length, len(found.extras.blocks.starts)) == (DAY, 30)
+    assert (found.extras.period.first, found.extras.period.last) == (0, 30 * DAY - 1)
+    np.testing.assert_array_equal(found.extras.blocks.rows.sum(axis=0), merge(panes).parts["rows"])
+
+
+def test_of_a_long_reference_several_days_are_a_block_and_the_oldest_are_in_none(baseline: Baseline) -> None:
+    panes = [pane(20, 1 + at, baseline) for at in range(91)]
+    found = rolled(baseline, Rolling("91d"), days(91), panes).baseline
+    assert found.extras.blocks is not None
+    assert (found.extras.blocks.length, len(found.extras.blocks.starts)) == (2 * DAY, 45)
+    assert found.extras.blocks.starts[0] == DAY
+    assert found.pane.rows == 91 * 20
+
+
+def test_too_few_rows_or_days_leave_the_baseline_and_are_said(baseline: Baseline) -> None:
+    few = [pane(LEAST_ROWS // 30, at, baseline) for at in range(30)]
+    assert rolled(baseline, Rolling("30d"), days(30), few) == (
+        baseline,
+        "the baseline, since its own last 30d has only 990 rows in 30 of 30 days",
+    )
+    empty = [Pane() for _ in range(24)]
+    short = rolled(baseline, Rolling("30d"), days(30), [*empty, *[pane(500, at, baseline) for at in range(6)]])
+    assert short.baseline is baseline
+    assert short.note.endswith("only 3,000 rows in 6 of 30 days")
+    enough = rolled(baseline, Rolling("30d"), days(30), [*empty[1:], *[pane(500, at, baseline) for at in range(7)]])
+    assert enough.baseline is not baseline
