@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from driftline.baseline import Baseline
@@ -36,7 +38,7 @@ def test_all_hours_of_a_day_have_one_reference_and_none_is_in_its_own() -> None:
             window = window_of("1h", 100 * DAY + hour * HOUR)
             stretches = rolling.stretches(window)
             assert stretches[-1].end <= window.start
-            assert all(a.end == b.start for a, b in zip(stretches, stretches[1:], strict=False))
+            assert all(a.end == b.start for a, b in pairwise(stretches))
     ends = {Rolling("30d").stretches(window_of("1h", 100 * DAY + hour * HOUR))[-1].end for hour in range(24)}
     assert ends == {100 * DAY}
     assert Rolling("12h").stretches(window_of("1h", 100 * DAY + 7 * HOUR))[0] == Window(

@@ -13,7 +13,7 @@ from driftline.blocks import targets
 from driftline.fold import fold_by
 from driftline.pane import Pane, merge
 from driftline.profile import table_from_frame
-from driftline.tables import F64, I64, ModelKey
+from driftline.tables import I64, ModelKey
 from driftline_processor.core.beside import Beside
 from driftline_processor.core.drift.rule import drift_by_slice
 from driftline_processor.core.evaluate import evaluate

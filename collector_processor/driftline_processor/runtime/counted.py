@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -73,7 +74,4 @@ def _runs(rows: pa.Table) -> list[tuple[int, str, I64, F64]]:
     part = rows.column("part").combine_chunks().dictionary_encode()
     code, names = part.indices.to_numpy(), part.dictionary.to_pylist()
     edges = [0, *(np.flatnonzero(np.diff(at) | np.diff(code)) + 1).tolist(), len(at)]
-    return [
-        (int(at[begin]), names[code[begin]], index[begin:end], value[begin:end])
-        for begin, end in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    return [(int(at[begin]), names[code[begin]], index[begin:end], value[begin:end]) for begin, end in pairwise(edges)]

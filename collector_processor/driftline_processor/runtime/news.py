@@ -17,7 +17,6 @@ from .distributions import Added
 from .panes import DECIDED
 from .store import Connection, read
 
-
 Panes = dict[int, set[int]]
 """Series → the starts of panes, unix nanoseconds."""
 
