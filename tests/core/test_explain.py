@@ -44,12 +44,12 @@ NORMAL = np.random.default_rng(4).normal(50, 10, 50_000)
 
 
 def test_a_shift_is_told_at_a_round_edge_by_the_side_with_fewer_rows() -> None:
-    assert number_changes(NORMAL, NORMAL + 15) == [("from 57.5 on", 0.23, 0.77)]
+    assert number_changes(NORMAL, NORMAL + 15) == [("values of 57.5 or more", 0.23, 0.77)]
 
 
 def test_the_shares_told_are_those_of_the_rows() -> None:
     [(where, was, now)] = number_changes(NORMAL, NORMAL - 10)
-    word, edge, *_ = where.split()
+    word, edge = where.removeprefix("values ").split()[:2]
     inside = (float(edge) > NORMAL) if word == "below" else (float(edge) <= NORMAL)
     after = (float(edge) > NORMAL - 10) if word == "below" else (float(edge) <= NORMAL - 10)
     assert [was, now] == pytest.approx([inside.mean(), after.mean()], abs=0.01)
@@ -57,13 +57,13 @@ def test_the_shares_told_are_those_of_the_rows() -> None:
 
 def test_a_wider_distribution_is_told_by_the_range_it_left() -> None:
     [(where, was, now)] = number_changes(NORMAL, 50 + 2 * (NORMAL - 50))
-    assert where.startswith("between ")
+    assert where.startswith("values between ")
     assert was - now > 0.25
 
 
 def test_values_that_are_few_are_told_one_by_one() -> None:
     was, now = np.repeat([0.0, 1.0, 2.0], [50, 30, 20]), np.repeat([0.0, 1.0, 2.0], [50, 10, 40])
-    assert number_changes(was, now) == [("2", 0.2, 0.4)]
+    assert number_changes(was, now) == [("values of 2", 0.2, 0.4)]
 
 
 def test_of_a_category_the_labels_that_lost_and_won_most_are_told() -> None:
@@ -78,7 +78,7 @@ def test_of_a_category_the_labels_that_lost_and_won_most_are_told() -> None:
 def test_missing_values_are_told_first_where_most_of_the_change_is_theirs() -> None:
     was, now = np.array([60.0, 40, 0, 0, 0]), np.array([30.0, 20, 0, 50, 0])
     found = changes(CategoryBins(("NO", "SE")), was, now)
-    assert (found[0].where, found[0].was, found[0].now) == ("missing", 0.0, 0.5)
+    assert (found[0].where, found[0].was, found[0].now) == ("missing values", 0.0, 0.5)
 
 
 def test_a_quiet_window_needs_no_explanation() -> None:

@@ -78,7 +78,7 @@ PLANTED: dict[str, tuple[str, Change, str]] = {
     "never arrived": (
         "missing",
         lambda f, _: {**f, "plan": np.full(N, None)},
-        "[critical] plan never arrived (was missing in 0 %)",
+        "[critical] plan never arrived (before, 0 % of its values were missing)",
     ),
     "a new label": (
         "unseen",
@@ -93,7 +93,7 @@ PLANTED: dict[str, tuple[str, Change, str]] = {
     "beyond the greatest": (
         "out_of_range",
         lambda f, _: some(f, "share", 60, lambda v: v + 3),
-        "[minor] share: 3.1 % of values lie above 0.8161 (outside of both ends were 0.2 %)",
+        "[minor] share: 3.1 % of values lie above 0.8161 (before, 0.2 % lay outside 0.00775 to 0.8161)",
     ),
     "texts for numbers": (
         "type_change",

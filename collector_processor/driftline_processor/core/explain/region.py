@@ -24,7 +24,7 @@ def changes(bins: Bins, was: F64, now: F64) -> tuple[Change, ...]:
     >>> from driftline.bins import CategoryBins
     >>> bins = CategoryBins(("NO", "SE"))
     >>> [one.where for one in changes(bins, np.array([60.0, 40, 0, 0, 0]), np.array([20.0, 40, 0, 140, 0]))]
-    ['missing', 'NO', 'SE']
+    ['missing values', 'NO', 'SE']
     """
     found: list[Change] = []
     usable_was, usable_now = was[: bins.size], now[: bins.size]
@@ -34,7 +34,7 @@ def changes(bins: Bins, was: F64, now: F64) -> tuple[Change, ...]:
             found += _labels(drawn)
         elif len(drawn.labels) > 1:
             found.append(_range(drawn))
-    absent = Change("missing", _absent(was, bins), _absent(now, bins))
+    absent = Change("missing values", _absent(was, bins), _absent(now, bins))
     if abs(effect(absent.was, absent.now)) >= LEAST:
         shift = abs(absent.now - absent.was)
         found.insert(0 if not found or shift > abs(found[0].now - found[0].was) else 1, absent)
@@ -68,26 +68,30 @@ def _range(drawn: Cells) -> Change:
 
 def _below(drawn: Cells, at: int) -> str:
     if drawn.edges:
-        return f"below {drawn.edges[at - 1]}"
-    return drawn.labels[0] if at == 1 else f"up to {drawn.labels[at - 1]}"
+        return f"values below {drawn.edges[at - 1]}"
+    return _value(drawn.labels[0]) if at == 1 else f"values of {drawn.labels[at - 1]} or less"
 
 
 def _above(drawn: Cells, at: int) -> str:
     if drawn.edges:
-        return f"from {drawn.edges[at - 1]} on"
-    return drawn.labels[at] if at == len(drawn.labels) - 1 else f"from {drawn.labels[at]} on"
+        return f"values of {drawn.edges[at - 1]} or more"
+    return _value(drawn.labels[at]) if at == len(drawn.labels) - 1 else f"values of {drawn.labels[at]} or more"
 
 
 def _between(drawn: Cells, low: int, high: int) -> str:
     if high - low == 1 and not drawn.edges:
-        return drawn.labels[low]
+        return _value(drawn.labels[low])
     if not drawn.edges:
-        return f"from {drawn.labels[low]} to {drawn.labels[high - 1]}"
+        return f"values of {drawn.labels[low]} to {drawn.labels[high - 1]}"
     if low == 0:
         return _below(drawn, high)
     if high == len(drawn.labels):
         return _above(drawn, low)
-    return f"between {drawn.edges[low - 1]} and {drawn.edges[high - 1]}"
+    return f"values between {drawn.edges[low - 1]} and {drawn.edges[high - 1]}"
+
+
+def _value(label: str) -> str:
+    return label if label == "other values" else f"values of {label}"
 
 
 def _absent(counts: F64, bins: Bins) -> float:

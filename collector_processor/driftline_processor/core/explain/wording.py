@@ -19,17 +19,18 @@ NAMED = 3
 def cause_sentence(cause: Cause, finding: Finding | None, timezone: str = "UTC") -> str:
     """Tell one cause.
 
-    >>> below = Change("below 5", 0.41, 0.06)
-    >>> cause_sentence(Cause(("temp",), "", 0.35, (below,), since=1_365_379_200 * 10**9, score_shift=0.34), None)
-    "temp drifts since 2013-04-08: below 5 41 % → 6 %; it carries 34 % of the score's shift"
+    >>> cold = Change("values below 5", 0.41, 0.06)
+    >>> told = cause_sentence(Cause(("temp",), "", 0.35, (cold,), since=1_365_379_200 * 10**9, score_shift=0.34), None)
+    >>> told.split("; ")
+    ['temp has drifted since 2013-04-08: values below 5 went from 41 % to 6 %', "it carries 34 % of the score's shift"]
     """
     since = _since(cause, timezone)
     place = f" only where {quoted(cause.slice.replace('=', ' = ', 1))}" if cause.slice else ""
     if finding is not None:
         told = f"{finding.sentence}{place}{',' if since else ''}{since}"
     else:
-        where = ", ".join(_change(change) for change in cause.changes)
-        told = f"{quoted(cause.features[0])} drifts{place}{since}{': ' if where else ''}{where}"
+        where = _changes(cause.changes)
+        told = f"{quoted(cause.features[0])} has drifted{place}{since}{': ' if where else ''}{where}"
     effect = _effect(cause)
     return f"{told}; {effect}" if effect else told
 
@@ -49,7 +50,7 @@ def whole_sentence(causes: Sequence[Cause], score: bool) -> str:
         return first
     named = ", ".join(quoted(name) for name in others[:NAMED])
     more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-    return f"{first}; also {named}{more}"
+    return f"{first}; also affected: {named}{more}"
 
 
 def _since(cause: Cause, timezone: str) -> str:
@@ -57,19 +58,22 @@ def _since(cause: Cause, timezone: str) -> str:
         return ""
     at = datetime.fromtimestamp(cause.since / 10**9, time_zone(timezone))
     text = f"{at:%Y-%m-%d}" if (at.hour, at.minute) == (0, 0) else f"{at:%Y-%m-%d %H:%M}"
-    return f" at least since {text}" if cause.before else f" since {text}"
+    return f" since at least {text}" if cause.before else f" since {text}"
 
 
-def _change(change: Change) -> str:
-    return f"{quoted(change.where)} {percent(change.was)} → {percent(change.now)}"
+def _changes(changes: Sequence[Change]) -> str:
+    """From which share to which, in words: two arrows and four numbers beside an edge are hard to read."""
+    told = [f"{quoted(one.where) or 'no text'} went from {percent(one.was)} to {percent(one.now)}" for one in changes]
+    return ", ".join([*told[:1], *(one.replace(" went from ", " from ") for one in told[1:])])
 
 
 def _effect(cause: Cause) -> str:
     told = []
+    it, carries, has = ("they", "carry", "have") if len(cause.features) > 1 else ("it", "carries", "has")
     if cause.score_shift is not None and cause.score_shift >= LEAST_CARRIED:
-        told.append(f"it carries {percent(min(cause.score_shift, 1.0))} of the score's shift")
+        told.append(f"{it} {carries} {percent(min(cause.score_shift, 1.0))} of the score's shift")
     elif cause.score_shift is not None and cause.score_shift <= -LEAST_CARRIED:
-        told.append("by itself it would move the score the other way")
+        told.append(f"alone, {it} would move the score the other way")
     if cause.importance is not None:
-        told.append(f"{percent(cause.importance)} of the model's importance")
-    return ", ".join(told)
+        told.append(f"{'' if told else f'{it} '}{has} {percent(cause.importance)} of the model's importance")
+    return " and ".join(told)

@@ -41,7 +41,7 @@ def _of(pair: Pair) -> Suspicion | None:
         CHECK.name,
         [pair.name],
         float(np.sum(smooth**m)),
-        f"{quoted(pair.name)}: {where} (in the baseline {percent(was)} were)",
+        f"{quoted(pair.name)}: {where} (in the baseline {percent(was)} {'did' if 'lies' in where else 'were'})",
         was=was,
         now=1.0,
         concerned=1.0 - was,

@@ -30,10 +30,11 @@ def _of(pair: Pair, look: Look) -> Suspicion | None:
         p = more_often(was * n, n, now * m, m)
         text = f"{name}: {percent(now)} of values are missing (was {percent(was)})"
         if now == 1.0:
-            text = f"{name} never arrived (was missing in {percent(was)})"
+            text = f"{name} never arrived (before, {percent(was)} of its values were missing)"
     else:
         p = more_often((1 - was) * n, n, (1 - now) * m, m)
-        text = f"{name}: only {percent(now)} of values are missing (was {percent(was)}; are they filled in?)"
+        few = f"only {percent(now)} of values are" if now else "no value is"
+        text = f"{name}: {few} missing (was {percent(was)}; are they filled in?)"
     return suspicion(
         CHECK.name,
         [pair.name],

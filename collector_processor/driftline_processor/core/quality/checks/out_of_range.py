@@ -38,14 +38,15 @@ def _of(pair: Pair, bins: object) -> Suspicion | None:
     n, m = was_of * pair.n, now_of * pair.m
     low, high = float(pair.now.counts[0]), float(pair.now.counts[-1])
     least, greatest = value(float(bins.edges[0])), value(float(bins.edges[-1]))
+    usual = f"{least} to {greatest}"
     where = f"below {least}" if low > 0.9 * beyond else f"above {greatest}" if high > 0.9 * beyond else ""
     infinite = f", {percent(pair.now.infinite / now_of)} are infinite" if pair.now.infinite else ""
     return suspicion(
         CHECK.name,
         [pair.name],
         more_often(was * n + BEYOND, n, now * m, m),
-        f"{quoted(pair.name)}: {percent(now)} of values lie {where or f'outside {least} – {greatest}'}{infinite} "
-        f"(outside of both ends were {percent(was)})",
+        f"{quoted(pair.name)}: {percent(now)} of values lie {where or f'outside {usual}'}{infinite} (before, "
+        f"{percent(was)} {f'lay outside {usual}' if where else 'did'})",
         was=was,
         now=now,
         concerned=(now - was) * now_of / pair.now.rows,
