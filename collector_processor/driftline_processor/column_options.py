@@ -31,6 +31,7 @@ _OPTIONS: dict[str, Any] = {
     "threshold": Annotated[float | None, typer.Option(metavar="T", help="The score from which on it is predicted.")],
     "features": _text("COL,COL", "The features; else all other columns."),
     "text_features": _text("COL,COL", "Features that are documents, or 'none'; else those that look like it."),
+    "slices": _text("COL,COL", "Look at drift value by value of these, too: a country, a plan."),
     "cluster": _text("COL", "Rows of one value belong together: one customer's, one machine's."),
 }
 """Field of ``files.roles.ColumnOptions`` → its option; one whose field is a tuple takes a list with commas."""

@@ -125,7 +125,7 @@ def evaluate(
         cut = Cut(window, window_rows)
         result = evaluate_files(named(data), local(baseline), outcomes, columns, cut, say, asked)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
-        conditions = [parse(text, names, kind, result.choices.names()) for text in fail_on or ()]
+        conditions = [parse(text, names, kind, result.choices.names(), result.slices) for text in fail_on or ()]
         answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations, result.concept)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))

@@ -132,7 +132,7 @@ class _Reading:
         """Yield all rows, from the first on."""
         self._passes += 1
         roles = self._roles
-        names = {*roles.features, *self._score, self._predicted, roles.actual, roles.time} - {""}
+        names = {*roles.features, *self._score, self._predicted, roles.actual, roles.time, *roles.slices} - {""}
         for source in self._sources:
             nested = {field.name for field in source.schema if is_nested(field.type)}
             for name in (names - set(roles.features)) & nested:
@@ -166,6 +166,7 @@ class _Reading:
             optional(self._predicted, False),
             optional(roles.actual, self._kind == "regression"),
             self._times(source, batch.column(roles.time)) if roles.time in there else None,
+            {name: whole(name, False) for name in roles.slices},
         )
 
     def _numbers(self, source: Source, name: str, values: Column, before: int) -> F64:
@@ -232,4 +233,5 @@ def _columns(roles: Roles) -> dict[str, str | list[str]]:
     if roles.score:
         columns["score"] = roles.score[0] if len(roles.score) == 1 else list(roles.score)
     named = {"predicted": roles.predicted, "actual": roles.actual, "time": roles.time, "id": roles.id}
+    columns |= {"slices": list(roles.slices)} if roles.slices else {}
     return columns | {part: name for part, name in named.items() if name}

@@ -24,10 +24,12 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 _CONDITION = re.compile(r"\s*(\S.*?)\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*")
 _PLAIN = {("rows",), ("drift", "share"), ("outcomes", "rows"), ("outcomes", "coverage")}
-_PLAIN |= {("quality", "found"), ("quality", "critical"), ("quality", "broken")}
+_PLAIN |= {("drift", "drifted_slices"), ("quality", "found"), ("quality", "critical"), ("quality", "broken")}
 _LEAF = re.compile(r"(?:(?P<name>.+)\.)?(?P<leaf>rows|state|decided_by|methods\.(?P<method>[^.]+)\.(?:value|p_value))")
+_SLICED = re.compile(r"(?P<name>(?P<key>[^=]+)=.*?)\.(?P<below>share|rows|judged|(?:features|score|class)\..+)")
 _JOINT_LEAVES = ("value", "p_value", "was", "now", "rows")
 _CONCEPT_LEAVES = ("rise", "before", "after", "outcomes")
+_SLICES = "drift.slices."
 _METRIC_LEAVES = ("value", "low", "high", "rows")
 
 DEFAULT = Choices().names()
@@ -66,12 +68,18 @@ class Condition:
         return None if value is None else self.compare(value, self.number)
 
 
-def parse(text: str, features: Collection[str], kind: str, methods: Sequence[str] = DEFAULT) -> Condition:
+def parse(
+    text: str,
+    features: Collection[str],
+    kind: str,
+    methods: Sequence[str] = DEFAULT,
+    slices: Collection[str] = (),
+) -> Condition:
     """Read a condition; a feature's name may contain dots.
 
     ``features``: the names that may stand in ``drift.features.NAME``. ``kind``: the kind of task, which has its metrics
-    (:data:`METRICS`). ``methods``: the drift methods that are computed. Raises :class:`BadInput` when the condition has
-    another form, or its path cannot exist in any window.
+    (:data:`METRICS`). ``methods``: the drift methods that are computed. ``slices``: the keys of slices. Raises
+    :class:`BadInput` when the condition has another form, or its path cannot exist in any window.
 
     >>> parse("drift.features.a.b.methods.psi.value >= 0.1", ["a.b"], "").keys
     ('drift', 'features', 'a.b', 'methods', 'psi', 'value')
@@ -85,7 +93,10 @@ def parse(text: str, features: Collection[str], kind: str, methods: Sequence[str
     except ValueError:
         raise BadInput(f"--fail-on {text!r}: '{number}' is no number") from None
     try:
-        keys = _keys(path, features, METRICS.get(kind, ()), methods)
+        if path.startswith(_SLICES):
+            keys = _slice_keys(path.removeprefix(_SLICES), features, methods, slices)
+        else:
+            keys = _keys(path, features, METRICS.get(kind, ()), methods)
     except LookupError as error:
         raise BadInput(f"--fail-on {text!r}: {error.args[0]}") from None
     return Condition(text, keys, _OPERATORS[sign], value)
@@ -116,10 +127,26 @@ def _keys(path: str, features: Collection[str], metrics: Collection[str], method
         return (*parts[:2], *_target_keys(below, features if parts[1] == "features" else None, methods))
     raise LookupError(
         f"there is no '{path}' in a window; there are rows, drift.share, drift.features.NAME..., drift.score..., "
-        "drift.class..., drift.multivariate.METHOD.value, performance.realized.METRIC.value, "
+        "drift.class..., drift.drifted_slices, drift.slices.KEY=VALUE..., drift.multivariate.METHOD.value, "
+        "performance.realized.METRIC.value, "
         "outcomes.rows, outcomes.coverage, quality.found, quality.critical, quality.broken; "
         "and, of all rows, concept.rise"
     )
+
+
+def _slice_keys(
+    path: str, features: Collection[str], methods: Sequence[str], slices: Collection[str]
+) -> tuple[str, ...]:
+    """The keys below ``drift.slices``, where the name of a slice comes first; it may contain dots."""
+    match = _SLICED.fullmatch(path)
+    if match is None:
+        raise LookupError(f"'{path}' is no value of a slice; there are KEY=VALUE.share and KEY=VALUE.features.NAME...")
+    if match["key"] not in slices:
+        near_one = f"; {near(match['key'], tuple(slices))}" if slices else f"; add --slices {match['key']}"
+        raise LookupError(f"there are no slices by '{match['key']}'{near_one}")
+    kind, _, below = match["below"].partition(".")
+    leaf = _target_keys(below, features if kind == "features" else None, methods) if below else ()
+    return ("drift", "slices", match["name"], kind, *leaf)
 
 
 def _target_keys(path: str, features: Collection[str] | None, methods: Sequence[str]) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ from .folded import Folded, newest_rows
 from .methods import read_choices
 from .reading import read_files
 from .roles import ColumnOptions
+from .sliced import Slices
 from .source import check_path
 from .steps import Trails, cut_steps
 from .truth import Truth, truths
@@ -47,6 +48,7 @@ class Result:
     """What `driftline evaluate` found: the baseline it used, and one evaluation per window, oldest first.
 
     ``choices``: the drift methods that were asked for. ``concept``: whether errors have become more, over all rows.
+    ``slices``: the columns by whose values rows were cut.
     """
 
     key: ModelKey
@@ -54,6 +56,7 @@ class Result:
     evaluations: list[Evaluation]
     choices: Choices
     concept: Concept | None = None
+    slices: tuple[str, ...] = ()
 
 
 def evaluate_files(
@@ -87,10 +90,11 @@ def evaluate_files(
     windows, groups = cut_rows(read.rows, cut)
     wanted, counted = expected_of(asked.expect, baseline, say)
     trails = Trails(cut_steps(read.rows, cut, windows, groups), baseline)
-    folded = fold_rows(read.rows, read.roles, judging.key, baseline, trails, len(windows), counted)
+    slices = Slices(read.rows, read.roles, baseline, trails.steps, len(windows), say)
+    folded = fold_rows(read.rows, read.roles, judging.key, baseline, trails, len(windows), counted, slices)
     known = truths(read.rows, read.weights, groups, len(windows))
     until = None if cut.window else time.time_ns()  # a window of rows ends with its newest row, which is never old
-    beside = _beside(windows, folded, newest_rows(read.rows, groups, len(windows)), until, wanted, trails)
+    beside = _beside(windows, folded, newest_rows(read.rows, groups, len(windows)), until, wanted, trails, slices)
     evaluations = [
         judging.evaluate(*of_window)
         for of_window in zip(windows, (one.pane for one in folded), known, beside, strict=True)
@@ -104,7 +108,7 @@ def evaluate_files(
         current = batches(read.rows, groups, read.roles, judging.key, baseline)
         classify_windows(evaluations, [one.pane for one in folded], before_rows, current, groups, baseline, say)
     concept = concept_of(read.rows, read.heard, baseline, Settings(detectors))
-    return Result(judging.key, baseline, evaluations, judging.choices, concept)
+    return Result(judging.key, baseline, evaluations, judging.choices, concept, read.roles.slices)
 
 
 def _beside(
@@ -114,13 +118,15 @@ def _beside(
     until: int | None,
     expect: Expectations,
     trails: Trails,
+    slices: Slices,
 ) -> Iterator[Beside]:
     """Yield what is known of each window beside its own rows."""
     panes = [one.pane for one in folded]
     for at, (window, one) in enumerate(zip(windows, folded, strict=True)):
         earlier = panes[max(0, at - 2) : at][::-1]
         trail = partial(trails.until, window.end)
-        yield Beside(earlier, one.repeats, one.unique, newest[at], until, expect, trail)
+        sliced = slices.of(at, window.end)
+        yield Beside(earlier, one.repeats, one.unique, newest[at], until, expect, trail, slices=sliced)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from driftline_processor.core.expectations.rule import Expectations
 from .folded import Folded, Prints, fold_windows
 from .roles import Roles
 from .rows import Rows, select, tables
+from .sliced import Piece, Slices
 from .steps import Trails
 
 T = TypeVar("T")
@@ -34,20 +35,24 @@ def fold_rows(
     trails: Trails,
     windows: int,
     expect: Expectations,
+    slices: Slices,
 ) -> list[Folded]:
     """Fold all rows into one pane per window, a batch at a time, and count which rows repeat.
 
-    ``trails``: gets what each step of time looks like.
+    ``trails``: gets what each step of time looks like, ``slices`` the rows of each.
     """
     steps = trails.steps
     repeating = baseline.extras.repeats is not None or expect.wants("duplicates")
     most = min(MOST_KEPT, max(LEAST_KEPT, ALL_KEPT // max(1, windows)))
 
-    def fold_batch(batch: tuple[PredictionTable, I64]) -> list[tuple[int, Pane, Prints]]:
-        return fold_windows(*batch, len(steps.owner), baseline, expect, repeating, roles.cluster)
+    def fold_batch(batch: tuple[PredictionTable, I64]) -> tuple[list[tuple[int, Pane, Prints]], list[Piece]]:
+        counting = slices.counting(*batch)
+        folded = fold_windows(*batch, len(steps.owner), baseline, expect, repeating, roles.cluster, counting)
+        return folded, [piece for one in counting for piece in one.pieces()]
 
     total = [Folded.of(most, expect) for _ in range(windows)]
-    for folded in _ahead(fold_batch, batches(reads, steps.pieces, roles, key, baseline)):
+    for folded, sliced in _ahead(fold_batch, batches(reads, steps.pieces, roles, key, baseline)):
+        slices.add(sliced)
         for at, pane, prints in folded:
             total[int(steps.owner[at])].add(pane, prints)
             trails.add(at, pane)

@@ -16,6 +16,7 @@ from driftline_processor.core.expectations.counted import count_rules
 from driftline_processor.core.expectations.rule import Expectations
 
 from .rows import Rows
+from .sliced import ByValue
 
 Prints = dict[str, U64]
 """Fingerprints of whole rows under "", of the values of a feature under its name."""
@@ -59,23 +60,27 @@ def fold_windows(
     expect: Expectations,
     repeating: bool,
     cluster: str,
+    counting: Sequence[ByValue] = (),
 ) -> list[tuple[int, Pane, Prints]]:
     """Fold a batch into one pane for each window it reaches into.
 
     ``window``: int64 (n,), that of each row. ``repeating``: whether whole rows are looked at. ``cluster``:
-    see :func:`driftline.fold.fold`.
+    see :func:`driftline.fold.fold`. ``counting``: the slices that are counted along with all rows.
     """
     prints: Prints = {}
     if repeating:
         prints[""] = fingerprints(table.features, baseline.bins.features, len(table))
     for name in _unique(expect):
         prints[name] = fingerprints(table.features, [name], len(table))
+    cuts = [one.counted for one in counting]
     if windows == 1:
-        pane = fold(table, baseline.bins, cluster)
+        [pane] = (
+            fold_by(table, baseline.bins, window, 1, cluster, cuts) if cuts else [fold(table, baseline.bins, cluster)]
+        )
         pane.parts |= {part: sums[0] for part, sums in count_rules(table.features, expect, window, 1).items()}
         return [(0, pane, prints)]
     present, local = np.unique(window, return_inverse=True)
-    panes = fold_by(table, baseline.bins, local, len(present), cluster)
+    panes = fold_by(table, baseline.bins, local, len(present), cluster, cuts)
     for part, sums in count_rules(table.features, expect, local, len(present)).items():
         for pane, own in zip(panes, sums, strict=True):
             pane.parts[part] = own

@@ -33,6 +33,7 @@ class ColumnOptions:
     threshold: float | None = None
     features: tuple[str, ...] = ()
     text_features: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
     cluster: str = ""
 
 
@@ -41,7 +42,7 @@ class Roles:
     """The columns of each part; empty where there is none.
 
     ``score``: in the order of the classes. ``cluster``: whose rows of one value belong together. ``unknown``: columns
-    that could be features and that the baseline lacks.
+    that could be features and that the baseline lacks. ``slices``: by whose values rows are cut; they may be features.
     """
 
     features: tuple[str, ...]
@@ -52,6 +53,7 @@ class Roles:
     id: str = ""
     cluster: str = ""
     unknown: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
 
 
 Columns = Mapping[str, str | Sequence[str]]
@@ -111,6 +113,7 @@ def find_roles(
     ids = find("id", _some(options.id), "--id")
     if options.cluster:
         _demand(sources, options.cluster, "--cluster")
+    slices = _slices(sources, options.slices, [name for name in _remembered(known, "slices") if name in shared])
     for name in options.features:
         _demand(sources, name, "--features")
     for name in options.text_features:
@@ -132,7 +135,7 @@ def find_roles(
             say(f"compared as features: {listed(given)}; with --task they are what the model gave")
     else:
         chosen = tuple(name for name in features if name in names)
-        unknown = _comparable(sources, others, _silent)
+        unknown = _comparable(sources, [name for name in others if name not in slices], _silent)
         if features and not chosen:
             raise BadInput(f"{sources[0].path}: it has none of the baseline's features {listed(sorted(features))}")
     for source in sources:
@@ -141,9 +144,17 @@ def find_roles(
         nested = [field.name for field in fields if field.name not in lists]
         if nested:
             say(f"{source.path}: {listed(nested)}: lists or structures, taken as missing")
-    return Roles(
-        chosen, score, "".join(predicted), "".join(actual), "".join(time), "".join(ids), options.cluster, unknown
-    )
+    named = ("".join(predicted), "".join(actual), "".join(time), "".join(ids))
+    return Roles(chosen, score, *named, options.cluster, unknown, slices)
+
+
+def _slices(sources: Sequence[Source], given: Sequence[str], remembered: Sequence[str]) -> tuple[str, ...]:
+    """The columns by whose values rows are cut: those that were asked for, else those of the baseline."""
+    for name in given:
+        _demand(sources, name, "--slices")
+        if "=" in name:
+            raise BadInput(f"--slices: '{name}' has an '=', which stands between a column and its value; rename it")
+    return tuple(dict.fromkeys(given or remembered))
 
 
 def _demand(sources: Sequence[Source], name: str, option: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +30,8 @@ class Rows:
     """n rows of one file. ``time``: unix nanoseconds, None without a time column.
 
     ``scores``, ``predicted``: as in :class:`PredictionTable`. ``actual``: None without a column of that part.
-    ``usable``: bool (n,), False where the time cannot be read; None when all rows are. ``cluster``: see :class:`Roles`.
+    ``usable``: bool (n,), False where the time cannot be read; None when all rows are. ``cluster``, ``slices``: see
+    :class:`Roles`.
     """
 
     source: Source
@@ -40,6 +41,7 @@ class Rows:
     actual: Column | None = None
     usable: NDArray[np.bool_] | None = None
     cluster: Column | None = None
+    slices: Mapping[str, Column] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.source.rows
@@ -54,6 +56,7 @@ def read_rows(source: Source, roles: Roles, kind: str, say: Say) -> Rows:
             predicted=_whole(source, roles.predicted, False) if roles.predicted and kind not in CLASSLESS else None,
             actual=_whole(source, roles.actual, kind == "regression") if roles.actual else None,
             cluster=whole_column(source.column(roles.cluster)) if roles.cluster else None,
+            slices={name: _whole(source, name, False) for name in roles.slices},
         )
 
 
@@ -76,6 +79,7 @@ def tables(read: Rows, roles: Roles, key: ModelKey, task: Task, baseline: Baseli
         if (name in bins or name in texts) and name in schema.names and _readable(name, schema, baseline)
     }
     rules = rules_of(baseline)
+    cuts = {**read.slices, **({} if read.cluster is None else {roles.cluster: read.cluster})}
     start = 0
     for batch in read.source.batches(numeric):
         n = batch.num_rows
@@ -88,7 +92,7 @@ def tables(read: Rows, roles: Roles, key: ModelKey, task: Task, baseline: Baseli
             scores=None if read.scores is None else read.scores[part],
             predicted=None if read.predicted is None else taken(read.predicted, part),
             features=_features(batch, numeric, texts, rules),
-            slices={} if read.cluster is None else {roles.cluster: taken(read.cluster, part)},
+            slices={name: taken(values, part) for name, values in cuts.items()},
         )
         start += n
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, tzinfo
 import numpy as np
 from driftline.tables import F64
 
+from driftline_processor.core.drift import by_slice
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import Evaluation, TargetDrift, Window
 
@@ -193,6 +194,7 @@ def sentence(evaluation: Evaluation) -> str:
     parts = (
         _feature_words(evaluation),
         _prediction_words(evaluation),
+        _slice_words(evaluation),
         _joint_words(evaluation),
         _quality_words(evaluation),
         _expected_words(evaluation),
@@ -223,6 +225,15 @@ def _feature_words(evaluation: Evaluation) -> str:
     if not drifted:
         return f"none of {features} drifted{rest}"
     return f"{len(drifted)} of {features} drifted{rest}, {printable(drifted[0].name)} most{_how_much(drifted[0])}"
+
+
+def _slice_words(evaluation: Evaluation) -> str:
+    """Name the slice in which most rows are where something drifts, and how many more there are."""
+    drifted = [name for name, found in by_slice.ranked(evaluation.slices) if found.state == "drift"]
+    if not drifted:
+        return ""
+    more = f" and {len(drifted) - 1} more slice{'' if len(drifted) == 2 else 's'}" if drifted[1:] else ""
+    return f"drift in {printable(drifted[0])}{more}"
 
 
 def _joint_words(evaluation: Evaluation) -> str:

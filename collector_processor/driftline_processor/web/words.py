@@ -253,6 +253,8 @@ def overall(evaluation: Evaluation) -> State:
     targets: list[TargetDrift] = [*evaluation.features.values()]
     targets += [target for target in (evaluation.score, evaluation.predicted) if target is not None]
     states = {target.state for target in targets}
+    if any(found.state == "drift" for found in evaluation.slices.values()):
+        states.add("drift")
     order: tuple[State, ...] = ("drift", "ok", "blind", "too_few_rows")
     return next((state for state in order if state in states), "no_baseline")
 
@@ -272,6 +274,9 @@ def verdict(evaluation: Evaluation) -> str:
     state = overall(evaluation)
     if of and n:
         return f"{n} of {of} features {'drifts' if n == 1 else 'drift'}"
+    slices = sum(found.state == "drift" for found in evaluation.slices.values())
+    if slices and not any(one is not None and one.state == "drift" for one in (evaluation.score, evaluation.predicted)):
+        return f"drift in {many(slices, 'slice')}, none of {of} features drifts in all rows"
     if state == "drift":
         return "the predictions drift, no feature does"
     if of:
