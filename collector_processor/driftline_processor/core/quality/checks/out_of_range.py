@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from driftline.bins import NumberBins
 
-from driftline_processor.core.quality.check import Check, Suspicion, Tested, suspicion
+from driftline_processor.core.quality.check import Check, Suspicion, Tested
 from driftline_processor.core.quality.look import Look
-from driftline_processor.core.quality.rate import LEAST, effect, more_often
+from driftline_processor.core.quality.risen import Part, risen
 from driftline_processor.core.quality.sums import Pair
-from driftline_processor.core.quality.words import percent, quoted, value
+from driftline_processor.core.quality.words import percent, value
 
 BEYOND = 2.0
 """Values of the next sample that lie beyond the least or the greatest of any sample, on average."""
@@ -27,30 +27,21 @@ def find(look: Look) -> Tested:
 
 def _of(pair: Pair, bins: object) -> Suspicion | None:
     assert isinstance(bins, NumberBins)
-    was_of, now_of = pair.was.usable + pair.was.infinite, pair.now.usable + pair.now.infinite
-    if now_of <= 0 or was_of <= 0:
+    was, now = (
+        Part(float(sums.counts[0] + sums.counts[-1]) + sums.infinite, sums.usable + sums.infinite)
+        for sums in (pair.was, pair.now)
+    )
+    if was.of <= 0 or now.of <= 0:
         return None
-    before = float(pair.was.counts[0] + pair.was.counts[-1]) + pair.was.infinite
-    beyond = float(pair.now.counts[0] + pair.now.counts[-1]) + pair.now.infinite
-    was, now = before / was_of, beyond / now_of
-    if effect(was, now) < LEAST:
-        return None
-    n, m = was_of * pair.n, now_of * pair.m
     low, high = float(pair.now.counts[0]), float(pair.now.counts[-1])
     least, greatest = value(float(bins.edges[0])), value(float(bins.edges[-1]))
-    usual = f"{least} to {greatest}"
-    where = f"below {least}" if low > 0.9 * beyond else f"above {greatest}" if high > 0.9 * beyond else ""
-    infinite = f", {percent(pair.now.infinite / now_of)} are infinite" if pair.now.infinite else ""
-    return suspicion(
-        CHECK.name,
-        [pair.name],
-        more_often(was * n + BEYOND, n, now * m, m),
-        f"{quoted(pair.name)}: {percent(now)} of values lie {where or f'outside {usual}'}{infinite} (before, "
-        f"{percent(was)} {f'lay outside {usual}' if where else 'did'})",
-        was=was,
-        now=now,
-        concerned=(now - was) * now_of / pair.now.rows,
-    )
+    one_end = low > 0.9 * now.cases or high > 0.9 * now.cases
+    where = f"outside {least} to {greatest}"
+    if one_end:
+        where = f"below {least}" if low > high else f"above {greatest}"
+    infinite = f", {percent(pair.now.infinite / now.of)} are infinite" if pair.now.infinite else ""
+    before = f"before, {percent(was.share)} {f'lay outside {least} to {greatest}' if one_end else 'did'}"
+    return risen(CHECK.name, pair, was, now, f"lie {where}{infinite}", before, BEYOND)
 
 
 CHECK = Check("out_of_range", "out of range", "panes", find)

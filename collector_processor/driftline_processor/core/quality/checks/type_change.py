@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from driftline.strays import KINDS
 
-from driftline_processor.core.quality.check import Check, Suspicion, Tested, suspicion
+from driftline_processor.core.quality.check import Check, Suspicion, Tested
 from driftline_processor.core.quality.look import Look
-from driftline_processor.core.quality.rate import LEAST, effect, more_often
+from driftline_processor.core.quality.risen import Part, risen
 from driftline_processor.core.quality.sums import Pair, Sums, labelled
-from driftline_processor.core.quality.words import percent, quoted
 
 _WRITTEN, _TEXT, _NUMBER = KINDS.index("number_in_text"), KINDS.index("text"), KINDS.index("number")
 
@@ -32,27 +31,14 @@ def _strange(sums: Sums, number: bool) -> float:
 
 
 def _of(pair: Pair) -> Suspicion | None:
-    if pair.now.told <= 0 or pair.was.told <= 0:
-        return None
-    was, now = _strange(pair.was, pair.number) / pair.was.told, _strange(pair.now, pair.number) / pair.now.told
-    if effect(was, now) < LEAST:
-        return None
-    n, m = pair.was.told * pair.n, pair.now.told * pair.m
     if pair.number:
         kinds = pair.now.kinds
         written = kinds is not None and kinds[_WRITTEN] > kinds[_TEXT]
         what = "numbers written as texts" if written else "texts where numbers belong"
     else:
         what = "numbers where texts belong"
-    return suspicion(
-        CHECK.name,
-        [pair.name],
-        more_often(was * n, n, now * m, m),
-        f"{quoted(pair.name)}: {percent(now)} of values are {what} (was {percent(was)})",
-        was=was,
-        now=now,
-        concerned=(now - was) * pair.now.told / pair.now.rows,
-    )
+    was, now = (Part(_strange(sums, pair.number), sums.told) for sums in (pair.was, pair.now))
+    return risen(CHECK.name, pair, was, now, f"are {what}")
 
 
 CHECK = Check("type_change", "type change", "panes", find, covers=frozenset({"unseen", "out_of_range"}))

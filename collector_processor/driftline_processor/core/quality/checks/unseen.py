@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from driftline_processor.core.quality.check import Check, Suspicion, Tested, suspicion
+from driftline_processor.core.quality.check import Check, Suspicion, Tested
 from driftline_processor.core.quality.look import Look
-from driftline_processor.core.quality.rate import LEAST, effect, more_often
+from driftline_processor.core.quality.risen import Part, risen
 from driftline_processor.core.quality.sums import Pair, labelled
-from driftline_processor.core.quality.words import percent, quoted
 
 
 def find(look: Look) -> Tested:
@@ -31,8 +30,6 @@ def _few_values(pair: Pair) -> bool:
 
 
 def _of(pair: Pair) -> Suspicion | None:
-    if pair.now.usable <= 0 or pair.was.usable <= 0:
-        return None
     if pair.number:
         unfilled = pair.was.counts == 0
         unfilled[[0, -1]] = False  # beyond the least and the greatest: out of range
@@ -42,19 +39,7 @@ def _of(pair: Pair) -> Suspicion | None:
     else:
         before, new = float(pair.was.counts[-1]), float(pair.now.counts[-1])
         what = "are labels that the baseline did not have, or only in a few rows"
-    was, now = before / pair.was.usable, new / pair.now.usable
-    if effect(was, now) < LEAST:
-        return None
-    n, m = pair.was.usable * pair.n, pair.now.usable * pair.m
-    return suspicion(
-        CHECK.name,
-        [pair.name],
-        more_often(was * n, n, now * m, m),
-        f"{quoted(pair.name)}: {percent(now)} of values {what} (was {percent(was)})",
-        was=was,
-        now=now,
-        concerned=(now - was) * pair.now.usable / pair.now.rows,
-    )
+    return risen(CHECK.name, pair, Part(before, pair.was.usable), Part(new, pair.now.usable), what)
 
 
 CHECK = Check("unseen", "unseen values", "panes", find)
