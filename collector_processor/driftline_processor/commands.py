@@ -80,10 +80,18 @@ def demo(
 @takes_columns
 def evaluate(
     data: Data,
-    baseline: Annotated[Path, typer.Option(metavar="FILE", help="A built baseline (.json), or rows to compare with.")],
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A built baseline (.json), or rows to compare with.")
+    ] = None,
     outcomes: Annotated[Path | None, typer.Option(metavar="FILE", help="id, actual, and perhaps time, weight.")] = None,
     window: Annotated[str, typer.Option(metavar="1d", help="Cut the rows into windows of time, in UTC.")] = "",
     window_rows: Annotated[int | None, typer.Option(metavar="N", help="Cut the rows into windows of N.")] = None,
+    reference_last: Annotated[
+        str, typer.Option(metavar="30d", help="Compare each window with so much time before it.")
+    ] = "",
+    reference_without: Annotated[
+        str, typer.Option(metavar="24h", help="Up to so long before its end; else up to its beginning.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     fail_on: Annotated[
         list[str] | None, typer.Option(metavar='"PATH OP NUMBER"', help="Exit 3 when true in any window; repeatable.")
@@ -119,11 +127,14 @@ def evaluate(
         from .files.cut import Cut
         from .files.evaluate_files import evaluate_files
         from .files.mlflow import local
+        from .files.past import read_rolling
         from .files.source import named
 
-        asked = Asked(method or (), methods or (), concept, exact, classifier, expectations_of(expect))
+        past = read_rolling(reference_last, reference_without)
+        asked = Asked(method or (), methods or (), concept, exact, classifier, expectations_of(expect), past)
         cut = Cut(window, window_rows)
-        result = evaluate_files(named(data), local(baseline), outcomes, columns, cut, say, asked)
+        reference = None if baseline is None else local(baseline)
+        result = evaluate_files(named(data), reference, outcomes, columns, cut, say, asked)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         conditions = [parse(text, names, kind, result.choices.names(), result.slices) for text in fail_on or ()]
         answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations, result.concept)

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from driftline.baseline import Baseline
+from driftline.semconv import attributes as a
+from driftline.semconv import events
+from driftline_processor.core.compared.rolling import Rolling
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.render import evaluations_to_json
+from driftline_processor.files.asked import Asked
+from driftline_processor.files.cut import Cut
+from driftline_processor.files.evaluate_files import evaluate_files
+from driftline_processor.files.roles import ColumnOptions
 from driftline_processor.runtime.config import Model, Reference
+
+from tests.core.decode.requests import logs, record
+from tests.scenarios.stage import same
 
 from .conftest import Open
 from .state_rows import DAY, NOON, Clock, Opened, baseline, predictions
 
 MIDNIGHT = NOON - NOON % DAY
+ROLLING_30 = Reference(last="30d", without="24h")
 ROLLING = Model(windows=("1d",), reference=Reference(last="10d", without="24h"))
 
 
@@ -67,3 +83,69 @@ def test_late_rows_change_what_later_windows_are_compared_with_also_after_a_rest
     send_day(again, 10, 100, seed=1)
     assert newest(again).compared.endswith("1,700 rows")
     assert newest(again).rows == 250
+
+
+def produced(days: int, a_day: int) -> dict[str, np.ndarray]:
+    """Rows in the order of time; from the 33rd day on one feature has moved, and stays."""
+    rng = np.random.default_rng(7)
+    n = days * a_day
+    day = np.arange(n) // a_day
+    return {
+        "ts": MIDNIGHT + np.sort(rng.integers(0, DAY // 10**6, (days, a_day)) * 10**6).ravel() + day * DAY,
+        "age": rng.normal(40 + 12 * (day >= 32), 12),
+        "plan": np.where(rng.random(n) < 0.3, "free", "paid"),
+        "score": rng.random(n),
+    }
+
+
+def as_records(rows: dict[str, np.ndarray], which: np.ndarray) -> bytes:
+    """The rows as any OpenTelemetry SDK would send them."""
+    said = {a.ML_MODEL_NAME: "shop", a.ML_MODEL_TASK: "binary"}
+    return logs(
+        record(
+            events.ML_PREDICTION,
+            {
+                **said,
+                a.ML_PREDICTION_ID: f"p{at}",
+                a.ML_PREDICTION_SCORE: float(rows["score"][at]),
+                f"{a.ML_FEATURE_VALUE}.age": float(rows["age"][at]),
+                f"{a.ML_FEATURE_VALUE}.plan": str(rows["plan"][at]),
+            },
+            time_unix_nano=int(rows["ts"][at]),
+        )
+        for at in which.tolist()
+    )
+
+
+def test_files_and_the_service_say_the_same_also_of_late_rows_and_after_a_restart(
+    open_state: Open, clock: Clock, tmp_path: Path
+) -> None:
+    days, a_day = 36, 60
+    rows = produced(days, a_day)
+    order = np.random.default_rng(8).permutation(days * a_day)
+    columns = {name: values[order] for name, values in rows.items()}
+    pq.write_table(pa.table(columns), tmp_path / "shop.parquet")
+    asked = Asked(past=Rolling("30d", "24h"))
+    options = ColumnOptions(model="shop", task="binary", time="ts", score=("score",), features=("age", "plan"))
+    result = evaluate_files([tmp_path / "shop.parquet"], None, None, options, Cut(), print, asked)
+    in_files = evaluations_to_json("shop", "", result.evaluations)["windows"]
+    assert result.baseline.pane.rows == 30 * a_day
+    assert [one["baseline"]["compared"] for one in in_files[-6:]] == ["its own last 30d without 24h, 1,800 rows"] * 6
+    assert in_files[16]["baseline"]["compared"].startswith("the baseline, since its own last 30d without 24h has only")
+    assert [one["drift"]["features"]["age"]["state"] for one in in_files[30:33]] == ["ok", "ok", "drift"]
+
+    result.baseline.save(tmp_path / "shop.baseline.json")
+    rolling = Model(windows=("1d",), baseline=tmp_path / "shop.baseline.json", reference=ROLLING_30)
+    clock.now = MIDNIGHT + (days - 1) * DAY + 23 * 3_600 * 10**9
+    late = np.random.default_rng(9).choice(days * a_day, 300, replace=False)
+    state = open_state(shop=rolling)
+    for some in np.array_split(np.setdiff1d(np.arange(days * a_day), late), 5):
+        state.state.submit("logs", as_records(rows, some)).result(60)
+        state.state.settle()
+    state.state.submit("logs", as_records(rows, late[:150])).result(60)
+    state.state._evaluator.step = lambda **_: False  # type: ignore[method-assign]  # a crash before the next step
+    state = open_state(shop=rolling)
+    state.state.submit("logs", as_records(rows, late[150:])).result(60)
+    clock.now += 2 * DAY
+    live = evaluations_to_json("shop", "", state.view("shop", "").windows["1d"])["windows"]
+    assert same(in_files, live) == []

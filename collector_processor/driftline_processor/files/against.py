@@ -11,6 +11,7 @@ from driftline.descriptors import raw_names
 from driftline.ruled import HASHED
 from driftline.tables import ModelKey, PredictionTable
 
+from driftline_processor.core.compared.rolling import Rolling
 from driftline_processor.core.expectations.rule import Expectations
 
 from .build import build_from_files
@@ -20,6 +21,15 @@ from .roles import ColumnOptions, find_roles, id_column
 from .rows import Rows, rules_of, tables
 from .sidecar import holds_kept_rows, load_rows
 from .source import Source, open_source
+
+
+def first_of(data: Sequence[Path], past: Rolling, options: ColumnOptions, say: Say) -> Baseline:
+    """Return the first stretch of rows as a baseline, for its bins, where windows are compared with those before them.
+
+    A provisional one: nobody chose it. Raises :class:`BadInput` when the files cannot be read, or have no times.
+    """
+    options = replace(options, model=options.model or data[0].name.split(".")[0])
+    return replace(_comparable(build_from_files(data, options, say, first=past), say), provisional=True)
 
 
 def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -> Baseline:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from driftline_processor.core.compared.rolling import Rolling
 from driftline_processor.core.expectations.rule import Expectations
 
+from .errors import BadInput
 from .exact import rows_of
 
 
@@ -17,6 +19,7 @@ class Asked:
 
     ``concept``: the detectors of concept drift, see :func:`.concept.detectors_of`. ``exact``: values of drift methods
     from the rows. ``classifier``: the domain classifier, too. ``expect``: what is expected of each model's data.
+    ``past``: windows are compared with the rows before them, :mod:`.past`.
     """
 
     method: Sequence[str] = ()
@@ -25,9 +28,25 @@ class Asked:
     exact: bool = False
     classifier: bool = False
     expect: Mapping[str, Expectations] = field(default_factory=dict)
+    past: Rolling | None = None
 
-    def check(self, reference: Path) -> None:
-        """Raise :class:`BadInput` when the reference holds no rows and something wants them."""
+    def check(self, reference: Path | None) -> None:
+        """Raise :class:`BadInput` when something is asked for that cannot be had together.
+
+        ``reference``: what is compared with, None where nobody named it.
+        """
+        rows_wanted = [name for name in ("exact", "classifier") if getattr(self, name)]
+        if self.past is not None and rows_wanted:
+            raise BadInput(
+                f"--{rows_wanted[0]} and --reference-last: of rows before a window only counts are kept; choose one"
+            )
+        if reference is None:
+            if self.past is None:
+                raise BadInput(
+                    "--baseline is missing: name a built one (.json), or rows to compare with; "
+                    "or --reference-last 30d, to compare each day with those before it"
+                )
+            return
         if self.exact:
             rows_of(reference, "--exact")
         if self.classifier:

@@ -21,6 +21,8 @@ from driftline.protected import protected
 from driftline.reference import MOST_SAMPLED, ReferenceRows
 from driftline.tables import CLASSLESS, F64, I64, Column, ModelKey, length, numbers_of
 
+from driftline_processor.core.compared.rolling import Rolling
+
 from .errors import BadInput, Say, rows
 from .roles import NO_TEXTS, ColumnOptions, Roles, find_roles, id_column
 from .sidecar import save_rows
@@ -41,13 +43,14 @@ def build_from_files(
     in_memory: int = IN_MEMORY,
     rows_to: Path | None = None,
     importance: Mapping[str, float] | None = None,
+    first: Rolling | None = None,
 ) -> Baseline:
     """Build the baseline of ``options.model`` from its reference rows.
 
     ``sample``: rows that bins are chosen from, at most. ``in_memory``: bytes of a CSV or NDJSON that is parsed once,
     and not in each pass. ``rows_to``: where some of the rows are kept, see :mod:`.sidecar`.
-    ``importance``: of features, by name. Raises :class:`BadInput` when a file, a column or the task cannot be made
-    sense of.
+    ``importance``: of features, by name. ``first``: only the rows of the first stretch of so
+    much past. Raises :class:`BadInput` when a file, a column or the task cannot be made sense of.
     """
     sources = [open_source(path, {id_column(options, {})}, say, in_memory) for path in paths]
     roles = find_roles(sources, options, options.task, {}, say)
@@ -55,7 +58,7 @@ def build_from_files(
         raise BadInput(f"{paths[0]}: it has no column that could be a feature")
     if options.task == "multiclass" and not (options.classes or roles.actual or roles.predicted):
         raise BadInput("--classes is missing: name the classes, in the order of the score columns")
-    reading = _Reading(sources, roles, options.task, say)
+    reading = _Reading(sources, roles, options.task, say, None if first is None else _until(sources, roles, first))
     said = Said(
         ModelKey(options.model, options.version),
         options.task,
@@ -97,6 +100,17 @@ def build_from_files(
     return baseline
 
 
+def _until(sources: Sequence[Source], roles: Roles, first: Rolling) -> int:
+    """The time up to which rows are of the first stretch."""
+    if not roles.time:
+        raise BadInput(f"{sources[0].path}: --reference-last needs a time; name it with --time COL")
+    found = [read_times(source.column(roles.time)) for source in sources]
+    known = [int(times.values[times.readable].min()) for times in found if times.readable.any()]
+    if not known:
+        raise BadInput(f"{sources[0].path}: {roles.time}: no value can be read as a time")
+    return first.first(min(known))
+
+
 def read_importance(path: Path) -> dict[str, float]:
     """Read how much each feature counts from a file: a JSON object of names and numbers."""
     try:
@@ -118,8 +132,9 @@ def _importance(given: Mapping[str, float] | None, roles: Roles) -> Importance |
 class _Reading:
     """The rows of files as reference rows, batch by batch; what cannot be read is counted in the first pass."""
 
-    def __init__(self, sources: Sequence[Source], roles: Roles, kind: str, say: Say) -> None:
+    def __init__(self, sources: Sequence[Source], roles: Roles, kind: str, say: Say, until: int | None = None) -> None:
         self._sources, self._roles, self._kind, self._say = sources, roles, kind, say
+        self._until = until
         score = roles.score or ((roles.predicted,) if kind == "regression" and roles.predicted else ())
         self._score = score
         self._predicted = "" if kind in CLASSLESS else roles.predicted
@@ -143,8 +158,14 @@ class _Reading:
             vectors = {field.name for field in source.schema if is_vector(field.type)}
             for batch in source.batches(names - (nested - vectors)):
                 with readable(source.path):
-                    yield self._read(source, batch, before)
+                    yield self._early(self._read(source, batch, before))
                 before += batch.num_rows
+
+    def _early(self, read: ReferenceRows) -> ReferenceRows:
+        """The rows of the time that is read."""
+        if self._until is None or read.time is None:
+            return read
+        return read.taken(np.flatnonzero((read.time != 0) & (read.time < self._until)))
 
     def _read(self, source: Source, batch: pa.RecordBatch, before: int) -> ReferenceRows:
         n, there = batch.num_rows, set(batch.schema.names)

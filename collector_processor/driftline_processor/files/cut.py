@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from driftline.tables import I64
@@ -25,6 +25,12 @@ class Cut:
 
     window: str = ""
     rows: int | None = None
+
+    def by_time(self) -> Cut:
+        """Return the same, in days where nothing else is said. Raises :class:`BadInput` for windows of rows."""
+        if self.rows is not None:
+            raise BadInput("--window-rows and --reference-last: what came before is time; choose --window")
+        return self if self.window else replace(self, window="1d")
 
     def check(self) -> None:
         """Raise :class:`BadInput` when the length is none, or the number of rows not positive."""

@@ -17,6 +17,7 @@ from driftline.pane import Pane, merge
 from driftline.tables import ModelKey
 
 from driftline_processor.core.beside import Beside
+from driftline_processor.core.compared import Compared
 from driftline_processor.core.concept import Settings
 from driftline_processor.core.concept.verdict import Concept
 from driftline_processor.core.drift.choice import Choices
@@ -25,7 +26,7 @@ from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.incident import incident
 
-from .against import baseline_of, expected_of, reference_rows
+from .against import baseline_of, expected_of, first_of, reference_rows
 from .asked import NOTHING_MORE, Asked
 from .classified import classify_windows
 from .concept import concept_of, detectors_of
@@ -35,6 +36,7 @@ from .exact import exact_values, rows_of
 from .fold_rows import batches, fold_rows
 from .folded import Folded, newest_rows
 from .methods import read_choices
+from .past import cut_past
 from .reading import read_files
 from .roles import ColumnOptions
 from .sliced import Slices
@@ -61,7 +63,7 @@ class Result:
 
 def evaluate_files(
     data: Sequence[Path],
-    reference: Path,
+    reference: Path | None,
     outcomes: Path | None,
     options: ColumnOptions,
     cut: Cut,
@@ -70,15 +72,22 @@ def evaluate_files(
 ) -> Result:
     """Evaluate rows against a baseline: ``reference`` is a built one (``.json``) or rows to build one from.
 
+    None where windows are compared with the rows before them: the bins are then those of the first stretch.
     Every window is closed: nothing more will come. Raises :class:`BadInput` when a file, a column or an option cannot
     be made sense of.
     """
+    cut = cut if asked.past is None else cut.by_time()
     cut.check()
     asked.check(reference)
-    for path in (*data, reference, *([outcomes] if outcomes is not None else [])):
-        check_path(path)
-    baseline = baseline_of(reference, data[0], options, say)
-    if reference.suffix != ".json" or outcomes is not None:
+    for path in (*data, reference, outcomes):
+        if path is not None:
+            check_path(path)
+    if reference is None:
+        assert asked.past is not None
+        baseline = first_of(data, asked.past, options, say)
+    else:
+        baseline = baseline_of(reference, data[0], options, say)
+    if (reference is not None and reference.suffix != ".json") or outcomes is not None:
         options = replace(options, actual="")  # the reference rows had it; the truth of these may come later, or apart
     judging = _Judging(
         ModelKey(baseline.model, options.version or baseline.version),
@@ -89,21 +98,25 @@ def evaluate_files(
     read = read_files(data, outcomes, baseline, options, say)
     windows, groups = cut_rows(read.rows, cut)
     wanted, counted = expected_of(asked.expect, baseline, say)
-    trails = Trails(cut_steps(read.rows, cut, windows, groups), baseline)
+    steps, past = cut_steps(read.rows, cut, windows, groups), None
+    if asked.past is not None:
+        past, steps = cut_past(asked.past, baseline, read.rows, windows, steps)
+    trails = Trails(steps, baseline)
     slices = Slices(read.rows, read.roles, baseline, trails.steps, len(windows), say)
-    folded = fold_rows(read.rows, read.roles, judging.key, baseline, trails, len(windows), counted, slices)
+    folded = fold_rows(read.rows, read.roles, judging.key, baseline, trails, len(windows), counted, slices, past)
     known = truths(read.rows, read.weights, groups, len(windows))
     until = None if cut.window else time.time_ns()  # a window of rows ends with its newest row, which is never old
     beside = _beside(windows, folded, newest_rows(read.rows, groups, len(windows)), until, wanted, trails, slices)
+    against = (Compared(baseline) if past is None else past.compared(at) for at in range(len(windows)))
     evaluations = [
         judging.evaluate(*of_window)
-        for of_window in zip(windows, (one.pane for one in folded), known, beside, strict=True)
+        for of_window in zip(windows, (one.pane for one in folded), known, beside, against, strict=True)
     ]
     for before, evaluation in zip([None, *evaluations], evaluations, strict=False):
         evaluation.incident = incident(evaluation, before)
-    if asked.exact:
+    if asked.exact and reference is not None:
         exact_values(evaluations, read.rows, groups, rows_of(reference, "--exact"), baseline, options, say)
-    if asked.classifier:
+    if asked.classifier and reference is not None:
         before_rows = reference_rows(reference, options, baseline, judging.key, say)
         current = batches(read.rows, groups, read.roles, judging.key, baseline)
         classify_windows(evaluations, [one.pane for one in folded], before_rows, current, groups, baseline, say)
@@ -137,11 +150,21 @@ class _Judging:
     baseline: Baseline
     choices: Choices
 
-    def evaluate(self, window: Window, pane: Pane, truth: Truth | None, beside: Beside) -> Evaluation:
+    def evaluate(
+        self, window: Window, pane: Pane, truth: Truth | None, beside: Beside, against: Compared
+    ) -> Evaluation:
         """Evaluate a window."""
         task, realized = self.baseline.task, None
         if truth is not None:
             pane, realized = merge([pane, truth.sums(task)]), truth.performance(task)
         return evaluate(
-            pane, self.baseline, self.key, window, True, realized=realized, beside=beside, choices=self.choices
+            pane,
+            against.baseline,
+            self.key,
+            window,
+            True,
+            realized=realized,
+            beside=beside,
+            choices=self.choices,
+            compared=against.note,
         )

@@ -15,6 +15,7 @@ from driftline.tables import I64, ModelKey, PredictionTable
 from driftline_processor.core.expectations.rule import Expectations
 
 from .folded import Folded, Prints, fold_windows
+from .past import Past
 from .roles import Roles
 from .rows import Rows, select, tables
 from .sliced import Piece, Slices
@@ -36,10 +37,12 @@ def fold_rows(
     windows: int,
     expect: Expectations,
     slices: Slices,
+    past: Past | None = None,
 ) -> list[Folded]:
     """Fold all rows into one pane per window, a batch at a time, and count which rows repeat.
 
-    ``trails``: gets what each step of time looks like, ``slices`` the rows of each.
+    ``trails``: gets what each step of time looks like, ``slices`` the rows of each, ``past`` what later windows are
+    compared with.
     """
     steps = trails.steps
     repeating = baseline.extras.repeats is not None or expect.wants("duplicates")
@@ -56,6 +59,8 @@ def fold_rows(
         for at, pane, prints in folded:
             total[int(steps.owner[at])].add(pane, prints)
             trails.add(at, pane)
+            if past is not None:
+                past.add(at, pane)
     for one in total:
         one.pane.parts |= {f"unknown:{name}": one.pane.parts["rows"][1:2] for name in roles.unknown[:MOST_UNKNOWN]}
     return total

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from driftline.baseline import Baseline
@@ -15,6 +16,7 @@ from driftline.pane import Pane, merge
 from driftline.period import Period
 
 from driftline_processor.core.evaluation import Window
+from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
 from driftline_processor.core.window import before, parse, window_of
 
 from .compared import Compared
@@ -32,6 +34,8 @@ _SHORT = ("5m", "15m", "1h", "6h")
 _DAY = 86_400 * 10**9
 
 _OUTCOMES = ("outcomes", "confusion", "losses", "score_negative", "score_positive")
+_NOTES = ("unknown", "distributed", "mapped", "guessed", EXPECTED.rstrip(":"))
+"""Parts, by what their names begin with, that say how rows came and what was expected of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,31 @@ class Rolling:
 
     last: str
     without: str = ""
+
+    @classmethod
+    def of(cls, last: str, without: str = "") -> Self:
+        """Read both lengths. Raises ``ValueError`` that names the one that is none.
+
+        >>> Rolling.of("30", "24h")
+        Traceback (most recent call last):
+        ValueError: last: '30' has no unit; write '30h' or '30m'
+        """
+        for name, length in (("last", last), ("without", without)):
+            try:
+                parse(length or "1d")
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return cls(last, without)
+
+    def first(self, time: int) -> int:
+        """Return where the first stretch of so much past ends that holds ``time``, in UTC.
+
+        >>> Rolling("30d").first(10 * _DAY + 1) // _DAY
+        40
+        """
+        length = time - before(time, self.last)
+        begin = window_of("1d" if length >= 7 * _DAY else "5m", time).start
+        return begin + begin - before(begin, self.last)
 
     def stretches(self, window: Window, timezone: str = "UTC") -> list[Window]:
         """Return the stretches of time that a window is compared with, oldest first, one after the other.
@@ -87,12 +116,17 @@ def rolled(baseline: Baseline, rolling: Rolling, stretches: Sequence[Window], pa
     if whole.rows < LEAST_ROWS or held < needed:
         there = f"{whole.rows:,} rows in {held} of {len(stretches)} {_words(stretches)}"
         return Compared(baseline, f"the baseline, since {rolling.words} has only {there}")
-    parts = {name: values for name, values in whole.parts.items() if name not in _OUTCOMES}
+    left = (*_OUTCOMES, *_NOTES)
+    parts = {name: values for name, values in whole.parts.items() if name.partition(":")[0] not in left}
     pane = Pane({name: values for name, values in baseline.pane.parts.items() if name in _OUTCOMES} | parts)
     first, last = (edge for edge in (stretches[0].start, stretches[-1].end))
     fitted = baseline.extras.fitted and replace(baseline.extras.fitted, rows=0)  # its space: chosen from other rows
     extras = replace(
-        baseline.extras, period=Period(first, last - 1), blocks=_blocks(baseline, stretches, panes), fitted=fitted
+        baseline.extras,
+        period=Period(first, last - 1),
+        blocks=_blocks(baseline, stretches, panes),
+        fitted=fitted,
+        slices=None,
     )
     return Compared(derived(baseline, pane, extras), f"{rolling.words}, {whole.rows:,} rows")
 

@@ -1,0 +1,93 @@
+"""Rows of files as what later windows are compared with: the sums of each stretch of time, gathered while they fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.pane import Pane, merge
+from driftline.tables import I64
+
+from driftline_processor.core.compared import Compared
+from driftline_processor.core.compared.rolling import Rolling, rolled
+from driftline_processor.core.evaluation import Window
+
+from .errors import BadInput
+from .rows import Rows
+from .steps import Steps
+
+
+@dataclass(slots=True)
+class Past:
+    """The panes of the time between two ``edges``, unix nanoseconds: where a stretch that is compared with may end.
+
+    ``stretches``: of each window. ``intervals``: int64 (pieces,), which of them holds a piece of rows.
+    """
+
+    rolling: Rolling
+    baseline: Baseline
+    stretches: list[list[Window]]
+    edges: I64
+    intervals: I64
+    _panes: dict[int, Pane] = field(default_factory=dict)
+    _summed: dict[tuple[int, int], Pane] = field(default_factory=dict)
+    _compared: dict[tuple[int, int], Compared] = field(default_factory=dict)
+
+    def add(self, piece: int, pane: Pane) -> None:
+        """Add the rows of a piece."""
+        at = int(self.intervals[piece])
+        self._panes[at] = merge([self._panes[at], pane]) if at in self._panes else pane
+
+    def compared(self, window: int) -> Compared:
+        """Return what a window is compared with, by its place; once all rows are there."""
+        stretches = self.stretches[window]
+        key = (stretches[0].start, stretches[-1].end)
+        if key not in self._compared:  # all hours of a day have the same
+            panes = [self._stretch(one.start, one.end) for one in stretches]
+            self._compared[key] = rolled(self.baseline, self.rolling, stretches, panes)
+        return self._compared[key]
+
+    def _stretch(self, start: int, end: int) -> Pane:
+        if (start, end) not in self._summed:
+            first, last = np.searchsorted(self.edges, [start, end]).tolist()
+            held = [self._panes[at] for at in range(first + 1, last + 1) if at in self._panes]
+            self._summed[start, end] = held[0] if len(held) == 1 else merge(held)
+        return self._summed[start, end]
+
+
+def cut_past(
+    rolling: Rolling, baseline: Baseline, reads: Sequence[Rows], windows: Sequence[Window], steps: Steps
+) -> tuple[Past, Steps]:
+    """Cut the pieces of rows where a stretch ends that some window is compared with."""
+    stretches = [rolling.stretches(window) for window in windows]
+    edges = np.array(sorted({edge for some in stretches for one in some for edge in (one.start, one.end)}), np.int64)
+    times = [read.time for read in reads]
+    width = len(edges) + 1
+    keys = np.concatenate(
+        [
+            np.where(piece < 0, -1, piece * width + np.searchsorted(edges, time, side="right"))
+            for piece, time in zip(steps.pieces, times, strict=True)
+            if time is not None
+        ]
+    )
+    there, pieces = np.unique(keys[keys >= 0], return_inverse=True)
+    every = np.full(len(keys), -1, np.int64)
+    every[keys >= 0] = pieces
+    finer = np.split(every, np.cumsum([len(piece) for piece in steps.pieces])[:-1])
+    coarse = there // width
+    past = Past(rolling, baseline, stretches, edges, there % width)
+    return past, replace(steps, owner=steps.owner[coarse], step=steps.step[coarse], pieces=finer)
+
+
+def read_rolling(last: str, without: str) -> Rolling | None:
+    """Read the two options; None where no past is asked for. Raises :class:`BadInput` for what is no length of time."""
+    if not last:
+        if without:
+            raise BadInput("--reference-without: without what? Name the past, as in --reference-last 30d")
+        return None
+    try:
+        return Rolling.of(last, without)
+    except ValueError as error:
+        raise BadInput(f"--reference-{error}") from error

@@ -1,0 +1,95 @@
+"""Files whose windows are compared with the rows before them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from driftline.fold import fold
+from driftline.profile import table_from_frame
+from driftline_processor.core.compared.rolling import Rolling
+from driftline_processor.files.asked import Asked
+from driftline_processor.files.cut import Cut
+from driftline_processor.files.errors import BadInput
+from driftline_processor.files.evaluate_files import Result, evaluate_files
+from driftline_processor.files.past import read_rolling
+from driftline_processor.files.roles import ColumnOptions
+
+HOUR = 3_600 * 10**9
+START = 20_000 * 24 * HOUR
+
+
+def rows(hours: int, an_hour: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(3)
+    n = hours * an_hour
+    return {"ts": START + rng.integers(0, hours * HOUR, n), "age": rng.normal(size=n), "score": rng.random(n)}
+
+
+def evaluate(path: Path, rolling: Rolling | None, cut: Cut, reference: Path | None = None, **more: object) -> Result:
+    options = ColumnOptions(model="m", task="binary", time="ts", features=("age",))
+    asked = Asked(past=rolling, **more)  # type: ignore[arg-type]
+    return evaluate_files([path], reference, None, options, cut, lambda _: None, asked)
+
+
+@pytest.mark.parametrize(("last", "without", "window"), [("12h", "", "1h"), ("12h", "5h", "2h"), ("24h", "36h", "1d")])
+def test_each_window_is_compared_with_exactly_the_rows_of_its_past(
+    tmp_path: Path, last: str, without: str, window: str
+) -> None:
+    frame = rows(96, 120)
+    pq.write_table(pa.table(frame), tmp_path / "rows.parquet")
+    rolling = Rolling(last, without)
+    found = evaluate(tmp_path / "rows.parquet", rolling, Cut(window))
+    judged = 0
+    for one in found.evaluations:
+        stretches = rolling.stretches(one.window)
+        inside = (frame["ts"] >= stretches[0].start) & (frame["ts"] < stretches[-1].end)
+        if int(inside.sum()) < 1_000:
+            assert one.compared.startswith("the baseline, since its own last")
+            continue
+        judged += 1
+        past = {name: values[inside] for name, values in frame.items()}
+        table, *_ = table_from_frame(past, score="score", model="m", task="binary", features=["age"])
+        expected = fold(table, found.baseline.bins).parts
+        assert one.compared.endswith(f", {int(inside.sum()):,} rows")
+        target, age = one.score, one.features["age"]
+        assert target is not None
+        for drawn, part in ((target, "score"), (age, "feature:age")):
+            counts = expected[part][:-2]
+            assert drawn.was is not None
+            assert drawn.was.sum() == pytest.approx(1.0)
+            ks = np.abs(np.cumsum(_now(frame, one.window, found, part) - counts / counts.sum())).max()
+            assert drawn.methods["ks"].value == pytest.approx(ks, abs=1e-12)
+    assert judged >= 2
+
+
+def _now(frame: dict[str, np.ndarray], window: object, found: Result, part: str) -> np.ndarray:
+    inside = (frame["ts"] >= window.start) & (frame["ts"] < window.end)  # type: ignore[attr-defined]
+    some = {name: values[inside] for name, values in frame.items()}
+    table, *_ = table_from_frame(some, score="score", model="m", task="binary", features=["age"])
+    counts = fold(table, found.baseline.bins).parts[part][:-2]
+    return np.asarray(counts / counts.sum())
+
+
+def test_what_cannot_be_is_said_with_the_fix(tmp_path: Path) -> None:
+    frame = rows(30, 50)
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table(frame), path)
+    rolling = Rolling("12h")
+    with pytest.raises(BadInput, match=r"--baseline is missing: name a built one .*--reference-last 30d"):
+        evaluate(path, None, Cut())
+    with pytest.raises(BadInput, match=r"--exact and --reference-last: of rows before a window only counts are kept"):
+        evaluate(path, rolling, Cut(), exact=True)
+    with pytest.raises(BadInput, match=r"--window-rows and --reference-last: what came before is time"):
+        evaluate(path, rolling, Cut(rows=10))
+    with pytest.raises(BadInput, match=r"--reference-last: '30' has no unit; write '30h' or '30m'"):
+        read_rolling("30", "")
+    with pytest.raises(BadInput, match=r"--reference-without: '7m' is not a whole number of 5-minute panes"):
+        read_rolling("30d", "7m")
+    with pytest.raises(BadInput, match=r"--reference-without: without what\?"):
+        read_rolling("", "24h")
+    pq.write_table(pa.table({"age": frame["age"]}), path)
+    with pytest.raises(BadInput, match=r"--reference-last needs a time; name it with --time COL"):
+        evaluate_files([path], None, None, ColumnOptions(), Cut(), lambda _: None, Asked(past=rolling))
