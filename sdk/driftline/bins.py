@@ -1,7 +1,7 @@
 """The edges or labels of one feature, and how rows are counted over them.
 
 Bins are chosen once, from the reference rows, and travel in the baseline; afterwards every window is one
-``searchsorted`` and one ``bincount`` over them. Numbers get quantile bins (the cure for sentinels and stray values that
+search and one ``bincount`` over them. Numbers get quantile bins (the cure for sentinels and stray values that
 make auto-scaled histograms blind), categories their frequent labels.
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .classes import number_text
+from .search import search
 from .tables import F64, I64, Column
 
 Index = NDArray[np.intp]
@@ -107,9 +108,9 @@ def _assign_numbers(bins: NumberBins, column: Column) -> Index:
             return np.empty(0, dtype=np.intp)
         return np.where(column.codes >= 0, bins.size + 1, bins.size)
     values = column.numbers
-    index = np.searchsorted(bins.edges, values, side="right")
+    index = search(bins.edges, values)
     finite = np.isfinite(values)
-    if not finite.all():  # NaN and infinities sort to the ends; only tables that have some pay for moving them
+    if not finite.all():  # NaN and infinities are in some bin; only tables that have some pay for moving them
         index[~finite] = np.where(np.isnan(values[~finite]), bins.size, bins.size + 1)
         if column.codes is not None:
             index[~finite & (column.codes >= 0)] = bins.size + 1

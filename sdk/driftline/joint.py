@@ -40,6 +40,7 @@ class Joint:
         self._points = np.zeros((len(space.names), n), dtype=np.int16)
         self._lacking: dict[int, NDArray[np.bool_]] = {}
         self._told: set[int] = set()
+        self._upper = np.flatnonzero(np.triu(np.ones((len(space.names),) * 2, dtype=np.bool_)))
 
     def add(self, name: str, index: Index, lacks: bool) -> None:
         """Take in a feature of all rows; ``index``: the bin of each; ``lacks``: whether some is missing or invalid."""
@@ -81,10 +82,9 @@ class Joint:
         into["pca"] += [*total, w @ errors, w @ errors**2]
         if "pairs" not in into:
             return
-        d = len(points)
         weighed = points if weight is None else points * weight
         moments = weighed @ points.T
-        into["pairs"] += np.concatenate([total, weighed.sum(axis=1), moments[np.triu_indices(d)]])
+        into["pairs"] += np.concatenate([total, weighed.sum(axis=1), moments.ravel()[self._upper]])
         if self._lacking:
             lacking = np.zeros_like(points)
             for at, which in self._lacking.items():
