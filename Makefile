@@ -10,7 +10,7 @@ OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.64b0 opentelemetry-instru
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning \
 	-W 'ignore:Unclosed <MemoryObject:ResourceWarning'
 
-.PHONY: help demo test frameworks oldest lint format semconv bench bench-peers simulate interop
+.PHONY: help demo test frameworks oldest lint format semconv bench bench-peers bench-peers-drift simulate interop
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
@@ -22,6 +22,7 @@ help:
 	@echo "make semconv   constants and reference page from the registry of telemetry names"
 	@echo "make bench     each speed promise against its reference, in one run"
 	@echo "make bench-peers Driftline beside OpenInference, traceloop, logfire, bentoml, whylogs, prometheus_client (.venv-peers/)"
+	@echo "make bench-peers-drift a million rows compared with their reference, beside Evidently (.venv-peers/)"
 	@echo "make simulate  false alarms, power and dependence of drift over years of windows, into the docs (hours; ARGS='--share 0.1 rate')"
 	@echo "make interop   with a real Jaeger, Prometheus and Collector (built into .peers/; needs Go)"
 
@@ -76,6 +77,10 @@ bench:
 bench-peers:
 	@sh scripts/setup.sh dev
 	@$(PY) -m tests.benchmarks.peers $(ARGS)
+
+bench-peers-drift:
+	@sh scripts/setup.sh dev
+	@$(PY) -m tests.benchmarks.peers.drift
 
 simulate:
 	@sh scripts/setup.sh dev

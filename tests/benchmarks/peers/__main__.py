@@ -24,8 +24,9 @@ from .ways import WAYS
 ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENTS = ROOT / ".venv-peers"
 COMMON = ("opentelemetry-sdk", "pandas")
-BESIDE = {"whylogs": ("numpy<2",), "traceloop-sdk": ("httpx",)}
-"""What a peer needs beyond what it requires: whylogs uses names that numpy 2 took away; traceloop imports httpx."""
+BESIDE = {"whylogs": ("numpy<2",), "traceloop-sdk": ("httpx",), "evidently": ("pandas<3", "pyarrow")}
+"""What a peer needs beyond what it requires: whylogs uses names that numpy 2 took away; traceloop imports httpx;
+evidently breaks with pandas 3, and is sent its rows as Parquet."""
 PATIENCE_SECONDS = 900
 HEAD = (
     "| | times a bare span, on the caller's thread (quartiles) | with what was put off | measured | kept |",
