@@ -36,11 +36,10 @@ def _of(pair: Pair, bins: object) -> Suspicion | None:
     low, high = float(pair.now.counts[0]), float(pair.now.counts[-1])
     least, greatest = value(float(bins.edges[0])), value(float(bins.edges[-1]))
     one_end = low > 0.9 * now.cases or high > 0.9 * now.cases
-    where = f"outside {least} to {greatest}"
-    if one_end:
-        where = f"below {least}" if low > high else f"above {greatest}"
+    usual = f"outside {least} to {greatest}" if least != greatest else f"off {least}"
+    where = usual if not one_end else f"below {least}" if low > high else f"above {greatest}"
     infinite = f", {percent(pair.now.infinite / now.of)} are infinite" if pair.now.infinite else ""
-    before = f"before, {percent(was.share)} {f'lay outside {least} to {greatest}' if one_end else 'did'}"
+    before = f"before, {percent(was.share)} {f'lay {usual}' if one_end else 'did'}"
     return risen(CHECK.name, pair, was, now, f"lie {where}{infinite}", before, BEYOND)
 
 
