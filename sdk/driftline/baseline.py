@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import cast
+from zoneinfo import ZoneInfo
 
 from .baseline_json import Columns, Fields, dump, dump_bins, parse
 from .building import Said, build, choose_bins, fold_tables, marks_of
@@ -24,6 +25,7 @@ from .permutation import Predict, permutation_importance
 from .privacy import Privacy, in_force
 from .profile import FrameColumns, refuse_unknown_classes, rows_from_frame, table_from_frame
 from .reference import MOST_SAMPLED, ReferenceRows
+from .seasonality import Kind, Seasonality
 from .tables import Column, ModelKey, PredictionTable, Task
 from .vocabulary import Vocabulary
 
@@ -81,6 +83,8 @@ class Baseline:
         predict: Predict | None = None,
         privacy: Privacy | None = None,
         slices: Mapping[str, ArrayLike] | Sequence[str] = (),
+        seasonality: Kind | None = None,
+        timezone: str = "UTC",
     ) -> Baseline:
         """Build a baseline from n held-out rows.
 
@@ -101,6 +105,8 @@ class Baseline:
         again when it is sent. Those of the environment (``DRIFTLINE_PRIVACY_*``) hold without it.
         ``slices``: cuts of low cardinality by which drift is looked at too, names of columns (which stay features) or
         key → n values; of each the 20 values with most rows are told apart (:mod:`driftline.slices`).
+        ``seasonality``: "hour", "weekday" or "hour_of_week" keeps what the rows looked like in each of them, so that a
+        window can be compared with the same hours; by the clock of ``timezone``, an IANA name. It needs ``time``.
 
         Raises ``ValueError``, with the fix, when columns are missing or of different lengths, when there are no rows,
         and when classes or positive class cannot be known.
@@ -128,6 +134,7 @@ class Baseline:
             text_features=text_features,
             slices=slices,
         )
+        seasons = _seasonality(seasonality, timezone, time is not None)
         if importance is None and predict is not None:
             importance = permutation_importance(X, predict, cast(list[str], named["features"]), table.task, truth)
         baseline = cls.from_tables(
@@ -137,6 +144,7 @@ class Baseline:
             texts=texts,
             importance=_importance(importance, named),
             named=features is not None,
+            seasonality=seasons,
         )
         return _finished(baseline, privacy)
 
@@ -162,6 +170,8 @@ class Baseline:
         privacy: Privacy | None = None,
         sample: int = MOST_SAMPLED,
         slices: Sequence[str] = (),
+        seasonality: Kind | None = None,
+        timezone: str = "UTC",
     ) -> Baseline:
         """Build a baseline from more held-out rows than memory holds, in two passes over batches of them.
 
@@ -185,7 +195,8 @@ class Baseline:
         open_batches = batches if callable(batches) else batches.__iter__
         key, said_so = ModelKey(model, version), features is not None
         said = Said(key, task, classes, positive_class, threshold, text_features, said_so, sample)
-        said = replace(said, strange=refuse_unknown_classes)
+        seasons = _seasonality(seasonality, timezone, time is not None)
+        said = replace(said, strange=refuse_unknown_classes, seasonality=seasons)
         named: Columns = {}
 
         def rows() -> Iterator[ReferenceRows]:
@@ -215,20 +226,21 @@ class Baseline:
         texts: Mapping[str, Vocabulary] | None = None,
         importance: Importance | None = None,
         named: bool = False,
+        seasonality: Seasonality | None = None,
     ) -> Baseline:
         """Build a baseline from tables of one model and task.
 
         ``actual``: one column per table, parallel to its rows, or None where no outcome is known. ``texts``: of the
         descriptors among the features. ``importance``: of the features. ``named``: somebody named the features one by
-        one, so none of them is taken for an identifier. Raises ``ValueError`` when there is no row at all. More rows
-        than memory: :meth:`from_batches`.
+        one, so none of them is taken for an identifier. ``seasonality``: by which seasons they are told apart. Raises
+        ``ValueError`` when there is no row at all. More rows than memory: :meth:`from_batches`.
         """
         if not any(len(table) for table in tables):
             raise ValueError("there are no rows; a baseline needs reference rows")
         first = tables[0]
         marks = None if named else marks_of(tables, texts or {})
         bins = choose_bins(tables, first.task, marks)
-        pane, found = fold_tables(tables, actual or [None] * len(tables), bins)
+        pane, found = fold_tables(tables, actual or [None] * len(tables), bins, seasonality)
         known = replace(found, importance=importance, marks=marks)
         key = first.key
         return cls(key.model, key.version, first.task, bins, pane, columns or {}, provisional, texts or {}, known)
@@ -315,6 +327,18 @@ def _finished(baseline: Baseline, privacy: Privacy | None) -> Baseline:
     if baseline.extras.marks is not None:
         baseline.extras.marks.tell()
     return protected(baseline, in_force(privacy))
+
+
+def _seasonality(kind: Kind | None, timezone: str, timed: bool) -> Seasonality | None:
+    if kind is None:
+        return None
+    if not timed:
+        raise ValueError(f"seasonality={kind!r} needs to know when the rows were predicted; pass time=...")
+    try:
+        ZoneInfo(timezone)
+    except (OSError, ValueError, KeyError):
+        raise ValueError(f"timezone={timezone!r} is not a time zone; pass an IANA name, as 'Europe/Paris'") from None
+    return Seasonality(kind, timezone)
 
 
 def _importance(given: Mapping[str, float] | ArrayLike | None, columns: Columns) -> Importance | None:

@@ -27,6 +27,7 @@ from .period import Period
 from .projection import Projection
 from .reference import MOST_SAMPLED, ReferenceRows, Sample, Settle, joined
 from .scores import scores_for
+from .seasonality import Seasonality
 from .slices import SlicesGatherer
 from .space import choose_space
 from .tables import CLASSLESS, Column, ModelKey, PredictionTable, Task, Text
@@ -45,7 +46,7 @@ class Said:
 
     ``task``: the kind, "" where only features are compared. ``text_features``: None = those that look like it.
     ``named``: the features were named one by one, so none of them is taken for an identifier. ``sample``: rows that
-    bins are chosen from at most, None = all.
+    bins are chosen from at most, None = all. ``seasonality``: by which seasons they are told apart, None = by none.
     """
 
     key: ModelKey
@@ -58,6 +59,7 @@ class Said:
     sample: int | None = MOST_SAMPLED
     settle: Settle | None = None
     strange: Strange | None = None
+    seasonality: Seasonality | None = None
 
 
 class Built(NamedTuple):
@@ -97,12 +99,15 @@ def build(open_rows: Pass, said: Said) -> Built:
 
     marks = None if said.named else Marks.learned(_not(texts, drawn.features))
     bins = choose_bins([reference], task, marks)
-    pane, extras = fold_all(tables(), bins, reference)
+    pane, extras = fold_all(tables(), bins, reference, said.seasonality)
     return Built(task, bins, pane, texts, replace(extras, marks=marks), reference, drawn.actual)
 
 
 def fold_all(
-    tables: Iterable[tuple[PredictionTable, Column | None]], bins: ModelBins, sample: PredictionTable
+    tables: Iterable[tuple[PredictionTable, Column | None]],
+    bins: ModelBins,
+    sample: PredictionTable,
+    seasonality: Seasonality | None = None,
 ) -> tuple[Pane, Extras]:
     """Fold tables, each with its actual values where they are known, into one pane; gather what else they tell.
 
@@ -111,7 +116,7 @@ def fold_all(
     stretches = Stretches.of(sample.time)
     # the last is no stretch: rows without a time
     folded = [Pane() for _ in range(1 if stretches is None else stretches.count + 1)]
-    gatherers = {name: begin(Reference(sample, bins)) for name, begin in GATHERERS.items()}
+    gatherers = {name: begin(Reference(sample, bins, seasonality)) for name, begin in GATHERERS.items()}
     sliced = SlicesGatherer(sample)
     outcomes = Pane()
     period: Period | None = None
@@ -169,7 +174,10 @@ def _projection(columns: Sequence[Column]) -> Projection | None:
 
 
 def fold_tables(
-    tables: Sequence[PredictionTable], actual: Sequence[Column | None], bins: ModelBins
+    tables: Sequence[PredictionTable],
+    actual: Sequence[Column | None],
+    bins: ModelBins,
+    seasonality: Seasonality | None = None,
 ) -> tuple[Pane, Extras]:
     """Fold tables that are all in memory, see :func:`fold_all`."""
     parts = [ReferenceRows(len(one), one.features, one.scores, time=one.time, slices=one.slices) for one in tables]
@@ -182,7 +190,7 @@ def fold_tables(
         features=dict(together.features),
         slices=dict(together.slices),
     )
-    return fold_all(zip(tables, actual, strict=True), bins, sample)
+    return fold_all(zip(tables, actual, strict=True), bins, sample, seasonality)
 
 
 def table_of(rows: ReferenceRows, key: ModelKey, task: Task, texts: Mapping[str, Vocabulary]) -> PredictionTable:

@@ -24,6 +24,7 @@ from .ranges import Ranges
 from .repeats import Repeats
 from .ruled import Ruled
 from .score_by import ScoreBy
+from .seasons import Seasons
 from .slices import Slices
 
 
@@ -51,7 +52,8 @@ class Extras:
     ``score_by``: the mean score where each feature has which values.
     ``fitted``: how well the space of the features fits its own rows.
     ``marks``: which features are none, and compared with nothing. ``embeddings``: how each of them is projected.
-    ``ruled``: which are hashed or rounded already. ``slices``: the rows of each value of cuts such as a country.
+    ``ruled``: which are hashed or rounded already. ``seasons``: what the rows looked like hour by hour, or day by day.
+    ``slices``: the rows of each value of cuts such as a country.
     ``unread``: pieces that a newer driftline wrote, as their JSON: kept, so that the digest stays the same.
     """
 
@@ -66,6 +68,7 @@ class Extras:
     marks: Marks | None = None
     embeddings: Embeddings | None = None
     ruled: Ruled | None = None
+    seasons: Seasons | None = None
     slices: Slices | None = None
     unread: Mapping[str, Any] = field(default_factory=dict)
 
@@ -114,6 +117,7 @@ PIECES: dict[str, type[Piece]] = {
     "marks": Marks,
     "embeddings": Embeddings,
     "ruled": Ruled,
+    "seasons": Seasons,
     "slices": Slices,
 }
 """JSON key and field of :class:`Extras` → what reads and writes it."""

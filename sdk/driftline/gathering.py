@@ -12,15 +12,21 @@ from .fold import ModelBins
 from .ranges import RangesGatherer
 from .repeats import RepeatsGatherer
 from .score_by import ScoreByGatherer
+from .season_counts import SeasonsGatherer
+from .seasonality import Seasonality
 from .tables import Column, PredictionTable
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What is known before all rows are read: ``sample``, some of them (all, while they are few), and the bins."""
+    """What is known before all rows are read: ``sample``, some of them (all, while they are few), and the bins.
+
+    ``seasonality``: by which seasons they are told apart, None = by none.
+    """
 
     sample: PredictionTable
     bins: ModelBins
+    seasonality: Seasonality | None = None
 
 
 class Gatherer(Protocol):
@@ -39,5 +45,6 @@ GATHERERS: dict[str, Callable[[Reference], Gatherer]] = {
     "fitted": FittedGatherer,
     "class_scores": ClassScoresGatherer,
     "score_by": ScoreByGatherer,
+    "seasons": SeasonsGatherer,
 }
 """Field of :class:`driftline.extras.Extras` → what begins to gather it. A new one is a class and a line here."""

@@ -1,5 +1,6 @@
 """What a window is compared with, where that is not the baseline as it is: derived from it, over the same bins."""
 
 from .compared import Compared
+from .season import seasonal
 
-__all__ = ["Compared"]
+__all__ = ["Compared", "seasonal"]

@@ -1,0 +1,162 @@
+"""The reference with the window's own mix of hours or weekdays: a noon is compared with noons.
+
+Direct standardisation: of each season the reference's rows count for as much as the window has of it. A window of one
+hour is compared with that hour, half a day with the same half, and an unusual mix of hours is no drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.blocks import Blocks, Cells, targets
+from driftline.pane import Pane
+from driftline.seasonality import Kind
+from driftline.seasons import LEAST_CYCLES, RANKS, Levelled, Seasons
+from driftline.tables import F64
+
+from .compared import Compared
+
+POOLED = 100
+"""(Effective) rows from which on a season speaks for itself; one with fewer is put together with its neighbours."""
+
+MOST_KEPT = 400
+"""References that are kept for a baseline: one for each hour of two weeks, and to spare."""
+
+PART = "seasons"
+"""The part of a window's pane that says how much weight its rows have in each season."""
+
+_SAME: Mapping[Kind, str] = {"hour": "hours", "weekday": "weekdays", "hour_of_week": "hours of the week"}
+_SCALED = ("tails:", "kinds:", "elsewhere:", "clusters:")
+_TOGETHER = ("pca", "pairs", "unpaired")
+
+_KEPT: WeakKeyDictionary[Baseline, dict[bytes, Compared]] = WeakKeyDictionary()
+
+
+class Standard(NamedTuple):
+    """``part``: float64 (seasons,), the share that each season of the reference has; it adds up to 1. ``rows``: how
+    many rows that is worth. ``thin``: how many of the window's seasons had too few to speak for themselves."""
+
+    part: F64
+    rows: float
+    thin: int
+
+
+def seasonal(baseline: Baseline, kind: Kind, pane: Pane) -> Compared:
+    """Return the reference for a window, whose part ``seasons`` holds the weight of its rows in each season.
+
+    ``kind``: the seasonality that is asked for. Where the baseline does not know its seasons, or of one cycle of them
+    only, it is the baseline as it is, and the note says so.
+    """
+    seasons, mix = baseline.extras.seasons, pane.parts.get(PART)
+    same = _SAME[kind]
+    if seasons is None or seasons.seasonality.kind != kind:
+        return Compared(baseline, f"all of the baseline: it does not know its {same}")
+    if cycles(baseline) < LEAST_CYCLES:
+        what = "day" if kind == "hour" else "week"
+        return Compared(baseline, f"all of the baseline: it has seen less than two {what}s")
+    if mix is None or not mix.any():
+        return Compared(baseline)
+    kept = _KEPT.setdefault(baseline, {})
+    key = (mix / mix.sum()).round(12).tobytes()
+    if key not in kept:
+        if len(kept) >= MOST_KEPT:
+            del kept[next(iter(kept))]
+        kept[key] = _derived(baseline, seasons, mix, f"the same {same}")
+    return kept[key]
+
+
+def cycles(baseline: Baseline) -> float:
+    """Return over how many cycles of its seasons, days or weeks, a baseline reaches."""
+    seasons, period = baseline.extras.seasons, baseline.extras.period
+    if seasons is None or period is None:
+        return 0.0
+    # the last row is somewhere in its own season
+    return (period.last - period.first + seasons.seasonality.length) / seasons.seasonality.cycle
+
+
+def standard(seasons: Seasons, mix: F64) -> Standard | None:
+    """Return how much each season of the reference counts for; None where no season has rows.
+
+    A season with less than 100 rows is put together with its neighbours until they have as many. Effective rows are
+    1 / Σ a² / n: those of independent rows whose shares are as well known.
+    """
+    weight, squared = seasons.rows[:, 1], seasons.rows[:, 2]
+    rows = np.divide(weight**2, squared, out=np.zeros(len(weight)), where=squared > 0)
+    if not rows.any():
+        return None
+    part, thin = np.zeros(len(rows)), 0
+    for season in np.flatnonzero(mix).tolist():
+        pool = [season]
+        if rows[season] < POOLED:
+            thin += 1
+            near = seasons.seasonality.near(season)
+            enough = int(np.searchsorted(np.cumsum(rows[near]), min(POOLED, rows.sum())))
+            pool = near[: enough + 1]
+        part[pool] += mix[season] * weight[pool] / weight[pool].sum()
+    part /= part.sum()
+    counted = part > 0
+    return Standard(part, float(1 / (part[counted] ** 2 / rows[counted]).sum()), thin)
+
+
+def _derived(baseline: Baseline, seasons: Seasons, mix: F64, note: str) -> Compared:
+    found = standard(seasons, mix)
+    if found is None:
+        return Compared(baseline, "all of the baseline: none of its rows has a time")
+    weight = seasons.rows[:, 1]
+    each = np.divide(found.part * found.rows, weight, out=np.zeros(len(weight)), where=weight > 0)
+    whole = baseline.pane.parts
+    parts = {name: sums for name, sums in whole.items() if name not in _TOGETHER}
+    parts |= {name: _summed(name, each @ sums) for name, sums in seasons.of.items() if name in whole}
+    total = float(whole["rows"][1])
+    for name in parts:
+        if name.startswith(_SCALED) and total > 0:
+            parts[name] = parts[name] * (found.rows / total)
+    parts["rows"] = np.full(3, found.rows)
+    extras = replace(baseline.extras, blocks=_blocks(baseline, seasons, parts))
+    derived = replace(baseline, pane=Pane(parts), extras=extras)
+    vars(derived)["fold"] = baseline.fold  # the same bins: it would be worked out anew
+    if found.thin:
+        several = f"{found.thin} of them have" if found.thin > 1 else "one of them has"
+        note += f" ({several} few rows in the baseline, and the neighbouring ones count, too)"
+    return Compared(derived, note)
+
+
+def _summed(name: str, sums: F64) -> F64:
+    """Sums of squared weights become those of rows that count one each."""
+    if name in ("pca", "pairs"):
+        sums[1] = sums[0]
+    return sums
+
+
+def _blocks(baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64]) -> Blocks | None:
+    """The blocks of time as they would be if each had the window's mix: how far they differ beyond their seasons."""
+    if not seasons.length:
+        return None
+    over = targets(baseline.bins)
+    of = {
+        name: _spread(one, parts[name][: over[name].size])
+        for name, one in seasons.blocks.items()
+        if name in parts and name in over and parts[name][: over[name].size].any()
+    }
+    return Blocks(seasons.length, seasons.starts, seasons.block_rows, of)
+
+
+def _spread(block: Levelled, reference: F64) -> Cells:
+    """Lay a target's blocks over cells of the reference: ranks by how it lies, labels by what they differ by."""
+    share = reference / reference.sum()
+    if block.first is not None:
+        usual = np.add.reduceat(share, block.first)
+        rows, own = block.counts.sum(axis=1), block.counts.sum(axis=0)
+        apart = block.counts - np.outer(rows, own / own.sum())
+        return Cells(block.first, np.maximum(np.outer(rows, usual) + apart, 0.0))
+    first = Cells.of(reference[np.newaxis], len(reference)).first
+    edges = np.append((np.cumsum(share) - share)[first], 1.0)
+    ranks = np.arange(RANKS + 1) / RANKS
+    low = np.maximum(edges[:-1, np.newaxis], ranks[:-1])
+    inside = np.clip(np.minimum(edges[1:, np.newaxis], ranks[1:]) - low, 0.0, None) * RANKS
+    return Cells(first, block.counts @ inside.T)
