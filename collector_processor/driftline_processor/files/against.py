@@ -54,6 +54,7 @@ def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -
     ):
         if given not in ("", (), None, own):
             raise BadInput(f"{option}: the baseline {reference} was built with {own!r}; leave the option out")
+    _check_seasons(baseline, reference, options)
     if options.text_features:
         raise BadInput(
             f"--text-features: the baseline {reference} knows which features are texts; leave the option out"
@@ -68,6 +69,21 @@ def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -
             bins, features={n: b for n, b in bins.features.items() if baseline.raw_name(n) in options.features}
         )
     return _comparable(replace(baseline, model=options.model or baseline.model, bins=bins), say)
+
+
+def _check_seasons(baseline: Baseline, reference: Path, options: ColumnOptions) -> None:
+    asked, known = options.seasons, baseline.extras.seasons
+    if asked is None:
+        return
+    kept = None if known is None else known.seasonality
+    if kept is None or kept.kind != asked.kind:
+        has = "none" if kept is None else f"those of {kept.kind}"
+        raise BadInput(
+            f"--seasonality {asked.kind}: the baseline {reference} has {has}; "
+            f"build it with 'driftline baseline build --seasonality {asked.kind}'"
+        )
+    if options.timezone not in ("", kept.timezone):
+        raise BadInput(f"--timezone: the baseline {reference} was built with {kept.timezone!r}; leave the option out")
 
 
 def _comparable(baseline: Baseline, say: Say) -> Baseline:

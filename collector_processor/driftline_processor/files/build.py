@@ -69,7 +69,10 @@ def build_from_files(
         bool(options.features),
         sample,
         reading.settle,
+        seasonality=options.seasons,
     )
+    if options.seasonality and not roles.time:
+        raise BadInput(f"{paths[0]}: --seasonality needs to know when rows were predicted; name the column with --time")
     try:
         built = build(reading.rows, said)
     except ValueError as error:

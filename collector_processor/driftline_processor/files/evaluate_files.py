@@ -14,10 +14,11 @@ from pathlib import Path
 
 from driftline.baseline import Baseline
 from driftline.pane import Pane, merge
+from driftline.seasonality import Seasonality
 from driftline.tables import ModelKey
 
 from driftline_processor.core.beside import Beside
-from driftline_processor.core.compared import Compared
+from driftline_processor.core.compared import Compared, seasonal
 from driftline_processor.core.concept import Settings
 from driftline_processor.core.concept.verdict import Concept
 from driftline_processor.core.drift.choice import Choices
@@ -31,7 +32,7 @@ from .asked import NOTHING_MORE, Asked
 from .classified import classify_windows
 from .concept import concept_of, detectors_of
 from .cut import Cut, cut_rows
-from .errors import Say
+from .errors import BadInput, Say
 from .exact import exact_values, rows_of
 from .fold_rows import batches, fold_rows
 from .folded import Folded, newest_rows
@@ -93,9 +94,14 @@ def evaluate_files(
         ModelKey(baseline.model, options.version or baseline.version),
         baseline,
         read_choices(asked.method, asked.methods, baseline.bins),
+        options.seasons,
     )
     detectors = detectors_of(asked.concept, baseline.task)
     read = read_files(data, outcomes, baseline, options, say)
+    if options.seasonality and asked.past is not None:
+        raise BadInput("--seasonality and --reference-last: choose one of them; 'driftline up' can do both at once")
+    if options.seasonality and not all(rows.time is not None for rows in read.rows):
+        raise BadInput(f"{data[0]}: --seasonality needs to know when rows were predicted; name the column with --time")
     windows, groups = cut_rows(read.rows, cut)
     wanted, counted = expected_of(asked.expect, baseline, say)
     steps, past = cut_steps(read.rows, cut, windows, groups), None
@@ -149,6 +155,7 @@ class _Judging:
     key: ModelKey
     baseline: Baseline
     choices: Choices
+    seasons: Seasonality | None
 
     def evaluate(
         self, window: Window, pane: Pane, truth: Truth | None, beside: Beside, against: Compared
@@ -157,6 +164,8 @@ class _Judging:
         task, realized = self.baseline.task, None
         if truth is not None:
             pane, realized = merge([pane, truth.sums(task)]), truth.performance(task)
+        if self.seasons is not None:
+            against = seasonal(against.baseline, self.seasons.kind, pane)
         return evaluate(
             pane,
             against.baseline,

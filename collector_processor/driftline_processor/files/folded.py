@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from driftline.baseline import Baseline
-from driftline.fold import fold, fold_by
+from driftline.fold import fold, fold_by, usable_weight
 from driftline.pane import Pane, merge
 from driftline.repeats import U64, Counting, Repeats, fingerprints
-from driftline.tables import I64, PredictionTable
+from driftline.tables import F64, I64, PredictionTable
 
+from driftline_processor.core.compared.season import PART as SEASONS
+from driftline_processor.core.compared.season import by_season
 from driftline_processor.core.expectations.counted import count_rules
 from driftline_processor.core.expectations.rule import Expectations
 
@@ -66,6 +68,7 @@ def fold_windows(
 
     ``window``: int64 (n,), that of each row. ``repeating``: whether whole rows are looked at. ``cluster``:
     see :func:`driftline.fold.fold`. ``counting``: the slices that are counted along with all rows.
+    Where the baseline knows its seasons, panes say how much weight the rows of each have.
     """
     prints: Prints = {}
     if repeating:
@@ -78,10 +81,12 @@ def fold_windows(
             fold_by(table, baseline.bins, window, 1, cluster, cuts) if cuts else [fold(table, baseline.bins, cluster)]
         )
         pane.parts |= {part: sums[0] for part, sums in count_rules(table.features, expect, window, 1).items()}
+        pane.parts |= {part: sums[0] for part, sums in _seasons(table, baseline, window, 1).items()}
         return [(0, pane, prints)]
     present, local = np.unique(window, return_inverse=True)
     panes = fold_by(table, baseline.bins, local, len(present), cluster, cuts)
-    for part, sums in count_rules(table.features, expect, local, len(present)).items():
+    counted = count_rules(table.features, expect, local, len(present))
+    for part, sums in {**counted, **_seasons(table, baseline, local, len(present))}.items():
         for pane, own in zip(panes, sums, strict=True):
             pane.parts[part] = own
     order, ends = np.argsort(local, kind="stable"), np.cumsum(np.bincount(local, minlength=len(present)))[:-1]
@@ -105,3 +110,12 @@ def newest_rows(reads: Sequence[Rows], groups: Sequence[I64], windows: int) -> l
 
 def _unique(expect: Expectations) -> list[str]:
     return [name for name, rules in expect.features.items() if any(rule.kind == "unique" for rule in rules)]
+
+
+def _seasons(table: PredictionTable, baseline: Baseline, group: I64, groups: int) -> dict[str, F64]:
+    """The weight of the rows of each group in each season: float64 (groups, seasons)."""
+    known = baseline.extras.seasons
+    if known is None or not table.time.any():
+        return {}
+    weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
+    return {SEASONS: by_season(known.seasonality, table.time, weight, group, groups)}

@@ -6,6 +6,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from driftline.seasonality import KINDS, Seasonality
+
+from driftline_processor.core.window import time_zone
+
 from .errors import BadInput, Say, listed, near
 from .source import Source
 from .values import is_nested, is_time, is_vector
@@ -34,7 +38,22 @@ class ColumnOptions:
     features: tuple[str, ...] = ()
     text_features: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
+    seasonality: str = ""
+    timezone: str = ""
     cluster: str = ""
+
+    @property
+    def seasons(self) -> Seasonality | None:
+        """By which seasons rows are told apart; None = by none. Raises :class:`BadInput` where that is none."""
+        if not self.seasonality:
+            return None
+        if self.seasonality not in KINDS:
+            raise BadInput(f"--seasonality is '{self.seasonality}'; it must be {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+        try:
+            time_zone(self.timezone or "UTC")
+        except ValueError as error:
+            raise BadInput(f"--timezone: {error}") from error
+        return Seasonality(self.seasonality, self.timezone or "UTC")
 
 
 @dataclass(frozen=True, slots=True)

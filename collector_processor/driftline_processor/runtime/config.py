@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
+from driftline.seasonality import Seasonality
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 from .config_expect import Expect, ExpectFeature, expectations
@@ -175,6 +176,7 @@ class Model(Section):
     windows: tuple[WindowName, ...] = ("1h", "1d")
     timezone: TimeZone = "UTC"
     outcome_delay: Days = timedelta(0)
+    seasonality: Literal["hour", "weekday", "hour_of_week"] | None = None
     slices: tuple[Text, ...] = ()
     cluster: Text | None = None
     min_effect: dict[str, Share] = Field(default_factory=dict)
@@ -185,6 +187,11 @@ class Model(Section):
     concept: Annotated[Concept, BeforeValidator(_empty_is_default)] = Concept()
     features: Annotated[dict[str, Feature], BeforeValidator(_empty_is_default)] = Field(default_factory=dict)
     metrics: Annotated[dict[str, Metric], BeforeValidator(_empty_is_default)] = Field(default_factory=dict)
+
+    @property
+    def seasons(self) -> Seasonality | None:
+        """By which seasons rows are told apart, None = by none: those of the model's clock."""
+        return None if self.seasonality is None else Seasonality(self.seasonality, self.timezone)
 
     @property
     def choices(self) -> Choices:

@@ -106,6 +106,17 @@ def _baseline(model: Model) -> Iterator[str]:
         return
     if model.task and baseline.task.kind and model.task != baseline.task.kind:
         yield f"task: '{model.task}', but the baseline {model.baseline} is of a {baseline.task.kind} model; write that"
+    known = baseline.extras.seasons
+    if model.seasonality is not None and (known is None or known.seasonality.kind != model.seasonality):
+        yield (
+            f"seasonality: the baseline {model.baseline} does not know its seasons of {model.seasonality}; build it "
+            f"with 'driftline baseline build --seasonality {model.seasonality} --timezone {model.timezone}'"
+        )
+    elif model.seasonality is not None and known is not None and known.seasonality.timezone != model.timezone:
+        yield (
+            f"timezone: '{model.timezone}', but the seasons of the baseline {model.baseline} are those of "
+            f"{known.seasonality.timezone}; write that, or build it with --timezone {model.timezone}"
+        )
     if model.classes and baseline.task.classes and set(model.classes) != set(baseline.task.classes):
         yield (
             f"classes: {', '.join(model.classes)}, but the baseline {model.baseline} has "

@@ -12,7 +12,8 @@ from driftline.pane import Pane
 from driftline.repeats import MOST_KEPT, Repeats, repeats_of
 
 from driftline_processor.core.beside import Beside
-from driftline_processor.core.compared import Compared
+from driftline_processor.core.compared import Compared, seasonal
+from driftline_processor.core.compared.season import PART as SEASONS
 from driftline_processor.core.distributed import complete
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
@@ -24,6 +25,7 @@ from .beliefs import Beliefs
 from .news import Reached, Touched
 from .panes import part_width, performance_fold, read_window, stored_unit
 from .past import Past
+from .seasons import mix_of
 from .series import Series, SeriesRegister
 from .slices import SlicePanes
 from .store import Connection, mark, number, read, set_mark, transaction
@@ -123,7 +125,7 @@ class Evaluator:
         compared = None
         if baseline is not None:
             complete(pane, baseline.bins)
-            compared = self._compared(series, baseline, window)
+            compared = self._compared(series, baseline, window, pane)
         return evaluate(
             pane,
             baseline if compared is None else compared.baseline,
@@ -138,12 +140,20 @@ class Evaluator:
             compared="" if compared is None else compared.note,
         )
 
-    def _compared(self, series: Series, baseline: Baseline, window: Window) -> Compared:
-        """What a window is compared with, whose rows were counted over the bins of the baseline."""
+    def _compared(self, series: Series, baseline: Baseline, window: Window, pane: Pane) -> Compared:
+        """What a window is compared with, whose rows, ``pane``, were counted over the bins of the baseline."""
         settings = self._series.settings(series.key.model)
-        if settings.reference is None:
-            return Compared(baseline)
-        return self._past.compared(series, baseline, settings.reference.rolling, window, settings.timezone)
+        found, seasons = Compared(baseline), settings.seasons
+        if settings.reference is not None:
+            rolling, zone = settings.reference.rolling, settings.timezone
+            found = self._past.compared(series, baseline, rolling, window, zone, seasons)
+        if seasons is None:
+            return found
+        known = found.baseline.extras.seasons
+        if known is not None:
+            pane.parts[SEASONS] = mix_of(self._connection, series.number, window, known)
+        own = seasonal(found.baseline, seasons.kind, pane)
+        return Compared(own.baseline, found.and_also(own.note))
 
     def _beside(
         self,

@@ -7,11 +7,14 @@ from collections.abc import Collection
 import numpy as np
 from driftline.baseline import Baseline
 
+from driftline.seasonality import Seasonality
+
 from driftline_processor.core.compared import Compared
 from driftline_processor.core.compared.rolling import Rolling, rolled
 from driftline_processor.core.evaluation import Window
 
 from .counted import read_counted
+from .seasons import with_seasons
 from .series import Series
 from .store import Connection
 
@@ -34,8 +37,19 @@ class Past:
             if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
                 del self._kept[key]
 
-    def compared(self, series: Series, baseline: Baseline, rolling: Rolling, window: Window, timezone: str) -> Compared:
-        """Return what a window is compared with; ``baseline``: that over whose bins it was counted."""
+    def compared(
+        self,
+        series: Series,
+        baseline: Baseline,
+        rolling: Rolling,
+        window: Window,
+        timezone: str,
+        seasonality: Seasonality | None = None,
+    ) -> Compared:
+        """Return what a window is compared with; ``baseline``: that over whose bins it was counted.
+
+        ``seasonality``: by which seasons the reference is told apart, too.
+        """
         stretches = rolling.stretches(window, timezone)
         key = (series.number, baseline.digest, stretches[0].start, stretches[-1].end)
         found = self._kept.pop(key, None)
@@ -43,6 +57,10 @@ class Past:
             spans = [(one.start, one.end) for one in stretches]
             panes = read_counted(self._connection, series, baseline, spans)
             found = rolled(baseline, rolling, stretches, panes)
+            if seasonality is not None and found.baseline is not baseline:
+                ends = (spans[0][0], spans[-1][1])
+                known = with_seasons(self._connection, series, found.baseline, *ends, seasonality)
+                found = found._replace(baseline=known)
         self._kept[key] = found  # the last again: what is asked for least goes first
         while len(self._kept) > MOST_KEPT:
             del self._kept[next(iter(self._kept))]

@@ -10,19 +10,29 @@ from driftline.baseline import Baseline
 from driftline.blocks import Blocks, Stretches
 from driftline.pane import merge
 from driftline.period import Period
+from driftline.seasonality import Seasonality
 from driftline.tables import I64
 
 from .counted import read_counted
+from .seasons import with_seasons
 from .series import Series
 from .store import Connection, read
 
 
-def of_production(connection: Connection, series: Series, like: Baseline, since: int, until: int) -> Baseline | None:
+def of_production(
+    connection: Connection,
+    series: Series,
+    like: Baseline,
+    since: int,
+    until: int,
+    seasonality: Seasonality | None = None,
+) -> Baseline | None:
     """Return the rows of a series between two times (unix nanoseconds, until excluded) as a baseline.
 
     Over the bins of ``like``, and only of panes that were counted over them: what was counted over another baseline's
     cannot be added. ``like`` lends its texts, columns,
-    importance, and all that says how rows are read. None where no pane of that time was.
+    importance, and all that says how rows are read. ``seasonality``: by which seasons the rows are told apart, too.
+    None where no pane of that time was.
 
     A rolling reference is this one, again and again: "the last 30 days without the last".
     """
@@ -39,9 +49,9 @@ def of_production(connection: Connection, series: Series, like: Baseline, since:
         return None
     fitted = like.extras.fitted and replace(like.extras.fitted, rows=0)  # its space was chosen from other rows
     # what the rows of `like` were is left out; what says how rows are read and folded stays
-    extras = replace(like.extras, ranges=None, repeats=None, class_scores=None, fitted=fitted)
+    extras = replace(like.extras, ranges=None, repeats=None, class_scores=None, fitted=fitted, seasons=None)
     extras = replace(extras, period=Period(int(starts[0]), int(starts[-1])), blocks=blocks)
-    return replace(
+    found = replace(
         like,
         version=series.key.version,
         task=series.task,
@@ -49,6 +59,9 @@ def of_production(connection: Connection, series: Series, like: Baseline, since:
         provisional=False,
         extras=extras,
     )
+    if seasonality is None:
+        return found
+    return with_seasons(connection, series, found, since, until, seasonality)
 
 
 def _counted(connection: Connection, series: int, fold: str, since: int, until: int) -> I64:

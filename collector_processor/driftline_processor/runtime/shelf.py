@@ -63,7 +63,8 @@ class Shelf:
             return None
         connection = self._store.connect()
         try:
-            return of_production(connection, series, in_force.baseline, since, until)
+            seasons = self._series.settings(key.model).seasons
+            return of_production(connection, series, in_force.baseline, since, until, seasons)
         finally:
             connection.close()
 

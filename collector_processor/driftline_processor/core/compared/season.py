@@ -15,9 +15,9 @@ import numpy as np
 from driftline.baseline import Baseline
 from driftline.blocks import Blocks, Cells, targets
 from driftline.pane import Pane
-from driftline.seasonality import Kind
+from driftline.seasonality import Kind, Seasonality
 from driftline.seasons import LEAST_CYCLES, RANKS, Levelled, Seasons
-from driftline.tables import F64
+from driftline.tables import F64, I64
 
 from .compared import Compared
 
@@ -68,6 +68,20 @@ def seasonal(baseline: Baseline, kind: Kind, pane: Pane) -> Compared:
             del kept[next(iter(kept))]
         kept[key] = _derived(baseline, seasons, mix, f"the same {same}")
     return kept[key]
+
+
+def by_season(seasonality: Seasonality, times: I64, weight: F64, group: I64, groups: int) -> F64:
+    """Return how much weight rows have in each season: float64 (groups, seasons); those without a time have none.
+
+    ``times``: int64 (n,), unix nanoseconds, 0 = not known; ``weight``: float64 (n,); ``group``: int64 (n,).
+
+    >>> day = Seasonality("weekday")
+    >>> by_season(day, np.array([4 * 86_400 * 10**9]), np.ones(1), np.zeros(1, np.int64), 1).tolist()
+    [[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
+    """
+    timed, count = times != 0, seasonality.count
+    at = group[timed] * count + seasonality.of(times[timed])
+    return np.bincount(at, weight[timed], minlength=groups * count).astype(np.float64).reshape(groups, count)
 
 
 def cycles(baseline: Baseline) -> float:
