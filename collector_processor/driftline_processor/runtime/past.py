@@ -6,7 +6,6 @@ from collections.abc import Collection
 
 import numpy as np
 from driftline.baseline import Baseline
-
 from driftline.seasonality import Seasonality
 
 from driftline_processor.core.compared import Compared

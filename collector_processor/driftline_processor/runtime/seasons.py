@@ -1,4 +1,4 @@
-"""The hours and weekdays of rows that were counted: of a window its mix of them, of a stretch of time all that is known."""
+"""The seasons of rows that were counted: what mix of them a window has, and what a stretch of time was in each."""
 
 from __future__ import annotations
 
