@@ -1,0 +1,125 @@
+"""The reference with a window's own mix of seasons: what counts how much, and what is left of blocks of time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from driftline.baseline import Baseline
+from driftline.pane import Pane
+from driftline.seasonality import HOUR, Kind, Seasonality
+from driftline.seasons import Seasons
+from driftline_processor.core.compared.season import PART, cycles, seasonal, standard
+from driftline_processor.core.drift import drift
+from driftline_processor.core.drift.reference import references
+
+START = 1_767_225_600 * 10**9
+
+
+def built(days: int = 14, each: int = 10, kind: Kind = "hour", features: int = 2, seed: int = 5) -> Baseline:
+    rng = np.random.default_rng(seed)
+    hour = np.repeat(np.arange(days * 24), each)
+    level = 3 * np.cos(2 * np.pi * (hour % 24 - 12) / 24)
+    frame = {f"x{at}": level + rng.normal(size=len(hour)) for at in range(features)}
+    return Baseline.from_frame(
+        frame | {"p": level, "time": START + hour * HOUR},
+        score="p", time="time", model="m", task="regression", seasonality=kind,
+    )  # fmt: skip
+
+
+def mixed(seasons: int, **share: float) -> Pane:
+    mix = np.zeros(seasons)
+    for name, weight in share.items():
+        mix[int(name[1:])] = weight
+    return Pane({PART: mix})
+
+
+def test_a_window_of_one_hour_is_compared_with_that_hour() -> None:
+    baseline = built()
+    noon = seasonal(baseline, "hour", mixed(24, h12=500.0))
+    seasons = baseline.extras.seasons
+    assert seasons is not None
+    assert noon.note == "the same hours"
+    assert noon.baseline.pane.parts["rows"].tolist() == [140.0, 140.0, 140.0]
+    assert np.allclose(noon.baseline.pane.parts["feature:x0"], seasons.of["feature:x0"][12])
+    assert noon.baseline.fold == baseline.fold
+
+
+def test_rows_are_worth_as_many_as_would_tell_the_mix_as_well() -> None:
+    rows = np.zeros((24, 3))
+    rows[:] = 1_000.0
+    seasons = Seasons(Seasonality("hour"), rows, {})
+    mix = np.zeros(24)
+    mix[[3, 4]] = 1.0, 3.0
+    found = standard(seasons, mix)
+    assert found is not None
+    assert found.part[[3, 4]].tolist() == [0.25, 0.75]
+    assert found.rows == pytest.approx(1 / (0.25**2 / 1_000 + 0.75**2 / 1_000))
+    usual = standard(seasons, np.ones(24))
+    assert usual is not None
+    assert usual.rows == pytest.approx(24_000)
+
+
+def test_a_thin_season_counts_together_with_its_neighbours_and_that_is_said() -> None:
+    baseline = built(days=14, each=5)  # 70 rows an hour
+    noon = seasonal(baseline, "hour", mixed(24, h12=50.0))
+    assert noon.baseline.pane.rows == 140
+    assert (
+        noon.note == "the same hours (one of them has few rows in the baseline, and the neighbouring ones count, too)"
+    )
+
+
+def test_blocks_are_laid_over_the_cells_of_the_derived_reference() -> None:
+    baseline = built()
+    noon = seasonal(baseline, "hour", mixed(24, h12=500.0)).baseline
+    plain, own = (next(one for one in references(some) if one.name == "x0") for some in (baseline, noon))
+    assert plain.blocks is None  # each of the days has all hours
+    assert own.blocks is None
+    blocks = noon.extras.blocks
+    assert blocks is not None
+    counts = blocks.of["feature:x0"].counts
+    assert counts.sum(axis=1) == pytest.approx(np.full(14, 240.0), rel=1e-3)
+    shares = counts.sum(axis=0) / counts.sum()
+    cells = np.add.reduceat(noon.pane.parts["feature:x0"][: len(own.bins.edges) + 1], blocks.of["feature:x0"].first)  # type: ignore[union-attr]
+    assert shares == pytest.approx(cells / cells.sum(), abs=0.02)
+
+
+def test_what_is_known_of_less_than_two_cycles_is_compared_as_a_whole() -> None:
+    week = built(days=7, kind="weekday")
+    assert cycles(week) == pytest.approx(1 + 23 / 168)  # the last row is at the beginning of its hour
+    same = seasonal(week, "weekday", mixed(7, d2=100.0))
+    assert same.baseline is week
+    assert same.note == "all of the baseline: it has seen less than two weeks"
+    assert seasonal(built(), "weekday", mixed(7, d2=1.0)).note == "all of the baseline: it does not know its weekdays"
+
+
+def test_features_together_are_those_of_the_season() -> None:
+    baseline = built(days=14, each=40)
+    assert baseline.bins.space is not None
+    noon = seasonal(baseline, "hour", mixed(24, h12=500.0)).baseline
+    pairs = noon.pane.parts["pairs"]
+    assert pairs[0] == pairs[1] == pytest.approx(560)
+    many = replace(baseline.extras.seasons, of={})  # type: ignore[type-var]
+    without = replace(baseline, extras=replace(baseline.extras, seasons=many))
+    assert "pairs" not in seasonal(without, "hour", mixed(24, h12=500.0)).baseline.pane.parts
+
+
+def test_the_answer_is_the_same_for_hours_that_were_asked_for_before() -> None:
+    baseline = built()
+    noon = mixed(24, h12=500.0)
+    assert seasonal(baseline, "hour", noon).baseline is seasonal(baseline, "hour", mixed(24, h12=20.0)).baseline
+    assert seasonal(baseline, "hour", Pane()).baseline is baseline
+
+
+def test_noon_at_noon_is_no_news_and_noon_at_midnight_is() -> None:
+    baseline = built()
+    rng = np.random.default_rng(9)
+    values = 3 + rng.normal(size=200)
+    counts = np.bincount(np.searchsorted(baseline.bins.features["x0"].edges, values, side="right"), minlength=0)  # type: ignore[union-attr]
+    for season, state in (("h12", "ok"), ("h0", "drift")):
+        pane = mixed(24, **{season: 200.0})
+        size = baseline.bins.features["x0"].size
+        pane.parts["feature:x0"] = np.pad(counts, (0, size + 2 - len(counts))).astype(np.float64)
+        found = drift(pane, seasonal(baseline, "hour", pane).baseline, span=HOUR)
+        assert found.features["x0"].state == state
