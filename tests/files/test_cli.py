@@ -73,7 +73,8 @@ def test_the_commands(run: Run) -> None:
 def test_the_options(run: Run, command: list[str], options: set[str]) -> None:
     columns = {
         "--model", "--task", "--version", "--score", "--predicted", "--actual", "--time", "--id", "--classes",
-        "--positive-class", "--threshold", "--features", "--text-features", "--cluster", "--seasonality", "--timezone",
+        "--positive-class", "--threshold", "--features", "--text-features", "--slices", "--cluster", "--seasonality",
+        "--timezone",
     }  # fmt: skip
     result = run(*command, "--help")
     assert result.exit_code == 0
