@@ -23,7 +23,7 @@ from .importance import Importance
 from .pane import Pane
 from .permutation import Predict, permutation_importance
 from .privacy import Privacy, in_force
-from .profile import FrameColumns, refuse_unknown_classes, rows_from_frame, table_from_frame
+from .profile import FrameColumns, read_frame, refuse_unknown_classes, rows_from_frame
 from .reference import MOST_SAMPLED, ReferenceRows
 from .seasonality import Kind, Seasonality
 from .tables import Column, ModelKey, PredictionTable, Task
@@ -117,23 +117,9 @@ class Baseline:
         ...
         ValueError: classes are ('no', 'yes') and none is known to be the positive one; pass positive_class=...
         """
-        table, truth, named, texts = table_from_frame(
-            X,
-            score=score,
-            predicted=predicted,
-            actual=actual,
-            time=time,
-            id=id,
-            model=model,
-            task=task,
-            version=version,
-            classes=classes,
-            positive_class=positive_class,
-            threshold=threshold,
-            features=features,
-            text_features=text_features,
-            slices=slices,
-        )
+        said = Said(ModelKey(model, version), task, classes, positive_class, threshold, text_features)
+        columns = FrameColumns(score, predicted, actual, time, id, features, slices)
+        table, truth, named, texts = read_frame(X, said, columns)
         seasons = _seasonality(seasonality, timezone, time is not None)
         if importance is None and predict is not None:
             importance = permutation_importance(X, predict, cast(list[str], named["features"]), table.task, truth)

@@ -20,7 +20,7 @@ from .pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
 from .projection import Projection
 from .space import Space
 from .strays import Stray, strays
-from .tables import CLASSLESS, F64, I32, I64, Column, PredictionTable, Task, length, numbers_of
+from .tables import CLASSLESS, F64, I32, I64, Column, PredictionTable, Task, length, numbers_of, told
 
 Mask = NDArray[np.bool_]
 
@@ -145,7 +145,7 @@ def fold_outcomes(
     if task.kind == "regression":
         return _fold_values(scores, actual_numbers(actual), weight)
     if task.kind == "ranking":  # known or not is all that is folded of the truth about a list
-        return Pane({"outcomes": _rows(weight, _told(actual))})
+        return Pane({"outcomes": _rows(weight, told(actual))})
     classes = len(task.classes)
     truth = class_codes(actual, task.classes)
     if truth is None or classes == 0:
@@ -356,16 +356,6 @@ def _counts(index: Index | I64 | I32, weight: F64 | None, size: int) -> F64:
 
 def _at(weight: F64 | None, which: Index | Mask) -> F64 | None:
     return None if weight is None else weight[which]
-
-
-def _told(column: Column) -> Mask:
-    """Tell which values are not missing."""
-    told = np.zeros(length(column), np.bool_)
-    if column.numbers is not None:
-        told |= ~np.isnan(column.numbers)
-    if column.codes is not None:
-        told |= column.codes >= 0
-    return told
 
 
 def _float(text: str) -> float:

@@ -61,7 +61,14 @@ def table_from_frame(
     The arguments are those of :meth:`driftline.Baseline.from_frame`, and so are the errors.
     """
     said = Said(ModelKey(model, version), task, classes, positive_class, threshold, text_features)
-    rows, named = rows_from_frame(X, said, FrameColumns(score, predicted, actual, time, id, features, slices))
+    return read_frame(X, said, FrameColumns(score, predicted, actual, time, id, features, slices))
+
+
+def read_frame(
+    X: FrameLike, said: Said, columns: FrameColumns
+) -> tuple[PredictionTable, Column | None, Columns, dict[str, Vocabulary]]:
+    """Do what :func:`table_from_frame` does, with what was said and where the parts of the frame are."""
+    rows, named = rows_from_frame(X, said, columns)
     seen = seen_classes([column for column in (rows.actual, rows.predicted) if column is not None])
     whole, texts = learned(rows, said, seen)
     if rows.actual is not None and whole.classes:

@@ -86,6 +86,20 @@ def numbers_of(column: Column) -> F64:
     return np.full(length(column), np.nan) if column.numbers is None else column.numbers
 
 
+def told(column: Column) -> NDArray[np.bool_]:
+    """Tell which values are not missing: bool (n,).
+
+    >>> told(Column(numbers=np.array([1.0, np.nan, np.nan]), codes=np.array([-1, 0, -1], np.int32), labels=("a",)))
+    array([ True,  True, False])
+    """
+    there = np.zeros(length(column), np.bool_)
+    if column.numbers is not None:
+        there |= ~np.isnan(column.numbers)
+    if column.codes is not None:
+        there |= column.codes >= 0
+    return there
+
+
 @dataclass(frozen=True, slots=True)
 class Items:
     """What n rankings hold, best first: those of row i are entries ``offsets[i]`` to ``offsets[i + 1]``.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 from driftline.frames import taken
-from driftline.tables import F64, I64, Column, length
+from driftline.tables import F64, I64, Column, told
 from numpy.typing import NDArray
 
 from .concept import Heard
@@ -58,7 +58,7 @@ def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
         weight = _weight(source) if "weight" in names else None
         times = read_times(source.column("time")) if "time" in names else None
         order = np.arange(source.rows) if times is None else _order(times)
-    usable = valid_of(id_texts) & (values_of(pc.binary_length(id_texts), 0) > 0) & _given(actual)
+    usable = valid_of(id_texts) & (values_of(pc.binary_length(id_texts), 0) > 0) & told(actual)
     _name(say, path, ~usable, "without id or actual")
     if weight is not None:
         wrong = ~(np.isnan(weight) | ((weight > 0) & np.isfinite(weight)))
@@ -145,15 +145,6 @@ def _weight(source: Source) -> F64:
 def _order(times: Times) -> NDArray[np.intp]:
     """Rows from oldest to newest; one without a readable time counts as oldest, equal times stand as they came."""
     return np.argsort(np.where(times.readable, times.values, np.iinfo(np.int64).min), kind="stable")
-
-
-def _given(actual: Column) -> NDArray[np.bool_]:
-    given = np.zeros(length(actual), np.bool_)
-    if actual.numbers is not None:
-        given |= ~np.isnan(actual.numbers)
-    if actual.codes is not None:
-        given |= actual.codes >= 0
-    return given
 
 
 def _name(say: Say, path: Path, which: NDArray[np.bool_], what: str) -> None:

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from driftline.tables import OutcomeTable, PredictionTable
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -25,6 +26,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from . import columnar, mapped, outcomes, points, predictions, rows
 from .mapped import Mappings
 from .points import Point
+
+Request = TypeVar("Request", bound=Message)
 
 __all__ = ["Decoded", "Malformed", "Mappings", "Point", "decode_logs", "decode_metrics", "decode_traces"]
 
@@ -63,10 +66,7 @@ def decode_traces(body: bytes, now: int) -> Decoded:
     >>> decode_traces(b"", 0)
     Decoded(predictions=[], batches=[], outcomes=[], baselines=[], rejected=Counter(), ignored=0, points=[])
     """
-    try:
-        request = ExportTraceServiceRequest.FromString(body)
-    except DecodeError as error:
-        raise Malformed(f"not an ExportTraceServiceRequest: {error}") from None
+    request = _parsed(ExportTraceServiceRequest, body)
     decoded = Decoded()
     if rows.MARK in body:
         with np.errstate(invalid="ignore"):  # a signalling NaN of a sender is a NaN
@@ -79,10 +79,7 @@ def decode_traces(body: bytes, now: int) -> Decoded:
 
 def decode_logs(body: bytes, now: int) -> Decoded:
     """Decode the body of an ``ExportLogsServiceRequest``; see :func:`decode_traces`."""
-    try:
-        request = ExportLogsServiceRequest.FromString(body)
-    except DecodeError as error:
-        raise Malformed(f"not an ExportLogsServiceRequest: {error}") from None
+    request = _parsed(ExportLogsServiceRequest, body)
     decoded = Decoded()
     if rows.MARK in body:
         with np.errstate(invalid="ignore"):  # a signalling NaN of a sender is a NaN
@@ -96,10 +93,7 @@ def decode_metrics(body: bytes, now: int, mappings: Mappings = NONE_MAPPED) -> D
 
     ``mappings``: what metrics of other names mean, see :mod:`.mapped`.
     """
-    try:
-        request = ExportMetricsServiceRequest.FromString(body)
-    except DecodeError as error:
-        raise Malformed(f"not an ExportMetricsServiceRequest: {error}") from None
+    request = _parsed(ExportMetricsServiceRequest, body)
     decoded = Decoded()
     if points.is_ours(body):
         decoded.points = points.points(request, now, decoded.rejected)
@@ -107,6 +101,14 @@ def decode_metrics(body: bytes, now: int, mappings: Mappings = NONE_MAPPED) -> D
         room = points.MOST_POINTS - len(decoded.points)
         decoded.points += mapped.points(request, mappings, now, decoded.rejected, room)
     return decoded
+
+
+def _parsed(kind: type[Request], body: bytes) -> Request:
+    try:
+        request: Request = kind.FromString(body)
+    except DecodeError as error:
+        raise Malformed(f"not an {kind.DESCRIPTOR.name}: {error}") from None
+    return request
 
 
 def _read(found: rows.Records, now: int, decoded: Decoded) -> None:
