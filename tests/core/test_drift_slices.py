@@ -71,7 +71,7 @@ def test_a_shift_that_all_rows_do_not_show_is_found_in_its_slice_and_explained_t
     assert found.explanation is not None
     [cause] = found.explanation.causes
     assert (cause.features, cause.slice) == (("income",), "country=NL")
-    assert cause.sentence.startswith("income drifts only where country = NL")
+    assert cause.sentence.startswith("income has drifted only where country = NL")
 
 
 def test_slices_that_differ_from_each_other_as_they_always_did_do_not_drift() -> None:

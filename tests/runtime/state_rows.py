@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -119,9 +120,10 @@ def config(directory: Path, retention: timedelta = timedelta(days=90), **models:
 class Opened:
     """A started state with the words tests use."""
 
+    _sent = itertools.count()  # of all states: one that is opened anew may stand where the last one stood in memory
+
     def __init__(self, state: State) -> None:
         self.state = state
-        self._sent = 0
 
     def send(
         self,
@@ -141,8 +143,7 @@ class Opened:
         digest: bytes | None = None,
     ) -> Request:
         """Build a request; one batch id for all of its predictions, and bytes like no other's unless told."""
-        self._sent += 1
-        made = digest_of(f"{id(self)} {self._sent}".encode())
+        made = digest_of(f"{next(self._sent)}".encode())
         rows = [table for table in tables if isinstance(table, PredictionTable)]
         known = [table for table in tables if isinstance(table, OutcomeTable)]
         return Request(digest or made, rows, [batch] * len(rows), known, list(baselines))

@@ -15,6 +15,7 @@ from driftline.semconv import metrics as m
 from driftline.tables import Task
 from driftline_processor.core.concept import detectors
 from driftline_processor.core.concept.verdict import Concept
+from driftline_processor.core.concept.words import sentence
 from driftline_processor.core.render import concept_to_json
 from driftline_processor.files.cut import Cut
 from driftline_processor.files.evaluate_files import evaluate_files
@@ -339,3 +340,57 @@ def test_no_value_of_a_state_is_anything_but_json(open_state: Open, clock: Clock
     [(text,)] = state.rows("SELECT state FROM concept")
     assert isinstance(text, str)
     assert not {"NaN", "Infinity"} & set(text.replace(",", " ").split())
+
+
+def test_errors_that_become_more_in_one_slice_are_found_there_live_as_in_a_file(
+    open_state: Open, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sliced = Model(slices=("country", "plan"), concept=Watched(detectors=("adwin", "ddm")))
+    rng = np.random.default_rng(3)
+    country = rng.choice(np.array(["NL", "BE", "DE", None], object), N, p=[0.2, 0.3, 0.4, 0.1])
+    wrong = rng.random(N) < np.where((country == "NL") & (np.arange(N) >= 500), 0.6, 0.1)
+    state = open_state(churn=sliced)
+    times = [NOON + SECOND * number for number in range(N)]
+    state.send(predictions(ids(), times, [0.9] * N, slices={"country": country.tolist()}))
+    actual = np.where(wrong, 0, 1).tolist()
+    for first in (0, 300, 700):
+        last = {0: 300, 300: 700, 700: N}[first]
+        clock.now += SECOND
+        told = [NOON + HOUR + SECOND * number for number in range(first, last)]
+        state.send(outcomes(ids(first, last), actual[first:last], told))
+        state.state.join_now()
+        state = open_state(churn=sliced)
+    live = concept(state)
+    assert (live.outcomes, list(live.detectors)) == (N, ["adwin", "ddm"])
+    assert {name: (one.outcomes, list(one.detectors)) for name, one in live.slices.items()} == {
+        f"country={name}": (int((country == name).sum()), ["adwin"]) for name in ("BE", "DE", "NL")
+    }
+    assert list(live.drifting()) == ["country=NL"]
+    found = live.slices["country=NL"]
+    assert found.after is not None
+    assert found.before is not None
+    assert found.after > found.before + 0.3
+    assert "the errors of churn 1 where country=NL rose from" in caplog.text
+    assert concept_to_json(live)["slices"]["country=NL"]["state"] == "drift"  # type: ignore[index]
+    assert "; in country=NL it rose from" in sentence(live, str)
+    series = [dict(point.attributes) for point in points(state.state.view) if point.metric == m.ML_DRIFT_STATE]
+    of_concept = {one.get(a.ML_DRIFT_SLICE): one[a.STATE] for one in series if one[a.ML_DRIFT_TARGET] == "concept"}
+    assert of_concept["country=NL"] == "drift"
+    assert (len(of_concept), of_concept["country=BE"]) == (4, "ok")
+
+    rows = pd.DataFrame({"x": rng.normal(size=N), "score": [0.9] * N, "country": country, "actual": actual})
+    rows["time"] = pd.to_datetime(times)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    reference = rows[:500].assign(score=np.linspace(0, 1, 500))
+    Baseline.from_frame(
+        reference, score="score", actual="actual", time="time", model="m", task="binary", slices=["country"]
+    ).save(tmp_path / "baseline.json")
+    asked = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, ColumnOptions(), Cut(), print)
+    in_file = evaluate_files(*asked).concept
+    assert in_file is not None
+    assert set(in_file.slices) == set(live.slices)
+    for name, one in in_file.slices.items():
+        own = live.slices[name]
+        assert (one.state, one.outcomes, one.since, one.before, one.after) == (
+            *(own.state, own.outcomes, own.since, own.before, own.after),
+        )

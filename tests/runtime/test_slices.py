@@ -109,7 +109,7 @@ def test_live_and_in_a_file_slices_say_the_same(open_state: Open, clock: Clock, 
     for name, found in live.slices.items():
         same(found, in_file.slices[name])
     assert live.explanation is not None
-    assert live.explanation.sentence.startswith("income drifts only where country = NL")
+    assert live.explanation.sentence.startswith("income has drifted only where country = NL")
     assert live.incident == in_file.incident == {"feature:income where country=NL": MIDNIGHT}
     for name, target in live.features.items():
         assert told(target) == nearly(in_file.features[name])

@@ -52,6 +52,17 @@ def concept_to_json(concept: Concept | None) -> dict[str, Any] | None:
             }
             for name, found in concept.detectors.items()
         },
+        "slices": {
+            name: {
+                "state": own.state,
+                "since": _time(own.since),
+                "before": own.before,
+                "after": own.after,
+                "rise": rise(own),
+                "outcomes": own.outcomes,
+            }
+            for name, own in concept.slices.items()
+        },
     }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.frames import taken
+from driftline.slices import OTHER, places_of, slice_name
 from driftline.tables import F64, I64, Column, Task
 from numpy.typing import NDArray
 
@@ -65,9 +66,15 @@ def detectors_of(said: str, task: Task) -> tuple[str, ...]:
 
 
 def concept_of(
-    reads: Sequence[Rows], heard: Sequence[Heard] | None, baseline: Baseline, settings: Settings
+    reads: Sequence[Rows],
+    heard: Sequence[Heard] | None,
+    baseline: Baseline,
+    settings: Settings,
+    slices: Mapping[str, Sequence[str]] | None = None,
 ) -> Concept | None:
     """Tell concept drift over all rows; ``heard``: per file, where outcomes came apart.
+
+    ``slices``: key → its values that are told apart, each watched by itself, too.
 
     The order is that of the outcomes' times, else of their lines; where the rows have their actual values themselves,
     that of the rows' times, else of their lines. None where a task has no errors.
@@ -80,6 +87,7 @@ def concept_of(
     if not installed():
         return Concept("unknown", reason=MISSING)
     stream = Stream(kind, settings, reference_loss(baseline))
+    told_of: list[NDArray[np.intp]] = []
     errors: list[F64] = []
     places: list[I64] = []
     times: list[I64] = []
@@ -92,13 +100,23 @@ def concept_of(
         predicted = None if read.predicted is None else taken(read.predicted, told)
         scores = None if read.scores is None else read.scores[told]
         errors.append(errors_of(task, scores, predicted, taken(said.actual, told)))
+        told_of.append(told)
         places.append(said.place[told])
         times.append(time[told])
         known.append((time if said.time is None else heard_at)[told])
         stream.corrected += said.corrected
     order = _order(np.concatenate(places), np.concatenate(times), apart=heard is not None)
-    stream.feed(np.concatenate(errors)[order], np.concatenate(times)[order], np.concatenate(known)[order])
-    return stream.concept()
+    fed = np.concatenate(errors)[order], np.concatenate(times)[order], np.concatenate(known)[order]
+    stream.feed(*fed)
+    found: dict[str, Concept] = {}
+    for key, values in (slices or {}).items():
+        columns = zip(reads, told_of, strict=True)
+        place = np.concatenate([places_of(r.slices.get(key), values, len(r))[told] for r, told in columns])[order]
+        for at in np.unique(place[place >= 0]).tolist():
+            own = Stream(kind, settings.of_slice, reference_loss(baseline))
+            own.feed(*(of_all[place == at] for of_all in fed))
+            found[slice_name(key, (*values, OTHER)[at])] = own.concept()
+    return replace(stream.concept(), slices=dict(sorted(found.items())))
 
 
 def _of_rows(read: Rows) -> Heard:

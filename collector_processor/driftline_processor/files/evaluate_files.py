@@ -126,7 +126,7 @@ def evaluate_files(
         before_rows = reference_rows(reference, options, baseline, judging.key, say)
         current = batches(read.rows, groups, read.roles, judging.key, baseline)
         classify_windows(evaluations, [one.pane for one in folded], before_rows, current, groups, baseline, say)
-    concept = concept_of(read.rows, read.heard, baseline, Settings(detectors))
+    concept = concept_of(read.rows, read.heard, baseline, Settings(detectors), slices.values)
     return Result(judging.key, baseline, evaluations, judging.choices, concept, read.roles.slices)
 
 

@@ -55,20 +55,23 @@ class ByValue:
 
 
 class Slices:
-    """The slices of all windows. The values of a column are those of the baseline, then those with most rows."""
+    """The slices of all windows.
+
+    ``values``: of each column, those of the baseline, then those with most rows.
+    """
 
     def __init__(
         self, reads: Sequence[Rows], roles: Roles, baseline: Baseline, steps: Steps, windows: int, say: Say
     ) -> None:
         """Choose the values. Raises :class:`BadInput` where there are too many windows for so many slices."""
         known = baseline.extras.slices
-        self._values = {
+        self.values = {
             key: values_of(
                 concatenate([read.slices[key] for read in reads]), () if known is None else known.values(key)
             )
             for key in roles.slices
         }
-        number = sum(len(values) + 1 for values in self._values.values())
+        number = sum(len(values) + 1 for values in self.values.values())
         if windows * number > MOST_WINDOWS:
             raise BadInput(
                 f"--slices: {windows:,} windows of {number} slices each are more than {MOST_WINDOWS:,}; "
@@ -86,7 +89,7 @@ class Slices:
 
     def counting(self, table: PredictionTable, pieces: I64) -> list[ByValue]:
         """Return what counts the rows of a batch, one a column; ``pieces``: that of each row, int64 (n,)."""
-        return [ByValue(table, key, values, pieces) for key, values in self._values.items()]
+        return [ByValue(table, key, values, pieces) for key, values in self.values.items()]
 
     def add(self, found: Sequence[Piece]) -> None:
         """Add what was counted of a batch."""

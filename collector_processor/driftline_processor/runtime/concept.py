@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.slices import OTHER, places_of, slice_name
 from driftline.tables import CLASSLESS, ModelKey
+from numpy.typing import NDArray
 
 from driftline_processor.core.concept import Settings, Stream, errors_of, reference_loss
 from driftline_processor.core.concept.detectors import installed
@@ -22,6 +27,7 @@ from driftline_processor.core.render import iso_time
 from .baselines import Baselines
 from .rows import actual_of, integers_of, labels_of, scores_of
 from .series import Series, SeriesRegister
+from .slices import SliceValues
 from .store import Connection, insert, read, run
 
 _log = logging.getLogger(__name__)
@@ -38,12 +44,15 @@ MISSING = "River is not installed: pip install 'driftline[concept]'"
 class ConceptWatch:
     """The streams of errors of all series. One thread feeds it; any may read :meth:`concept`."""
 
-    def __init__(self, connection: Connection, series: SeriesRegister, baselines: Baselines) -> None:
+    def __init__(
+        self, connection: Connection, series: SeriesRegister, baselines: Baselines, slices: SliceValues
+    ) -> None:
         self._connection, self._series, self._baselines = connection, series, baselines
+        self._slices = slices
         self._streams: dict[Place, Stream] = {}
         self._shown: dict[Place, Concept] = {}
         self._changed: set[Place] = set()
-        self._news: list[tuple[ModelKey, Change]] = []
+        self._news: list[tuple[ModelKey, str, Change]] = []
         self._installed = installed()
         self.forget()
         for place, stream in self._streams.items():
@@ -60,26 +69,44 @@ class ConceptWatch:
         for row in read(self._connection, "SELECT * FROM concept").to_pylist():
             series = known.get(row["series"])
             if series is not None:
-                settings = self._settings(series.key.model)
+                settings = self._settings(series.key.model, row["slice"])
                 self._streams[row["series"], row["slice"]] = Stream.from_json(json.loads(row["state"]), settings)
 
     def feed(self, series: Series, rows: pa.Table) -> None:
         """Feed first outcomes of a series; ``rows``: as :func:`.matching.match` gives them, one a prediction.
 
-        What goes wrong here costs the stream, which begins anew, and not the join.
+        All of them, and those of each slice to a stream of its own. What goes wrong here costs the stream, which begins
+        anew, and not the join.
         """
-        stream = self._stream(series, len(rows))
+        if self._stream(series, WHOLE, len(rows)) is None:
+            return
+        rows = _in_order(rows)
+        self._feed(series, WHOLE, rows)
+        for which, at in self._cut(series, rows):
+            self._feed(series, which, rows.take(pa.array(at)))
+
+    def _feed(self, series: Series, which: str, rows: pa.Table) -> None:
+        stream = self._stream(series, which, len(rows))
         if stream is None:
             return
         try:
-            self._news += [(series.key, change) for change in _fed(stream, series, rows)]
+            self._news += [(series.key, which, change) for change in _fed(stream, series, rows)]
         except Exception:
             _log.exception("concept drift of %s could not be told; it begins anew", series.key.model)
-            self._streams[series.number, WHOLE] = Stream(stream.kind, stream.settings, stream.scale)
+            self._streams[series.number, which] = Stream(stream.kind, stream.settings, stream.scale)
+
+    def _cut(self, series: Series, rows: pa.Table) -> Iterator[tuple[str, NDArray[np.intp]]]:
+        """The slices that rows are in, and which rows."""
+        for key in self._series.settings(series.key.model).slices:
+            texts = pa.table({key: pc.map_lookup(rows.column("slices"), pa.scalar(key), "first")})
+            values = self._slices.of(series.number, key)
+            place = places_of(labels_of(texts, key), values, len(rows))
+            for at in np.unique(place[place >= 0]).tolist():
+                yield slice_name(key, (*values, OTHER)[at]), np.flatnonzero(place == at)
 
     def corrected(self, series: Series, rows: int) -> None:
         """Count outcomes that replaced another one or lost their prediction: they are not fed."""
-        stream = self._stream(series, rows)
+        stream = self._stream(series, WHOLE, rows)
         if stream is not None:
             stream.corrected += rows
 
@@ -105,8 +132,8 @@ class ConceptWatch:
             self._shown[place] = self._streams[place].concept()
         self._changed.clear()
         news, self._news = self._news, []
-        for key, change in news:
-            self._log(key, change)
+        for key, which, change in news:
+            self._log(key, which, change)
 
     def concept(self, series: Series) -> Concept | None:
         """Return what is known of a series; None where nothing watches it."""
@@ -114,13 +141,20 @@ class ConceptWatch:
             return None
         if not self._installed:
             return Concept("unknown", reason=MISSING)
-        return self._shown.get((series.number, WHOLE), Concept("unknown", reason="no outcome has come"))
+        whole = self._shown.get((series.number, WHOLE), Concept("unknown", reason="no outcome has come"))
+        declared = self._series.settings(series.key.model).slices
+        slices = {
+            name: found
+            for (number, name), found in list(self._shown.items())
+            if number == series.number and name and name.partition("=")[0] in declared
+        }
+        return replace(whole, slices=dict(sorted(slices.items())))
 
-    def _stream(self, series: Series, rows: int) -> Stream | None:
-        settings, kind = self._settings(series.key.model), kind_of(series.task)
+    def _stream(self, series: Series, which: str, rows: int) -> Stream | None:
+        settings, kind = self._settings(series.key.model, which), kind_of(series.task)
         if not rows or kind is None or not settings.detectors or not self._installed:
             return None
-        place = (series.number, WHOLE)
+        place = (series.number, which)
         stream = self._streams.get(place)
         if stream is None or stream.kind != kind:
             in_force = self._baselines.in_force(series.key)
@@ -129,14 +163,16 @@ class ConceptWatch:
         self._changed.add(place)
         return stream
 
-    def _settings(self, model: str) -> Settings:
-        return self._series.settings(model).concept.settings
+    def _settings(self, model: str, which: str = WHOLE) -> Settings:
+        settings = self._series.settings(model).concept.settings
+        return settings.of_slice if which else settings
 
-    def _log(self, key: ModelKey, change: Change) -> None:
+    def _log(self, key: ModelKey, which: str, change: Change) -> None:
         how = "rose" if change.after > change.before else "fell"
         _log.warning(
-            "concept drift: the errors of %s %s from %.4g to %.4g, in predictions since %s",
+            "concept drift: the errors of %s%s %s from %.4g to %.4g, in predictions since %s",
             " ".join(filter(None, (key.model, key.version, key.environment))),
+            f" where {which}" if which else "",
             how,
             change.before,
             change.after,
@@ -144,9 +180,13 @@ class ConceptWatch:
         )
 
 
-def _fed(stream: Stream, series: Series, rows: pa.Table) -> list[Change]:
+def _in_order(rows: pa.Table) -> pa.Table:
+    """Sort rows by when they and their outcomes had both arrived."""
     arrived = np.maximum(integers_of(rows, "received"), integers_of(rows, "outcome_received"))
-    rows = rows.take(pa.array(np.lexsort((integers_of(rows, "outcome"), arrived))))
+    return rows.take(pa.array(np.lexsort((integers_of(rows, "outcome"), arrived))))
+
+
+def _fed(stream: Stream, series: Series, rows: pa.Table) -> list[Change]:
     task = series.task
     scores = scores_of(rows, len(task.classes))
     predicted = None if task.kind in CLASSLESS else labels_of(rows, "predicted")

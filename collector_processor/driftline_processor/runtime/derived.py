@@ -126,6 +126,8 @@ def _concept(concept: Concept, model: dict[str, str]) -> Iterator[Point]:
         if (value := rise(found)) is not None:
             yield _point(m.ML_DRIFT_VALUE, {**what, a.ML_DRIFT_METHOD: name}, value)
     yield _point(m.ML_DRIFT_STATE, {**what, a.STATE: concept.state}, 1.0)
+    for cut, own in concept.slices.items():
+        yield from _concept(own, {**model, a.ML_DRIFT_SLICE: cut})
 
 
 def _joint(found: JointDrift, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:

@@ -197,6 +197,9 @@ class Intake:
 
         by_class, duration = add_plain(work.changes, series, table, decided)
         add_expected(work.changes, series, table, settings.expectations)
+        for key in settings.slices:
+            if key in table.slices:
+                self.slices.learn(series.number, key, table.slices[key], in_force.baseline if in_force else None)
         totals = self.totals.get(series.number, Totals())
         self.totals[series.number] = totals.plus(table.time, work.now, unscored(table, decided), by_class, duration)
         self._compare(series, table, work)
@@ -244,7 +247,8 @@ class Intake:
         in_force, settings = self.baselines.in_force(series.key), self.series.settings(series.key.model)
         if in_force is not None:
             for some in (*self.baselines.give_back(self._connection, series), table):
-                cutting = self._cutting(series, some, in_force.baseline, settings, work)
+                values = {key: self.slices.of(series.number, key) for key in settings.slices if key in some.slices}
+                cutting = Cutting(work.sliced, values, settings.timezone)
                 add_binned(work.changes, series, some, in_force.baseline, settings.cluster or "", cutting)
             return
         wanted = NEEDED - self.baselines.learned(series.number)
@@ -253,14 +257,6 @@ class Intake:
         self.baselines.learn(self._connection, series, some, work.now, settings.slices)
         if len(table) > wanted:
             self._compare(series, take_predictions(table, rows[wanted:]), work)
-
-    def _cutting(
-        self, series: Series, table: PredictionTable, baseline: Baseline, settings: Model, work: _Work
-    ) -> Cutting:
-        """How the rows are cut: by the declared keys that they have."""
-        columns = {key: table.slices[key] for key in settings.slices if key in table.slices}
-        values = {key: self.slices.learn(series.number, key, one, baseline) for key, one in columns.items()}
-        return Cutting(work.sliced, values, settings.timezone)
 
     def _write(self, work: _Work) -> None:
         connection = self._connection

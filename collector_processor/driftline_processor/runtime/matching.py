@@ -72,7 +72,7 @@ after AS (
 matched AS (FROM exact UNION ALL FROM before UNION ALL FROM after)
 SELECT m.outcome, m.prediction, p.series, p.time, p.score, p.scores, p.predicted, p.trace_id, p.span_id, p.id,
     o.actual, o.number, coalesce(p.weight, 1) * coalesce(o.weight, 1) AS weight, o.time AS outcome_time,
-    p.received, o.received AS outcome_received
+    p.slices, p.received, o.received AS outcome_received
 FROM matched m JOIN predictions p ON p.seq = m.prediction JOIN outcomes o ON o.seq = m.outcome
 WHERE p.time >= {made} AND p.received >= {received}
 """

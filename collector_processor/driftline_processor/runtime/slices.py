@@ -68,18 +68,17 @@ class SliceValues:
         """Return the values of a key in the order in which they were learned."""
         return self._known.get((series, key), ())
 
-    def learn(self, series: int, key: str, column: Column, baseline: Baseline | None) -> tuple[str, ...]:
-        """Return the values of a key after more rows; the caller writes what is new with :meth:`write`."""
+    def learn(self, series: int, key: str, column: Column, baseline: Baseline | None) -> None:
+        """Take in the values of more rows; the caller writes what is new with :meth:`write`."""
         before = self.of(series, key)
         if len(before) >= MOST_VALUES:
-            return before
+            return
         slices = None if baseline is None else baseline.extras.slices
         first = before if slices is None else tuple(dict.fromkeys((*before, *slices.values(key))))
         values = values_of(column, first)
         with self._lock:
             self._known[series, key] = values
             self._new += [(series, key, value) for value in values[len(before) :]]
-        return values
 
     def write(self, connection: Connection) -> None:
         """Store what :meth:`learn` added, inside the caller's transaction."""

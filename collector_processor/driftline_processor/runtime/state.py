@@ -71,7 +71,7 @@ class State:
         self._intake = Intake(self._store, config.models, baselines, touched, counters, clock)
         self._connection = self._store.connect()
         series = self._intake.series
-        concept = ConceptWatch(self._connection, series, self._intake.baselines)
+        concept = ConceptWatch(self._connection, series, self._intake.baselines, self._intake.slices)
         self._join = Join(self._connection, series, touched, counters, concept)
         beliefs = Beliefs(self._connection, clock)
         self._evaluator = Evaluator(self._connection, series, self._intake.baselines, beliefs, touched, self._watermark)

@@ -45,7 +45,7 @@ class Concept:
     the first of ``detectors``. ``measure``: what the levels are; an absolute error more than four standard deviations
     from the reference's counts as lying there. ``outcomes``: that were fed; ``unusable``: that cannot tell;
     ``corrected``: that replaced another one or lost their prediction, and were not fed. ``reason``: why nothing is
-    known.
+    known. ``slices``: the same of the outcomes of each slice, ``key=value``, by the deciding detector alone.
     """
 
     state: ConceptState
@@ -60,6 +60,12 @@ class Concept:
     changes: tuple[Change, ...] = ()
     detectors: dict[str, Found] = field(default_factory=dict)
     reason: str = ""
+    slices: dict[str, Concept] = field(default_factory=dict)
+
+    def drifting(self) -> dict[str, Concept]:
+        """Return the slices in which errors have become more, those with most outcomes first."""
+        told = sorted(self.slices.items(), key=lambda one: (-one[1].outcomes, one[0]))
+        return {name: one for name, one in told if one.state == "drift"}
 
 
 def rise(told: Concept | Found) -> float | None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline_processor.core.concept.verdict import Concept
+from driftline_processor.core.quality.words import quoted
 
 from .detectors import DETECTORS
+
+NAMED = 3
+"""Slices that are told; the JSON has all."""
 
 
 def sentence(concept: Concept, moment: Callable[[int], str]) -> str:
@@ -15,6 +19,15 @@ def sentence(concept: Concept, moment: Callable[[int], str]) -> str:
     >>> sentence(Concept("ok", "adwin", outcomes=1200, after=0.2), str)
     'concept: the error rate is 20 % of 1,200 outcomes, no rise found (ADWIN)'
     """
+    told = _whole(concept, moment)
+    for at, (name, own) in enumerate(list(concept.drifting().items())[:NAMED]):
+        since = f" since {moment(own.since)}" if own.since else ""
+        begin = "; but" if not at and concept.state != "drift" else "," if at else ";"
+        told += f"{begin} in {quoted(name)} it rose from {_level(own, own.before)} to {_level(own, own.after)}{since}"
+    return told
+
+
+def _whole(concept: Concept, moment: Callable[[int], str]) -> str:
     what = "error rate" if concept.measure == "error_rate" else "absolute error"
     by = f" ({DETECTORS[concept.decided_by].title})" if concept.decided_by else ""
     outcomes = f"{concept.outcomes:,} outcome{'' if concept.outcomes == 1 else 's'}"
