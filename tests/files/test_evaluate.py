@@ -44,7 +44,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     concept = answer["concept"]
     assert list(concept) == [
         *("state", "decided_by", "measure", "since", "before", "after", "rise", "outcomes", "unusable", "corrected"),
-        *("reason", "changes", "detectors"),
+        *("reason", "changes", "detectors", "slices"),
     ]
     assert (concept["state"], concept["decided_by"], concept["measure"]) == ("ok", "adwin", "error_rate")
     assert (concept["outcomes"], concept["corrected"], concept["changes"]) == (2_400, 0, [])
