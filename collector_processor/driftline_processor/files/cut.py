@@ -54,9 +54,11 @@ def cut_rows(reads: Sequence[Rows], cut: Cut) -> tuple[list[Window], list[I64]]:
 
     Raises :class:`BadInput` when windows of time are asked for and there is no time, or too many come out.
     """
-    usable = [np.ones(len(read), np.bool_) if read.usable is None else read.usable for read in reads]
-    lengths = np.cumsum([len(read) for read in reads])[:-1]
-    keep = np.concatenate(usable)
+    *lengths, n = np.cumsum([len(read) for read in reads]).tolist()
+    whole = all(read.usable is None for read in reads)
+    keep = np.broadcast_to(np.True_, n)  # no memory, however many rows there are; as the groups of one window
+    if not whole:
+        keep = np.concatenate([np.ones(len(read), np.bool_) if read.usable is None else read.usable for read in reads])
     timed = all(read.time is not None for read in reads)
     time = np.concatenate([read.time for read in reads if read.time is not None]) if timed else None
     if cut.window:
@@ -65,6 +67,8 @@ def cut_rows(reads: Sequence[Rows], cut: Cut) -> tuple[list[Window], list[I64]]:
         windows, group = _by_time(time, keep, cut.window)
     elif cut.rows is not None:
         windows, group = _by_rows(time, keep, cut.rows)
+    elif whole:
+        windows, group = [_spanning(time, keep)], np.broadcast_to(np.int64(0), n)
     else:
         windows, group = [_spanning(time, keep)], np.where(keep, np.int64(0), np.int64(-1))
     return windows, np.split(group, lengths)

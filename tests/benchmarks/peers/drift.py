@@ -38,20 +38,20 @@ def main() -> int:
         for path, rows, seed in ((reference, REFERENCE_ROWS, 2), (window, ROWS, 1), (larger, MORE_ROWS, 3)):
             write(path, rows, seed)
         found = {way: asked(pythons[library], way, library, reference, window) for way, (library, _) in WAYS.items()}
-        built = reference.with_suffix(".json")
-        evaluated("baseline", "build", str(reference), "--model", "m", "-o", str(built))
+        base = found["driftline"]["seconds"]
+        print(f"| {ROWS:,} rows x 20, {REFERENCE_ROWS:,} of reference | CPU seconds | times Driftline's | peak |")
+        print("|---|---|---|---|")
+        for way, one in found.items():
+            name, _, how = way.partition(", ")
+            told = f"{name} {one['version']}{', ' + how if how else ''}"
+            print(f"| {told} | {one['seconds']:.2f} | {one['seconds'] / base:.1f} | {one['peak']:,} MiB |", flush=True)
+        print()
+        built, columns = reference.with_suffix(".json"), ("--task", "regression", "--score", "number_0")
+        evaluated("baseline", "build", str(reference), "--model", "m", *columns, "-o", str(built))
         peaks = {
             rows: evaluated("evaluate", str(path), "--baseline", str(built), "--json")
             for rows, path in ((ROWS, window), (MORE_ROWS, larger))
         }
-    base = found["driftline"]["seconds"]
-    print(f"| {ROWS:,} rows of 20 features, {REFERENCE_ROWS:,} of reference | CPU seconds | times Driftline's | peak |")
-    print("|---|---|---|---|")
-    for way, one in found.items():
-        name, _, how = way.partition(", ")
-        told = f"{name} {one['version']}{', ' + how if how else ''}"
-        print(f"| {told} | {one['seconds']:.2f} | {one['seconds'] / base:.1f} | {one['peak']:,} MiB |")
-    print()
     for rows, (seconds, peak) in peaks.items():
         print(f"driftline evaluate, {rows:,} rows of Parquet: {seconds:.2f} s of CPU, peak {peak:,} MiB")
     ratio = found["evidently"]["seconds"] / base
