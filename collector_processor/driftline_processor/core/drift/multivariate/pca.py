@@ -117,11 +117,11 @@ def _told(sides: Sides) -> tuple[Told, ...]:
 def sentence(found: Found) -> str:
     """Tell the two errors, and which features are reconstructed worse."""
     worse = [one.features[0] for one in found.told[:2] if one.value > 0]
-    most = f", {' and '.join(worse)} most" if worse and found.value > 0 else ""
+    most = f", most by {' and '.join(worse)}" if worse and found.value > 0 else ""
     how = "worse" if found.value > 0 else "better"
     return (
-        f"the baseline's components reconstruct rows {how} than its own: "
-        f"error {found.now or 0:.3g}, {found.was or 0:.3g} in the baseline{most}"
+        f"the baseline's components reconstruct these rows {how} than its own: "
+        f"the error is {found.now or 0:.3g}, {found.was or 0:.3g} in the baseline{most}"
     )
 
 
