@@ -38,7 +38,9 @@ def ours(method: str, case: str, *, exact: bool = False) -> float:
 
 def p_value(method: str, case: str, *, exact: bool = False) -> float:
     of = counts_of_rows(*SAMPLES[case], number_bins(SAMPLES[case][0])) if exact else counts(case)
-    p = METHODS[method].counts(of).p_value
+    p, decides = METHODS[method].counts(of).p_value, METHODS[method].p_value
+    if p is None and decides is not None:
+        p = decides(of)
     assert p is not None
     return float(p[0])
 

@@ -49,8 +49,10 @@ def binned(reference: F64, current: F64, bins: NumberBins) -> Counts:
 
 
 def exactly(name: str, reference: F64, current: F64, bins: NumberBins | None = None) -> tuple[float, float | None]:
-    found = METHODS[name].counts(counts_of_rows(reference, current, bins or NumberBins(np.empty(0))))
-    return float(found.value[0]), None if found.p_value is None else float(found.p_value[0])
+    counts = counts_of_rows(reference, current, bins or NumberBins(np.empty(0)))
+    found, decides = METHODS[name].counts(counts), METHODS[name].p_value
+    p = found.p_value if found.p_value is not None or decides is None else decides(counts)
+    return float(found.value[0]), None if p is None else float(p[0])
 
 
 def clipped(values: F64, reference: F64, bins: NumberBins) -> F64:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from driftline.tables import F64
 
+from .bridge import bridge_p_values
 from .limits import anderson_darling_tail
 from .method import Counts, Measured, Method
 
@@ -28,8 +29,7 @@ def anderson_darling(reference: F64, current: F64) -> F64:
     """
     n, m = reference.sum(axis=-1, keepdims=True), current.sum(axis=-1, keepdims=True)
     rows, total = reference + current, n + m
-    below = np.cumsum(rows, axis=-1) - rows / 2
-    inside = below * (total - below) - total * rows / 4
+    below, inside = _inside(rows, total)
     statistic = np.zeros(rows.shape[:-1])
     for sample, size in ((reference, n), (current, m)):
         middle = np.cumsum(sample, axis=-1) - sample / 2
@@ -72,6 +72,30 @@ def _variance(n: F64, m: F64) -> F64:
     return variance
 
 
+def _inside(rows: F64, total: F64) -> tuple[F64, F64]:
+    """Rows below the middle of each bin, and what the squared difference there is divided by."""
+    below: F64 = np.cumsum(rows, axis=-1) - rows / 2
+    return below, below * (total - below) - total * rows / 4
+
+
+def p_value(counts: Counts) -> F64:
+    """Return the p-values: those of the limit law, and where equal values are frequent those given which are equal."""
+    statistic = anderson_darling(counts.reference, counts.current)
+    given = bridge_p_values(statistic, np.ones_like(statistic), counts, _form)
+    return anderson_darling_p_value(statistic, counts.n, counts.m) if given is None else given
+
+
+def _form(both: F64, n: float, m: float) -> F64:
+    """The statistic as a quadratic form of the window's rows, float64 (bins, bins)."""
+    total = n + m
+    _, inside = _inside(both, np.asarray(total))
+    counted = (both > 0) & (inside > 1e-12 * total**2)
+    weight = np.divide(both * total, inside, out=np.zeros_like(both), where=counted) * (1 / n + 1 / m)
+    below = np.tril(np.ones((len(both), len(both))), -1) + np.eye(len(both)) / 2
+    form: F64 = below.T @ (weight[:, np.newaxis] * below) * ((total - 1) / total)
+    return form
+
+
 def from_counts(counts: Counts) -> Measured:
     """Measure k numbers over their fine bins.
 
@@ -80,7 +104,7 @@ def from_counts(counts: Counts) -> Measured:
     n, m = counts.n, counts.m
     statistic = anderson_darling(counts.reference, counts.current)
     effect = np.sqrt(np.maximum(0.0, (statistic - 1) * (1 / n + 1 / m)))
-    return Measured(statistic, anderson_darling_p_value(statistic, n, m), effect)
+    return Measured(statistic, effect=effect)
 
 
 METHOD = Method(
@@ -93,6 +117,7 @@ METHOD = Method(
     unit="A²",
     source="Scholz and Stephens (1987)",
     counts=from_counts,
+    p_value=p_value,
     min_effect=0.07,
     scaling="grows",
     rows=True,

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from driftline.tables import F64
 
+from .bridge import bridge_p_values
 from .limits import cramer_von_mises_tail
 from .method import Counts, Measured, Method
 
@@ -32,8 +33,7 @@ def cramer_von_mises(reference: F64, current: F64) -> F64:
     left = right - step
     rows = reference + current
     # the mean of (left + step i / rows)² over i = 1 .. rows, times rows
-    squares = rows * left**2 + left * step * (rows + 1)
-    squares += np.divide(step**2 * (rows + 1) * (2 * rows + 1), 6 * rows, out=np.zeros_like(rows), where=rows > 0)
+    squares = rows * left**2 + left * step * (rows + 1) + step**2 * _mixed(rows)
     statistic: F64 = np.maximum(0.0, n * m / (n + m) ** 2 * squares.sum(axis=-1))
     return statistic
 
@@ -55,6 +55,38 @@ def cramer_von_mises_p_value(statistic: F64, n: F64, m: F64) -> F64:
     return np.where(variance > 0, cramer_von_mises_tail(1 / 6 + scaled), 1.0)
 
 
+def _mixed(rows: F64) -> F64:
+    """What the squared difference that arises within a bin counts: the mean of (i / rows)² over i = 1 .. rows."""
+    return np.divide((rows + 1) * (2 * rows + 1), 6 * rows, out=np.zeros_like(rows), where=rows > 0)
+
+
+def p_value(counts: Counts) -> F64:
+    """Return the p-values: those of the limit law, and where equal values are frequent those given which are equal."""
+    statistic = cramer_von_mises(counts.reference, counts.current)
+    given = bridge_p_values(statistic, _expected(counts), counts, _form)
+    return cramer_von_mises_p_value(statistic, counts.n, counts.m) if given is None else given
+
+
+def _form(both: F64, n: float, m: float) -> F64:
+    """The statistic as a quadratic form of the window's rows, float64 (bins, bins)."""
+    left = np.tril(np.ones((len(both), len(both))), -1)
+    across = left * ((both + 1) / 2)[:, np.newaxis]
+    form: F64 = left.T @ (both[:, np.newaxis] * left) + across + across.T + np.diag(_mixed(both))
+    return form / (n * m)
+
+
+def _expected(counts: Counts) -> F64:
+    """The mean of the statistic without drift, given how many rows of both samples lie in each bin: float64 (k,).
+
+    Where no value occurs twice it is (1 + 1 / N) / 6.
+    """
+    rows, total = counts.reference + counts.current, (counts.n + counts.m)[:, np.newaxis]
+    left = np.cumsum(rows, axis=-1) - rows
+    squares = rows * left * (total - left) - (rows + 1) * left * rows + _mixed(rows) * rows * (total - rows)
+    mean: F64 = (squares / (total**2 * np.maximum(total - 1, 1.0))).sum(axis=-1)
+    return mean
+
+
 def from_counts(counts: Counts) -> Measured:
     """Measure k numbers over their fine bins.
 
@@ -62,8 +94,7 @@ def from_counts(counts: Counts) -> Measured:
     """
     n, m = counts.n, counts.m
     statistic = cramer_von_mises(counts.reference, counts.current)
-    effect = np.sqrt(np.maximum(0.0, (statistic - (1 + 1 / (n + m)) / 6) * (1 / n + 1 / m)))
-    return Measured(statistic, cramer_von_mises_p_value(statistic, n, m), effect)
+    return Measured(statistic, effect=np.sqrt(np.maximum(0.0, (statistic - _expected(counts)) * (1 / n + 1 / m))))
 
 
 def bound(counts: Counts) -> F64:
@@ -91,6 +122,7 @@ METHOD = Method(
     unit="T",
     source="Anderson (1962)",
     counts=from_counts,
+    p_value=p_value,
     min_effect=0.03,
     scaling="grows",
     rows=True,

@@ -21,6 +21,15 @@ class Moments(NamedTuple):
     deviation_bound: F64
 
 
+def middles(edges: F64) -> F64:
+    """Return the middle of each bin, float64 (k, bins); of an outer one its edge. ``edges``: float64 (k, bins - 1).
+
+    >>> middles(np.array([[0.0, 1.0, 3.0]])).tolist()
+    [[0.0, 0.5, 2.0, 3.0]]
+    """
+    return np.concatenate([edges[:, :1], edges[:, :-1] + np.diff(edges) / 2, edges[:, -1:]], axis=1)
+
+
 def moments(counts: F64, edges: F64) -> Moments:
     """Take every row of a bin as its middle: counts float64 (k, bins), edges float64 (k, bins - 1).
 
@@ -33,9 +42,8 @@ def moments(counts: F64, edges: F64) -> Moments:
     """
     # centred first: of 1e9 and 1e9 + 1 the squares would leave no digit
     centre = edges[:, edges.shape[1] // 2, np.newaxis]
-    low, high = edges[:, :-1] - centre, edges[:, 1:] - centre
-    middle = np.concatenate([edges[:, :1] - centre, low + (high - low) / 2, edges[:, -1:] - centre], axis=1)
-    half = np.pad((high - low) / 2, ((0, 0), (1, 1)))
+    middle = middles(edges - centre)
+    half = np.pad(np.diff(edges) / 2, ((0, 0), (1, 1)))
     # narrower targets are padded on the right with empty bins; their edges repeat the last one
     total = counts.sum(axis=1)
     mean = (counts * middle).sum(axis=1) / total
