@@ -68,7 +68,7 @@ def test_a_rotation_that_leaves_every_marginal_as_it_was_is_found_by_pca_and_by_
     assert one.was is not None
     assert one.now > one.was
     assert {told.features[0] for told in one.told} <= {f"x{at}" for at in range(8)}
-    assert "reconstruct rows worse than its own" in one.sentence
+    assert "reconstruct these rows worse than its own" in one.sentence
 
 
 def test_a_quiet_window_has_no_joint_drift() -> None:
