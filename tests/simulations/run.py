@@ -2,76 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from driftline.baseline import Baseline
-from driftline.pane import Pane
-from driftline.tables import ModelKey, Task
+from driftline.bins import CategoryBins
+from driftline.tables import F64, ModelKey
 from driftline_processor.core.drift import drift
+from driftline_processor.core.drift.choice import DECIDES
 from driftline_processor.core.drift.rule import ALPHA
-from driftline_processor.core.evaluation import Evaluation, TargetDrift, Window
+from driftline_processor.core.evaluation import Evaluation, MethodValue, TargetDrift, Window
 from driftline_processor.core.incident import incident
 
-from .worlds import Counted, Customers, Stray, World, folded, pane_of
+from .many import Mask, Verdicts, chunks, judged, verdicts
+from .worlds import Many, Stray, World, folded
 
 HOUR = 3_600 * 10**9
 
 
-@dataclass(frozen=True)
+@dataclass
 class Counts:
     """Of ``windows``: in how many any feature was in state drift; any p-value small enough; the first one in drift."""
 
-    windows: int
-    alarms: int
-    alone: int
-    found: int
+    windows: int = 0
+    alarms: int = 0
+    alone: int = 0
+    found: int = 0
 
-    @property
-    def alarm(self) -> float:
-        """The share of windows in which any feature drifts."""
-        return self.alarms / self.windows
+    def add(self, said: Verdicts) -> None:
+        """Count some windows more."""
+        self.windows += len(said.p)
+        self.alarms += int(said.drift.any(axis=1).sum())
+        self.alone += int((said.p <= ALPHA).any(axis=1).sum())
+        self.found += int(said.drift[:, 0].sum())
 
-
-def count(world: World, windows: int, seed: int) -> Counts:
-    """Judge so many windows."""
-    alarms = alone = found = 0
-    for pane, baseline, span in islice(world.windows(np.random.default_rng(seed)), windows):
-        features = drift(pane, baseline, span=span).features
-        alarms += any(one.state == "drift" for one in features.values())
-        alone += any(_p(one) <= ALPHA for one in features.values())
-        found += features["x0"].state == "drift"
-    return Counts(windows, alarms, alone, found)
+    def figures(self) -> dict[str, float]:
+        """Return the shares."""
+        found = {"alarm": self.alarms, "alone": self.alone, "found": self.found}
+        return {"windows": self.windows} | {name: times / self.windows for name, times in found.items()}
 
 
-def incidents(world: Counted | Customers, models: int, hours: int, seed: int) -> tuple[int, int]:
-    """Return how many windows drift and how many incidents begin in so many hourly windows of as many models."""
+def decides(world: Many) -> str:
+    """Return the method that decides by default."""
+    return DECIDES["category" if isinstance(world.bins, CategoryBins) else "number"]
+
+
+def count_many(world: Many, windows: int, rng: np.random.Generator, method: str = "") -> Counts:
+    """Judge so many windows, many at once; ``method``: that decides, "" the default."""
+    counts = Counts()
+    for said in judged(world, windows, rng, method or decides(world)):
+        counts.add(said)
+    return counts
+
+
+def count(world: World, windows: int, rng: np.random.Generator) -> Counts:
+    """Judge so many windows, one by one: those of worlds that fold rows, or whose baseline has more than counts."""
+    counts = Counts()
+    for pane, baseline, span in islice(world.windows(rng), windows):
+        features = drift(pane, baseline, span=span).features.values()
+        p, drifts = np.array([_p(one) for one in features]), np.array([one.state == "drift" for one in features])
+        counts.add(Verdicts(p[np.newaxis], drifts[np.newaxis]))
+    return counts
+
+
+def incidents(world: Many, models: int, hours: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Return how many windows drift and how many incidents begin in so many hourly windows of as many models.
+
+    Each model has one baseline.
+    """
     drifted = began = 0
-    for model in range(models):
-        rng = np.random.default_rng([seed, model])
-        previous: Evaluation | None = None
-        for at, (pane, baseline) in enumerate(islice(_one_baseline(world, rng), hours)):
-            window = Window("1h", at * HOUR, (at + 1) * HOUR)
-            features = drift(pane, baseline, span=HOUR).features
-            current = Evaluation(ModelKey("m"), window, pane.rows, closed=True, features=features)
-            current.incident = incident(current, previous)
-            drifted += any(one.state == "drift" for one in features.values())
-            began += bool(current.incident) and not (previous is not None and previous.incident)
-            previous = current
+    for _ in range(models):
+        reference = next(world.references(rng))[np.newaxis]
+        previous = Evaluation(ModelKey("m"), Window("1h", -HOUR, 0), 0, closed=True)
+        hour = 0
+        for some in chunks(hours, world.features):
+            said = verdicts(reference, world.draw(rng, some), world.bins, decides(world))
+            drifted += int(said.drift.any(axis=1).sum())
+            for p, drift_of in zip(said.p, said.drift, strict=True):
+                current = next_hour(previous, hour, p, drift_of)
+                began += bool(current.incident) and not previous.incident
+                previous, hour = current, hour + 1
     return drifted, began
 
 
-def _one_baseline(world: Counted | Customers, rng: np.random.Generator) -> Iterator[tuple[Pane, Baseline]]:
-    if isinstance(world, Customers):
-        for pane, baseline, _ in world.windows(rng):
-            yield pane, baseline
-        return
-    reference, _ = world.counts(rng)
-    baseline = Baseline("m", "", Task("regression"), world.bins, pane_of(reference))
-    while True:
-        yield pane_of(world.now(rng)), baseline
+def next_hour(previous: Evaluation, hour: int, p: F64, drift_of: Mask) -> Evaluation:
+    """Return the window of an hour with its incident; of features that neither drift nor were in one, nothing."""
+    window = Window("1h", hour * HOUR, (hour + 1) * HOUR)
+    told = {*np.flatnonzero(drift_of).tolist(), *(int(name.removeprefix("feature:x")) for name in previous.incident)}
+    features = {f"x{at}": _target(f"x{at}", float(p[at]), drifts=bool(drift_of[at])) for at in sorted(told)}
+    current = Evaluation(ModelKey("m"), window, 0, closed=True, features=features)
+    if told:
+        current.incident = incident(current, previous)
+    return current
+
+
+def _target(name: str, p: float, *, drifts: bool) -> TargetDrift:
+    return TargetDrift("feature", name, "drift" if drifts else "ok", "ks", 0, {"ks": MethodValue(None, p)})
 
 
 def distance(world: Stray) -> TargetDrift:

@@ -5,23 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from driftline.baseline import Baseline
-from driftline.bins import QUANTILES, CategoryBins, NumberBins
+from driftline.bins import QUANTILES, Bins, CategoryBins, NumberBins
+from driftline.clusters import CELLS, GROUPS, PREFIX, WIDTH, cells
 from driftline.fold import ModelBins, fold
 from driftline.frames import column_of
 from driftline.pane import Pane
 from driftline.profile import table_from_frame
 from driftline.tables import F64, I64, Task
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 REFERENCE = 100_000
-EDGES = norm.ppf(QUANTILES)
+FINE = 1_024
+EDGES: F64 = np.round(norm.ppf(QUANTILES) * FINE) / FINE
+"""Edges of a normal feature: its quantiles, rounded so that a table tells the bin of a value (:func:`binned`)."""
+
 ZIPF = 1 / np.arange(1, 101) / (1 / np.arange(1, 101)).sum()
 DAY = 86_400 * 10**9
 START = 1_767_225_600 * 10**9  # 2026-01-01
+FARTHEST = 8
+_BIN_OF = np.searchsorted(EDGES, np.arange(-FARTHEST * FINE, FARTHEST * FINE) / FINE, side="right").astype(np.int32)
+F32 = NDArray[np.float32]
 
 
 class World(Protocol):
@@ -31,9 +39,61 @@ class World(Protocol):
         """Yield windows without end, each with its baseline and how long it is in nanoseconds, 0 = not known."""
 
 
-def normal(shift: float = 0.0) -> F64:
-    """Return the probability of each bin for a normal feature that moved by so many standard deviations."""
-    return np.diff(np.concatenate([[0.0], norm.cdf(EDGES - shift), [1.0]]))
+class Drawn(NamedTuple):
+    """Windows as counts: int64 (windows, features, bins).
+
+    ``groups``: of windows whose rows name a cluster, int64 (windows, features, groups, cells), as panes keep them.
+    """
+
+    current: I64
+    groups: I64 | None = None
+
+
+class Many(World, Protocol):
+    """A world that draws many windows at once."""
+
+    features: int
+
+    @property
+    def bins(self) -> Bins:
+        """Of every feature."""
+
+    def references(self, rng: np.random.Generator) -> Iterator[I64]:
+        """Yield the counts of references without end, each a fresh one: int64 (features, bins)."""
+
+    def draw(self, rng: np.random.Generator, windows: int) -> Drawn:
+        """Draw windows."""
+
+
+def normal(shift: float = 0.0, deviation: float = 1.0, edges: F64 = EDGES) -> F64:
+    """Return the probability of each bin for a normal feature of this mean and standard deviation."""
+    return np.diff(np.concatenate([[0.0], norm.cdf((edges - shift) / deviation), [1.0]]))
+
+
+def binned(values: F32) -> NDArray[np.int32]:
+    """Return the bin of each value of a normal feature, as ``numpy.searchsorted(EDGES, values, side="right")`` does."""
+    # in place: the values are not needed any more
+    np.multiply(values, np.float32(FINE), out=values)
+    np.floor(values, out=values)
+    np.add(values, np.float32(FARTHEST * FINE), out=values)
+    return _BIN_OF.take(values.astype(np.int32), mode="clip")
+
+
+def tallied(place: NDArray[np.int32], size: int) -> I64:
+    """Count places, (windows, features, rows), of each window and feature: int64 (windows, features, size)."""
+    windows, features, _ = place.shape
+    first = np.arange(windows * features, dtype=np.int32).reshape(windows, features, 1) * np.int32(size)
+    counts = np.bincount((place + first).ravel(), minlength=windows * features * size)
+    return counts.astype(np.int64, copy=False).reshape(windows, features, size)
+
+
+def pairs_of(world: Many, rng: np.random.Generator) -> Iterator[tuple[Pane, Baseline, int]]:
+    """Yield the windows of a world one by one, as panes and baselines."""
+    bins = ModelBins({f"x{at}": world.bins for at in range(world.features)})
+    for reference in world.references(rng):
+        drawn = world.draw(rng, 1)
+        groups = None if drawn.groups is None else drawn.groups[0]
+        yield pane_of(drawn.current[0], groups), Baseline("m", "", Task("regression"), bins, pane_of(reference)), 0
 
 
 @dataclass(frozen=True)
@@ -41,7 +101,8 @@ class Counted:
     """Features drawn as bin counts, a fresh reference of 100,000 rows for each window.
 
     ``shares``: of each bin; None = a normal feature over the quantile bins. ``moved``: those of the first feature in
-    the window. ``alike``: the correlation of the features.
+    the window. ``edges``: of numbers; None: labels. ``alike``: the correlation of the features: those are drawn as
+    rows, and their references put together of ten blocks out of 500, each of 10,000 such rows.
     """
 
     rows: int
@@ -49,59 +110,72 @@ class Counted:
     shares: F64 | None = None
     moved: F64 | None = None
     alike: float = 0.0
+    edges: F64 | None = None
+
+    BLOCKS, BLOCK = 500, 10_000
 
     @property
-    def bins(self) -> ModelBins:
-        """The same bins for every feature."""
+    def bins(self) -> Bins:
+        """See :class:`Many`."""
         if self.shares is None:
-            return ModelBins({f"x{at}": NumberBins(EDGES) for at in range(self.features)})
-        labels = CategoryBins(tuple(f"c{at}" for at in range(len(self.shares) - 1)))
-        return ModelBins({f"x{at}": labels for at in range(self.features)})
+            return NumberBins(EDGES)
+        if self.edges is not None:
+            return NumberBins(self.edges)
+        return CategoryBins(tuple(f"c{at}" for at in range(len(self.shares) - 1)))
 
-    def counts(self, rng: np.random.Generator) -> tuple[I64, I64]:
-        """Draw reference and window: int64 (features, bins) each."""
-        return rng.multinomial(REFERENCE, self._quiet, size=self.features), self.now(rng)
-
-    def now(self, rng: np.random.Generator) -> I64:
-        """Draw a window: int64 (features, bins)."""
+    def references(self, rng: np.random.Generator) -> Iterator[I64]:
+        """See :class:`Many`."""
         if self.alike:
-            current = _correlated(rng, self.rows, self.features, self.alike)
+            blocks = np.stack([self._correlated(rng, 1, self.BLOCK)[0] for _ in range(self.BLOCKS)]).astype(np.int16)
+            while True:
+                some = rng.choice(self.BLOCKS, REFERENCE // self.BLOCK, replace=False)
+                yield blocks[some].sum(axis=0, dtype=np.int64)
+        while True:
+            yield rng.multinomial(REFERENCE, self._quiet, size=self.features)
+
+    def draw(self, rng: np.random.Generator, windows: int) -> Drawn:
+        """See :class:`Many`."""
+        if self.alike:
+            current = self._correlated(rng, windows, self.rows)
         else:
-            current = rng.multinomial(self.rows, self._quiet, size=self.features)
+            current = rng.multinomial(self.rows, self._quiet, size=(windows, self.features))
         if self.moved is not None:
-            current[0] = rng.multinomial(self.rows, self.moved)
-        return current
+            current[:, 0] = rng.multinomial(self.rows, self.moved, size=windows)
+        return Drawn(current)
+
+    def windows(self, rng: np.random.Generator) -> Iterator[tuple[Pane, Baseline, int]]:
+        """See :class:`World`."""
+        return pairs_of(self, rng)
+
+    def values(self, rng: np.random.Generator, windows: int, rows: int) -> F32:
+        """Draw correlated rows: float32 (windows, features, rows)."""
+        common = rng.standard_normal((windows, 1, rows), dtype=np.float32)
+        values = rng.standard_normal((windows, self.features, rows), dtype=np.float32)
+        values *= np.float32(math.sqrt(1 - self.alike))
+        values += common * np.float32(math.sqrt(self.alike))
+        return values
+
+    def _correlated(self, rng: np.random.Generator, windows: int, rows: int) -> I64:
+        return tallied(binned(self.values(rng, windows, rows)), self.bins.size)
 
     @property
     def _quiet(self) -> F64:
         return normal() if self.shares is None else self.shares
 
-    def windows(self, rng: np.random.Generator) -> Iterator[tuple[Pane, Baseline, int]]:
-        """See :class:`World`."""
-        bins = self.bins
-        while True:
-            reference, current = self.counts(rng)
-            yield pane_of(current), Baseline("m", "", Task("regression"), bins, pane_of(reference)), 0
 
-
-def pane_of(counts: I64) -> Pane:
-    """Return a pane of features x0, x1, ... with these counts."""
+def pane_of(counts: I64, groups: I64 | None = None) -> Pane:
+    """Return a pane of features x0, x1, ... with these counts, int64 (features, bins), and those by group."""
     parts = {"rows": np.full(3, float(counts[0].sum()))}
     for at, one in enumerate(counts):
         parts[f"feature:x{at}"] = np.concatenate([one, [0, 0]]).astype(np.float64)
+        if groups is not None:
+            parts[f"{PREFIX}feature:x{at}"] = groups[at].astype(np.float64).reshape(WIDTH)
     return Pane(parts)
 
 
 def unseen(quiet: F64, share: float) -> tuple[F64, F64]:
     """Return the shares with a label more that never comes, and with that label in so many rows."""
     return np.append(quiet, 0.0), np.append(quiet * (1 - share), share)
-
-
-def _correlated(rng: np.random.Generator, rows: int, features: int, alike: float) -> I64:
-    values = math.sqrt(alike) * rng.normal(size=(rows, 1)) + math.sqrt(1 - alike) * rng.normal(size=(rows, features))
-    bins = len(EDGES) + 1
-    at = np.searchsorted(EDGES, values, side="right") + np.arange(features) * bins
-    return np.bincount(at.ravel(), minlength=bins * features).reshape(features, bins)
 
 
 @dataclass(frozen=True)
@@ -117,21 +191,41 @@ class Customers:
     each: int = 20
     features: int = 1
 
-    def values(self, rng: np.random.Generator) -> F64:
-        """Draw the rows of one window: float64 (rows, features)."""
-        own = np.repeat(rng.normal(size=(self.customers, self.features)), self.each, axis=0)
-        return math.sqrt(self.alike) * own + math.sqrt(1 - self.alike) * rng.normal(size=own.shape)
+    @property
+    def bins(self) -> Bins:
+        """See :class:`Many`."""
+        return NumberBins(EDGES)
+
+    def references(self, rng: np.random.Generator) -> Iterator[I64]:
+        """See :class:`Many`."""
+        while True:
+            yield rng.multinomial(REFERENCE, normal(), size=self.features)
+
+    def values(self, rng: np.random.Generator, windows: int) -> F32:
+        """Draw the rows of windows, customer after customer: float32 (windows, features, rows)."""
+        own = rng.standard_normal((windows, self.features, self.customers, 1), dtype=np.float32)
+        values = rng.standard_normal((windows, self.features, self.customers, self.each), dtype=np.float32)
+        values *= np.float32(math.sqrt(1 - self.alike))
+        values += own * np.float32(math.sqrt(self.alike))
+        return values.reshape(windows, self.features, self.customers * self.each)
+
+    def draw(self, rng: np.random.Generator, windows: int) -> Drawn:
+        """See :class:`Many`; a customer is in any of the groups that its name may be hashed into."""
+        return self.counted(self.values(rng, windows), rng.integers(GROUPS, size=(windows, self.customers)))
+
+    def counted(self, values: F32, group: I64) -> Drawn:
+        """Count the rows of windows, as :meth:`values` has them; ``group``: of customers, (windows, customers)."""
+        place, size = binned(values), self.bins.size
+        if not self.known:
+            return Drawn(tallied(place, size))
+        groups = np.repeat(group.astype(np.int32) * np.int32(CELLS), self.each, axis=1)[:, np.newaxis]
+        cell = cells(size).astype(np.int32)
+        by_group = tallied(groups + cell[place], WIDTH)
+        return Drawn(tallied(place, size), by_group.reshape(*by_group.shape[:2], GROUPS, CELLS))
 
     def windows(self, rng: np.random.Generator) -> Iterator[tuple[Pane, Baseline, int]]:
         """See :class:`World`."""
-        counted = Counted(self.customers * self.each, self.features)
-        reference, _ = counted.counts(rng)
-        baseline = Baseline("m", "", Task("regression"), counted.bins, pane_of(reference))
-        number = 0
-        while True:
-            drawn, number = self.values(rng), number + self.customers
-            names = [f"customer-{number + at}" for at in range(self.customers)]
-            yield folded(drawn, baseline, np.repeat(names, self.each) if self.known else None), baseline, 0
+        return pairs_of(self, rng)
 
 
 @dataclass(frozen=True)
