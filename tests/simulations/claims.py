@@ -34,7 +34,7 @@ class Claim(Row):
     short: int = 0
     most: float | None = None
     least: float | None = None
-    world: World | None = None
+    world: World | Stray | None = None
 
 
 def _counted(world: World) -> Callable[[int, Random], Figures]:
@@ -64,7 +64,7 @@ def quiet(
 
 
 def power(name: str, what: str, world: World, short: int = 0, least: float = 0.95) -> Claim:
-    """Return a claim about windows in which the first feature changes; ``least`` 0: it is not found, and the page says so."""
+    """Return a claim about windows in which the first feature changes; ``least`` 0: that is not detectable."""
     promised = f"found in at least {least * 100:.0f} %" if least else "not detectable"
 
     def kept(found: Figures) -> bool:
@@ -81,7 +81,8 @@ def _rate(name: str, what: str, world: Many) -> Claim:
         return {"windows": windows, "alarm": drifted / windows, "began": began, "a quarter": began / windows * QUARTER}
 
     promised = "at most 1 false incident per model in 90 days"
-    return Claim(name, measure, MODELS * YEAR, what, promised, lambda found: bool(found["a quarter"] <= 1))
+    kept: Callable[[Figures], bool] = lambda found: bool(found["a quarter"] <= 1)  # noqa: E731
+    return Claim(name, measure, MODELS * YEAR, what, promised, kept, world=world)
 
 
 def _stray(name: str, what: str, *, stray: bool) -> Claim:
@@ -94,7 +95,7 @@ def _stray(name: str, what: str, *, stray: bool) -> Claim:
     def kept(found: Figures) -> bool:
         return bool(found["found"] == 1 and abs(found["value"] - 0.38) < 0.01)
 
-    return Claim(name, measure, 1, what, "drift, KS 0.38", kept, 1)
+    return Claim(name, measure, 1, what, "drift, KS 0.38", kept, 1, world=world)
 
 
 def _independent() -> Iterator[Claim]:

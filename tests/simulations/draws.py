@@ -1,87 +1,89 @@
-"""Write some windows as rows, for peers that know nothing of bin counts: the draws of the simulation, fewer.
+"""Write the first windows of claims as rows, for peers that know nothing of bin counts: the draws that we were asked.
 
-python -m tests.simulations.draws FOLDER
+python -m tests.simulations.draws FOLDER ['quiet-*' ...]
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from driftline.tables import F64, I64
+from driftline.bins import NumberBins
+from driftline.tables import I64
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from .worlds import EDGES, ZIPF, Counted, Customers, Days, Stray, World, normal, unseen
+from .claims import CLAIMS, YEAR, Claim
+from .many import chunks, draws
+from .worlds import EDGES, Counted, Customers, Days, Stray
 
-WINDOWS = 40
 SEED = 1
+WINDOWS, MANY = 40, 10
+"""Windows that peers are asked about: of up to 20 features, and of more."""
+
+ROWS, LONG = 20_000, 100_000
+"""Rows of their reference: beside windows of up to 2,000 rows, and beside longer ones."""
+
+Rows = NDArray[Any]
 
 
-def worlds() -> dict[str, World]:
-    """Return what peers are asked: the worlds of these claims."""
-    three, rare = np.array([0.6, 0.3, 0.1]), np.array([0.97, 0.02, 0.01])
-    quiet, moved = unseen(three, 0.05)
-    found: dict[str, World] = {
-        f"quiet-{rows}-{features}": Counted(rows, features) for rows in (50, 200, 1_000) for features in (1, 20)
-    }
-    found |= {f"three-{rows}": Counted(rows, shares=three) for rows in (200, 1_000)}
-    found |= {f"rare-{rows}": Counted(rows, shares=rare) for rows in (200, 1_000)}
-    found |= {f"zipf-{rows}": Counted(rows, shares=ZIPF) for rows in (50, 200, 1_000)}
-    found |= {
-        "moved-0.2-1000-20": Counted(1_000, moved=normal(0.2)),
-        "moved-0.5-50-20": Counted(50, moved=normal(0.5)),
-        "unseen-three-200": Counted(200, shares=quiet, moved=moved),
-    }
-    found |= {f"keyless-{alike}": Customers(alike, known=False) for alike in (0.1, 0.5, 0.9)}
-    return found | {f"days-{days}": Days(0.5, days=days) for days in (1, 7)}
+def drawn(claim: Claim) -> tuple[list[Rows], list[list[Rows]]] | None:
+    """Return references, (rows, features) each, and the windows beside each; None where peers are not asked."""
+    world, rng = claim.world, claim.rng(SEED)
+    if isinstance(world, Stray):
+        return [world.reference[:, np.newaxis]], [[world.window[:, np.newaxis]]]
+    if isinstance(world, Counted | Customers):
+        if claim.windows > YEAR:  # of one model
+            reference = next(world.references(rng))
+            current = world.draw(rng, next(chunks(YEAR, world.features))).current
+        else:
+            references, found = next(draws(world, claim.windows, rng))
+            reference, current = references[0], found.current
+        inside, numbers = np.random.default_rng(SEED), isinstance(world.bins, NumberBins)
+        most = ROWS if current[0, 0].sum() <= ROWS // 10 else LONG
+        was = rows_of(reference, inside, numbers=numbers)[:most]
+        return [was], [[rows_of(now, inside, numbers=numbers) for now in current[: most_of(world.features)]]]
+    if isinstance(world, Days):
+        pairs = list(islice(world.rows(rng), most_of(world.features) // world.each))
+        return [was for was, _ in pairs], [list(windows) for _, windows in pairs]
+    return None
 
 
-def rows_of(counts: I64, rng: np.random.Generator, *, numbers: bool) -> NDArray[Any]:
-    """Return rows that have these counts, (rows, features): numbers anywhere in their bin, or labels."""
+def most_of(features: int) -> int:
+    """Return of how many windows peers are asked."""
+    return WINDOWS if features <= 20 else MANY
+
+
+def rows_of(counts: I64, rng: np.random.Generator, *, numbers: bool) -> Rows:
+    """Return rows that have these counts, (rows, features): numbers anywhere in their bin, or labels.
+
+    Which values share a row is by chance: peers look at one feature at a time.
+    """
     columns = []
-    below = np.concatenate([[0.0], norm.cdf(EDGES)])
+    below = np.concatenate([[0.0], norm.cdf(EDGES), [1.0]])
     for one in counts:
         place = rng.permutation(np.repeat(np.arange(len(one)), one))
         if numbers:
-            width = np.diff(np.append(below, 1.0))
-            columns.append(norm.ppf(below[place] + width[place] * rng.random(len(place))))
+            columns.append(norm.ppf(below[place] + np.diff(below)[place] * rng.random(len(place))))
         else:
             columns.append(np.array([f"c{at}" for at in range(len(one))])[place])
     return np.stack(columns, axis=1)
 
 
-def drawn(world: World) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the reference rows of the first window, and so many windows."""
-    rng, inside = np.random.default_rng(SEED), np.random.default_rng(SEED + 1)
-    if isinstance(world, Counted):
-        numbers = world.shares is None
-        pairs = [world.counts(rng) for _ in range(WINDOWS)]
-        reference = rows_of(pairs[0][0], inside, numbers=numbers)
-        return reference, np.stack([rows_of(now, inside, numbers=numbers) for _, now in pairs])
-    if isinstance(world, Customers):
-        reference = rows_of(Counted(1, world.features).counts(rng)[0], inside, numbers=True)
-        return reference, np.stack([world.values(rng) for _ in range(WINDOWS)])
-    assert isinstance(world, Days)
-    return next(replace(world, each=WINDOWS).rows(rng))
-
-
-def strayed(stray: Stray) -> tuple[F64, F64]:
-    """Return reference and window of one number."""
-    return stray.reference[:, np.newaxis], stray.window[np.newaxis, :, np.newaxis]
-
-
 def main() -> None:
-    """Write a file for each world."""
-    folder = Path(sys.argv[1])
+    """Write a file for each claim."""
+    folder, patterns = Path(sys.argv[1]), sys.argv[2:] or ["*"]
     folder.mkdir(parents=True, exist_ok=True)
-    everything = {name: drawn(world) for name, world in worlds().items()}
-    everything |= {name: strayed(Stray(stray)) for name, stray in (("clean", False), ("stray", True))}
-    for name, (reference, windows) in everything.items():
-        np.savez(folder / name, reference=reference, windows=windows)
+    for name, claim in CLAIMS.items():
+        if any(fnmatchcase(name, pattern) for pattern in patterns) and (found := drawn(claim)) is not None:
+            references, windows = found
+            files: dict[str, Rows] = {f"reference{at}": rows for at, rows in enumerate(references)}
+            files |= {f"windows{at}": np.stack(beside) for at, beside in enumerate(windows)}
+            np.savez(folder / name, **files)
 
 
 if __name__ == "__main__":

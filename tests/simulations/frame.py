@@ -38,10 +38,14 @@ class Row:
     measure: Callable[[int, Random], Figures]
     windows: int
 
+    def rng(self, seed: int) -> Random:
+        """Return a generator; every row has draws of its own."""
+        return np.random.default_rng([seed, crc32(self.name.encode())])
+
     def run(self, windows: int, seed: int) -> dict[str, Any]:
-        """Measure; every row has draws of its own."""
+        """Measure."""
         start = time.process_time()
-        found = self.measure(windows, np.random.default_rng([seed, crc32(self.name.encode())]))
+        found = self.measure(windows, self.rng(seed))
         return {"windows": windows, **_rounded(found), "cpu_seconds": round(time.process_time() - start, 1)}
 
 
