@@ -2,8 +2,8 @@
 
     python tests/simulations/ask.py evidently DRAWS evidently.json
 
-``DRAWS``: what ``python -m tests.simulations.draws`` wrote. Every peer as it comes, with its own defaults. Files that it
-was asked about before are left out.
+``DRAWS``: what ``python -m tests.simulations.draws`` wrote. Every peer as it comes, with its own defaults. A file that
+it was asked about before is left out.
 """
 
 from __future__ import annotations

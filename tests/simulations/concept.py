@@ -1,15 +1,8 @@
-"""How often detectors of concept drift cry wolf, and how soon they find a rise: measured, kept, and put into the docs.
-
-python -m tests.benchmarks.simulate_concept            # a quarter of an hour
-python -m tests.benchmarks.simulate_concept --table    # only write the tables of docs/methods.md anew
-"""
+"""How often detectors of concept drift cry wolf, and how soon they find a rise: the tables of docs/methods.md."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from driftline.tables import F64
@@ -19,9 +12,7 @@ from driftline_processor.core.concept.errors import standardised
 from driftline_processor.core.concept.stream import DELTA
 from driftline_processor.files.words import percent
 
-FOUND = Path(__file__).with_name("concept.json")
-PAGE = Path(__file__).parents[2] / "docs/methods.md"
-BEGIN, END = "<!-- concept drift: written by tests/benchmarks/simulate_concept.py -->\n", "<!-- end -->"
+from .frame import ROOT, Figures, Random, Row, Table, markdown
 
 LENGTH = 100_000
 Draw = Callable[[np.random.Generator, int], F64]
@@ -64,26 +55,25 @@ def river_own(name: str) -> River:
     return made.get(name, drift.PageHinkley)(**({"seed": 1} if name == "kswin" else {}))
 
 
-def alarms(make: Callable[[], River], draw: Draw, streams: int, length: int = LENGTH) -> float:
+def alarms(make: Callable[[], River], draw: Draw, streams: int, rng: Random, length: int = LENGTH) -> float:
     """Count alarms per 100,000 values of streams in which nothing changes."""
     found = 0
-    for seed in range(streams):
+    for _ in range(streams):
         river = make()
         update = river.update
-        for value in draw(np.random.default_rng(seed), length).tolist():
+        for value in draw(rng, length).tolist():
             update(value)
             found += river.drift_detected
     return found / (streams * length) * 100_000
 
 
-def delays(name: str, before: float, after: float, runs: int) -> tuple[float | None, float]:
+def delays(name: str, before: float, after: float, runs: int, rng: Random) -> tuple[float | None, float]:
     """Return the median number of outcomes after which a rise is found, and the share found within AFTER of it.
 
     None where fewer than half are.
     """
     found: list[float] = []
-    for seed in range(runs):
-        rng = np.random.default_rng(10_000 + seed)
+    for _ in range(runs):
         first, then = (1_500, 1_500) if name == "kswin" else (BEFORE, AFTER)
         values = np.concatenate([errors(before)(rng, first), errors(after)(rng, then)])
         at = np.arange(len(values))
@@ -96,70 +86,61 @@ def delays(name: str, before: float, after: float, runs: int) -> tuple[float | N
     return (middle if np.isfinite(middle) else None), float(np.mean(np.isfinite(found)))
 
 
-def measure() -> None:
-    """Measure everything, and keep each figure as it comes."""
+def _alarms(name: str, kind: Kind, draw: Draw) -> Callable[[int, Random], Figures]:
+    def measure(streams: int, rng: Random) -> Figures:
+        length = 20_000 if name == "kswin" else LENGTH
+        ours = alarms(lambda: DETECTORS[name].make(kind, DELTA), draw, streams, rng, length)
+        theirs = alarms(lambda: river_own(name), draw, max(1, streams // 5), rng, length)
+        return {"ours": ours, "theirs": theirs, "values": streams * length}
+
+    return measure
+
+
+def _delays(name: str, before: float, after: float) -> Callable[[int, Random], Figures]:
+    def measure(runs: int, rng: Random) -> Figures:
+        middle, share = delays(name, before, after, runs, rng)
+        return {"median": middle, "found": share}
+
+    return measure
+
+
+def _rows() -> list[Row]:
+    rows = []
     for name, detector in DETECTORS.items():
-        streams, length = (1, 20_000) if name == "kswin" else (STREAMS[name], LENGTH)
         for world, (kind, draw) in WORLDS.items():
             if kind in detector.kinds:
-                ours = alarms(lambda d=detector, k=kind: d.make(k, DELTA), draw, streams, length)  # type: ignore[misc]
-                few = max(1, streams // 5)
-                theirs = alarms(lambda n=name: river_own(n), draw, few, length)  # type: ignore[misc]
-                keep("alarms", name, world, [ours, theirs, streams * length])
+                rows.append(Row(f"alarms of {name}: {world}", _alarms(name, kind, draw), STREAMS[name]))
         for before, after in RISES:
-            middle, share = delays(name, before, after, RUNS[name])
-            keep("delays", name, f"{before} → {after}", [middle, share, RUNS[name]])
+            rows.append(Row(f"rises by {name}: {before} → {after}", _delays(name, before, after), RUNS[name]))
+    return rows
 
 
-def keep(kind: str, name: str, what: str, figures: list[float | None]) -> None:
-    """Add figures to the file."""
-    known = json.loads(FOUND.read_text()) if FOUND.exists() else {}
-    known.setdefault(kind, {}).setdefault(name, {})[what] = figures
-    FOUND.write_text(json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-    print(kind, name, what, figures, flush=True)
-
-
-def tables(found: dict[str, dict[str, dict[str, list[float | None]]]]) -> str:
-    """Return what docs/methods.md says of the figures."""
-    lines = ["| alarms in 100,000 values where nothing changes: ours / River's own parameters | "]
+def text(figures: Mapping[str, Figures]) -> str:
+    """Return both tables."""
     names = list(DETECTORS)
-    lines[0] += " | ".join(f"`{name}`" for name in names) + " |"
-    lines.append("|---" * (len(names) + 1) + "|")
-    for world in WORLDS:
-        cells = [_rate(found["alarms"].get(name, {}).get(world)) for name in names]
-        lines.append(f"| {world} | " + " | ".join(cells) + " |")
-    lines += ["", "| outcomes until half of the rises of the error rate are found | " + lines[0].split(" | ", 1)[1]]
-    lines.append("|---" * (len(names) + 1) + "|")
+    head = [f"`{name}`" for name in names]
+    quiet = [[world, *(_rate(figures.get(f"alarms of {name}: {world}")) for name in names)] for world in WORLDS]
+    rises = []
     for before, after in RISES:
-        key = f"{before} → {after}"
-        cells = [_delay(found["delays"].get(name, {}).get(key)) for name in names]
-        lines.append(f"| {before:.0%} → {after:.0%} | ".replace("%", " %") + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        found = (figures.get(f"rises by {name}: {before} → {after}") for name in names)
+        rises.append([f"{before:.0%} → {after:.0%}".replace("%", " %"), *(_delay(one) for one in found)])
+    first = "alarms in 100,000 values where nothing changes: ours / River's own parameters"
+    second = "outcomes until half of the rises of the error rate are found"
+    return markdown([first, *head], quiet) + "\n" + markdown([second, *head], rises)
 
 
-def _rate(figures: list[float | None] | None) -> str:
+def _rate(figures: Figures | None) -> str:
     if figures is None:
         return ""
-    values = (value or 0.0 for value in figures[:2])
+    values = (figures["ours"], figures["theirs"])
     return " / ".join(f"{value:.0f}" if value >= 10 else f"{value:.2g}" for value in values)
 
 
-def _delay(figures: list[float | None] | None) -> str:
+def _delay(figures: Figures | None) -> str:
     if figures is None:
         return ""
-    middle, share, _ = figures
-    within = f"({percent(share)})"
-    return within if middle is None else f"{middle:,.0f} {within}"
+    within = f"({percent(figures['found'])})"
+    return within if figures["median"] is None else f"{figures['median']:,.0f} {within}"
 
 
-def write() -> None:
-    """Put the tables into the page."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(before + BEGIN + tables(json.loads(FOUND.read_text())) + END + after, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    if "--table" not in sys.argv:
-        measure()
-    write()
+CONCEPT = Table("concept", ROOT / "docs" / "methods.md", {row.name: row for row in _rows()}, text)

@@ -1,120 +1,112 @@
 """Which method finds which change: the table behind "How to choose a method" in docs/methods.md.
 
-    python -m tests.benchmarks.simulate_methods            # all rows, three minutes; writes golden file and page
-    python -m tests.benchmarks.simulate_methods --table    # only writes the page anew
-
 Windows of 1,000 rows and 20 features, the first of which changes, are judged by the product's own rule against a
-reference of 100,000 rows, each method deciding in turn. Drawn as bin counts, a fresh reference for each window.
+reference of 100,000 rows, each method deciding in turn of the same windows. Drawn as bin counts, a fresh reference for
+each window; embeddings as vectors, with one reference.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from driftline.baseline import Baseline
-from driftline.bins import QUANTILES, Bins, CategoryBins, NumberBins
-from driftline.fold import ModelBins, fold
-from driftline.pane import Pane
+from driftline.fold import fold
 from driftline.profile import table_from_frame
-from driftline.tables import F64, I64, Task
+from driftline.tables import F64
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.choice import Choice, Choices
 from numpy.typing import NDArray
-from scipy.stats import norm
 
-ROOT = Path(__file__).parents[2]
-GOLDEN, PAGE = ROOT / "tests/golden/methods.json", ROOT / "docs/methods.md"
-BEGIN, END = "<!-- methods: begin -->\n", "<!-- methods: end -->\n"
-REFERENCE, ROWS, FEATURES, WINDOWS, VECTOR_WINDOWS = 100_000, 1_000, 20, 1_000, 300
+from .frame import ROOT, Figures, Random, Row, Table, markdown, percent
+from .many import draws, verdicts
+from .worlds import EDGES, Counted, normal
+
+REFERENCE, ROWS, WINDOWS, VECTOR_WINDOWS = 20_000, 1_000, 10_000, 1_000
 NUMBERS = ("ks", "cramer_von_mises", "anderson_darling", "mean_shift", "psi")
 LABELS = ("chi2", "psi", "proportion")
-Z = norm.ppf(QUANTILES)
-
-
-def below(edges: F64, mean: float = 0.0, deviation: float = 1.0) -> F64:
-    """The distribution function of a normal number at the edges, with 0 and 1 around it."""
-    return np.concatenate([[0.0], norm.cdf((edges - mean) / deviation), [1.0]])
-
-
-def normal(mean: float = 0.0, deviation: float = 1.0) -> F64:
-    return np.diff(below(Z, mean, deviation))
 
 
 def mixed(*parts: tuple[float, F64]) -> F64:
+    """Return the shares of a mixture."""
     both: F64 = np.sum([share * shares for share, shares in parts], axis=0)
     return both
 
 
-def at(*bins: int) -> F64:
+def inside(*bins: int) -> F64:
     """All rows in these bins, evenly."""
-    shares = np.zeros(len(Z) + 1)
+    shares = np.zeros(len(EDGES) + 1)
     shares[list(bins)] = 1 / len(bins)
     return shares
 
 
 def zipf(power: float) -> F64:
+    """Return the shares of 100 labels."""
     shares: F64 = 1 / np.arange(1, 101) ** power
     return shares / float(shares.sum())
 
 
 @dataclass(frozen=True)
-class World:
-    """What changes. ``quiet``, ``moved``: the shares of the bins before and of the first feature now."""
+class Change:
+    """What changes of the first feature. ``methods``: those that are compared, in the order of the table."""
 
     what: str
-    moved: F64
-    quiet: F64 = field(default_factory=normal)
-    edges: F64 | None = field(default_factory=lambda: Z)
+    world: Counted
+    methods: tuple[str, ...] = NUMBERS
 
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """Those that are compared, in the order of the table."""
-        if self.edges is not None:
-            return NUMBERS
-        return LABELS if len(self.quiet) == 3 and self.quiet[-1] == 0 else LABELS[:2]
+    def measure(self, windows: int, rng: Random) -> Figures:
+        """Return, by method, the share of windows in which the first feature drifts; any, where nothing changes."""
+        found = dict.fromkeys(self.methods, 0)
+        for reference, drawn in draws(self.world, windows, rng):
+            for method in self.methods:
+                drifts = verdicts(reference, drawn, self.world.bins, method).drift
+                found[method] += int((drifts.any(axis=1) if self.world.moved is None else drifts[:, 0]).sum())
+        return {method: times / windows for method, times in found.items()}
 
-    @property
-    def bins(self) -> Bins:
-        """Of every feature."""
-        if self.edges is not None:
-            return NumberBins(self.edges)
-        return CategoryBins(tuple(f"c{label}" for label in range(len(self.quiet) - 1)))
+
+def number(what: str, moved: F64 | None, edges: F64 = EDGES) -> Change:
+    """Return a change of a normal number, or of one that is over these edges as a normal one is over EDGES."""
+    return Change(what, Counted(ROWS, shares=normal(), edges=edges, moved=moved))
+
+
+def category(what: str, quiet: F64, moved: F64 | None) -> Change:
+    """Return a change of labels; beside them is "other", that never comes."""
+    now = None if moved is None else np.append(moved, 0.0)
+    methods = LABELS if len(quiet) == 2 else LABELS[:2]
+    return Change(what, Counted(ROWS, shares=np.append(quiet, 0.0), moved=now), methods)
 
 
 def yes(share: float) -> F64:
     """A feature of two values, and nothing else."""
-    return np.array([1 - share, share, 0.0])
+    return np.array([1 - share, share])
 
 
-def labels(*shares: float) -> F64:
-    return np.array([*shares, 0.0])
-
-
-WORLDS: dict[str, World] = {
-    "choose-quiet": World("nothing changes", normal()),
-    "choose-shift": World("a number moves by 0.15 σ", normal(0.15)),
-    "choose-spread": World("its spread grows by 15 %", normal(0, 1.15)),
-    "choose-part": World("a tenth of its rows moves by 1.2 σ", mixed((0.9, normal()), (0.1, normal(1.2)))),
-    "choose-humps": World(
-        "it splits in two, mean and spread stay",
-        mixed((0.5, normal(-0.8, 0.6)), (0.5, normal(0.8, 0.6))),
+THREE = np.array([0.6, 0.3, 0.1])
+CHANGES: dict[str, Change] = {
+    "choose-quiet": number("nothing changes", None),
+    "choose-shift": number("a number moves by 0.15 σ", normal(0.15)),
+    "choose-spread": number("its spread grows by 15 %", normal(0, 1.15)),
+    "choose-part": number("a tenth of its rows moves by 1.2 σ", mixed((0.9, normal()), (0.1, normal(1.2)))),
+    "choose-humps": number(
+        "it splits in two, mean and spread stay", mixed((0.5, normal(-0.8, 0.6)), (0.5, normal(0.8, 0.6)))
     ),
-    "choose-tails": World("2 % of its rows lie beyond all of the baseline", mixed((0.98, normal()), (0.02, at(0, -1)))),
-    "choose-default": World("5 % of its rows are one value in the middle", mixed((0.95, normal()), (0.05, at(51)))),
-    "choose-skewed": World(
-        "a log-normal number (σ 1.5) grows by 25 %", normal(np.log(1.25) / 1.5), edges=np.exp(1.5 * Z)
+    "choose-tails": number(
+        "2 % of its rows lie beyond all of the baseline", mixed((0.98, normal()), (0.02, inside(0, -1)))
     ),
-    "choose-quiet-labels": World("nothing changes", labels(0.6, 0.3, 0.1), labels(0.6, 0.3, 0.1), None),
-    "choose-labels": World(".6 .3 .1 become .53 .34 .13", labels(0.53, 0.34, 0.13), labels(0.6, 0.3, 0.1), None),
-    "choose-many": World("100 labels (Zipf 1) become less alike (1.15)", zipf(1.15), zipf(1.0), None),
-    "choose-flag": World("a flag goes from 50 to 57 %", yes(0.57), yes(0.5), None),
-    "choose-rare-flag": World("a flag goes from 2 to 5 %", yes(0.05), yes(0.02), None),
-    "choose-rarest-flag": World("a flag goes from 0.1 to 1.5 %", yes(0.015), yes(0.001), None),
+    "choose-default": number(
+        "5 % of its rows are one value in the middle", mixed((0.95, normal()), (0.05, inside(51)))
+    ),
+    "choose-skewed": number(
+        "a log-normal number (σ 1.5) grows by 25 %", normal(float(np.log(1.25)) / 1.5), np.exp(1.5 * EDGES)
+    ),
+    "choose-quiet-labels": category("nothing changes", THREE, None),
+    "choose-labels": category(".6 .3 .1 become .53 .34 .13", THREE, np.array([0.53, 0.34, 0.13])),
+    "choose-many": category("100 labels (Zipf 1) become less alike (1.15)", zipf(1.0), zipf(1.15)),
+    "choose-flag": category("a flag goes from 50 to 57 %", yes(0.5), yes(0.57)),
+    "choose-rare-flag": category("a flag goes from 2 to 5 %", yes(0.02), yes(0.05)),
+    "choose-rarest-flag": category("a flag goes from 0.1 to 1.5 %", yes(0.001), yes(0.015)),
 }
 
 
@@ -133,7 +125,7 @@ class Vectors:
 
     methods: ClassVar = ("mmd", "domain_classifier")
 
-    def rows(self, rng: np.random.Generator, n: int, *, changed: bool) -> NDArray[np.float32]:
+    def rows(self, rng: Random, n: int, *, changed: bool) -> NDArray[np.float32]:
         """Draw vectors, float32 (n, 32)."""
         drawn = np.empty((n, 32), np.float32)
         if self.narrow:
@@ -146,6 +138,22 @@ class Vectors:
         drawn += self.moved * 1.2 * changed
         return drawn
 
+    def measure(self, windows: int, rng: Random) -> Figures:
+        """Return, by method, the share of windows in which the embedding drifts."""
+        found = dict.fromkeys(self.methods, 0)
+        reference = self.rows(rng, REFERENCE, changed=False)
+        frame = {"vector": reference, "score": reference[:, 0]}
+        baseline = Baseline.from_frame(frame, score="score", model="m", task="regression")
+        for _ in range(windows):
+            drawn = self.rows(rng, ROWS, changed=True)
+            frame = {"vector": drawn, "score": drawn[:, 0]}
+            table, *_ = table_from_frame(frame, score="score", model="m", task="regression")
+            folded = fold(table, baseline.bins)
+            for method in self.methods:
+                choices = Choices(Choice((method,)))
+                found[method] += drift(folded, baseline, choices=choices).features["vector"].state == "drift"
+        return {method: times / windows for method, times in found.items()}
+
 
 EMBEDDINGS: dict[str, Vectors] = {
     "choose-quiet-embedding": Vectors("nothing changes"),
@@ -155,85 +163,29 @@ EMBEDDINGS: dict[str, Vectors] = {
 }
 
 
-def simulate_vectors(world: Vectors, windows: int, seed: int = 1) -> dict[str, float]:
-    """Return, by method, the share of windows in which the embedding drifts."""
-    rng = np.random.default_rng(seed)
-    found = dict.fromkeys(world.methods, 0)
-    reference = world.rows(rng, REFERENCE // 5, changed=False)
-    frame = {"vector": reference, "score": reference[:, 0]}
-    baseline = Baseline.from_frame(frame, score="score", model="m", task="regression")
-    for _ in range(windows):
-        drawn = world.rows(rng, ROWS, changed=True)
-        frame = {"vector": drawn, "score": drawn[:, 0]}
-        table, *_ = table_from_frame(frame, score="score", model="m", task="regression")
-        folded = fold(table, baseline.bins)
-        for method in world.methods:
-            choices = Choices(Choice((method,)))
-            found[method] += drift(folded, baseline, choices=choices).features["vector"].state == "drift"
-    return {method: times / windows for method, times in found.items()}
-
-
-def pane(counts: I64) -> Pane:
-    parts = {f"feature:x{feature}": np.concatenate([one, [0.0, 0.0]]) for feature, one in enumerate(counts)}
-    return Pane(parts | {"rows": np.full(3, float(counts[0].sum()))})
-
-
-def simulate(world: World, windows: int, seed: int = 1) -> dict[str, float]:
-    """Return, by method, the share of windows in which the first feature drifts.
-
-    Where nothing changes, the share of those in which any does.
-    """
-    rng = np.random.default_rng(seed)
-    bins = ModelBins({f"x{feature}": world.bins for feature in range(FEATURES)})
-    found = dict.fromkeys(world.methods, 0)
-    quiet = bool(np.allclose(world.quiet, world.moved))
-    for _ in range(windows):
-        reference = rng.multinomial(REFERENCE, world.quiet, size=FEATURES)
-        current = rng.multinomial(ROWS, world.quiet, size=FEATURES)
-        current[0] = rng.multinomial(ROWS, world.moved)
-        baseline = Baseline("m", "", Task("regression"), bins, pane(reference))
-        for method in world.methods:
-            features = drift(pane(current), baseline, choices=Choices(Choice((method,)))).features
-            states = [one.state == "drift" for one in features.values()]
-            found[method] += any(states) if quiet else states[0]
-    return {method: times / windows for method, times in found.items()}
-
-
-def table(figures: dict[str, dict[str, float]]) -> str:
+def text(figures: Mapping[str, Figures]) -> str:
     """Return the three tables: of numbers, of labels, of embeddings."""
-    numbers = {name: world.what for name, world in WORLDS.items() if world.edges is not None}
-    others = {name: world.what for name, world in WORLDS.items() if world.edges is None}
-    vectors = {name: world.what for name, world in EMBEDDINGS.items()}
-    lines = []
+    numbers = {name: one.what for name, one in CHANGES.items() if one.methods == NUMBERS}
+    labels = {name: one.what for name, one in CHANGES.items() if one.methods != NUMBERS}
+    vectors = {name: one.what for name, one in EMBEDDINGS.items()}
+    tables = []
     for rows, methods, of in (
         (numbers, NUMBERS, "one of 20 numbers"),
-        (others, LABELS, "one of 20 categories"),
+        (labels, LABELS, "one of 20 categories"),
         (vectors, Vectors.methods, "an embedding of 32 numbers"),
     ):
-        heading = " | ".join(f"`{name}`" for name in methods)
-        lines += [f"| row | {of}, 1,000 rows | {heading} |", f"|---|---|{'---|' * len(methods)}"]
-        for name, what in rows.items():
-            cells = (percent(figures[name].get(method)) for method in methods)
-            lines.append(f"| `{name}` | {what} | {' | '.join(cells)} |")
-        lines.append("")
-    return "\n".join(lines)
+        lines = [
+            [f"`{name}`", what, *(percent(figures[name][one]) if one in figures[name] else "" for one in methods)]
+            for name, what in rows.items()
+            if name in figures
+        ]
+        tables.append(markdown(["row", f"{of}, 1,000 rows", *(f"`{name}`" for name in methods)], lines))
+    return "\n".join(tables)
 
 
-def percent(share: float | None) -> str:
-    return "" if share is None else f"{share * 100:.1f} %" if share < 0.0995 else f"{share * 100:.0f} %"
+SLOW = {"choose-many": 2_000}
+"""Rows whose exact p-values take longer, of windows of which most drift."""
 
-
-def main() -> None:
-    if "--table" not in sys.argv:
-        figures = {name: simulate(world, WINDOWS) for name, world in WORLDS.items()}
-        figures |= {name: simulate_vectors(world, VECTOR_WINDOWS) for name, world in EMBEDDINGS.items()}
-        GOLDEN.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    figures = json.loads(GOLDEN.read_text(encoding="utf-8"))
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}{table(figures)}{END}{rest.split(END)[1]}", encoding="utf-8")
-    print(table(figures))
-
-
-if __name__ == "__main__":
-    main()
+ROWS_OF = {name: Row(name, one.measure, SLOW.get(name, WINDOWS)) for name, one in CHANGES.items()}
+ROWS_OF |= {name: Row(name, one.measure, VECTOR_WINDOWS) for name, one in EMBEDDINGS.items()}
+METHODS = Table("methods", ROOT / "docs" / "methods.md", ROWS_OF, text)

@@ -1,18 +1,14 @@
-"""The table of docs/methods.md, "Features together": false alarms and power. Takes some minutes of CPU.
+"""The table of docs/methods.md, "Features together": false alarms and power.
 
-    python -m tests.benchmarks.simulate_multivariate [--write]
-
-``--write`` puts it into the page, between its two marks; else it is printed. Features are normal with the same
-marginals before and after, so that no univariate method can find anything; the domain classifier is tried on fewer
-windows than the others, for it takes longer.
+Features are normal with the same marginals before and after, so that no univariate method can find anything; the
+domain classifier is tried on fewer windows than the others, for it takes longer.
 """
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,13 +21,17 @@ from driftline_processor.core.drift.joint_rule import drift_together
 from driftline_processor.core.drift.multivariate.classifier import MOST_ROWS, Points, classify
 from driftline_processor.core.drift.rule import drift
 
-PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
-BEGIN = "<!-- simulated: python -m tests.benchmarks.simulate_multivariate --write -->"
-END = "<!-- end of what is simulated -->"
+from .frame import ROOT, Figures, Random, Row, Table, markdown
+
 METHODS = ("pca", "correlation", "domain_classifier")
 SIZES = (200, 1_000, 5_000)
 
-Random = np.random.Generator
+COLUMNS = ("pca", "correlation", "any", "domain_classifier", "feature")
+"""As the table has them; any: pca or correlation; feature: any feature by itself."""
+
+CLASSIFIED = 10
+"""Of so many windows one is given to the classifier."""
+
 Frame = dict[str, Any]
 
 
@@ -81,71 +81,69 @@ def points(rows: PredictionTable, baseline: Baseline, rng: Random) -> Points:
     return Points(space.names, np.stack(z, axis=1) / UNIT, np.stack(missing, axis=1))
 
 
-def shares(
-    before: Callable[[int, Random], Frame],
-    after: Callable[[int, Random], Frame],
-    reference: int,
-    windows: int,
-    classified: int,
-) -> list[list[float]]:
-    """Return how often each method, any of pca and correlation, and any feature drifts, by number of rows, in percent.
+Draw = Callable[[int, Random], Frame]
 
-    Every twenty windows have a fresh reference.
-    """
-    found = []
-    for n in SIZES:
-        rng, counted = np.random.default_rng(n + reference), Counter[str]()
+
+@dataclass(frozen=True)
+class Change:
+    """What changes from ``before`` to ``after``; ``reference``: rows of the baseline."""
+
+    what: str
+    before: Draw
+    after: Draw
+    reference: int = 20_000
+
+    def measure(self, windows: int, rng: Random) -> Figures:
+        """Return how often each of COLUMNS drifts, by rows of the window; every twenty windows have a reference."""
+        found: dict[str, list[float]] = {name: [] for name in COLUMNS}
+        for n in SIZES:
+            counted = self._count(n, windows, rng)
+            for name in COLUMNS:
+                found[name].append(counted[name] / (-(-windows // CLASSIFIED) if name == METHODS[2] else windows))
+        return found
+
+    def _count(self, n: int, windows: int, rng: Random) -> Counter[str]:
+        counted = Counter[str]()
         for at in range(windows):
             if at % 20 == 0:
-                rows = table(before(reference, rng))
+                rows = table(self.before(self.reference, rng))
                 baseline = Baseline.from_tables([rows])
                 was = points(rows, baseline, rng)
-            now = table(after(n, rng))
+            now = table(self.after(n, rng))
             pane = fold(now, baseline.bins)
             features = drift(pane, baseline).features
             joint = drift_together(pane, baseline, features)
             drifted = {name for name, one in joint.items() if one.state == "drift"}
             counted.update([*drifted, *(["any"] if drifted else [])])
             counted["feature"] += any(one.state == "drift" for one in features.values())
-            if at < classified:
+            if at % CLASSIFIED == 0:
                 one = classify(was, points(now, baseline, rng), rng)
                 alone = drift_together(pane, baseline, features, {} if one is None else {METHODS[2]: one}, wanted=())
                 counted[METHODS[2]] += any(it.state == "drift" for it in alone.values())
-        of = {**dict.fromkeys((*METHODS, "any", "feature"), windows), METHODS[2]: classified}
-        found.append([100 * counted[name] / of[name] for name in of])
-    return found
+        return counted
 
 
-def main() -> int:
-    """Make the table."""
-    worlds: list[tuple[str, Callable[[int, Random], Frame], Callable[[int, Random], Frame], int]] = [
-        ("nothing; 20 independent", independent, independent, 20_000),
-        ("nothing; ten pairs at 0.7", paired, paired, 20_000),
-        ("nothing; the same, of 1,000 reference rows", paired, paired, 1_000),
-        ("nothing; 13 awkward ones", awkward, awkward, 20_000),
-        ("one pair of 20 from 0 to 0.3", independent, lambda n, rng: independent(n, rng, 0.3), 20_000),
-        ("one pair of ten from 0.7 to 0.4", paired, lambda n, rng: paired(n, rng, 0.4), 20_000),
-        ("one pair of ten from 0.7 to -0.7", paired, lambda n, rng: paired(n, rng, -0.7), 20_000),
-    ]
+CHANGES: dict[str, Change] = {
+    "joint-quiet": Change("nothing; 20 independent", independent, independent),
+    "joint-quiet-pairs": Change("nothing; ten pairs at 0.7", paired, paired),
+    "joint-quiet-few": Change("nothing; the same, of 1,000 reference rows", paired, paired, 1_000),
+    "joint-quiet-awkward": Change("nothing; 13 awkward ones", awkward, awkward),
+    "joint-new-pair": Change("one pair of 20 from 0 to 0.3", independent, lambda n, rng: independent(n, rng, 0.3)),
+    "joint-weaker-pair": Change("one pair of ten from 0.7 to 0.4", paired, lambda n, rng: paired(n, rng, 0.4)),
+    "joint-turned-pair": Change("one pair of ten from 0.7 to -0.7", paired, lambda n, rng: paired(n, rng, -0.7)),
+}
+
+
+def text(figures: Mapping[str, Figures]) -> str:
+    """Return the table."""
     lines = [
-        "| what changed, beside 20,000 rows | `pca` | `correlation` | either | `domain_classifier` | any feature |"
+        [f"`{name}`", one.what, *(" / ".join(f"{share * 100:.3g}" for share in figures[name][it]) for it in COLUMNS)]
+        for name, one in CHANGES.items()
+        if name in figures
     ]
-    lines.append("|---|---|---|---|---|---|")
-    for title, before, after, reference in worlds:
-        quiet = title.startswith("nothing")
-        found = shares(before, after, reference, 200 if quiet else 60, 20 if quiet else 10)
-        cells = [" / ".join(f"{row[column]:.3g}" for row in found) for column in (0, 1, 3, 2, 4)]
-        lines.append(f"| {title} | {' | '.join(cells)} |")
-        print(lines[-1], file=sys.stderr, flush=True)
-    text = "\n".join(lines)
-    if "--write" not in sys.argv:
-        print(text)
-        return 0
-    page = PAGE.read_text(encoding="utf-8")
-    before_it, after_it = page.partition(BEGIN)[0], page.partition(BEGIN)[2].partition(END)[2]
-    PAGE.write_text(f"{before_it}{BEGIN}\n\n{text}\n\n{END}{after_it}", encoding="utf-8")
-    return 0
+    head = ["row", "what changed, beside 20,000 rows", "`pca`", "`correlation`", "either", "`domain_classifier`"]
+    return markdown([*head, "any feature"], lines)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+ROWS = {name: Row(name, one.measure, 400 if name.startswith("joint-quiet") else 100) for name, one in CHANGES.items()}
+MULTIVARIATE = Table("multivariate", ROOT / "docs" / "methods.md", ROWS, text)

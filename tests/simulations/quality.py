@@ -1,15 +1,8 @@
-"""The tables of docs/quality.md: false alarms, power, and drift that is no fault. Takes about two minutes of CPU.
-
-    python -m tests.benchmarks.simulate_quality [--write]
-
-``--write`` puts them into the page, between its two marks; else they are printed.
-"""
+"""The tables of docs/quality.md: false alarms, power, and drift that is no fault."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,13 +16,8 @@ from driftline_processor.core.quality import quality
 
 from tests.core import test_quality as planted
 
-PAGE = Path(__file__).parents[2] / "docs" / "quality.md"
-BEGIN, END = (
-    "<!-- simulated: python -m tests.benchmarks.simulate_quality --write -->",
-    "<!-- end of what is simulated -->",
-)
+from .frame import ROOT, Figures, Random, Row, Table, markdown
 
-Random = np.random.Generator
 Frame = dict[str, Any]
 
 
@@ -66,55 +54,64 @@ def built(frame: Frame) -> Baseline:
     return Baseline.from_frame(frame, score="score", model="m", task="binary", text_features=())
 
 
-def quiet() -> list[str]:
-    """Windows in which nothing changed."""
-    lines = ["| nothing changed: rows of the window | reference | windows | with a finding |", "|---|---|---|---|"]
-    for reference in (1_000, 20_000):
-        for size, windows in ((50, 400), (300, 400), (3_000, 100)):
-            found = 0
-            for seed in range(4):
-                rng = np.random.default_rng([seed, reference, size])
-                baseline = built(awkward(reference, rng))
-                group = np.repeat(np.arange(windows // 4), size)
-                panes = fold_by(table(awkward(size * windows // 4, rng)), baseline.bins, group, windows // 4)
-                found += sum(
-                    bool(quality(pane, baseline, panes[max(0, at - 2) : at][::-1])) for at, pane in enumerate(panes)
-                )
-            lines.append(f"| {size:,}, 14 awkward features | {reference:,} | {windows} | {found} |")
-    for key in ("", "customer"):
-        baseline = built({k: v for k, v in planted.customers(1_000, 1).items() if k != "customer"})
+def quiet(reference: int, size: int) -> Callable[[int, Random], Figures]:
+    """Return in how many windows, in which nothing changed, there is a finding."""
+
+    def measure(windows: int, rng: Random) -> Figures:
         found = 0
-        for seed in range(200):
-            read = table(planted.customers(50, 500 + seed))
+        for _ in range(4):
+            baseline = built(awkward(reference, rng))
+            group = np.repeat(np.arange(windows // 4), size)
+            panes = fold_by(table(awkward(size * (windows // 4), rng)), baseline.bins, group, windows // 4)
+            found += sum(
+                bool(quality(pane, baseline, panes[max(0, at - 2) : at][::-1])) for at, pane in enumerate(panes)
+            )
+        return {"windows": windows // 4 * 4, "found": found}
+
+    return measure
+
+
+def clustered(key: str) -> Callable[[int, Random], Figures]:
+    """Return the same of windows of customers, a tenth of whom lacks a feature; ``key``: "" = not named."""
+
+    def measure(windows: int, rng: Random) -> Figures:
+        seeds = rng.integers(2**31, size=windows + 1).tolist()
+        baseline = built({k: v for k, v in planted.customers(1_000, seeds[0]).items() if k != "customer"})
+        found = 0
+        for seed in seeds[1:]:
+            read = table(planted.customers(50, seed))
             found += bool(evaluate(fold(read, baseline.bins, key), baseline, read.key, Window("", 0, 0), True).findings)
-        told = "with" if key else "without"
-        lines.append(f"| 50 customers × 20, 5 features, a tenth lacks one; {told} a key | 20,000 | 200 | {found} |")
-    return lines
+        return {"found": found}
+
+    return measure
 
 
-def faults() -> list[str]:
-    """Planted faults, found and nothing else."""
-    sizes = (300, 1_000)
-    runs = 20
-    head = " | ".join(f"{size:,} rows" for size in sizes)
-    lines = [f"| planted in a window of 10 features | {head} |", "|---|---|---|"]
-    baselines = [
-        Baseline.from_frame(planted.rows(20_000, 900 + at), score="score", model="m", task="binary") for at in range(4)
-    ]
-    for name, (check, change, _) in planted.PLANTED.items():
-        shares = []
-        for size in sizes:
-            found = 0
-            for seed in range(runs):
-                whole = change(planted.rows(planted.N, seed), np.random.default_rng(seed))
-                drawn = np.random.default_rng(seed).permutation(planted.N)[:size]
+SIZES = (300, 1_000)
+
+
+def fault(check: str, change: Callable[[Frame, Random], Frame]) -> Callable[[int, Random], Figures]:
+    """Return the shares of windows of SIZES rows in which a planted fault is found, and nothing else."""
+
+    def measure(windows: int, rng: Random) -> Figures:
+        start = int(rng.integers(2**20))
+        baselines = [
+            Baseline.from_frame(planted.rows(20_000, start + at), score="score", model="m", task="binary")
+            for at in range(4)
+        ]
+        found = []
+        for size in SIZES:
+            right = 0
+            for at in range(windows):
+                whole = change(planted.rows(planted.N, start + 4 + at), rng)
+                drawn = rng.permutation(planted.N)[:size]
                 if check == "duplicates":
                     drawn = np.concatenate([drawn[: size // 2], (drawn[: size // 2] + planted.N // 2) % planted.N])
                 window = {column: values[drawn] for column, values in whole.items()}
-                found += [one.check for one in planted.judged(window, baseline=baselines[seed % 4])] == [check]
-            shares.append(f"{found / runs:.0%}".replace("%", " %"))
-        lines.append(f"| `{check}`: {name} | {' | '.join(shares)} |")
-    return lines
+                right += [one.check for one in planted.judged(window, baseline=baselines[at % 4])] == [check]
+            found.append(right / windows)
+        return {"found": found}
+
+    return measure
 
 
 SHAPES: dict[str, Callable[[Random, int], F64]] = {
@@ -144,37 +141,69 @@ DRIFTS: dict[str, Callable[[F64, Random], F64]] = {
 }
 
 
-def drifts() -> list[str]:
-    """Drift that is no change of a unit."""
-    lines = ["| drift of eleven shapes of numbers | features | taken for another unit or place |", "|---|---|---|"]
-    bases = [
-        built({**{name: draw(rng, 20_000) for name, draw in SHAPES.items()}, "score": rng.random(20_000)})
-        for rng in (np.random.default_rng(seed) for seed in range(3))
-    ]
-    for said, drift in DRIFTS.items():
-        wrong = looked_at = 0
-        for seed in range(12):
-            rng = np.random.default_rng(seed)
-            n = (500, 5_000)[seed % 2]
-            frame = {name: drift(draw(rng, n), rng) for name, draw in SHAPES.items()}
-            baseline = bases[seed % 3]
+def drifting(change: Callable[[F64, Random], F64]) -> Callable[[int, Random], Figures]:
+    """Return of how many features that drift it is said that a unit changed, or that two were swapped."""
+
+    def measure(windows: int, rng: Random) -> Figures:
+        bases = [
+            built({**{name: draw(rng, 20_000) for name, draw in SHAPES.items()}, "score": rng.random(20_000)})
+            for _ in range(3)
+        ]
+        wrong = 0
+        for at in range(windows):
+            n = (500, 5_000)[at % 2]
+            frame = {name: change(draw(rng, n), rng) for name, draw in SHAPES.items()}
+            baseline = bases[at % 3]
             findings = quality(fold(table({**frame, "score": rng.random(n)}), baseline.bins), baseline)
             wrong += sum(one.check in ("unit_change", "swapped") for one in findings)
-            looked_at += len(SHAPES)
-        lines.append(f"| {said} | {looked_at} | {wrong} |")
-    return lines
+        return {"features": windows * len(SHAPES), "found": wrong}
+
+    return measure
 
 
-def main() -> int:
-    text = "\n\n".join("\n".join(lines) for lines in (quiet(), faults(), drifts()))
-    if "--write" not in sys.argv:
-        print(text)
-        return 0
-    page = PAGE.read_text(encoding="utf-8")
-    before, after = page.partition(BEGIN)[0], page.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
-    return 0
+QUIET = {
+    f"wrong-{reference}-{size}": (f"{size:,}, 14 awkward features", reference, size, windows)
+    for reference in (1_000, 20_000)
+    for size, windows in ((50, 400), (300, 400), (3_000, 100))
+}
+CLUSTERED = {"wrong-keyless": ("without a key", ""), "wrong-keyed": ("with a key", "customer")}
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def text(figures: Mapping[str, Figures]) -> str:
+    """Return the three tables."""
+    quiet_lines = [
+        [f"`{name}`", what, f"{reference:,}", f"{figures[name]['windows']:,}", f"{figures[name]['found']:,}"]
+        for name, (what, reference, _, _) in QUIET.items()
+    ]
+    for name, (how, _) in CLUSTERED.items():
+        what = f"50 customers × 20, 5 features, a tenth lacks one; {how}"
+        quiet_lines.append(
+            [f"`{name}`", what, "20,000", f"{figures[name]['windows']:,}", f"{figures[name]['found']:,}"]
+        )
+    faults = [
+        [f"`{check}`: {name}", *(f"{share:.0%}".replace("%", " %") for share in figures[f"fault: {name}"]["found"])]
+        for name, (check, _, _) in planted.PLANTED.items()
+    ]
+    drifts = [
+        [name, f"{figures[f'drift: {name}']['features']:,}", f"{figures[f'drift: {name}']['found']:,}"]
+        for name in DRIFTS
+    ]
+    return "\n".join(
+        [
+            markdown(
+                ["row", "nothing changed: rows of the window", "reference", "windows", "with a finding"], quiet_lines
+            ),
+            markdown(["planted in a window of 10 features", *(f"{size:,} rows" for size in SIZES)], faults),
+            markdown(["drift of eleven shapes of numbers", "features", "taken for another unit or place"], drifts),
+        ]
+    )
+
+
+def _rows() -> list[Row]:
+    rows = [Row(name, quiet(reference, size), windows) for name, (_, reference, size, windows) in QUIET.items()]
+    rows += [Row(name, clustered(key), 200) for name, (_, key) in CLUSTERED.items()]
+    rows += [Row(f"fault: {name}", fault(check, change), 20) for name, (check, change, _) in planted.PLANTED.items()]
+    return rows + [Row(f"drift: {name}", drifting(change), 12) for name, change in DRIFTS.items()]
+
+
+QUALITY = Table("quality", ROOT / "docs" / "quality.md", {row.name: row for row in _rows()}, text)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from .concept import CONCEPT
 from .frame import Table
+from .methods import METHODS
+from .multivariate import MULTIVARIATE
+from .quality import QUALITY
 from .table import DRIFT
 
-TABLES: tuple[Table, ...] = (DRIFT,)
+TABLES: tuple[Table, ...] = (DRIFT, METHODS, MULTIVARIATE, QUALITY, CONCEPT)

@@ -8,13 +8,14 @@ import pytest
 from scipy import stats
 
 from .claims import CLAIMS, Claim
-from .table import BEGIN, END, PAGE, PEERS, RESULTS, table
+from .frame import Figures
+from .table import DRIFT, NAMES, PEERS
 
 NAMED = [pytest.param(claim, id=name) for name, claim in CLAIMS.items()]
 ALWAYS = [param for param in NAMED if CLAIMS[str(param.id)].short]
 
 
-def could_be(claim: Claim, figures: dict[str, float]) -> bool:
+def could_be(claim: Claim, figures: Figures) -> bool:
     """Whether so few windows are no evidence, at one in a thousand, that the claim is false."""
     windows = int(figures["windows"])
     if claim.most is not None:
@@ -28,35 +29,35 @@ def could_be(claim: Claim, figures: dict[str, float]) -> bool:
 
 @pytest.mark.parametrize("claim", ALWAYS)
 def test_a_claim_holds_in_a_few_windows(claim: Claim) -> None:
-    assert could_be(claim, dict(claim.measure(claim.short, 7)))
+    assert could_be(claim, claim.run(claim.short, 7))
 
 
 @pytest.mark.simulation
 @pytest.mark.parametrize("claim", NAMED)
 def test_a_claim_holds_in_full(claim: Claim) -> None:
-    figures = dict(claim.measure(claim.windows, 1))
-    assert claim.kept(figures), figures
+    figures = claim.run(claim.windows, 1)
+    assert claim.kept(figures) or claim.name in BROKEN, figures
 
 
 def test_a_claim_that_is_false_is_found_in_a_few_windows() -> None:
-    without_key = CLAIMS["keyless-0.5"].measure(60, 7)
-    assert not could_be(CLAIMS["customers-0.5"], dict(without_key))
+    without_key = CLAIMS["keyless-0.5"].run(60, 7)
+    assert not could_be(CLAIMS["customers-0.5"], without_key)
 
 
-def test_the_page_has_the_table_that_was_simulated() -> None:
-    assert PAGE.read_text().split(BEGIN)[1].split(END)[0] == table()
+BROKEN: set[str] = set()
+"""Claims that a full run does not keep; the page says so beside the table."""
 
 
-def test_every_claim_was_simulated_and_none_is_refuted() -> None:
-    results = json.loads(RESULTS.read_text())
-    assert set(results) == set(CLAIMS)
-    for name, claim in CLAIMS.items():
-        figures = results[name]
-        in_full = figures["windows"] >= claim.windows * figures.get("models", 1)
-        assert claim.kept(figures) if in_full else could_be(claim, figures), name
+def test_every_claim_is_kept_but_those_that_the_page_admits() -> None:
+    figures = DRIFT.figures()
+    assert {name for name, claim in CLAIMS.items() if not claim.kept(figures[name])} == BROKEN
+    follows = DRIFT.page.read_text(encoding="utf-8").split(DRIFT.on_page())[1].split("\n### ")[0]
+    assert all(f"`{name}`" in follows for name in BROKEN)
 
 
 def test_the_peers_were_asked_about_claims() -> None:
-    for peer in json.loads(PEERS.read_text()).values():
+    said = json.loads(PEERS.read_text(encoding="utf-8"))
+    assert set(said) == set(NAMES)
+    for peer in said.values():
         assert set(peer["figures"]) <= set(CLAIMS)
         assert peer["version"]
