@@ -29,9 +29,6 @@ SIZES = (200, 1_000, 5_000)
 COLUMNS = ("pca", "correlation", "any", "domain_classifier", "feature")
 """As the table has them; any: pca or correlation; feature: any feature by itself."""
 
-CLASSIFIED = 10
-"""Of so many windows one is given to the classifier."""
-
 Frame = dict[str, Any]
 
 
@@ -86,12 +83,16 @@ Draw = Callable[[int, Random], Frame]
 
 @dataclass(frozen=True)
 class Change:
-    """What changes from ``before`` to ``after``; ``reference``: rows of the baseline."""
+    """What changes from ``before`` to ``after``.
+
+    ``reference``: rows of the baseline. ``classified``: of so many windows one is given to the classifier.
+    """
 
     what: str
     before: Draw
     after: Draw
     reference: int = 20_000
+    classified: int = 10
 
     def measure(self, windows: int, rng: Random) -> Figures:
         """Return how often each of COLUMNS drifts, by rows of the window; every twenty windows have a reference."""
@@ -99,7 +100,7 @@ class Change:
         for n in SIZES:
             counted = self._count(n, windows, rng)
             for name in COLUMNS:
-                found[name].append(counted[name] / (-(-windows // CLASSIFIED) if name == METHODS[2] else windows))
+                found[name].append(counted[name] / (-(-windows // self.classified) if name == METHODS[2] else windows))
         return found
 
     def _count(self, n: int, windows: int, rng: Random) -> Counter[str]:
@@ -116,7 +117,7 @@ class Change:
             drifted = {name for name, one in joint.items() if one.state == "drift"}
             counted.update([*drifted, *(["any"] if drifted else [])])
             counted["feature"] += any(one.state == "drift" for one in features.values())
-            if at % CLASSIFIED == 0:
+            if at % self.classified == 0:
                 one = classify(was, points(now, baseline, rng), rng)
                 alone = drift_together(pane, baseline, features, {} if one is None else {METHODS[2]: one}, wanted=())
                 counted[METHODS[2]] += any(it.state == "drift" for it in alone.values())
@@ -128,9 +129,15 @@ CHANGES: dict[str, Change] = {
     "joint-quiet-pairs": Change("nothing; ten pairs at 0.7", paired, paired),
     "joint-quiet-few": Change("nothing; the same, of 1,000 reference rows", paired, paired, 1_000),
     "joint-quiet-awkward": Change("nothing; 13 awkward ones", awkward, awkward),
-    "joint-new-pair": Change("one pair of 20 from 0 to 0.3", independent, lambda n, rng: independent(n, rng, 0.3)),
-    "joint-weaker-pair": Change("one pair of ten from 0.7 to 0.4", paired, lambda n, rng: paired(n, rng, 0.4)),
-    "joint-turned-pair": Change("one pair of ten from 0.7 to -0.7", paired, lambda n, rng: paired(n, rng, -0.7)),
+    "joint-new-pair": Change(
+        "one pair of 20 from 0 to 0.3", independent, lambda n, rng: independent(n, rng, 0.3), classified=6
+    ),
+    "joint-weaker-pair": Change(
+        "one pair of ten from 0.7 to 0.4", paired, lambda n, rng: paired(n, rng, 0.4), classified=6
+    ),
+    "joint-turned-pair": Change(
+        "one pair of ten from 0.7 to -0.7", paired, lambda n, rng: paired(n, rng, -0.7), classified=6
+    ),
 }
 
 
@@ -145,5 +152,5 @@ def text(figures: Mapping[str, Figures]) -> str:
     return markdown([*head, "any feature"], lines)
 
 
-ROWS = {name: Row(name, one.measure, 400 if name.startswith("joint-quiet") else 100) for name, one in CHANGES.items()}
+ROWS = {name: Row(name, one.measure, 200 if name.startswith("joint-quiet") else 60) for name, one in CHANGES.items()}
 MULTIVARIATE = Table("multivariate", ROOT / "docs" / "methods.md", ROWS, text)
