@@ -23,7 +23,7 @@ help:
 	@echo "make bench     each speed promise against its reference, in one run"
 	@echo "make bench-peers Driftline beside OpenInference, traceloop, logfire, bentoml, whylogs, prometheus_client (.venv-peers/)"
 	@echo "make bench-peers-drift a million rows compared with their reference, beside Evidently (.venv-peers/)"
-	@echo "make simulate  false alarms, power and dependence of drift over years of windows, into the docs (hours; ARGS='--share 0.1 rate')"
+	@echo "make simulate  false alarms, power and dependence of drift over years of windows, into the docs (an hour; ARGS='--again rate')"
 	@echo "make interop   with a real Jaeger, Prometheus and Collector (built into .peers/; needs Go)"
 
 demo:

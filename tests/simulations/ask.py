@@ -1,4 +1,4 @@
-"""Ask a peer, in an environment of its own, what it says of drawn windows; see ``tests/golden/simulated_peers.md``.
+"""Ask a peer, in an environment of its own, what it says of drawn windows; see ``golden/simulated/peers.md``.
 
     python tests/simulations/ask.py evidently DRAWS evidently.json
 

@@ -141,8 +141,8 @@ def _dependent() -> Iterator[Claim]:
         yield quiet(f"keyless-{alike}", f"{what}, without a key", replace(one, known=False), most=None)
     for days in (1, 7):
         what = f"{days} day{'s' if days > 1 else ''} of rows that correlate by day at 0.5, a day with the last at 0.7"
-        yield quiet(f"days-{days}", what, Days(0.5, days=days), 50, most=0.02)
-        yield quiet(f"days-{days}-20", f"{what}; 20 numbers", Days(0.5, days=days, features=20), 5, most=0.02)
+        yield quiet(f"days-{days}", what, Days(0.5, days=days), 20, most=0.02)
+        yield quiet(f"days-{days}-20", f"{what}; 20 numbers", Days(0.5, days=days, features=20), most=0.02)
 
 
 def _claims() -> Iterator[Claim]:

@@ -83,7 +83,7 @@ def main() -> None:
             references, windows = found
             files: dict[str, Rows] = {f"reference{at}": rows for at, rows in enumerate(references)}
             files |= {f"windows{at}": np.stack(beside) for at, beside in enumerate(windows)}
-            np.savez(folder / name, **files)
+            np.savez(folder / name, allow_pickle=False, **files)
 
 
 if __name__ == "__main__":

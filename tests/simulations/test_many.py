@@ -22,7 +22,7 @@ from .many import verdicts
 from .run import HOUR, decides, next_hour
 from .worlds import EDGES, REFERENCE, ZIPF, Counted, Customers, Drawn, Many, binned, folded, normal, pane_of, unseen
 
-WINDOWS = 30
+WINDOWS = 16
 SHARES, MOVED = unseen(np.array([0.6, 0.3, 0.1]), 0.03)
 BESIDE = {"customers": normal(0.75), "customers without a key": normal(0.3)}
 """What their references are drawn from: these worlds do not move by themselves."""
@@ -30,7 +30,7 @@ BESIDE = {"customers": normal(0.75), "customers without a key": normal(0.3)}
 WORLDS: dict[str, tuple[Many, str]] = {
     "numbers": (Counted(200, 5, moved=normal(0.27)), ""),
     "numbers in many rows": (Counted(10_000, 2, moved=normal(0.104)), ""),
-    "few rows": (Counted(50, 5, moved=normal(0.9)), ""),
+    "few rows": (Counted(50, 5, moved=normal(0.8)), ""),
     "alike": (Counted(1_000, 4, alike=0.9, moved=normal(0.13)), ""),
     "labels": (Counted(200, 4, shares=SHARES, moved=MOVED), ""),
     "many labels": (Counted(200, 2, shares=ZIPF, moved=ZIPF[::-1] * 0.1 + ZIPF * 0.9), ""),

@@ -52,7 +52,9 @@ class Drawn(NamedTuple):
 class Many(World, Protocol):
     """A world that draws many windows at once."""
 
-    features: int
+    @property
+    def features(self) -> int:
+        """How many."""
 
     @property
     def bins(self) -> Bins:
