@@ -152,10 +152,11 @@ class Blocks:
             return None
         of = {}
         for name, over in targets(bins).items():
-            sums = [panes[at].parts.get(name, np.zeros(over.size + 2)) for at in held]
-            counts = np.stack(sums)[:, : over.size]
+            size = over.size
+            none = np.zeros(size + 2)
+            counts = np.stack([panes[at].parts.get(name, none) for at in held])[:, :size]
             if counts.any():
-                of[name] = Cells.of(counts, over.size)
+                of[name] = Cells.of(counts, size)
         return cls(length, starts[held], np.stack([panes[at].parts["rows"] for at in held]), of)
 
     def to_json(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from driftline_processor.core.distributed import complete
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.explain.trail import Ask, unknown
-from driftline_processor.core.window import PANE, is_closed, window_of
+from driftline_processor.core.window import GRACE, PANE, is_closed, window_of
 
 from .baselines import Baselines
 from .beliefs import Beliefs
@@ -146,7 +146,8 @@ class Evaluator:
         found, seasons = Compared(baseline), settings.seasons
         if settings.reference is not None:
             rolling, zone = settings.reference.rolling, settings.timezone
-            found = self._past.compared(series, baseline, rolling, window, zone, seasons)
+            closed = self._watermark(series) - GRACE
+            found = self._past.compared(series, baseline, rolling, window, zone, closed, seasons)
         if seasons is None:
             return found
         known = found.baseline.extras.seasons
@@ -293,6 +294,7 @@ class Evaluator:
         for which, starts in panes.items():
             self._mark_dirty(by_number[which], starts)
         for which, starts in counted.items():
+            self._past.forget(which, starts)
             self._mark_compared(by_number[which], starts)
         for series in by_number.values():
             for name in self._series.settings(series.key.model).windows:

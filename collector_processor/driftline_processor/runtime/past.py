@@ -12,7 +12,7 @@ from driftline_processor.core.compared import Compared
 from driftline_processor.core.compared.rolling import Rolling, rolled
 from driftline_processor.core.evaluation import Window
 
-from .counted import read_counted
+from .days import Days
 from .seasons import with_seasons
 from .series import Series
 from .store import Connection
@@ -25,12 +25,13 @@ class Past:
     """Reads references and keeps them until a pane in them is touched. One thread uses it."""
 
     def __init__(self, connection: Connection) -> None:
-        """Know nothing yet."""
-        self._connection = connection
+        """Know no reference yet."""
+        self._connection, self._days = connection, Days(connection)
         self._kept: dict[tuple[int, str, int, int], Compared] = {}
 
     def forget(self, series: int, panes: Collection[int]) -> None:
-        """Forget the references of a series that hold panes, by their starts, which were touched."""
+        """Forget the references, and the days, of a series that hold panes, by their starts, which were touched."""
+        self._days.forget(series, panes)
         starts = np.sort(np.fromiter(panes, np.int64, len(panes)))
         for key in [key for key in self._kept if key[0] == series]:
             if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
@@ -43,21 +44,21 @@ class Past:
         rolling: Rolling,
         window: Window,
         timezone: str,
+        closed: int,
         seasonality: Seasonality | None = None,
     ) -> Compared:
         """Return what a window is compared with; ``baseline``: that over whose bins it was counted.
 
-        ``seasonality``: by which seasons the reference is told apart, too.
+        ``closed``: the time before which windows are closed. ``seasonality``: by which seasons the reference is told
+        apart, too.
         """
         stretches = rolling.stretches(window, timezone)
         key = (series.number, baseline.digest, stretches[0].start, stretches[-1].end)
         found = self._kept.pop(key, None)
         if found is None:
-            spans = [(one.start, one.end) for one in stretches]
-            panes = read_counted(self._connection, series, baseline, spans)
-            found = rolled(baseline, rolling, stretches, panes)
+            found = rolled(baseline, rolling, stretches, self._days.panes(series, baseline, stretches, closed))
             if seasonality is not None and found.baseline is not baseline:
-                ends = (spans[0][0], spans[-1][1])
+                ends = (stretches[0].start, stretches[-1].end)
                 known = with_seasons(self._connection, series, found.baseline, *ends, seasonality)
                 found = found._replace(baseline=known)
         self._kept[key] = found  # the last again: what is asked for least goes first

@@ -46,6 +46,8 @@ CREATE TABLE IF NOT EXISTS panes (
 CREATE TABLE IF NOT EXISTS slice_panes (
     series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, part VARCHAR, idx INTEGER, value DOUBLE);
 CREATE TABLE IF NOT EXISTS slice_values (series INTEGER, key VARCHAR, value VARCHAR);
+CREATE TABLE IF NOT EXISTS days (
+    series INTEGER, fold VARCHAR, day BIGINT, stop BIGINT, part VARCHAR, sums DOUBLE[]);
 CREATE TABLE IF NOT EXISTS requests (digest BLOB, received BIGINT);
 CREATE TABLE IF NOT EXISTS batches (digest BLOB, received BIGINT);
 CREATE TABLE IF NOT EXISTS watermarks (

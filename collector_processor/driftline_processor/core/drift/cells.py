@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -109,7 +109,7 @@ def _widths(bins: NumberBins, was: F64) -> Drawing:
     edges = _nice_edges(fine, was)
     if len(edges) == 0:
         return lambda current: Cells(("all",), np.array([was.sum()]), np.array([_shares(current).sum()]))
-    texts = _edge_texts(edges)
+    texts = _edge_texts(tuple(edges.tolist()))
     labels = (f"< {texts[0]}", *(f"{low} – {high}" for low, high in pairwise(texts)), f"≥ {texts[-1]}")
     spread = _spread(fine, edges)
     drawn_was = spread(was)
@@ -118,7 +118,7 @@ def _widths(bins: NumberBins, was: F64) -> Drawing:
         drawn_now = spread(_shares(current))
         first = 0 if max(drawn_was[0], drawn_now[0]) > 1e-12 else 1
         last = len(labels) if max(drawn_was[-1], drawn_now[-1]) > 1e-12 else len(labels) - 1
-        between = tuple(texts[first : last - 1])
+        between = texts[first : last - 1]
         return Cells(labels[first:last], drawn_was[first:last], drawn_now[first:last], between)
 
     return draw
@@ -167,10 +167,11 @@ def _value_text(value: float) -> str:
     return number_text(rounded)
 
 
-def _edge_texts(edges: F64) -> list[str]:
+@lru_cache(maxsize=4_096)  # round numbers: those of a reference that rolls on are those of the day before
+def _edge_texts(edges: tuple[float, ...]) -> tuple[str, ...]:
     """The fewest digits that tell the edges apart."""
     for digits in range(3, 17):
-        texts = [number_text(float(f"{edge:.{digits}g}")) for edge in edges.tolist()]
+        texts = tuple(number_text(float(f"{edge:.{digits}g}")) for edge in edges)
         if len(set(texts)) == len(texts) and np.allclose([float(text) for text in texts], edges, rtol=1e-9, atol=0):
             return texts
-    return [number_text(edge) for edge in edges.tolist()]
+    return tuple(number_text(edge) for edge in edges)
