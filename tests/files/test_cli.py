@@ -66,6 +66,8 @@ def test_the_commands(run: Run) -> None:
                 "--concept",
                 "--expect",
                 "--openlineage",
+                "--reference-last",
+                "--reference-without",
             },
         ),
     ],

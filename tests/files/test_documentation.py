@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from .conftest import Run
@@ -45,7 +46,9 @@ def test_the_commands_of_baselines_run(run: Run, files: Path, monkeypatch: pytes
             "baseline", "build", f"{rows}.parquet", "--model", "churn", "--task", "binary", "-o", f"{name}.json"
         )
         assert built.exit_code == 0, built.stderr
-    commands = [shlex.split(line)[1:] for line in page.splitlines() if line.startswith("    driftline ")]
+    pd.read_parquet("reference.parquet").rename(columns={"time": "ts"}).to_parquet("events.parquet")
+    rolling, *commands = [shlex.split(line)[1:] for line in page.splitlines() if line.startswith("    driftline ")]
+    assert run(*rolling, "--task", "binary").exit_code == 0
     assert [command[1] for command in commands] == ["show", "diff", "push"]
     assert [run(*command).exit_code for command in commands[:2]] == [0, 0]
     assert run(*commands[2], "--url", "127.0.0.1:1").exit_code == 2
