@@ -44,14 +44,14 @@ def _counted(world: World) -> Callable[[int, Random], Figures]:
     return lambda windows, rng: count(world, windows, rng).figures()
 
 
-def quiet(
+def _quiet(
     name: str,
     what: str,
     world: World,
+    windows: int = FULL,
     short: int = 0,
     most: float | None = 0.013,
     alone: float = 0.0,
-    windows: int = FULL,
 ) -> Claim:
     """Return a claim about windows in which nothing changes; ``most`` None: no promise, only shown."""
     promised = "" if most is None else f"alarm in at most {most * 100:.2g} %"
@@ -63,14 +63,14 @@ def quiet(
     return Claim(name, _counted(world), windows, what, promised, kept, short, most=most, world=world)
 
 
-def power(name: str, what: str, world: World, short: int = 0, least: float = 0.95) -> Claim:
+def _power(name: str, what: str, world: World, short: int = 0, least: float = 0.95, windows: int = FULL) -> Claim:
     """Return a claim about windows in which the first feature changes; ``least`` 0: that is not detectable."""
     promised = f"found in at least {least * 100:.0f} %" if least else "not detectable"
 
     def kept(found: Figures) -> bool:
         return bool(found["found"] >= least)
 
-    return Claim(name, _counted(world), FULL, what, promised, kept, short, least=least, world=world)
+    return Claim(name, _counted(world), windows, what, promised, kept, short, least=least, world=world)
 
 
 def _rate(name: str, what: str, world: Many) -> Claim:
@@ -103,18 +103,18 @@ def _independent() -> Iterator[Claim]:
         for features, short in ((1, 500), (20, 100), (200, 10)):
             what = f"{features} number{'s' if features > 1 else ''}, {rows:,} rows"
             alone = ALONE if rows >= 1_000 else 0.0
-            yield quiet(f"quiet-{rows}-{features}", what, Counted(rows, features), short, alone=alone)
+            yield _quiet(f"quiet-{rows}-{features}", what, Counted(rows, features), FULL, short, alone=alone)
     for rows in (50, 200, 1_000, 10_000):
         for features in (20, 200):
             what = f"{features} numbers that correlate at 0.9, {rows:,} rows"
             alone = ALONE if rows >= 1_000 else 0.0
-            yield quiet(f"alike-{rows}-{features}", what, Counted(rows, features, alike=0.9), alone=alone)
+            yield _quiet(f"alike-{rows}-{features}", what, Counted(rows, features, alike=0.9), alone=alone)
     labels = {"three": (THREE, "3 labels (.6 .3 .1)"), "rare": (RARE, "3 labels (.97 .02 .01)")}
     labels["zipf"] = (ZIPF, "100 labels (Zipf)")
     for name, (shares, some) in labels.items():
         for rows in (50, 200, 1_000, 10_000):
             what = f"20 categories of {some}, {rows:,} rows"
-            yield quiet(f"{name}-{rows}", what, Counted(rows, shares=shares), 10 if name == "zipf" else 50)
+            yield _quiet(f"{name}-{rows}", what, Counted(rows, shares=shares), FULL, 10 if name == "zipf" else 50)
 
 
 def _detected() -> Iterator[Claim]:
@@ -122,27 +122,27 @@ def _detected() -> Iterator[Claim]:
     for shift, rows, features in cases:
         what = f"{f'one of {features} numbers' if features > 1 else 'a number'} moved by {shift} σ, {rows:,} rows"
         world = Counted(rows, features, moved=normal(shift))
-        yield power(f"moved-{shift}-{rows}-{features}", what, world, 10 if features > 20 else 50)
+        yield _power(f"moved-{shift}-{rows}-{features}", what, world, 10 if features > 20 else 50)
     half = Counted(50, moved=normal(0.5))
-    yield power("moved-0.5-50-20", "one of 20 numbers moved by 0.5 σ, 50 rows", half, least=0)
+    yield _power("moved-0.5-50-20", "one of 20 numbers moved by 0.5 σ, 50 rows", half, least=0)
     for name, shares in (("three", THREE), ("zipf", ZIPF)):
         for share, rows in ((0.2, 50), (0.05, 200), (0.01, 1_000), (0.005, 10_000)):
             before, moved = unseen(shares, share)
             what = f"a label never seen before in {share * 100:.2g} % of {rows:,} rows, beside {len(shares)} labels"
-            yield power(f"unseen-{name}-{rows}", what, Counted(rows, shares=before, moved=moved), 10)
+            yield _power(f"unseen-{name}-{rows}", what, Counted(rows, shares=before, moved=moved), 10)
 
 
 def _dependent() -> Iterator[Claim]:
     for alike in (0.1, 0.5, 0.9):
         what = f"50 customers × 20 rows, ICC {alike}"
         one, many = Customers(alike, known=True), Customers(alike, known=True, features=20)
-        yield quiet(f"customers-{alike}", f"{what}, with a key", one, 60, most=0.02)
-        yield quiet(f"customers-{alike}-20", f"{what}, 20 numbers, with a key", many, 5, most=0.02)
-        yield quiet(f"keyless-{alike}", f"{what}, without a key", replace(one, known=False), most=None)
+        yield _quiet(f"customers-{alike}", f"{what}, with a key", one, FULL, 60, most=0.02)
+        yield _quiet(f"customers-{alike}-20", f"{what}, 20 numbers, with a key", many, FULL, 5, most=0.02)
+        yield _quiet(f"keyless-{alike}", f"{what}, without a key", replace(one, known=False), most=None)
     for days in (1, 7):
         what = f"{days} day{'s' if days > 1 else ''} of rows that correlate by day at 0.5, a day with the last at 0.7"
-        yield quiet(f"days-{days}", what, Days(0.5, days=days), 20, most=0.02)
-        yield quiet(f"days-{days}-20", f"{what}; 20 numbers", Days(0.5, days=days, features=20), most=0.02)
+        yield _quiet(f"days-{days}", what, Days(0.5, days=days), FULL, 20, most=0.02)
+        yield _quiet(f"days-{days}-20", f"{what}; 20 numbers", Days(0.5, days=days, features=20), 2_000, most=0.02)
 
 
 def _claims() -> Iterator[Claim]:

@@ -43,7 +43,7 @@ def drawn(claim: Claim) -> tuple[list[Rows], list[list[Rows]]] | None:
         else:
             references, found = next(draws(world, claim.windows, rng))
             reference, current = references[0], found.current
-        inside, numbers = np.random.default_rng(SEED), isinstance(world.bins, NumberBins)
+        inside, numbers = np.random.default_rng(SEED), isinstance(world.over, NumberBins)
         most = ROWS if current[0, 0].sum() <= ROWS // 10 else LONG
         was = rows_of(reference, inside, numbers=numbers)[:most]
         return [was], [[rows_of(now, inside, numbers=numbers) for now in current[: most_of(world.features)]]]

@@ -131,7 +131,7 @@ def draws(world: Many, windows: int, rng: np.random.Generator) -> Iterator[tuple
 def judged(world: Many, windows: int, rng: np.random.Generator, method: str) -> Iterator[Verdicts]:
     """Draw so many windows and judge them."""
     for reference, drawn in draws(world, windows, rng):
-        yield verdicts(reference, drawn, world.bins, method)
+        yield verdicts(reference, drawn, world.over, method)
 
 
 def chunks(windows: int, features: int) -> Iterator[int]:

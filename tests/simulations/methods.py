@@ -61,7 +61,7 @@ class Change:
         found = dict.fromkeys(self.methods, 0)
         for reference, drawn in draws(self.world, windows, rng):
             for method in self.methods:
-                drifts = verdicts(reference, drawn, self.world.bins, method).drift
+                drifts = verdicts(reference, drawn, self.world.over, method).drift
                 found[method] += int((drifts.any(axis=1) if self.world.moved is None else drifts[:, 0]).sum())
         return {method: times / windows for method, times in found.items()}
 

@@ -56,12 +56,12 @@ def test_both_say_the_same_of_every_window(name: str) -> None:
     if name in BESIDE:
         reference = rng.multinomial(REFERENCE, BESIDE[name], size=reference.shape[:2])
     drawn = world.draw(rng, WINDOWS)
-    said = verdicts(reference, drawn, world.bins, method or decides(world))
+    said = verdicts(reference, drawn, world.over, method or decides(world))
     choices = Choices(Choice((method,) if method else ()))
     states = set()
     for at in range(WINDOWS):
         groups = None if drawn.groups is None else drawn.groups[at]
-        one = drift(pane_of(drawn.current[at], groups), baseline_of(reference[at], world.bins), choices=choices)
+        one = drift(pane_of(drawn.current[at], groups), baseline_of(reference[at], world.over), choices=choices)
         drifts = [target.state == "drift" for target in one.features.values()]
         p = [target.methods[target.decided_by].p_value for target in one.features.values()]
         assert said.drift[at].tolist() == drifts
@@ -78,8 +78,8 @@ def test_one_reference_serves_all_windows() -> None:
     rng = np.random.default_rng(6)
     reference = next(world.references(rng))[np.newaxis]
     drawn = world.draw(rng, 10)
-    together = verdicts(reference, drawn, world.bins, "ks")
-    alone = [verdicts(reference, Drawn(one[np.newaxis]), world.bins, "ks") for one in drawn.current]
+    together = verdicts(reference, drawn, world.over, "ks")
+    alone = [verdicts(reference, Drawn(one[np.newaxis]), world.over, "ks") for one in drawn.current]
     assert together.drift.tolist() == [one.drift[0].tolist() for one in alone]
 
 
@@ -88,7 +88,7 @@ def test_rows_are_counted_as_the_product_folds_them() -> None:
     values = world.values(np.random.default_rng(1), 1)
     names = [f"customer-{at}" for at in range(world.customers)]
     drawn = world.counted(values.copy(), groups_of(column_of(names))[np.newaxis])
-    baseline = baseline_of(next(world.references(np.random.default_rng(2))), world.bins)
+    baseline = baseline_of(next(world.references(np.random.default_rng(2))), world.over)
     pane = folded(values[0].T.astype(np.float64), baseline, np.repeat(names, world.each))
     assert drawn.groups is not None
     ours = pane_of(drawn.current[0], drawn.groups[0]).parts
@@ -111,8 +111,8 @@ def test_incidents_are_those_of_whole_evaluations() -> None:
     rng = np.random.default_rng(8)
     reference = next(world.references(rng))
     drawn = world.draw(rng, 60)
-    said = verdicts(reference[np.newaxis], drawn, world.bins, "ks")
-    baseline = baseline_of(reference, world.bins)
+    said = verdicts(reference[np.newaxis], drawn, world.over, "ks")
+    baseline = baseline_of(reference, world.over)
     ours: list[Evaluation] = [Evaluation(ModelKey("m"), Window("1h", -HOUR, 0), 0, closed=True)]
     whole: Evaluation | None = None
     for hour, (p, drifts) in enumerate(zip(said.p, said.drift, strict=True)):

@@ -57,8 +57,8 @@ class Many(World, Protocol):
         """How many."""
 
     @property
-    def bins(self) -> Bins:
-        """Of every feature."""
+    def over(self) -> Bins:
+        """The bins of every feature."""
 
     def references(self, rng: np.random.Generator) -> Iterator[I64]:
         """Yield the counts of references without end, each a fresh one: int64 (features, bins)."""
@@ -89,9 +89,14 @@ def tallied(place: NDArray[np.int32], size: int) -> I64:
     return counts.astype(np.int64, copy=False).reshape(windows, features, size)
 
 
+def bins_of(world: Many) -> ModelBins:
+    """Return the same bins for features x0, x1, ..."""
+    return ModelBins({f"x{at}": world.over for at in range(world.features)})
+
+
 def pairs_of(world: Many, rng: np.random.Generator) -> Iterator[tuple[Pane, Baseline, int]]:
     """Yield the windows of a world one by one, as panes and baselines."""
-    bins = ModelBins({f"x{at}": world.bins for at in range(world.features)})
+    bins = bins_of(world)
     for reference in world.references(rng):
         drawn = world.draw(rng, 1)
         groups = None if drawn.groups is None else drawn.groups[0]
@@ -117,13 +122,18 @@ class Counted:
     BLOCKS, BLOCK = 500, 10_000
 
     @property
-    def bins(self) -> Bins:
+    def over(self) -> Bins:
         """See :class:`Many`."""
         if self.shares is None:
             return NumberBins(EDGES)
         if self.edges is not None:
             return NumberBins(self.edges)
         return CategoryBins(tuple(f"c{at}" for at in range(len(self.shares) - 1)))
+
+    @property
+    def bins(self) -> ModelBins:
+        """The bins of all features."""
+        return bins_of(self)
 
     def references(self, rng: np.random.Generator) -> Iterator[I64]:
         """See :class:`Many`."""
@@ -158,7 +168,7 @@ class Counted:
         return values
 
     def _correlated(self, rng: np.random.Generator, windows: int, rows: int) -> I64:
-        return tallied(binned(self.values(rng, windows, rows)), self.bins.size)
+        return tallied(binned(self.values(rng, windows, rows)), self.over.size)
 
     @property
     def _quiet(self) -> F64:
@@ -194,7 +204,7 @@ class Customers:
     features: int = 1
 
     @property
-    def bins(self) -> Bins:
+    def over(self) -> Bins:
         """See :class:`Many`."""
         return NumberBins(EDGES)
 
@@ -217,7 +227,7 @@ class Customers:
 
     def counted(self, values: F32, group: I64) -> Drawn:
         """Count the rows of windows, as :meth:`values` has them; ``group``: of customers, (windows, customers)."""
-        place, size = binned(values), self.bins.size
+        place, size = binned(values), self.over.size
         if not self.known:
             return Drawn(tallied(place, size))
         groups = np.repeat(group.astype(np.int32) * np.int32(CELLS), self.each, axis=1)[:, np.newaxis]
