@@ -155,12 +155,18 @@ def test_with_no_model_it_says_where_to_read_on(served: tuple[FakeView, str]) ->
 def test_it_says_why_a_model_drifts(served: tuple[FakeView, str]) -> None:
     view, url = served
     drifting = fraud()
-    why = Cause(("amount",), "", 0.4, (), sentence="amount drifts since 2014-01-01: from 100 on, 12 % → 52 %")
+    why = Cause(
+        ("amount",),
+        "",
+        0.4,
+        (),
+        sentence="amount has drifted since 2014-01-01: values of 100 or more went from 12 % to 52 %",
+    )
     closed = [evaluation for evaluation in drifting.windows["1h"] if evaluation.closed]
     closed[-1].explanation = Explanation((why,), why.sentence)
     view.known = [drifting, price()]
     text = " ".join(printed(url)[1].split())
-    assert "fraud v7 prod: amount drifts since 2014-01-01: from 100 on, 12 % → 52 %" in text
+    assert "fraud v7 prod: amount has drifted since 2014-01-01: values of 100 or more went from 12 % to 52 %" in text
     assert "price eu:" not in text
 
 

@@ -224,11 +224,13 @@ def test_what_is_wrong_with_the_data_has_a_section(browse: Browse) -> None:
 def test_why_a_window_drifts_has_a_section(browse: Browse) -> None:
     model = next(one for one in many().known if one.key.model == "flights")
     newest = model.windows["1mo"][-2]
-    cause = Cause(("<temp>",), "", 0.4, sentence="<temp> drifts since 2013-04-08: below 5 41 % → 6 %")
+    cause = Cause(
+        ("<temp>",), "", 0.4, sentence="<temp> has drifted since 2013-04-08: values below 5 went from 41 % to 6 %"
+    )
     newest.explanation = Explanation((cause,), cause.sentence)
     body = browse(FakeView([model])).get(f"/models/flights?window=1mo&at={iso(newest.window.start)}").text
     section = body.partition('<section id="why">')[2].partition("</section>")[0]
-    assert "<li>&lt;temp&gt; drifts since 2013-04-08: below 5 41 % → 6 %</li>" in section
+    assert "<li>&lt;temp&gt; has drifted since 2013-04-08: values below 5 went from 41 % to 6 %</li>" in section
     assert 'id="why"' not in browse(many()).get("/models/flights?window=1mo").text
 
 
