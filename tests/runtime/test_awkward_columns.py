@@ -124,7 +124,7 @@ def test_values_from_rows_are_those_of_scipy(tmp_path: Path, reference: pd.DataF
     [evaluation] = evaluate_files(*files, None, options, Cut(), print, Asked(exact=True)).evaluations
     assert {name: target.state for name, target in evaluation.features.items()} == STATES
     for name in ("sentinel", "zeros", "spends", "tails", "wider"):
-        expected = stats.ks_2samp(reference[name], window[name]).statistic
+        expected = stats.ks_2samp(reference[name], window[name], method="asymp").statistic
         assert evaluation.features[name].methods["ks"].value == pytest.approx(expected, abs=1e-9), name
 
 
