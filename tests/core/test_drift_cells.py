@@ -60,6 +60,15 @@ def test_an_empty_side_is_drawn_as_nothing() -> None:
     assert (nothing.labels, nothing.was.tolist(), nothing.now.tolist()) == (("all",), [0.0], [1.0])
 
 
+def test_numbers_that_vary_by_less_than_a_millionth_of_themselves_are_told_apart() -> None:
+    rng = np.random.default_rng(4)
+    reference, current = rng.normal(1.7e9, 1, 20_000), rng.normal(1.7e9 + 1, 1, 5_000)
+    bins = number_bins(reference)
+    drawn = cells(bins, counted(bins, reference), counted(bins, current))
+    assert np.count_nonzero(drawn.was > 0.01) >= 8
+    assert np.abs(np.cumsum(drawn.was - drawn.now)).max() == pytest.approx(0.383, abs=0.03)
+
+
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 

@@ -10,7 +10,7 @@ from driftline.bins import count, number_bins
 from driftline.tables import F64, Column
 from driftline_processor.core.drift.correction import benjamini_hochberg
 from driftline_processor.core.drift.methods.chi2 import chi2
-from driftline_processor.core.drift.methods.coarse import EXPECTED, deciles, pool, pool_but, unexpected
+from driftline_processor.core.drift.methods.coarse import EXPECTED, coarse, parts, pool, pool_but, unexpected
 from driftline_processor.core.drift.methods.js import js
 from driftline_processor.core.drift.methods.ks import ks, ks_effect, ks_p_value
 from driftline_processor.core.drift.methods.psi import psi, psi_null_mean
@@ -182,14 +182,24 @@ def test_psi_without_drift_is_its_null_mean_on_average() -> None:
     ],
 )
 def test_coarse_bins_are_the_deciles_of_the_reference(reference: list[float], coarse: list[int]) -> None:
-    assert deciles(np.array(reference)).tolist() == coarse
+    assert parts(np.array(reference)).tolist() == coarse
 
 
 def test_continuous_features_have_ten_coarse_bins_of_a_tenth_each() -> None:
     values = np.random.default_rng(2).normal(size=10_000)
     bins = number_bins(values)
     was = count(bins, Column(numbers=values))[: bins.size]
-    assert np.bincount(deciles(was), was) == pytest.approx(np.full(10, 1_000), abs=20)
+    assert np.bincount(parts(was), was) == pytest.approx(np.full(10, 1_000), abs=20)
+
+
+@pytest.mark.parametrize(("rows", "cells"), [(60, 10), (50, 10), (40, 8), (31, 6), (10, 2)])
+def test_fewer_rows_are_compared_over_fewer_cells_of_equal_size(rows: int, cells: int) -> None:
+    reference, current = np.full((1, 100), 50.0), np.zeros((1, 100))
+    current[0, ::-1][:rows] = 1.0  # all in the upper half and more
+    found = coarse(reference, current, ordered=True)
+    assert found.reference.shape[1] == cells
+    assert found.reference.sum() == 5_000
+    assert psi(found.reference, found.current)[0] > 0.1
 
 
 @given(TWO)

@@ -24,7 +24,13 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 _CONDITION = re.compile(r"\s*(\S.*?)\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*")
 _PLAIN = {("rows",), ("drift", "share"), ("outcomes", "rows"), ("outcomes", "coverage")}
-_PLAIN |= {("drift", "drifted_slices"), ("quality", "found"), ("quality", "critical"), ("quality", "broken")}
+_PLAIN |= {
+    ("drift", "weighted_share"),
+    ("drift", "drifted_slices"),
+    ("quality", "found"),
+    ("quality", "critical"),
+    ("quality", "broken"),
+}
 _LEAF = re.compile(r"(?:(?P<name>.+)\.)?(?P<leaf>rows|state|decided_by|methods\.(?P<method>[^.]+)\.(?:value|p_value))")
 _SLICED = re.compile(r"(?P<name>(?P<key>[^=]+)=.*?)\.(?P<below>share|rows|judged|(?:features|score|class)\..+)")
 _JOINT_LEAVES = ("value", "p_value", "was", "now", "rows")

@@ -119,7 +119,8 @@ def evaluate_files(
         for of_window in zip(windows, (one.pane for one in folded), known, beside, against, strict=True)
     ]
     for before, evaluation in zip([None, *evaluations], evaluations, strict=False):
-        evaluation.incident = incident(evaluation, before)
+        if evaluation.window.end > evaluation.window.start:  # an incident is since when
+            evaluation.incident = incident(evaluation, before)
     if asked.exact and reference is not None:
         exact_values(evaluations, read.rows, groups, rows_of(reference, "--exact"), baseline, options, say)
     if asked.classifier and reference is not None:

@@ -6,7 +6,7 @@ import numpy as np
 from driftline.bins import Bins, CategoryBins
 from driftline.tables import F64, I64
 
-from driftline_processor.core.drift.methods.coarse import deciles
+from driftline_processor.core.drift.methods.coarse import parts
 
 LABELS = 10
 """The most frequent labels have a cell each; the rest shares one."""
@@ -29,7 +29,7 @@ def grid(bins: Bins, reference: F64) -> I64:
     elif not usable.any():
         cells = np.zeros(bins.size, np.int64)
     else:
-        cells = deciles(usable) + 1
+        cells = parts(usable) + 1
         cells[0], cells[-1] = 0, cells.max() + 1
     _, dense = np.unique(cells, return_inverse=True)
     last = int(dense.max(initial=-1)) + 1

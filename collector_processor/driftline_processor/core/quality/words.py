@@ -24,9 +24,11 @@ def percent(share: float) -> str:
 def value(number: float) -> str:
     """Write a value of a feature with few digits.
 
-    >>> value(17.999998), value(0.30000001), value(1234567.0)
-    ('18', '0.3', '1234567')
+    >>> value(17.999998), value(0.30000001), value(1234567.0), value(5e-324)
+    ('18', '0.3', '1234567', '0')
     """
+    if abs(number) < 1e-300:  # the edge beside zero
+        return "0"
     return number_text(float(f"{number:.4g}") if abs(number) < 1e4 else float(round(number)))
 
 

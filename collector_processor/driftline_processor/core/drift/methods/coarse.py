@@ -12,7 +12,7 @@ from scipy.special import betainc
 Mask = NDArray[np.bool_]
 
 CELLS = 10
-"""Cells of a number: deciles."""
+"""Cells of a number: deciles, or fewer parts of equal size where a tenth of the smaller sample is too little."""
 
 EXPECTED = 4.75
 """The least expected count of a cell, in both samples: five, as is usual. At 50 rows on 100 Zipf categories the test
@@ -42,12 +42,15 @@ class Coarse(NamedTuple):
 def coarse(reference: F64, current: F64, *, ordered: bool) -> Coarse:
     """Put bins together: float64 (k, bins) each; ``ordered`` bins first into the deciles of the reference.
 
+    Of fewer than 50 rows into as many equal parts as expect enough: deciles would all be pooled, and nothing be left.
+
     >>> shares = coarse(np.array([[50.0, 40.0, 9.0, 1.0]]), np.array([[50.0, 40.0, 8.0, 2.0]]), ordered=False)
     >>> shares.reference.tolist()
     [[10.0, 50.0, 40.0]]
     """
     if ordered:
-        reference, current = merged(deciles(reference), reference, current)
+        few = np.minimum(reference.sum(axis=-1), current.sum(axis=-1)) / EXPECTED
+        reference, current = merged(parts(reference, np.clip(np.floor(few), 2, CELLS)), reference, current)
     pooled = merged(pool(reference, current), reference, current)
     apart, p_rare = unexpected(reference, current)
     if not apart.any():
@@ -55,19 +58,20 @@ def coarse(reference: F64, current: F64, *, ordered: bool) -> Coarse:
     return Coarse(*merged(pool_but(apart, reference, current), reference, current), *pooled, p_rare)
 
 
-def deciles(reference: F64) -> I64:
-    """Return the coarse bin of each fine bin: int64 (..., bins), about a tenth of the reference each.
+def parts(reference: F64, cells: F64 | float = CELLS) -> I64:
+    """Return the coarse bin of each fine bin: int64 (..., bins), about an equal part of the reference each.
 
-    A fine bin belongs to the decile in which its middle row lies, so a value with more than a tenth of the rows keeps a
-    bin of its own.
+    ``cells``: how many parts, float64 (...). A fine bin belongs to the part in which its middle row lies, so a value
+    with more rows than a part keeps a bin of its own.
 
-    >>> deciles(np.full(100, 10.0))[[0, 9, 10, 99]].tolist()
+    >>> parts(np.full(100, 10.0))[[0, 9, 10, 99]].tolist()
     [0, 0, 1, 9]
     """
     total = np.cumsum(reference, axis=-1)
     middle: F64 = (total - reference / 2) / total[..., -1:]
+    many = np.asarray(cells)[..., np.newaxis]
     # rounded, because a middle of 0.3 must not fall to either side by the order of additions
-    return np.minimum(np.floor(np.round(middle * CELLS, 9)), CELLS - 1).astype(np.int64)
+    return np.minimum(np.floor(np.round(middle * many, 9)), many - 1).astype(np.int64)
 
 
 def pool(reference: F64, current: F64) -> I64:
