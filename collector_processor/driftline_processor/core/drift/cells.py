@@ -143,8 +143,8 @@ def _nice_edges(edges: F64, was: F64) -> F64:
 
 def _spread(fine: F64, coarse: F64) -> Callable[[F64], F64]:
     """Shares over fine bins → over coarse cells: an inner fine bin is spread evenly, open bins go to the open cells."""
-    # a little lower, so that an edge does not cut through the bin that number_bins makes around a value; never as far as
-    # the next edge, where values vary by less than a millionth of themselves
+    # a little lower, so that an edge does not cut through the bin that number_bins makes around a value; never as far
+    # as the next edge, where values vary by less than a millionth of themselves
     step = float(np.diff(coarse).min()) if len(coarse) > 1 else math.inf
     edges = coarse - np.minimum(np.abs(coarse) * 2 * TOLERANCE, step / 4)
     at = np.searchsorted(fine, edges, side="right") - 1
