@@ -71,7 +71,8 @@ def parts(reference: F64, cells: F64 | float = CELLS) -> I64:
     middle: F64 = (total - reference / 2) / total[..., -1:]
     many = np.asarray(cells)[..., np.newaxis]
     # rounded, because a middle of 0.3 must not fall to either side by the order of additions
-    return np.minimum(np.floor(np.round(middle * many, 9)), many - 1).astype(np.int64)
+    cell: I64 = np.minimum(np.floor(np.round(middle * many, 9)), many - 1).astype(np.int64)
+    return cell
 
 
 def pool(reference: F64, current: F64) -> I64:
