@@ -6,8 +6,9 @@ rows would, a window that differs as much is no news.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -30,6 +31,13 @@ _HOUR = 60 * _MINUTE
 _DAY = 1_440 * _MINUTE
 LENGTHS = (5 * _MINUTE, 15 * _MINUTE, 60 * _MINUTE, 360 * _MINUTE, _DAY, 7 * _DAY, 28 * _DAY, 364 * _DAY)
 """Each divides the next, so that blocks of one length are parts of those of a longer one."""
+
+BETWEEN = 0.38
+"""The short stretch of a block is so much of a block later than that of the one before, about the golden ratio: those
+of neighbouring blocks are at other times of the day, and all together at every one."""
+
+TELLING = 25.0
+"""Rows of a short stretch on average; fewer tell nothing, and windows with so few decide nothing."""
 
 _MONDAY = 4 * _DAY  # 1970-01-05
 STRAY = 4.0
@@ -78,6 +86,36 @@ class Stretches:
         at = (times - self.start) // self.length
         return np.where((times != 0) & (at >= 0) & (at < self.count), at, self.count)
 
+    @property
+    def short(self) -> int:
+        """The length of the short stretch of each: an hour, of at most an hour five minutes; 0 = there is none."""
+        return _HOUR if self.length > _HOUR else LENGTHS[0] if self.length > LENGTHS[0] else 0
+
+    @property
+    def shorts(self) -> I64:
+        """When the short stretch of each begins, int64 (count,): at other times of the day in each.
+
+        >>> days = Stretches.of(np.arange(1, 9) * _DAY)
+        >>> ((days.shorts - days.start) // _HOUR % 24).tolist()
+        [0, 11, 22, 9, 20, 7, 18, 5]
+        """
+        if not self.short:
+            return np.zeros(0, np.int64)
+        many = self.length // self.short
+        step = next(step for step in range(int(BETWEEN * many), many + 2) if step and math.gcd(step, many) == 1)
+        at = np.arange(self.count, dtype=np.int64)
+        begin: I64 = self.start + at * self.length + at * step % many * self.short
+        return begin
+
+    def halves(self, times: I64) -> I64:
+        """Return twice the stretch of each time, and one more in its short stretch: int64 (n,), see :meth:`place`."""
+        place = self.place(times)
+        if not self.short:
+            return 2 * place
+        begin = np.append(self.shorts, np.iinfo(np.int64).max)[place]
+        in_short: I64 = ((times >= begin) & (times - begin < self.short)).astype(np.int64)
+        return 2 * place + in_short
+
 
 def _floor(time: int, length: int, begin: int) -> int:
     first = _MONDAY + begin
@@ -124,25 +162,33 @@ class Cells:
         return np.add.reduceat(counts[..., :width], self.first, axis=-1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Blocks:
     """Coarse histograms of up to 60 stretches of time that hold rows, oldest first.
 
     ``length``: of a stretch, nanoseconds; ``starts``: int64 (b,), unix nanoseconds; ``rows``: float64 (b, 3), number,
     sum of weights and of squared weights. ``of``: the name of a pane's part (``feature:NAME``, ``score``, ``class``) →
-    its cells.
+    its cells. ``within``: the same of a short stretch of each (an hour of a day), over the same cells, where these hold
+    rows enough: how much more a window varies that is shorter than a block.
     """
 
     length: int
     starts: I64
     rows: F64
     of: Mapping[str, Cells]
+    within: Self | None = None
 
     @classmethod
-    def folded(cls, stretches: Stretches, panes: Sequence[Pane], bins: ModelBins) -> Self | None:
-        """Make blocks of one pane for each stretch; None where fewer than two hold rows."""
+    def folded(
+        cls, stretches: Stretches, panes: Sequence[Pane], bins: ModelBins, short: Sequence[Pane] = ()
+    ) -> Self | None:
+        """Make blocks of one pane for each stretch; None where fewer than two hold rows.
+
+        ``short``: the panes of their short stretches (:attr:`Stretches.shorts`), where they are known.
+        """
         starts = stretches.start + np.arange(len(panes), dtype=np.int64) * stretches.length
-        return cls.of_panes(stretches.length, starts, panes, bins)
+        blocks = cls.of_panes(stretches.length, starts, panes, bins)
+        return None if blocks is None else blocks.and_short(stretches.short, stretches.shorts, short)
 
     @classmethod
     def of_panes(cls, length: int, starts: I64, panes: Sequence[Pane], bins: ModelBins) -> Self | None:
@@ -159,6 +205,19 @@ class Blocks:
                 of[name] = Cells.of(counts, size)
         return cls(length, starts[held], np.stack([panes[at].parts["rows"] for at in held]), of)
 
+    def and_short(self, length: int, starts: I64, panes: Sequence[Pane]) -> Self:
+        """Return them with what short stretches of them looked like: those of one length that begin at these times."""
+        held = [at for at, pane in enumerate(panes) if pane.rows]
+        if len(held) < 2 or sum(panes[at].rows for at in held) < TELLING * len(held):
+            return self
+        of = {}
+        for name, cells in self.of.items():
+            known = [panes[at].parts.get(name) for at in held]
+            none = np.zeros_like(cells.counts[0])
+            of[name] = Cells(cells.first, np.stack([none if one is None else cells.coarsen(one[:-2]) for one in known]))
+        rows = np.stack([panes[at].parts["rows"] for at in held])
+        return replace(self, within=type(self)(length, starts[held], rows, of))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
@@ -166,6 +225,7 @@ class Blocks:
             "starts": self.starts.tolist(),
             "rows": _lists(self.rows),
             "of": {name: {"first": c.first.tolist(), "counts": _lists(c.counts)} for name, c in self.of.items()},
+            **({} if self.within is None else {"within": self.within.to_json()}),
         }
 
     @classmethod
@@ -189,14 +249,20 @@ class Blocks:
                 of[name] = _cells(by_name(one), len(starts), known[name].size)
             except ValueError as error:
                 raise ValueError(f"that of {name!r} {error}") from None
-        return cls(length, np.array(starts, np.int64), _matrix(read["rows"], len(starts), 3), of)
+        within = cls.from_json(read["within"], bins) if "within" in read else None
+        if within is not None and any(
+            name not in of or not np.array_equal(one.first, of[name].first) for name, one in within.of.items()
+        ):
+            raise ValueError("within must have the cells of the blocks")
+        return cls(length, np.array(starts, np.int64), _matrix(read["rows"], len(starts), 3), of, within)
 
     def leaving(self, features: Leaving) -> Self | None:
         """Return them without the features whose bins a rule changes."""
         of = {
             n: c for n, c in self.of.items() if not n.startswith("feature:") or n[len("feature:") :] in features.plain
         }
-        return type(self)(self.length, self.starts, self.rows, of)
+        within = None if self.within is None else self.within.leaving(features)
+        return type(self)(self.length, self.starts, self.rows, of, within)
 
 
 def targets(bins: ModelBins) -> dict[str, Bins]:

@@ -114,14 +114,14 @@ def fold_all(
     ``sample``: some of the rows, from which it is chosen what is gathered.
     """
     stretches = Stretches.of(sample.time)
-    # the last is no stretch: rows without a time
-    folded = [Pane() for _ in range(1 if stretches is None else stretches.count + 1)]
+    # two of each stretch, the second its short one; the last are no stretch: rows without a time
+    folded = [Pane() for _ in range(1 if stretches is None else 2 * stretches.count + 2)]
     gatherers = {name: begin(Reference(sample, bins, seasonality)) for name, begin in GATHERERS.items()}
     sliced = SlicesGatherer(sample)
     outcomes = Pane()
     period: Period | None = None
     for table, actual in tables:
-        group = np.zeros(len(table), np.int64) if stretches is None else stretches.place(table.time)
+        group = np.zeros(len(table), np.int64) if stretches is None else stretches.halves(table.time)
         cuts = sliced.cuts(table)
         panes = fold_by(table, bins, group, len(folded), cuts=list(cuts.values()))
         sliced.add(cuts)
@@ -135,7 +135,10 @@ def fold_all(
             gatherer.add(table, actual)
     pane = merge([*folded, outcomes])
     pieces = {name: gatherer.piece() for name, gatherer in gatherers.items()}
-    in_time = None if stretches is None else Blocks.folded(stretches, folded[:-1], bins)
+    in_time = None
+    if stretches is not None:
+        whole = [merge(both) for both in zip(folded[:-2:2], folded[1:-2:2], strict=True)]
+        in_time = Blocks.folded(stretches, whole, bins, folded[1:-2:2])
     extras = replace(Extras(**pieces), period=period, blocks=in_time, embeddings=Embeddings.of_bins(bins))
     return pane, replace(extras, slices=sliced.piece())
 

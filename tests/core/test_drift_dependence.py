@@ -15,9 +15,10 @@ from driftline.pane import Pane, merge
 from driftline.profile import table_from_frame
 from driftline.tables import F64
 from driftline_processor.core.drift import drift
-from driftline_processor.core.drift.dependence import Design, differ, heavier, of_blocks, of_clusters
+from driftline_processor.core.drift.dependence import Design, differ, heavier, of_clusters
 from driftline_processor.runtime.take import take_predictions
 from scipy import stats
+from scipy.signal import lfilter
 
 DAY = 86_400 * 10**9
 START = 1_767_225_600 * 10**9  # 2026-01-01
@@ -52,30 +53,23 @@ def test_blocks_that_differ_by_chance_count_every_row() -> None:
 def test_the_design_effect_of_days_is_the_variance_of_a_day_over_that_of_independent_rows() -> None:
     rng = np.random.default_rng(2)
     share, rows = 0.3, 400
-    values = days(rng, rng.normal(size=60), rows, share)
-    counts = np.stack(
-        [
-            np.bincount(np.searchsorted(stats.norm.ppf(np.arange(1, 10) / 10), v), minlength=10)
-            for v in values.reshape(60, rows)
-        ]
-    )
-    found = of_blocks(counts.astype(float), 60 * rows, rows, ordered=True)
+    baseline = baseline_of(dated(days(rng, rng.normal(size=60), rows, share), rows))
+    one = days(rng, np.zeros(1), rows, share)
     # at the median two rows of a day agree by asin(0.3) / (π / 2)
-    alike = math.asin(share) / (math.pi / 2)
-    expected = (1 + (rows - 1) * alike) * (1 + 1 / 60) / (1 + 1 / 60)
-    assert found.effect == pytest.approx(expected, rel=0.35)
-    assert 50 < found.freedom < 70
-    week = of_blocks(counts.astype(float), 60 * rows, 7 * rows, ordered=True, length=7)
-    assert 0.3 * expected < week.effect < 3 * expected
-    assert week.freedom < 10  # eight weeks are all there are
+    expected = 1 + (rows - 1) * math.asin(share) / (math.pi / 2)
+    day = drift(window(one, baseline), baseline, span=DAY).features["x"].design_effect
+    assert day == pytest.approx(expected, rel=0.35)
+    week = drift(window(np.tile(one, 7), baseline), baseline, span=7 * DAY).features["x"].design_effect
+    assert 0.5 * expected < week < 2.5 * expected  # a few of the days that these may last for, and all of their rows
 
 
-def test_a_window_that_is_known_to_be_short_is_not_compared_with_many_blocks() -> None:
-    blocks = np.tile([[90.0, 10.0], [10.0, 90.0]], (16, 1))
-    alternating = of_blocks(blocks, 3_200, 200, ordered=True)
-    busy = of_blocks(blocks, 3_200, 200, ordered=True, length=1.0)
-    assert alternating.effect == 1.0  # two neighbours make up for each other
-    assert busy.effect > 60
+def test_a_window_without_a_time_is_as_long_as_its_rows_took_in_the_baseline() -> None:
+    rng = np.random.default_rng(14)
+    baseline = baseline_of(dated(days(rng, rng.normal(size=60), 200, 0.5), 200))
+    week = window(days(rng, rng.normal(size=7), 200, 0.5), baseline)
+    said, unsaid, short = (drift(week, baseline, span=span * DAY).features["x"] for span in (7, 0, 1))
+    assert (said.state, said.design_effect) == (unsaid.state, unsaid.design_effect)
+    assert short.design_effect > 2 * said.design_effect
 
 
 @pytest.mark.parametrize("alike", [0.1, 0.5, 0.9])
@@ -171,26 +165,49 @@ def test_values_are_those_of_all_rows_and_the_p_value_of_what_they_are_worth() -
     assert alone < 1e-4 < 0.1 < p
 
 
-def test_a_week_is_judged_by_two_weeks_of_days_only_where_it_is_far_beyond_each_of_them() -> None:
+def test_two_weeks_of_days_tell_less_of_a_week_than_two_months_do_and_say_so() -> None:
     rng = np.random.default_rng(11)
-    states: dict[float, set[str]] = {0.0: set(), 6.0: set()}
-    for _ in range(8):
-        baseline = baseline_of(dated(days(rng, rng.normal(size=14), 150, 0.5), 150))
-        for shift, seen in states.items():
-            week = days(rng, rng.normal(size=7) + shift, 150, 0.5)
-            found = drift(window(week, baseline), baseline, span=7 * DAY).features["x"]
-            seen.add(found.state)
-            assert found.design_effect == 1
-            assert found.blocks is not None
-    assert states == {0.0: {"ok"}, 6.0: {"drift"}}
+    states: dict[int, list[str]] = {14: [], 60: []}
+    for count, seen in states.items():
+        for _ in range(8):
+            baseline = baseline_of(dated(days(rng, rng.normal(size=count), 150, 0.5), 150))
+            week = days(rng, rng.normal(size=7) + 4, 150, 0.5)
+            seen.append(drift(window(week, baseline), baseline, span=7 * DAY).features["x"].state)
+    assert set(states[60]) == {"drift"}
+    assert set(states[14]) == {"drift", "too_few_rows"}  # never "ok"
 
 
-def test_what_is_farther_than_each_day_and_not_far_enough_is_no_verdict() -> None:
-    frame = dated(days(np.random.default_rng(12), np.linspace(-1, 1, 14), 300, 0.5), 300)
+def test_a_label_that_no_day_has_is_news_however_much_days_differ() -> None:
+    rng = np.random.default_rng(15)
+    values = np.where(days(rng, rng.normal(size=30), 200, 0.1) > 0, "yes", "no")
+    frame = dated(np.zeros(len(values)), 200) | {"x": values}
     baseline = baseline_of(frame)
-    near = days(np.random.default_rng(13), np.full(7, 1.4), 300, 0.5)
-    found = drift(window(near, baseline), baseline, span=7 * DAY).features["x"]
-    assert found.blocks is not None
-    assert found.effect is not None
-    assert found.effect > found.blocks[1]
-    assert found.state == "too_few_rows"
+    states = []
+    for new in (0, 100):
+        x = np.array(["yes"] * 100 + ["no"] * 100 + ["never"] * new)
+        table, *_ = table_from_frame({"x": x, "score": np.zeros(len(x))}, score="score", model="m", task="regression")
+        found = drift(fold(table, baseline.bins), baseline, span=DAY).features["x"]
+        assert found.blocks is not None
+        states.append(found.state)
+    assert states == ["ok", "drift"]
+
+
+def test_an_hour_is_judged_by_how_much_the_hours_of_a_day_differ() -> None:
+    rng = np.random.default_rng(16)
+    hours = lfilter([1.0], [1.0, -0.5], rng.normal(size=24 * 31) * math.sqrt(1 - 0.5**2))
+    values = days(rng, hours, 60, 0.5)
+    frame = {"x": values, "time": START + np.arange(len(values)) // 60 * DAY // 24, "score": values}
+    known = baseline_of({name: column[: 30 * 24 * 60] for name, column in frame.items()})
+    blocks = known.extras.blocks
+    assert blocks is not None
+    assert blocks.within is not None
+    assert (blocks.within.length, len(blocks.within.starts)) == (DAY // 24, 30)
+    assert Baseline.from_json(known.to_json()).to_json() == known.to_json()
+    unknown = replace(known, extras=replace(known.extras, blocks=replace(blocks, within=None)))
+    alarms = {"known": 0, "unknown": 0}
+    for at in range(24):
+        pane = window(values[(30 * 24 + at) * 60 :][:60], known)
+        for name, baseline in (("known", known), ("unknown", unknown)):
+            alarms[name] += drift(pane, baseline, span=DAY // 24).features["x"].state == "drift"
+    assert alarms["known"] == 0
+    assert alarms["unknown"] > 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .frame import Figures, Random, Row
+from .lasting import Lasting, worst
 from .run import count, count_many, distance, incidents
 from .worlds import ZIPF, Counted, Customers, Days, Many, Stray, World, normal, unseen
 
@@ -145,6 +146,47 @@ def _dependent() -> Iterator[Claim]:
         yield _quiet(f"days-{days}-20", f"{what}; 20 numbers", Days(0.5, days=days, features=20), 2_000, most=0.02)
 
 
+LENGTHS = (1, 6, 24, 48, 168)
+
+
+def _lasting() -> Iterator[Claim]:
+    for reference in (7, 14, 30, 60):
+        before = f"after {reference} days of reference"
+        for alike, persist in ((0.5, 0.0), (0.5, 0.3), (0.5, 0.6), (0.5, 0.9), (0.1, 0.9)):
+            what = f"1 hour to 7 days {before}, rows that correlate by day at {alike}, a day with the last at {persist}"
+            world = Lasting(alike, persist, reference, LENGTHS)
+            short = 10 if (alike, persist) == (0.5, 0.9) else 0
+            yield _worst(f"lasting-{reference}-{alike}-{persist}", what, world, short)
+        what = f"1 hour to 7 days {before}, rows that correlate by hour at 0.5, an hour with the last at 0.9"
+        yield _worst(f"hours-{reference}", what, Lasting(0.5, 0.9, reference, LENGTHS, hourly=True), 5)
+        for persist in (0.6, 0.9):
+            what = f"1 hour to 7 days {before}, 20 numbers that all follow the same day, a day the last at {persist}"
+            together = Lasting(0.5, persist, reference, LENGTHS, features=20, together=True)
+            yield _worst(f"together-{reference}-{persist}", what, together, windows=400)
+        what = f"1 hour to 7 days {before}, 20 numbers that each follow days of their own, a day the last at 0.6"
+        yield _worst(f"own-days-{reference}", what, Lasting(0.5, 0.6, reference, LENGTHS, features=20), windows=400)
+        for hours, name in ((24, "1 day"), (168, "7 days")):
+            for sigma in (2, 3, 4):
+                what = f"{name} moved by {sigma} σ of how days differ, {before}, a day with the last at 0.3"
+                world = Lasting(0.5, 0.3, reference, (hours,), moved=sigma)
+                yield _worst(f"moved-days-{sigma}-{reference}-{hours}", what, world, windows=1_000, moved=True)
+
+
+def _worst(
+    name: str, what: str, world: Lasting, short: int = 0, *, windows: int = 2_000, moved: bool = False
+) -> Claim:
+    def measure(windows: int, rng: Random) -> Figures:
+        found = worst(world, windows, rng)
+        return found | {"alone": found["alarm"]}
+
+    def kept(found: Figures) -> bool:
+        return moved or bool(found["alarm"] <= 0.02)
+
+    if moved:
+        return Claim(name, measure, windows, what, "", kept, least=0.0)
+    return Claim(name, measure, windows, what, "alarm in at most 2 %, at any length", kept, short, most=0.02)
+
+
 def _claims() -> Iterator[Claim]:
     yield from _independent()
     yield from _detected()
@@ -152,6 +194,7 @@ def _claims() -> Iterator[Claim]:
     yield _stray("stray", "the same, and one of the 50,000 is 1e9", stray=True)
     yield _rate("rate", "a year of 50 models: hourly windows of 1,000 rows, 20 independent numbers", Counted(1_000))
     yield from _dependent()
+    yield from _lasting()
     customers = Customers(0.3, known=True, features=20)
     what = "a year of 50 models: hourly windows of 50 customers × 20 rows, ICC 0.3, 20 numbers, with a key"
     yield _rate("rate-alike", what, customers)

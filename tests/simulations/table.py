@@ -33,10 +33,11 @@ def _said(claim: Claim, figures: Mapping[str, Any] | None, *, peer: bool = True)
         return f"{figures['value']:.2g}, {'drift' if figures['found'] else '**no drift**'}"
     if "a quarter" in figures:
         return f"{figures['a quarter']:.2g} in 90 days ({percent(figures['alarm'])}{many} windows drift)"
+    unsure = f", unsure {percent(figures['unsure'])}" if figures.get("unsure") else ""
     if claim.least is not None:
-        return percent(figures["found"]) + many
+        return f"{percent(figures['found'])}{unsure}{many}"
     alone = f", alone {percent(figures['alone'])}" if not peer and figures["alone"] > figures["alarm"] else ""
-    return f"{percent(figures['alarm'])}{alone}{many}"
+    return f"{percent(figures['alarm'])}{alone}{unsure}{many}"
 
 
 DRIFT = Table("drift", ROOT / "docs" / "methods.md", CLAIMS, text)

@@ -176,14 +176,14 @@ def resemblances(targets: Iterable[TargetDrift]) -> list[str]:
         if target.blocks is not None:
             low, high = (number(one) for one in target.blocks)
             differ = f"stretches of the baseline differ from it by {low} to {high}"
-        if target.design_effect >= 2:
+        p_value = target.methods[target.decided_by].p_value if target.decided_by in target.methods else None
+        if target.state == "too_few_rows" and p_value is not None and differ:
+            lines.append(f"{name}: {differ}; this is far, and they are too few to be sure that it is news")
+        elif target.design_effect >= 2:
             alike = f"{name}: {target.design_effect:.0f} rows count as one, they are alike"
             lines.append(f"{alike}; {differ}" if differ else alike)
-        elif target.blocks is not None and target.blocks[1] >= TELLING and target.design_effect == 1:
-            if target.state == "ok":
-                usual.append(name)
-            elif target.state == "too_few_rows":
-                lines.append(f"{name}: {differ}; this is farther, and not far enough to be sure")
+        elif target.blocks is not None and target.blocks[1] >= TELLING and target.state == "ok":
+            usual.append(name)
     return (
         [*lines, f"no farther from the baseline than stretches of its own are: {', '.join(usual)}"] if usual else lines
     )

@@ -1,6 +1,6 @@
-"""How many rows that resemble each other count as one: the design effect, from clusters or from blocks of time.
+"""How many rows that resemble each other count as one: the design effect of clusters; and whether blocks differ at all.
 
-Twenty rows of one customer, or all of one day's weather, say less than as many independent rows. How much less is seen
+Twenty rows of one customer say less than as many independent rows. How much less is seen
 in how far the groups differ: more than independent rows would, and the excess is what a window adds of its own. The
 rows of both samples are divided by the design effect, so every method that decides goes by rows that are worth as much
 as independent ones; and since it is estimated from few groups, p-values get the tails of Student's t.
@@ -16,64 +16,17 @@ from typing import NamedTuple
 
 import numpy as np
 from driftline.tables import F64
-from scipy.special import chdtrc, ndtr, ndtri, stdtr
+from scipy.special import chdtrc, ndtri, stdtr
 
 SURE = 0.01
 """Blocks that independent rows would differ as much as more often than this are taken as independent."""
 
-FEWEST = 8
-"""Stretches of the window's own length from which one can tell how much such a stretch varies."""
-
-ENOUGH = 14
-"""Blocks that show how far one of them can be. Of fewer, a longer window is taken to vary as much as one of them."""
-
-BEYOND = 1.75
-"""How many times as far as each block. A window of several days varies less than one day does, however far the farthest
-of them is: of series whose days are correlated 0.6, a window of 2 to 14 days is so far in at most 1.3 % of quiet ones
-(14 days of reference), 0.1 % (30) or none (50); correlated 0.9, in 10, 2 and 0.4 %."""
-
 
 class Design(NamedTuple):
-    """``effect``: how many rows count as one, at least 1. ``freedom``: degrees of freedom of what it is known from.
-
-    ``long``: the window is so long that the reference shows too few stretches like it to tell how much these vary. Only
-    what is far beyond each of its blocks is news then (:func:`beyond`).
-    """
+    """``effect``: how many rows count as one, at least 1. ``freedom``: degrees of freedom of what it is known from."""
 
     effect: float = 1.0
     freedom: float = math.inf
-    long: bool = False
-
-
-def of_blocks(blocks: F64, n: float, m: float, *, ordered: bool, length: float | None = None) -> Design:
-    """Return the design effect of a window by how far blocks of the reference differ, which :func:`differ`.
-
-    ``blocks``: float64 (b, cells), (effective) rows of each block of time, in the order of time. ``n``, ``m``: rows of
-    reference and window. ``ordered``: of a number, whose distance is that of distribution functions. ``length``: of the
-    window in blocks, where it is known; it counts for at most as many as hold its number of rows. A window of several
-    blocks is compared with as many neighbouring ones together, so it does not matter how long one resembles the next.
-
-    >>> round(of_blocks(np.tile([[90.0, 10.0], [10.0, 90.0]], (8, 1)), 1_600, 100, ordered=True).effect, 1)
-    68.3
-    """
-    held = len(blocks) * m / blocks.sum()
-    together, most = max(1, round(held if length is None else min(held, length))), max(1, len(blocks) // FEWEST)
-    if together > most and len(blocks) >= ENOUGH:
-        return Design(long=True)
-    together = min(together, most)
-    whole = len(blocks) // together * together
-    groups = blocks[:whole].reshape(-1, together, blocks.shape[1]).sum(axis=1)
-    count = len(groups)
-    rows, total = groups.sum(axis=1), groups.sum()
-    share = groups.sum(axis=0) / total
-    apart = (groups / rows[:, np.newaxis] - share) * np.sqrt(rows)[:, np.newaxis]
-    typical = (total - (rows**2).sum() / total) / (count - 1)  # rows of a group, where they have not all as many
-    within = np.diag(share) - np.outer(share, share)
-    between = apart.T @ apart / (count - 1)
-    base = 1 / n + 1 / m
-    # what a window adds of its own, and what the reference does, which is a mean of so many groups
-    own = (between - within) / typical * (1 + 1 / count)
-    return _design(share, own, between / typical * (1 + 1 / count), base, count - 1, ordered=ordered)
 
 
 def of_clusters(window: F64, reference: F64 | None, n: float, *, ordered: bool) -> Design:
@@ -101,20 +54,6 @@ def of_clusters(window: F64, reference: F64 | None, n: float, *, ordered: bool) 
     joint = (now + before) ** 2 / (now**2 / freedom + before**2 / freedom_before) if now + before > 0 else math.inf
     own = varied + varied_before - within * base
     return _design(share, own, varied + varied_before, base, joint, ordered=ordered)
-
-
-def beyond(farthest: float, decided_by: str) -> float:
-    """Return the effect from which on a window is far beyond all blocks, of which the farthest has the effect given.
-
-    ``decided_by``: the method whose effects they are. A distance of distribution functions is measured by how far two
-    normal distributions so far apart would be shifted, since it cannot exceed 1; PSI grows with the square of a shift.
-
-    >>> round(beyond(0.3, "ks"), 3), beyond(0.25, "psi")
-    (0.5, 0.765625)
-    """
-    if decided_by == "ks":
-        return float(2 * ndtr(BEYOND * ndtri((1 + min(farthest, 1.0)) / 2)) - 1)
-    return farthest * (BEYOND**2 if decided_by in ("chi2", "psi") else BEYOND)
 
 
 def heavier(p: float, freedom: float) -> float:

@@ -2,39 +2,120 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
 import numpy as np
 from driftline.baseline import Baseline
-from driftline.bins import NumberBins
+from driftline.bins import CategoryBins, Index, NumberBins
+from driftline.blocks import Blocks
 from driftline.clusters import PREFIX, by_group
 from driftline.pane import Pane
+from driftline.tables import F64
 
-from .dependence import Design, of_blocks, of_clusters
+from .dependence import Design, of_clusters
+from .lasting import Lasting, lasting, within
 from .methods import METHODS, Counts
-from .reference import Reference
+from .reference import Reference, effective_blocks
+from .shifts import apart, noise, shift
+
+DAY = 86_400 * 10**9
+
+SQUARED = ("chi2", "psi")
+"""Methods whose effect grows with the square of a shift."""
 
 
-def design_of(
-    reference: Reference, pane: Pane, baseline: Baseline, m: float, *, ordered: bool, span: int = 0
-) -> Design:
-    """Return the design effect of a target: the greater of what clusters and what blocks of time say.
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What blocks of time say of a window.
 
-    ``m``: (effective) rows of the window. ``span``: how long it is, nanoseconds; 0 = not known, then as long as its
-    rows took in the baseline.
+    ``p_value``: of a quiet window so far away. ``least``: the same with what favours drift most and is not excluded.
+    ``shared``: the part of the deciding effect, or of its square, that quiet windows have; ``excess``: of PSI.
+    ``alike``: how many rows count as one.
     """
-    found, blocks = Design(), baseline.extras.blocks
-    if reference.blocks is not None and blocks is not None:
-        length = span / blocks.length if span else None
-        found = of_blocks(reference.blocks, reference.rows, m, ordered=ordered, length=length)
+
+    p_value: float
+    least: float
+    shared: float
+    excess: float
+    alike: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Days:
+    """One target in the blocks of a reference, where these differ more than independent rows would.
+
+    ``counts``: float64 (b, cells), effective rows. ``lasts``: how they go on. ``first``: the first bin of each cell.
+    """
+
+    counts: F64
+    first: Index
+    lasts: Lasting
+    ordered: bool
+    each: int
+
+    def length(self, m: float, span: int) -> float:
+        """Return how many blocks long a window of so many rows is, of which a whole one has no more than its rows do.
+
+        ``span``: nanoseconds, 0 = not known: then as long as its rows took in the reference.
+        """
+        held = len(self.counts) * m / float(self.counts.sum())
+        if not span:
+            return held
+        length = span / self.each
+        return max(1.0, min(held, length)) if length > 1 else length
+
+    def verdict(self, reference: Reference, current: F64, worth: float, span: int, squares: F64 | None) -> Verdict:
+        """Judge a window.
+
+        ``current``: float64 (bins,), effective rows. ``worth``: how many of a cluster count as one. ``squares``: of
+        the deciding effects of the blocks, or these themselves, see :data:`SQUARED`.
+        """
+        n, m = reference.rows, float(current.sum())
+        was, now = (np.add.reduceat(one, self.first) for one in (reference.counts, current))
+        if isinstance(reference.bins, CategoryBins):  # what no block has is in none of their cells
+            new = float(current[reference.counts <= 0].sum())
+            never = np.add.reduceat(np.where(reference.counts > 0, 0.0, current), self.first)
+            was, now = np.append(was, 0.0), np.append(now - never, new)
+        far = float(shift(apart(now, was, ordered=self.ordered), ordered=self.ordered))
+        base = worth * (1 / n + 1 / m)
+        length = self.length(m, span)
+        _, rarely = noise(len(self.first), ordered=self.ordered)
+        p, least = self.lasts.p_values(far, rarely * base, length)
+        own = self.lasts.typical(length)
+        alike = 1 + own / (np.pi / 2 * base) if self.ordered else 1 + own / (max(1, len(self.first) - 1) * base)
+        shared = 0.0 if squares is None else float(squares.mean()) * own / max(self.lasts.squares, 1e-12)
+        return Verdict(p, least, shared, own, float(alike))
+
+
+_KNOWN: WeakKeyDictionary[Blocks, dict[tuple[str, bool], Days]] = WeakKeyDictionary()
+_EFFECTS: WeakKeyDictionary[Blocks, dict[tuple[str, str], F64 | None]] = WeakKeyDictionary()
+"""Worked out once for all windows: by part, and method. References that are derived for a window share the blocks."""
+
+
+def clustered_design(reference: Reference, pane: Pane, m: float, *, ordered: bool) -> Design:
+    """Return the design effect that the clusters of a window have; ``m``: its (effective) rows."""
     counts = pane.parts.get(PREFIX + reference.part)
-    if counts is not None and counts.any():
-        groups = by_group(counts)
-        of = of_clusters(groups * (m / groups.sum()), None, reference.rows, ordered=ordered)
-        found = max(found, of, key=lambda design: design.effect)._replace(long=found.long)
-    return found
+    if counts is None or not counts.any():
+        return Design()
+    groups = by_group(counts)
+    return of_clusters(groups * (m / groups.sum()), None, reference.rows, ordered=ordered)
 
 
-def blocks_range(reference: Reference, baseline: Baseline, decided_by: str) -> tuple[float, float] | None:
-    """Return the least and the greatest effect of a block of the baseline against all of it.
+def days_of(reference: Reference, baseline: Baseline) -> Days | None:
+    """Return what the blocks of a baseline say of a target; None where they do not differ. Worked out once."""
+    blocks = baseline.extras.blocks
+    if reference.blocks is None or blocks is None:
+        return None
+    ordered = reference.kind in ("number", "embedding")
+    known, key = _KNOWN.setdefault(blocks, {}), (reference.part, ordered)
+    if key not in known:
+        known[key] = _days(reference, blocks, ordered=ordered)
+    return known[key]
+
+
+def effects(reference: Reference, baseline: Baseline, decided_by: str) -> F64 | None:
+    """Return the effect of each block of the baseline against all of it: float64 (b,), see :func:`days_of`.
 
     In the unit of the method that decides, over the coarse cells of the blocks. None where no blocks differ, and of
     embeddings, whose blocks hold no vectors.
@@ -42,10 +123,34 @@ def blocks_range(reference: Reference, baseline: Baseline, decided_by: str) -> t
     counts, blocks = reference.blocks, baseline.extras.blocks
     if counts is None or blocks is None or "embedding" in METHODS[decided_by].kinds:
         return None
-    whole = np.broadcast_to(counts.sum(axis=0), counts.shape)
-    edges = None
-    if isinstance(reference.bins, NumberBins) and "number" in METHODS[decided_by].kinds:
+    known, key = _EFFECTS.setdefault(blocks, {}), (reference.part, decided_by)
+    if key not in known:
         first = blocks.of[reference.part].first
-        edges = np.broadcast_to(reference.bins.edges[first[1:] - 1], (len(counts), len(first) - 1))
-    effect = METHODS[decided_by].counts(Counts(whole, counts, edges)).effect
-    return None if effect is None else (float(effect.min()), float(effect.max()))
+        whole = np.broadcast_to(counts.sum(axis=0), counts.shape)
+        edges = None
+        if isinstance(reference.bins, NumberBins) and "number" in METHODS[decided_by].kinds:
+            edges = np.broadcast_to(reference.bins.edges[first[1:] - 1], (len(counts), len(first) - 1))
+        known[key] = METHODS[decided_by].counts(Counts(whole, counts, edges)).effect
+    return known[key]
+
+
+def _days(reference: Reference, blocks: Blocks, *, ordered: bool) -> Days:
+    cells = blocks.of[reference.part]
+    counts, held = effective_blocks(blocks, reference.part)
+    whole = counts.sum(axis=0)
+    deviation = apart(counts, whole, ordered=ordered)
+    direction = np.linalg.svd(deviation, full_matrices=False)[2][0]
+    series = shift(deviation, ordered=ordered) * np.where(deviation @ direction < 0, -1.0, 1.0)
+    typical, _ = noise(len(cells.first), ordered=ordered)
+    rows = counts.sum(axis=1)
+    more = None
+    if blocks.within is not None and reference.part in blocks.within.of:
+        short, there = effective_blocks(blocks.within, reference.part)
+        block = np.searchsorted(blocks.starts[held], blocks.within.starts[there], side="right") - 1
+        part = apart(short, whole, ordered=ordered)
+        inner = shift(part, ordered=ordered) * np.where(part @ direction < 0, -1.0, 1.0)
+        few = typical * float((1 / short.sum(axis=1) - 1 / np.maximum(rows[block], 1.0)).mean())
+        more = within(series[block], inner, max(0.0, few), blocks.within.length / blocks.length)
+    at = (blocks.starts[held] - blocks.starts[0]) / blocks.length
+    lasts = lasting(series, at, rows, typical * float((1 / rows).mean()), DAY / blocks.length, more)
+    return Days(counts, cells.first, lasts, ordered, blocks.length)

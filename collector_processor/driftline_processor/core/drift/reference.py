@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from driftline.baseline import Baseline
-from driftline.bins import Bins, CategoryBins
+from driftline.bins import Bins, CategoryBins, Index
+from driftline.blocks import Blocks
 from driftline.pane import Pane
 from driftline.projection import AXES, WIDTH
 from driftline.tables import F64
@@ -106,11 +107,17 @@ def _blocks(baseline: Baseline, part: str) -> F64 | None:
     blocks = baseline.extras.blocks
     if blocks is None or part not in blocks.of:
         return None
+    counts, _ = effective_blocks(blocks, part)
+    return counts if differ(counts) else None
+
+
+def effective_blocks(blocks: Blocks, part: str) -> tuple[F64, Index]:
+    """Return a target in the blocks that hold some of it, float64 (b, cells), as effective rows, and which they are."""
     weighed, squared = blocks.rows[:, 1], blocks.rows[:, 2]
     kish = np.divide(weighed, squared, out=np.ones(len(weighed)), where=squared > 0)
     counts = blocks.of[part].counts * kish[:, np.newaxis]
-    counts = counts[counts.sum(axis=1) > 0]
-    return counts if differ(counts) else None
+    held = np.flatnonzero(counts.sum(axis=1) > 0)
+    return counts[held], held
 
 
 def _kind(bins: Bins, counts: F64) -> Kind:

@@ -7,6 +7,7 @@ Jensen-Shannon and whatever else is chosen beside are shown and never decide.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.pane import Pane
+from driftline.tables import F64
 
 from driftline_processor.core.distributed import GUESSED
 from driftline_processor.core.evaluation import MethodValue, Size, State, TargetDrift
@@ -22,8 +24,8 @@ from .cells import Cells
 from .choice import Choices
 from .correction import benjamini_hochberg
 from .dataset import share_drifted
-from .dependence import Design, beyond, heavier
-from .design import blocks_range, design_of
+from .dependence import Design, heavier
+from .design import SQUARED, Verdict, clustered_design, days_of, effects
 from .methods import METHODS, Method
 from .methods.measure import Pair, measure
 from .methods.psi import MODERATE, SMALL
@@ -60,7 +62,8 @@ class _Judged:
     ``methods``: the one that decides first; ``values``: parallel to them. ``pair``: what is compared, None where there
     is nothing to. ``p``: None where nothing can be decided. ``coarse``: most values lie in buckets that reach over
     several bins, where they are taken to lie as the reference rows do: a drift that shows nevertheless is one, and that
-    none shows says nothing.
+    none shows says nothing. ``design``: of clusters. ``blocks``: effects of the baseline's blocks of time, where they
+    differ; ``said``: what they say. ``unsure``: more blocks would have to tell whether it is drift.
     """
 
     reference: Reference
@@ -73,11 +76,13 @@ class _Judged:
     pair: Pair | None = None
     coarse: bool = False
     design: Design = INDEPENDENT
-    blocks: tuple[float, float] | None = None
+    blocks: F64 | None = None
+    said: Verdict | None = None
     values: Sequence[float] = ()
     effect: float | None = None
     size: Size = ""
     p: float | None = None
+    unsure: bool = False
 
     def drift(self) -> TargetDrift:
         """Return the verdict."""
@@ -103,8 +108,8 @@ class _Judged:
             now=now,
             missing_was=self.reference.missing,
             missing_now=self.missing,
-            design_effect=self.design.effect,
-            blocks=self.blocks,
+            design_effect=max(self.design.effect, 1.0 if self.said is None else self.said.alike),
+            blocks=None if self.blocks is None else (float(self.blocks.min()), float(self.blocks.max())),
         )
 
 
@@ -203,13 +208,16 @@ def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, s
     judged.pair = Pair(kind, bins, reference.counts, current * (m / weight))
     if kind == "embedding" and reference.embedding is not None and sums is not None:
         judged.pair = judged.pair._replace(vectors=(reference.embedding, sums[1:] / sums[0]))
-    design = design_of(reference, pane, baseline, m, ordered=kind in ("number", "embedding"), span=span)
-    if design.effect > 1 or design.long:
-        judged.design, judged.blocks = design, blocks_range(reference, baseline, methods[0])
-        if min(n, m) < LEAST_INDEPENDENT * design.effect:
-            judged.state = "too_few_rows"
-        if design.long and judged.blocks is not None:
-            judged.min_effect = max(judged.min_effect, beyond(judged.blocks[1], methods[0]))
+    judged.design = clustered_design(reference, pane, m, ordered=kind in ("number", "embedding"))
+    days, judged.blocks = days_of(reference, baseline), effects(reference, baseline, methods[0])
+    if days is not None:
+        squares = None if judged.blocks is None else judged.blocks ** (1 if methods[0] in SQUARED else 2)
+        judged.said = days.verdict(reference, judged.pair.current, judged.design.effect, span, squares)
+        if kind == "embedding":  # of the length of its vectors, which says how alike they are, not how far these are
+            design = Design(judged.said.alike, len(days.counts) - 1)
+            judged.design, judged.said = max(judged.design, design, key=lambda one: one.effect), None
+    if min(n, m) < LEAST_INDEPENDENT * judged.design.effect:
+        judged.state = "too_few_rows"
     return judged
 
 
@@ -242,9 +250,19 @@ def _compare(targets: Sequence[_Judged]) -> None:
             (decisive,), excess = measured[where + 1]
         target.values = [one.value for one in found]
         target.effect = decisive.effect
+        said = target.said
+        if said is not None:
+            excess -= said.excess
+            if target.effect is not None:
+                left = target.effect - said.shared if target.methods[0] in SQUARED else target.effect**2 - said.shared
+                target.effect = left if target.methods[0] in SQUARED else math.sqrt(max(0.0, left))
         target.size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
         if target.state == "ok" and decisive.p_value is not None:
             target.p = heavier(decisive.p_value, target.design.freedom)
+            if said is not None:
+                apart = decisive.effect is not None and decisive.effect >= target.min_effect
+                target.unsure = apart and max(target.p, said.least) <= ALPHA < said.p_value
+                target.p = max(target.p, said.p_value)
 
 
 def _correct(targets: Sequence[_Judged]) -> None:
@@ -252,12 +270,10 @@ def _correct(targets: Sequence[_Judged]) -> None:
     adjusted = benjamini_hochberg(np.array([target.p for target in testable], dtype=np.float64)).tolist()
     for target, p in zip(testable, adjusted, strict=True):
         target.p = p
-        if p > ALPHA or target.effect is None:
-            continue
-        if target.effect >= target.min_effect:
+        if p <= ALPHA and target.effect is not None and target.effect >= target.min_effect:
             target.state = "drift"
-        elif target.design.long and target.blocks is not None and target.effect > target.blocks[1]:
-            target.state = "too_few_rows"  # farther than each block, and not far enough for so few
+        elif target.unsure:
+            target.state = "too_few_rows"
 
 
 def _rows(pane: Pane, weight: float) -> int:
