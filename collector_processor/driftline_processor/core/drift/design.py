@@ -16,10 +16,8 @@ from driftline.tables import F64
 from .dependence import Design, of_clusters
 from .lasting import Lasting, lasting, within
 from .methods import METHODS, Counts
-from .reference import Reference, effective_blocks
+from .reference import DAY, Reference, Series, effective_blocks
 from .shifts import apart, noise, shift
-
-DAY = 86_400 * 10**9
 
 SQUARED = ("chi2", "psi")
 """Methods whose effect grows with the square of a shift."""
@@ -80,7 +78,7 @@ class Days:
         far = float(shift(apart(now, was, ordered=self.ordered), ordered=self.ordered))
         base = worth * (1 / n + 1 / m)
         length = self.length(m, span)
-        _, rarely = noise(len(self.first), ordered=self.ordered)
+        rarely = noise(len(self.first), ordered=self.ordered).rarely
         p, least = self.lasts.p_values(far, rarely * base, length)
         own = self.lasts.typical(length)
         alike = 1 + own / (np.pi / 2 * base) if self.ordered else 1 + own / (max(1, len(self.first) - 1) * base)
@@ -136,21 +134,22 @@ def effects(reference: Reference, baseline: Baseline, decided_by: str) -> F64 | 
 
 def _days(reference: Reference, blocks: Blocks, *, ordered: bool) -> Days:
     cells = blocks.of[reference.part]
-    counts, held = effective_blocks(blocks, reference.part)
+    counts, start, each, place = Series.of(blocks, reference.part)
     whole = counts.sum(axis=0)
     deviation = apart(counts, whole, ordered=ordered)
     direction = np.linalg.svd(deviation, full_matrices=False)[2][0]
     series = shift(deviation, ordered=ordered) * np.where(deviation @ direction < 0, -1.0, 1.0)
-    typical, _ = noise(len(cells.first), ordered=ordered)
     rows = counts.sum(axis=1)
+    noisy = noise(len(cells.first), ordered=ordered)
+    part = min(1.0, noisy.alone * float((1 / rows).mean() / (series**2).mean())) ** 2
+    typical = part * noisy.alone + (1 - part) * noisy.beside
     more = None
     if blocks.within is not None and reference.part in blocks.within.of:
         short, there = effective_blocks(blocks.within, reference.part)
-        block = np.searchsorted(blocks.starts[held], blocks.within.starts[there], side="right") - 1
-        part = apart(short, whole, ordered=ordered)
-        inner = shift(part, ordered=ordered) * np.where(part @ direction < 0, -1.0, 1.0)
+        block = np.searchsorted(place, (blocks.within.starts[there] - start) // each, side="right") - 1
+        away = apart(short, whole, ordered=ordered)
+        inner = shift(away, ordered=ordered) * np.where(away @ direction < 0, -1.0, 1.0)
         few = typical * float((1 / short.sum(axis=1) - 1 / np.maximum(rows[block], 1.0)).mean())
-        more = within(series[block], inner, max(0.0, few), blocks.within.length / blocks.length)
-    at = (blocks.starts[held] - blocks.starts[0]) / blocks.length
-    lasts = lasting(series, at, rows, typical * float((1 / rows).mean()), DAY / blocks.length, more)
-    return Days(counts, cells.first, lasts, ordered, blocks.length)
+        more = within(series[block], inner, max(0.0, few), blocks.within.length / each)
+    lasts = lasting(series, place.astype(np.float64), rows, typical * float((1 / rows).mean()), DAY / each, more)
+    return Days(counts, cells.first, lasts, ordered, each)

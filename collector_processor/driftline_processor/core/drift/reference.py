@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -13,12 +13,14 @@ from driftline.bins import Bins, CategoryBins, Index
 from driftline.blocks import Blocks
 from driftline.pane import Pane
 from driftline.projection import AXES, WIDTH
-from driftline.tables import F64
+from driftline.tables import F64, I64
 
 from .cells import Drawing, drawing
 from .dependence import differ
 from .methods import Kind
 from .methods.method import Vectors
+
+DAY = 86_400 * 10**9
 
 FEW_VALUES = 2
 """A number with so few distinct values in the baseline is tested as a category: ties make KS blunt there."""
@@ -30,7 +32,8 @@ class Reference:
 
     ``counts``: float64 (bins,), effective rows; ``rows``: their sum. ``missing``: share of missing and invalid values.
     ``embedding``: what is known of its vectors, where it is one. ``blocks``: float64 (b, cells), effective rows of the
-    blocks of time, where they differ more than independent rows would, else None. ``draw``: draws a window beside it.
+    blocks of time (:class:`Series`), where they differ more than independent rows would, else None. ``draw``: draws a
+    window beside it.
     """
 
     target: Literal["feature", "score", "class"]
@@ -88,6 +91,7 @@ def _reference(
     counts = all_counts[: bins.size]
     rows = effective(baseline.pane, float(counts.sum()))
     embedding = _embedding(baseline, name) if target == "feature" else None
+    kind: Kind = "embedding" if embedding is not None else _kind(bins, counts)
     return Reference(
         target,
         name,
@@ -95,20 +99,44 @@ def _reference(
         bins,
         counts * (rows / counts.sum()) if rows else counts,
         rows,
-        "embedding" if embedding is not None else _kind(bins, counts),
+        kind,
         missing_share(all_counts, bins),
         drawing(bins, counts),
         embedding,
-        _blocks(baseline, part),
+        _blocks(baseline, part, kind),
     )
 
 
-def _blocks(baseline: Baseline, part: str) -> F64 | None:
+def _blocks(baseline: Baseline, part: str, kind: Kind) -> F64 | None:
     blocks = baseline.extras.blocks
     if blocks is None or part not in blocks.of:
         return None
-    counts, _ = effective_blocks(blocks, part)
-    return counts if differ(counts) else None
+    counts = Series.of(blocks, part).counts
+    return counts if differ(counts, ordered=kind in ("number", "embedding")) else None
+
+
+class Series(NamedTuple):
+    """A target in blocks that hold some of it, days where they are shorter and reach over seven of them or more.
+
+    ``counts``: float64 (b, cells), effective rows. ``start``: of the first, unix nanoseconds. ``length``: of each.
+    ``place``: int64 (b,), the place of each, in lengths after the first.
+    """
+
+    counts: F64
+    start: int
+    length: int
+    place: I64
+
+    @classmethod
+    def of(cls, blocks: Blocks, part: str) -> Self:
+        """Return that of a part. How they last is seen in days; in pieces of days chance makes it look like less."""
+        counts, held = effective_blocks(blocks, part)
+        starts, length = blocks.starts[held], blocks.length
+        if length < DAY and len(starts) and starts[-1] - starts[0] >= 6 * DAY:
+            length = DAY
+        place, first = np.unique((starts - starts[:1]) // length, return_index=True)
+        start = int(starts[0]) if len(starts) else 0
+        return cls(np.add.reduceat(counts, first, axis=0) if len(first) else counts, start, length, place)
 
 
 def effective_blocks(blocks: Blocks, part: str) -> tuple[F64, Index]:

@@ -6,6 +6,8 @@ normal feature that shows the same distance, days that differ normally do so the
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from driftline.tables import F64
 from scipy.special import chdtri, ndtri
@@ -45,9 +47,21 @@ def shift(apart: F64, *, ordered: bool) -> F64:
     return found
 
 
-def noise(cells: int, *, ordered: bool) -> tuple[float, float]:
-    """Return rows times the variance of shifts of independent rows: on average, and as far as they rarely are."""
+class Noise(NamedTuple):
+    """Rows times the variance that a shift has by chance, of independent rows.
+
+    ``alone``: where there is none, its mean square. ``beside``: of one that is greater. ``rarely``: of a normal deviate
+    that is as far as a shift by chance is once in a hundred.
+    """
+
+    alone: float
+    beside: float
+    rarely: float
+
+
+def noise(cells: int, *, ordered: bool) -> Noise:
+    """Return how much a shift over so many cells varies by chance."""
     if ordered:
-        return 2 * np.pi * DISTANCE, 2 * np.pi * RARELY
+        return Noise(2 * np.pi * DISTANCE, np.pi / 2, 2 * np.pi * RARELY)
     freedom = max(1, cells - 1)
-    return float(freedom), float(chdtri(freedom, 0.01) / chdtri(1, 0.01))
+    return Noise(freedom, 1.0, float(chdtri(freedom, 0.01) / chdtri(1, 0.01)))
