@@ -146,7 +146,7 @@ def _days(reference: Reference, blocks: Blocks, *, ordered: bool) -> Days:
     more = None
     if blocks.within is not None and reference.part in blocks.within.of:
         short, there = effective_blocks(blocks.within, reference.part)
-        block = np.searchsorted(place, (blocks.within.starts[there] - start) // each, side="right") - 1
+        block = np.searchsorted(place, (blocks.within.starts[there] - start) // each, side="right").clip(1) - 1
         away = apart(short, whole, ordered=ordered)
         inner = shift(away, ordered=ordered) * np.where(away @ direction < 0, -1.0, 1.0)
         few = typical * float((1 / short.sum(axis=1) - 1 / np.maximum(rows[block], 1.0)).mean())
