@@ -172,9 +172,7 @@ def _lasting() -> Iterator[Claim]:
                 yield _worst(f"moved-days-{sigma}-{reference}-{hours}", what, world, windows=1_000, moved=True)
 
 
-def _worst(
-    name: str, what: str, world: Lasting, short: int = 0, *, windows: int = 2_000, moved: bool = False
-) -> Claim:
+def _worst(name: str, what: str, world: Lasting, short: int = 0, *, windows: int = 2_000, moved: bool = False) -> Claim:
     def measure(windows: int, rng: Random) -> Figures:
         found = worst(world, windows, rng)
         return found | {"alone": found["alarm"]}

@@ -116,7 +116,7 @@ def _exact(reference: I64, drawn: Drawn, bins: Bins, chosen: Mask, method: str) 
     if drawn.groups is not None:
         ordered = isinstance(bins, NumberBins)
         for at, (groups, n) in enumerate(zip(drawn.groups[chosen].astype(np.float64), rows.n.tolist(), strict=True)):
-            worth[at], freedom[at], _ = of_clusters(groups, None, n, ordered=ordered)
+            worth[at], freedom[at] = of_clusters(groups, None, n, ordered=ordered)
     counts = Counts(rows.reference / worth[:, np.newaxis], rows.current / worth[:, np.newaxis], rows.edges)
     decides = METHODS[method]
     measured = decides.counts(counts)
