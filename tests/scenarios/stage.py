@@ -84,7 +84,7 @@ class Live:
                 return found
             if time.monotonic() > deadline:
                 pytest.fail(f"after {PATIENCE:.0f} s: {[(one['rows'], one['closed']) for one in found]}, not {rows}")
-            time.sleep(0.05)
+            time.sleep(0.2)
 
     def metrics(self) -> str:
         """Return the page that Prometheus scrapes."""
