@@ -139,3 +139,5 @@ def test_a_baseline_is_built_with_slices(files: Path, tmp_path: Path) -> None:
     baseline = Baseline.load(tmp_path / "b.json")
     assert baseline.extras.slices == Baseline.load(files / "sliced.json").extras.slices
     assert baseline.columns["slices"] == ["country"]
+    shown = CliRunner().invoke(app, ["baseline", "show", str(tmp_path / "b.json")])
+    assert "slices: country (4 values)" in shown.stdout

@@ -116,20 +116,21 @@ def test_live_and_in_a_file_slices_say_the_same(open_state: Open, clock: Clock, 
 
 
 def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: Open, clock: Clock) -> None:
-    state = open_state(churn=SLICED)
+    settings = Model(slices=("country", "plan"), windows=("1h",))
+    state = open_state(churn=settings)
     state.send(baselines=[SLICES.to_json()])
-    for hour in range(10):
-        send(state, frame(3_000, 10 + hour, moved=0.8 if hour >= 7 else 0.0), NOON + hour * HOUR, batches=2)
+    for hour in range(9):
+        send(state, frame(2_000, 10 + hour, moved=0.9 if hour >= 6 else 0.0), NOON + hour * HOUR, batches=2)
         clock.now = NOON + hour * HOUR
         if hour == 2:
-            state = open_state(churn=SLICED)
+            state = open_state(churn=settings)
     clock.now = NOON + 15 * HOUR
     hours = windows(state)
     name = "feature:income where country=NL"
-    assert [hour.incident.get(name) for hour in hours] == [None] * 7 + [NOON + 7 * HOUR] * 3
+    assert [hour.incident.get(name) for hour in hours] == [None] * 6 + [NOON + 6 * HOUR] * 3
     last = hours[-1]
     assert last.explanation is not None
-    assert "only where country = NL since 2024-10-04 19:00: " in last.explanation.sentence
+    assert "only where country = NL since 2024-10-04 18:00: " in last.explanation.sentence
     assert list(last.slices["country=NL"].features) == ["income"]  # what does not drift is not kept
     assert last.slices["country=BE"].features == {}
     assert to_json(from_text(to_text(last))) == to_json(last)
@@ -147,8 +148,8 @@ def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: O
     assert "income (Kolmogorov-Smirnov" in text
     answer = page.get("/api/v1/models/churn/evaluations?window=1h").json()["windows"][-1]["drift"]
     assert (answer["drifted_slices"], answer["slices"]["plan=1"]["state"]) == (1, "ok")
-    before = {name: to_json(one) for name, one in zip(range(10), hours, strict=True)}
-    again = {name: to_json(one) for name, one in zip(range(10), windows(open_state(churn=SLICED)), strict=True)}
+    before = {name: to_json(one) for name, one in zip(range(9), hours, strict=True)}
+    again = {name: to_json(one) for name, one in zip(range(9), windows(open_state(churn=settings)), strict=True)}
     assert again == before
 
 
@@ -173,6 +174,21 @@ def test_rows_that_waited_for_a_baseline_are_cut_too(open_state: Open, clock: Cl
     clock.now = NOON + 3 * HOUR
     [hour] = windows(state)
     assert sum(found.rows for name, found in hour.slices.items() if name.startswith("country=")) == 1_000
+
+
+def test_a_slice_is_compared_with_its_own_past_where_that_is_the_reference(open_state: Open, clock: Clock) -> None:
+    rolling = Model(slices=("country",), windows=("1h",), reference={"last": "6h"})  # type: ignore[arg-type]
+    state = open_state(churn=rolling)
+    state.send(baselines=[baseline(frame(20_000, 1)).to_json()])  # it knows no slices
+    for hour in range(8):
+        send(state, frame(2_000, 30 + hour, moved=0.9 if hour == 7 else 0.0), NOON + hour * HOUR)
+    clock.now = NOON + 10 * HOUR
+    *before, last = windows(state)
+    assert not any(hint.startswith("The baseline does not know") for hint in state.view().hints)
+    assert before[0].slices["country=FR"].compared == "all rows"  # there is no past yet
+    assert {found.state for found in before[-1].slices.values()} == {"ok"}
+    assert {found.compared for found in last.slices.values()} == {""}
+    assert [name for name, found in last.slices.items() if found.state == "drift"] == ["country=NL"]
 
 
 def test_twenty_values_of_a_key_are_told_apart_those_of_the_baseline_first(open_state: Open, clock: Clock) -> None:
@@ -206,9 +222,11 @@ def test_windows_of_minutes_and_open_ones_have_no_slices_and_undeclared_keys_non
     clock.now = NOON + 3 * HOUR
     assert all(not window.slices for window in windows(state, "30m"))
     assert windows(state)[0].slices
-    other = open_state(churn=Model(slices=("plan",)))
+    other = open_state(churn=Model(slices=("plan", "region")))
     send(other, frame(10, 8), NOON + 1)
     assert {name.partition("=")[0] for name in windows(other)[0].slices} == {"plan"}
+    [hint] = [hint for hint in other.view().hints if hint.startswith("The baseline does not know")]
+    assert hint.startswith("The baseline does not know the slices by region: they are shown beside all of its rows")
 
 
 def test_panes_of_slices_are_hours_that_roll_up_to_days_and_change_nothing(open_state: Open, clock: Clock) -> None:

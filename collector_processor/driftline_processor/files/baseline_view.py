@@ -145,6 +145,10 @@ def _facts(baseline: Baseline) -> Iterator[str]:
         )
 
         yield f"time: {len(blocks.starts)} blocks of {each}"
+    slices = baseline.extras.slices
+    if slices is not None:
+        told = [f"{printable(key)} ({len(slices.values(key))} values)" for key in slices.of]
+        yield f"slices: {', '.join(told)}"
     if baseline.extras.importance is None:
         yield "importance unknown: give importance= to Baseline.from_frame"
     size = len(baseline.to_json().encode())

@@ -125,7 +125,7 @@ class Evaluator:
         compared = None
         if baseline is not None:
             complete(pane, baseline.bins)
-            compared = self._compared(series, baseline, window, pane)
+            compared = self._compared(series, baseline, window, pane, width if closed else None)
         return evaluate(
             pane,
             baseline if compared is None else compared.baseline,
@@ -140,14 +140,26 @@ class Evaluator:
             compared="" if compared is None else compared.note,
         )
 
-    def _compared(self, series: Series, baseline: Baseline, window: Window, pane: Pane) -> Compared:
-        """What a window is compared with, whose rows, ``pane``, were counted over the bins of the baseline."""
+    def _compared(
+        self,
+        series: Series,
+        baseline: Baseline,
+        window: Window,
+        pane: Pane,
+        width: Callable[[str, str], int] | None,
+    ) -> Compared:
+        """What a window is compared with, whose rows, ``pane``, were counted over the bins of the baseline.
+
+        ``width``: how long parts are, where slices are looked at, None where they are not.
+        """
         settings = self._series.settings(series.key.model)
         found, seasons = Compared(baseline), settings.seasons
         if settings.reference is not None:
             rolling, zone = settings.reference.rolling, settings.timezone
             closed = self._watermark(series) - GRACE
             found = self._past.compared(series, baseline, rolling, window, zone, closed, seasons)
+            if settings.slices and width is not None and found.baseline is not baseline:
+                found = found._replace(baseline=self._slices.with_past(series, found.baseline, settings.slices, width))
         if seasons is None:
             return found
         known = found.baseline.extras.seasons

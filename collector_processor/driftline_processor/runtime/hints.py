@@ -45,7 +45,7 @@ def hints(
     found = [*_incomplete(series, balance, settings.timezone), *_baseline(series, in_force, learned, totals)]
     found += [*_task(series, settings), *_unscored(series, totals)]
     found += _features(in_force, fullest, settings.timezone)
-    found += [*_marked(in_force), *_too_good(series, in_force, windows or {})]
+    found += [*_marked(in_force), *_slices(in_force, settings), *_too_good(series, in_force, windows or {})]
     found += _unusable(series, unusable)
     if totals.distributed and not totals.rows:
         return (*found, *_outcomes_of_nothing(series, pending))
@@ -69,6 +69,19 @@ def strangers(pending: Mapping[str, int], known: Collection[str]) -> tuple[str, 
     if len(found) > _FEW:
         said.append(f"Outcomes wait for {many(len(found) - _FEW, 'more model')} of which no prediction has come.")
     return tuple(said)
+
+
+def _slices(in_force: InForce | None, settings: Model) -> Iterator[str]:
+    """Say by which declared keys nothing can be decided, because the baseline does not know their values."""
+    if in_force is None or settings.reference is not None:
+        return
+    known = in_force.baseline.extras.slices
+    missing = [key for key in settings.slices if known is None or key not in known.of]
+    if missing:
+        yield (
+            f"The baseline does not know the slices by {_names(tuple(missing))}: they are shown beside all of its rows "
+            f"and decide nothing; build it with slices={missing}, or with driftline baseline build --slices."
+        )
 
 
 def _incomplete(series: Series, balance: Balance | None, timezone: str) -> Iterator[str]:

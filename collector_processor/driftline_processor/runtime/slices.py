@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
 from driftline.baseline import Baseline
 from driftline.fold import Counted
-from driftline.slices import MOST_VALUES, OTHER, places_of, slice_name, values_of
+from driftline.pane import Pane
+from driftline.slices import MOST_VALUES, OTHER, Slices, places_of, slice_name, values_of
 from driftline.tables import I64, Column, PredictionTable
 
 from driftline_processor.core.beside import Sliced
+from driftline_processor.core.compared.derived import derived
 from driftline_processor.core.evaluation import Window
 from driftline_processor.core.window import PANE, parse, window_of
 
@@ -135,6 +138,7 @@ class SlicePanes:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._trails = Trails(connection, SLICED)
+        self._past: WeakKeyDictionary[Baseline, Baseline] = WeakKeyDictionary()
 
     def forget(self, series: int, panes: set[int]) -> None:
         """Forget what is known of steps that hold panes of all rows, by their starts, which were touched."""
@@ -155,15 +159,47 @@ class SlicePanes:
         """
         if not keys or parse(window.name).unit == "m":
             return {}
+        found = {}
+        for name, pane in self._panes(series, window.start, window.end, baseline, keys, width).items():
+            fold = fold_of(baseline, name)
+            ask = partial(self._trails.until, series.number, baseline, window, timezone, fold=fold)
+            found[name] = Sliced(pane, ask)
+        return found
+
+    def with_past(
+        self, series: Series, past: Baseline, keys: Sequence[str], width: Callable[[str, str], int]
+    ) -> Baseline:
+        """Return a reference of the model's own past with the slices of that time, read once while it is kept.
+
+        ``past``: its ``period`` says from when until when. The arguments are those of :meth:`of`.
+        """
+        known, period = self._past.get(past), past.extras.period
+        if known is None and period is not None:
+            of: dict[str, dict[str, Pane]] = {}
+            for name, pane in self._panes(series, period.first, period.last + 1, past, keys, width).items():
+                key, _, value = name.partition("=")
+                of.setdefault(key, {})[value] = pane
+            known = self._past[past] = derived(past, past.pane, replace(past.extras, slices=Slices(of)))
+        return known or past
+
+    def _panes(
+        self,
+        series: Series,
+        start: int,
+        end: int,
+        baseline: Baseline,
+        keys: Sequence[str],
+        width: Callable[[str, str], int],
+    ) -> dict[str, Pane]:
+        """The rows of each slice of the declared keys between two times, over the baseline's bins."""
 
         def own_width(fold: str, part: str) -> int:
             return width(fold.partition(_BETWEEN)[0], part)
 
-        folds = read_window(self._connection, series.number, window.start, window.end, own_width, table=SLICED)
-        found = {}
-        for fold, pane in folds.items():
-            over, _, name = fold.partition(_BETWEEN)
-            if over == baseline.fold and name.partition("=")[0] in keys:
-                ask = partial(self._trails.until, series.number, baseline, window, timezone, fold=fold)
-                found[name] = Sliced(pane, ask)
-        return found
+        folds = read_window(self._connection, series.number, start, end, own_width, table=SLICED)
+        parted = {fold.partition(_BETWEEN)[::2]: pane for fold, pane in folds.items()}
+        return {
+            name: pane
+            for (over, name), pane in parted.items()
+            if over == baseline.fold and name.partition("=")[0] in keys
+        }

@@ -131,7 +131,8 @@ def _derived(baseline: Baseline, seasons: Seasons, mix: F64, note: str) -> Compa
         if name.startswith(_SCALED) and total > 0:
             parts[name] = parts[name] * (found.rows / total)
     parts["rows"] = np.full(3, found.rows)
-    extras = replace(baseline.extras, blocks=_blocks(baseline, seasons, parts))
+    # of slices the seasons are not known: beside all of them a slice would drift with the weekday
+    extras = replace(baseline.extras, blocks=_blocks(baseline, seasons, parts), slices=None)
     derived = replace(baseline, pane=Pane(parts), extras=extras)
     vars(derived)["fold"] = baseline.fold  # the same bins: it would be worked out anew
     if found.thin:
