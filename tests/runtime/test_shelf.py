@@ -9,6 +9,7 @@ import pytest
 from driftline.baseline import Baseline
 from driftline.fold import fold, fold_outcomes
 from driftline.pane import merge
+from driftline.repeats import Repeats
 from driftline.tables import ModelKey, PredictionTable, Task
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.shelf import Named, production_of_state
@@ -142,6 +143,11 @@ def test_production_as_a_baseline_is_the_fold_of_its_rows(open_state: Open, cloc
     assert since <= period.first <= period.last < until
     assert blocks.rows[:, 0].sum() == 300
     assert blocks.length == DAY
+    values = table.features["x"].numbers[which]  # type: ignore[index]
+    least, greatest = found.extras.ranges.of["x"]  # type: ignore[union-attr]
+    assert 0 <= least <= values.min()
+    assert values.max() <= greatest <= 1
+    assert found.extras.repeats == Repeats(300, 300)
     again = Baseline.from_json(found.to_json())
     assert (again.to_json(), again.fold) == (found.to_json(), ONE.fold)
 

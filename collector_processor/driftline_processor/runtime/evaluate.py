@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.pane import Pane
-from driftline.repeats import MOST_KEPT, Repeats, repeats_of
 
 from driftline_processor.core.beside import Beside
 from driftline_processor.core.compared import Compared, seasonal
@@ -25,6 +24,7 @@ from .beliefs import Beliefs
 from .news import Reached, Touched
 from .panes import part_width, performance_fold, read_window, stored_unit
 from .past import Past
+from .repeating import repeats_between
 from .seasons import mix_of
 from .series import Series, SeriesRegister
 from .slices import SlicePanes
@@ -190,7 +190,7 @@ class Evaluator:
             query = "SELECT max(time) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
             newest = number(self._connection, query, series.number, window.start, window.end)
         counted = baseline is not None or expect.wants("duplicates")
-        repeats = self._repeats(series, window) if counted else None
+        repeats = repeats_between(self._connection, series.number, window.start, window.end) if counted else None
         slices = {}
         if baseline is not None:
             slices = self._slices.of(series, window, baseline, settings.slices, settings.timezone, width)
@@ -215,29 +215,6 @@ class Evaluator:
                 break
             panes.append(folds[baseline.fold])
         return panes
-
-    def _repeats(self, series: Series, window: Window) -> Repeats | None:
-        """How many of the window's rows that have all features are different, as far as rows are kept.
-
-        Of many rows a part is looked at, the same as :class:`driftline.repeats.Counting` keeps.
-        """
-        query = (
-            "SELECT count(fingerprint), {} FROM predictions"
-            " WHERE series = ? AND time >= ? AND time < ? AND fingerprint < ?"
-        )
-        place = [series.number, window.start, window.end]
-
-        def counted(what: str, halved: int) -> tuple[int, int]:
-            bound = [*place, (1 << (64 - halved)) - (halved == 0)]
-            rows, other = self._connection.execute(query.format(what), bound).fetchall()[0]
-            return rows, other
-
-        rows, _ = counted("0", 0)
-        kept, halved = rows, 0
-        while kept > MOST_KEPT:
-            halved += 1
-            kept, _ = counted("0", halved)
-        return repeats_of(rows, *counted("count(DISTINCT fingerprint)", halved), halved) if rows else None
 
     def _compared_with(self, folds: dict[str, Pane], in_force: Baseline | None) -> Baseline | None:
         """The baseline over whose bins the window was counted: the one in force, else the one with most rows."""

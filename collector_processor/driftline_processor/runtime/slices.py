@@ -26,7 +26,7 @@ from driftline_processor.core.compared.derived import derived
 from driftline_processor.core.evaluation import Window
 from driftline_processor.core.window import PANE, parse, window_of
 
-from .panes import SLICED, PaneChanges, read_window
+from .panes import SLICED, PaneChanges, part_width, read_window
 from .series import Series
 from .store import Connection, insert, read
 from .trails import Trails
@@ -130,6 +130,22 @@ class HourlySlices:
         starts = np.repeat(self._hours, len(self._names))
         for part, sums in self.counted.parts.items():
             changes.add_part(series, folds, starts, part, sums)
+
+
+def slices_between(connection: Connection, series: Series, like: Baseline, start: int, end: int) -> Slices | None:
+    """Return the rows of every slice in a stretch of time that were counted over the bins of ``like``, as a baseline
+    has them; None where there is none."""
+
+    def width(_fold: str, part: str) -> int:
+        return part_width(part, like, series.task)
+
+    of: dict[str, dict[str, Pane]] = {}
+    for fold, pane in read_window(connection, series.number, start, end, width, table=SLICED).items():
+        over, _, name = fold.partition(_BETWEEN)
+        if over == like.fold:
+            key, _, value = name.partition("=")
+            of.setdefault(key, {})[value] = pane
+    return Slices.bounded(of)
 
 
 class SlicePanes:
