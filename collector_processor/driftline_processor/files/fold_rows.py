@@ -56,6 +56,8 @@ def fold_rows(
     total = [Folded.of(most, expect) for _ in range(windows)]
     for folded, sliced in _ahead(fold_batch, batches(reads, steps.pieces, roles, key, baseline)):
         slices.add(sliced)
+        if past is not None:
+            past.add_slices(sliced)
         for at, pane, prints in folded:
             total[int(steps.owner[at])].add(pane, prints)
             trails.add(at, pane)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.pane import Pane, merge
+from driftline.slices import Slices
 from driftline.tables import I64
 
 from driftline_processor.core.compared import Compared
+from driftline_processor.core.compared.derived import with_slices
 from driftline_processor.core.compared.rolling import Rolling, rolled
 from driftline_processor.core.evaluation import Window
 
 from .errors import BadInput
 from .rows import Rows
+from .sliced import Piece
 from .steps import Steps
 
 
@@ -32,6 +35,7 @@ class Past:
     edges: I64
     intervals: I64
     _panes: dict[int, Pane] = field(default_factory=dict)
+    _sliced: dict[int, dict[str, Pane]] = field(default_factory=dict)
     _summed: dict[tuple[int, int], Pane] = field(default_factory=dict)
     _compared: dict[tuple[int, int], Compared] = field(default_factory=dict)
 
@@ -40,14 +44,32 @@ class Past:
         at = int(self.intervals[piece])
         self._panes[at] = merge([self._panes[at], pane]) if at in self._panes else pane
 
+    def add_slices(self, pieces: Iterable[Piece]) -> None:
+        """Add the rows of slices."""
+        for piece in pieces:
+            known = self._sliced.setdefault(int(self.intervals[piece.piece]), {})
+            known[piece.name] = merge([known.get(piece.name, Pane()), piece.pane])
+
     def compared(self, window: int) -> Compared:
         """Return what a window is compared with, by its place; once all rows are there."""
         stretches = self.stretches[window]
         key = (stretches[0].start, stretches[-1].end)
         if key not in self._compared:  # all hours of a day have the same
             panes = [self._stretch(one.start, one.end) for one in stretches]
-            self._compared[key] = rolled(self.baseline, self.rolling, stretches, panes)
+            found = rolled(self.baseline, self.rolling, stretches, panes)
+            if found.baseline is not self.baseline:
+                found = found._replace(baseline=with_slices(found.baseline, self._slices(*key)))
+            self._compared[key] = found
         return self._compared[key]
+
+    def _slices(self, start: int, end: int) -> Slices | None:
+        first, last = np.searchsorted(self.edges, [start, end]).tolist()
+        held = [self._sliced[at] for at in range(first + 1, last + 1) if at in self._sliced]
+        of: dict[str, dict[str, Pane]] = {}
+        for name in dict.fromkeys(name for panes in held for name in panes):
+            key, _, value = name.partition("=")
+            of.setdefault(key, {})[value] = merge(panes[name] for panes in held if name in panes)
+        return Slices.bounded(of)
 
     def _stretch(self, start: int, end: int) -> Pane:
         if (start, end) not in self._summed:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.seasonality import Seasonality
 
 from driftline_processor.core.compared import Compared
-from driftline_processor.core.compared.derived import derived
+from driftline_processor.core.compared.derived import with_slices
 from driftline_processor.core.compared.rolling import Rolling, rolled
 from driftline_processor.core.evaluation import Window
 
@@ -62,8 +61,7 @@ class Past:
             found = rolled(baseline, rolling, stretches, self._days.panes(series, baseline, stretches, closed))
             if found.baseline is not baseline:
                 slices = slices_between(self._connection, series, baseline, stretches[0].start, stretches[-1].end)
-                extras = replace(found.baseline.extras, slices=slices)
-                found = found._replace(baseline=derived(baseline, found.baseline.pane, extras))
+                found = found._replace(baseline=with_slices(found.baseline, slices))
             if seasonality is not None and found.baseline is not baseline:
                 ends = (stretches[0].start, stretches[-1].end)
                 known = with_seasons(self._connection, series, found.baseline, *ends, seasonality)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from driftline.baseline import Baseline
 from driftline.extras import Extras
 from driftline.pane import Pane
+from driftline.slices import Slices
 
 
 def derived(baseline: Baseline, pane: Pane, extras: Extras) -> Baseline:
@@ -18,3 +19,8 @@ def derived(baseline: Baseline, pane: Pane, extras: Extras) -> Baseline:
     other = replace(baseline, pane=pane, extras=extras)
     vars(other)["fold"] = baseline.fold
     return other
+
+
+def with_slices(baseline: Baseline, slices: Slices | None) -> Baseline:
+    """Return a baseline with other slices of its rows."""
+    return derived(baseline, baseline.pane, replace(baseline.extras, slices=slices))
