@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -19,6 +21,8 @@ from .methods import METHODS, Counts
 from .reference import DAY, Reference, Series, effective_blocks
 from .shifts import apart, noise, shift
 
+MOST_LENGTHS = 64
+
 SQUARED = ("chi2", "psi")
 """Methods whose effect grows with the square of a shift."""
 
@@ -27,13 +31,12 @@ SQUARED = ("chi2", "psi")
 class Verdict:
     """What blocks of time say of a window.
 
-    ``p_value``: of a quiet window so far away. ``least``: the same with what favours drift most and is not excluded.
+    ``p_values``: when asked, of a quiet window so far away, and that with what favours drift most and is not excluded.
     ``shared``: the part of the deciding effect, or of its square, that quiet windows have; ``excess``: of PSI.
     ``alike``: how many rows count as one.
     """
 
-    p_value: float
-    least: float
+    p_values: Callable[[], tuple[float, float]]
     shared: float
     excess: float
     alike: float
@@ -43,7 +46,8 @@ class Verdict:
 class Days:
     """One target in the blocks of a reference, where these differ more than independent rows would.
 
-    ``counts``: float64 (b, cells), effective rows. ``lasts``: how they go on. ``first``: the first bin of each cell.
+    ``counts``: float64 (b, cells), effective rows. ``first``: the first bin of each cell. ``lasts``: how they go on.
+    ``each``: nanoseconds of a block. ``typical``: variances of windows by their length, some that were asked for.
     """
 
     counts: F64
@@ -51,6 +55,7 @@ class Days:
     lasts: Lasting
     ordered: bool
     each: int
+    typical: dict[float, float] = field(default_factory=dict)
 
     def length(self, m: float, span: int) -> float:
         """Return how many blocks long a window of so many rows is, of which a whole one has no more than its rows do.
@@ -79,11 +84,14 @@ class Days:
         base = worth * (1 / n + 1 / m)
         length = self.length(m, span)
         rarely = noise(len(self.first), ordered=self.ordered).rarely
-        p, least = self.lasts.p_values(far, rarely * base, length)
-        own = self.lasts.typical(length)
+        key = round(length, 3)
+        if (own := self.typical.get(key)) is None:
+            if len(self.typical) >= MOST_LENGTHS:
+                self.typical.clear()
+            own = self.typical[key] = self.lasts.typical(length)
         alike = 1 + own / (np.pi / 2 * base) if self.ordered else 1 + own / (max(1, len(self.first) - 1) * base)
         shared = 0.0 if squares is None else float(squares.mean()) * own / max(self.lasts.squares, 1e-12)
-        return Verdict(p, least, shared, own, float(alike))
+        return Verdict(partial(self.lasts.p_values, far, rarely * base, length), shared, own, float(alike))
 
 
 _KNOWN: WeakKeyDictionary[Blocks, dict[tuple[str, bool], Days]] = WeakKeyDictionary()

@@ -259,10 +259,13 @@ def _compare(targets: Sequence[_Judged]) -> None:
         target.size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
         if target.state == "ok" and decisive.p_value is not None:
             target.p = heavier(decisive.p_value, target.design.freedom)
-            if said is not None:
+            if (
+                said is not None and target.p <= ALPHA
+            ):  # the greater of both decides, and this one costs ten times as much
+                p_value, least = said.p_values()
                 apart = decisive.effect is not None and decisive.effect >= target.min_effect
-                target.unsure = apart and max(target.p, said.least) <= ALPHA < said.p_value
-                target.p = max(target.p, said.p_value)
+                target.unsure = apart and least <= ALPHA < p_value
+                target.p = max(target.p, p_value)
 
 
 def _correct(targets: Sequence[_Judged]) -> None:
