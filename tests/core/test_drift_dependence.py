@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,6 +43,15 @@ def baseline_of(frame: dict[str, Any]) -> Baseline:
 def window(values: F64, baseline: Baseline) -> Pane:
     table, *_ = table_from_frame({"x": values, "score": values}, score="score", model="m", task="regression")
     return fold(table, baseline.bins)
+
+
+def undated(values: F64) -> Baseline:
+    return Baseline.from_frame({"x": values, "score": values}, score="score", model="m", task="regression")
+
+
+def keyed(values: F64, customers: Sequence[str | None], baseline: Baseline) -> Pane:
+    table, *_ = table_from_frame({"x": values, "score": values}, score="score", model="m", task="regression")
+    return fold(replace(table, slices={"customer": column_of(customers)}), baseline.bins, "customer")
 
 
 def test_blocks_that_differ_by_chance_count_every_row() -> None:
@@ -102,7 +112,29 @@ def test_a_p_value_has_the_tails_of_students_t() -> None:
 def test_one_group_says_nothing() -> None:
     one = np.array([[5.0, 5.0], [0.0, 0.0]])
     assert not differ(one[:1])
-    assert of_clusters(one, None, 10, ordered=True) == Design()
+    assert of_clusters(one, None, 10, ordered=True) == Design(10.0)
+
+
+@pytest.mark.parametrize("alike", [0.3, 0.9])
+@pytest.mark.parametrize("others", [0, 20])
+def test_rows_of_one_customer_are_too_few_however_many(alike: float, others: int) -> None:
+    rng = np.random.default_rng(6)
+    baseline = undated(rng.normal(size=5_000))
+    customers = ["anna"] * (1_000 - others) + ["bert"] * others
+    states = set()
+    for _ in range(10):
+        own = np.repeat(rng.normal(size=2), [1_000 - others, others])
+        values = math.sqrt(alike) * own + math.sqrt(1 - alike) * rng.normal(size=1_000)
+        states.add(drift(keyed(values, customers, baseline), baseline).features["x"].state)
+    assert states == {"too_few_rows"}
+
+
+def test_rows_without_a_key_are_judged_beside_a_few_of_one_customer() -> None:
+    rng = np.random.default_rng(7)
+    baseline = undated(rng.normal(size=5_000))
+    customers = ["anna"] * 20 + [None] * 980
+    found = drift(keyed(rng.normal(size=1_000), customers, baseline), baseline).features["x"]
+    assert (found.state, found.design_effect) == ("ok", 1.0)
 
 
 @pytest.mark.parametrize("share", [0.5, 0.1])

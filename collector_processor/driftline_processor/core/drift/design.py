@@ -15,7 +15,7 @@ from driftline.clusters import PREFIX, by_group
 from driftline.pane import Pane
 from driftline.tables import F64
 
-from .dependence import Design, of_clusters
+from .dependence import FEWEST_GROUPS, Design, effective_groups, of_clusters
 from .lasting import Lasting, lasting, within
 from .methods import METHODS, Counts
 from .reference import DAY, Reference, Series, effective_blocks
@@ -105,6 +105,9 @@ def clustered_design(reference: Reference, pane: Pane, m: float, *, ordered: boo
     if counts is None or not counts.any():
         return Design()
     groups = by_group(counts)
+    if effective_groups(groups) < FEWEST_GROUPS:  # one customer's rows count as one, those without a key as they are
+        keyed = float(groups.sum() / pane.parts[reference.part][: reference.bins.size].sum())
+        return Design(max(1.0, keyed**2 * m / effective_groups(groups)))
     return of_clusters(groups * (m / groups.sum()), None, reference.rows, ordered=ordered)
 
 
