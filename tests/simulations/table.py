@@ -22,7 +22,23 @@ def text(figures: Mapping[str, Figures]) -> str:
             beside = [_said(claim, peers[name]["figures"].get(claim.name)) for name in NAMES]
             own = _said(claim, figures[claim.name], peer=False)
             lines.append([f"`{claim.name}`", claim.what, claim.promised, own, *beside])
-    return markdown(["row", "what", "promised", "Driftline", "Evidently", "NannyML", "whylogs"], lines)
+    told = markdown(["row", "what", "promised", "Driftline", *TITLES.values()], lines)
+    return f"{told}\n{_costs(peers)}\n"
+
+
+TITLES = {"evidently": "Evidently", "nannyml": "NannyML", "whylogs": "whylogs"}
+COSTS = ("quiet-1000-1", "quiet-1000-20", "quiet-1000-200")
+
+
+def _costs(peers: Mapping[str, Any]) -> str:
+    """Say how long a peer takes for a window."""
+    said = []
+    for name in NAMES:
+        figures = peers[name]["figures"]
+        seconds = [f"{figures[row]['seconds']:.2g}" for row in COSTS if "seconds" in figures.get(row, {})]
+        said.append(f"{TITLES[name]} {peers[name]['version']} {' / '.join(seconds) or '–'}")
+    rows = "CPU seconds for a window of 1,000 rows and 1 / 20 / 200 numbers, its reference being read once"
+    return f"({rows}: {', '.join(said)}.)"
 
 
 def _said(claim: Claim, figures: Mapping[str, Any] | None, *, peer: bool = True) -> str:
