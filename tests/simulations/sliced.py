@@ -1,15 +1,9 @@
-"""Slices: how often twenty features in ten slices cry wolf together, and what is found in one slice alone.
-
-python -m tests.simulations.sliced [WINDOWS]     # draws the windows of each row and writes the table
-"""
+"""Slices: how often twenty features in ten slices cry wolf together, and what is found in one slice alone."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from driftline.baseline import Baseline
@@ -19,11 +13,9 @@ from driftline.slices import Slices, slice_name
 from driftline.tables import F64, Task
 from driftline_processor.core.drift.by_slice import drift_with_slices
 
+from .frame import ROOT, Figures, Random, Row, Table, markdown, percent
 from .worlds import REFERENCE, Counted, normal, pane_of
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE, RESULTS = ROOT / "docs" / "methods.md", ROOT / "tests" / "golden" / "simulated_slices.json"
-BEGIN, END = "<!-- slices: python -m tests.simulations.sliced -->\n", "<!-- end of slices -->\n"
 MOVED = 0
 """The slice that moves, by its number."""
 
@@ -67,66 +59,59 @@ class Sliced:
 
 
 @dataclass(frozen=True)
-class Row:
-    """A row of the table: a world, how many windows of it, and what is promised."""
+class Claim(Row):
+    """A row of the table: ``most`` alarms, or at ``least`` so much of what moved is found. ``short``: of a test."""
 
     what: str
-    world: Sliced
-    windows: int
     short: int
     most: float | None = None
     least: float | None = None
 
 
-ROWS = {
-    "slices-quiet-2000": Row("20 numbers in 10 slices, 2,000 rows", Sliced(2_000), 1_000, 4, most=0.013),
-    "slices-quiet-10000": Row("20 numbers in 10 slices, 10,000 rows", Sliced(10_000), 1_000, 4, most=0.013),
-    "slices-moved": Row(
-        "one of 20 numbers moved by 0.5 σ in a slice of 5 % of 10,000 rows", Sliced(10_000, 0.5), 200, 4, least=0.95
-    ),
-}
-
-
-def measure(world: Sliced, windows: int, seed: int) -> dict[str, float]:
+def _measured(world: Sliced) -> Callable[[int, Random], Figures]:
     """Return in which share of the windows anything drifts, all rows show it, and the slice that moved does."""
-    drawn = world.windows(np.random.default_rng(seed))
-    alarms = whole = found = 0
-    for _ in range(windows):
-        all_rows, slices, against = next(drawn)
-        judged = drift_with_slices(all_rows, against, slices)
-        drifted = {name for name, one in judged.slices.items() if one.state == "drift"}
-        shown = any(one.state == "drift" for one in judged.whole.features.values())
-        whole += shown
-        alarms += shown or bool(drifted)
-        moved = judged.slices[slice_name("slice", f"s{MOVED}")].features["x0"]
-        found += moved.state == "drift"
-    return {"windows": windows, "alarm": alarms / windows, "whole": whole / windows, "found": found / windows}
+
+    def measure(windows: int, rng: Random) -> Figures:
+        drawn = world.windows(rng)
+        alarms = whole = found = 0
+        for _ in range(windows):
+            all_rows, slices, against = next(drawn)
+            judged = drift_with_slices(all_rows, against, slices)
+            drifted = {name for name, one in judged.slices.items() if one.state == "drift"}
+            shown = any(one.state == "drift" for one in judged.whole.features.values())
+            whole += shown
+            alarms += shown or bool(drifted)
+            moved = judged.slices[slice_name("slice", f"s{MOVED}")].features["x0"]
+            found += moved.state == "drift"
+        return {"alarm": alarms / windows, "whole": whole / windows, "found": found / windows}
+
+    return measure
 
 
-def table() -> str:
+def _claims() -> Iterator[Claim]:
+    for rows in (2_000, 10_000):
+        what = f"20 numbers in 10 slices, {rows:,} rows"
+        yield Claim(f"slices-quiet-{rows}", _measured(Sliced(rows)), 2_000, what, 4, most=0.013)
+    what = "one of 20 numbers moved by 0.5 σ in a slice of 5 % of 10,000 rows"
+    yield Claim("slices-moved", _measured(Sliced(10_000, 0.5)), 1_000, what, 4, least=0.95)
+
+
+CLAIMS = {claim.name: claim for claim in _claims()}
+
+
+def text(figures: Mapping[str, Figures]) -> str:
     """Return the table."""
-    known = json.loads(RESULTS.read_text())
-    lines = ["| row | what | promised | Driftline |", "|---|---|---|---|"]
-    for name, row in ROWS.items():
-        one, quiet = known[name], row.most is not None
-        promised = f"alarm in at most {100 * (row.most or 0):.2g} %" if quiet else "found in at least 95 %"
-        told = one["alarm"] if quiet else one["found"]
-        beside = "" if quiet else f", by all rows {100 * one['whole']:.2g} %"
-        lines.append(f"| `{name}` | {row.what} | {promised} | {100 * told:.3g} % of {one['windows']:,}{beside} |")
-    return "\n".join(lines) + "\n"
+    lines = []
+    for name, claim in CLAIMS.items():
+        if name in figures:
+            one = figures[name]
+            promised = f"found in at least {(claim.least or 0) * 100:.0f} %"
+            told = f"{percent(one['found'])} of {one['windows']:,}, by all rows {percent(one['whole'])}"
+            if claim.most is not None:
+                promised = f"alarm in at most {claim.most * 100:.2g} %"
+                told = f"{percent(one['alarm'])} of {one['windows']:,}"
+            lines.append([f"`{name}`", claim.what, promised, told])
+    return markdown(["row", "what", "promised", "Driftline"], lines)
 
 
-def main() -> None:
-    """Draw the windows, keep what they say, and write the table into the page."""
-    known = {}
-    for name, row in ROWS.items():
-        row = replace(row, windows=int(sys.argv[1])) if len(sys.argv) > 1 else row
-        known[name] = measure(row.world, row.windows, 1)
-        print(name, known[name], flush=True)
-    RESULTS.write_text(json.dumps(known, indent=1) + "\n")
-    before, rest = PAGE.read_text().split(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}{table()}{END}{rest.split(END)[1]}")
-
-
-if __name__ == "__main__":
-    main()
+SLICES = Table("slices", ROOT / "docs" / "methods.md", CLAIMS, text)

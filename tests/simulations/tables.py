@@ -7,6 +7,7 @@ from .frame import Table
 from .methods import METHODS
 from .multivariate import MULTIVARIATE
 from .quality import QUALITY
+from .sliced import SLICES
 from .table import DRIFT
 
-TABLES: tuple[Table, ...] = (DRIFT, METHODS, MULTIVARIATE, QUALITY, CONCEPT)
+TABLES: tuple[Table, ...] = (DRIFT, SLICES, METHODS, MULTIVARIATE, QUALITY, CONCEPT)
