@@ -48,6 +48,7 @@ def table(columns: dict[str, Any], task: str = "binary") -> PredictionTable:
 
 
 BASELINE = Baseline.from_frame(frame(20_000, 1), score="score", model="m", task="binary")
+FULL = {name: values for name, values in frame(20_000, 4).items() if name not in ("x0", "plan")}
 
 
 def window(
@@ -63,6 +64,7 @@ def test_a_rotation_that_leaves_every_marginal_as_it_was_is_found_by_pca_and_by_
     assert found.share == 0
     one = found.joint["pca"]
     assert one.state == "drift"
+    assert one.value is not None
     assert one.value > 1
     assert one.now is not None
     assert one.was is not None
@@ -75,7 +77,37 @@ def test_a_quiet_window_has_no_joint_drift() -> None:
     one = window(frame(2_000, 8)).joint["pca"]
     assert one.state == "ok"
     assert one.p_value is not None
+    assert one.value is not None
     assert abs(one.value) < 0.1
+
+
+@pytest.mark.parametrize(("gone", "state"), [(("x1",), "blind"), (("x1", "x2", "x3"), "blind"), ((), "ok")])
+def test_missing_values_are_no_drift_of_the_components(gone: tuple[str, ...], state: str) -> None:
+    rows = frame(2_000, 8)
+    lost = np.random.default_rng(3).random(2_000) < 0.4
+    for name in gone:
+        rows[name] = np.where(lost, np.nan, rows[name])
+    one = window(rows).joint["pca"]
+    assert one.state == state
+    assert (one.value is None, one.p_value is None, one.told == ()) == (state == "blind",) * 3
+    more = {1: "", 3: ", and of 2 more features"}.get(len(gone))
+    assert (f"in the baseline{more}, and what is missing counts as the mean" in one.sentence) == (state == "blind")
+
+
+def test_values_that_are_filled_in_now_are_no_drift_of_the_components_either() -> None:
+    rows = frame(2_000, 8)
+    full = {**rows, "x0": np.where(np.isnan(rows["x0"]), 0.3, rows["x0"])}
+    assert window(full).joint["pca"].state == "ok"  # 10 % of one of nine features
+    some = {name: np.where(np.arange(20_000) % 2 == 0, np.nan, v) if name < "x4" else v for name, v in FULL.items()}
+    baseline = Baseline.from_frame(some, score="score", model="m", task="binary")
+    assert window(FULL, baseline).joint["pca"].state == "blind"
+
+
+def test_a_window_without_a_value_says_nothing_of_its_components() -> None:
+    rows = {name: v if name == "score" else np.full(2_000, np.nan) for name, v in frame(2_000, 8).items()}
+    found = window(rows)
+    assert found.joint["pca"].state == "blind"
+    assert {one.state for one in found.joint.values()} == {"blind"}
 
 
 def test_few_rows_decide_nothing() -> None:

@@ -186,6 +186,41 @@ def test_a_planted_fault_is_found_in_nine_of_ten_small_windows(fault: str) -> No
     assert found >= 9
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "rows_with", "said"),
+    [
+        ("age", np.inf, 1, "age: 0.05 % of values are infinite (in the baseline none was)"),
+        ("age", 1e308, 1, "age: 0.05 % of values are more than a million times the largest in the baseline"),
+        ("share", -1e308, 3, "share: 0.15 % of values are more than a million times the largest in the baseline"),
+        ("income", 1e9, 3, ""),
+        ("age", 1e5, 1, ""),
+    ],
+)
+def test_values_far_beyond_all_that_was_are_told_however_few(
+    name: str, value: float, rows_with: int, said: str
+) -> None:
+    frame = some(rows(N, 7), name, rows_with, lambda v: np.full(len(v), value))
+    assert [(one.check, one.severity, one.sentence) for one in judged(frame)] == (
+        [("out_of_range", "minor", said)] if said else []
+    )
+
+
+def test_infinities_and_values_far_beyond_are_told_in_one_sentence() -> None:
+    strange = np.array([1e308] * 2 + [-1e308] * 2 + [-np.inf] * 2)
+    [found] = judged(some(rows(N, 7), "age", 6, lambda _: strange))
+    assert found.sentence == (
+        "age: 0.1 % of values are infinite (in the baseline none was), "
+        "0.2 % more than a million times the largest in the baseline"
+    )
+
+
+def test_infinities_that_the_baseline_had_are_nothing_new() -> None:
+    had = some(rows(20_000, 1), "age", 2, lambda v: np.full(len(v), np.inf))
+    baseline = Baseline.from_frame(had, score="score", model="m", task="binary")
+    frame = some(rows(N, 7), "age", 1, lambda v: np.full(len(v), np.inf))
+    assert judged(frame, baseline=baseline) == ()
+
+
 def test_values_that_stand_still_from_one_window_to_the_next_are_stale() -> None:
     before, last, now = rows(N, 11), rows(N, 12), rows(N, 13)
     [found] = judged({**now, "income": np.random.default_rng(0).permutation(last["income"])}, (last, before))

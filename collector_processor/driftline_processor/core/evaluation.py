@@ -108,15 +108,15 @@ class Told:
 class JointDrift:
     """What one multivariate method (:mod:`.drift.multivariate`) found in a window.
 
-    ``rows``: the (effective) rows of the smaller side. ``value``: how far, in the method's unit; ``was`` / ``now``:
-    what was compared. ``p_value``: corrected over the methods. ``told``: what gives it away, the most telling first.
-    ``sentence``: for people.
+    ``rows``: the (effective) rows of the smaller side. ``value``: how far, in the method's unit, None where something
+    else moves it, too (``blind``); ``was`` / ``now``: what was compared. ``p_value``: corrected over the methods.
+    ``told``: what gives it away, the most telling first. ``sentence``: for people.
     """
 
     method: str
     state: State
     rows: int
-    value: float
+    value: float | None
     p_value: float | None
     effect: float
     was: float | None = None

@@ -45,7 +45,7 @@ def drift_together(
             if asked and method.measure is not None and (one := method.measure(sides)) is not None:
                 found[name] = one
     found |= from_rows or {}
-    enough = {name: one for name, one in found.items() if one.rows >= MIN_ROWS}
+    enough = {name: one for name, one in found.items() if one.rows >= MIN_ROWS and not one.blind}
     adjusted = benjamini_hochberg(np.array([one.p_value for one in enough.values()], dtype=np.float64)).tolist()
     p_values = dict(zip(enough, adjusted, strict=True))
     return {name: _decided(name, one, p_values.get(name)) for name, one in found.items()}
@@ -57,8 +57,9 @@ def alike(space: Space, features: Mapping[str, TargetDrift]) -> float:
 
 
 def _decided(name: str, found: Found, p: float | None) -> JointDrift:
-    state: State = "too_few_rows"
+    state: State = "blind" if found.blind else "too_few_rows"
     if p is not None:
         state = "drift" if p <= ALPHA and found.effect >= JOINT[name].min_effect else "ok"
-    values = (found.value, p, found.effect, found.was, found.now, found.told, JOINT[name].sentence(found))
-    return JointDrift(name, state, round(found.rows), *values)
+    told, sentence = ((), found.blind) if found.blind else (found.told, JOINT[name].sentence(found))
+    value = None if found.blind else found.value
+    return JointDrift(name, state, round(found.rows), value, p, found.effect, found.was, found.now, told, sentence)

@@ -35,7 +35,8 @@ class Found(NamedTuple):
     ``value``: ``JointMethod.neutral`` where nothing changed. ``was``, ``now``: what was compared. ``p_value``: of no
     drift. ``effect``: how large the drift is beyond what sampling alone makes of it, in ``JointMethod.unit``. ``rows``:
     the (effective) rows of the smaller side. ``told``: the features, or pairs, that give it away, the most telling
-    first. ``certain``: how many pairs there are that changed for certain.
+    first. ``certain``: how many pairs there are that changed for certain. ``blind``: why the value says nothing of
+    drift, for people; "" where it does.
     """
 
     value: float
@@ -46,6 +47,7 @@ class Found(NamedTuple):
     rows: float
     told: tuple[Told, ...] = ()
     certain: int = 0
+    blind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from scipy.special import stdtr
 
 from driftline_processor.core.evaluation import Told
 
+from .lacking import Lacks, changed
 from .method import Found, JointMethod, Sides
 from .moments import imputed
 
@@ -85,7 +86,21 @@ def measure(sides: Sides) -> Found | None:
     reference = held_out(reference, sides)
     shift, p, effect = pca(reference, current)
     rows = min(reference.rows, current.rows)
-    return Found(shift, reference.mean, current.mean, p, effect, rows, _told(sides))
+    blind = _blind(changed(sides, errors_of(was, sides.alike).rows, current.rows))
+    return Found(shift, reference.mean, current.mean, p, effect, rows, _told(sides), blind=blind)
+
+
+def _blind(lacking: list[Lacks]) -> str:
+    """Say why errors of rows that lack more, or less, than they did are no sign of drift; "" where they do not."""
+    if not lacking:
+        return ""
+    name, was, now = lacking[0]
+    more = f", and of {len(lacking) - 1} more feature{'' if len(lacking) == 2 else 's'}" if lacking[1:] else ""
+    return (
+        f"cannot be told: {100 * now:.3g} % of the values of {name} are missing or invalid, {100 * was:.3g} % in the "
+        f"baseline{more}, "
+        "and what is missing counts as the mean"
+    )
 
 
 def held_out(errors: Errors, sides: Sides) -> Errors:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from driftline.bins import NumberBins
 
 from driftline_processor.core.quality.check import Check, Suspicion, Tested
+from driftline_processor.core.quality.far import far
+from driftline_processor.core.quality.ladder import CERTAIN
 from driftline_processor.core.quality.look import Look
 from driftline_processor.core.quality.risen import Part, risen
 from driftline_processor.core.quality.sums import Pair
@@ -18,7 +20,8 @@ def find(look: Look) -> Tested:
     """Compare the share of values beyond the outer edges of the bins, infinities among them.
 
     From panes, exactly. The edges are the 0.1 % and the 99.9 % quantile of the baseline, or its least and greatest
-    where it has few values; so one stray value in the baseline widens nothing.
+    where it has few values; so one stray value in the baseline widens nothing. Infinities and values far beyond all
+    that was (:mod:`driftline_processor.core.quality.far`) are told however few they are.
     """
     looked_at = [pair for pair in look.pairs.values() if isinstance(pair.bins, NumberBins) and len(pair.bins.edges)]
     found = [one for pair in looked_at if (one := _of(pair, pair.bins)) is not None]
@@ -40,7 +43,8 @@ def _of(pair: Pair, bins: object) -> Suspicion | None:
     where = usual if not one_end else f"below {least}" if low > high else f"above {greatest}"
     infinite = f", {percent(pair.now.infinite / now.of)} are infinite" if pair.now.infinite else ""
     before = f"before, {percent(was.share)} {f'lay {usual}' if one_end else 'did'}"
-    return risen(CHECK.name, pair, was, now, f"lie {where}{infinite}", before, BEYOND)
+    more = risen(CHECK.name, pair, was, now, f"lie {where}{infinite}", before, BEYOND)
+    return more if more is not None and more.p <= CERTAIN else far(CHECK.name, pair) or more
 
 
 CHECK = Check("out_of_range", "out of range", "panes", find)
