@@ -9,6 +9,8 @@ from driftline.tables import F64, I64
 from numpy.typing import NDArray
 from scipy.special import betainc
 
+from .chosen import in_other, other_moved, unsure
+
 Mask = NDArray[np.bool_]
 
 CELLS = 10
@@ -39,10 +41,13 @@ class Coarse(NamedTuple):
     p_rare: F64
 
 
-def coarse(reference: F64, current: F64, *, ordered: bool) -> Coarse:
+def coarse(reference: F64, current: F64, *, ordered: bool, others: I64 | None = None) -> Coarse:
     """Put bins together: float64 (k, bins) each; ``ordered`` bins first into the deciles of the reference.
 
     Of fewer than 50 rows into as many equal parts as expect enough: deciles would all be pooled, and nothing be left.
+
+    ``others``: int64 (k,), which bin holds all labels that are not kept, -1 = none; labels that were kept by chance
+    join it first (:mod:`.chosen`).
 
     >>> shares = coarse(np.array([[50.0, 40.0, 9.0, 1.0]]), np.array([[50.0, 40.0, 8.0, 2.0]]), ordered=False)
     >>> shares.reference.tolist()
@@ -51,11 +56,34 @@ def coarse(reference: F64, current: F64, *, ordered: bool) -> Coarse:
     if ordered:
         few = np.minimum(reference.sum(axis=-1), current.sum(axis=-1)) / EXPECTED
         reference, current = merged(parts(reference, np.clip(np.floor(few), 2, CELLS)), reference, current)
+    if others is not None and (by_chance := unsure(reference, current, others)).any():
+        return _of_chosen(reference, current, others, by_chance)
     pooled = merged(pool(reference, current), reference, current)
     apart, p_rare = unexpected(reference, current)
     if not apart.any():
         return Coarse(*pooled, *pooled, p_rare)
     return Coarse(*merged(pool_but(apart, reference, current), reference, current), *pooled, p_rare)
+
+
+def _of_chosen(reference: F64, current: F64, others: I64, by_chance: Mask) -> Coarse:
+    """The same where labels, bool (k, bins), were kept by chance."""
+    was, now = (in_other(by_chance, side, others) for side in (reference, current))
+    pooled = merged(pool(was, now), was, now)
+    apart, p_rare = unexpected(was, now)
+    # a label by itself is among rivals, too, that are in ``other``: as many as have its rows
+    hidden = np.take_along_axis(reference + current, np.maximum(others, 0)[:, np.newaxis], axis=1)
+    alone, p_alone = unexpected(reference, current, hidden, by_chance)
+    p_moved = np.minimum(1.0, 10 * other_moved(reference, current, others))
+    moved = (p_moved <= CERTAIN) & by_chance.any(axis=1)
+    p_rare = np.minimum(p_rare, p_alone)
+    p_rare = np.where(moved, np.minimum(p_rare, p_moved), p_rare)
+    apart |= alone
+    apart[moved, others[moved]] = True
+    if not apart.any():
+        return Coarse(*pooled, *pooled, p_rare)
+    joining = by_chance & ~alone & ~moved[:, np.newaxis]
+    was, now = (in_other(joining, side, others) for side in (reference, current))
+    return Coarse(*merged(pool_but(apart, was, now), was, now), *pooled, p_rare)
 
 
 def parts(reference: F64, cells: F64 | float = CELLS) -> I64:
@@ -111,13 +139,16 @@ def pool_but(apart: Mask, reference: F64, current: F64) -> I64:
     return own
 
 
-def unexpected(reference: F64, current: F64) -> tuple[Mask, F64]:
+def unexpected(reference: F64, current: F64, hidden: F64 | None = None, only: Mask | None = None) -> tuple[Mask, F64]:
     """Return which rare bins, bool (..., bins), hold more than chance explains, and the p-value of the least likely.
 
     Beside a large reference a label that it never had, or a constant that changed, is rare by :func:`pool`, and would
     hide in a common bin. So a rare bin of which the smaller sample holds at least 5 rows is looked at by itself, and
     exactly: given the total of the bin, those rows are binomial. The p-value is that tail, times the number of rare
     bins, times 10: beside another test at level a it adds at most 0.1 a to its errors. 1 where there is none.
+
+    ``hidden``: float64 (..., 1), rows of both samples whose bins are not told apart, and could be bins like this one.
+    ``only``: bool (..., bins), the bins that are looked at.
 
     >>> apart, p = unexpected(np.array([60_000.0, 40_000.0, 0.0]), np.array([300.0, 190.0, 10.0]))
     >>> apart.tolist(), bool(p < 1e-20)
@@ -128,11 +159,15 @@ def unexpected(reference: F64, current: F64) -> tuple[Mask, F64]:
     smaller = np.where(small, reference, current)
     rare = (expected > 0) & (expected < EXPECTED)
     looked_at = rare & (smaller >= EXPECTED)
+    if only is not None:
+        looked_at &= only
     p = np.ones(expected.shape)
     if looked_at.any():
         total, held = (reference + current)[looked_at], smaller[looked_at]
         tail = betainc(held, total - held + 1, expected[looked_at] / total)
         rivals = np.broadcast_to(np.count_nonzero(rare, axis=-1, keepdims=True), rare.shape)[looked_at]
+        if hidden is not None:
+            rivals = rivals + np.broadcast_to(hidden, rare.shape)[looked_at] / total
         p[looked_at] = np.minimum(1.0, tail * rivals * 10)
     return p <= CERTAIN, p.min(axis=-1, initial=1.0)
 

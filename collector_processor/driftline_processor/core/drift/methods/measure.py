@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from driftline.bins import Bins, NumberBins
+from driftline.bins import Bins, CategoryBins, NumberBins
 from driftline.tables import F64
 
 from .method import Counts, Kind, Measured, Method, Sums, Vectors
@@ -70,7 +70,10 @@ def stacked(pairs: Sequence[Pair], *, ordered: bool) -> Counts:
         reference[row, :size], current[row, :size] = pair.reference, pair.current
         if edges is not None and isinstance(pair.bins, NumberBins) and size > 1:
             edges[row, : size - 1], edges[row, size - 1 :] = pair.bins.edges, pair.bins.edges[-1]
-    return Counts(reference, current, edges, sums=_sums(pairs, reference, current))
+    others = None
+    if not ordered:
+        others = np.array([len(one.bins.labels) if isinstance(one.bins, CategoryBins) else -1 for one in pairs])
+    return Counts(reference, current, edges, sums=_sums(pairs, reference, current), others=others)
 
 
 def _sums(pairs: Sequence[Pair], reference: F64, current: F64) -> Sums | None:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables import F64, I64
 
 from .coarse import Coarse, coarse
 from .fences import fences
@@ -57,7 +57,8 @@ class Counts:
     ``reference``, ``current``: float64 (k, bins), (effective) rows per bin; missing and invalid are left out, and no
     sample is empty. ``edges``: of numbers, float64 (k, bins - 1), where the bins meet, padded with the last; None of
     categories, whose bins have no order. ``fences``: float64 (k, 2), what lies beyond counts as lying there where the
-    size of a value matters; None = :func:`.fences.fences` of the reference. ``sums``: of embeddings.
+    size of a value matters; None = :func:`.fences.fences` of the reference. ``sums``: of embeddings. ``others``: of
+    categories whose labels were chosen from the reference, int64 (k,), the bin of all other labels, -1 = not one.
     """
 
     reference: F64
@@ -65,6 +66,7 @@ class Counts:
     edges: F64 | None = None
     fences: F64 | None = None
     sums: Sums | None = None
+    others: I64 | None = None
 
     @cached_property
     def _made(self) -> dict[str, F64]:
@@ -107,7 +109,7 @@ class Counts:
     @cached_property
     def coarse(self) -> Coarse:
         """The same rows over few bins: deciles of numbers, labels as they are, rare ones of either pooled."""
-        return coarse(self.reference, self.current, ordered=self.edges is not None)
+        return coarse(self.reference, self.current, ordered=self.edges is not None, others=self.others)
 
 
 class Measured(NamedTuple):
