@@ -10,6 +10,11 @@ from driftline.pane import Pane
 from driftline.strays import KINDS
 from driftline.tables import F64
 
+from driftline_processor.core.drift.methods.chosen import least_kept, missed, own_rows, sure
+
+DOUBT = 3.0
+"""Standard deviations by which an estimate may be off."""
+
 _INFINITE = KINDS.index("infinite")
 
 
@@ -96,3 +101,21 @@ def effective_rows(pair: Pair) -> tuple[float, float]:
 def shares(sums: Sums) -> F64:
     """Return the shares of the usable values over the bins: float64 (bins,)."""
     return sums.counts / sums.usable if sums.usable else np.zeros_like(sums.counts)
+
+
+def missed_in_other(pair: Pair) -> tuple[float, float]:
+    """Return how much weight the baseline's ``other`` has too little of, since it is what was not kept; and at most.
+
+    Of rows that the labels were not chosen from, one hour's or one country's, it cannot be told by how many rows a
+    label was kept: at most those of the rare labels, or half of ``other``.
+    """
+    if not labelled(pair) or not pair.was.counts[-1]:
+        return 0.0, 0.0
+    rows = pair.n * pair.alike
+    counts, others = pair.was.counts[np.newaxis] * rows, np.array([len(pair.was.counts) - 1])
+    if own_rows(counts, others)[0]:
+        (more,), (off,) = missed(counts, others)
+        return float(more) / rows, float(more + DOUBT * off) / rows
+    labels = counts[0, :-1]
+    rare = float(labels[labels < sure(least_kept(counts, others)[0])].sum())
+    return 0.0, min(rare, float(counts[0, -1]) / 2) / rows

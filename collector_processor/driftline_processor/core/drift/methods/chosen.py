@@ -93,12 +93,21 @@ def missed(reference: F64, others: I64) -> tuple[F64, F64]:
     """
     least = least_kept(reference, others)
     labels = _labels(reference, others)
-    own = (~labels | (reference >= RARE)).all(axis=1) & (least > 0)
+    own = own_rows(reference, others)
     wide = np.maximum(1.0, np.ceil(np.sqrt(least) / 2))
     near = labels & (reference >= least[:, np.newaxis]) & (reference < (least + wide)[:, np.newaxis])
     many = np.where(own, np.count_nonzero(near, axis=1), 0)
     each = least / wide
     return many * each, np.sqrt(2 * many) * each
+
+
+def own_rows(reference: F64, others: I64) -> Mask:
+    """Tell whether the reference has as many rows of each label as it takes to be kept: bool (k,).
+
+    Else these are not the rows that the labels were chosen from: those of one hour or one country, or later ones.
+    """
+    found: Mask = (~_labels(reference, others) | (reference >= RARE)).all(axis=1) & (others >= 0)
+    return found
 
 
 def other_moved(reference: F64, current: F64, others: I64) -> F64:
@@ -113,7 +122,7 @@ def other_moved(reference: F64, current: F64, others: I64) -> F64:
     more, off = missed(reference, others)
     p = (was + more + now) / (n + m)
     variance = p * (1 - p) * (1 / n + 1 / m) + (off**2 + more * least_kept(reference, others)) / n**2
-    own = (~_labels(reference, others) | (reference >= RARE)).all(axis=1) & (others >= 0)
+    own = own_rows(reference, others)
     few = np.minimum(p, 1 - p) * np.minimum(n, m) < 5
     z = np.divide(
         now / m - (was + more) / n, np.sqrt(np.maximum(variance, 0)), out=np.zeros(len(n)), where=variance > 0

@@ -7,15 +7,15 @@ import numpy as np
 from driftline_processor.core.quality.check import Check, Suspicion, Tested
 from driftline_processor.core.quality.look import Look
 from driftline_processor.core.quality.risen import Part, risen
-from driftline_processor.core.quality.sums import Pair, labelled
+from driftline_processor.core.quality.sums import Pair, labelled, missed_in_other
 
 
 def find(look: Look) -> Tested:
     """Compare the share of labels that are none of the baseline's, and of numbers between the few values it had.
 
-    From panes, exactly. A label is known when the baseline had it in at least 10 rows. Of a number with few values
-    what is new was chosen for being rare, so the baseline's share of new values is estimated by the values that it had
-    once only.
+    From panes, exactly. A label is known when the baseline had it in at least 10 rows. What the baseline does not know
+    was chosen for being rare in it, so its share there is too low: of labels by those that it had just often enough, of
+    a number with few values by the values that it had once only.
 
     Source: Good, "The population frequencies of species and the estimation of population parameters" (1953).
     """
@@ -39,7 +39,9 @@ def _of(pair: Pair) -> Suspicion | None:
     else:
         before, new = float(pair.was.counts[-1]), float(pair.now.counts[-1])
         what = "are labels that the baseline did not have, or only in a few rows"
-    return risen(CHECK.name, pair, Part(before, pair.was.usable), Part(new, pair.now.usable), what)
+    more, most = missed_in_other(pair)
+    was = Part(min(before + more, pair.was.usable), pair.was.usable)
+    return risen(CHECK.name, pair, was, Part(new, pair.now.usable), what, beyond=(most - more) * pair.n)
 
 
 CHECK = Check("unseen", "unseen values", "panes", find)
