@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .chosen import TAILS, Chosen
 from .frame import Figures, Random, Row
 from .lasting import Lasting, worst
 from .run import count, count_many, distance, incidents
@@ -16,7 +17,7 @@ THREE = np.array([0.6, 0.3, 0.1])
 RARE = np.array([0.97, 0.02, 0.01])
 QUARTER = 90 * 24
 MODELS, YEAR = 50, 365 * 24
-FULL = 10_000
+FULL, SOME = 10_000, 2_000
 ALONE = 0.003
 
 
@@ -118,6 +119,20 @@ def _independent() -> Iterator[Claim]:
             yield _quiet(f"{name}-{rows}", what, Counted(rows, shares=shares), FULL, 10 if name == "zipf" else 50)
 
 
+def _chosen() -> Iterator[Claim]:
+    said = "a reference of {:,} rows that chose its bins and labels itself, windows of {:,}: "
+    mixed = "4 numbers and 16 categories of 100 to 400 labels"
+    cases = [(1_000, rows) for rows in (50, 200, 1_000, 10_000)] + [(3_000, 10_000), (20_000, 1_000), (20_000, 10_000)]
+    for reference, rows in cases:
+        what = said.format(reference, rows)
+        world = Chosen(reference, rows, (*TAILS, "number"), 4)
+        short = 10 if reference + rows <= 2_000 else 0
+        yield _quiet(f"chosen-{reference}-{rows}", what + mixed, world, SOME, short)
+        if rows >= 1_000 and reference < 20_000:
+            zipf = Chosen(reference, rows, ("zipf",), 20)
+            yield _quiet(f"chosen-zipf-{reference}-{rows}", f"{what}20 categories of 100 labels (Zipf)", zipf, SOME)
+
+
 def _detected() -> Iterator[Claim]:
     cases = ((0.2, 1_000, 1), (0.2, 1_000, 20), (0.2, 1_300, 200), (0.5, 200, 200), (1.0, 50, 200))
     for shift, rows, features in cases:
@@ -187,6 +202,7 @@ def _worst(name: str, what: str, world: Lasting, short: int = 0, *, windows: int
 
 def _claims() -> Iterator[Claim]:
     yield from _independent()
+    yield from _chosen()
     yield from _detected()
     yield _stray("clean", "one number moved by 1 σ; reference of 50,000 rows", stray=False)
     yield _stray("stray", "the same, and one of the 50,000 is 1e9", stray=True)

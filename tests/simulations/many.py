@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from driftline.bins import Bins, NumberBins
+from driftline.bins import Bins, CategoryBins, NumberBins
 from driftline.tables import F64, I64
 from driftline_processor.core.drift.correction import benjamini_hochberg
 from driftline_processor.core.drift.dependence import heavier, of_clusters
@@ -100,13 +100,15 @@ def _counts(reference: I64, drawn: Drawn, bins: Bins, chosen: Mask) -> Counts:
     now = drawn.current[chosen].astype(np.float64)
     was = np.broadcast_to(reference, drawn.current.shape)[chosen].astype(np.float64)
     edges = np.broadcast_to(bins.edges, (len(was), len(bins.edges))) if isinstance(bins, NumberBins) else None
-    return Counts(was, now, edges)
+    others = np.full(len(was), len(bins.labels)) if isinstance(bins, CategoryBins) else None
+    return Counts(was, now, edges, others=others)
 
 
 def _each(counts: Counts) -> Iterator[Counts]:
     for at in range(len(counts.n)):
         edges = None if counts.edges is None else counts.edges[at : at + 1]
-        yield Counts(counts.reference[at : at + 1], counts.current[at : at + 1], edges)
+        others = None if counts.others is None else counts.others[at : at + 1]
+        yield Counts(counts.reference[at : at + 1], counts.current[at : at + 1], edges, others=others)
 
 
 def _exact(reference: I64, drawn: Drawn, bins: Bins, chosen: Mask, method: str) -> tuple[F64, Mask, Mask]:
@@ -117,7 +119,8 @@ def _exact(reference: I64, drawn: Drawn, bins: Bins, chosen: Mask, method: str) 
         ordered = isinstance(bins, NumberBins)
         for at, (groups, n) in enumerate(zip(drawn.groups[chosen].astype(np.float64), rows.n.tolist(), strict=True)):
             worth[at], freedom[at] = of_clusters(groups, None, n, ordered=ordered)
-    counts = Counts(rows.reference / worth[:, np.newaxis], rows.current / worth[:, np.newaxis], rows.edges)
+    was, now = rows.reference / worth[:, np.newaxis], rows.current / worth[:, np.newaxis]
+    counts = Counts(was, now, rows.edges, others=rows.others)
     decides = METHODS[method]
     measured = decides.counts(counts)
     p = measured.p_value

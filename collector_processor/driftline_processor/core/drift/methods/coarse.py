@@ -165,7 +165,9 @@ def unexpected(reference: F64, current: F64, hidden: F64 | None = None, only: Ma
     if looked_at.any():
         total, held = (reference + current)[looked_at], smaller[looked_at]
         tail = betainc(held, total - held + 1, expected[looked_at] / total)
-        rivals: F64 = np.broadcast_to(np.count_nonzero(rare, axis=-1, keepdims=True), rare.shape)[looked_at] * 1.0
+        rivals = np.broadcast_to(np.count_nonzero(rare, axis=-1, keepdims=True), rare.shape)[looked_at].astype(
+            np.float64
+        )
         if hidden is not None:
             rivals = rivals + np.broadcast_to(hidden, rare.shape)[looked_at] / total
         p[looked_at] = np.minimum(1.0, tail * rivals * 10)
