@@ -72,7 +72,7 @@ def _of_chosen(reference: F64, current: F64, others: I64, by_chance: Mask) -> Co
     apart, p_rare = unexpected(was, now)
     # a label by itself is among rivals, too, that are in ``other``: as many as have its rows
     hidden = np.take_along_axis(reference + current, np.maximum(others, 0)[:, np.newaxis], axis=1)
-    alone, p_alone = unexpected(reference, current, hidden, by_chance)
+    alone, p_alone = unexpected(reference, current, hidden=hidden, only=by_chance)
     p_moved = np.minimum(1.0, 10 * other_moved(reference, current, others))
     moved = (p_moved <= CERTAIN) & by_chance.any(axis=1)
     p_rare = np.minimum(p_rare, p_alone)
@@ -139,7 +139,9 @@ def pool_but(apart: Mask, reference: F64, current: F64) -> I64:
     return own
 
 
-def unexpected(reference: F64, current: F64, hidden: F64 | None = None, only: Mask | None = None) -> tuple[Mask, F64]:
+def unexpected(
+    reference: F64, current: F64, *, hidden: F64 | None = None, only: Mask | None = None
+) -> tuple[Mask, F64]:
     """Return which rare bins, bool (..., bins), hold more than chance explains, and the p-value of the least likely.
 
     Beside a large reference a label that it never had, or a constant that changed, is rare by :func:`pool`, and would
