@@ -6,7 +6,7 @@ fine for a page, and too much for the forty million features of the simulation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +16,9 @@ from driftline_processor.core.drift.correction import benjamini_hochberg
 from driftline_processor.core.drift.dependence import heavier, of_clusters
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.methods.chi2 import chi2
+from driftline_processor.core.drift.methods.ks import ks_effect, ks_p_value
 from driftline_processor.core.drift.methods.method import Counts
-from driftline_processor.core.drift.methods.psi import psi
+from driftline_processor.core.drift.methods.psi import psi, psi_excess
 from driftline_processor.core.drift.rule import ALPHA, LEAST_INDEPENDENT
 from numpy.typing import NDArray
 from scipy.special import chdtrc, kolmogorov
@@ -46,32 +47,58 @@ class Verdicts(NamedTuple):
     drift: Mask
 
 
-def verdicts(reference: I64, drawn: Drawn, bins: Bins, method: str) -> Verdicts:
+def verdicts(reference: I64, drawn: Drawn, bins: Bins, method: str, *, exact: bool = False) -> Verdicts:
     """Return what is decided of windows over ``bins``.
 
     ``reference``: int64 (windows or 1, features, bins). ``method``: the one that decides. Exact p-values, which walk
-    from bin to bin, and design effects are for what they can change: features whose p-value may be at most ALPHA, of
-    windows of which the correction may leave any.
+    from bin to bin, and design effects are for what they can change: features that the correction may leave, and,
+    unless all are wanted ``exact``, not those that it leaves whatever the others are.
     """
+    min_effect = METHODS[method].min_effect
+    assert min_effect is not None
     windows, features, _ = drawn.current.shape
     found = Verdicts(np.ones((windows, features)), np.zeros((windows, features), dtype=bool))
-    least = least_p(_counts(reference, drawn, bins, np.ones((windows, features), dtype=bool)), method)
+    counts = _counts(reference, drawn, bins, np.ones((windows, features), dtype=bool))
+    least = least_p(counts, method)
     near = (least <= ALPHA).reshape(windows, features)
     for at in np.flatnonzero(near.any(axis=1)).tolist():
-        near[at] &= bool((benjamini_hochberg(least[at * features : (at + 1) * features]) <= ALPHA).any())
-    if near.any():
-        p, counted, strong = _exact(reference, drawn, bins, near, method)
-        least = least[near.ravel()]
-        assert ((p >= least * (1 - 1e-6)) | (least <= FAR)).all(), f"{method}: no bound"
-        found.p[near] = np.where(counted, p, np.nan)
-        drifts = np.zeros(near.shape, dtype=bool)
-        drifts[near] = strong
-        for at in np.flatnonzero(near.any(axis=1)).tolist():
-            judged = np.isfinite(found.p[at])  # a feature of too few independent rows is in no family
-            found.p[at, judged] = benjamini_hochberg(found.p[at, judged])
-            found.p[at, ~judged] = 1.0
-        found.drift[:] = (found.p <= ALPHA) & drifts
+        near[at] = benjamini_hochberg(least[at * features : (at + 1) * features]) <= ALPHA
+    drifts = np.zeros(near.shape, dtype=bool)
+    if not exact and drawn.groups is None and method in EFFECTS:
+        most = most_p(counts, method).reshape(near.shape)
+        sure = near & (most <= ALPHA / features)
+        found.p[sure] = most[sure]
+        drifts[sure] = EFFECTS[method](_counts(reference, drawn, bins, sure)) >= min_effect
+        walked = near & ~sure
+    else:
+        walked = near
+    if walked.any():
+        p, counted, effect = _exact(reference, drawn, bins, walked, method)
+        bound = least[walked.ravel()]
+        assert ((p >= bound * (1 - 1e-6)) | (bound <= FAR)).all(), f"{method}: no bound"
+        found.p[walked] = np.where(counted, p, np.nan)
+        drifts[walked] = effect >= min_effect
+    for at in np.flatnonzero(near.any(axis=1)).tolist():
+        judged = np.isfinite(found.p[at])  # a feature of too few independent rows is in no family
+        found.p[at, judged] = benjamini_hochberg(found.p[at, judged])
+        found.p[at, ~judged] = 1.0
+    found.drift[:] = (found.p <= ALPHA) & drifts
     return found
+
+
+EFFECTS: dict[str, Callable[[Counts], F64]] = {
+    "ks": lambda counts: ks_effect(np.abs(counts.distances).max(axis=-1), counts.n, counts.m),
+    "chi2": psi_excess,
+    "psi": psi_excess,
+}
+"""The effect of methods whose p-values walk."""
+
+
+def most_p(counts: Counts, method: str) -> F64:
+    """Return what p-values are at most: the limit errs to the large side, and one rare bin suffices."""
+    if method == "ks":
+        return ks_p_value(np.abs(counts.distances).max(axis=-1), counts.n, counts.m)
+    return counts.coarse.p_rare
 
 
 def least_p(counts: Counts, method: str) -> F64:
@@ -111,8 +138,8 @@ def _each(counts: Counts) -> Iterator[Counts]:
         yield Counts(counts.reference[at : at + 1], counts.current[at : at + 1], edges, others=others)
 
 
-def _exact(reference: I64, drawn: Drawn, bins: Bins, chosen: Mask, method: str) -> tuple[F64, Mask, Mask]:
-    """Return p-values of the chosen features, which of them count, and which have an effect that is large enough."""
+def _exact(reference: I64, drawn: Drawn, bins: Bins, chosen: Mask, method: str) -> tuple[F64, Mask, F64]:
+    """Return p-values of the chosen features, which of them count, and effects."""
     rows = _counts(reference, drawn, bins, chosen)
     worth, freedom = np.ones(len(rows.n)), np.full(len(rows.n), np.inf)
     if drawn.groups is not None:
@@ -128,10 +155,9 @@ def _exact(reference: I64, drawn: Drawn, bins: Bins, chosen: Mask, method: str) 
         p = np.array([decides.p_value(one)[0] for one in _each(counts)])
     assert p is not None
     assert measured.effect is not None
-    assert decides.min_effect is not None
     for at in np.flatnonzero(np.isfinite(freedom)).tolist():
         p[at] = heavier(float(p[at]), float(freedom[at]))
-    return p, np.minimum(rows.n, rows.m) >= LEAST_INDEPENDENT * worth, measured.effect >= decides.min_effect
+    return p, np.minimum(rows.n, rows.m) >= LEAST_INDEPENDENT * worth, measured.effect
 
 
 def draws(world: Many, windows: int, rng: np.random.Generator) -> Iterator[tuple[I64, Drawn]]:

@@ -77,7 +77,7 @@ def incidents(world: Many, models: int, hours: int, rng: np.random.Generator) ->
         previous = Evaluation(ModelKey("m"), Window("1h", -HOUR, 0), 0, closed=True)
         hour = 0
         for some in chunks(hours, world.features):
-            said = verdicts(reference, world.draw(rng, some), world.over, decides(world))
+            said = verdicts(reference, world.draw(rng, some), world.over, decides(world), exact=True)
             drifted += int(said.drift.any(axis=1).sum())
             for p, drift_of in zip(said.p, said.drift, strict=True):
                 current = next_hour(previous, hour, p, drift_of)

@@ -56,7 +56,8 @@ def test_both_say_the_same_of_every_window(name: str) -> None:
     if name in BESIDE:
         reference = rng.multinomial(REFERENCE, BESIDE[name], size=reference.shape[:2])
     drawn = world.draw(rng, WINDOWS)
-    said = verdicts(reference, drawn, world.over, method or decides(world))
+    said = verdicts(reference, drawn, world.over, method or decides(world), exact=True)
+    sooner = verdicts(reference, drawn, world.over, method or decides(world))
     choices = Choices(Choice((method,) if method else ()))
     states = set()
     for at in range(WINDOWS):
@@ -65,6 +66,8 @@ def test_both_say_the_same_of_every_window(name: str) -> None:
         drifts = [target.state == "drift" for target in one.features.values()]
         p = [target.methods[target.decided_by].p_value for target in one.features.values()]
         assert said.drift[at].tolist() == drifts
+        assert sooner.drift[at].tolist() == drifts
+        assert (sooner.p[at] <= ALPHA).tolist() == (said.p[at] <= ALPHA).tolist()
         sure = [1.0 if value is None else value for value in p]
         near = [at for at, value in enumerate(sure) if value <= ALPHA]
         assert np.flatnonzero(said.p[at] <= ALPHA).tolist() == near
@@ -111,7 +114,7 @@ def test_incidents_are_those_of_whole_evaluations() -> None:
     rng = np.random.default_rng(8)
     reference = next(world.references(rng))
     drawn = world.draw(rng, 60)
-    said = verdicts(reference[np.newaxis], drawn, world.over, "ks")
+    said = verdicts(reference[np.newaxis], drawn, world.over, "ks", exact=True)
     baseline = baseline_of(reference, world.over)
     ours: list[Evaluation] = [Evaluation(ModelKey("m"), Window("1h", -HOUR, 0), 0, closed=True)]
     whole: Evaluation | None = None
