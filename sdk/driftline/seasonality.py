@@ -72,28 +72,13 @@ class Seasonality:
             return np.asarray(of_week % DAY // HOUR, dtype=np.intp)
         return np.asarray(of_week // self.length, dtype=np.intp)
 
-    def near(self, season: int) -> list[int]:
-        """Return all seasons, the most alike first: itself, then its neighbours.
+    def around(self, season: int, radius: int) -> list[int]:
+        """Return a season and as many of those before it as of those after it.
 
-        Of the hours of a week those of the same time on neighbouring days come before those around it.
-
-        >>> Seasonality("hour").near(0)[:5]
-        [0, 1, 23, 2, 22]
+        >>> Seasonality("hour").around(0, 2)
+        [22, 23, 0, 1, 2]
         """
-        if self.kind != "hour_of_week":
-            return sorted(range(self.count), key=lambda other: _around(other - season, self.count))
-        hour, day = season % 24, season // 24
-
-        def apart(other: int) -> tuple[int, int, int, int]:
-            return (*_around(other % 24 - hour, 24), *_around(other // 24 - day, 7))
-
-        return sorted(range(self.count), key=apart)
-
-
-def _around(apart: int, count: int) -> tuple[int, int]:
-    """How far it is around the circle; of two that are as far the later one first."""
-    later = apart % count
-    return min(later, count - later), int(later > count - later)
+        return list(dict.fromkeys((season + apart) % self.count for apart in range(-radius, radius + 1)))
 
 
 def _offset(second: int, zone: ZoneInfo) -> int:

@@ -62,9 +62,9 @@ def test_rows_are_worth_as_many_as_would_tell_the_mix_as_well() -> None:
 
 
 def test_a_thin_season_counts_together_with_its_neighbours_and_that_is_said() -> None:
-    baseline = built(days=14, each=5)  # 70 rows an hour
+    baseline = built(days=14, each=3)  # 42 rows an hour
     noon = seasonal(baseline, "hour", mixed(24, h12=50.0))
-    assert noon.baseline.pane.rows == 140
+    assert noon.baseline.pane.rows == 126
     assert (
         noon.note == "the same hours (one of them has few rows in the baseline, and the neighbouring ones count, too)"
     )

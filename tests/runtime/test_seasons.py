@@ -24,10 +24,12 @@ MIDNIGHT = NOON - NOON % DAY
 ZONE = "Europe/Paris"
 
 
-def rows(days: int, each: int, seed: int, moved: float = 0.0, hours: range = range(24)) -> dict[str, Any]:
+def rows(
+    days: int, each: int, seed: int, moved: float = 0.0, hours: range = range(24), first: int = 0
+) -> dict[str, Any]:
     """Noons in Paris are high, Sundays low; mornings prefer a label; a night lacks values. Half the weight is 2."""
     rng = np.random.default_rng(seed)
-    hour = np.repeat([day * 24 + at for day in range(days) for at in hours], each)
+    hour = np.repeat([day * 24 + at for day in range(first, first + days) for at in hours], each)
     time = MIDNIGHT + hour * HOUR + np.sort(rng.integers(0, HOUR, len(hour)).reshape(-1, each), axis=1).ravel()
     local = Seasonality("hour_of_week", ZONE).of(time)
     level = 2 * np.cos(2 * np.pi * (local % 24 - 12) / 24) - (local >= 144)
@@ -44,7 +46,7 @@ def rows(days: int, each: int, seed: int, moved: float = 0.0, hours: range = ran
 
 def built(kind: Kind | None) -> Baseline:
     return Baseline.from_frame(
-        rows(28, 15, 1),
+        rows(28, 20, 1),
         score="score",
         time="time",
         model="churn",
@@ -114,7 +116,7 @@ def test_a_shift_within_the_hour_is_found_and_what_lacks_at_night_is_no_finding(
     clock.now = MIDNIGHT + 30 * DAY
     state = open_state(churn=Model(windows=("1h",), seasonality="hour_of_week"))
     state.send(baselines=[built("hour_of_week").to_json()])
-    send(state, rows(1, 200, 2, moved=1.0, hours=range(0, 3)))
+    send(state, rows(1, 200, 2, moved=1.5, hours=range(0, 3)))
     for one in state.view().windows["1h"]:
         assert one.features["x"].state == "drift"
         assert one.features["y"].state == "ok"
@@ -150,3 +152,17 @@ def test_past_panes_know_their_seasons(open_state: Open, clock: Clock) -> None:
     counted = [float(((frame["part"] == "early") & (hour == at)).sum()) for at in range(24)]
     assert seasons.of["feature:part"][:, early].tolist() == counted
     assert seasons.blocks["feature:x"].counts.sum() == pytest.approx(np.isfinite(frame["x"]).sum(), rel=0.01)
+
+
+def test_a_drift_is_dated_to_the_day_it_began_not_to_the_morning(open_state: Open, clock: Clock) -> None:
+    clock.now = MIDNIGHT + 30 * DAY
+    state = open_state(churn=Model(windows=("1h",), seasonality="hour_of_week"))
+    state.send(baselines=[built("hour_of_week").to_json()])
+    hours = range(6, 12)
+    send(state, rows(2, 60, 5, hours=hours))
+    send(state, rows(1, 60, 6, moved=1.5, hours=hours, first=2))
+    last = state.view().windows["1h"][-1]
+    assert last.explanation is not None
+    (cause,) = last.explanation.causes
+    assert cause.features == ("x",)
+    assert cause.since == MIDNIGHT + 2 * DAY + 6 * HOUR

@@ -50,12 +50,9 @@ def test_a_season_is_that_of_the_clock_on_the_wall(kind: Kind, zone: str) -> Non
     assert Seasonality(kind, zone).of(times).tolist() == [of[kind](clock) for clock in clocks]
 
 
-def test_neighbours_of_an_hour_of_the_week_are_first_the_same_hour_of_other_days() -> None:
-    near = Seasonality("hour_of_week").near(24 + 9)  # Tuesday 9:00
-    assert near[:4] == [33, 57, 9, 81]
-    assert near[7] == 34
-    assert sorted(near) == list(range(168))
-    assert Seasonality("weekday").near(0)[:3] == [0, 1, 6]
+def test_neighbours_are_as_many_before_as_after_and_none_twice() -> None:
+    assert Seasonality("weekday").around(0, 1) == [6, 0, 1]
+    assert sorted(Seasonality("weekday").around(3, 5)) == list(range(7))
 
 
 def test_the_seasons_add_up_to_the_whole() -> None:

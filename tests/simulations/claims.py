@@ -11,6 +11,7 @@ from .chosen import TAILS, Chosen
 from .frame import Figures, Random, Row
 from .lasting import Lasting, worst
 from .run import count, count_many, distance, incidents
+from .seasonal import Hours
 from .worlds import ZIPF, Counted, Customers, Days, Many, Stray, World, normal, unseen
 
 THREE = np.array([0.6, 0.3, 0.1])
@@ -200,6 +201,18 @@ def _worst(name: str, what: str, world: Lasting, short: int = 0, *, windows: int
     return Claim(name, measure, windows, what, "alarm in at most 2 %, at any length", kept, short, most=0.02)
 
 
+def _seasonal() -> Iterator[Claim]:
+    cycle = "an hour of 200 rows, of a daily cycle of ±2 σ and two weekdays 0.8 σ lower"
+    own, same = Hours("hour_of_week"), "against the same hours of the week"
+    yield quiet("season-plain", f"{cycle}, against all of four weeks", Hours(None), most=None, windows=1_000)
+    yield quiet("season-hour", f"{cycle}, {same}", own, 15, windows=4_000)
+    days = f"{cycle}, and rows correlate by day at 0.3, a day with the last at 0.7; {same}"
+    yield quiet("season-days", days, replace(own, alike=0.3), 15, most=0.02, windows=4_000)
+    yield quiet("season-half", f"{cycle}; mornings, {same}", replace(own, hours=12, first=0), 10, windows=1_000)
+    moved = power("season-moved", f"{cycle}; moved by 0.5 σ within the hour, {same}", replace(own, moved=0.5), 15)
+    yield replace(moved, windows=500)
+
+
 def _claims() -> Iterator[Claim]:
     yield from _independent()
     yield from _chosen()
@@ -209,6 +222,7 @@ def _claims() -> Iterator[Claim]:
     yield _rate("rate", "a year of 50 models: hourly windows of 1,000 rows, 20 independent numbers", Counted(1_000))
     yield from _dependent()
     yield from _lasting()
+    yield from _seasonal()
     customers = Customers(0.3, known=True, features=20)
     what = "a year of 50 models: hourly windows of 50 customers × 20 rows, ICC 0.3, 20 numbers, with a key"
     yield _rate("rate-alike", what, customers)

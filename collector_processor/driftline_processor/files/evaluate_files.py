@@ -19,6 +19,8 @@ from driftline.tables import ModelKey
 
 from driftline_processor.core.beside import Beside
 from driftline_processor.core.compared import Compared, seasonal
+from driftline_processor.core.compared.levelled import levelled
+from driftline_processor.core.compared.season import PART as SEASONS
 from driftline_processor.core.concept import Settings
 from driftline_processor.core.concept.verdict import Concept
 from driftline_processor.core.drift.choice import Choices
@@ -166,6 +168,7 @@ class _Judging:
         if truth is not None:
             pane, realized = merge([pane, truth.sums(task)]), truth.performance(task)
         if self.seasons is not None:
+            beside = replace(beside, trail=levelled(beside.trail, against.baseline, pane.parts.get(SEASONS)))
             against = seasonal(against.baseline, self.seasons.kind, pane)
         return evaluate(
             pane,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,6 +13,7 @@ from driftline.pane import Pane
 
 from driftline_processor.core.beside import Beside
 from driftline_processor.core.compared import Compared, seasonal
+from driftline_processor.core.compared.levelled import levelled
 from driftline_processor.core.compared.season import PART as SEASONS
 from driftline_processor.core.distributed import complete
 from driftline_processor.core.evaluate import evaluate
@@ -126,6 +128,10 @@ class Evaluator:
         if baseline is not None:
             complete(pane, baseline.bins)
             compared = self._compared(series, baseline, window, pane, width if closed else None)
+            compared = self._compared(series, baseline, window, pane)
+        beside = self._beside(series, window, closed, baseline, width)
+        if compared is not None:
+            beside = replace(beside, trail=levelled(beside.trail, compared.baseline, pane.parts.get(SEASONS)))
         return evaluate(
             pane,
             baseline if compared is None else compared.baseline,
@@ -134,7 +140,7 @@ class Evaluator:
             closed,
             settings.min_effect,
             task=series.task,
-            beside=self._beside(series, window, closed, baseline, width),
+            beside=beside,
             choices=settings.choices,
             together=settings.multivariate,
             compared="" if compared is None else compared.note,

@@ -21,8 +21,9 @@ from driftline.tables import F64, I64
 
 from .compared import Compared
 
-POOLED = 100
-"""(Effective) rows from which on a season speaks for itself; one with fewer is put together with its neighbours."""
+POOLED = 50
+"""(Effective) rows from which on a season speaks for itself: as many as the drift rule wants. One with fewer is put
+together with as many before it as after it: then what rises from hour to hour does not move their mean."""
 
 MOST_KEPT = 400
 """References that are kept for a baseline: one for each hour of two weeks, and to spare."""
@@ -96,7 +97,7 @@ def cycles(baseline: Baseline) -> float:
 def standard(seasons: Seasons, mix: F64) -> Standard | None:
     """Return how much each season of the reference counts for; None where no season has rows.
 
-    A season with less than 100 rows is put together with its neighbours until they have as many. Effective rows are
+    A season with less than 50 rows is put together with its neighbours until they have as many. Effective rows are
     1 / Σ a² / n: those of independent rows whose shares are as well known.
     """
     weight, squared = seasons.rows[:, 1], seasons.rows[:, 2]
@@ -108,13 +109,12 @@ def standard(seasons: Seasons, mix: F64) -> Standard | None:
         pool = [season]
         if rows[season] < POOLED:
             thin += 1
-            near = seasons.seasonality.near(season)
-            enough = int(np.searchsorted(np.cumsum(rows[near]), min(POOLED, rows.sum())))
-            pool = near[: enough + 1]
+            wider = (seasons.seasonality.around(season, radius) for radius in range(1, len(rows)))
+            pool = next(some for some in wider if rows[some].sum() >= POOLED or len(some) == len(rows))
         part[pool] += mix[season] * weight[pool] / weight[pool].sum()
     part /= part.sum()
     counted = part > 0
-    return Standard(part, float(1 / (part[counted] ** 2 / rows[counted]).sum()), thin)
+    return Standard(part, round(float(1 / (part[counted] ** 2 / rows[counted]).sum()), 6), thin)
 
 
 def _derived(baseline: Baseline, seasons: Seasons, mix: F64, note: str) -> Compared:
