@@ -37,6 +37,7 @@ def evaluate(
     choices: Choices | None = None,
     together: Collection[str] | None = None,
     compared: str = "",
+    shift: float = 0.0,
 ) -> Evaluation:
     """Evaluate a window.
 
@@ -46,7 +47,8 @@ def evaluate(
     ``beside``: what data quality and expectations look at beside the window's own pane.
     ``choices``: the methods of the features, see :class:`driftline_processor.core.drift.choice.Choices`.
     ``together``: the methods that compare all features together, None for all. ``compared``: what the baseline is in
-    words, where it was derived (:mod:`driftline_processor.core.compared`).
+    words, where it was derived (:mod:`driftline_processor.core.compared`). ``shift``: drift is no less than that, in
+    standard deviations, see :mod:`driftline_processor.core.compared.cold`.
     """
     task = task or (baseline.task if baseline is not None else None)
     evaluation = Evaluation(key=key, window=window, rows=pane.rows, closed=closed)
@@ -68,11 +70,11 @@ def evaluate(
         evaluation.predicted = _unknown("class", pane) if task is None or task.kind not in CLASSLESS else None
         return evaluation
     evaluation.baseline_version, evaluation.compared = baseline.version, compared
-    rules, span = Rules(min_effect or {}, choices or Choices()), window.end - window.start
+    rules, span = Rules(min_effect or {}, choices or Choices(), shift), window.end - window.start
     slices = {name: sliced.pane for name, sliced in beside.slices.items()}
     found, evaluation.slices, own = drift_with_slices(pane, baseline, slices, rules, span)
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
-    evaluation.joint = drift_together(pane, baseline, evaluation.features, wanted=together)
+    evaluation.joint = drift_together(pane, baseline, evaluation.features, wanted=together, least=shift)
     whole = {name: baseline.raw_name(name) for name in evaluation.features}
     evaluation.weighted_share = weighted_share(evaluation.features, baseline.extras.importance, whole)
     designs = {name: target.design_effect for name, target in evaluation.features.items()}

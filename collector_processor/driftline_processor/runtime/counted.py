@@ -66,6 +66,13 @@ def read_counted(
     return panes
 
 
+def counted_panes(connection: Connection, series: int, fold: str, since: int, until: int) -> I64:
+    """Return the panes between two times that were counted over the bins of a baseline, by their start, ascending."""
+    query = "SELECT DISTINCT pane FROM panes WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? ORDER BY pane"
+    found = read(connection, query, series, fold, since, until)
+    return np.asarray(found.column("pane").to_numpy(), dtype=np.int64)
+
+
 def _runs(rows: pa.Table) -> list[tuple[int, str, I64, F64]]:
     """The entries of each part of each stretch."""
     if not rows.num_rows:

@@ -144,6 +144,7 @@ class Evaluator:
             choices=settings.choices,
             together=settings.multivariate,
             compared="" if compared is None else compared.note,
+            shift=0.0 if compared is None else compared.shift,
         )
 
     def _compared(
@@ -166,13 +167,15 @@ class Evaluator:
             found = self._past.compared(series, baseline, rolling, window, zone, closed, seasons)
             if settings.slices and width is not None and found.baseline is not baseline:
                 found = found._replace(baseline=self._slices.with_past(series, found.baseline, settings.slices, width))
+        elif baseline.provisional:
+            found = self._past.cold(series, baseline, window, seasons)
         if seasons is None:
             return found
         known = found.baseline.extras.seasons
         if known is not None:
             pane.parts[SEASONS] = mix_of(self._connection, series.number, window, known)
         own = seasonal(found.baseline, seasons.kind, pane)
-        return Compared(own.baseline, found.and_also(own.note))
+        return Compared(own.baseline, found.and_also(own.note), found.shift)
 
     def _beside(
         self,

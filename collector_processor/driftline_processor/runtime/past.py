@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import pairwise
 
 import numpy as np
 from driftline.baseline import Baseline
+from driftline.blocks import Stretches
 from driftline.seasonality import Seasonality
 
 from driftline_processor.core.compared import Compared
 from driftline_processor.core.compared.derived import with_slices
+from driftline_processor.core.compared.cold import grown, settles
 from driftline_processor.core.compared.rolling import Rolling, rolled
 from driftline_processor.core.evaluation import Window
+from driftline_processor.core.window import PANE
 
+from .counted import counted_panes, read_counted
 from .days import Days
 from .seasons import with_seasons
 from .series import Series
@@ -66,7 +71,42 @@ class Past:
                 ends = (stretches[0].start, stretches[-1].end)
                 known = with_seasons(self._connection, series, found.baseline, *ends, seasonality)
                 found = found._replace(baseline=known)
-        self._kept[key] = found  # the last again: what is asked for least goes first
+        self._keep(key, found)
+        return found
+
+    def cold(
+        self, series: Series, baseline: Baseline, window: Window, seasonality: Seasonality | None = None
+    ) -> Compared:
+        """Return what a window is compared with where the baseline was learned: it, and what came before the window."""
+        period, end = baseline.extras.period, settles(baseline)
+        if period is None or end is None:
+            return Compared(baseline)
+        since, until = period.first - period.first % PANE, min(window.start, end)
+        key = (series.number, baseline.digest, since, until)
+        found = self._kept.pop(key, None)
+        if found is None:
+            found = self._grown(series, baseline, since, until, seasonality)
+        self._keep(key, found)
+        return found
+
+    def _grown(
+        self, series: Series, baseline: Baseline, since: int, until: int, seasonality: Seasonality | None
+    ) -> Compared:
+        starts = counted_panes(self._connection, series.number, baseline.fold, since, until)
+        stretches = Stretches.of(np.append(starts, since)) if len(starts) else None
+        if stretches is None:
+            return grown(baseline, None, ())
+        ends = [stretches.start + at * stretches.length for at in range(stretches.count + 1)]
+        ends = [min(max(end, since), until) for end in ends]
+        panes = read_counted(self._connection, series, baseline, list(pairwise(ends)))
+        found = grown(baseline, stretches, panes)
+        if seasonality is not None and found.baseline is not baseline:
+            known = with_seasons(self._connection, series, found.baseline, since, until, seasonality)
+            found = found._replace(baseline=known)
+        return found
+
+    def _keep(self, key: tuple[int, str, int, int], found: Compared) -> None:
+        """Keep a reference as the last: what is asked for least goes first."""
+        self._kept[key] = found
         while len(self._kept) > MOST_KEPT:
             del self._kept[next(iter(self._kept))]
-        return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
-import numpy as np
 from driftline.baseline import Baseline
 from driftline.bins import NumberBins
 from driftline.blocks import Blocks, Stretches
@@ -22,6 +21,11 @@ from .seasons import with_seasons
 from .series import Series
 from .slices import slices_between
 from .store import Connection, read
+
+from .counted import counted_panes
+from .seasons import with_seasons
+from .series import Series
+from .store import Connection
 
 
 def of_production(
@@ -41,7 +45,7 @@ def of_production(
 
     A rolling reference is this one, again and again: "the last 30 days without the last".
     """
-    starts = _counted(connection, series.number, like.fold, since, until)
+    starts = counted_panes(connection, series.number, like.fold, since, until)
     stretches = Stretches.of(starts)
     if not len(starts):
         return None

@@ -11,11 +11,13 @@ class Compared(NamedTuple):
     """What a window is compared with.
 
     ``baseline``: over the bins, and with the ``fold``, of the one in force, so that everything that compares takes it
-    as it is. ``note``: for people, such as "the same hours"; "" = the baseline as it is.
+    as it is. ``note``: for people, such as "the same hours"; "" = the baseline as it is. ``shift``: the least that
+    counts as drift, in standard deviations, while little is known of the reference (:mod:`.cold`).
     """
 
     baseline: Baseline
     note: str = ""
+    shift: float = 0.0
 
     def and_also(self, note: str) -> str:
         """Return its note with another one behind it.

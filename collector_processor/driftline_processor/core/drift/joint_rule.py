@@ -27,13 +27,14 @@ def drift_together(
     features: Mapping[str, TargetDrift],
     from_rows: Mapping[str, Found] | None = None,
     wanted: Collection[str] | None = None,
+    least: float = 0.0,
 ) -> dict[str, JointDrift]:
     """Compare a window with the baseline by all methods that its sums, or rows, suffice for.
 
     ``features``: what was found of them one at a time; rows count for as many independent ones as those of the feature
     whose rows resemble each other most. ``from_rows``: what methods found that need rows, by name. ``wanted``: the
-    methods that are computed from sums, None for all. State *drift* =
-    Benjamini-Hochberg-adjusted p <= 0.01 over the methods and effect >= the method's least.
+    methods that are computed from sums, None for all. ``least``: the least effect that counts, of any method.
+    State *drift* = Benjamini-Hochberg-adjusted p <= 0.01 over the methods and effect >= the method's least.
     """
     found: dict[str, Found] = {}
     space = baseline.bins.space
@@ -48,7 +49,7 @@ def drift_together(
     enough = {name: one for name, one in found.items() if one.rows >= MIN_ROWS and not one.blind}
     adjusted = benjamini_hochberg(np.array([one.p_value for one in enough.values()], dtype=np.float64)).tolist()
     p_values = dict(zip(enough, adjusted, strict=True))
-    return {name: _decided(name, one, p_values.get(name)) for name, one in found.items()}
+    return {name: _decided(name, one, p_values.get(name), least) for name, one in found.items()}
 
 
 def alike(space: Space, features: Mapping[str, TargetDrift]) -> float:
@@ -63,3 +64,9 @@ def _decided(name: str, found: Found, p: float | None) -> JointDrift:
     told, sentence = ((), found.blind) if found.blind else (found.told, JOINT[name].sentence(found))
     value = None if found.blind else found.value
     return JointDrift(name, state, round(found.rows), value, p, found.effect, found.was, found.now, told, sentence)
+def _decided(name: str, found: Found, p: float | None, least: float) -> JointDrift:
+    state: State = "too_few_rows"
+    if p is not None:
+        state = "drift" if p <= ALPHA and found.effect >= max(JOINT[name].min_effect, least) else "ok"
+    values = (found.value, p, found.effect, found.was, found.now, found.told, JOINT[name].sentence(found))
+    return JointDrift(name, state, round(found.rows), *values)

@@ -30,6 +30,7 @@ from .methods import METHODS, Method
 from .methods.measure import Pair, measure
 from .methods.psi import MODERATE, SMALL
 from .reference import Reference, effective, missing_share, references
+from .shift import effect_of
 
 ALPHA = 0.01
 
@@ -118,11 +119,13 @@ class Rules:
     """What is chosen of how a model's drift is judged.
 
     ``min_effect``: feature → the least effect that counts as drift, in the unit of the method that decides, where the
-    method's own (``Method.min_effect``) does not suit. ``choices``: which methods decide and are shown.
+    method's own (``Method.min_effect``) does not suit. ``choices``: which methods decide and are shown. ``shift``:
+    in standard deviations, drift is no less than that, whatever the method.
     """
 
     min_effect: Mapping[str, float] = field(default_factory=dict)
     choices: Choices = field(default_factory=Choices)
+    shift: float = 0.0
 
 
 def drift(
@@ -194,6 +197,7 @@ def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, s
         rules.min_effect.get(reference.name, METHODS[methods[0]].min_effect or 0.0),
     )
     guessed = pane.parts.get(f"{GUESSED}{part}")
+    judged.min_effect = max(judged.min_effect, effect_of(rules.shift, methods[0]))
     judged.coarse = guessed is not None and guessed[0] > MOST_GUESSED * weight
     if judged.coarse and kind != "number":
         return judged

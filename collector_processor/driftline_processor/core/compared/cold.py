@@ -1,0 +1,83 @@
+"""Cold start: a model that nobody gave a baseline is compared with all that it has done so far, cautiously at first.
+
+The bins are those of the rows that were learned first; the reference grows with every pane, until it has a week. What
+a reference of two hours has not seen, the night, Sunday, is no drift: what counts as one is a large shift at first, and
+less the more of a day and of a week it has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.blocks import Blocks, Stretches
+from driftline.pane import Pane, merge
+from driftline.period import Period
+
+from .compared import Compared
+from .derived import derived
+
+DAY = 86_400 * 10**9
+
+SETTLED = 7 * DAY
+"""How long a reference grows (nanoseconds): each hour and each weekday once. One that has a week stays as it is, or a
+slow drift would take it along."""
+
+OF_A_DAY, OF_A_WEEK = 1.25, 0.5
+"""The least shift at first, in standard deviations: of a reference that has seen nothing of a day, and nothing of a
+week. Of a daily cycle of ±0.5 standard deviations night and noon are one apart."""
+
+
+def least_shift(covered: int) -> float:
+    """Return the least shift that counts as drift, in standard deviations, of a reference that covers so much time.
+
+    ``covered``: nanoseconds in which it has rows. How few rows it has is in the p-value already.
+
+    >>> [round(least_shift(int(days * DAY)), 2) for days in (0, 0.25, 0.5, 1, 3.5, 7)]
+    [1.25, 0.94, 0.62, 0.43, 0.25, 0.0]
+    """
+    days = covered / DAY
+    return max(OF_A_DAY * (1 - days), OF_A_WEEK * (1 - days / 7), 0.0)
+
+
+def settles(baseline: Baseline) -> int | None:
+    """Return when a baseline that was learned stops growing, unix nanoseconds; None where its rows have no times."""
+    period = baseline.extras.period
+    return None if period is None else period.first + SETTLED
+
+
+def grown(baseline: Baseline, stretches: Stretches | None, panes: Sequence[Pane]) -> Compared:
+    """Return a learned baseline with the rows that came since, and how cautiously it is to be used.
+
+    ``stretches``: of time, that hold the rows of ``baseline`` and of ``panes``, one each, over the same bins; None =
+    nothing came since.
+    """
+    period, end = baseline.extras.period, settles(baseline)
+    if period is None or end is None:
+        return Compared(baseline)
+    learned = period.last - period.first
+    if stretches is None:
+        return _told(baseline, learned, end)
+    first = int(stretches.place(np.array([period.first + learned // 2]))[0])
+    own = {name: sums for name, sums in baseline.pane.parts.items() if name.partition(":")[0] not in ("clusters",)}
+    with_own = [merge([pane, Pane(own)]) if at == first else pane for at, pane in enumerate(panes)]
+    held = sum(pane.rows > 0 for at, pane in enumerate(panes) if at != first) * stretches.length
+    blocks = Blocks.folded(stretches, with_own, baseline.bins)
+    last = stretches.start + stretches.count * stretches.length
+    extras = replace(baseline.extras, blocks=blocks, period=Period(period.first, max(period.last, min(last, end))))
+    whole = derived(baseline, merge(with_own), extras)
+    return _told(whole, held + max(learned, stretches.length), end)
+
+
+def _told(baseline: Baseline, covered: int, end: int) -> Compared:
+    shift, rows = least_shift(covered), f"{baseline.pane.rows:,} rows"
+    if shift <= 0:
+        return Compared(baseline, f"its own first week, {rows}")
+    hours = covered / (DAY / 24)
+    seen = f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.1f} hours"
+    until = datetime.fromtimestamp(end // 10**9, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    note = f"its own first {seen}, {rows}, provisional until {until}: a shift below {shift:.2f} σ is not called drift"
+    return Compared(baseline, note, shift)
