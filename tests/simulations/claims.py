@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
 from .chosen import TAILS, Chosen
+from .cold import Fresh, judged
 from .frame import Figures, Random, Row
 from .lasting import Lasting, worst
 from .run import count, count_many, distance, incidents
@@ -213,6 +215,30 @@ def _seasonal() -> Iterator[Claim]:
     yield replace(moved, windows=500)
 
 
+def _cold() -> Iterator[Claim]:
+    fresh = "hours of 240 rows of a fresh model, daily cycle of ±0.5 σ"
+
+    def quiet_week(windows: int, rng: Random) -> Figures:
+        share = sum(islice(judged(Fresh(), rng), windows)) / windows
+        return {"alarm": share, "alone": share, "found": share}
+
+    def broken_day(models: int, rng: Random) -> Figures:
+        day = Fresh(hours=24, moved=2.0, since=12)
+        found = sum(any(list(day.drifts(rng))[-12:]) for _ in range(models)) / models
+        return {"alarm": found, "alone": found, "found": found}
+
+    def few(found: Figures) -> bool:
+        return bool(found["alarm"] <= 0.013)
+
+    def nearly_all(found: Figures) -> bool:
+        return bool(found["found"] >= 0.9)
+
+    what = f"{fresh}, its first week, against what it did so far"
+    yield Claim("cold-week", quiet_week, 2_000, what, "alarm in at most 1.3 %", few, 20, most=0.013)
+    what = f"{fresh}; moved by 2 σ from its 13th hour on, looked at until midnight"
+    yield Claim("cold-break", broken_day, 100, what, "found in at least 90 % of models", nearly_all, 2, least=0.9)
+
+
 def _claims() -> Iterator[Claim]:
     yield from _independent()
     yield from _chosen()
@@ -223,6 +249,7 @@ def _claims() -> Iterator[Claim]:
     yield from _dependent()
     yield from _lasting()
     yield from _seasonal()
+    yield from _cold()
     customers = Customers(0.3, known=True, features=20)
     what = "a year of 50 models: hourly windows of 50 customers × 20 rows, ICC 0.3, 20 numbers, with a key"
     yield _rate("rate-alike", what, customers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from driftline.baseline import Baseline
@@ -12,9 +12,10 @@ from driftline.blocks import Stretches
 from driftline.fold import fold_by
 from driftline.pane import Pane
 from driftline.profile import table_from_frame
-from driftline.tables import F64
+from driftline.tables import F64, I64
 from driftline_processor.core.compared import Compared
-from driftline_processor.core.compared.cold import SETTLED, grown
+from driftline_processor.core.compared.cold import grown, reach
+from driftline_processor.core.drift.rule import Rules, drift_by_slice
 
 from .worlds import DAY, START
 
@@ -46,7 +47,7 @@ class Fresh:
         values = self.swing * np.cos(2 * np.pi * (hour + begin) / 24) + math.sqrt(self.alike) * own
         values += math.sqrt(1 - self.alike) * rng.normal(size=len(hour)) + self.moved * (hour >= self.since)
         time = START + begin * HOUR + np.sort(rng.integers(0, self.hours * HOUR, len(hour)))
-        values, hour = self._levels(values, time, begin), (time - START) // HOUR - begin
+        hour = (time - START) // HOUR - begin
         learned = slice(0, LEARNED)
         frame = {"x0": values[learned], "p": values[learned], "time": time[learned]}
         baseline = Baseline.from_frame(frame, score="p", time="time", model="m", task="regression", features=["x0"])
@@ -56,23 +57,25 @@ class Fresh:
             inside = (starts >= start) & (starts < start + HOUR)
             yield at, self._merged(panes[inside]), self._reference(baseline, panes, starts, start)
 
-    def _levels(self, values: F64, _time: np.typing.NDArray[np.int64], _begin: int) -> F64:
-        return values
+    def drifts(self, rng: np.random.Generator) -> Iterator[bool]:
+        """Yield whether each window of one model drifts."""
+        for _, pane, found in self.week(rng):
+            baseline = replace(found.baseline, bins=replace(found.baseline.bins, score=None, space=None))
+            judged = drift_by_slice({"": (pane, baseline)}, Rules(shift=found.shift), HOUR)[""]
+            yield judged.features["x0"].state == "drift"
 
-    def _panes(self, values: F64, time: np.typing.NDArray[np.int64], baseline: Baseline) -> tuple[F64, np.typing.NDArray[np.int64]]:
+    def _panes(self, values: F64, time: I64, baseline: Baseline) -> tuple[F64, I64]:
         starts, group = np.unique(time - time % PANE, return_inverse=True)
         frame = {"x0": values, "p": values}
         table, *_ = table_from_frame(frame, score="p", model="m", task="regression", features=["x0"])
         folded = fold_by(table, baseline.bins, group, len(starts))
         return np.stack([one.parts["feature:x0"] for one in folded]), starts
 
-    def _reference(
-        self, baseline: Baseline, panes: F64, starts: np.typing.NDArray[np.int64], start: int
-    ) -> Compared:
-        period = baseline.extras.period
-        assert period is not None
-        before = (starts >= period.first - PANE) & (starts < min(start, period.first + SETTLED))
-        stretches = Stretches.of(np.append(starts[before], period.first)) if before.any() else None
+    def _reference(self, baseline: Baseline, panes: F64, starts: I64, start: int) -> Compared:
+        ends = reach(baseline, start)
+        assert ends is not None
+        before = (starts >= ends[0]) & (starts < ends[1])
+        stretches = Stretches.of(np.append(starts[before], ends[0])) if before.any() else None
         if stretches is None:
             return grown(baseline, None, ())
         place = stretches.place(starts[before])
@@ -84,3 +87,9 @@ class Fresh:
         if not total.any():
             return Pane()
         return Pane({"rows": np.full(3, float(total.sum())), "feature:x0": total})
+
+
+def judged(world: Fresh, rng: np.random.Generator) -> Iterator[bool]:
+    """Yield whether each window drifts, of one fresh model after the other, without end."""
+    while True:
+        yield from world.drifts(rng)

@@ -168,7 +168,8 @@ class _Judging:
         if truth is not None:
             pane, realized = merge([pane, truth.sums(task)]), truth.performance(task)
         if self.seasons is not None:
-            beside = replace(beside, trail=levelled(beside.trail, against.baseline, pane.parts.get(SEASONS)))
+            trail = levelled(beside.trail, against.baseline, pane.parts.get(SEASONS))
+            beside = replace(beside, trail=trail, slices={})  # of slices, hours are not known apart
             against = seasonal(against.baseline, self.seasons.kind, pane)
         return evaluate(
             pane,

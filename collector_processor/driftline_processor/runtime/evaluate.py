@@ -132,6 +132,8 @@ class Evaluator:
         beside = self._beside(series, window, closed, baseline, width)
         if compared is not None:
             beside = replace(beside, trail=levelled(beside.trail, compared.baseline, pane.parts.get(SEASONS)))
+        if SEASONS in pane.parts:
+            beside = replace(beside, slices={})  # their hours are not known apart: each would drift with the hour
         return evaluate(
             pane,
             baseline if compared is None else compared.baseline,

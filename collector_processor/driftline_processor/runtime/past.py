@@ -13,9 +13,9 @@ from driftline.seasonality import Seasonality
 from driftline_processor.core.compared import Compared
 from driftline_processor.core.compared.derived import with_slices
 from driftline_processor.core.compared.cold import grown, settles
+from driftline_processor.core.compared.cold import grown, reach
 from driftline_processor.core.compared.rolling import Rolling, rolled
 from driftline_processor.core.evaluation import Window
-from driftline_processor.core.window import PANE
 
 from .counted import counted_panes, read_counted
 from .days import Days
@@ -78,14 +78,13 @@ class Past:
         self, series: Series, baseline: Baseline, window: Window, seasonality: Seasonality | None = None
     ) -> Compared:
         """Return what a window is compared with where the baseline was learned: it, and what came before the window."""
-        period, end = baseline.extras.period, settles(baseline)
-        if period is None or end is None:
+        ends = reach(baseline, window.start)
+        if ends is None:
             return Compared(baseline)
-        since, until = period.first - period.first % PANE, min(window.start, end)
-        key = (series.number, baseline.digest, since, until)
+        key = (series.number, baseline.digest, *ends)
         found = self._kept.pop(key, None)
         if found is None:
-            found = self._grown(series, baseline, since, until, seasonality)
+            found = self._grown(series, baseline, *ends, seasonality)
         self._keep(key, found)
         return found
 

@@ -22,7 +22,7 @@ from .series import Series
 from .slices import slices_between
 from .store import Connection, read
 
-from .counted import counted_panes
+from .counted import counted_panes, read_counted
 from .seasons import with_seasons
 from .series import Series
 from .store import Connection

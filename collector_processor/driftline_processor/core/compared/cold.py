@@ -17,6 +17,8 @@ from driftline.blocks import Blocks, Stretches
 from driftline.pane import Pane, merge
 from driftline.period import Period
 
+from driftline_processor.core.window import PANE
+
 from .compared import Compared
 from .derived import derived
 
@@ -25,6 +27,10 @@ DAY = 86_400 * 10**9
 SETTLED = 7 * DAY
 """How long a reference grows (nanoseconds): each hour and each weekday once. One that has a week stays as it is, or a
 slow drift would take it along."""
+
+KEPT_OUT = 4
+"""The last fourth of the time before a window is not in its reference yet: a break would be part of it an hour later,
+and no longer be seen. So it is seen in a few windows in a row, which makes it an incident."""
 
 OF_A_DAY, OF_A_WEEK = 1.25, 0.5
 """The least shift at first, in standard deviations: of a reference that has seen nothing of a day, and nothing of a
@@ -43,10 +49,17 @@ def least_shift(covered: int) -> float:
     return max(OF_A_DAY * (1 - days), OF_A_WEEK * (1 - days / 7), 0.0)
 
 
-def settles(baseline: Baseline) -> int | None:
-    """Return when a baseline that was learned stops growing, unix nanoseconds; None where its rows have no times."""
+def reach(baseline: Baseline, start: int) -> tuple[int, int] | None:
+    """Return since when and until when rows are in the reference of a window that begins at ``start``.
+
+    Unix nanoseconds, ends of panes; None where the rows of ``baseline``, which was learned, have no times.
+    """
     period = baseline.extras.period
-    return None if period is None else period.first + SETTLED
+    if period is None:
+        return None
+    since = period.first - period.first % PANE
+    until = since + min((start - since) * (KEPT_OUT - 1) // KEPT_OUT, SETTLED)
+    return since, max(until - until % PANE, since)
 
 
 def grown(baseline: Baseline, stretches: Stretches | None, panes: Sequence[Pane]) -> Compared:
@@ -55,9 +68,10 @@ def grown(baseline: Baseline, stretches: Stretches | None, panes: Sequence[Pane]
     ``stretches``: of time, that hold the rows of ``baseline`` and of ``panes``, one each, over the same bins; None =
     nothing came since.
     """
-    period, end = baseline.extras.period, settles(baseline)
-    if period is None or end is None:
+    period = baseline.extras.period
+    if period is None:
         return Compared(baseline)
+    end = period.first + SETTLED * KEPT_OUT // (KEPT_OUT - 1)
     learned = period.last - period.first
     if stretches is None:
         return _told(baseline, learned, end)
@@ -66,8 +80,8 @@ def grown(baseline: Baseline, stretches: Stretches | None, panes: Sequence[Pane]
     with_own = [merge([pane, Pane(own)]) if at == first else pane for at, pane in enumerate(panes)]
     held = sum(pane.rows > 0 for at, pane in enumerate(panes) if at != first) * stretches.length
     blocks = Blocks.folded(stretches, with_own, baseline.bins)
-    last = stretches.start + stretches.count * stretches.length
-    extras = replace(baseline.extras, blocks=blocks, period=Period(period.first, max(period.last, min(last, end))))
+    last = min(stretches.start + stretches.count * stretches.length, period.first + SETTLED)
+    extras = replace(baseline.extras, blocks=blocks, period=Period(period.first, max(period.last, last)))
     whole = derived(baseline, merge(with_own), extras)
     return _told(whole, held + max(learned, stretches.length), end)
 
