@@ -128,7 +128,6 @@ class Evaluator:
         if baseline is not None:
             complete(pane, baseline.bins)
             compared = self._compared(series, baseline, window, pane, width if closed else None)
-            compared = self._compared(series, baseline, window, pane)
         beside = self._beside(series, window, closed, baseline, width)
         if compared is not None:
             beside = replace(beside, trail=levelled(beside.trail, compared.baseline, pane.parts.get(SEASONS)))

@@ -11,9 +11,8 @@ from driftline.blocks import Stretches
 from driftline.seasonality import Seasonality
 
 from driftline_processor.core.compared import Compared
-from driftline_processor.core.compared.derived import with_slices
-from driftline_processor.core.compared.cold import grown, settles
 from driftline_processor.core.compared.cold import grown, reach
+from driftline_processor.core.compared.derived import with_slices
 from driftline_processor.core.compared.rolling import Rolling, rolled
 from driftline_processor.core.evaluation import Window
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 from driftline.baseline import Baseline
 from driftline.bins import NumberBins
 from driftline.blocks import Blocks, Stretches
@@ -13,18 +14,12 @@ from driftline.period import Period
 from driftline.ranges import Ranges
 from driftline.seasonality import Seasonality
 from driftline.strays import octave_bounds
-from driftline.tables import I64
 
-from .counted import read_counted
+from .counted import counted_panes, read_counted
 from .repeating import repeats_between
 from .seasons import with_seasons
 from .series import Series
 from .slices import slices_between
-from .store import Connection, read
-
-from .counted import counted_panes, read_counted
-from .seasons import with_seasons
-from .series import Series
 from .store import Connection
 
 
@@ -90,10 +85,3 @@ def _ranges(pane: Pane, like: Baseline) -> Ranges | None:
         if np.isfinite(least) and np.isfinite(greatest):
             of[name] = (least, greatest)
     return Ranges(of) if of else None
-
-
-def _counted(connection: Connection, series: int, fold: str, since: int, until: int) -> I64:
-    """The panes between two times that were counted over the bins of a baseline, ascending."""
-    query = "SELECT DISTINCT pane FROM panes WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? ORDER BY pane"
-    found = read(connection, query, series, fold, since, until)
-    return np.asarray(found.column("pane").to_numpy(), dtype=np.int64)
