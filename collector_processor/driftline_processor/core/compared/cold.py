@@ -33,7 +33,7 @@ KEPT_OUT = 4
 and no longer be seen. So it is seen in a few windows in a row, which makes it an incident."""
 
 OF_A_DAY, OF_A_WEEK = 1.25, 0.5
-"""The least shift at first, in standard deviations: of a reference that has seen nothing of a day, and nothing of a
+"""The least shift, in standard deviations: of a reference that has not seen a day, and at first of one that has, but no
 week. Of a daily cycle of ±0.5 standard deviations night and noon are one apart."""
 
 
@@ -42,11 +42,10 @@ def least_shift(covered: int) -> float:
 
     ``covered``: nanoseconds in which it has rows. How few rows it has is in the p-value already.
 
-    >>> [round(least_shift(int(days * DAY)), 2) for days in (0, 0.25, 0.5, 1, 3.5, 7)]
-    [1.25, 0.94, 0.62, 0.43, 0.25, 0.0]
+    >>> [round(least_shift(int(days * DAY)), 2) for days in (0, 0.5, 1, 3.5, 7)]
+    [1.25, 1.25, 0.43, 0.25, 0.0]
     """
-    days = covered / DAY
-    return max(OF_A_DAY * (1 - days), OF_A_WEEK * (1 - days / 7), 0.0)
+    return OF_A_DAY if covered < DAY else max(OF_A_WEEK * (1 - covered / SETTLED), 0.0)
 
 
 def reach(baseline: Baseline, start: int) -> tuple[int, int] | None:
@@ -74,7 +73,7 @@ def grown(baseline: Baseline, stretches: Stretches | None, panes: Sequence[Pane]
     end = period.first + SETTLED * KEPT_OUT // (KEPT_OUT - 1)
     learned = period.last - period.first
     if stretches is None:
-        return _told(baseline, learned, end)
+        return _told(_blockless(baseline), learned, end)
     first = int(stretches.place(np.array([period.first + learned // 2]))[0])
     own = {name: sums for name, sums in baseline.pane.parts.items() if name.partition(":")[0] not in ("clusters",)}
     with_own = [merge([pane, Pane(own)]) if at == first else pane for at, pane in enumerate(panes)]
@@ -83,7 +82,13 @@ def grown(baseline: Baseline, stretches: Stretches | None, panes: Sequence[Pane]
     last = min(stretches.start + stretches.count * stretches.length, period.first + SETTLED)
     extras = replace(baseline.extras, blocks=blocks, period=Period(period.first, max(period.last, last)))
     whole = derived(baseline, merge(with_own), extras)
-    return _told(whole, held + max(learned, stretches.length), end)
+    covered = held + max(learned, stretches.length)
+    return _told(whole if covered >= DAY else _blockless(whole), covered, end)
+
+
+def _blockless(baseline: Baseline) -> Baseline:
+    """A morning says nothing of how far hours differ: they rise all along, and a break would be one rise more."""
+    return derived(baseline, baseline.pane, replace(baseline.extras, blocks=None))
 
 
 def _told(baseline: Baseline, covered: int, end: int) -> Compared:

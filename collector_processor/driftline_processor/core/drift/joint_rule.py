@@ -57,16 +57,10 @@ def alike(space: Space, features: Mapping[str, TargetDrift]) -> float:
     return max([1.0, *(features[name].design_effect for name in space.names if name in features)])
 
 
-def _decided(name: str, found: Found, p: float | None) -> JointDrift:
+def _decided(name: str, found: Found, p: float | None, least: float) -> JointDrift:
     state: State = "blind" if found.blind else "too_few_rows"
     if p is not None:
-        state = "drift" if p <= ALPHA and found.effect >= JOINT[name].min_effect else "ok"
+        state = "drift" if p <= ALPHA and found.effect >= max(JOINT[name].min_effect, least) else "ok"
     told, sentence = ((), found.blind) if found.blind else (found.told, JOINT[name].sentence(found))
     value = None if found.blind else found.value
     return JointDrift(name, state, round(found.rows), value, p, found.effect, found.was, found.now, told, sentence)
-def _decided(name: str, found: Found, p: float | None, least: float) -> JointDrift:
-    state: State = "too_few_rows"
-    if p is not None:
-        state = "drift" if p <= ALPHA and found.effect >= max(JOINT[name].min_effect, least) else "ok"
-    values = (found.value, p, found.effect, found.was, found.now, found.told, JOINT[name].sentence(found))
-    return JointDrift(name, state, round(found.rows), *values)
