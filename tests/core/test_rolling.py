@@ -10,6 +10,7 @@ from driftline.baseline import Baseline
 from driftline.fold import fold
 from driftline.pane import Pane, merge
 from driftline.profile import table_from_frame
+from driftline_processor.core.compared import Compared
 from driftline_processor.core.compared.rolling import LEAST_ROWS, Rolling, rolled
 from driftline_processor.core.drift import drift
 from driftline_processor.core.evaluation import Window
@@ -112,10 +113,8 @@ def test_of_a_long_reference_several_days_are_a_block_and_the_oldest_are_in_none
 
 def test_too_few_rows_or_days_leave_the_baseline_and_are_said(baseline: Baseline) -> None:
     few = [pane(LEAST_ROWS // 30, at, baseline) for at in range(30)]
-    assert rolled(baseline, Rolling("30d"), days(30), few) == (
-        baseline,
-        "the baseline, since its own last 30d has only 990 rows in 30 of 30 days",
-    )
+    note = "the baseline, since its own last 30d has only 990 rows in 30 of 30 days"
+    assert rolled(baseline, Rolling("30d"), days(30), few) == Compared(baseline, note)
     empty = [Pane() for _ in range(24)]
     short = rolled(baseline, Rolling("30d"), days(30), [*empty, *[pane(500, at, baseline) for at in range(6)]])
     assert short.baseline is baseline
