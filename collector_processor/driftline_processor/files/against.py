@@ -17,8 +17,8 @@ from driftline_processor.core.expectations.rule import Expectations
 from .build import build_from_files
 from .errors import BadInput, Say, listed, near
 from .exact import rows_of
-from .roles import ColumnOptions, find_roles, id_column
-from .rows import Rows, rules_of, tables
+from .roles import ColumnOptions, find_roles
+from .rows import Rows, rules_of, tables, texts_of
 from .sidecar import holds_kept_rows, load_rows
 from .source import Source, open_source
 
@@ -111,7 +111,7 @@ def reference_rows(
     if holds_kept_rows(path):
         kept = load_rows(path, baseline)[0]
         return len(kept), [kept]
-    source = open_source(path, {id_column(options, baseline.columns)}, say)
+    source = open_source(path, texts_of(baseline, options), say)
     found = features_in([source], baseline)
     kind, told = baseline.task.kind, baseline.columns
     roles = find_roles([source], options, kind, told, lambda _: None, found, baseline.bins.projections)

@@ -26,9 +26,9 @@ from driftline_processor.core.compared.rolling import Rolling
 from .errors import BadInput, Say, rows
 from .roles import NO_TEXTS, ColumnOptions, Roles, find_roles, id_column
 from .sidecar import save_rows
-from .source import Source, open_source, readable
+from .source import Source, open_sources, readable
 from .times import UNIT_NAMES, read_times
-from .values import column, is_nested, is_vector, mostly_numbers, with_numbers
+from .values import column, is_nested, is_text, is_vector, mostly_numbers, with_numbers
 
 IN_MEMORY = 128 << 20
 """Three passes over a CSV take three times as long as one; up to so many bytes the columns are kept instead."""
@@ -52,7 +52,7 @@ def build_from_files(
     ``importance``: of features, by name. ``first``: only the rows of the first stretch of so
     much past. Raises :class:`BadInput` when a file, a column or the task cannot be made sense of.
     """
-    sources = [open_source(path, {id_column(options, {})}, say, in_memory) for path in paths]
+    sources = open_sources(paths, {id_column(options, {})}, say, in_memory)
     roles = find_roles(sources, options, options.task, {}, say)
     if not roles.features:
         raise BadInput(f"{paths[0]}: it has no column that could be a feature")
@@ -212,8 +212,15 @@ class _Reading:
         return times.values
 
     def settle(self, sample: ReferenceRows) -> Callable[[ReferenceRows], ReferenceRows]:
-        """Decide by a sample which columns of texts are numbers with stray texts in them."""
-        numeric = {name for name, values in sample.features.items() if mostly_numbers(values)}
+        """Decide by a sample which columns are numbers with stray texts in them, where no file says what they are."""
+        looks = {name for source in self._sources for name in source.by_looks}
+        looks -= {
+            one.name
+            for source in self._sources
+            for one in source.schema
+            if is_text(one.type) and one.name not in source.by_looks
+        }
+        numeric = {name for name, values in sample.features.items() if name in looks and mostly_numbers(values)}
         return lambda read: _with_numbers(read, numeric)
 
     def no_number(self) -> str:

@@ -21,8 +21,8 @@ from driftline_processor.core.drift.methods.exact import counts_of_rows
 from driftline_processor.core.evaluation import Evaluation, MethodValue, TargetDrift
 
 from .errors import BadInput, Say
-from .roles import ColumnOptions, find_roles, id_column
-from .rows import Rows, for_task, read_rows, ruled, rules_of
+from .roles import ColumnOptions, find_roles
+from .rows import Rows, for_task, read_rows, ruled, rules_of, texts_of
 from .sidecar import holds_kept_rows, load_rows
 from .source import Source, open_source, readable
 from .values import is_nested, whole_column
@@ -66,7 +66,7 @@ def exact_values(
     if holds_kept_rows(reference):
         known, rules = _Kept(load_rows(reference, baseline)[0]), rules_of(baseline)
     else:
-        source = open_source(reference, {id_column(options, baseline.columns)}, say)
+        source = open_source(reference, texts_of(baseline, options), say)
         known = _Plain(source, baseline, options, say)
     for name, bins in baseline.bins.features.items():
         if not isinstance(bins, NumberBins) or not _wants(evaluations[0].features[name]):
@@ -133,7 +133,7 @@ def _numbers(source: Source, name: str) -> F64:
     if name not in source.schema.names or is_nested(source.schema.field(name).type):
         return np.full(source.rows, np.nan)
     with readable(source.path):
-        return numbers_of(whole_column(source.column(name), number=True))
+        return numbers_of(whole_column(source.column(name), number=name in source.by_looks))
 
 
 def _by_window(values: Sequence[F64], groups: Sequence[I64], windows: int) -> list[F64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,31 +25,50 @@ class Lines(NamedTuple):
             say(f"{path}: {rows(self.bad, 'line')} left out: line {self.first} is no JSON object")
 
 
-def read_ndjson(path: Path, say: Say) -> pa.Table:
+class Parsed(NamedTuple):
+    """Lines as columns. ``mixed``: the columns that hold several types; all of their values are texts here."""
+
+    table: pa.Table
+    lines: Lines = Lines()
+    mixed: frozenset[str] = frozenset()
+
+
+def read_ndjson(path: Path, say: Say, text: Collection[str] = ()) -> tuple[pa.Table, frozenset[str]]:
     """Parse NDJSON into columns, by Arrow where every line and every column is of one mind.
 
     A line that is no JSON object, or a column that changes its type, makes Arrow refuse the whole file; then the lines
-    are parsed one by one, what cannot be read is named and left out, and a column of several types becomes text.
+    are parsed one by one, what cannot be read is named and left out, and a column of several types becomes text. JSON
+    has no times: a column of texts of which each is one is read as times, but for those named in ``text``.
 
-    Raises :class:`BadInput` when no line is an object.
+    Returns the table, and the columns of several types. Raises :class:`BadInput` when no line is an object.
     """
     with pa.input_stream(str(path), compression="detect") as stream:
-        table, bad = parse_lines(stream.read(), 1)
+        table, bad, mixed = parse_lines(stream.read(), 1, text)
     if not table.num_rows:
         raise BadInput(f'{path}: no line is a JSON object; NDJSON has one object a line, as in {{"age": 31}}')
     bad.tell(path, say)
-    return table
+    return table, mixed
 
 
-def parse_lines(data: bytes, first: int) -> tuple[pa.Table, Lines]:
-    """Parse whole lines of NDJSON; ``first``: the number of the first of them."""
+def parse_lines(data: bytes, first: int, text: Collection[str] = ()) -> Parsed:
+    """Parse whole lines of NDJSON; ``first``: the number of the first of them; ``text``: columns that are no times."""
     try:
-        return pa.json.read_json(pa.BufferReader(data), read_options=pa.json.ReadOptions(block_size=1 << 24)), Lines()
+        table = _parse(data, [])
+        times = [f.name for f in table.schema if f.name in text and pa.types.is_timestamp(f.type)]
+        return Parsed(_parse(data, times) if times else table)
     except pa.ArrowInvalid:
         return _line_by_line(data, first)
 
 
-def _line_by_line(data: bytes, start: int) -> tuple[pa.Table, Lines]:
+def _parse(data: bytes, text: list[str]) -> pa.Table:
+    return pa.json.read_json(
+        pa.BufferReader(data),
+        read_options=pa.json.ReadOptions(block_size=1 << 24),
+        parse_options=pa.json.ParseOptions(explicit_schema=pa.schema([(name, pa.string()) for name in text])),
+    )
+
+
+def _line_by_line(data: bytes, start: int) -> Parsed:
     columns: dict[str, list[Any]] = {}
     n = bad = first = 0
     for number, line in enumerate(data.splitlines(), start):
@@ -68,17 +88,21 @@ def _line_by_line(data: bytes, start: int) -> tuple[pa.Table, Lines]:
         for values in columns.values():
             if len(values) < n:
                 values.append(None)
-    return pa.table({name: _array(values) for name, values in columns.items()}), Lines(bad, first)
+    arrays = {name: _array(values) for name, values in columns.items()}
+    mixed = frozenset(name for name, array in arrays.items() if array is None)
+    texts = {name: pa.array([None if value is None else _text(value) for value in columns[name]]) for name in mixed}
+    return Parsed(pa.table(arrays | texts), Lines(bad, first), mixed)
 
 
-def _array(values: list[Any]) -> pa.Array:
+def _array(values: list[Any]) -> pa.Array | None:
+    """The values of a column; None where they are of several types."""
     try:
         return pa.array(values)
     except (pa.ArrowException, OverflowError):
         pass
     if all(value is None or isinstance(value, int | float) for value in values):
         return pa.array([None if value is None else _double(value) for value in values])
-    return pa.array([None if value is None else _text(value) for value in values])
+    return None
 
 
 def _double(value: float) -> float:

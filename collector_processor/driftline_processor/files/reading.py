@@ -13,9 +13,9 @@ from .against import features_in
 from .concept import Heard
 from .errors import BadInput, Say
 from .outcomes import join, read_outcomes
-from .roles import ColumnOptions, Roles, find_roles, id_column
-from .rows import Rows, for_task, read_rows, with_time
-from .source import open_source
+from .roles import ColumnOptions, Roles, find_roles
+from .rows import Rows, for_task, read_rows, texts_of, with_time
+from .source import open_sources
 from .truth import name_strangers
 
 
@@ -37,7 +37,7 @@ def read_files(
 ) -> Read:
     """Read the rows of files, and join them with their outcomes where these come apart."""
     task, bins = baseline.task, baseline.bins
-    sources = [open_source(path, {id_column(options, baseline.columns)}, say) for path in data]
+    sources = open_sources(data, texts_of(baseline, options), say)
     there = features_in(sources, baseline)
     roles = find_roles(sources, options, task.kind, baseline.columns, say, there, bins.projections)
     reads = [for_task(read_rows(source, roles, task.kind, say), task) for source in sources]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 from driftline.baseline import Baseline
-from driftline.bins import NumberBins
+from driftline.bins import CategoryBins, NumberBins
 from driftline.descriptors import described, without_texts
 from driftline.frames import taken
 from driftline.privacy import in_force
@@ -19,10 +19,10 @@ from driftline.vocabulary import Vocabulary
 from numpy.typing import NDArray
 
 from .errors import BadInput, Say, rows
-from .roles import Roles
+from .roles import ColumnOptions, Roles, id_column
 from .source import Source, readable
 from .times import UNIT_NAMES, read_times
-from .values import column, is_nested, is_vector, whole_column
+from .values import as_known, column, is_nested, is_vector, whole_column
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +71,20 @@ def for_task(read: Rows, task: Task) -> Rows:
 
 
 def tables(read: Rows, roles: Roles, key: ModelKey, task: Task, baseline: Baseline) -> Iterator[PredictionTable]:
-    """Yield the rows in batches as tables, features read as what their bins are, texts as their descriptors."""
+    """Yield the rows in batches as tables, documents as their descriptors.
+
+    Where a file does not say what its values are, features are read as what their bins are. A text is a text elsewhere,
+    as it is in a service: "12" is no number there.
+    """
     schema, bins, texts = read.source.schema, baseline.bins.features, baseline.texts
+    looks = read.source.by_looks
     numeric = {
-        name: name not in texts and isinstance(bins[name], NumberBins)
+        name: name in looks and name not in texts and isinstance(bins[name], NumberBins)
         for name in roles.features
         if (name in bins or name in texts) and name in schema.names and _readable(name, schema, baseline)
+    }
+    labels = {
+        name: over.labels for name in numeric if name in looks and isinstance(over := bins.get(name), CategoryBins)
     }
     rules = rules_of(baseline)
     cuts = {**read.slices, **({} if read.cluster is None else {roles.cluster: read.cluster})}
@@ -91,7 +99,7 @@ def tables(read: Rows, roles: Roles, key: ModelKey, task: Task, baseline: Baseli
             id=Text(np.zeros(n + 1, np.int32), b""),
             scores=None if read.scores is None else read.scores[part],
             predicted=None if read.predicted is None else taken(read.predicted, part),
-            features=_features(batch, numeric, texts, rules),
+            features=_features(batch, numeric, labels, texts, rules),
             slices={name: taken(values, part) for name, values in cuts.items()},
         )
         start += n
@@ -103,6 +111,12 @@ def _readable(name: str, schema: pa.Schema, baseline: Baseline) -> bool:
     return not is_nested(kind) or (is_vector(kind) and name in baseline.bins.projections)
 
 
+def texts_of(baseline: Baseline, options: ColumnOptions) -> set[str]:
+    """Return the columns whose values are texts however they look: ids, and the baseline's categories and documents."""
+    labels = {name for name, over in baseline.bins.features.items() if isinstance(over, CategoryBins)}
+    return {id_column(options, baseline.columns), *labels, *baseline.texts}
+
+
 def rules_of(baseline: Baseline) -> dict[str, Rule | None]:
     """Return the rule of each feature that the baseline has hashed or rounded, None where the environment has none."""
     ruled = baseline.extras.ruled
@@ -112,10 +126,12 @@ def rules_of(baseline: Baseline) -> dict[str, Rule | None]:
 def _features(
     batch: pa.RecordBatch,
     numeric: Mapping[str, bool],
+    labels: Mapping[str, Sequence[str]],
     texts: Mapping[str, Vocabulary],
     rules: Mapping[str, Rule | None],
 ) -> dict[str, Column]:
     columns = {name: column(batch.column(name), number) for name, number in numeric.items()}
+    columns |= {name: as_known(columns[name], known) for name, known in labels.items()}
     short = {name: values if name in texts else without_texts(values)[0] for name, values in columns.items()}
     return {name: ruled(values, rules.get(name)) for name, values in described(short, texts).items()}
 

@@ -6,19 +6,18 @@ What Arrow cannot take from one line never costs the others: the line is named a
 
 from __future__ import annotations
 
-import codecs
 import glob
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
-from .errors import BadInput, Say, listed, rows
+from .errors import BadInput, Say, listed
 from .mlflow import local
+from .values import is_text
 
 BATCH = 131_072
 """Rows per batch: 1 MB a column of doubles, which stays in the cache between one step and the next."""
@@ -29,11 +28,16 @@ _NDJSON = (".ndjson", ".jsonl", ".json")
 
 
 class Source(Protocol):
-    """Rows of one file. ``schema`` knows every column's type; ``rows`` how many there are."""
+    """Rows of one file. ``schema`` knows every column's type; ``rows`` how many there are.
+
+    ``by_looks``: columns whose texts may be numbers, because the file does not say what they are: all texts of a CSV,
+    and of NDJSON those of columns that hold several types. Everywhere else a text is a text, "1" and "02139" too.
+    """
 
     path: str
     schema: pa.Schema
     rows: int
+    by_looks: Collection[str]
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
         """Yield the named columns of all rows, in the file's order."""
@@ -81,8 +85,27 @@ def check_path(path: Path) -> None:
         raise BadInput(f"{path}: the file is empty")
 
 
+def open_sources(paths: Sequence[Path], text: Collection[str], say: Say, most: int | None = None) -> list[Source]:
+    """Open files that are one set of rows: what one of them knows to be a text is one in all of them.
+
+    So a CSV is read as the Parquet file beside it is, and codes such as 02139 are texts also in a file that happens to
+    have none below 10000. The arguments and errors are those of :func:`open_source`.
+    """
+    found: dict[Path, Source] = {}
+    known = set(text)
+    for kind in ("parquet", "ndjson", "csv"):
+        for path in paths:
+            if path not in found and (kind_of(path) == kind or kind == "csv"):
+                source = found[path] = open_source(path, known, say, most)
+                known |= {one.name for one in source.schema if is_text(one.type) and one.name not in source.by_looks}
+    for path, source in found.items():
+        if kind_of(path) == "csv" and any(one.name in known and not is_text(one.type) for one in source.schema):
+            found[path] = open_source(path, known, _silent, most)
+    return [found[path] for path in paths]
+
+
 def open_source(path: Path, text: Collection[str], say: Say, most: int | None = None) -> Source:
-    """Open a file; ``text`` names the columns that stay text even where they look like numbers (ids).
+    """Open a file; ``text`` names the columns that stay text even where they look like numbers or times (ids).
 
     ``most``: a CSV or NDJSON of more bytes is not held in memory but parsed again in each pass; None = however many.
     Raises :class:`BadInput` when it cannot be read or has no rows.
@@ -96,16 +119,24 @@ def open_source(path: Path, text: Collection[str], say: Say, most: int | None = 
         elif most is not None and path.stat().st_size > most:
             from .streamed import CsvStream, NdjsonStream
 
-            source = CsvStream(path, text, say) if kind == "csv" else NdjsonStream(path, say)
+            source = CsvStream(path, text, say) if kind == "csv" else NdjsonStream(path, say, text=text)
         elif kind == "csv":
-            source = TableSource(path, _read_csv(path, text, say), say)
+            from .delimited import read_csv
+
+            table, codes = read_csv(path, text, say)
+            source = TableSource(path, table, say, set(table.schema.names) - codes)
         else:
             from .ndjson import read_ndjson
 
-            source = TableSource(path, read_ndjson(path, say), say)
+            table, mixed = read_ndjson(path, say, text)
+            source = TableSource(path, table, say, mixed)
     if not source.rows:
         raise BadInput(f"{path}: the file has columns but no rows")
     return source
+
+
+def _silent(sentence: str) -> None:
+    """Say nothing: it was said when the file was opened first."""
 
 
 @contextmanager
@@ -120,6 +151,8 @@ def readable(path: Path | str) -> Iterator[None]:
 
 class ParquetSource:
     """A Parquet file, read in batches; texts come as dictionary codes, as they are stored."""
+
+    by_looks: Collection[str] = ()
 
     def __init__(self, path: Path, text: Collection[str]) -> None:
         self.path = str(path)
@@ -150,13 +183,13 @@ class ParquetSource:
 class TableSource:
     """Rows that are in memory, as columns."""
 
-    def __init__(self, path: Path, table: pa.Table, say: Say) -> None:
+    def __init__(self, path: Path, table: pa.Table, say: Say, by_looks: Collection[str] = ()) -> None:
         names = table.schema.names
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             say(f"{path}: {listed(twice)}: several columns of one name; the first is read")
             table = table.select([i for i, name in enumerate(names) if names.index(name) == i])
-        self.path = str(path)
+        self.path, self.by_looks = str(path), by_looks
         self.schema = table.schema
         self.rows = len(table)
         self._table = table
@@ -178,74 +211,3 @@ def _no_columns(n: int) -> pa.RecordBatch:
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _read_csv(path: Path, text: Collection[str], say: Say) -> pa.Table:
-    """Parse a CSV; lines with too few or too many values are named and left out.
-
-    Arrow tells the number of a bad line only when it parses with one thread, so only a file that has one is parsed
-    again. ``NA``, ``null``, ``NaN`` and nothing at all, unquoted, are missing, as in pandas.
-    """
-    bad: list[Any] = []
-
-    def skip(row: Any) -> str:
-        bad.append(row)
-        return "skip"
-
-    def parse(**options: Any) -> pa.Table:
-        return pa.csv.read_csv(
-            path,
-            read_options=pa.csv.ReadOptions(block_size=1 << 23, **options),
-            parse_options=pa.csv.ParseOptions(
-                delimiter=delimiter(path), newlines_in_values=True, invalid_row_handler=skip if options else None
-            ),
-            convert_options=convert_options({name: pa.string() for name in text}),
-        )
-
-    try:
-        return parse()
-    except pa.ArrowInvalid:
-        table = parse(use_threads=False, encoding=encoding(path))
-    say_bad_lines(path, bad, say)
-    return table
-
-
-def convert_options(types: Mapping[str, pa.DataType], names: list[str] | None = None) -> Any:
-    """Return what the values of a CSV mean; ``types``: of the columns that are known; ``names``: those read, or all."""
-    return pa.csv.ConvertOptions(
-        column_types=types,
-        include_columns=names,
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
-    )
-
-
-def say_bad_lines(path: Path, bad: Sequence[Any], say: Say) -> None:
-    """Name the lines of a CSV that have too many values or too few."""
-    if bad:
-        say(
-            f"{path}: {rows(len(bad), 'line')} left out: line {bad[0].number} has "
-            f"{rows(bad[0].actual_columns, 'value')}, the header {bad[0].expected_columns}"
-        )
-
-
-def encoding(path: Path) -> str:
-    """Return UTF-8 where all of a file is; else Latin-1, in which every byte is a character."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with pa.input_stream(str(path), compression="detect") as stream:
-        try:
-            while data := stream.read(1 << 22):
-                decoder.decode(data)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return "latin-1"
-    return "utf-8"
-
-
-def delimiter(path: Path) -> str:
-    """Tell by the header: tabs or semicolons where there is no comma."""
-    with pa.input_stream(str(path), compression="detect") as stream:
-        header = stream.read(65_536).split(b"\n", 1)[0]
-    if b"," in header:
-        return ","
-    return "\t" if b"\t" in header else ";" if b";" in header else ","

@@ -14,9 +14,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
+from .delimited import are_codes, codes_among, convert_options, delimiter, encoding, maybe_codes, say_bad_lines
 from .errors import BadInput, Say
-from .ndjson import Lines, parse_lines
-from .source import convert_options, delimiter, encoding, readable, say_bad_lines
+from .ndjson import Lines, Parsed, parse_lines
+from .source import readable
+from .values import is_text
 
 BLOCK = 8 << 20
 """Bytes of a block."""
@@ -36,6 +38,7 @@ class CsvStream:
     def __init__(self, path: Path, text: Collection[str], say: Say, block: int = BLOCK) -> None:
         self.path = str(path)
         self._block = block
+        self.by_looks: Collection[str] = ()
         self._delimiter, self._encoding = delimiter(path), encoding(path)
         self._types: dict[str, pa.DataType] = {name: pa.string() for name in text}
         with readable(path):
@@ -43,8 +46,14 @@ class CsvStream:
         twice = {name for name in self.schema.names if self.schema.names.count(name) > 1}
         if twice:
             raise BadInput(f"{path}: two columns have the name '{min(twice)}'; rename one")
-        self._types = {field.name: field.type for field in self.schema}
         say_bad_lines(path, bad, say)
+        with readable(path):
+            codes = self._codes(maybe_codes(path, self.schema, text))
+        for name in codes:
+            at = self.schema.names.index(name)
+            self.schema = self.schema.set(at, pa.field(name, pa.string()))
+        self._types = {field.name: field.type for field in self.schema}
+        self.by_looks = set(self.schema.names) - codes
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
         """Yield the named columns of all rows."""
@@ -86,6 +95,18 @@ class CsvStream:
             else:
                 return schema, rows, bad
 
+    def _codes(self, maybe: list[str]) -> set[str]:
+        """Which of some columns are codes, as all of their rows say."""
+        if not maybe:
+            return set()
+        counts = dict.fromkeys(maybe, (0, 0))
+        self._types |= {name: pa.string() for name in maybe}
+        for batch in self._open([], maybe):
+            for name, (codes, of) in counts.items():
+                more = codes_among(batch.column(name))
+                counts[name] = codes + more[0], of + more[1]
+        return {name for name, found in counts.items() if are_codes(*found)}
+
     def _widen(self, schema: pa.Schema | None, error: str) -> pa.Schema:
         found = _CONVERSION.search(error)
         if found is None or schema is None:
@@ -102,25 +123,34 @@ class CsvStream:
 class NdjsonStream:
     """NDJSON that is parsed again in each pass, a block of lines at a time; every block has types of its own."""
 
-    def __init__(self, path: Path, say: Say, block: int = BLOCK) -> None:
+    def __init__(self, path: Path, say: Say, block: int = BLOCK, text: Collection[str] = ()) -> None:
         self.path = str(path)
-        self._block = block
+        self._block, self._text = block, text
         self.rows, schemas, bad, first = 0, list[pa.Schema](), 0, 0
+        mixed = set[str]()
         with readable(path):
-            for table, strange in self._blocks():
+            for table, strange, several in self._blocks():
                 self.rows += table.num_rows
                 bad, first = bad + strange.bad, first or strange.first
+                mixed |= several
                 if table.num_columns and table.schema not in schemas:
                     schemas.append(table.schema)
         if not self.rows:
             raise BadInput(f'{path}: no line is a JSON object; NDJSON has one object a line, as in {{"age": 31}}')
         self.schema = _together(schemas)
+        types = {
+            field.name: [one.field(field.name).type for one in schemas if field.name in one.names]
+            for field in self.schema
+        }
+        self.by_looks: Collection[str] = mixed | {
+            name for name, own in types.items() if len({is_text(one) for one in own if not pa.types.is_null(one)}) > 1
+        }
         Lines(bad, first).tell(path, say)
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
         """Yield the named columns of all rows; a column is not in batches of which no row has it."""
         with readable(self.path):
-            for table, _ in self._blocks():
+            for table, *_ in self._blocks():
                 some = table.select([name for name in table.schema.names if name in names])
                 if some.num_columns:
                     yield from some.combine_chunks().to_batches()
@@ -136,7 +166,7 @@ class NdjsonStream:
         ]
         return pa.chunked_array(parts, kind)
 
-    def _blocks(self) -> Iterator[tuple[pa.Table, Lines]]:
+    def _blocks(self) -> Iterator[Parsed]:
         rest, number = b"", 1
         with pa.input_stream(self.path, compression="detect") as stream:
             while read := stream.read(self._block):
@@ -144,10 +174,10 @@ class NdjsonStream:
                 end = data.rfind(b"\n") + 1
                 data, rest = data[:end], data[end:]
                 if data:
-                    yield parse_lines(data, number)
+                    yield parse_lines(data, number, self._text)
                     number += data.count(b"\n")
         if rest:
-            yield parse_lines(rest, number)
+            yield parse_lines(rest, number, self._text)
 
 
 def _together(schemas: list[pa.Schema]) -> pa.Schema:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from numpy.typing import NDArray
 MOSTLY = 0.9
 """A text column of which at least this share is written as numbers is a number column with stray texts in it."""
 
+_BOOLEANS = {"true": 1.0, "false": 0.0}
+
 _WHOLE = r"^([+-]?\d+)\.0+$"
 
 
@@ -27,6 +31,15 @@ def is_time(kind: pa.DataType) -> bool:
 def is_nested(kind: pa.DataType) -> bool:
     """Say whether values of this type are lists, structs or anything else that is neither number, text nor time."""
     return not _plain(kind)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Say whether values of this type are texts, or codes of texts.
+
+    >>> is_text(pa.string()), is_text(pa.dictionary(pa.int32(), pa.string())), is_text(pa.int64())
+    (True, True, False)
+    """
+    return _is_text(_value_type(kind))
 
 
 def is_vector(kind: pa.DataType) -> bool:
@@ -45,8 +58,9 @@ def column(array: pa.Array, number: bool | None = None) -> Column:
 
     Numbers, booleans, decimals, times and durations (in seconds) become float64 with NaN for null; texts become codes;
     lists of floats become vectors, missing where their length is not that of most.
-    ``number``: whether the feature is known to be one; then texts that are written as numbers are read as such, and the
-    others stay texts (and count as invalid). None: decide by :data:`MOSTLY`.
+    ``number``: True reads texts that are written as numbers as such, and the others stay texts (and count as invalid):
+    for a feature that is a number, in a file that does not say what its values are. False: texts are texts. None:
+    decide by :data:`MOSTLY`.
 
     >>> column(pa.array(["12", "x", None]), number=True)
     Column(numbers=array([12., nan, nan]), codes=array([-1,  0, -1], dtype=int32), labels=('x',), vectors=None)
@@ -56,7 +70,7 @@ def column(array: pa.Array, number: bool | None = None) -> Column:
         return column(array.dictionary_decode(), number)
     if is_vector(kind):
         return _vectors(array)
-    if not _is_text(_value_type(kind)):
+    if not is_text(kind):
         return Column(numbers=numbers(array))
     codes, labels = _codes(array)
     texts = Column(codes=codes, labels=labels)
@@ -248,8 +262,34 @@ def _seconds(array: pa.Array) -> F64:
     return np.where(valid_of(whole), values_of(whole, 0) / per_second, np.nan)
 
 
+def as_known(texts: Column, known: Sequence[str]) -> Column:
+    """Return a column of a CSV, what it writes in another way than a baseline does under the baseline's label.
+
+    ``True`` for ``true``, and ``1.0``, as pandas writes a column of whole numbers that has a gap, for ``1``.
+
+    >>> as_known(Column(codes=np.array([0, 1, 2]), labels=("True", "1.0", "x")), ["true", "1"]).labels
+    ('true', '1', 'x')
+    """
+    if texts.codes is None:
+        return texts
+    own = {_written_alike(label): label for label in known}
+    other = {
+        label: own[alike]
+        for label in set(texts.labels).difference(known)
+        if (alike := _written_alike(label)) is not None and alike in own
+    }
+    return replace(texts, labels=tuple(other.get(label, label) for label in texts.labels)) if other else texts
+
+
+def _written_alike(label: str) -> object:
+    """What several ways of writing a value have in common; None of a text that has one way only."""
+    if label.lower() in _BOOLEANS:
+        return label.lower()
+    return None if re.match(r"0\d", label) or np.isnan(number := _number(label)) else number
+
+
 def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        return float("nan")
+        return _BOOLEANS.get(text.lower(), float("nan"))
