@@ -18,7 +18,7 @@ from .classes import resolve_task, seen_classes
 from .descriptors import described, looks_like_texts, raw_names, vocabulary_of, without_texts
 from .embeddings import Embeddings
 from .extras import Extras
-from .fold import ModelBins, fold_by, fold_outcomes, target_score
+from .fold import ModelBins, actual_numbers, fold_by, fold_outcomes, target_score
 from .frames import concatenate
 from .gathering import GATHERERS, Reference
 from .marks import Marks, bins_of
@@ -30,7 +30,7 @@ from .scores import scores_for
 from .seasonality import Seasonality
 from .slices import SlicesGatherer
 from .space import choose_space
-from .tables import CLASSLESS, Column, ModelKey, PredictionTable, Task, Text
+from .tables import CLASSLESS, Column, ModelKey, PredictionTable, Task, Text, told
 from .vocabulary import Vocabulary
 
 Pass = Callable[[], Iterable[ReferenceRows]]
@@ -224,6 +224,8 @@ def learned(rows: ReferenceRows, said: Said, seen: Collection[str]) -> tuple[Tas
         raise ValueError("score holds no number at all; pass the model's scores, and its classes as predicted=")
     if rows.time is not None and rows.rows and not rows.time.any():
         raise ValueError("time: no value can be read as a time; pass times, ISO 8601 texts or unix seconds")
+    if said.task == "regression" and rows.actual is not None:
+        _refuse_no_number(rows.actual)
     names = said.text_features
     if names is None:
         names = [name for name, column in rows.features.items() if looks_like_texts(column)]
@@ -239,6 +241,12 @@ def learned(rows: ReferenceRows, said: Said, seen: Collection[str]) -> tuple[Tas
         score_columns=0 if rows.scores is None else rows.scores.shape[1],
     )
     return task, texts
+
+
+def _refuse_no_number(actual: Column) -> None:
+    if told(actual).any() and np.isnan(actual_numbers(actual)).all():
+        first = next(iter(actual.labels), "")
+        raise ValueError(f"actual holds no number, such as {first!r}; a regression's is a value: pass that as actual=")
 
 
 def _not(texts: Collection[str], features: Mapping[str, Column]) -> dict[str, Column]:

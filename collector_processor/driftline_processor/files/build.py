@@ -181,6 +181,9 @@ class _Reading:
             return whole(name, number) if name in there else None
 
         roles = self._roles
+        actual = optional(roles.actual, self._kind == "regression")
+        if actual is not None and self._kind == "regression":
+            self._numbers(source, roles.actual, actual, before)
         return ReferenceRows(
             n,
             {name: whole(name, False) for name in roles.features},
@@ -188,13 +191,13 @@ class _Reading:
             if self._score
             else None,
             optional(self._predicted, False),
-            optional(roles.actual, self._kind == "regression"),
+            actual,
             self._times(source, batch.column(roles.time)) if roles.time in there else None,
             {name: whole(name, False) for name in roles.slices},
         )
 
     def _numbers(self, source: Source, name: str, values: Column, before: int) -> F64:
-        """The numbers of a score; texts that are none are named and taken as missing."""
+        """The numbers of a score or of what came true; texts that are none are named and taken as missing."""
         if values.codes is not None and self._passes == 1:
             stray = np.flatnonzero(values.codes >= 0)
             if len(stray):
@@ -226,6 +229,8 @@ class _Reading:
     def no_number(self) -> str:
         """Say that a score held texts only; "" where it held something else."""
         for (path, name), (_, first) in self._strays.items():
+            if name not in self._score:
+                continue
             return f"{path}: {name}: a score is a number, but there is none; the first is {first}"
         return ""
 
@@ -252,6 +257,7 @@ def _as_options(message: str) -> str:
         ("classes=[negative, positive]", "--classes NEGATIVE,POSITIVE"),
         ("classes=[...]", "--classes X,Y,..."),
         ("positive_class=", "--positive-class "),
+        ("pass that as actual=", "name its column with --actual"),
         ("task='multiclass'", "--task multiclass"),
     ):
         message = message.replace(argument, option)

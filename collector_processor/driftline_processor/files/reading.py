@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from driftline.baseline import Baseline
+from driftline.bins import NumberBins
 from driftline.tables import F64
 
 from .against import features_in
 from .concept import Heard
-from .errors import BadInput, Say
+from .errors import BadInput, Say, listed
 from .outcomes import join, read_outcomes
 from .roles import ColumnOptions, Roles, find_roles
 from .rows import Rows, for_task, read_rows, texts_of, with_time
-from .source import open_sources
+from .source import Source, open_sources
 from .truth import name_strangers
+from .values import is_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ def read_files(
     """Read the rows of files, and join them with their outcomes where these come apart."""
     task, bins = baseline.task, baseline.bins
     sources = open_sources(data, texts_of(baseline, options), say)
+    _name_texts(sources, baseline, say)
     there = features_in(sources, baseline)
     roles = find_roles(sources, options, task.kind, baseline.columns, say, there, bins.projections)
     reads = [for_task(read_rows(source, roles, task.kind, say), task) for source in sources]
@@ -51,3 +54,15 @@ def read_files(
         reads, weights, heard = join(read_outcomes(outcomes, task.kind, say), reads, roles.id, say)
     name_strangers(reads, task, say)
     return Read(roles, reads, weights, heard)
+
+
+def _name_texts(sources: Sequence[Source], baseline: Baseline, say: Say) -> None:
+    """Name features that are texts here and numbers in the baseline: it may have been built from a CSV."""
+    numbers = {name for name, over in baseline.bins.features.items() if isinstance(over, NumberBins) and over.size > 1}
+    for source in sources:
+        typed = [one.name for one in source.schema if is_text(one.type) and one.name not in source.by_looks]
+        if found := [name for name in typed if name in numbers]:
+            say(
+                f"{source.path}: {listed(found)}: texts here, numbers in the baseline, which is another type; "
+                "if it was built from a CSV, which says no types, build it from Parquet or NDJSON"
+            )

@@ -29,7 +29,7 @@ from .design import SQUARED, Verdict, clustered_design, days_of, effects
 from .methods import METHODS, Method
 from .methods.measure import Pair, measure
 from .methods.psi import MODERATE, SMALL
-from .reference import Reference, effective, missing_share, references
+from .reference import Reference, absent_share, effective, missing_share, references
 from .shift import effect_of
 
 ALPHA = 0.01
@@ -193,7 +193,7 @@ def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, s
         methods,
         _rows(pane, weight),
         reference.draw(current),
-        missing_share(now, bins),
+        missing_share(now, bins) if bins.size > 1 else absent_share(now, bins),
         rules.min_effect.get(reference.name, METHODS[methods[0]].min_effect or 0.0),
     )
     guessed = pane.parts.get(f"{GUESSED}{part}")

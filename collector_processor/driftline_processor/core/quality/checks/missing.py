@@ -35,6 +35,9 @@ def _of(pair: Pair, look: Look) -> Suspicion | None:
         p = more_often((1 - was) * n, n, (1 - now) * m, m)
         few = f"only {percent(now)} of values are" if now else "no value is"
         text = f"{name}: {few} missing (was {percent(was)}; are they filled in?)"
+        if pair.was.told == 0:
+            there = "every row has a value" if not now else f"{percent(1 - now)} of rows have a value"
+            text = f"{name}: {there}, in the baseline none has: nothing to compare them with"
     return suspicion(
         CHECK.name,
         [pair.name],
