@@ -135,6 +135,21 @@ def test_page_api_and_json_say_whose_baseline_it_is(state: State, client: TestCl
     assert window["baseline"] == {"version": "v0", "own": False, "compared": None}
 
 
+def test_a_baseline_without_a_version_is_marked_as_that_of_any_version(state: State, client: TestClient) -> None:
+    assert client.put("/v1/baselines/churn", content=baseline(version="").to_json()).status_code == 200
+    state.offer(Request(b"1" * 16, [predictions(ROWS, 0.0)], ["batch"])).result(10)
+    state.settle()
+    assert "baseline that was pushed, 2,000 rows, <strong>of any version</strong>" in client.get("/models/churn").text
+    model = client.get("/api/v1/models").json()["models"][0]
+    assert model["version"] == "v1"
+    assert (model["baseline"]["own"], model["baseline"]["other_version"]) == (False, None)
+    window = client.get("/api/v1/models/churn/evaluations").json()["windows"][0]
+    assert window["baseline"] == {"version": "", "own": False, "compared": None}
+    client.put("/v1/baselines/churn/v1", content=baseline().to_json())
+    model = client.get("/api/v1/models").json()["models"][0]
+    assert (model["baseline"]["own"], model["baseline"]["other_version"]) == (True, None)
+
+
 def test_the_commands_push_and_build_from_production(state: State, tmp_path: Path) -> None:
     baseline().save(tmp_path / "b.json")
     now = datetime.fromtimestamp(START / 10**9, UTC)

@@ -117,14 +117,14 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _baseline(evaluation: Evaluation) -> dict[str, Any] | None:
-    """Whose baseline it was compared with: ``own`` unless it was made for another version.
+    """Whose baseline it was compared with: ``own`` where it was made for this version; "" is that of any version.
 
     ``compared``: what of it, in words; null = the baseline as it is.
     """
     version = evaluation.baseline_version
     if version is None:
         return None
-    own = version in ("", evaluation.key.version)
+    own = version == evaluation.key.version
     return {"version": version, "own": own, "compared": evaluation.compared or None}
 
 

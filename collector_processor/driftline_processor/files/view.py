@@ -76,8 +76,9 @@ def _heading(evaluation: Evaluation, zone: tzinfo) -> Text:
 
 def _remarks(evaluation: Evaluation, zone: tzinfo) -> list[str]:
     remarks = []
-    if evaluation.baseline_version not in (None, "", evaluation.key.version):
-        remarks.append(f"compared with the baseline of version {printable(evaluation.baseline_version or '')}")
+    if evaluation.baseline_version not in (None, evaluation.key.version):
+        version = printable(evaluation.baseline_version or "")
+        remarks.append(f"compared with the baseline of {f'version {version}' if version else 'any version'}")
     if evaluation.compared:
         remarks.append(f"compared with {printable(evaluation.compared)}")
     for names, words in (

@@ -96,7 +96,6 @@ def _baseline(key: ModelKey, in_force: InForce | None, learned: int) -> Baseline
     if in_force is None:
         return BaselineView("provisional", "", 0, (), learned, NEEDED) if learned else None
     baseline = in_force.baseline
-    other = baseline.version if baseline.version != key.version else ""
-    return BaselineView(
-        in_force.source, baseline.digest, baseline.pane.rows, tuple(baseline.bins.features), other_version=other
-    )
+    own, features = baseline.version == key.version, tuple(baseline.bins.features)
+    other = "" if own else baseline.version
+    return BaselineView(in_force.source, baseline.digest, baseline.pane.rows, features, own=own, other_version=other)

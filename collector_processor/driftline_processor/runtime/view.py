@@ -17,7 +17,7 @@ from .balance import Balance
 class BaselineView:
     """Which baseline is compared with. ``rows``: its reference rows; ``learned`` < ``needed`` while it is learning.
 
-    ``other_version``: the version it was made for, where the model's own has none; else "".
+    ``own``: it was made for the model's own version. ``other_version``: else the one it was made for, "" = for any.
     """
 
     source: Literal["config", "event", "push", "provisional"]
@@ -26,6 +26,7 @@ class BaselineView:
     features: tuple[str, ...]
     learned: int = 0
     needed: int = 0
+    own: bool = True
     other_version: str = ""
 
 

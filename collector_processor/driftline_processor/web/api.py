@@ -119,6 +119,7 @@ def _model(model: ModelView) -> dict[str, Any]:
         if baseline is None
         else {
             "source": baseline.source,
+            "own": baseline.own,
             "other_version": baseline.other_version or None,
             "digest": baseline.digest,
             "rows": baseline.rows,
