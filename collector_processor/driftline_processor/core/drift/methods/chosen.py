@@ -29,7 +29,8 @@ def least_kept(reference: F64, others: I64) -> F64:
     """Return how many rows a label had to have to be kept: float64 (k,), 0 where nothing was chosen.
 
     10; in proportion more where labels were chosen from a sample of the rows; as many as the last one where there was
-    room for no more labels. No label with more rows than ``other`` has can be in it.
+    room for no more labels, and beyond doubt more than that where these are other rows. No label with more rows than
+    ``other`` has can be in it.
 
     ``reference``: float64 (k, bins). ``others``: int64 (k,), which bin is ``other``, -1 = none.
     """
@@ -37,6 +38,7 @@ def least_kept(reference: F64, others: I64) -> F64:
     least = RARE * np.maximum(1.0, reference.sum(axis=1) / MOST_SAMPLED)
     labels = _labels(reference, others) & (reference > 0)
     last = np.where(labels, reference, np.inf).min(axis=1, initial=np.inf)
+    last = np.where(own_rows(reference, others), last, sure(np.where(np.isfinite(last), last, 0.0)))
     least = np.where((others >= MOST_LABELS) & np.isfinite(last), np.maximum(least, last), least)
     return np.where(others >= 0, np.minimum(least, np.maximum(held, RARE)), 0.0)
 
@@ -102,11 +104,14 @@ def missed(reference: F64, others: I64) -> tuple[F64, F64]:
 
 
 def own_rows(reference: F64, others: I64) -> Mask:
-    """Tell whether the reference has as many rows of each label as it takes to be kept: bool (k,).
+    """Tell whether the reference has enough rows of each label, and most of the first, as they were chosen: bool (k,).
 
     Else these are not the rows that the labels were chosen from: those of one hour or one country, or later ones.
     """
-    found: Mask = (~_labels(reference, others) | (reference >= RARE)).all(axis=1) & (others >= 0)
+    labels = _labels(reference, others)
+    enough = (~labels | (reference >= RARE)).all(axis=1)
+    falling = (~labels[:, 1:] | (reference[:, 1:] <= reference[:, :-1] * (1 + 1e-9))).all(axis=1)
+    found: Mask = enough & falling & (others >= 0)
     return found
 
 
