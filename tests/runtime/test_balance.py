@@ -24,7 +24,7 @@ from tests.core.decode.requests import logs, record
 from tests.sdk.service import HERE, Service
 
 from .conftest import Open
-from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened
+from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, predictions
 
 
 def by_age(row: dict[str, float]) -> float:
@@ -198,6 +198,16 @@ def test_a_replay_of_last_year_is_balanced_by_when_it_was_made(open_state: Open,
     counted(state, 10, 2)
     clock.now += HOUR
     assert completeness(state) == 1.0
+
+
+def test_what_is_only_counted_today_makes_no_window_of_today_after_a_restart(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    state.send(predictions([str(row) for row in range(60)], NOON - 30 * DAY, [0.5] * 60, version="1"))
+    state.view()
+    counted(state, 60, 5)
+    clock.now = NOON + 10 * MINUTE
+    for view in [state.view(), open_state().view()]:
+        assert {name: [one.rows for one in found] for name, found in view.windows.items()} == {"1h": [60], "1d": [60]}
 
 
 def test_a_clock_that_is_off_has_no_place_in_the_balance(open_state: Open, clock: Clock) -> None:

@@ -111,13 +111,18 @@ class Evaluator:
             self._failed.add((series.number, window))
             return None
 
-    def _of(self, series: Series, window: Window) -> Evaluation:
+    def _of(self, series: Series, window: Window) -> Evaluation | None:
+        """Evaluate a window; None of one in which nothing ever was, which a clock or a counter alone has touched."""
         in_force = self._baselines.in_force(series.key)
 
         def width(fold: str, part: str) -> int:
             return part_width(part, self._baselines.by_fold(fold), series.task)
 
         folds = read_window(self._connection, series.number, window.start, window.end, width)
+        if not any(sums.any() for pane in folds.values() for sums in pane.parts.values()):
+            known = self._beliefs.history(series.number).get(window.name, {})
+            if window.start not in known:
+                return None
         baseline = self._compared_with(folds, None if in_force is None else in_force.baseline)
         pane = Pane()
         for fold in ("", performance_fold(series.task), baseline.fold if baseline is not None else ""):
