@@ -267,7 +267,7 @@ def test_a_window_that_cannot_be_evaluated_stops_no_other(
     clock.now += 3 * HOUR
     evaluate = Evaluator._of
 
-    def fail(self: Evaluator, series: Series, window: Window) -> Evaluation:
+    def fail(self: Evaluator, series: Series, window: Window) -> Evaluation | None:
         if window.start == NOON:
             raise ArithmeticError
         return evaluate(self, series, window)
