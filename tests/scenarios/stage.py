@@ -19,7 +19,6 @@ import driftline
 import httpx
 import pytest
 import yaml
-from driftline import pipelines
 from driftline.testing import Clock, deterministic
 from driftline_processor.commands import app
 from driftline_processor.runtime.config import load
@@ -106,7 +105,6 @@ def live(folder: Path, configuration: str, start: datetime) -> Iterator[Live]:
     service.start()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(pipelines, "_default", None)
             patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://{service.addresses['http']}")
             with deterministic(clock):
                 yield Live(service, clock)
