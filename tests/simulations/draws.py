@@ -25,9 +25,6 @@ SEED = 1
 WINDOWS, MANY = 40, 10
 """Windows that peers are asked about: of up to 20 features, and of more."""
 
-ROWS, LONG = 20_000, 100_000
-"""Rows of their reference: beside windows of up to 2,000 rows, and beside longer ones."""
-
 Rows = NDArray[Any]
 
 
@@ -44,8 +41,7 @@ def drawn(claim: Claim) -> tuple[list[Rows], list[list[Rows]]] | None:
             references, found = next(draws(world, claim.windows, rng))
             reference, current = references[0], found.current
         inside, numbers = np.random.default_rng(SEED), isinstance(world.over, NumberBins)
-        most = ROWS if current[0, 0].sum() <= ROWS // 10 else LONG
-        was = rows_of(reference, inside, numbers=numbers)[:most]
+        was = rows_of(reference, inside, numbers=numbers)
         return [was], [[rows_of(now, inside, numbers=numbers) for now in current[: most_of(world.features)]]]
     if isinstance(world, Days):
         pairs = list(islice(world.rows(rng), most_of(world.features) // world.each))
