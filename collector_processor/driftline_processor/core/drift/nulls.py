@@ -177,11 +177,17 @@ def _ks_walk(distance: float, bins: bytes, total: int, drawn: int) -> float:
     near = float(inside[drawn - low]) if len(inside) else 0.0
     p = 1.0 - near / math.exp(_log_binomial(np.array([float(drawn)]), total, drawn / total)[0])
     if p < 1e-6:  # too small to be a difference from 1: add up what went astray on the way
-        p = 0.0
-        for (low, below_it, high, above_it), so_far in zip(far, passed.tolist(), strict=False):
-            for start, astray in ((low, below_it), (high, above_it)):
-                rows = np.arange(start, start + len(astray))
-                p += float(astray @ _completed(rows, so_far, total, drawn))
+        some = [
+            (start, astray, so_far)
+            for (low, below_it, high, above_it), so_far in zip(far, passed.tolist(), strict=False)
+            for start, astray in ((low, below_it), (high, above_it))
+            if len(astray)
+        ]
+        if not some:
+            return 0.0
+        rows = np.concatenate([np.arange(start, start + len(astray)) for start, astray, _ in some])
+        after = np.concatenate([np.full(len(astray), so_far) for _, astray, so_far in some])
+        p = float(np.concatenate([astray for _, astray, _ in some]) @ _completed(rows, after, total, drawn))
     return min(1.0, p)
 
 
@@ -266,7 +272,7 @@ def _within(value: float, cell: Cell, common: I64, chosen: F64, share: float, un
     return np.asarray(np.interp(over, at, chdtrc(len(common) - 1, at)), dtype=np.float64)
 
 
-def _completed(chosen: I64, passed: int, total: int, drawn: int) -> F64:
+def _completed(chosen: I64, passed: I64 | int, total: int, drawn: int) -> F64:
     """How likely the rest of the bins hold the rest of the rows, as a multiple of how likely all hold all."""
     left, remaining = (drawn - chosen).astype(np.float64), total - passed
     possible = (left >= 0) & (left <= remaining)
