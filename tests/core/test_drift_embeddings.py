@@ -26,7 +26,9 @@ from driftline_processor.core.drift.methods.limits import anderson_darling_tail,
 from driftline_processor.core.drift.methods.method import Sums
 from driftline_processor.core.drift.methods.mmd import mmd, mmd_p_value
 from driftline_processor.core.drift.methods.quadratic import quadratic_tail
-from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.evaluate import evaluate
+from driftline_processor.core.evaluation import TargetDrift, Window
+from driftline_processor.files.baseline_view import _targets
 from driftline_processor.files.cut import Cut
 from driftline_processor.files.evaluate_files import evaluate_files
 from driftline_processor.files.roles import ColumnOptions
@@ -298,3 +300,20 @@ def test_the_classifier_decides_where_it_is_chosen() -> None:
     choices = Choices(Choice(("domain_classifier",), ("mmd",)))
     found = drift(fold(table, BASELINE.bins), BASELINE, choices=choices).features["text"]
     assert (found.state, list(found.methods)) == ("drift", ["domain_classifier", "psi", "js", "mmd"])
+
+
+def test_where_an_embedding_drifts_is_said_of_its_lengths() -> None:
+    rng = np.random.default_rng(5)
+    frames = [
+        {"vec": rng.normal(0, size, (2_000, 8)).astype(np.float32), "score": rng.random(2_000)} for size in (1, 2)
+    ]
+    baseline = Baseline.from_frame(frames[0], score="score", model="m", task="binary")
+    rows = table_from_frame(frames[1], score="score", model="m", task="binary")[0]
+    found = evaluate(fold(rows, baseline.bins), baseline, rows.key, Window("", 0, 0), closed=True)
+    assert found.explanation is not None
+    [cause] = found.explanation.causes
+    assert cause.changes[0].where.startswith("lengths (L2 norm) ")
+    assert cause.sentence.startswith("vec has drifted: lengths (L2 norm) ")
+    lines = " ".join(str(row) for row in dict(_targets(baseline))["vec"].values())
+    assert lines.startswith("embedding ")
+    assert "length (L2 norm) " in lines

@@ -76,7 +76,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         "slices",
         "incident",
     ]
-    together = window["drift"]["multivariate"]["pca"]
+    together = window["drift"]["multivariate"]["correlation"]
     assert list(together) == ["state", "rows", "value", "p_value", "was", "now", "told_by", "sentence"]
     assert list(together["told_by"][0]) == ["features", "value", "was", "now", "p_value"]
     age = window["drift"]["features"]["age"]
@@ -332,9 +332,14 @@ def test_chosen_methods_have_columns_and_may_be_conditions(run: Run, files: Path
         (["--method", "kss"], "--method 'kss': 'kss' is no method; write one of anderson_darling, chi2,"),
         (["--method", "js"], "--method 'js': 'js' has no p-value, so it cannot decide; write it under methods"),
         (["--methods", "aeg=js"], "--methods 'aeg=js': no feature 'aeg'; did you mean 'age'?"),
-        (["--methods", "region=ks"], "ks does not compare categories, and 'region' is one of them"),
-        (["--method", "age=chi2"], ""),
-        (["--methods", "age=l_infinity"], ""),
+        (["--methods", "region=ks"], "ks does not compare it, since it is a category in the baseline; write one of"),
+        (
+            ["--method", "age=chi2"],
+            "--method age=chi2: chi2 does not compare it, since it is a number in the baseline; write one of anderson",
+        ),
+        (["--methods", "vip=wasserstein"], "it is compared as a category of at most two values in the baseline"),
+        (["--method", "chi2"], ""),
+        (["--methods", "age=wasserstein"], ""),
         (
             ["--fail-on", "drift.features.age.methods.hellinger.value > 1"],
             "hellinger is not computed; add --methods hellinger",

@@ -19,13 +19,13 @@ from driftline_processor.files.asked import Asked
 from driftline_processor.files.cut import Cut
 from driftline_processor.files.evaluate_files import evaluate_files
 from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.runtime.config import load
+from driftline_processor.runtime.config import Model, load
 from driftline_processor.runtime.derived import points
 
 from tests.sdk.service import Service
 
 from .conftest import Open
-from .state_rows import DAY, Clock
+from .state_rows import DAY, Clock, predictions
 
 YAML = """
 models:
@@ -113,3 +113,22 @@ def test_live_and_in_a_file_the_same_methods_say_the_same(
         "mean_shift", "psi", "js", "hellinger", "wasserstein",
     }  # fmt: skip
     assert {method for name, method in methods if name == "vector"} == {"domain_classifier", "psi", "js"}
+
+
+def test_a_method_that_does_not_compare_the_feature_it_is_named_for_is_told_with_key_rule_and_fix(
+    open_state: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = {"age": {"method": "chi2"}, "member": {"methods": ["wasserstein"]}, "income": {"method": "mean_shift"}}
+    state = open_state(churn=Model.model_validate({"features": wrong}))
+    key = "models.churn.features.age.method: chi2 does not compare it, since it is a number in the baseline; write one "
+    frame = {name: values for name, values in rows(3_000, 1).items() if name != "vector"}
+    state.send(baselines=[Baseline.from_frame(frame, score="score", model="churn", task="binary").to_json()])
+    names = [str(at) for at in range(100)]
+    state.send(predictions(names, features={key: frame[key][:100].tolist() for key in ("age", "income")}))
+    state.view()
+    told = [hint for hint in state.view().hints if hint.startswith("models.churn.features.")]
+    assert len(told) == 2
+    assert told[0].startswith(key + "of anderson_darling")
+    assert told[1].startswith("models.churn.features.member.methods: wasserstein does not compare it, since it is comp")
+    logged = [record.getMessage() for record in caplog.records if "models.churn.features" in record.getMessage()]
+    assert len(logged) == 2

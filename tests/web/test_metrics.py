@@ -133,3 +133,23 @@ def test_a_name_of_a_megabyte_does_not_swell_the_page(browse: Browse) -> None:
 
 def test_nothing_seen_is_an_empty_page(browse: Browse) -> None:
     assert browse(FakeView()).get("/metrics").text == ""
+
+
+def test_the_share_of_drifted_features_and_incidents_have_series(browse: Browse) -> None:
+    view = many()
+    model = view.known[0]
+    day = model.windows["1d"][-1]
+    newest = next(one for one in reversed(model.windows["1d"]) if one.closed)
+    newest.share, newest.weighted_share = 0.25, None
+    newest.incident = {"feature:temp": 1, "score where country=NL": 1}
+    assert newest.window.name == day.window.name
+    series, at = scrape(browse(view)), {**FLIGHTS, "ml_window": "1d"}
+    assert of(series, "ml_drift_share_ratio", **at, ml_drift_weighting="none") == 0.25
+    shares = [one for one in named(series, "ml_drift_share_ratio") if one["ml_window"] == "1d"]
+    assert "importance" not in {one["ml_drift_weighting"] for one in shares if one["ml_model_name"] == "flights"}
+    temp = {"ml_drift_target": "feature", "ml_feature_name": "temp"}
+    assert of(series, "ml_drift_incident", **at, **temp) == 1
+    assert of(series, "ml_drift_incident", **at, ml_drift_target="score") == 0
+    assert of(series, "ml_drift_incident", **at, ml_drift_target="score", ml_drift_slice="country=NL") == 1
+    newest.weighted_share = 0.75
+    assert of(scrape(browse(view)), "ml_drift_share_ratio", **at, ml_drift_weighting="importance") == 0.75

@@ -106,7 +106,10 @@ def _targets(baseline: Baseline) -> Iterator[tuple[str, dict[str, str]]]:
         both = None if ranges is None else ranges.of.get(name)
         raw = baseline.raw_name(name)
         told = "" if both is None else f"{number(both[0])} – {number(both[1])}"
-        row = _row(over, parts[f"feature:{name}"], told, "" if marks is None else marks.of.get(name, ""))
+        mark = "" if marks is None else marks.of.get(name, "")
+        if name in baseline.bins.projections:
+            mark, told = mark or "embedding", f"length (L2 norm) {told}" if told else ""
+        row = _row(over, parts[f"feature:{name}"], told, mark)
         if shares is not None:
             row["importance"] = percent(shares[raw])
         yield printable(name), row

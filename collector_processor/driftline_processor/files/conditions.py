@@ -27,11 +27,17 @@ _PLAIN = {("rows",), ("drift", "share"), ("outcomes", "rows"), ("outcomes", "cov
 _PLAIN |= {
     ("drift", "weighted_share"),
     ("drift", "drifted_slices"),
+    ("drift", "incident"),
     ("quality", "found"),
     ("quality", "critical"),
     ("quality", "broken"),
 }
-_LEAF = re.compile(r"(?:(?P<name>.+)\.)?(?P<leaf>rows|state|decided_by|methods\.(?P<method>[^.]+)\.(?:value|p_value))")
+_LEAF = re.compile(
+    r"(?:(?P<name>.+)\.)?(?P<leaf>rows|effect|design_effect|missing\.(?:was|now)|size|state|decided_by|"
+    r"methods\.(?P<method>[^.]+)\.(?:value|p_value))"
+)
+_WORDS = ("state", "size", "decided_by")
+_COUNTED = ("drift", "incident")
 _SLICED = re.compile(r"(?P<name>(?P<key>[^=]+)=.*?)\.(?P<below>share|rows|judged|(?:features|score|class)\..+)")
 _JOINT_LEAVES = ("value", "p_value", "was", "now", "rows")
 _CONCEPT_LEAVES = ("rise", "before", "after", "outcomes")
@@ -62,6 +68,8 @@ class Condition:
         value: Any = window
         for key in self.keys:
             value = value.get(key) if isinstance(value, Mapping) else None
+        if self.keys == _COUNTED and isinstance(value, Mapping):
+            return float(len(value))
         return None if value is None else float(value)
 
     def holds(self, window: Mapping[str, Any]) -> bool | None:
@@ -133,8 +141,8 @@ def _keys(path: str, features: Collection[str], metrics: Collection[str], method
         return (*parts[:2], *_target_keys(below, features if parts[1] == "features" else None, methods))
     raise LookupError(
         f"there is no '{path}' in a window; there are rows, drift.share, drift.features.NAME..., drift.score..., "
-        "drift.class..., drift.drifted_slices, drift.slices.KEY=VALUE..., drift.multivariate.METHOD.value, "
-        "performance.realized.METRIC.value, "
+        "drift.class..., drift.incident, drift.drifted_slices, drift.slices.KEY=VALUE..., "
+        "drift.multivariate.METHOD.value, performance.realized.METRIC.value, "
         "outcomes.rows, outcomes.coverage, quality.found, quality.critical, quality.broken; "
         "and, of all rows, concept.rise"
     )
@@ -160,10 +168,13 @@ def _target_keys(path: str, features: Collection[str] | None, methods: Sequence[
     match = _LEAF.fullmatch(path)
     named = match is not None and match["name"] is not None
     if match is None or named != (features is not None):
-        raise LookupError(f"'{path}' is no value of a target; there are rows and methods.METHOD.value")
+        raise LookupError(
+            f"'{path}' is no value of a target; there are rows, effect, missing.was, missing.now and "
+            "methods.METHOD.value"
+        )
     if features is not None and match["name"] not in features:
         raise LookupError(f"no feature '{match['name']}'; {near(match['name'], tuple(features))}")
-    if match["leaf"] in ("state", "decided_by"):
+    if match["leaf"] in _WORDS:
         raise LookupError(f"'{match['leaf']}' is a word; compare a number, such as methods.psi.value or drift.share")
     method = match["method"]
     if method is not None and method not in methods:

@@ -95,7 +95,7 @@ def evaluate_files(
     judging = _Judging(
         ModelKey(baseline.model, options.version or baseline.version),
         baseline,
-        read_choices(asked.method, asked.methods, baseline.bins),
+        read_choices(asked.method, asked.methods, baseline),
         options.seasons,
     )
     detectors = detectors_of(asked.concept, baseline.task)

@@ -30,6 +30,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 from driftline_processor.core.concept.verdict import Concept, rise
 from driftline_processor.core.decode.rows import OWN_SCOPE
 from driftline_processor.core.evaluation import Evaluation, JointDrift, TargetDrift, Verdict
+from driftline_processor.core.incident import WHERE, targets
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.web.words import LINKED, handle
 
@@ -97,6 +98,8 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
                             yield from _drift(target, of, {a.ML_DRIFT_SLICE: cut, **window})
                 for together in newest.joint.values():
                     yield from _joint(together, of, window)
+                yield from _shares(newest, of, window)
+                yield from _incidents(newest, of, window)
                 yield from _quality(newest, of, window)
             mature = next((evaluation for evaluation in reversed(known) if model.mature(evaluation)), None)
             if mature is not None:
@@ -134,6 +137,25 @@ def _joint(found: JointDrift, model: dict[str, str], window: dict[str, str]) -> 
     what = {**model, a.ML_DRIFT_TARGET: "features", a.ML_DRIFT_METHOD: found.method, **window}
     yield _point(m.ML_DRIFT_VALUE, what, found.value)
     yield _point(m.ML_DRIFT_STATE, {**what, a.STATE: found.state}, 1.0)
+
+
+def _shares(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
+    for weighting, share in (("none", newest.share), ("importance", newest.weighted_share)):
+        yield _point(m.ML_DRIFT_SHARE, {**model, a.ML_DRIFT_WEIGHTING: weighting, **window}, share)
+    for cut, found in newest.slices.items():
+        what = {**model, a.ML_DRIFT_WEIGHTING: "none", a.ML_DRIFT_SLICE: cut, **window}
+        yield _point(m.ML_DRIFT_SHARE, what, found.share)
+
+
+def _incidents(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
+    """Those of all rows, whether there is one or not, and those of slices."""
+    named = [part for part, target in targets(newest) if target.state != "no_baseline"]
+    for part in dict.fromkeys((*named, *newest.incident)):
+        name, _, cut = part.partition(WHERE) if part in newest.incident and part not in named else (part, "", "")
+        target, _, feature = name.partition(":")
+        what = {**model, a.ML_DRIFT_TARGET: target, **({a.ML_FEATURE_NAME: feature} if feature else {})}
+        where = {a.ML_DRIFT_SLICE: cut} if cut else {}
+        yield _point(m.ML_DRIFT_INCIDENT, {**what, **where, **window}, float(part in newest.incident))
 
 
 def _quality(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:

@@ -16,6 +16,7 @@ from driftline_processor.core.compared import Compared, seasonal
 from driftline_processor.core.compared.levelled import levelled
 from driftline_processor.core.compared.season import PART as SEASONS
 from driftline_processor.core.distributed import complete
+from driftline_processor.core.drift.misfit import misfits
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.explain.trail import Ask, unknown
@@ -23,6 +24,7 @@ from driftline_processor.core.window import GRACE, PANE, is_closed, window_of
 
 from .baselines import Baselines
 from .beliefs import Beliefs
+from .config import Model
 from .news import Reached, Touched
 from .panes import part_width, performance_fold, read_window, stored_unit
 from .past import Past
@@ -61,6 +63,7 @@ class Evaluator:
         self._trails, self._past, self._slices = Trails(connection), Past(connection), SlicePanes(connection)
         self._dirty: dict[int, set[Window]] = {}
         self._failed: set[tuple[int, Window]] = set()
+        self._warned: set[tuple[str, str]] = set()
         self._load()
 
     def step(self, patient: bool = True) -> bool:
@@ -131,6 +134,7 @@ class Evaluator:
         closed = is_closed(window, self._watermark(series))
         compared = None
         if baseline is not None:
+            self._warn(series, settings, baseline)
             complete(pane, baseline.bins)
             compared = self._compared(series, baseline, window, pane, width if closed else None)
         beside = self._beside(series, window, closed, baseline, width)
@@ -152,6 +156,14 @@ class Evaluator:
             compared="" if compared is None else compared.note,
             shift=0.0 if compared is None else compared.shift,
         )
+
+    def _warn(self, series: Series, settings: Model, baseline: Baseline) -> None:
+        """Log once of each baseline which methods were chosen for a feature that they do not compare."""
+        model, which = series.key.model, (series.key.model, baseline.digest)
+        if settings.features and which not in self._warned:
+            self._warned.add(which)
+            for wrong in misfits(settings.choices, baseline):
+                _log.warning("%s: %s; until then it is passed over", wrong.key(model), wrong)
 
     def _compared(
         self,

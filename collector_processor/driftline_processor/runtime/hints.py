@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from driftline_processor.core.drift.misfit import misfits
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.web.times import span
 from driftline_processor.web.words import COMPLETE, many, metric_word, percent, short
@@ -45,7 +46,12 @@ def hints(
     found = [*_incomplete(series, balance, settings.timezone), *_baseline(series, in_force, learned, totals)]
     found += [*_task(series, settings), *_unscored(series, totals)]
     found += _features(in_force, fullest, settings.timezone)
-    found += [*_marked(in_force), *_slices(in_force, settings), *_too_good(series, in_force, windows or {})]
+    found += [
+        *_marked(in_force),
+        *_methods(series, in_force, settings),
+        *_slices(in_force, settings),
+        *_too_good(series, in_force, windows or {}),
+    ]
     found += _unusable(series, unusable)
     if totals.distributed and not totals.rows:
         return (*found, *_outcomes_of_nothing(series, pending))
@@ -69,6 +75,13 @@ def strangers(pending: Mapping[str, int], known: Collection[str]) -> tuple[str, 
     if len(found) > _FEW:
         said.append(f"Outcomes wait for {many(len(found) - _FEW, 'more model')} of which no prediction has come.")
     return tuple(said)
+
+
+def _methods(series: Series, in_force: InForce | None, settings: Model) -> Iterator[str]:
+    """Say which methods were chosen for a feature that they do not compare."""
+    if in_force is not None:
+        for wrong in misfits(settings.choices, in_force.baseline):
+            yield f"{wrong.key(series.key.model)}: {wrong}. Until then it is passed over."
 
 
 def _slices(in_force: InForce | None, settings: Model) -> Iterator[str]:

@@ -108,6 +108,9 @@ ML_OUTCOME_WEIGHT: Final = "ml.outcome.weight"
 ML_DRIFT_TARGET: Final = "ml.drift.target"
 """Which distribution is compared with the baseline's."""
 
+ML_DRIFT_WEIGHTING: Final = "ml.drift.weighting"
+"""What a feature counts for in the share of drifted ones."""
+
 ML_DRIFT_SLICE: Final = "ml.drift.slice"
 """The slice that is compared, `key=value`; absent where it is all rows."""
 

@@ -28,6 +28,12 @@ ML_DRIFT_VALUE: Final = "ml.drift.value"
 ML_DRIFT_STATE: Final = "ml.drift.state"
 """1 for the state that the target is in."""
 
+ML_DRIFT_SHARE: Final = "ml.drift.share"
+"""Drifted features of those that could be judged in the newest closed window, 0 to 1."""
+
+ML_DRIFT_INCIDENT: Final = "ml.drift.incident"
+"""1 while the drift of a target is an incident, as of the newest closed window, else 0."""
+
 ML_QUALITY_FINDINGS: Final = "ml.quality.findings"
 """What one check found wrong with the data of the newest closed window, 0 where nothing."""
 
@@ -97,6 +103,8 @@ UNITS: Final[Mapping[str, str]] = {
     ML_FEATURE_MISSING: "{value}",
     ML_DRIFT_VALUE: "{score}",
     ML_DRIFT_STATE: "{state}",
+    ML_DRIFT_SHARE: "1",
+    ML_DRIFT_INCIDENT: "{incident}",
     ML_QUALITY_FINDINGS: "{finding}",
     ML_QUALITY_EXPECTATIONS: "{expectation}",
     ML_PERFORMANCE_VALUE: "{score}",
@@ -129,6 +137,8 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_FEATURE_MISSING: "counter",
     ML_DRIFT_VALUE: "gauge",
     ML_DRIFT_STATE: "gauge",
+    ML_DRIFT_SHARE: "gauge",
+    ML_DRIFT_INCIDENT: "gauge",
     ML_QUALITY_FINDINGS: "gauge",
     ML_QUALITY_EXPECTATIONS: "gauge",
     ML_PERFORMANCE_VALUE: "gauge",
@@ -161,6 +171,8 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_FEATURE_MISSING: "Predictions without a usable value of one feature.",
     ML_DRIFT_VALUE: "How far the newest closed window is from the baseline, by one method.",
     ML_DRIFT_STATE: "1 for the state that the target is in.",
+    ML_DRIFT_SHARE: "Drifted features of those that could be judged in the newest closed window, 0 to 1.",
+    ML_DRIFT_INCIDENT: "1 while the drift of a target is an incident, as of the newest closed window, else 0.",
     ML_QUALITY_FINDINGS: "What one check found wrong with the data of the newest closed window, 0 where nothing.",
     ML_QUALITY_EXPECTATIONS: "How many expectations of the data were met, broken or not to be told in the newest closed window.",
     ML_PERFORMANCE_VALUE: "How well the model did in the newest closed window, measured on outcomes.",
@@ -193,6 +205,8 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     ML_FEATURE_MISSING: "ml_feature_missing_total",
     ML_DRIFT_VALUE: "ml_drift_value",
     ML_DRIFT_STATE: "ml_drift_state",
+    ML_DRIFT_SHARE: "ml_drift_share_ratio",
+    ML_DRIFT_INCIDENT: "ml_drift_incident",
     ML_QUALITY_FINDINGS: "ml_quality_findings",
     ML_QUALITY_EXPECTATIONS: "ml_quality_expectations",
     ML_PERFORMANCE_VALUE: "ml_performance_value",

@@ -132,8 +132,8 @@ def _moved(name: str, view: View) -> float:
 
 def _changes(name: str, view: View) -> tuple[Change, ...]:
     part = f"feature:{name}"
-    sides = view.sides(part)
-    return () if sides is None else changes(targets(view.baseline.bins)[part], *sides)
+    sides, bins = view.sides(part), view.baseline.bins
+    return () if sides is None else changes(targets(bins)[part], *sides, name in bins.projections)
 
 
 def _trails(views: Mapping[str, View], causes: Sequence[Cause]) -> dict[str, Trail | None]:

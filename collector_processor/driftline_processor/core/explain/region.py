@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from driftline.bins import Bins, CategoryBins
 from driftline.tables import F64
@@ -13,13 +15,16 @@ from driftline_processor.core.quality.rate import LEAST, effect
 BETTER = 1.25
 """A range between two edges is told instead of one beyond an edge where it changed by so many times as much."""
 
+LENGTHS = "lengths (L2 norm)"
+"""What bins hold of an embedding: not its vectors, whose drift another method finds."""
+
 _OTHER = {"other": "other labels"}
 
 
-def changes(bins: Bins, was: F64, now: F64) -> tuple[Change, ...]:
+def changes(bins: Bins, was: F64, now: F64, lengths: bool = False) -> tuple[Change, ...]:
     """Return where the shares of values changed most, and missing ones where that is worth a word.
 
-    ``was``, ``now``: counts over the bins, then missing, then invalid.
+    ``was``, ``now``: counts over the bins, then missing, then invalid. ``lengths``: the values are those of vectors.
 
     >>> from driftline.bins import CategoryBins
     >>> bins = CategoryBins(("NO", "SE"))
@@ -33,7 +38,8 @@ def changes(bins: Bins, was: F64, now: F64) -> tuple[Change, ...]:
         if isinstance(bins, CategoryBins):
             found += _labels(drawn)
         elif len(drawn.labels) > 1:
-            found.append(_range(drawn))
+            where = _range(drawn)
+            found.append(replace(where, where=where.where.replace("values", LENGTHS)) if lengths else where)
     absent = Change("missing values", _absent(was, bins), _absent(now, bins))
     if abs(effect(absent.was, absent.now)) >= LEAST:
         shift = abs(absent.now - absent.was)
