@@ -302,10 +302,14 @@ def test_the_classifier_decides_where_it_is_chosen() -> None:
     assert (found.state, list(found.methods)) == ("drift", ["domain_classifier", "psi", "js", "mmd"])
 
 
-def test_where_an_embedding_drifts_is_said_of_its_lengths() -> None:
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(1.25, "vec has drifted: lengths (L2 norm) "), (2.0, "vec: 48 % of lengths (L2 norm) lie above 5.391 (before, ")],
+)
+def test_where_an_embedding_drifts_is_said_of_its_lengths(size: float, said: str) -> None:
     rng = np.random.default_rng(5)
     frames = [
-        {"vec": rng.normal(0, size, (2_000, 8)).astype(np.float32), "score": rng.random(2_000)} for size in (1, 2)
+        {"vec": rng.normal(0, scale, (2_000, 8)).astype(np.float32), "score": rng.random(2_000)} for scale in (1, size)
     ]
     baseline = Baseline.from_frame(frames[0], score="score", model="m", task="binary")
     rows = table_from_frame(frames[1], score="score", model="m", task="binary")[0]
@@ -313,7 +317,7 @@ def test_where_an_embedding_drifts_is_said_of_its_lengths() -> None:
     assert found.explanation is not None
     [cause] = found.explanation.causes
     assert cause.changes[0].where.startswith("lengths (L2 norm) ")
-    assert cause.sentence.startswith("vec has drifted: lengths (L2 norm) ")
+    assert cause.sentence.startswith(said)
     lines = " ".join(str(row) for row in dict(_targets(baseline))["vec"].values())
     assert lines.startswith("embedding ")
     assert "length (L2 norm) " in lines

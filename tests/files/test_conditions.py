@@ -11,6 +11,9 @@ from driftline_processor.files.errors import BadInput
 
 from .conftest import Run
 
+NO_VALUE = "is no value of a target; there are rows, effect, missing.was, missing.now and methods.METHOD.value"
+COMPARE = "compare a number, such as methods.psi.value or drift.share"
+
 WINDOW: dict[str, Any] = {
     "start": "2026-02-02T00:00:00Z",
     "rows": 100,
@@ -72,11 +75,11 @@ def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
         ("drift.share > x", "'x' is no number"),
         ("drift.features.tmp.rows > 1", "no feature 'tmp'; did you mean 'temp'?"),
         ("drift.score.state == 1", "'state' is a word; compare a number, such as methods.psi.value or drift.share"),
-        ("drift.features.temp.size > 1", "'size' is a word; compare a number, such as methods.psi.value or drift.share"),
+        ("drift.features.temp.size > 1", "'size' is a word; " + COMPARE),
         ("drift.features.temp.methods.kss.value > 1", "no method 'kss'; did you mean 'ks'?"),
         ("concept.state > 1", "no number 'state' in the concept; there are rise, before, after, outcomes"),
-        ("drift.features.temp > 1", "'temp' is no value of a target; there are rows, effect, missing.was, missing.now and methods.METHOD.value"),
-        ("drift.score.temp.rows > 1", "'temp.rows' is no value of a target; there are rows, effect, missing.was, missing.now and methods.METHOD.value"),
+        ("drift.features.temp > 1", "'temp' " + NO_VALUE),
+        ("drift.score.temp.rows > 1", "'temp.rows' " + NO_VALUE),
         ("performance.realized.auc.value > 1", "no metric 'auc'; did you mean 'roc_auc'?"),
         ("performance.realized.roc_auc.mean > 1", "no 'mean' in a metric; there are value, low, high, rows"),
     ],

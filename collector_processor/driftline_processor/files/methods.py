@@ -18,7 +18,8 @@ def read_choices(deciding: Sequence[str], shown: Sequence[str], baseline: Baseli
     Raises :class:`BadInput` for a method that there is not, that cannot decide or that does not compare such a
     feature, and for a feature that the baseline has not.
 
-    >>> baseline = Baseline.from_frame({"age": [3, 4, 5], "score": [0.1, 0.2, 0.3]}, score="score", model="m", task="binary")
+    >>> rows = {"age": [3, 4, 5], "score": [0.1, 0.2, 0.3]}
+    >>> baseline = Baseline.from_frame(rows, score="score", model="m", task="binary")
     >>> read_choices(["cramer_von_mises"], ["hellinger,l_infinity"], baseline).everywhere
     Choice(deciding=('cramer_von_mises',), shown=('hellinger', 'l_infinity'))
     """

@@ -30,9 +30,9 @@ def far(check: str, pair: Pair) -> Suspicion | None:
         return None
     of = pair.now.usable + pair.now.infinite
     n, m = pair.was.usable * pair.n, of * pair.m
-    parts = [f"{percent(infinite / of)} of values are infinite (in the baseline none was)"] if infinite else []
+    parts = [f"{percent(infinite / of)} of {pair.values} are infinite (in the baseline none was)"] if infinite else []
     if beyond:
-        which = f"{percent(beyond / of)} of values are" if not parts else f"{percent(beyond / of)}"
+        which = f"{percent(beyond / of)} of {pair.values} are" if not parts else f"{percent(beyond / of)}"
         parts.append(f"{which} more than a million times the largest in the baseline")
     now = (infinite + beyond) / of
     return suspicion(

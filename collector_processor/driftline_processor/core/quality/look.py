@@ -74,8 +74,9 @@ class Look:
             if now is None or was is None or (guessed is not None and guessed[0] > 0.5 * now.usable):
                 continue
             least, greatest = (None, None) if ranges is None else ranges.of.get(name, (None, None))
+            vectors = name in self.baseline.bins.projections
             alike = self.designs.get(name, 1.0)
-            yield Pair(name, bins, was, now, n / alike, m / alike, least, greatest, alike)
+            yield Pair(name, bins, was, now, n / alike, m / alike, least, greatest, alike, vectors)
 
 
 _REFERENCES: WeakKeyDictionary[Baseline, tuple[Mapping[str, Sums], float]] = WeakKeyDictionary()

@@ -33,6 +33,8 @@ def risen(
     if was.of <= 0 or now.of <= 0 or effect(was.share, now.share) < LEAST:
         return None
     p = more_often(was.cases * pair.n + beyond, was.of * pair.n, now.cases * pair.m, now.of * pair.m)
-    told = f"{quoted(pair.name)}: {percent(now.share)} of values {said} ({before or f'was {percent(was.share)}'})"
+    told = (
+        f"{quoted(pair.name)}: {percent(now.share)} of {pair.values} {said} ({before or f'was {percent(was.share)}'})"
+    )
     concerned = (now.share - was.share) * now.of / pair.now.rows
     return suspicion(check, [pair.name], p, told, was=was.share, now=now.share, concerned=concerned)

@@ -53,7 +53,7 @@ class Pair:
     """One feature, then and now.
 
     ``n`` and ``m`` turn weights of the baseline and of the window into effective rows; ``alike``: how many rows count
-    as one in them, because their values resemble each other.
+    as one in them, because their values resemble each other; ``lengths``: whether the feature is an embedding.
     """
 
     name: str
@@ -65,6 +65,12 @@ class Pair:
     least: float | None = None
     greatest: float | None = None
     alike: float = 1.0
+    lengths: bool = False
+
+    @property
+    def values(self) -> str:
+        """What bins count, in words: of an embedding the lengths of its vectors."""
+        return "lengths (L2 norm)" if self.lengths else "values"
 
     @property
     def number(self) -> bool:
