@@ -181,6 +181,10 @@ def test_rows_as_a_whole() -> None:
     twice = Rule("duplicates", "", "duplicates: < 1%", share_limit("< 1%"))
     assert judged(twice, rows, repeats=Repeats(1_000, 980)).sentence == "2 % of rows repeat another row in full"
     assert judged(twice, rows).state == "cannot_tell"
+    for name, why in (("id", "it is no feature, and of ids and times"), ("age", "single values are not kept")):
+        one = judged(expect("unique", name), rows)
+        assert one.state == "cannot_tell"
+        assert why in one.sentence
     different = expect("unique", "plan")
     assert judged(different, rows, unique={"plan": Repeats(1_000, 3)}).state == "broken"
     assert judged(different, rows).state == "cannot_tell"

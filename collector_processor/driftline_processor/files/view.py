@@ -17,6 +17,7 @@ from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.incident import targets
 
 from .drift_table import DriftTable
+from .errors import rows
 from .sections import by_slice, causes, expectations, findings, joint, performance
 from .terminal import Readable, terminal
 from .windows_table import WindowsTable
@@ -67,7 +68,7 @@ def _heading(evaluation: Evaluation, zone: tzinfo) -> Text:
     key = evaluation.key
     text = Text(printable(key.model or "model"), style="bold")
     facts = [key.version and f"version {printable(key.version)}", key.environment and printable(key.environment)]
-    facts += [window_text(evaluation.window, zone), f"{evaluation.rows:,} rows"]
+    facts += [window_text(evaluation.window, zone), rows(evaluation.rows)]
     facts += [f"outcomes for {percent(evaluation.coverage)}" if evaluation.outcome_rows else ""]
     facts += ["" if evaluation.closed else "open"]
     text.append("".join(f" · {fact}" for fact in facts if fact), style="not bold")

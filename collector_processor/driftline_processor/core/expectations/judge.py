@@ -29,6 +29,8 @@ _KEEPING: dict[Kind, str] = {
 ROUNDING = 1e-9
 """A variance below this part of the squared mean is mostly rounding."""
 
+NOT_KEPT = "single values are not kept"
+
 
 def judge(beside: Beside, pane: Pane, baseline: Baseline | None, window: Window) -> tuple[Expected, ...]:
     """Judge what is expected of a window.
@@ -51,7 +53,8 @@ def _judged(beside: Beside, pane: Pane, baseline: Baseline | None, window: Windo
     for name, rules in beside.expect.features.items():
         for rule in rules:
             if rule.kind == "unique":
-                why = "single values are not kept"
+                stranger = baseline is not None and name not in baseline.bins.features
+                why = "it is no feature, and of ids and times no values are looked at" if stranger else NOT_KEPT
                 yield _of_repeats(rule, beside.unique.get(name), "of values are different", why, other=True)
             else:
                 yield _of_feature(rule, pane, baseline, name)
