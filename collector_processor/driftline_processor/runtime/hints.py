@@ -144,8 +144,8 @@ def _task(series: Series, settings: Model) -> Iterator[str]:
         )
     if settings.slices:
         yield (
-            f"The slices of {model} ({_names(settings.slices)}) are kept with its rows; "
-            "drift and performance by slice are not computed yet."
+            f"Drift of {model} is looked at by slice ({_names(settings.slices)}), too; "
+            "performance by slice is not computed yet."
         )
     if settings.classes and series.sent.classes and set(settings.classes) != set(series.sent.classes):
         yield (
