@@ -243,3 +243,15 @@ def test_an_hour_is_judged_by_how_much_the_hours_of_a_day_differ() -> None:
             alarms[name] += drift(pane, baseline, span=DAY // 24).features["x"].state == "drift"
     assert alarms["known"] == 0
     assert alarms["unknown"] > 0
+
+
+def test_a_window_beyond_all_that_the_baseline_holds_is_drift_whatever_its_days_do() -> None:
+    rng = np.random.default_rng(12)
+    lasting = np.cumsum(rng.normal(size=14)) / 2  # fourteen days that wander: they exclude hardly any other level
+    baseline = baseline_of(dated(days(rng, lasting, 200, 0.8), 200))
+    known = np.asarray(baseline.bins.features["x"].edges) if hasattr(baseline.bins.features["x"], "edges") else None
+    assert known is not None
+    record = drift(window(known[-1] + rng.random(200), baseline), baseline).features["x"]
+    assert (record.state, record.size) == ("drift", "large")
+    inside = drift(window(known[-1] - rng.random(200), baseline), baseline).features["x"]
+    assert inside.state != "drift"

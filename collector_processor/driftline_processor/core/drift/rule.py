@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from driftline.baseline import Baseline
+from driftline.bins import NumberBins
 from driftline.pane import Pane
 from driftline.tables import F64
 
@@ -44,6 +45,13 @@ MOST_GUESSED = 0.5
 """A larger share of the values in buckets that reach over several of the baseline's bins: where they lie is a guess."""
 
 
+OUTSIDE = 0.5
+"""Where so many of the rows lie beyond all that the baseline holds, it is drift whatever days do: a July among winters
+is nothing that fourteen days of winter could exclude, and nothing the model was built on."""
+
+OUTERMOST = 0.005
+"""What an open bin holds of the baseline at the most to be beyond it; the outer quantiles are the 0.1 % ones."""
+
 INDEPENDENT = Design()
 
 
@@ -64,7 +72,8 @@ class _Judged:
     is nothing to. ``p``: None where nothing can be decided. ``coarse``: most values lie in buckets that reach over
     several bins, where they are taken to lie as the reference rows do: a drift that shows nevertheless is one, and that
     none shows says nothing. ``design``: of clusters. ``blocks``: effects of the baseline's blocks of time, where they
-    differ; ``said``: what they say. ``unsure``: more blocks would have to tell whether it is drift.
+    differ; ``said``: what they say, unless the window is :data:`OUTSIDE`. ``unsure``: more blocks would have to tell
+    whether it is drift.
     """
 
     reference: Reference
@@ -263,13 +272,23 @@ def _compare(targets: Sequence[_Judged]) -> None:
         target.size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
         if target.state == "ok" and decisive.p_value is not None:
             target.p = heavier(decisive.p_value, target.design.freedom)
-            if (
-                said is not None and target.p <= ALPHA
-            ):  # the greater of both decides, and this one costs ten times as much
+            # the greater of both decides, and this one costs ten times as much
+            if said is not None and target.p <= ALPHA and not _outside(target.reference, target.pair):
                 p_value, least = said.p_values()
                 apart = decisive.effect is not None and decisive.effect >= target.min_effect
                 target.unsure = apart and least <= ALPHA < p_value
                 target.p = max(target.p, p_value)
+
+
+def _outside(reference: Reference, pair: Pair | None) -> bool:
+    """Whether most rows are in open bins that the baseline hardly fills, or have labels that it never had."""
+    if pair is None:
+        return False
+    beyond = reference.counts <= 0
+    if isinstance(reference.bins, NumberBins):
+        beyond = np.zeros(len(reference.counts), np.bool_)
+        beyond[[0, -1]] = reference.counts[[0, -1]] <= OUTERMOST * reference.rows
+    return float(pair.current[beyond].sum()) >= OUTSIDE * float(pair.current.sum())
 
 
 def _correct(targets: Sequence[_Judged]) -> None:
