@@ -12,7 +12,7 @@ from .baseline_commands import app as baseline_app
 from .column_options import takes_columns
 from .expectation_commands import app as expectations_app
 from .expectation_commands import expectations_of
-from .options import BAD_INPUT, Data, one_sentence, say
+from .options import BAD_INPUT, Data, one_sentence, performance_of, say
 
 if TYPE_CHECKING:
     from .files.roles import ColumnOptions
@@ -110,6 +110,9 @@ def evaluate(
         str, typer.Option(metavar="NAME[,NAME]", help="Detectors of concept drift, or 'none'; else adwin, if it can.")
     ] = "",
     expect: Annotated[Path | None, typer.Option(metavar="FILE", help="driftline.yaml: what is expected.")] = None,
+    performance: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="driftline.yaml: what is asked of the performance.")
+    ] = None,
     openlineage: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write OpenLineage run events there, a line for each window.")
     ] = None,
@@ -131,7 +134,8 @@ def evaluate(
         from .files.source import named
 
         past = read_rolling(reference_last, reference_without)
-        asked = Asked(method or (), methods or (), concept, exact, classifier, expectations_of(expect), past)
+        expected, of_performance = expectations_of(expect), performance_of(performance)
+        asked = Asked(method or (), methods or (), concept, exact, classifier, expected, past, of_performance)
         cut = Cut(window, window_rows)
         reference = None if baseline is None else local(baseline)
         result = evaluate_files(named(data), reference, outcomes, columns, cut, say, asked)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .files.errors import BadInput, rows
-from .options import one_sentence, say
+from .options import models_of, one_sentence, say
 
 if TYPE_CHECKING:
     from .core.expectations.rule import Expectations
@@ -67,12 +67,7 @@ def expectations_of(file: Path | None) -> dict[str, Expectations]:
     """Return what a configuration expects of each of its models; nothing without one."""
     if file is None:
         return {}
-    from .runtime.config import ConfigError, load
-
-    try:
-        models = load(file).models
-    except ConfigError as error:
-        raise BadInput(f"--expect {file}: {error}") from error
+    models = models_of("--expect", file)
     expected = {name: model.expectations for name, model in models.items() if model.expectations}
     if not expected:
         raise BadInput(f"--expect {file}: it expects nothing; write 'expect:' below a model or one of its features")

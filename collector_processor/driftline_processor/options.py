@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .files.errors import BadInput
+
+if TYPE_CHECKING:
+    from .core.performance.asked import Asked
+    from .runtime.config import Model
 
 BAD_INPUT = 2
 
@@ -32,3 +36,23 @@ def one_sentence() -> Iterator[None]:
     except BadInput as error:
         say(str(error))
         raise typer.Exit(BAD_INPUT) from error
+
+
+def models_of(option: str, file: Path) -> Mapping[str, Model]:
+    """Return the models of a configuration that an option names. Raises :class:`BadInput` when it cannot be used."""
+    from .runtime.config import ConfigError, load
+
+    try:
+        return load(file).models
+    except ConfigError as error:
+        raise BadInput(f"{option} {file}: {error}") from error
+
+
+def performance_of(file: Path | None) -> dict[str, Asked]:
+    """Return what a configuration asks of the performance of each of its models; nothing without one."""
+    if file is None:
+        return {}
+    asked = {name: model.performance.asked for name, model in models_of("--performance", file).items()}
+    if not asked:
+        raise BadInput(f"--performance {file}: it names no model; write 'performance:' below one")
+    return asked

@@ -157,7 +157,10 @@ class OutcomeTable:
 
     ``id``: n texts. ``actual``: classes as text codes, or numbers, as they were sent. ``time``: int64 (n,), unix
     nanoseconds, when the truth was known. ``prediction_time``: int64 (n,), 0 where not given. ``weight``: float64 (n,),
-    NaN where not given.
+    NaN where not given. ``item``: n texts, the item of a ranking that each is about, empty = the whole prediction.
+    ``value``: float64 (n,), what the prediction was worth, NaN where not given. ``retracted``: bool (n,), takes back
+    what was said before; its actual may be missing. None of the three = nobody said any. ``slices``: those that came
+    with the outcome, such as attributes that no prediction may carry.
     """
 
     model: str
@@ -167,6 +170,10 @@ class OutcomeTable:
     time: I64
     prediction_time: I64
     weight: F64
+    item: Text | None = None
+    value: F64 | None = None
+    retracted: NDArray[np.bool_] | None = None
+    slices: dict[str, Column] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.time)

@@ -138,9 +138,24 @@ def test_an_evaluation_is_the_promised_json() -> None:
                 },
                 "explanation": None,
                 "performance": {
+                    "maturity": "mature",
                     "realized": {
-                        "accuracy": {"value": 0.8, "low": None, "high": None, "rows": 600, "source": "rows"},
-                        "roc_auc": {"value": None, "low": None, "high": None, "rows": 600, "source": "panes"},
+                        "accuracy": {
+                            "value": 0.8,
+                            "low": None,
+                            "high": None,
+                            "interval": None,
+                            "rows": 600,
+                            "source": "rows",
+                        },
+                        "roc_auc": {
+                            "value": None,
+                            "low": None,
+                            "high": None,
+                            "interval": None,
+                            "rows": 600,
+                            "source": "panes",
+                        },
                     },
                     "estimated": None,
                 },

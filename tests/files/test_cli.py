@@ -65,6 +65,7 @@ def test_the_commands(run: Run) -> None:
                 "--classifier",
                 "--concept",
                 "--expect",
+                "--performance",
                 "--openlineage",
                 "--reference-last",
                 "--reference-without",

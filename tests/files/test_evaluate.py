@@ -32,7 +32,7 @@ def test_two_files_and_nothing_else(run: Run, files: Path) -> None:
     assert window["rows"] == 3_000
     assert set(window["drift"]["features"]) == {"age", "region", "vip", "income", "score"}
     assert "compared as features: score; with --task they are what the model gave" in result.stderr
-    assert window["performance"] == {"realized": {}, "estimated": None}
+    assert window["performance"] == {"maturity": "mature", "realized": {}, "estimated": None}
     assert window["outcomes"] == {"rows": 0, "coverage": 0.0}
 
 
@@ -100,9 +100,9 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         *("features", "check", "moved", "changes", "slice", "since", "or_before", "p_value"),
         *("importance", "weight", "score_shift", "sentence"),
     ]
-    assert list(window["performance"]) == ["realized", "estimated"]
+    assert list(window["performance"]) == ["maturity", "realized", "estimated"]
     auc = window["performance"]["realized"]["roc_auc"]
-    assert list(auc) == ["value", "low", "high", "rows", "source"]
+    assert list(auc) == ["value", "low", "high", "interval", "rows", "source"]
     assert (auc["low"], auc["high"], auc["rows"], auc["source"]) == (None, None, 2_400, "rows")
     assert window["outcomes"] == {"rows": 2_400, "coverage": 0.8}
     assert window["closed"] is True

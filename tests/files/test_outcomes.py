@@ -41,7 +41,7 @@ def test_leading_zeros_are_part_of_an_id(run: Run, folder: Path) -> None:
     (folder / "o.csv").write_text("id,actual\n007,1\n")
     window, said = evaluate(run, "o.csv", data="rows.csv")
     assert window["performance"]["realized"]["accuracy"] == {
-        "value": 1.0, "low": None, "high": None, "rows": 1, "source": "rows"
+        "value": 1.0, "low": None, "high": None, "interval": None, "rows": 1, "source": "rows"
     }  # fmt: skip
     assert said == []
 

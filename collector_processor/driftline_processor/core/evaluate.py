@@ -19,8 +19,9 @@ from .drift.rule import Rules
 from .evaluation import Evaluation, Metric, TargetDrift, Window
 from .expectations.judge import judge
 from .explain import View, explain
-from .performance import log_loss_of_constant
-from .performance import realized as realized_from_pane
+from .performance.asked import STANDARD, Asked
+from .performance.judged import judge_performance
+from .performance.known import NOTHING_KNOWN, Known
 from .quality import quality
 
 
@@ -38,6 +39,8 @@ def evaluate(
     together: Collection[str] | None = None,
     compared: str = "",
     shift: float = 0.0,
+    known: Known = NOTHING_KNOWN,
+    asked: Asked = STANDARD,
 ) -> Evaluation:
     """Evaluate a window.
 
@@ -48,22 +51,20 @@ def evaluate(
     ``choices``: the methods of the features, see :class:`driftline_processor.core.drift.choice.Choices`.
     ``together``: the methods that compare all features together, None for all. ``compared``: what the baseline is in
     words, where it was derived (:mod:`driftline_processor.core.compared`). ``shift``: drift is no less than that, in
-    standard deviations, see :mod:`driftline_processor.core.compared.cold`.
+    standard deviations, see :mod:`driftline_processor.core.compared.cold`. ``known``: what is known of the outcomes
+    beside the pane's sums; ``asked``: what the model's owner asks of its performance.
     """
     task = task or (baseline.task if baseline is not None else None)
     evaluation = Evaluation(key=key, window=window, rows=pane.rows, closed=closed)
     evaluation.distributed = round(float(pane.parts.get(DISTRIBUTED, np.zeros(1))[0]))
-    known = pane.parts.get("outcomes")
-    if known is not None:
-        evaluation.outcome_rows = int(known[0])
+    outcomes = pane.parts.get("outcomes")
+    if outcomes is not None:
+        evaluation.outcome_rows = int(outcomes[0])
     sent = pane.rows - evaluation.distributed  # an outcome joins a row; of rows that nobody sent none can be known
     if sent > 0:
         # by rows: a reviewed row has the weight of all that were not, and a tenth reviewed would pass for everything
         evaluation.coverage = min(1.0, evaluation.outcome_rows / sent)
-    if realized is not None:
-        evaluation.realized = realized
-    elif task is not None:
-        evaluation.realized = realized_from_pane(pane, task)
+    judge_performance(evaluation, pane, baseline, task, known, asked, realized)
     evaluation.expected = judge(beside, pane, baseline, window)
     if baseline is None:
         evaluation.score = _unknown("score", pane)
@@ -83,10 +84,6 @@ def evaluate(
     for name, against in own.items():
         views[name] = View(slices[name], against, evaluation.slices[name].features, beside.slices[name].trail)
     evaluation.explanation = explain(window, views, evaluation.findings, evaluation.score, beside.timezone)
-    evaluation.reference = realized_from_pane(baseline.pane, baseline.task)
-    constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
-    if constant is not None:
-        evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
     evaluation.missing_features = tuple(
         name for name in baseline.bins.features if pane.rows and _never_arrived(pane, f"feature:{name}")
     )

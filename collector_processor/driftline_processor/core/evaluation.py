@@ -10,6 +10,7 @@ from driftline.tables import F64, ModelKey
 State = Literal["ok", "drift", "too_few_rows", "blind", "no_baseline"]
 Size = Literal["", "small", "moderate", "large"]
 Source = Literal["rows", "panes"]
+Maturity = Literal["open", "immature", "mature"]
 Verdict = Literal["met", "broken", "cannot_tell"]
 Severity = Literal["minor", "major", "critical"]
 
@@ -127,12 +128,19 @@ class JointDrift:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A performance value. ``bound``: how far the value from panes can be from the one from rows; 0 when exact."""
+    """A performance value. ``bound``: how far the value from panes can be from the one from rows; 0 when exact.
+
+    ``low``, ``high``: the ends of its interval, None where it is not known; ``interval``: the method it comes from, ""
+    where there is none.
+    """
 
     value: float | None
     rows: int
     source: Source
     bound: float = 0.0
+    low: float | None = None
+    high: float | None = None
+    interval: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +245,8 @@ class Evaluation:
     ``compared``: what it is compared with, in words, where that is not the baseline as it is (:mod:`.compared`).
     ``joint``: by method, drift of the features together. ``findings``: what is wrong with the data (:mod:`.quality`),
     the gravest first. ``expected``: what came of what somebody expects of it (:mod:`.expectations`).
-    ``explanation``: why it drifts (:mod:`.explain`); None where nothing does.
+    ``explanation``: why it drifts (:mod:`.explain`); None where nothing does. ``maturity``: whether the window still
+    fills, or its outcomes may still come, or its performance counts.
     """
 
     key: ModelKey
@@ -264,3 +273,4 @@ class Evaluation:
     slices: dict[str, SliceDrift] = field(default_factory=dict)
     expected: tuple[Expected, ...] = ()
     explanation: Explanation | None = None
+    maturity: Maturity = "mature"

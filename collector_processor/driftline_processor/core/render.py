@@ -102,6 +102,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
         },
         "explanation": None if evaluation.explanation is None else _explanation(evaluation.explanation),
         "performance": {
+            "maturity": evaluation.maturity,
             "realized": {name: _metric(metric) for name, metric in evaluation.realized.items()},
             "estimated": None,
         },
@@ -236,4 +237,11 @@ def _expected(expected: Expected) -> dict[str, Any]:
 
 
 def _metric(metric: Metric) -> dict[str, Any]:
-    return {"value": metric.value, "low": None, "high": None, "rows": metric.rows, "source": metric.source}
+    return {
+        "value": metric.value,
+        "low": metric.low,
+        "high": metric.high,
+        "interval": metric.interval or None,
+        "rows": metric.rows,
+        "source": metric.source,
+    }

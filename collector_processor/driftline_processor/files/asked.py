@@ -8,6 +8,7 @@ from pathlib import Path
 
 from driftline_processor.core.compared.rolling import Rolling
 from driftline_processor.core.expectations.rule import Expectations
+from driftline_processor.core.performance import asked as of_performance
 
 from .errors import BadInput
 from .exact import rows_of
@@ -19,7 +20,8 @@ class Asked:
 
     ``concept``: the detectors of concept drift, see :func:`.concept.detectors_of`. ``exact``: values of drift methods
     from the rows. ``classifier``: the domain classifier, too. ``expect``: what is expected of each model's data.
-    ``past``: windows are compared with the rows before them, :mod:`.past`.
+    ``past``: windows are compared with the rows before them, :mod:`.past`. ``performance``: what each model's owner
+    asks of its performance.
     """
 
     method: Sequence[str] = ()
@@ -29,6 +31,7 @@ class Asked:
     classifier: bool = False
     expect: Mapping[str, Expectations] = field(default_factory=dict)
     past: Rolling | None = None
+    performance: Mapping[str, of_performance.Asked] = field(default_factory=dict)
 
     def check(self, reference: Path | None) -> None:
         """Raise :class:`BadInput` when something is asked for that cannot be had together.

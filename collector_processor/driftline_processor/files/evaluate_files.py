@@ -28,6 +28,7 @@ from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.incident import incident
+from driftline_processor.core.performance.asked import Asked as PerformanceAsked
 
 from .against import baseline_of, expected_of, first_of, reference_rows
 from .asked import NOTHING_MORE, Asked
@@ -38,6 +39,7 @@ from .errors import BadInput, Say
 from .exact import exact_values, rows_of
 from .fold_rows import batches, fold_rows
 from .folded import Folded, newest_rows
+from .known import asked_of, known_of
 from .methods import read_choices
 from .past import cut_past
 from .reading import read_files
@@ -97,6 +99,7 @@ def evaluate_files(
         baseline,
         read_choices(asked.method, asked.methods, baseline),
         options.seasons,
+        asked_of(asked.performance, baseline.model),
     )
     detectors = detectors_of(asked.concept, baseline.task)
     read = read_files(data, outcomes, baseline, options, say)
@@ -159,6 +162,7 @@ class _Judging:
     baseline: Baseline
     choices: Choices
     seasons: Seasonality | None
+    asked: PerformanceAsked
 
     def evaluate(
         self, window: Window, pane: Pane, truth: Truth | None, beside: Beside, against: Compared
@@ -181,4 +185,6 @@ class _Judging:
             beside=beside,
             choices=self.choices,
             compared=against.note,
+            known=known_of(truth),
+            asked=self.asked,
         )

@@ -59,6 +59,7 @@ def from_text(text: str) -> Evaluation:
         slices={name: _slice(one) for name, one in said.get("slices", {}).items()},
         expected=tuple(Expected(**one) for one in said.get("expected", ())),
         explanation=None if said.get("explanation") is None else _explanation(said["explanation"]),
+        maturity=said.get("maturity", "mature"),
     )
 
 

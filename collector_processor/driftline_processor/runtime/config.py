@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 
 from .config_expect import Expect, ExpectFeature, expectations
 from .config_metrics import Metric, mapped
+from .config_performance import Performance
 from .config_values import (
     Address,
     ClassText,
@@ -176,6 +177,7 @@ class Model(Section):
     windows: tuple[WindowName, ...] = ("1h", "1d")
     timezone: TimeZone = "UTC"
     outcome_delay: Days = timedelta(0)
+    performance: Annotated[Performance, BeforeValidator(_empty_is_default)] = Performance()
     seasonality: Literal["hour", "weekday", "hour_of_week"] | None = None
     slices: tuple[Text, ...] = ()
     cluster: Text | None = None

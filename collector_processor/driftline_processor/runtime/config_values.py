@@ -172,5 +172,6 @@ Deciding = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, dec
 Shown = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, deciding=False))]
 Together = Annotated[tuple[Literal["pca", "correlation"], ...], BeforeValidator(_one_or_several)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Between = Annotated[float, Field(gt=0, lt=1)]
 Watching = Annotated[tuple[str, ...], BeforeValidator(_detector_names)]
 Confidence = Annotated[float, BeforeValidator(_confidence)]

@@ -25,6 +25,7 @@ from driftline_processor.core.window import GRACE, PANE, is_closed, window_of
 from .baselines import Baselines
 from .beliefs import Beliefs
 from .config import Model
+from .known import KnownOutcomes
 from .news import Reached, Touched
 from .panes import part_width, performance_fold, read_window, stored_unit
 from .past import Past
@@ -61,6 +62,7 @@ class Evaluator:
         self._connection, self._series, self._baselines = connection, series, baselines
         self._beliefs, self._touched, self._watermark = beliefs, touched, watermark
         self._trails, self._past, self._slices = Trails(connection), Past(connection), SlicePanes(connection)
+        self._known = KnownOutcomes()
         self._dirty: dict[int, set[Window]] = {}
         self._failed: set[tuple[int, Window]] = set()
         self._warned: set[tuple[str, str]] = set()
@@ -155,6 +157,8 @@ class Evaluator:
             together=settings.multivariate,
             compared="" if compared is None else compared.note,
             shift=0.0 if compared is None else compared.shift,
+            known=self._known.of(window, settings, self._watermark(series)),
+            asked=settings.performance.asked,
         )
 
     def _warn(self, series: Series, settings: Model, baseline: Baseline) -> None:

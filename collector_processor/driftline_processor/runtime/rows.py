@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from driftline.classes import class_column
 from driftline.fold import actual_numbers
 from driftline.repeats import U64
@@ -65,6 +66,10 @@ def outcome_rows(table: OutcomeTable, first: int, received: int) -> pa.Table:
             "time": table.time,
             "prediction_time": table.prediction_time,
             "weight": number_array(table.weight, n),
+            "item": _given(table.item, n),
+            "value": number_array(table.value, n),
+            "retracted": pa.nulls(n, pa.bool_()) if table.retracted is None else pa.array(table.retracted),
+            "slices": _slices(table.slices, n),
             "received": np.full(n, received),
         }
     )
@@ -73,6 +78,14 @@ def outcome_rows(table: OutcomeTable, first: int, received: int) -> pa.Table:
 def text_array(text: Text) -> pa.StringArray:
     """Return texts as an Arrow array without a copy."""
     return pa.StringArray.from_buffers(len(text), pa.py_buffer(text.offsets), pa.py_buffer(text.data))
+
+
+def _given(text: Text | None, n: int) -> pa.Array:
+    """Texts, null where empty."""
+    if text is None:
+        return pa.nulls(n, pa.string())
+    texts = text_array(text)
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
 def label_array(column: Column | None, n: int) -> pa.Array:

@@ -37,10 +37,16 @@ ALTER TABLE predictions ADD COLUMN IF NOT EXISTS fingerprint UBIGINT;
 CREATE TABLE IF NOT EXISTS outcomes (
     seq BIGINT, model VARCHAR, environment VARCHAR, id VARCHAR, actual VARCHAR, number DOUBLE, time BIGINT,
     prediction_time BIGINT, weight DOUBLE, received BIGINT);
+ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS item VARCHAR;
+ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS value DOUBLE;
+ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS retracted BOOLEAN;
+ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS slices MAP(VARCHAR, VARCHAR);
 CREATE TABLE IF NOT EXISTS waiting (outcome BIGINT, model VARCHAR, id VARCHAR, received BIGINT);
 CREATE TABLE IF NOT EXISTS joined (
     seq BIGINT, prediction BIGINT, outcome BIGINT, series INTEGER, time BIGINT, score DOUBLE, scores DOUBLE[],
     predicted VARCHAR, actual VARCHAR, number DOUBLE, weight DOUBLE, outcome_time BIGINT);
+ALTER TABLE joined ADD COLUMN IF NOT EXISTS slices MAP(VARCHAR, VARCHAR);
+ALTER TABLE joined ADD COLUMN IF NOT EXISTS value DOUBLE;
 CREATE TABLE IF NOT EXISTS panes (
     series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, part VARCHAR, idx INTEGER, value DOUBLE);
 CREATE TABLE IF NOT EXISTS slice_panes (

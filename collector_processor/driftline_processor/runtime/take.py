@@ -49,6 +49,10 @@ def take_outcomes(table: OutcomeTable, rows: Rows) -> OutcomeTable:
         time=table.time[rows],
         prediction_time=table.prediction_time[rows],
         weight=table.weight[rows],
+        item=None if table.item is None else take_text(table.item, rows),
+        value=_taken(table.value, rows),
+        retracted=_taken(table.retracted, rows),
+        slices={name: taken(column, rows) for name, column in table.slices.items()},
     )
 
 

@@ -105,6 +105,15 @@ ML_OUTCOME_PREDICTION_TIME: Final = "ml.outcome.prediction_time"
 ML_OUTCOME_WEIGHT: Final = "ml.outcome.weight"
 """One divided by the probability with which the row was chosen to be labelled; absent means 1."""
 
+ML_OUTCOME_ITEM: Final = "ml.outcome.item"
+"""The item of a ranking that the outcome is about, such as the one that was clicked."""
+
+ML_OUTCOME_VALUE: Final = "ml.outcome.value"
+"""What the prediction was worth in the end, in the unit in which the owner of the model counts."""
+
+ML_OUTCOME_RETRACTED: Final = "ml.outcome.retracted"
+"""The outcome takes back what was said of the prediction before; nothing is known of it until another one comes."""
+
 ML_DRIFT_TARGET: Final = "ml.drift.target"
 """Which distribution is compared with the baseline's."""
 

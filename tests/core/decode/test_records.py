@@ -245,6 +245,26 @@ def test_an_outcome_becomes_a_row() -> None:
     assert not decoded.rejected
 
 
+def test_an_outcome_says_its_item_its_worth_and_slices_of_its_own() -> None:
+    decoded = outcome(
+        KNOWN | {a.ML_OUTCOME_ITEM: "sku-17", a.ML_OUTCOME_VALUE: -12.5, f"{a.ML_SLICE_VALUE}.gender": "f"}
+    )
+    [table] = decoded.outcomes
+    assert table.item is not None
+    assert table.value is not None
+    assert (table.item.data, table.value.tolist(), table.retracted) == (b"sku-17", [-12.5], None)
+    assert table.slices["gender"].labels == ("f",)
+    assert not +decoded.rejected
+
+
+def test_a_retraction_needs_no_actual() -> None:
+    taken_back = {key: value for key, value in KNOWN.items() if key != a.ML_OUTCOME_ACTUAL}
+    [table] = outcome(taken_back | {a.ML_OUTCOME_RETRACTED: True}).outcomes
+    assert table.retracted is not None
+    assert table.retracted.tolist() == [True]
+    assert not outcome(taken_back | {a.ML_OUTCOME_RETRACTED: False}).outcomes
+
+
 def test_an_outcome_says_as_little_as_a_model_an_id_and_what_happened() -> None:
     [table] = outcome(KNOWN).outcomes
 

@@ -14,7 +14,7 @@ from driftline.tables import CLASSLESS, F64, I64, Column, Task
 from numpy.typing import NDArray
 
 from .cells import Cells, Grid, Where
-from .values import ABSENT, BOOLEAN, EMPTY, INTEGER, LIST, MAX_TEXT, NUMBER, TEXT
+from .values import ABSENT, BOOLEAN, EMPTY, INTEGER, LIST, MAX_TEXT, NUMBER, OTHER, TEXT
 
 Mask = NDArray[np.bool_]
 _KINDS: Final = ("binary", "multiclass", *CLASSLESS)
@@ -113,6 +113,15 @@ class Fields:
         values = self.values(name)
         return None if values is None else class_column(values)
 
+    def flags(self, name: str) -> Mask:
+        """Tell which rows say true: bool (n,)."""
+        cells = self._grid.known.get(name)
+        if cells is None:
+            return np.zeros(self.n, np.bool_)
+        kind = self._wanted(cells, name, BOOLEAN)
+        said: Mask = (kind == BOOLEAN) & (cells.numbers[self._rows] == 1)
+        return said
+
     def lists(self, name: str) -> tuple[I64, list[tuple[Any, ...]]] | None:
         """Return codes (-1 = missing) into distinct lists of scalars; None where no row holds one."""
         cells = self._grid.known.get(name)
@@ -188,3 +197,21 @@ def grouped(*codes: NDArray[Any]) -> tuple[I64, list[int]]:
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return rank[inverse.reshape(-1)], first[order].tolist()
+
+
+def sent_columns(columns: dict[str, Cells], rows: Where, rejected: Counter[str]) -> dict[str, Column]:
+    """Return the features or slices that any of the rows sent; labels may hold texts that only other rows sent."""
+    result = {}
+    for name, cells in columns.items():
+        kinds = np.bincount(cells.kind[rows], minlength=8).tolist()
+        if kinds[ABSENT] == sum(kinds):
+            continue
+        if kinds[LIST] + kinds[OTHER]:
+            rejected["unsupported_feature_type"] += kinds[LIST] + kinds[OTHER]
+        has_numbers = kinds[NUMBER] + kinds[INTEGER] + kinds[BOOLEAN] > 0
+        result[name] = Column(
+            cells.numbers[rows] if has_numbers or not kinds[TEXT] else None,
+            cells.codes[rows] if kinds[TEXT] else None,
+            cells.things if kinds[TEXT] else (),
+        )
+    return result

@@ -7,10 +7,10 @@ from collections import Counter
 import numpy as np
 from driftline.columns import texts
 from driftline.semconv import attributes as a
-from driftline.tables import Column, OutcomeTable
+from driftline.tables import F64, I64, Column, OutcomeTable, Text
 
 from .cells import MAX_TABLES, Where
-from .fields import Fields, grouped
+from .fields import Fields, grouped, sent_columns
 from .rows import Rows
 
 
@@ -20,7 +20,8 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
     ``now``: unix nanoseconds, for outcomes that say no usable time. ``rejected`` is added to: per outcome the first of
     ``no_model_name``, ``no_id``, ``no_actual``, ``bad_weight`` that holds.
     """
-    fields = Fields(rows.grid(), slice(None), rejected)
+    grid = rows.grid()
+    fields = Fields(grid, slice(None), rejected)
     n = fields.n
     if n == 0:
         return []
@@ -29,7 +30,10 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
     actual = fields.values(a.ML_OUTCOME_ACTUAL) or Column(np.full(n, np.nan))
     weight = fields.numbers(a.ML_OUTCOME_WEIGHT)
     weights = np.full(n, np.nan) if weight is None else weight
-    known = np.zeros(n, np.bool_) if actual.codes is None else _has_text(actual)
+    items, item_texts = fields.texts(a.ML_OUTCOME_ITEM)
+    item_texts = [*item_texts, ""]  # the last is where code -1 lands
+    value, retracted = fields.numbers(a.ML_OUTCOME_VALUE), fields.flags(a.ML_OUTCOME_RETRACTED)
+    known = retracted.copy() if actual.codes is None else _has_text(actual) | retracted
     if actual.numbers is not None:
         known |= np.isfinite(actual.numbers)
     keep = np.ones(n, np.bool_)
@@ -64,6 +68,10 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
                 time=time[members],
                 prediction_time=predicted_at[members],
                 weight=weights[members],
+                item=_items(items[members], item_texts),
+                value=_told(value, members),
+                retracted=retracted[members] if retracted[members].any() else None,
+                slices=sent_columns(grid.slices, members, rejected),
             )
         )
     return tables
@@ -72,3 +80,16 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
 def _has_text(actual: Column) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     filled = np.array([bool(label.strip()) for label in actual.labels] + [False])  # the last is where code -1 lands
     return filled[actual.codes]
+
+
+def _told(value: F64 | None, members: Where) -> F64 | None:
+    """The finite values of some rows; None where none has one."""
+    if value is None:
+        return None
+    told = np.where(np.isfinite(value[members]), value[members], np.nan)
+    return None if np.isnan(told).all() else told
+
+
+def _items(codes: I64, labels: list[str]) -> Text | None:
+    """The items that outcomes are about, empty where one is about none; None where all are."""
+    return texts([labels[code] for code in codes.tolist()]) if (codes >= 0).any() else None

@@ -12,13 +12,13 @@ from driftline.columns import texts
 from driftline.semconv import attributes as a
 from driftline.tables import F64, I64, Column, Ids, ModelKey, PredictionTable, Task
 
-from .cells import MAX_TABLES, Cells, Grid, Where
-from .fields import Fields, Mask, grouped, tasks
+from .cells import MAX_TABLES, Grid, Where
+from .fields import Fields, Mask, grouped, sent_columns, tasks
 from .items import Lists
 from .items import from_lists as items_from_lists
 from .rows import Rows, is_sampled, trace_columns
 from .scores import RANKING, Given, scores_of
-from .values import ABSENT, BOOLEAN, INTEGER, LIST, MAX_ROWS, NUMBER, OTHER, TEXT, sampling_weight
+from .values import ABSENT, MAX_ROWS, sampling_weight
 
 _PREDICT = "predict"
 _SAID = (
@@ -93,8 +93,8 @@ def _tables(
         key = ModelKey(model_names[models[row]], version, environment[row] or "")
         table = whole.table(members, key, distinct_tasks[task[row]], rejected)
         in_grid = chosen if isinstance(members, slice) else members if isinstance(chosen, slice) else chosen[members]
-        table.features = _columns(grid.features, in_grid, rejected)
-        table.slices = _columns(grid.slices, in_grid, rejected)
+        table.features = sent_columns(grid.features, in_grid, rejected)
+        table.slices = sent_columns(grid.slices, in_grid, rejected)
         tables.append(table)
     return tables
 
@@ -197,21 +197,3 @@ def _weights(states: list[str], counts: F64 | None) -> F64 | None:
         return None
     weight = np.array([weights[state] or 1.0 for state in states])
     return weight if counts is None else weight * np.where(counts >= 1.0, np.minimum(counts, MAX_ROWS), 1.0)
-
-
-def _columns(columns: dict[str, Cells], rows: Where, rejected: Counter[str]) -> dict[str, Column]:
-    """Return the features or slices that any of the rows sent; labels may hold texts that only other rows sent."""
-    result = {}
-    for name, cells in columns.items():
-        kinds = np.bincount(cells.kind[rows], minlength=8).tolist()
-        if kinds[ABSENT] == sum(kinds):
-            continue
-        if kinds[LIST] + kinds[OTHER]:
-            rejected["unsupported_feature_type"] += kinds[LIST] + kinds[OTHER]
-        has_numbers = kinds[NUMBER] + kinds[INTEGER] + kinds[BOOLEAN] > 0
-        result[name] = Column(
-            cells.numbers[rows] if has_numbers or not kinds[TEXT] else None,
-            cells.codes[rows] if kinds[TEXT] else None,
-            cells.things if kinds[TEXT] else (),
-        )
-    return result

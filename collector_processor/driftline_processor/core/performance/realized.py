@@ -21,8 +21,9 @@ def realized(pane: Pane, task: Task) -> dict[str, Metric]:
     >>> import numpy as np
     >>> task = Task("binary", ("0", "1"), "1")
     >>> pane = fold_outcomes(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 0.0])))
-    >>> realized(pane, task)["accuracy"]
-    Metric(value=1.0, rows=2, source='panes', bound=0.0)
+    >>> accuracy = realized(pane, task)["accuracy"]
+    >>> accuracy.value, accuracy.rows, accuracy.source
+    (1.0, 2, 'panes')
     """
     known = pane.parts.get("outcomes")
     if known is None or known[0] == 0:

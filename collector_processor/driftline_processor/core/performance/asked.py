@@ -1,0 +1,18 @@
+"""What the owner of a model asks of its performance, beyond what everybody gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """``confidence``: how often an interval holds the truth. ``min_coverage``: the share of outcomes below which a
+    window's performance is not final, however old it is.
+    """
+
+    confidence: float = 0.95
+    min_coverage: float = 0.0
+
+
+STANDARD = Asked()

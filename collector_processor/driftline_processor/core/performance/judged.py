@@ -1,0 +1,48 @@
+"""Everything that a window's outcomes say of the model, put together."""
+
+from __future__ import annotations
+
+from driftline.baseline import Baseline
+from driftline.pane import Pane
+from driftline.tables import Task
+
+from driftline_processor.core.evaluation import Evaluation, Maturity, Metric
+
+from .asked import Asked
+from .binary import log_loss_of_constant
+from .known import Known
+from .realized import realized
+
+
+def judge_performance(
+    evaluation: Evaluation,
+    pane: Pane,
+    baseline: Baseline | None,
+    task: Task | None,
+    known: Known,
+    asked: Asked,
+    exact: dict[str, Metric] | None = None,
+) -> None:
+    """Fill in the performance of a window.
+
+    ``pane``: the window's parts. ``baseline``: what it is compared with. ``exact``: metrics from rows, where they are
+    at hand; else they are read from the pane.
+    """
+    if exact is not None:
+        evaluation.realized = exact
+    elif task is not None:
+        evaluation.realized = realized(pane, task)
+    evaluation.maturity = _maturity(evaluation, known, asked)
+    if baseline is None:
+        return
+    evaluation.reference = realized(baseline.pane, baseline.task)
+    constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
+    if constant is not None:
+        evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
+
+
+def _maturity(evaluation: Evaluation, known: Known, asked: Asked) -> Maturity:
+    if not evaluation.closed:
+        return "open"
+    lacking = asked.min_coverage > 0 and (evaluation.coverage or 0.0) < asked.min_coverage
+    return "immature" if known.young or lacking else "mature"

@@ -1,0 +1,45 @@
+"""What is known of the outcomes of a window beside their sums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from driftline.pane import Pane
+from driftline.tables import F64, I64, Column
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """n predictions whose outcome is known, where rows are at hand.
+
+    ``time``, ``outcome_time``: int64 (n,), unix nanoseconds, None where nobody said any. ``scores``, ``predicted``,
+    ``actual``, ``weight``: as :func:`driftline.fold.fold_outcomes` takes them. ``slices``: those of the prediction and
+    those that came with the outcome. ``features``: where they are kept.
+    """
+
+    actual: Column
+    scores: F64 | None = None
+    predicted: Column | None = None
+    weight: F64 | None = None
+    time: I64 | None = None
+    outcome_time: I64 | None = None
+    value: F64 | None = None
+    slices: Mapping[str, Column] = field(default_factory=dict)
+    features: Mapping[str, Column] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """``blocks``: the performance parts of the window by block of time, in order. ``slices``: by ``key=value``, the
+    performance parts of a slice, and its ``rows``. ``rows``: what happened row by row, None where only sums are kept.
+    ``young``: the outcomes of the window have not yet had the time that they may take.
+    """
+
+    blocks: Sequence[Pane] = ()
+    slices: Mapping[str, Pane] = field(default_factory=dict)
+    rows: Joined | None = None
+    young: bool = False
+
+
+NOTHING_KNOWN = Known()
