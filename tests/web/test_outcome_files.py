@@ -6,10 +6,24 @@ import csv
 import io
 import json
 import math
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+from driftline.classes import class_column
+from driftline.columns import strings
+from driftline.tables import Text
+from driftline_processor.web.bodies import TooLarge
+from driftline_processor.web.outcome_arrow import parse_arrow, parse_parquet
+from driftline_processor.web.outcome_fields import FIELDS, MalformedOutcomes
 from driftline_processor.web.outcome_files import parse_csv, parse_json, parse_ndjson
-from driftline_processor.web.outcome_rows import FIELDS, Parsed
+from driftline_processor.web.outcome_rows import Parsed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,8 +31,25 @@ NUMBERS = st.one_of(st.integers(), st.floats(), st.sampled_from([0, 10**400, -1,
 ODD = ("", " ", "nan", "-inf", "1", "1.0", "+1", "e5", ".", "-", "007", "1e999", "0x1", "1_000", "true", "\x00")
 DATES = ("2026-11-20", "2026-11-20T08:00:00Z", "9999-12-31", "1677-01-01", "20261120", "12:00", "9" * 20)
 TEXTS = st.one_of(st.text(max_size=12), st.sampled_from(ODD + DATES))
-VALUES = st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS, st.lists(st.integers(), max_size=2), st.just({"a": 1}))
-ROWS = st.lists(st.dictionaries(st.sampled_from([*FIELDS, "odd"]), VALUES, max_size=8), min_size=1, max_size=8)
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    NUMBERS,
+    TEXTS,
+    st.lists(st.integers(), max_size=2),
+    st.just({"a": 1}),
+    st.just({"group": "b", "age": 41.0}),
+)
+COLUMNS = [*(name for name in FIELDS if name != "slices"), "slice.group"]
+ROWS = st.lists(
+    st.dictionaries(st.sampled_from([*FIELDS, "slice.group", "odd"]), VALUES, max_size=8), min_size=1, max_size=8
+)
+
+
+def slices(parsed: Parsed) -> list[dict[str, str]]:
+    """Return the slices of each row, of those it says."""
+    columns = {name: texts.to_pylist() for name, texts in parsed.rows.slices.items()}
+    return [{n: texts[i] for n, texts in columns.items() if texts[i] is not None} for i in range(len(parsed.rows))]
 
 
 def check(rows: int, parsed: Parsed) -> None:
@@ -27,7 +58,9 @@ def check(rows: int, parsed: Parsed) -> None:
     assert all(reason for _, reason in parsed.rejected)
     assert bool(((parsed.rows.time >= 0) & (parsed.rows.prediction_time >= 0)).all())
     known = np.array([text is not None for text in parsed.rows.text.to_pylist()], bool)
-    assert bool((np.isfinite(parsed.rows.number) ^ known).all())
+    assert bool(((np.isfinite(parsed.rows.number) ^ known) | parsed.rows.retracted).all())
+    assert not bool((np.isfinite(parsed.rows.number) & known).any())
+    assert not bool(np.isinf(parsed.rows.value).any())
     assert sum(len(table) for table in parsed.rows.tables(1)) == len(parsed.rows)
 
 
@@ -47,18 +80,20 @@ def test_any_ndjson_row_is_kept_or_rejected(rows: list[dict[str, object]]) -> No
     assert {index for index, _ in parsed.rejected} == {index for index, _ in by_json.rejected}
     assert parsed.rows.id.to_pylist() == by_json.rows.id.to_pylist()
     assert parsed.rows.text.to_pylist() == by_json.rows.text.to_pylist()
-    for column in ("number", "time", "prediction_time", "weight"):
+    assert parsed.rows.item.to_pylist() == by_json.rows.item.to_pylist()
+    assert slices(parsed) == slices(by_json)
+    for column in ("number", "time", "prediction_time", "weight", "value", "retracted"):
         np.testing.assert_array_equal(getattr(parsed.rows, column), getattr(by_json.rows, column))
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.lists(TEXTS, min_size=len(FIELDS), max_size=len(FIELDS)), min_size=1, max_size=8))
+@given(st.lists(st.lists(TEXTS, min_size=len(COLUMNS), max_size=len(COLUMNS)), min_size=1, max_size=8))
 def test_any_csv_row_is_kept_or_rejected(rows: list[list[str]]) -> None:
     # A record separator inside a cell would be another row, and csv quotes what the reader takes for plain text.
     cells = [["".join(c for c in cell if c.isprintable() and c not in '",') for cell in row] for row in rows]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([FIELDS, *cells])
+    writer.writerows([COLUMNS, *cells])
     check(len(rows), parse_csv(text.getvalue().encode("utf-8", "replace"), "m", None))
 
 
@@ -73,3 +108,135 @@ def test_csv_texts_that_only_look_like_numbers_stay_texts() -> None:
     parsed = parse_csv(("id,actual\n" + "".join(f"a,{cell}\n" for cell in cells)).encode(), "m", None)
     assert parsed.rows.text.to_pylist() == cells
     assert all(map(math.isnan, parsed.rows.number.tolist()))
+
+
+EVERYTHING: dict[str, list[Any]] = {
+    "id": ["a", "b", "c"],
+    "actual": ["churned", None, "stayed"],
+    "time": [1795161600, None, 1795161600],
+    "weight": [2.0, None, None],
+    "item": ["shoe", None, "hat"],
+    "value": [9.5, None, -1.0],
+    "retracted": [False, True, None],
+    "slice.group": ["b", None, "a"],
+    "slice.age": [41.0, 42.0, None],
+}
+PARSERS = {"parquet": parse_parquet, "arrow": parse_arrow, "csv": parse_csv, "ndjson": parse_ndjson}
+
+
+def written(table: pa.Table, kind: str) -> bytes:
+    """Write a table as a file of a kind."""
+    out = io.BytesIO()
+    if kind == "parquet":
+        pq.write_table(table, out)
+    elif kind == "arrow":
+        with pa.ipc.new_stream(out, table.schema) as stream:
+            stream.write_table(table)
+    elif kind == "csv":
+        pa.csv.write_csv(table, out)
+    else:
+        rows = [{name: value for name, value in row.items() if value is not None} for row in table.to_pylist()]
+        out.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", PARSERS)
+def test_every_kind_of_file_says_the_same(kind: str) -> None:
+    parsed = PARSERS[kind](written(pa.table(EVERYTHING), kind), "m", None)
+    (table,) = parsed.rows.tables(1)
+    assert parsed.rejected == []
+    assert parsed.rows.text.to_pylist() == ["churned", None, "stayed"]
+    assert strings(table.item or Text(np.zeros(1, np.int32), b"")) == ["shoe", "", "hat"]
+    np.testing.assert_array_equal(table.value, [9.5, np.nan, -1.0])
+    np.testing.assert_array_equal(table.retracted, [False, True, False])
+    assert slices(parsed) == [{"group": "b", "age": "41"}, {"age": "42"}, {"group": "a"}]
+
+
+def test_what_is_said_of_no_row_is_a_field_that_is_none() -> None:
+    (table,) = parse_csv(b"id,actual,item,value,retracted,slice.x\na,1,,,,\n", "m", None).rows.tables(1)
+    assert (table.item, table.value, table.retracted, table.slices) == (None, None, None, {})
+
+
+def test_odd_cells_cost_their_row_and_nothing_else() -> None:
+    rows = [
+        ("a", "x", "", ""),
+        ("b", "inf", "", ""),
+        ("c", "", "maybe", ""),
+        ("d", "", "", "n" * 1025),
+        ("e", "7", "false", "n"),
+    ]
+    body = "id,actual,value,retracted,slice.x\n" + "".join(f"{i},1,{v},{r},{s}\n" for i, v, r, s in rows)
+    parsed = parse_csv(body.encode(), "m", None)
+    assert parsed.rejected == [
+        (0, "value is a text; send a number"),
+        (1, "value is a text; send a number"),
+        (2, "retracted is a text; send true or false"),
+        (3, "slices.x has more than 1,024 characters"),
+    ]
+    assert parsed.rows.id.to_pylist() == ["e"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([1, 0], pa.uint8()),
+        pa.array([1.0, 0.0], pa.float32()),
+        pa.array(["1", "0"]).dictionary_encode(),
+        pa.array(["1", "0"], pa.large_string()),
+        pa.array([Decimal("1"), Decimal("0")], pa.decimal128(5, 2)),
+        pa.array([True, False]),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_a_parquet_file_may_hold_any_type_that_means_a_class(column: pa.Array) -> None:
+    table = pa.table({"id": pa.array([1, 2], pa.int16()), "actual": column, "time": [date(2026, 11, 20), None]})
+    parsed = parse_parquet(written(table, "parquet"), "m", None)
+    (rows,) = parsed.rows.tables(5)
+    assert class_column(rows.actual).labels in {("1", "0"), ("0", "1")}
+    assert strings(rows.id) == ["1", "2"]
+    assert rows.time.tolist() == [1_795_132_800 * 10**9, 5]
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        (pa.table({"id": ["a"], "truth": [1]}), "the header has no column 'actual'; it needs id and actual"),
+        (pa.table({"id": ["a"], "actual": [[1]]}), "column 'actual' holds list<element: int64>"),
+        (pa.table({"id": ["a"], "actual": [1], "wieght": [1]}), "column 'wieght' is not known"),
+        (pa.table({"id": ["a"], "actual": [1], "slices": ["{}"]}), "name a column slice.NAME for each"),
+        (pa.table({"id": ["a"], "actual": [1]} | {f"slice.{i}": [1] for i in range(65)}), "there are 65 slices"),
+    ],
+)
+def test_a_parquet_file_of_other_columns_is_refused_with_their_name(table: pa.Table, sentence: str) -> None:
+    with pytest.raises(MalformedOutcomes) as refused:
+        parse_parquet(written(table, "parquet"), "m", None)
+    assert sentence in str(refused.value)
+
+
+def test_a_small_parquet_file_that_unpacks_to_too_much_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline_processor.web.outcome_arrow.MAX_UNPACKED", 2**20)
+    body = written(pa.table({"id": ["x" * 1000] * 2000, "actual": [1] * 2000}), "parquet")
+    assert len(body) < 20_000
+    with pytest.raises(TooLarge):
+        parse_parquet(body, "m", None)
+
+
+@pytest.mark.parametrize("parse", [parse_parquet, parse_arrow])
+@given(st.binary(max_size=200))
+@settings(deadline=None, max_examples=50)
+def test_any_other_bytes_are_malformed(parse: Callable[..., Parsed], body: bytes) -> None:
+    with pytest.raises(MalformedOutcomes):
+        parse(body, "m", None)
+
+
+def test_an_arrow_stream_that_ends_too_early_is_malformed() -> None:
+    body = written(pa.table({"id": ["a"] * 1000, "actual": [1] * 1000}), "arrow")
+    with pytest.raises(MalformedOutcomes):
+        parse_arrow(body[:-700], "m", None)
+
+
+def test_a_document_of_ever_new_slices_keeps_those_that_came_first() -> None:
+    rows = [{"id": str(i), "actual": 1, "slices": {f"s{i}": i}} for i in range(70)]
+    parsed = parse_json(json.dumps({"model": "m", "outcomes": rows}).encode(), None, None)
+    assert [index for index, _ in parsed.rejected] == list(range(64, 70))
+    assert parsed.rejected[0][1] == "it says slice 's64', and there are 64 others; that is the most"

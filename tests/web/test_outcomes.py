@@ -166,7 +166,8 @@ BAD: list[tuple[object, str]] = [
     ),
     (
         {"id": "a", "actuall": 1},
-        "unknown key 'actuall'; an outcome has id, actual, time, prediction_time, weight, model, environment",
+        "unknown key 'actuall'; an outcome has id, actual, time, prediction_time, weight, item, value, "
+        "retracted, slices, model, environment",
     ),
     ("A-1", 'an outcome is an object like {"id": …, "actual": …}; this is a text'),
 ]

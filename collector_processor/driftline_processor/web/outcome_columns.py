@@ -5,43 +5,81 @@ Only what does not fit the type of its column is read value by value, by the rul
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from driftline.tables import F64, I64
+from driftline.classes import class_column
+from driftline.tables import F64, I64, Column
 from numpy.typing import NDArray
 
-from .outcome_rows import MAX_TEXT, OutcomeRows, Parsed, Unusable, instant_of
+from driftline_processor.runtime.rows import label_array
+
+from .outcome_fields import FIELDS, MAX_SLICES, MAX_TEXT, SLICE, Unusable, instant_of, slice_name
+from .outcome_rows import OutcomeRows, Parsed
 
 NUMBER = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 """A CSV cell that is a number. Not "007": what starts with a needless zero is a name."""
 
 NOT_FINITE = r"^(?i)[+-]?(nan|inf|infinity)$"
 
-_ARROW_TYPES: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
+_NOT_FINITE = "actual is not finite; send a finite number, or nothing until it is known"
+_YES_OR_NO = pa.array(["0", "1", None])
+
+_Types = tuple[Callable[[pa.DataType], bool], ...]
+_TEXTS: _Types = (pa.types.is_string, pa.types.is_null)
+_NUMBERS: _Types = (pa.types.is_int64, pa.types.is_float64, pa.types.is_null)
+_TIMES: _Types = (*_NUMBERS, pa.types.is_string, pa.types.is_timestamp)
+_VALUES: _Types = (*_NUMBERS, pa.types.is_string, pa.types.is_boolean)
+_ARROW_TYPES: dict[str, _Types] = {
     "id": (pa.types.is_string, pa.types.is_int64),
-    "actual": (pa.types.is_string, pa.types.is_int64, pa.types.is_float64, pa.types.is_boolean, pa.types.is_null),
-    "time": (pa.types.is_string, pa.types.is_timestamp, pa.types.is_int64, pa.types.is_float64, pa.types.is_null),
-    "prediction_time": (
-        pa.types.is_string,
-        pa.types.is_timestamp,
-        pa.types.is_int64,
-        pa.types.is_float64,
-        pa.types.is_null,
-    ),
-    "weight": (pa.types.is_int64, pa.types.is_float64, pa.types.is_null),
-    "model": (pa.types.is_string, pa.types.is_null),
-    "environment": (pa.types.is_string, pa.types.is_null),
+    "actual": _VALUES,
+    "time": _TIMES,
+    "prediction_time": _TIMES,
+    "weight": _NUMBERS,
+    "item": (*_TEXTS, pa.types.is_int64),
+    "value": _NUMBERS,
+    "retracted": (pa.types.is_boolean, pa.types.is_null),
+    "slices": (lambda kind: pa.types.is_struct(kind) and all(map(_of_a_slice, kind)), pa.types.is_null),
+    "model": _TEXTS,
+    "environment": _TEXTS,
 }
 
 
-def fits(table: pa.Table) -> bool:
-    """Whether every column is one that outcomes have, and of a type that can be converted whole."""
-    columns = zip(table.column_names, table.schema.types, strict=True)
-    return all(any(of(kind) for of in _ARROW_TYPES.get(name, ())) for name, kind in columns)
+def _of_a_slice(field: pa.Field) -> bool:
+    return any(of(field.type) for of in _VALUES)
+
+
+def misfit(table: pa.Table, bare_numbers: bool = False) -> str:
+    """Return why columns cannot be converted whole: one that is not of outcomes, or of another type; "" where they can.
+
+    ``bare_numbers``: as in :func:`by_column`.
+
+    >>> misfit(pa.table({"id": ["a"], "actual": [[1]]}))
+    "column 'actual' holds list<item: int64>"
+    """
+    if len(set(table.column_names)) < table.num_columns:
+        return "a column comes twice"
+    for column in table.schema:
+        types = _VALUES if column.name.startswith(SLICE) else _ARROW_TYPES.get(column.name)
+        if types is None:
+            return f"column {column.name[:80]!r} is not known; outcomes have {', '.join(FIELDS)} and {SLICE}NAME"
+        fits = any(of(column.type) for of in types) or (bare_numbers and column.name != "slices")
+        if not fits:
+            hint = f"; name a column {SLICE}NAME for each" if column.name == "slices" else ""
+            return f"column {column.name[:80]!r} holds {str(column.type)[:80]}{hint}"
+    try:
+        names = [slice_name(name) for name in _sliced(table.schema)]
+    except Unusable as reason:
+        return str(reason)
+    return f"there are {len(names)} slices; {MAX_SLICES} is the most" if len(names) > MAX_SLICES else ""
+
+
+def _sliced(schema: pa.Schema) -> list[str]:
+    inner = [field.name for column in schema if pa.types.is_struct(column.type) for field in column.type]
+    return inner + [name.removeprefix(SLICE) for name in schema.names if name.startswith(SLICE)]
 
 
 @dataclass(slots=True)
@@ -73,10 +111,14 @@ def by_column(table: pa.Table, model: str | None, environment: str | None, bare_
     rejected.where(_is_null(models), "model is missing; name it in the row or as ?model=")
     environments = _texts(column.get("environment", nothing), "environment", rejected, bare_numbers)
     environments = pc.fill_null(environments, environment) if environment else environments
-    number, text = _actuals(column.get("actual", nothing), rejected, bare_numbers)
+    retracted = _retracted(column.get("retracted", nothing), rejected)
+    number, text = _actuals(column.get("actual", nothing), retracted, rejected, bare_numbers)
     time = _instants(column.get("time", nothing), "time", rejected)
     prediction_time = _instants(column.get("prediction_time", nothing), "prediction_time", rejected)
     weight = _weights(column.get("weight", nothing), rejected)
+    item = _texts(column.get("item", nothing), "item", rejected, bare_numbers)
+    value = _worth(column.get("value", nothing), rejected)
+    slices = _slices(column, rejected)
     kept = rejected.kept()
     take = pa.array(kept)
     rows = OutcomeRows(
@@ -88,6 +130,10 @@ def by_column(table: pa.Table, model: str | None, environment: str | None, bare_
         time=time[kept],
         prediction_time=prediction_time[kept],
         weight=weight[kept],
+        item=item.take(take),
+        value=value[kept],
+        retracted=retracted[kept],
+        slices={name: texts.take(take) for name, texts in slices.items()},
     )
     return Parsed(rows, sorted(rejected.reasons.items()))
 
@@ -96,7 +142,7 @@ def _texts(column: pa.Array, name: str, rejected: _Rejections, bare_numbers: boo
     texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
     rejected.where(_mask(pc.greater(pc.utf8_length(texts), MAX_TEXT)), f"{name} has more than {MAX_TEXT:,} characters")
-    if bare_numbers and name == "id":
+    if bare_numbers and name in ("id", "item"):
         # A whole column of 17.0 is a column of whole numbers that passed through floats on its way to the file.
         known = texts.drop_null()
         if len(known) and pc.all(pc.match_substring_regex(known, r"^-?[0-9]+\.0$")).as_py():
@@ -104,21 +150,66 @@ def _texts(column: pa.Array, name: str, rejected: _Rejections, bare_numbers: boo
     return texts
 
 
-def _actuals(column: pa.Array, rejected: _Rejections, bare_numbers: bool) -> tuple[F64, pa.StringArray]:
+def _actuals(
+    column: pa.Array, retracted: NDArray[np.bool_], rejected: _Rejections, bare_numbers: bool
+) -> tuple[F64, pa.StringArray]:
     if not pa.types.is_string(column.type):
         number = _floats(column)
-        rejected.where(_is_null(column), "actual is missing")
-        rejected.where(~np.isfinite(number), "actual is not finite; send a finite number, or nothing until it is known")
+        rejected.where(_is_null(column) & ~retracted, "actual is missing")
+        rejected.where(~np.isfinite(number) & ~(retracted & np.isnan(number)), _NOT_FINITE)
         return number, pa.nulls(len(column), pa.string())
     texts = _texts(column, "actual", rejected, bare_numbers)
-    rejected.where(_is_null(texts), "actual is missing")
+    rejected.where(_is_null(texts) & ~retracted, "actual is missing")
     if not bare_numbers:
         return np.full(len(texts), np.nan), texts
     numeric = pc.match_substring_regex(texts, NUMBER)
     number = _floats(pc.if_else(numeric, texts, pa.scalar(None, pa.string())).cast(pa.float64()))
-    infinite = _mask(pc.match_substring_regex(texts, NOT_FINITE)) | np.isinf(number)
-    rejected.where(infinite, "actual is not finite; send a finite number, or nothing until it is known")
-    return number, pc.if_else(pc.invert(numeric), texts, pa.scalar(None, pa.string()))
+    odd = _mask(pc.match_substring_regex(texts, NOT_FINITE))
+    rejected.where((odd & ~retracted) | np.isinf(number), _NOT_FINITE)
+    said = pc.and_(pc.invert(numeric), pa.array(~odd))
+    return number, pc.if_else(said, texts, pa.scalar(None, pa.string()))
+
+
+def _retracted(column: pa.Array, rejected: _Rejections) -> NDArray[np.bool_]:
+    if not pa.types.is_string(column.type):
+        return _mask(column) if pa.types.is_boolean(column.type) else np.zeros(len(column), np.bool_)
+    texts = _canonical(column)
+    rejected.where(_mask(pc.invert(pc.is_in(texts, _YES_OR_NO))), "retracted is a text; send true or false")
+    return _mask(pc.equal(texts, "1"))
+
+
+def _worth(column: pa.Array, rejected: _Rejections) -> F64:
+    number, given = _numbers(column)
+    rejected.where(np.isinf(number), "value is inf; send a finite number")
+    if pa.types.is_string(column.type):
+        rejected.where(given & np.isnan(number), "value is a text; send a number")
+    return number
+
+
+def _slices(column: Mapping[str, pa.Array], rejected: _Rejections) -> dict[str, pa.StringArray]:
+    """Return the fields of ``slices`` and the columns ``slice.NAME``, as canonical texts."""
+    given = column.get("slices", pa.nulls(0))
+    found = {}
+    if pa.types.is_struct(given.type):
+        found = {field.name: pc.struct_field(given, field.name) for field in given.type}
+    found |= {name.removeprefix(SLICE): values for name, values in column.items() if name.startswith(SLICE)}
+    slices = {name: _canonical(values) for name, values in found.items()}
+    for name, texts in slices.items():
+        long = _mask(pc.greater(pc.utf8_length(texts), MAX_TEXT))
+        rejected.where(long, f"slices.{name[:80]} has more than {MAX_TEXT:,} characters")
+    return slices
+
+
+def _canonical(column: pa.Array) -> pa.StringArray:
+    """Return values as the texts of classes: 17.0 is "17", true is "1"; null where missing."""
+    if pa.types.is_null(column.type):
+        return pa.nulls(len(column), pa.string())
+    if not pa.types.is_string(column.type):
+        return label_array(class_column(Column(numbers=_floats(column))), len(column))
+    found = column.dictionary_encode()
+    codes = pc.fill_null(found.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+    labels = tuple(found.dictionary.to_pylist())
+    return label_array(class_column(Column(codes=codes, labels=labels)), len(column))
 
 
 def _instants(column: pa.Array, name: str, rejected: _Rejections) -> I64:
@@ -158,16 +249,21 @@ def _instants_one_by_one(column: pa.Array, name: str, rejected: _Rejections) -> 
 
 
 def _weights(column: pa.Array, rejected: _Rejections) -> F64:
+    weight, given = _numbers(column)
+    usable = np.isfinite(weight) & (weight > 0)
+    rejected.where(given & ~usable, "weight is no number above 0; a weight is 1 / probability of review")
+    return weight
+
+
+def _numbers(column: pa.Array) -> tuple[F64, NDArray[np.bool_]]:
+    """Return the numbers, NaN where there is none, and which values are not null."""
     given = ~_is_null(column)
     if pa.types.is_string(column.type):
         texts = pc.utf8_trim_whitespace(column)
         column = pc.if_else(pc.match_substring_regex(texts, NUMBER), texts, pa.scalar(None, pa.string())).cast(
             pa.float64()
         )
-    weight = _floats(column)
-    usable = np.isfinite(weight) & (weight > 0)
-    rejected.where(given & ~usable, "weight is no number above 0; a weight is 1 / probability of review")
-    return weight
+    return _floats(column), given
 
 
 def _floats(column: pa.Array) -> F64:

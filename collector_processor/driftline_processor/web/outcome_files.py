@@ -1,4 +1,4 @@
-"""Documents of outcomes → columns: JSON row by row, CSV and NDJSON a column at a time.
+"""Documents of outcomes → columns: JSON row by row, CSV, NDJSON, Parquet and Arrow a column at a time.
 
 A million labels in a file should cost seconds: columns of one type are converted by Arrow, and only rows that do not
 fit the type of their column are read one by one, by the same rules as JSON.
@@ -6,6 +6,7 @@ fit the type of their column are read one by one, by the same rules as JSON.
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections.abc import Iterator
@@ -15,8 +16,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.json
 
-from .outcome_columns import by_column, fits
-from .outcome_rows import FIELDS, MalformedOutcomes, Parsed, RowReader, Unusable, concatenate, text_of
+from .outcome_columns import by_column, misfit
+from .outcome_fields import FIELDS, SLICE, MalformedOutcomes, Unusable, text_of
+from .outcome_rows import Parsed, RowReader, concatenate
 
 NDJSON_BLOCK = 2**20
 """Bytes of lines that are read together."""
@@ -78,7 +80,7 @@ def _blockby_column(block: bytes, model: str | None, environment: str | None) ->
         table = pa.json.read_json(io.BytesIO(block), pa.json.ReadOptions(block_size=len(block) + 1))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
-    return by_column(table, model, environment) if fits(table) else None
+    return None if misfit(table) else by_column(table, model, environment)
 
 
 def _lines(block: bytes) -> Iterator[object]:
@@ -108,27 +110,40 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
             read_options=pa.csv.ReadOptions(use_threads=False, block_size=max(len(body), 1)),
             parse_options=pa.csv.ParseOptions(invalid_row_handler=skip),
             convert_options=pa.csv.ConvertOptions(
-                column_types=dict.fromkeys(FIELDS, pa.string()), strings_can_be_null=True, null_values=[""]
+                column_types=dict.fromkeys([*FIELDS, *_sliced(body)], pa.string()),
+                strings_can_be_null=True,
+                null_values=[""],
             ),
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise MalformedOutcomes(f"this is no CSV with a header line such as id,actual,time: {error}") from None
-    names = table.column_names
-    for name in ("id", "actual"):
-        if name not in names:
-            hint = " (columns are separated by commas)" if len(names) == 1 and ";" in names[0] else ""
-            raise MalformedOutcomes(f"the header has no column {name!r}; it needs id and actual{hint}")
-    unknown = [name for name in names if name not in FIELDS]
-    if unknown or len(set(names)) < len(names):
-        what = f"column {unknown[0][:80]!r} is not known" if unknown else "a column comes twice"
-        raise MalformedOutcomes(f"{what}; an outcomes file has {', '.join(FIELDS)}")
+    checked(table, bare_numbers=True)
     parsed = by_column(table, model, environment, bare_numbers=True)
     if torn:
         kept = np.setdiff1d(np.arange(table.num_rows + len(torn)), torn)
         parsed.rejected = [(int(kept[index]), reason) for index, reason in parsed.rejected]
-        parsed.rejected += [(index, f"the line has not the {len(names)} cells of the header") for index in torn]
+        parsed.rejected += [(index, f"the line has not the {table.num_columns} cells of the header") for index in torn]
         parsed.rejected.sort()
     return parsed
+
+
+def _sliced(body: bytes) -> list[str]:
+    """Return the names in a header that hold slices: of those nobody but us may guess the type ("007" is a text)."""
+    header = body[: body.find(b"\n") + 1 or len(body)].decode("utf-8-sig", "replace")
+    return [name for name in next(csv.reader([header]), []) if name.startswith(SLICE)]
+
+
+def checked(table: pa.Table, bare_numbers: bool = False) -> None:
+    """Raise :class:`MalformedOutcomes` where a file of columns lacks one that is needed, or has one of another kind."""
+    names = table.column_names
+    for name in ("id", "actual"):
+        if name not in names and not (name == "actual" and "retracted" in names):
+            semicolons = len(names) == 1 and ";" in names[0]
+            hint = " (columns are separated by commas)" if semicolons else ""
+            raise MalformedOutcomes(f"the header has no column {name!r}; it needs id and actual{hint}")
+    wrong = misfit(table, bare_numbers)
+    if wrong:
+        raise MalformedOutcomes(wrong)
 
 
 def _one_by_one(outcomes: list[object], model: str | None, environment: str | None) -> Parsed:

@@ -1,128 +1,44 @@
-"""One outcome as it was sent → its fields, and many of them → tables.
+"""Many outcomes as columns → one table for each model and environment, and the reader that takes them row by row.
 
 A field that cannot be used raises :class:`Unusable` with a sentence; the caller keeps the row's neighbours.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from driftline.instants import nanoseconds_per_unit
-from driftline.tables import F64, I64, Column, OutcomeTable, Text
+from driftline.tables import F64, I32, I64, Column, OutcomeTable, Text
+from numpy.typing import NDArray
 
-FIELDS = ("id", "actual", "time", "prediction_time", "weight", "model", "environment")
-"""What an outcome may say. ``id`` and ``actual`` are needed, and a model from the row or from the request."""
+from .outcome_fields import (
+    FIELDS,
+    MAX_SLICES,
+    SLICE,
+    Unusable,
+    actual_of,
+    instant_of,
+    kind_of,
+    retracted_of,
+    slices_of,
+    text_of,
+    value_of,
+    weight_of,
+)
 
-MAX_TEXT = 1024
-"""Longest id, actual or name, in characters: what is longer was sent by mistake, and would be stored with every row."""
-
-LAST = 2**63 - 1
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Unusable(ValueError):  # noqa: N818 - the state of a row, and the sentence its sender reads
-    """A row that cannot be used, and why."""
-
-
-class MalformedOutcomes(ValueError):  # noqa: N818 - the state of a document, and the sentence its sender reads
-    """A whole document that cannot be read, and why."""
-
-
-def text_of(value: object, name: str) -> str | None:
-    """Return a name or id as text; None when it is missing. The numbers 17 and 17.0 are the text "17".
-
-    Raises :class:`Unusable` for anything that is neither text nor a number, and for texts above ``MAX_TEXT``.
-
-    >>> text_of(17.0, "id"), text_of(" A-1 ", "id"), text_of("", "id")
-    ('17', 'A-1', None)
-    """
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise Unusable(f"{name} is {_kind(value)}; send a text or a number")
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return None
-        text = str(int(value)) if value.is_integer() else repr(value)
-    else:
-        text = str(value).strip()
-    if len(text) > MAX_TEXT:
-        raise Unusable(f"{name} has {len(text):,} characters; at most {MAX_TEXT:,} are kept")
-    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise Unusable(f"{name} holds half a surrogate pair, which is no Unicode text")
-    return text or None
-
-
-def actual_of(value: object) -> tuple[float, str | None]:
-    """Return what really happened as (number, None) or (NaN, text); true is 1.0 and false is 0.0.
-
-    >>> actual_of(True), actual_of(2)
-    ((1.0, None), (2.0, None))
-    """
-    if isinstance(value, str):
-        text = text_of(value, "actual")
-        if text is None:
-            raise Unusable("actual is missing")
-        return math.nan, text
-    if value is None:
-        raise Unusable("actual is missing")
-    if not isinstance(value, bool | int | float):
-        raise Unusable(f"actual is {_kind(value)}; send a class or a number")
-    number = _float(value, "actual")
-    if not math.isfinite(number):
-        raise Unusable(f"actual is {number}; send a finite number, or nothing until it is known")
-    return number, None
-
-
-def instant_of(value: object, name: str) -> int:
-    """Return unix nanoseconds of an ISO 8601 text (UTC if it names no zone) or of unix s, ms, µs or ns; 0 = missing.
-
-    Which unit a number has is told by its size: seconds below 1e11 (the year 5138), then milliseconds, microseconds
-    and nanoseconds, a factor of 1,000 each.
-
-    >>> instant_of("2026-11-20T08:00:00Z", "time") == instant_of(1795161600, "time") == instant_of(1795161600e3, "time")
-    True
-    """
-    if value is None or value == "":
-        return 0
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise Unusable(f"{name} is {_kind(value)}; send ISO 8601 or unix seconds, ms or ns")
-    if isinstance(value, str):
-        try:
-            number = float(value)
-        except ValueError:
-            return _iso(value, name)
-    else:
-        number = _float(value, name)
-    if not 0 < number < LAST:
-        raise Unusable(f"{name} is {number:g}, which is no time between 1970 and 2262")
-    unit = nanoseconds_per_unit(number)
-    return value * unit if isinstance(value, int) else int(number * unit)
-
-
-def weight_of(value: object) -> float:
-    """Return a positive weight, NaN when it is missing."""
-    if value is None:
-        return math.nan
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Unusable(f"weight is {_kind(value)}; send a number")
-    number = _float(value, "weight")
-    if not 0 < number < math.inf:
-        raise Unusable(f"weight is {number:g}; a weight is 1 / probability of review, finite and above 0")
-    return number
+_Row = tuple[str, str | None, str, str | None, float, int, int, float, str | None, float, bool, Mapping[str, str]]
 
 
 @dataclass(slots=True)
 class OutcomeRows:
     """n outcomes of any models, as columns. ``text``: actuals that are texts, null where ``number`` holds.
 
-    ``time`` / ``prediction_time``: int64 unix nanoseconds, 0 = not said. ``weight``: NaN = not said.
+    ``time`` / ``prediction_time``: int64 unix nanoseconds, 0 = not said. ``weight``, ``value``: NaN = not said.
+    ``item``: null = not said. ``retracted``: bool (n,); such an outcome may lack text and number. ``slices``: name →
+    canonical texts, null = not said.
     """
 
     model: pa.StringArray
@@ -133,6 +49,10 @@ class OutcomeRows:
     time: I64
     prediction_time: I64
     weight: F64
+    item: pa.StringArray
+    value: F64
+    retracted: NDArray[np.bool_]
+    slices: dict[str, pa.StringArray]
 
     def __len__(self) -> int:
         return len(self.time)
@@ -159,14 +79,15 @@ class OutcomeRows:
         ]
 
     def _table(self, model: str, environment: str | None, rows: I64, time: I64) -> OutcomeTable:
-        number, text = self.number[rows], self.text.take(pa.array(rows))
-        labels = text.dictionary_encode()
-        codes = pc.fill_null(labels.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+        number = self.number[rows]
+        codes, labels = _encoded(self.text.take(pa.array(rows)))
         actual = Column(
             numbers=None if np.isnan(number).all() else number,
             codes=None if (codes < 0).all() else codes,
-            labels=tuple(labels.dictionary.to_pylist()),
+            labels=labels,
         )
+        item, value, retracted = self.item.take(pa.array(rows)), self.value[rows], self.retracted[rows]
+        slices = {name: _encoded(texts.take(pa.array(rows))) for name, texts in self.slices.items()}
         return OutcomeTable(
             model=model,
             environment=environment,
@@ -175,6 +96,10 @@ class OutcomeRows:
             time=time[rows],
             prediction_time=self.prediction_time[rows],
             weight=self.weight[rows],
+            item=None if item.null_count == len(item) else _text(pc.fill_null(item, "")),
+            value=None if np.isnan(value).all() else value,
+            retracted=retracted if retracted.any() else None,
+            slices={name: Column(codes=of, labels=all_) for name, (of, all_) in slices.items() if (of >= 0).any()},
         )
 
 
@@ -188,8 +113,25 @@ class Parsed:
 
 def concatenate(parts: Sequence[OutcomeRows]) -> OutcomeRows:
     """Return the rows of all parts, in order."""
-    columns = [[getattr(part, field.name) for part in parts] for field in fields(OutcomeRows)]
-    return OutcomeRows(*(pa.concat_arrays(them) for them in columns[:4]), *map(np.concatenate, columns[4:]))
+    names = dict.fromkeys(name for part in parts for name in part.slices)
+    absent = [pa.nulls(len(part), pa.string()) for part in parts]
+    return OutcomeRows(
+        model=pa.concat_arrays([part.model for part in parts]),
+        environment=pa.concat_arrays([part.environment for part in parts]),
+        id=pa.concat_arrays([part.id for part in parts]),
+        text=pa.concat_arrays([part.text for part in parts]),
+        number=np.concatenate([part.number for part in parts]),
+        time=np.concatenate([part.time for part in parts]),
+        prediction_time=np.concatenate([part.prediction_time for part in parts]),
+        weight=np.concatenate([part.weight for part in parts]),
+        item=pa.concat_arrays([part.item for part in parts]),
+        value=np.concatenate([part.value for part in parts]),
+        retracted=np.concatenate([part.retracted for part in parts]),
+        slices={
+            name: pa.concat_arrays([part.slices.get(name, none) for part, none in zip(parts, absent, strict=True)])
+            for name in names
+        },
+    )
 
 
 @dataclass(slots=True)
@@ -202,7 +144,8 @@ class RowReader:
     model: str | None
     environment: str | None
     rejected: list[tuple[int, str]] = field(default_factory=list)
-    _rows: list[tuple[str, str | None, str, str | None, float, int, int, float]] = field(default_factory=list)
+    _rows: list[_Row] = field(default_factory=list)
+    _slices: dict[str, None] = field(default_factory=dict)
 
     def add(self, index: int, item: object) -> None:
         """Keep one outcome, or the reason why not."""
@@ -211,12 +154,12 @@ class RowReader:
         except Unusable as reason:
             self.rejected.append((index, str(reason)))
 
-    def _read(self, item: object) -> tuple[str, str | None, str, str | None, float, int, int, float]:
+    def _read(self, item: object) -> _Row:
         if isinstance(item, Unusable):  # a line that could not be read
             raise item
         if not isinstance(item, dict):
-            raise Unusable(f'an outcome is an object like {{"id": …, "actual": …}}; this is {_kind(item)}')
-        unknown = [key for key in item if key not in FIELDS]
+            raise Unusable(f'an outcome is an object like {{"id": …, "actual": …}}; this is {kind_of(item)}')
+        unknown = [key for key in item if key not in FIELDS and not key.startswith(SLICE)]
         if unknown:
             raise Unusable(f"unknown key {unknown[0][:80]!r}; an outcome has {', '.join(FIELDS)}")
         model = text_of(item.get("model"), "model") or self.model
@@ -225,8 +168,9 @@ class RowReader:
         row_id = text_of(item.get("id"), "id")
         if row_id is None:
             raise Unusable("id is missing")
-        number, text = actual_of(item.get("actual"))
-        return (
+        retracted = retracted_of(item.get("retracted"))
+        number, text = actual_of(item.get("actual"), retracted)
+        row: _Row = (
             model,
             text_of(item.get("environment"), "environment") or self.environment,
             row_id,
@@ -235,12 +179,25 @@ class RowReader:
             instant_of(item.get("time"), "time"),
             instant_of(item.get("prediction_time"), "prediction_time"),
             weight_of(item.get("weight")),
+            text_of(item.get("item"), "item"),
+            value_of(item.get("value")),
+            retracted,
+            slices_of(item),
         )
+        self._slices |= dict.fromkeys(self._more(row[-1]))
+        return row
+
+    def _more(self, slices: Mapping[str, str]) -> list[str]:
+        """Return the slices that no row before had; raise :class:`Unusable` where that would be too many."""
+        more = [name for name in slices if name not in self._slices]
+        if len(self._slices) + len(more) > MAX_SLICES:
+            raise Unusable(f"it says slice {more[-1][:80]!r}, and there are {MAX_SLICES} others; that is the most")
+        return more
 
     def rows(self) -> OutcomeRows:
         """Return all that were kept, as columns."""
-        model, environment, ids, text, number, time, prediction_time, weight = (
-            zip(*self._rows, strict=True) if self._rows else ((),) * 8
+        model, environment, ids, text, number, time, prediction_time, weight, item, value, retracted, slices = (
+            zip(*self._rows, strict=True) if self._rows else ((),) * 12
         )
         return OutcomeRows(
             model=pa.array(model, pa.string()),
@@ -251,40 +208,17 @@ class RowReader:
             time=np.array(time, np.int64),
             prediction_time=np.array(prediction_time, np.int64),
             weight=np.array(weight, np.float64),
+            item=pa.array(item, pa.string()),
+            value=np.array(value, np.float64),
+            retracted=np.array(retracted, np.bool_),
+            slices={name: pa.array([said.get(name) for said in slices], pa.string()) for name in self._slices},
         )
 
 
-def _iso(value: str, name: str) -> int:
-    try:
-        moment = datetime.fromisoformat(value.strip())
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        microseconds = (moment - _EPOCH) // timedelta(microseconds=1)
-    except (ValueError, OverflowError):
-        raise Unusable(
-            f"{name} is {value[:80]!r}; send ISO 8601 (2026-11-20T08:00:00Z) or unix seconds, ms or ns"
-        ) from None
-    if not 0 < microseconds * 1000 < LAST:
-        raise Unusable(f"{name} is {value[:80]!r}, which is no time between 1970 and 2262")
-    return microseconds * 1000
-
-
-def _float(value: float, name: str) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        raise Unusable(f"{name} is a number beyond 1e308") from None
-
-
-def _kind(value: object) -> str:
-    names = {
-        dict: "an object",
-        list: "a list",
-        bool: "true or false",
-        str: "a text",
-        int: "a number",
-        float: "a number",
-    }
-    return "null" if value is None else names.get(type(value), type(value).__name__)
+def _encoded(texts: pa.StringArray) -> tuple[I32, tuple[str, ...]]:
+    found = texts.dictionary_encode()
+    codes = pc.fill_null(found.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+    return codes, tuple(found.dictionary.to_pylist())
 
 
 def _text(array: pa.StringArray) -> Text:

@@ -1,4 +1,4 @@
-"""``POST /v1/outcomes``: what really happened, as JSON, NDJSON or CSV, plain or gzip.
+"""``POST /v1/outcomes``: what really happened, as JSON, NDJSON, CSV, Parquet or Arrow, plain or gzip.
 
 Mounted by the pages and by the OTLP/HTTP receiver, so that one address is enough for a service that sends both.
 """
@@ -21,8 +21,10 @@ from driftline_processor.runtime.health import Counters
 from driftline_processor.runtime.signals import Overloaded, Receipt
 
 from .bodies import MalformedBody, TooLarge, whole_body
+from .outcome_arrow import parse_arrow, parse_parquet
+from .outcome_fields import MalformedOutcomes, Unusable, text_of
 from .outcome_files import parse_csv, parse_json, parse_ndjson
-from .outcome_rows import MalformedOutcomes, Parsed, Unusable, text_of
+from .outcome_rows import Parsed
 
 SubmitOutcomes = Callable[[list[OutcomeTable], bytes], "Future[Receipt]"]
 """Takes tables and the digest of the request; the future resolves when the transaction is on disk."""
@@ -44,6 +46,8 @@ _FORMATS: dict[str, tuple[Callable[[bytes, str | None, str | None], Parsed], int
     "application/x-ndjson": (parse_ndjson, MAX_FILE),
     "application/jsonl": (parse_ndjson, MAX_FILE),
     "text/csv": (parse_csv, MAX_FILE),
+    "application/vnd.apache.parquet": (parse_parquet, MAX_FILE),
+    "application/vnd.apache.arrow.stream": (parse_arrow, MAX_FILE),
 }
 
 

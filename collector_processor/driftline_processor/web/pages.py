@@ -29,7 +29,7 @@ from driftline_processor.runtime.view import ModelView
 from . import charts, times, words
 from .api import find, no_window
 from .distributions import distribution
-from .outcome_rows import Unusable, instant_of
+from .outcome_fields import Unusable, instant_of
 
 STRIP = 60
 """Windows on one timeline: a day and a half of hours, two months of days."""

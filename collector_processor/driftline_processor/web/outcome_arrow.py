@@ -1,0 +1,100 @@
+"""Outcomes in Parquet files and Arrow streams → the columns of :mod:`.outcome_columns`.
+
+Both are read in batches, and their bytes counted as they are unpacked: a kilobyte of a dictionary can stand for a
+gigabyte of texts.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc
+import pyarrow.parquet as pq
+
+from .bodies import TooLarge
+from .outcome_columns import by_column
+from .outcome_fields import MalformedOutcomes
+from .outcome_files import checked
+from .outcome_rows import Parsed, concatenate
+
+MAX_UNPACKED = 2**30
+"""Bytes of columns that one document may come to."""
+
+_BATCH_ROWS = 65_536
+
+
+def parse_parquet(body: bytes, model: str | None, environment: str | None) -> Parsed:
+    """Read a Parquet file whose columns are the fields of outcomes, slices as ``slice.NAME`` or a struct ``slices``.
+
+    Raises :class:`MalformedOutcomes` for what is no Parquet file, lacks ``id`` or ``actual``, or has a column that is
+    not known or of a type that cannot be used; :class:`.bodies.TooLarge` beyond ``MAX_UNPACKED``.
+    """
+    try:
+        file = pq.ParquetFile(io.BytesIO(body))
+        return _read(file.schema_arrow, file.iter_batches(_BATCH_ROWS), model, environment)
+    except (pa.ArrowException, OSError) as error:
+        raise MalformedOutcomes(f"this is no Parquet file that can be read: {error}") from None
+
+
+def parse_arrow(body: bytes, model: str | None, environment: str | None) -> Parsed:
+    """Read an Arrow IPC stream; see :func:`parse_parquet`."""
+    try:
+        stream = pa.ipc.open_stream(body)
+        return _read(stream.schema, stream, model, environment)
+    except (pa.ArrowException, OSError) as error:
+        raise MalformedOutcomes(f"this is no Arrow stream that can be read: {error}") from None
+
+
+def _read(schema: pa.Schema, batches: Iterable[pa.RecordBatch], model: str | None, environment: str | None) -> Parsed:
+    checked(plain(schema.empty_table()))
+    parts: list[Parsed] = []
+    read = 0
+    for table in _bounded(batches):
+        parsed = by_column(table, model, environment)
+        parsed.rejected = [(read + index, reason) for index, reason in parsed.rejected]
+        parts.append(parsed)
+        read += table.num_rows
+    if not parts:
+        return by_column(plain(schema.empty_table()), model, environment)
+    return Parsed(concatenate([part.rows for part in parts]), [it for part in parts for it in part.rejected])
+
+
+def _bounded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    unpacked = 0
+    for batch in batches:
+        table = plain(pa.Table.from_batches([batch]))
+        unpacked += table.nbytes
+        if unpacked > MAX_UNPACKED:
+            raise TooLarge
+        yield table
+
+
+def plain(table: pa.Table) -> pa.Table:
+    """Return a table with the few types of columns that outcomes are read from, where another stands for one of them.
+
+    >>> plain(pa.table({"actual": pa.array([1], pa.uint8()), "time": pa.array([0], pa.date32())})).schema.types
+    [DataType(int64), TimestampType(timestamp[s])]
+    """
+    columns = [pc.cast(column, kind) if (kind := _plain(column.type)) else column for column in table.columns]
+    return pa.table(columns, names=table.column_names)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType | None:
+    """Return the type that a type is cast to, None where it is read as it is, or not at all."""
+    if pa.types.is_dictionary(kind):
+        return _plain(kind.value_type) or kind.value_type
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_integer(kind) and not pa.types.is_int64(kind):
+        return pa.int64()
+    if pa.types.is_float16(kind) or pa.types.is_float32(kind) or pa.types.is_decimal(kind):
+        return pa.float64()
+    if pa.types.is_date(kind):
+        return pa.timestamp("s")
+    if pa.types.is_struct(kind):
+        fields = [pa.field(field.name, _plain(field.type) or field.type) for field in kind]
+        return pa.struct(fields) if any(_plain(field.type) for field in kind) else None
+    return None
