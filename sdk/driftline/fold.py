@@ -18,9 +18,10 @@ from .clusters import PREFIX, clustered, groups_of, key_of
 from .joint import Joint
 from .pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
 from .projection import Projection
+from .relevance import CUTOFFS, Relevance, clicks_of, fold_relevance
 from .space import Space
 from .strays import Stray, strays
-from .tables import CLASSLESS, F64, I32, I64, Column, PredictionTable, Task, length, numbers_of, told
+from .tables import CLASSLESS, F64, I32, I64, Column, PredictionTable, Task, length, numbers_of
 
 Mask = NDArray[np.bool_]
 
@@ -124,15 +125,21 @@ def fold_by(
 
 
 def fold_outcomes(
-    task: Task, scores: F64 | None, predicted: Column | None, actual: Column, weight: F64 | None = None
+    task: Task,
+    scores: F64 | None,
+    predicted: Column | None,
+    actual: Column,
+    weight: F64 | None = None,
+    relevance: Relevance | None = None,
 ) -> Pane:
     """Fold joined rows (prediction and its truth) into the parts that performance needs.
 
     ``scores``: float64 (n, k) as in :class:`~driftline.tables.PredictionTable`; ``predicted``: the class the service
     decided, None = derive it (see :func:`decide`); ``actual``: classes, or numbers for regression; ``weight``: float64
     (n,), None or NaN = 1. A row counts as known only when its actual is usable: one of ``task.classes``, or a number
-    (at most 1e100). Scores outside [0, 1] are no probabilities: they have a decision, but no losses and no place on the
-    score grid.
+    (at most 1e100). ``relevance``: what was relevant in each list of a ranking; without it an actual above 0 says that
+    the list was clicked. Scores outside [0, 1] are no probabilities: they have a decision, but no losses and no place
+    on the score grid.
 
     >>> task = Task("binary", ("0", "1"), "1")
     >>> pane = fold_outcomes(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))
@@ -144,8 +151,10 @@ def fold_outcomes(
         weight = usable_weight(weight)
     if task.kind == "regression":
         return _fold_values(scores, actual_numbers(actual), weight)
-    if task.kind == "ranking":  # known or not is all that is folded of the truth about a list
-        return Pane({"outcomes": _rows(weight, told(actual))})
+    if task.kind == "ranking":
+        known_of = clicks_of(actual_numbers(actual)) if relevance is None else relevance
+        parts = fold_relevance(known_of, weight, task.cutoffs or CUTOFFS)
+        return Pane({name: sums[0] for name, sums in parts.items()})
     classes = len(task.classes)
     truth = class_codes(actual, task.classes)
     if truth is None or classes == 0:

@@ -29,6 +29,8 @@ Parts (float64 vectors):
 ``outcomes``           n, sum of weights, sum of squared weights of rows whose outcome is known
 ``confusion``          weight per actual × predicted class, row-major, ``len(classes)`` squared
 ``losses``             sums in the order of ``LOSSES[task.kind]``
+``clicks``             of a ranking: Σw, Σw² of the lists that were clicked
+``ranking@K``          how well lists were ranked, by cutoff, see :func:`driftline.relevance.fold_relevance`
 ``score_negative``     weight per bin of the fixed score grid, rows whose actual is not the positive class (binary)
 ``score_positive``     the same where it is
 =====================  ==================================================================================

@@ -36,13 +36,15 @@ class Task:
 
     ``kind``: ``"binary"``, ``"multiclass"``, ``"regression"``, ``"ranking"`` or ``""`` while unknown. ``classes``:
     canonical class texts (see :func:`driftline.classes.class_text`), in the order of the score columns. ``threshold``:
-    the score of the positive class from which on it is predicted, binary only.
+    the score of the positive class from which on it is predicted, binary only. ``cutoffs``: the ranks at which lists
+    are judged, ranking only; () = :data:`driftline.relevance.CUTOFFS`.
     """
 
     kind: str = ""
     classes: tuple[str, ...] = ()
     positive_class: str = ""
     threshold: float = 0.5
+    cutoffs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from driftline_processor.core.performance.asked import Asked
 
-from .config_values import Between, Share
+from .config_values import Between, Cutoff, Share
 
 
 class Performance(BaseModel):
@@ -16,8 +16,9 @@ class Performance(BaseModel):
 
     confidence: Between = 0.95
     min_coverage: Share = 0.0
+    cutoffs: tuple[Cutoff, ...] = ()
 
     @property
     def asked(self) -> Asked:
         """The same, as an evaluation takes it."""
-        return Asked(self.confidence, self.min_coverage)
+        return Asked(self.confidence, self.min_coverage, self.cutoffs)

@@ -77,9 +77,16 @@ def _model(model: Model) -> Iterator[str]:
             yield f"positive_class: '{model.positive_class}' is not in classes ({listed}); write one of them"
     if model.threshold is not None and model.task in ("multiclass", *CLASSLESS):
         yield f"threshold: only a binary model has one; leave it out, or write task: binary, not {model.task}"
-    for key, values in (("windows", model.windows), ("slices", model.slices)):
+    if model.performance.cutoffs and model.task in ("binary", "multiclass", "regression"):
+        yield f"performance.cutoffs: only a ranking has any; leave it out, or write task: ranking, not {model.task}"
+    named: tuple[tuple[str, tuple[object, ...]], ...] = (
+        ("windows", model.windows),
+        ("slices", model.slices),
+        ("performance.cutoffs", model.performance.cutoffs),
+    )
+    for key, values in named:
         if len(set(values)) < len(values):
-            yield f"{key}: one of {', '.join(values)} is named twice; name each once"
+            yield f"{key}: one of {', '.join(map(str, values))} is named twice; name each once"
     if "delta" in model.concept.model_fields_set and "adwin" not in model.concept.detectors:
         yield "concept.delta: is of adwin, which is not among concept.detectors; name it there, or leave delta out"
     if not model.windows:

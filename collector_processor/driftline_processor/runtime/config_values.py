@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from driftline.classes import class_text
+from driftline.items import MOST_ITEMS
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo
 
 from driftline_processor.core import window
@@ -173,5 +174,6 @@ Shown = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, decidi
 Together = Annotated[tuple[Literal["pca", "correlation"], ...], BeforeValidator(_one_or_several)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Between = Annotated[float, Field(gt=0, lt=1)]
+Cutoff = Annotated[int, Field(ge=1, le=MOST_ITEMS, strict=True)]
 Watching = Annotated[tuple[str, ...], BeforeValidator(_detector_names)]
 Confidence = Annotated[float, BeforeValidator(_confidence)]

@@ -43,8 +43,8 @@ KEEP_DAYS = 3 * 366 * 86_400 * 10**9
 
 
 def performance_fold(task: Task) -> str:
-    """Name what the sums of outcomes were folded over: kind, classes in their order, and the positive class."""
-    said = "\0".join((task.kind, task.positive_class, *task.classes))
+    """Name what the sums of outcomes were folded over: kind, classes in their order, positive class and cutoffs."""
+    said = "\0".join((task.kind, task.positive_class, *task.classes, *(f"@{cutoff}" for cutoff in task.cutoffs)))
     return "task:" + xxhash.xxh3_64_hexdigest(said.encode())
 
 

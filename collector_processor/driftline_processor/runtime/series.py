@@ -124,7 +124,7 @@ class SeriesRegister:
 
 
 def _task(said: dict[str, Any]) -> Task:
-    return Task(**{**said, "classes": tuple(said["classes"])})
+    return Task(**{**said, "classes": tuple(said["classes"]), "cutoffs": tuple(said.get("cutoffs", ()))})
 
 
 def resolve(
@@ -144,7 +144,7 @@ def resolve(
     base = baseline or Task()
     kind = settings.task or sent.kind or base.kind or before.kind
     if kind in CLASSLESS:
-        return Task(kind), True
+        return Task(kind, cutoffs=settings.performance.cutoffs if kind == "ranking" else ()), True
     said = settings.classes
     if sent.classes and (not said or set(said) == set(sent.classes)):
         said = sent.classes

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Asked:
     """``confidence``: how often an interval holds the truth. ``min_coverage``: the share of outcomes below which a
-    window's performance is not final, however old it is.
+    window's performance is not final, however old it is. ``cutoffs``: the ranks at which lists are judged, () = the
+    usual ones, :data:`driftline.relevance.CUTOFFS`.
     """
 
     confidence: float = 0.95
     min_coverage: float = 0.0
+    cutoffs: tuple[int, ...] = ()
 
 
 STANDARD = Asked()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from driftline.fold import fold_outcomes, usable_weight
 from driftline.pane import Pane
+from driftline.relevance import Relevance
 from driftline.tables import F64, Column, Task
 
 from driftline_processor.core.evaluation import Metric
 
-from . import binary, multiclass, regression
+from . import binary, multiclass, ranking, regression
 
 
 def realized(pane: Pane, task: Task) -> dict[str, Metric]:
@@ -32,18 +33,23 @@ def realized(pane: Pane, task: Task) -> dict[str, Metric]:
         return binary.from_pane(pane, task)
     if task.kind == "multiclass":
         return multiclass.from_pane(pane, task)
-    return regression.from_pane(pane) if task.kind == "regression" else {}
+    return ranking.from_pane(pane) if task.kind == "ranking" else regression.from_pane(pane)
 
 
 def from_rows(
-    task: Task, scores: F64 | None, predicted: Column | None, actual: Column, weight: F64 | None = None
+    task: Task,
+    scores: F64 | None,
+    predicted: Column | None,
+    actual: Column,
+    weight: F64 | None = None,
+    relevance: Relevance | None = None,
 ) -> dict[str, Metric]:
     """Return the metrics of joined rows, to the last digits those of scikit-learn with ``sample_weight``.
 
     The arguments are those of :func:`driftline.fold.fold_outcomes`. What comes from sums is the same as from a pane;
     the area under the ROC curve is from ranks, R² from deviations.
     """
-    pane = fold_outcomes(task, scores, predicted, actual, weight)
+    pane = fold_outcomes(task, scores, predicted, actual, weight, relevance)
     metrics = {name: Metric(metric.value, metric.rows, "rows") for name, metric in realized(pane, task).items()}
     if not metrics or scores is None or len(scores) == 0:
         return metrics
