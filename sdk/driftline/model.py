@@ -325,24 +325,45 @@ class Model:
     def outcome(
         self,
         id: object,
-        actual: object,
+        actual: object = None,
         *,
         time: object = None,
         prediction_time: object = None,
         weight: float | None = None,
+        item: object = None,
+        value: float | None = None,
+        slices: Mapping[str, Any] | None = None,
+        retracted: bool = False,
     ) -> None:
         """Say what really happened after one prediction; in any process, seconds or months later. Never raises.
 
         ``id``: the prediction's. ``actual``: its class, or its number. ``time``: when the truth was known, now unless
         said; ``prediction_time``: when the prediction was made, if you know: it makes the join cheaper. Both a datetime
         (UTC if naive), ISO 8601 or unix time. ``weight``: 1 / the probability with which the row was chosen to be
-        labelled. Said again, the newest ``time`` wins.
+        labelled. Said again, the newest ``time`` wins; ``retracted`` takes back what was said until then, and needs no
+        ``actual``. ``item``: of a ranking, the item that this is about. ``value``: what the prediction was worth, in
+        your unit. ``slices``: what is known of the row only now, such as an attribute that no prediction may carry; the
+        rules of ``privacy`` hold for them.
 
-        >>> Model("churn").outcome("A-1001", actual=1)
+        >>> Model("churn").outcome("A-1001", actual=1, value=-40.0, slices={"age_group": "60+"})
+        >>> Model("churn").outcome("A-1001", retracted=True)
         """
         from .outcomes import say
 
-        say(self._identity, self._pipeline, self._declared_classes, id, actual, time, prediction_time, weight)
+        say(
+            self._identity,
+            self._pipeline,
+            self._declared_classes,
+            id=id,
+            actual=actual,
+            time=time,
+            prediction_time=prediction_time,
+            weight=weight,
+            item=item,
+            value=value,
+            slices=slices,
+            retracted=retracted,
+        )
 
     def _declared_classes(self) -> tuple[str, ...]:
         """Return the classes that somebody named, and not those that a binary model has unless told."""
@@ -352,9 +373,10 @@ class Model:
         """Send many outcomes and wait until they are kept: for jobs that load labels.
 
         ``outcomes``: a DataFrame or mapping of columns with ``id``, ``actual`` and optionally ``time``,
-        ``prediction_time`` and ``weight``, or an iterable of such mappings or of tuples in that order. Returns how many
-        were accepted, and which were rejected, with reasons. Raises :class:`driftline.Undelivered` when they cannot
-        be delivered (the only call of Driftline that raises for the network), ``ValueError`` for a frame without ids.
+        ``prediction_time``, ``weight``, ``item``, ``value``, ``retracted`` and a ``slice.NAME`` for each slice, or an
+        iterable of such mappings or of tuples in that order (without slices). Returns how many were accepted, and which
+        were rejected, with reasons. Raises :class:`driftline.Undelivered` when they cannot be delivered (the only call
+        of Driftline that raises for the network), ``ValueError`` for a frame without ids.
         """
         from .outcomes import Accepted, send
 

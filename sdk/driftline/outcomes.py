@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,12 +31,17 @@ CHUNK_ROWS = 5000
 ATTEMPTS = 5
 _now = time.time_ns
 _MOST_CLASSES = 12
-FIELDS = ("id", "actual", "time", "prediction_time", "weight")
+FIELDS = ("id", "actual", "time", "prediction_time", "weight", "item", "value", "retracted", "slices")
+SLICE = "slice."
+"""Prefix of columns that hold one slice each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One outcome. ``actual``: text, number or bool; times in unix nanoseconds, 0 = not said."""
+    """One outcome. ``actual``: text, number or bool, None where it is retracted.
+
+    Times are unix nanoseconds, 0 = not said. ``slices``: as they may leave.
+    """
 
     identity: Identity
     id: str
@@ -45,21 +50,29 @@ class Outcome:
     time: int = 0
     prediction_time: int = 0
     weight: float | None = None
+    item: str = ""
+    value: float | None = None
+    retracted: bool = False
+    slices: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def attributes(self) -> dict[str, Any]:
         """Return the attributes of its log record."""
-        attributes = {
-            a.ML_MODEL_NAME: self.identity.name,
-            a.ML_PREDICTION_ID: self.id,
-            a.ML_OUTCOME_ACTUAL: self.actual,
-        }
+        attributes: dict[str, Any] = {a.ML_MODEL_NAME: self.identity.name, a.ML_PREDICTION_ID: self.id}
+        if self.actual is not None:
+            attributes[a.ML_OUTCOME_ACTUAL] = self.actual
         if self.time:
             attributes[a.ML_OUTCOME_TIME] = self.time
         if self.prediction_time:
             attributes[a.ML_OUTCOME_PREDICTION_TIME] = self.prediction_time
         if self.weight is not None:
             attributes[a.ML_OUTCOME_WEIGHT] = self.weight
-        return attributes
+        if self.item:
+            attributes[a.ML_OUTCOME_ITEM] = self.item
+        if self.value is not None:
+            attributes[a.ML_OUTCOME_VALUE] = self.value
+        if self.retracted:
+            attributes[a.ML_OUTCOME_RETRACTED] = True
+        return attributes | {f"{a.ML_SLICE_VALUE}.{name}": value for name, value in self.slices.items()}
 
 
 class Unusable(ValueError):  # noqa: N818 - the outcome is, not the program
@@ -68,38 +81,64 @@ class Unusable(ValueError):  # noqa: N818 - the outcome is, not the program
 
 def outcome_of(
     identity: Identity,
-    id: object,
-    actual: object,
-    time: object,
-    prediction_time: object,
-    weight: float | None,
     now: int,
+    *,
+    id: object = None,
+    actual: object = None,
+    time: object = None,
+    prediction_time: object = None,
+    weight: Any = None,
+    item: object = None,
+    value: Any = None,
+    retracted: object = False,
+    slices: object = None,
 ) -> Outcome:
-    """Read one outcome. Raises :class:`Unusable` when it has no id, no actual, an odd time or an odd weight."""
-    text, value = id_text(id), clean_value(actual)
+    """Read one outcome. Raises :class:`Unusable` when it has no id, no actual, an odd time or an odd number."""
+    text, truth, taken_back = id_text(id), clean_value(actual), _flag(retracted)
     if not text:
         raise Unusable("it has no id")
-    if value is None or value != value:
-        raise Unusable(f"it has no actual that is a text, a number or a bool, but {describe(actual).text}")
+    if truth is None or truth != truth:
+        if not taken_back:
+            raise Unusable(f"it has no actual that is a text, a number or a bool, but {describe(actual).text}")
+        truth = None
     return Outcome(
         identity,
         text if identity.hash_id is None else identity.hash_id(text),
-        value,
+        truth,
         now,
         _read("time", "datetime, ISO 8601 text or unix time", instant, time),
         _read("prediction_time", "datetime, ISO 8601 text or unix time", instant, prediction_time),
         None if weight is None else _read("weight", "number", float, weight),
+        id_text(item),
+        None if value is None else _read("value", "number", float, value),
+        taken_back,
+        {} if slices is None else _slices(identity.privacy.slices, slices),
     )
 
 
-def say(identity: Identity, pipeline: Pipeline, classes: Callable[[], Sequence[str]], *said: Any) -> None:
+def _flag(retracted: object) -> bool:
+    text = class_text(clean_value(retracted))
+    if text not in ("0", "1", ""):
+        raise Unusable(f"its retracted is neither True nor False; it was given {describe(retracted).text}")
+    return text == "1"
+
+
+def _slices(protect: Callable[[Mapping[str, Any]], Mapping[str, Any]], slices: object) -> dict[str, Any]:
+    """Return slices as they may leave, without those that are missing."""
+    if not isinstance(slices, Mapping):
+        raise Unusable(f"its slices are no mapping of names to values; it was given {describe(slices).text}")
+    cleaned = {str(name): clean_value(value) for name, value in protect(slices).items()}
+    return {name: value for name, value in cleaned.items() if value is not None and value == value and value != ""}
+
+
+def say(identity: Identity, pipeline: Pipeline, classes: Callable[[], Sequence[str]], **said: Any) -> None:
     """Buffer an outcome, and log what it lacks, or that its class is none of those. Never raises.
 
-    ``said``: as :func:`take` has it. One of no class is sent all the same: the processor may know other classes, and
-    counts what it cannot use, where this process can answer nobody.
+    ``said``: as :func:`outcome_of` has it. One of no class is sent all the same: the processor may know other classes,
+    and counts what it cannot use, where this process can answer nobody.
     """
     try:
-        stranger = take(identity, pipeline, classes(), *said)
+        stranger = take(identity, pipeline, classes(), **said)
         if stranger and FAULTS.once(f"stranger {identity.name}"):
             logger.warning(
                 "driftline: an outcome of %s cannot be used: %s; it is sent all the same, in case the processor knows "
@@ -116,21 +155,17 @@ def take(
     identity: Identity,
     pipeline: Pipeline,
     classes: Sequence[str],
-    id: object = None,
-    actual: object = None,
-    time: object = None,
-    prediction_time: object = None,
-    weight: Any = None,
     *,
     refuse: bool = False,
+    **said: Any,
 ) -> str:
     """Buffer an outcome; return what is wrong with its class, "" for nothing, and buffer no such one with ``refuse``.
 
-    ``classes``: the only ones that there are; none where nobody named them. Raises :class:`Unusable` where it lacks
-    what it needs.
+    ``classes``: the only ones that there are; none where nobody named them. ``said``: as :func:`outcome_of` has it.
+    Raises :class:`Unusable` where it lacks what it needs.
     """
-    outcome = outcome_of(identity, id, actual, time, prediction_time, weight, _now())
-    stranger = _stranger(classes, outcome.actual) if classes else ""
+    outcome = outcome_of(identity, _now(), **said)
+    stranger = _stranger(classes, outcome.actual) if classes and outcome.actual is not None else ""
     if not (stranger and refuse):
         pipeline.append(outcome, ROW_BYTES, 1)
     return stranger
@@ -178,28 +213,34 @@ class Undelivered(ConnectionError):  # noqa: N818 - the state of the outcomes, n
         self.sent = sent
 
 
-def rows_of(outcomes: Any, hash_id: Callable[[str], str] | None = None) -> Iterator[dict[str, Any]]:
+def rows_of(
+    outcomes: Any,
+    hash_id: Callable[[str], str] | None = None,
+    protect: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+) -> Iterator[dict[str, Any]]:
     """Return outcomes as JSON rows from a DataFrame, a mapping of columns, or an iterable of mappings or tuples.
 
-    Tuples are (id, actual) and optionally time, prediction_time and weight. ``hash_id``: what makes an id fit to leave,
-    None where it is so already. Raises ``ValueError`` when a frame has no
-    column ``id`` or ``actual``.
+    Slices are columns or keys ``slice.NAME``, or a mapping under ``slices``. Tuples are (id, actual) and optionally the
+    others of ``FIELDS``, in their order. ``hash_id``: what makes an id fit to leave, None where it is so already;
+    ``protect``: the same for slices. Raises ``ValueError`` when a frame has no column ``id``, or no ``actual`` though
+    it retracts nothing.
 
-    >>> list(rows_of([("A-1", 1), {"id": 2.0, "actual": "late", "weight": 3.0}]))
-    [{'id': 'A-1', 'actual': 1}, {'id': '2', 'actual': 'late', 'weight': 3.0}]
+    >>> list(rows_of([("A-1", 1), {"id": 2.0, "actual": "late", "weight": 3.0, "slice.group": "b"}]))
+    [{'id': 'A-1', 'actual': 1}, {'id': '2', 'actual': 'late', 'weight': 3.0, 'slices': {'group': 'b'}}]
     """
     if hasattr(outcomes, "columns") or isinstance(outcomes, Mapping):
         names = list(outcomes) if isinstance(outcomes, Mapping) else list(column_names(outcomes))
-        missing = [name for name in ("id", "actual") if name not in names]
+        needed = ("id",) if "retracted" in names else ("id", "actual")
+        missing = [name for name in needed if name not in names]
         if missing:
             raise ValueError(f"the outcomes have no column {missing[0]!r}; their columns are {names}")
-        used = [name for name in FIELDS if name in names]
+        used = [name for name in names if name in FIELDS or str(name).startswith(SLICE)]
         columns = [_listed(outcomes[name]) for name in used]
         given: Iterable[Any] = (dict(zip(used, row, strict=True)) for row in zip(*columns, strict=True))
     else:
         given = outcomes
     for row in given:
-        yield _row(row if isinstance(row, Mapping) else dict(zip(FIELDS, row, strict=False)), hash_id)
+        yield _row(row if isinstance(row, Mapping) else dict(zip(FIELDS, row, strict=False)), hash_id, protect)
 
 
 def _listed(values: Any) -> Any:
@@ -207,7 +248,12 @@ def _listed(values: Any) -> Any:
     return values.to_pylist() if hasattr(values, "to_pylist") else values
 
 
-def _row(given: Mapping[str, Any], hash_id: Callable[[str], str] | None) -> dict[str, Any]:
+def _row(
+    given: Mapping[str, Any],
+    hash_id: Callable[[str], str] | None,
+    protect: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Return what the receiver reads; it says what is wrong with a value, and keeps the other rows."""
     actual, text = clean_value(given.get("actual")), id_text(given.get("id"))
     text = hash_id(text) if text and hash_id is not None else text
     row: dict[str, Any] = {"id": text, "actual": None if actual != actual else actual}
@@ -216,12 +262,23 @@ def _row(given: Mapping[str, Any], hash_id: Callable[[str], str] | None) -> dict
         try:
             when: object = instant(value)
         except (TypeError, ValueError):
-            when = str(value)  # the receiver says what is wrong with it, and keeps the other rows
+            when = str(value)
         if when:
             row[name] = when
-    weight = clean_value(given.get("weight"))
-    if weight is not None and weight == weight:
-        row["weight"] = weight
+    for name in ("weight", "value", "retracted"):
+        said = clean_value(given.get(name))
+        if said is not None and said == said:
+            row[name] = said
+    if item := id_text(given.get("item")):
+        row["item"] = item
+    slices = {name.removeprefix(SLICE): value for name, value in given.items() if str(name).startswith(SLICE)}
+    inner = given.get("slices")
+    if isinstance(inner, Mapping):
+        slices |= inner
+    elif inner is not None and inner == inner:
+        row["slices"] = describe(inner).text  # no value may leave unprotected, and the receiver refuses a text
+    if slices and (kept := _slices(protect, slices)):
+        row.setdefault("slices", kept)
     return row
 
 
@@ -251,7 +308,7 @@ def post(
     """
     accepted, start = 0, 0
     rejected: list[Rejection] = []
-    for chunk in _chunks(rows_of(outcomes, identity.hash_id)):
+    for chunk in _chunks(rows_of(outcomes, identity.hash_id, identity.privacy.slices)):
         document: dict[str, Any] = {"model": identity.name, "outcomes": chunk}
         if environment:
             document["environment"] = environment

@@ -14,6 +14,7 @@ import wrapt
 from driftline import pipeline, settings_file
 from driftline.columns import strings
 from driftline.opening import Opening
+from driftline.outcomes import FIELDS
 from driftline.pipelines import pipeline_of
 from driftline.testing import deterministic
 from driftline_integrations import fastapi as integration
@@ -595,7 +596,7 @@ def test_outcomes_are_taken_row_by_row(app: FastAPI, service: Service) -> None:
             {"index": 1, "reason": "it has no id"},
             {"index": 2, "reason": "it has no actual that is a text, a number or a bool, but a NoneType"},
             {"index": 3, "reason": response.json()["rejected"][2]["reason"]},
-            {"index": 5, "reason": "an outcome has no 'label'; it has id, actual, time, prediction_time, weight"},
+            {"index": 5, "reason": f"an outcome has no 'label'; it has {', '.join(FIELDS)}"},
             {"index": 6, "reason": "an outcome is an object with id and actual, not an int"},
         ],
     }

@@ -282,3 +282,83 @@ def test_outcomes_do_not_travel_over_grpc(service: Service, monkeypatch: pytest.
     monkeypatch.setenv("DRIFTLINE_ENDPOINT", "http://localhost:4317")
     with pytest.raises(ValueError, match="speaks gRPC; set DRIFTLINE_ENDPOINT to the HTTP endpoint"):
         service.model().outcomes([("A-1", 1)])
+
+
+def test_an_outcome_says_an_item_a_value_slices_and_that_it_takes_back(service: Service) -> None:
+    churn = service.model()
+    churn.outcome("A-1", 1, item=17.0, value=-12, slices={"age": 61, "region": "NL", "none": None, "nan": np.nan})
+    churn.outcome("A-2", retracted=True)
+
+    (table,) = service.outcomes()
+    assert strings(table.id) == ["A-1", "A-2"]
+    assert table.item is not None
+    assert strings(table.item) == ["17", ""]
+    np.testing.assert_array_equal(table.value, [-12.0, np.nan])
+    np.testing.assert_array_equal(table.retracted, [False, True])
+    assert {name: list_of(column) for name, column in table.slices.items()} == {
+        "age": [61.0, None],
+        "region": ["NL", None],
+    }
+    assert list_of(table.actual) == [1.0, None]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"value": "much"}, "its value is no number; it was given a str"),
+        ({"retracted": "perhaps"}, "its retracted is neither True nor False; it was given a str"),
+        ({"slices": ["NL"]}, "its slices are no mapping of names to values; it was given a list of 1"),
+    ],
+)
+def test_what_an_outcome_says_beside_its_actual_is_checked(
+    service: Service, caplog: pytest.LogCaptureFixture, options: dict[str, Any], reason: str
+) -> None:
+    service.model().outcome("A-1", 1, **options)
+
+    assert service.outcomes() == []
+    assert f"driftline: an outcome of churn was not recorded: {reason}" in caplog.text
+
+
+RULES = driftline.Privacy(deny=("ssn",), hash=("email",), round={"age": 10}, key="a key of 16 bytes or more")
+
+
+def test_slices_of_an_outcome_leave_by_the_rules_of_predictions(service: Service) -> None:
+    said = {"ssn": "078-05-1120", "email": "ann@example.com", "age": 61, "region": "NL"}
+    model = service.model(privacy=RULES)
+    model.outcome("A-1", 1, slices=said)
+
+    (table,) = service.outcomes()
+    left = {name: list_of(column) for name, column in table.slices.items()}
+    (row,) = outcomes.rows_of([{"id": "A-1", "actual": 1, "slices": said}], None, RULES.slices)
+    frame = pd.DataFrame([{"id": "A-1", "actual": 1} | {f"slice.{name}": value for name, value in said.items()}])
+    assert list(outcomes.rows_of(frame, None, RULES.slices)) == [row]
+    assert left == {name: [value] for name, value in row["slices"].items()}
+    assert set(left) == {"email", "age", "region"}
+    assert left["age"] == [60.0]
+    assert len(left["email"][0]) == 16
+
+
+def test_a_frame_of_outcomes_has_columns_for_everything() -> None:
+    frame = pd.DataFrame(
+        {
+            "id": ["a", "b"],
+            "actual": [1.0, np.nan],
+            "item": ["shoe", None],
+            "value": [2.5, np.nan],
+            "retracted": [False, True],
+            "slice.region": ["NL", None],
+            "note": ["x", "y"],
+        }
+    )
+    assert list(outcomes.rows_of(frame)) == [
+        {"id": "a", "actual": 1.0, "value": 2.5, "retracted": False, "item": "shoe", "slices": {"region": "NL"}},
+        {"id": "b", "actual": None, "retracted": True},
+    ]
+    assert list(outcomes.rows_of({"id": ["a"], "retracted": [True]})) == [
+        {"id": "a", "actual": None, "retracted": True}
+    ]
+
+
+def test_slices_that_are_no_mapping_leave_as_a_sentence_that_the_receiver_refuses() -> None:
+    (row,) = outcomes.rows_of([{"id": "a", "actual": 1, "slices": ["078-05-1120"]}])
+    assert row["slices"] == "a list of 1"

@@ -127,10 +127,16 @@ class Capture:
         time: object = UNSAID,
         prediction_time: object = UNSAID,
         weight: object = UNSAID,
+        item: object = UNSAID,
+        value: object = UNSAID,
+        retracted: object = UNSAID,
+        slices: object = UNSAID,
     ) -> CapturedOutcome:
         """Return the first outcome that is as described; raise ``AssertionError`` where there is none."""
         __tracebackhide__ = True
-        wanted = expectations.of_outcome(model, id, actual, time=time, prediction_time=prediction_time, weight=weight)
+        times = {"time": time, "prediction_time": prediction_time}
+        others = {"weight": weight, "item": item, "value": value, "retracted": retracted, "slices": slices}
+        wanted = expectations.of_outcome(model, id, actual, **times, **others)
         return expectations.found("outcome", wanted, self.outcomes, partial(expectations.heard, self._log))
 
     def assert_counted(

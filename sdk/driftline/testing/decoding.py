@@ -16,6 +16,7 @@ from opentelemetry.sdk.metrics.export import MetricsData, NumberDataPoint
 from opentelemetry.sdk.trace import ReadableSpan
 
 from driftline import columns
+from driftline.classes import class_text
 from driftline.convert import list_of
 from driftline.identity import Identity
 from driftline.semconv import attributes as a
@@ -26,6 +27,7 @@ from .rows import CapturedOutcome, CapturedPrediction, Count, Distribution, Loss
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCORES = (a.ML_PREDICTION_SCORE, a.ML_PREDICTION_SCORES, a.ML_PREDICTION_VALUE)
+_SLICE = f"{a.ML_SLICE_VALUE}."
 _FLAT = (a.ML_PREDICTION_ITEMS, a.ML_PREDICTION_ITEM_SCORES)
 _LOSSES = (
     metrics.DRIFTLINE_SDK_UNRECORDED,
@@ -128,15 +130,23 @@ def outcomes(bodies: Iterable[bytes], confirmed: Iterable[tuple[str, Mapping[str
                 CapturedOutcome(
                     str(said[a.ML_MODEL_NAME]),
                     str(said[a.ML_PREDICTION_ID]),
-                    said[a.ML_OUTCOME_ACTUAL],
+                    said.get(a.ML_OUTCOME_ACTUAL),
                     _instant(said.get(a.ML_OUTCOME_TIME)),
                     _instant(said.get(a.ML_OUTCOME_PREDICTION_TIME)),
                     said.get(a.ML_OUTCOME_WEIGHT),
+                    said.get(a.ML_OUTCOME_ITEM, ""),
+                    said.get(a.ML_OUTCOME_VALUE),
+                    bool(said.get(a.ML_OUTCOME_RETRACTED)),
+                    {name.removeprefix(_SLICE): value for name, value in said.items() if name.startswith(_SLICE)},
                 )
             )
     for model, row in confirmed:
         time, prediction_time = (_instant(row.get(name)) for name in ("time", "prediction_time"))
-        found.append(CapturedOutcome(model, row["id"], row["actual"], time, prediction_time, row.get("weight")))
+        said = {name: row[name] for name in ("weight", "item", "value", "slices") if name in row}
+        retracted = class_text(row.get("retracted")) == "1"
+        found.append(
+            CapturedOutcome(model, row["id"], row["actual"], time, prediction_time, retracted=retracted, **said)
+        )
     return found
 
 

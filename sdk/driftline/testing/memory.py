@@ -28,7 +28,9 @@ class Memory:
 
 
 class OutcomeDesk:
-    """Takes the outcomes of :meth:`driftline.Model.outcomes`, as ``POST /v1/outcomes`` does: a row needs both values.
+    """Takes the outcomes of :meth:`driftline.Model.outcomes`, as ``POST /v1/outcomes`` does.
+
+    A row needs an id, and an actual unless it is retracted.
 
     ``accepted``: the model and the row of each that can be used.
     """
@@ -41,7 +43,8 @@ class OutcomeDesk:
         document = json.loads(body)
         rejected = []
         for index, row in enumerate(document["outcomes"]):
-            missing = [name for name in ("id", "actual") if row.get(name) in (None, "")]
+            needed = ("id",) if row.get("retracted") else ("id", "actual")
+            missing = [name for name in needed if row.get(name) in (None, "")]
             if missing:
                 rejected.append({"index": index, "reason": f"it has no {missing[0]}"})
             else:

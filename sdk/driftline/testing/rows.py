@@ -55,7 +55,10 @@ class CapturedPrediction:
 
 @dataclass(frozen=True, slots=True)
 class CapturedOutcome:
-    """One outcome. ``actual``: as it is sent; times in UTC, None where not said."""
+    """One outcome. ``actual``: as it is sent, None where it is retracted; times in UTC, None where not said.
+
+    ``item``: "" where it is about the whole prediction. ``slices``: as they left.
+    """
 
     model: str
     id: str
@@ -63,6 +66,10 @@ class CapturedOutcome:
     time: datetime | None = None
     prediction_time: datetime | None = None
     weight: float | None = None
+    item: str = ""
+    value: float | None = None
+    retracted: bool = False
+    slices: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
