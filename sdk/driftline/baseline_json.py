@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .bins import SCORE_BINS, Bins, CategoryBins, from_json, to_json
+from .bins import Bins, CategoryBins, from_json, to_json
 from .checked import floats, is_whole, short
 from .extras import FOLDED_OVER, Extras
 from .fold import ModelBins
 from .joint import widths
-from .pane import DURATION_BOUNDS, LOSSES, Pane
+from .outcome_parts import widths as outcome_widths
+from .pane import DURATION_BOUNDS, Pane
 from .projection import WIDTH
 from .space import Space
 from .strays import part_width
@@ -249,8 +250,7 @@ def _task(read: _Reader, value: dict[str, Any]) -> Task:
 def _check_lengths(read: _Reader, pane: Pane, bins: ModelBins, task: Task) -> None:
     wanted = {f"feature:{name}": feature.size + 2 for name, feature in bins.features.items()}
     wanted |= {f"embedding:{name}": 1 + WIDTH for name in bins.projections}
-    wanted |= {"rows": 3, "outcomes": 3, "confusion": len(task.classes) ** 2, "duration": len(DURATION_BOUNDS) + 2}
-    wanted |= {"score_negative": SCORE_BINS, "score_positive": SCORE_BINS, "losses": len(LOSSES.get(task.kind, ()))}
+    wanted |= {"rows": 3, "duration": len(DURATION_BOUNDS) + 2} | dict(outcome_widths(task))
     if bins.score is not None:
         wanted["score"] = bins.score.size + 2
     if bins.classes is not None:

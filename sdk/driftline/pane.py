@@ -28,11 +28,23 @@ Parts (float64 vectors):
                        see :mod:`driftline.clusters`; only where a cluster key is named
 ``outcomes``           n, sum of weights, sum of squared weights of rows whose outcome is known
 ``confusion``          weight per actual × predicted class, row-major, ``len(classes)`` squared
+``confusion_excess``   Σ(w² - w) of the same; not there where all weights are 1, so Σw² = confusion + confusion_excess
 ``losses``             sums in the order of ``LOSSES[task.kind]``
+``spread``             Σw² of the same rows, then Σw²ℓ, Σw²ℓ² of each of these losses after ``weight``
 ``clicks``             of a ranking: Σw, Σw² of the lists that were clicked
 ``ranking@K``          how well lists were ranked, by cutoff, see :func:`driftline.relevance.fold_relevance`
 ``score_negative``     weight per bin of the fixed score grid, rows whose actual is not the positive class (binary)
 ``score_positive``     the same where it is
+``calibration``        ten bins of the score, each: weight, Σw score, Σw of positives (binary; :mod:`.outcome_parts`)
+``score_negative:I``   multiclass of at most 10 classes: as ``score_negative``, of the score of class I
+``score_positive:I``   the same of rows that were of class I
+``ranks``              weight by how many classes scored above the actual one (multiclass); among equal scores the later
+                       class is above, as in scikit-learn
+``ranks_excess``       Σ(w² - w) of the same; not there where all weights are 1
+``percentage``         regression, rows whose actual is not 0: Σw, Σw², then Σwℓ, Σw²ℓ, Σw²ℓ² of ℓ = abs(error / actual)
+``quantiles``          regression of declared quantiles: Σw, Σw², then those three of the pinball loss of each level,
+                       and of being inside each interval (:func:`driftline.outcome_parts.intervals`), 1 or 0
+``value``              rows with a value of their own: n, Σw, Σw², then those three of the value
 =====================  ==================================================================================
 """
 

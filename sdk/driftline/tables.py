@@ -37,7 +37,8 @@ class Task:
     ``kind``: ``"binary"``, ``"multiclass"``, ``"regression"``, ``"ranking"`` or ``""`` while unknown. ``classes``:
     canonical class texts (see :func:`driftline.classes.class_text`), in the order of the score columns. ``threshold``:
     the score of the positive class from which on it is predicted, binary only. ``cutoffs``: the ranks at which lists
-    are judged, ranking only; () = :data:`driftline.relevance.CUTOFFS`.
+    are judged, ranking only; () = :data:`driftline.relevance.CUTOFFS`. ``quantiles``: of a
+    regression that predicts several, their levels, increasing, in the order of the score columns.
     """
 
     kind: str = ""
@@ -45,6 +46,7 @@ class Task:
     positive_class: str = ""
     threshold: float = 0.5
     cutoffs: tuple[int, ...] = ()
+    quantiles: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

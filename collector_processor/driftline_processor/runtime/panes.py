@@ -8,7 +8,7 @@ decisions), a baseline's ``fold`` for what its bins counted, :func:`performance_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,8 +16,9 @@ import pyarrow as pa
 import xxhash
 from driftline import clusters, joint, strays
 from driftline.baseline import Baseline
-from driftline.bins import SCORE_BINS
-from driftline.pane import DURATION_BOUNDS, LOSSES, Pane
+from driftline.outcome_parts import widths
+from driftline.pane import DURATION_BOUNDS, Pane
+from driftline.sparse import Sparse
 from driftline.tables import F64, I64, Task
 
 from driftline_processor.core.evaluation import Window
@@ -43,8 +44,9 @@ KEEP_DAYS = 3 * 366 * 86_400 * 10**9
 
 
 def performance_fold(task: Task) -> str:
-    """Name what the sums of outcomes were folded over: kind, classes in their order, positive class and cutoffs."""
-    said = "\0".join((task.kind, task.positive_class, *task.classes, *(f"@{cutoff}" for cutoff in task.cutoffs)))
+    """Name what the sums of outcomes were folded over: kind, classes in order, positive class, cutoffs, quantiles."""
+    own = (*(f"@{cutoff}" for cutoff in task.cutoffs), *map(repr, task.quantiles))
+    said = "\0".join((task.kind, task.positive_class, *task.classes, *own))
     return "task:" + xxhash.xxh3_64_hexdigest(said.encode())
 
 
@@ -86,6 +88,18 @@ class PaneChanges:
         self._part.append(np.full(len(row), self._parts.setdefault(part, len(self._parts))))
         self._index.append(index)
         self._value.append(sums[row, index])
+
+    def add_sparse(self, series: int, fold: str, starts: I64, parts: Mapping[str, Sparse]) -> None:
+        """Add what is not zero of many panes; ``starts``: of each group, int64, unix nanoseconds."""
+        number = self._folds.setdefault(fold, len(self._folds))
+        for part, sums in parts.items():
+            if n := len(sums.value):
+                self._series.append(np.full(n, series))
+                self._fold.append(np.full(n, number))
+                self._pane.append(starts[sums.group])
+                self._part.append(np.full(n, self._parts.setdefault(part, len(self._parts))))
+                self._index.append(sums.index)
+                self._value.append(sums.value)
 
     def write(self, connection: Connection) -> None:
         """Append what was gathered and begin anew, inside the caller's transaction."""
@@ -156,12 +170,9 @@ def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
         return EXPECTED_WIDTH
     if part.startswith(clusters.PREFIX):
         return clusters.WIDTH
-    if part == "confusion":
-        return len(task.classes) ** 2
-    if part == "losses":
-        return len(LOSSES.get(task.kind, ()))
-    widths = {"rows": 3, "outcomes": 3, "score_negative": SCORE_BINS, "score_positive": SCORE_BINS}
-    return widths.get(part, len(DURATION_BOUNDS) + 2 if part == "duration" else 1)
+    if (known := widths(task).get(part)) is not None:
+        return known
+    return {"rows": 3, "duration": len(DURATION_BOUNDS) + 2}.get(part, 1)
 
 
 def stored_unit(pane: int, watermark: int, timezone: str) -> Window:

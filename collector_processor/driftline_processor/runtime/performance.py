@@ -10,9 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
-from driftline.fold import fold_outcomes
-from driftline.pane import Pane
-from driftline.tables import CLASSLESS, I64, Column
+from driftline.fold import fold_outcomes_by
+from driftline.tables import CLASSLESS, I64
 
 from driftline_processor.core.window import PANE
 
@@ -34,24 +33,21 @@ def add_outcomes(changes: PaneChanges, series: Series, rows: pa.Table) -> I64:
     rows = rows.sort_by("time")
     time = integers_of(rows, "time")
     starts = time - time % PANE
-    edges = np.flatnonzero(np.diff(starts, prepend=starts[0] - 1))
+    panes: I64
+    panes, group = np.unique(starts, return_inverse=True)
     task = series.task
-    scores, predicted, actual = scores_of(rows, len(task.classes)), labels_of(rows, "predicted"), actual_of(rows)
-    weight = numbers_of(rows, "weight")
-    panes: list[Pane] = []
-    for first, last in zip(edges, [*edges[1:], len(rows)], strict=True):
-        some = slice(first, last)
-        panes.append(
-            fold_outcomes(
-                task,
-                None if scores is None else scores[some],
-                None if task.kind in CLASSLESS else _slice(predicted, some),
-                _slice(actual, some),
-                weight[some],
-            )
-        )
-    changes.add(series.number, performance_fold(task), starts[edges], panes)
-    return starts[edges]
+    sums = fold_outcomes_by(
+        task,
+        scores_of(rows, len(task.classes)),
+        None if task.kind in CLASSLESS else labels_of(rows, "predicted"),
+        actual_of(rows),
+        numbers_of(rows, "weight"),
+        None,
+        group,
+        len(panes),
+    )
+    changes.add_sparse(series.number, performance_fold(task), panes, sums)
+    return panes
 
 
 def recompute(
@@ -95,9 +91,3 @@ def all_kept(connection: Connection, series: int, stretch: tuple[int, int]) -> b
     added = "SELECT sum(value) FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND part = 'outcomes' AND idx = 0"
     kept = number(connection, _KEPT.format("count(*)"), series, *stretch) or 0
     return kept >= (number(connection, added, series, *stretch) or 0)
-
-
-def _slice(column: Column, some: slice) -> Column:
-    numbers = None if column.numbers is None else column.numbers[some]
-    codes = None if column.codes is None else column.codes[some]
-    return Column(numbers, codes, column.labels)

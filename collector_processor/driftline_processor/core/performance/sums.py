@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
+from driftline.outcome_parts import intervals, widths
 from driftline.pane import LOSSES, Pane
-from driftline.tables import F64
+from driftline.tables import F64, Task
 
 
 def losses(pane: Pane, kind: str) -> dict[str, float] | None:
@@ -21,10 +25,76 @@ def confusion(pane: Pane, classes: int) -> F64 | None:
     return counts.reshape(classes, classes)
 
 
+def squared_confusion(pane: Pane, classes: int) -> F64 | None:
+    """Return Σw² of the same cells: float64 (k, k). A pane without excess has weights of 1, or is an old one."""
+    counts = confusion(pane, classes)
+    if counts is None:
+        return None
+    excess = pane.parts.get("confusion_excess")
+    return counts if excess is None or len(excess) != classes**2 else counts + excess.reshape(classes, classes)
+
+
+class Mean(NamedTuple):
+    """The sums behind a weighted mean of a loss ℓ: Σw, Σw², Σwℓ, Σw²ℓ, Σw²ℓ²."""
+
+    weight: float
+    squared_weight: float
+    total: float
+    squared_total: float
+    squares: float
+
+    @property
+    def value(self) -> float | None:
+        """Σwℓ / Σw; None of nothing."""
+        return ratio(self.total, self.weight)
+
+    @property
+    def variance(self) -> float | None:
+        """The variance of that mean, linearised: Σw²(ℓ - mean)² / (Σw)² (Hájek's ratio estimator).
+
+        >>> Mean(4.0, 4.0, 2.0, 2.0, 2.0).variance
+        0.0625
+        """
+        mean = self.value
+        if mean is None:
+            return None
+        left = self.squares - 2 * mean * self.squared_total + mean**2 * self.squared_weight
+        return max(0.0, left) / self.weight**2
+
+
+def means(pane: Pane, task: Task) -> dict[str, Mean]:
+    """Return what means were made of, by the name of their loss; of an old pane those whose squares it has.
+
+    Binary: brier, log_loss, score, positive; multiclass: brier, log_loss; regression: error, absolute_error,
+    squared_error, actual, squared_actual, percentage, ``quantile:LEVEL``, ``interval:COVERAGE``; any: value.
+
+    >>> from driftline.fold import fold_outcomes
+    >>> from driftline.tables import Column
+    >>> task = Task("regression")
+    >>> pane = fold_outcomes(task, np.array([[1.0], [2.0]]), None, Column(numbers=np.array([2.0, 4.0])))
+    >>> means(pane, task)["absolute_error"].value
+    1.5
+    """
+    found: dict[str, Mean] = {}
+    sums, spread = losses(pane, task.kind) if task.kind in LOSSES else None, pane.parts.get("spread")
+    if sums and spread is not None and len(spread) == 2 * len(sums) - 1:
+        weight, squared = sums.pop("weight"), spread[1:].reshape(-1, 2).tolist()
+        for (name, total), squares in zip(sums.items(), squared, strict=True):
+            found[name] = Mean(weight, float(spread[0]), total, *squares)
+    levels = [f"quantile:{level!r}" for level in task.quantiles]
+    levels += [f"interval:{coverage!r}" for coverage in intervals(task)]
+    for part, names, first in (("percentage", ["percentage"], 0), ("quantiles", levels, 0), ("value", ["value"], 1)):
+        held = pane.parts.get(part)
+        if held is not None and len(held) == widths(task).get(part) and held[first] > 0:
+            weight, squared_weight, *rest = held[first:].tolist()
+            for name, (total, squared_total, squares) in zip(names, np.reshape(rest, (-1, 3)).tolist(), strict=True):
+                found[name] = Mean(weight, squared_weight, total, squared_total, squares)
+    return found
+
+
 def rows_of(pane: Pane, weight: float) -> int:
     """Return how many joined rows hold this weight: their number without weights, near it with uneven ones.
 
-    >>> import numpy as np
     >>> rows_of(Pane({"outcomes": np.array([4.0, 8.0, 16.0])}), 6.0)
     3
     """

@@ -1,0 +1,251 @@
+"""Fold joined rows, predictions with their truth, into the parts of a pane that performance needs (:mod:`.pane`).
+
+Many panes at once, and sparse: :func:`fold_outcomes_by`. What every kind of task adds up is here; each loss with its
+square, so that means come with their variance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bins import SCORE_BINS, score_bin
+from .classes import class_codes
+from .decided import EPSILON, GREATEST, actual_numbers, decide, usable_weight, value_column
+from .frames import taken
+from .outcome_parts import CALIBRATION_BINS, CALIBRATION_EDGES, MOST_CLASS_SCORES, class_scores, intervals
+from .pane import Pane
+from .relevance import CUTOFFS, Relevance, clicks_of, fold_relevance
+from .relevance import taken as taken_relevance
+from .sparse import Sparse, cells, columns, joined, shifted
+from .tables import F64, I32, I64, Column, Task, length
+
+Mask = NDArray[np.bool_]
+
+SUM_TOLERANCE = 1e-3
+"""Scores of one row whose sum is farther from 1 are no probabilities and have no log loss."""
+
+
+def fold_outcomes(
+    task: Task,
+    scores: F64 | None,
+    predicted: Column | None,
+    actual: Column,
+    weight: F64 | None = None,
+    relevance: Relevance | None = None,
+    value: F64 | None = None,
+) -> Pane:
+    """Fold joined rows (prediction and its truth) into the parts that performance needs.
+
+    ``scores``: float64 (n, k) as in :class:`~driftline.tables.PredictionTable`; ``predicted``: the class the service
+    decided, None = derive it (see :func:`decide`); ``actual``: classes, or numbers for regression; ``weight``: float64
+    (n,), None or NaN = 1; ``value``: float64 (n,), what each outcome was worth, NaN = nobody said. A row counts as
+    known only when its actual is usable: one of ``task.classes``, or a number (at most 1e60). ``relevance``: what was
+    relevant in each list of a ranking; without it an actual above 0 says that the list was clicked. Scores outside
+    [0, 1] are no probabilities: they have a decision, but no losses and no place on the score grid.
+
+    >>> task = Task("binary", ("0", "1"), "1")
+    >>> pane = fold_outcomes(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))
+    >>> pane.parts["confusion"].tolist(), pane.parts["losses"].round(3).tolist()
+    ([0.0, 0.0, 1.0, 1.0], [2.0, 0.4, 1.139, 1.2, 2.0])
+    """
+    group = np.zeros(length(actual), np.int64)
+    sums = fold_outcomes_by(task, scores, predicted, actual, weight, value, group, 1, relevance)
+    return Pane({name: part.dense(1)[0] for name, part in sums.items()})
+
+
+def fold_outcomes_by(
+    task: Task,
+    scores: F64 | None,
+    predicted: Column | None,
+    actual: Column,
+    weight: F64 | None,
+    value: F64 | None,
+    group: I64,
+    groups: int,
+    relevance: Relevance | None = None,
+) -> dict[str, Sparse]:
+    """Fold the joined rows of each group into a pane of its own, all groups at once: part → its sums.
+
+    ``group``: int64 (n,), 0 <= group < groups: the pane of each row. Rows in the order of their groups are quickest.
+    The other arguments are those of :func:`fold_outcomes`.
+
+    >>> truth, panes = Column(numbers=np.array([2.0, 5.0, 5.0])), np.array([0, 7, 7])
+    >>> sums = fold_outcomes_by(Task("regression"), np.full((3, 1), 4.0), None, truth, None, None, panes, 8)
+    >>> sums["losses"].dense(8)[7].tolist()
+    [2.0, -2.0, 2.0, 2.0, 10.0, 50.0]
+    """
+    if len(group) and (group[1:] < group[:-1]).any():
+        order = np.argsort(group, kind="stable")
+        group, actual = group[order], taken(actual, order)
+        scores = None if scores is None or not len(scores) else scores[order]
+        predicted = None if predicted is None or not length(predicted) else taken(predicted, order)
+        weight = None if weight is None else weight[order]
+        value = None if value is None else value[order]
+        relevance = None if relevance is None else taken_relevance(relevance, order)
+    if weight is not None:
+        weight = usable_weight(weight)
+        weight = None if (weight == 1).all() else weight
+    rows = _Rows(group, groups, weight)
+    if task.kind == "regression":
+        parts = _values(task, scores, actual_numbers(actual), rows)
+    elif task.kind == "ranking":
+        known_of = clicks_of(actual_numbers(actual)) if relevance is None else relevance
+        ranked = fold_relevance(known_of, weight, task.cutoffs or CUTOFFS, group, groups)
+        parts = {name: Sparse.of(sums) for name, sums in ranked.items()}
+    else:
+        parts = _classes(task, scores, predicted, actual, rows)
+    if value is not None and (usable := np.abs(value) <= GREATEST).any():
+        parts["value"] = rows.where(usable).means([value[usable]], counted=True)
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows in the order of their groups, with weights that can be summed; None = 1 each."""
+
+    group: I64
+    groups: int
+    weight: F64 | None
+
+    def where(self, which: Mask) -> _Rows:
+        if which.all():
+            return self
+        return _Rows(self.group[which], self.groups, None if self.weight is None else self.weight[which])
+
+    def ones(self) -> F64:
+        return np.ones(len(self.group))
+
+    def times(self, values: F64, power: int = 1) -> F64:
+        return values if self.weight is None else values * self.weight**power
+
+    def cells(self, cell: I64, width: int) -> Sparse:
+        return cells(self.group, cell, self.weight, self.groups, width)
+
+    def excess(self, cell: I64, width: int) -> Sparse | None:
+        """Σ(w² - w) by cell; None where all weigh 1."""
+        if self.weight is None:
+            return None
+        return cells(self.group, cell, self.weight * (self.weight - 1), self.groups, width)
+
+    def count(self) -> Sparse:
+        """How many, Σw, Σw²."""
+        one = self.ones()
+        return columns(self.group, [one, self.times(one), self.times(one, 2)], 3)
+
+    def means(self, losses: Sequence[F64], counted: bool = False) -> Sparse:
+        """Σw and Σw², then Σwℓ, Σw²ℓ and Σw²ℓ² of each loss; with the number of rows before them if ``counted``."""
+        one = self.ones()
+        sums = [*([one] if counted else []), self.times(one), self.times(one, 2)]
+        for loss in losses:
+            sums += [self.times(loss), self.times(loss, 2), self.times(loss * loss, 2)]
+        return columns(self.group, sums, len(sums))
+
+    def losses(self, losses: Sequence[F64]) -> dict[str, Sparse]:
+        """The parts ``losses`` and ``spread``."""
+        one = self.ones()
+        spread = [self.times(one, 2)]
+        for loss in losses:
+            spread += [self.times(loss, 2), self.times(loss * loss, 2)]
+        return {
+            "losses": columns(self.group, [self.times(one), *map(self.times, losses)], 1 + len(losses)),
+            "spread": columns(self.group, spread, len(spread)),
+        }
+
+
+def _values(task: Task, scores: F64 | None, actual: F64, rows: _Rows) -> dict[str, Sparse]:
+    known = np.abs(actual) <= GREATEST
+    parts = {"outcomes": rows.where(known).count()}
+    if scores is None or not len(scores):
+        return parts
+    value = scores[:, value_column(task, scores.shape[1])]
+    usable = known & (np.abs(value) <= GREATEST)
+    y, scored = actual[usable], rows.where(usable)
+    error = value[usable] - y
+    parts |= scored.losses([error, np.abs(error), error**2, y, y**2])
+    if (nonzero := y != 0).any():
+        parts["percentage"] = scored.where(nonzero).means(
+            [np.abs(error[nonzero]) / np.maximum(np.abs(y[nonzero]), EPSILON)]
+        )
+    if task.quantiles and scores.shape[1] == len(task.quantiles):
+        usable = known & (np.abs(scores) <= GREATEST).all(axis=1)
+        parts["quantiles"] = rows.where(usable).means(_quantile_losses(task, scores[usable], actual[usable]))
+    return parts
+
+
+def _quantile_losses(task: Task, scores: F64, actual: F64) -> list[F64]:
+    """The pinball loss of each level, then for each interval whether it holds the actual value, bounds included."""
+    distance = actual[:, np.newaxis] - scores
+    levels = np.array(task.quantiles)
+    pinball = np.where(distance >= 0, levels * distance, (levels - 1) * distance)
+    inside = [
+        ((scores[:, low] <= actual) & (actual <= scores[:, high])).astype(np.float64)
+        for low, high in intervals(task).values()
+    ]
+    return [*pinball.T, *inside]
+
+
+def _classes(
+    task: Task, scores: F64 | None, predicted: Column | None, actual: Column, rows: _Rows
+) -> dict[str, Sparse]:
+    n, classes = length(actual), len(task.classes)
+    truth = class_codes(actual, task.classes)
+    if truth is None or classes == 0:
+        truth = np.full(n, -1, dtype=np.int32)
+    known = (truth >= 0) & (truth < classes)
+    decided = decide(task, scores, predicted)
+    if len(decided) == 0:  # neither score nor decision was sent
+        decided = np.full(n, -1, dtype=np.int32)
+    both = known & (decided >= 0) & (decided < classes)
+    cell, judged = truth[both].astype(np.int64) * classes + decided[both], rows.where(both)
+    parts = {"outcomes": rows.where(known).count(), "confusion": judged.cells(cell, classes * classes)}
+    if (excess := judged.excess(cell, classes * classes)) is not None:
+        parts["confusion_excess"] = excess
+    if scores is None or not len(scores):
+        return parts
+    with np.errstate(invalid="ignore"):
+        probable = ((scores >= 0) & (scores <= 1)).all(axis=1)
+    if task.kind == "multiclass" and scores.shape[1] == classes:
+        usable = known & probable & (np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE)
+        parts |= _many(scores[usable], truth[usable], rows.where(usable))
+    elif task.kind == "binary" and scores.shape[1] == 1 and task.positive_class in task.classes:
+        usable = known & probable
+        positive = truth[usable] == task.classes.index(task.positive_class)
+        parts |= _two(scores[usable, 0], positive, rows.where(usable))
+    return parts
+
+
+def _two(score: F64, positive: Mask, rows: _Rows) -> dict[str, Sparse]:
+    chance = np.clip(np.where(positive, score, 1 - score), EPSILON, 1 - EPSILON)
+    hit, at = positive.astype(np.float64), score_bin(score)
+    parts = rows.losses([(score - hit) ** 2, -np.log(chance), score, hit])
+    place = np.searchsorted(CALIBRATION_EDGES, score, side="left").astype(np.int64)
+    bins = [
+        cells(rows.group, place, rows.times(sums), rows.groups, CALIBRATION_BINS) for sums in (rows.ones(), score, hit)
+    ]
+    width = 3 * CALIBRATION_BINS
+    parts["calibration"] = joined(width, [shifted(one, width, 3, offset) for offset, one in enumerate(bins)])
+    for part, which in (("score_negative", ~positive), ("score_positive", positive)):
+        parts[part] = rows.where(which).cells(at[which], SCORE_BINS)
+    return parts
+
+
+def _many(scores: F64, truth: I32, rows: _Rows) -> dict[str, Sparse]:
+    n, classes = scores.shape
+    own = scores[np.arange(n), truth]
+    brier = (scores**2).sum(axis=1) - own**2 + (1 - own) ** 2
+    parts = rows.losses([brier, -np.log(np.clip(own, EPSILON, 1 - EPSILON))])
+    later = np.arange(classes) > truth[:, np.newaxis]
+    rank = ((scores > own[:, np.newaxis]) | ((scores == own[:, np.newaxis]) & later)).sum(axis=1)
+    parts["ranks"] = rows.cells(rank, classes)
+    if (excess := rows.excess(rank, classes)) is not None:
+        parts["ranks_excess"] = excess
+    if classes <= MOST_CLASS_SCORES:
+        for code in range(classes):
+            at, own_class = score_bin(scores[:, code]), truth == code
+            for part, which in zip(class_scores(code), (~own_class, own_class), strict=True):
+                parts[part] = rows.where(which).cells(at[which], SCORE_BINS)
+    return parts
