@@ -96,7 +96,8 @@ def test_performance_from_rows_is_taken_where_it_is_given() -> None:
     baseline = built(frame(500, 1))
     realized = {"accuracy": Metric(0.5, 2, "rows")}
     pane = folded(frame(200, 2), baseline, 2)
-    assert evaluate(pane, baseline, KEY, DAY, True, realized=realized).realized == realized
+    found = evaluate(pane, baseline, KEY, DAY, True, realized=realized).realized
+    assert {name: (one.value, one.rows, one.source) for name, one in found.items()} == {"accuracy": (0.5, 2, "rows")}
 
 
 def test_a_reviewed_tenth_covers_a_tenth_whatever_it_stands_for() -> None:

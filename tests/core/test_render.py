@@ -146,6 +146,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                             "high": None,
                             "interval": None,
                             "rows": 600,
+                            "effective_rows": None,
                             "source": "rows",
                         },
                         "roc_auc": {
@@ -154,6 +155,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                             "high": None,
                             "interval": None,
                             "rows": 600,
+                            "effective_rows": None,
                             "source": "panes",
                         },
                     },

@@ -102,8 +102,9 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     ]
     assert list(window["performance"]) == ["maturity", "realized", "estimated"]
     auc = window["performance"]["realized"]["roc_auc"]
-    assert list(auc) == ["value", "low", "high", "interval", "rows", "source"]
-    assert (auc["low"], auc["high"], auc["rows"], auc["source"]) == (None, None, 2_400, "rows")
+    assert list(auc) == ["value", "low", "high", "interval", "rows", "effective_rows", "source"]
+    assert (auc["interval"], auc["rows"], auc["source"]) == ("logit", 2_400, "rows")
+    assert auc["low"] < auc["value"] < auc["high"]
     assert window["outcomes"] == {"rows": 2_400, "coverage": 0.8}
     assert window["closed"] is True
     [finding] = window["quality"]["findings"]

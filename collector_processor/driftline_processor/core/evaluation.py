@@ -131,7 +131,7 @@ class Metric:
     """A performance value. ``bound``: how far the value from panes can be from the one from rows; 0 when exact.
 
     ``low``, ``high``: the ends of its interval, None where it is not known; ``interval``: the method it comes from, ""
-    where there is none.
+    where there is none. ``effective_rows``: how many rows of equal weight say as much, None where nobody asked.
     """
 
     value: float | None
@@ -141,6 +141,7 @@ class Metric:
     low: float | None = None
     high: float | None = None
     interval: str = ""
+    effective_rows: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,8 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
     ``start`` and ``end`` are null where rows have no time. ``distributed``: how many of the rows are known from
     distributions only. ``weighted_share``: null where the importance of the features is unknown. ``incident``: the
     targets whose drift lasts, as ``feature:NAME``, ``score`` or ``class``, those of a slice with `` where key=value``
-    behind, and since when. ``low``, ``high`` and
-    ``estimated`` are null until intervals and estimates without labels exist.
+    behind, and since when. ``low`` and ``high``: null
+    where a metric has no interval.
     """
     window = evaluation.window
     timeless = window.start == 0 and window.end == 0
@@ -243,5 +243,6 @@ def _metric(metric: Metric) -> dict[str, Any]:
         "high": metric.high,
         "interval": metric.interval or None,
         "rows": metric.rows,
+        "effective_rows": metric.effective_rows,
         "source": metric.source,
     }

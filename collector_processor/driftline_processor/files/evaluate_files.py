@@ -185,6 +185,6 @@ class _Judging:
             beside=beside,
             choices=self.choices,
             compared=against.note,
-            known=known_of(truth),
+            known=known_of(truth, window, task),
             asked=self.asked,
         )

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
+import numpy as np
+from driftline.pane import Pane
+from driftline.tables import Task
+
+from driftline_processor.core.evaluation import Window
 from driftline_processor.core.performance.asked import STANDARD, Asked
+from driftline_processor.core.performance.blocks import cut
 from driftline_processor.core.performance.known import Joined, Known
 
 from .errors import BadInput, near
 from .truth import Truth
 
 
-def known_of(truth: Truth | None) -> Known:
+def known_of(truth: Truth | None, window: Window, task: Task) -> Known:
     """Return what is known of a window; ``truth``: its rows, None where no file has outcomes."""
     if truth is None:
         return Known()
-    return Known(rows=Joined(truth.actual, truth.scores, truth.predicted, truth.weight))
+    rows = Joined(truth.actual, truth.scores, truth.predicted, truth.weight, truth.time)
+    return Known(panes(truth, cut(window), task), rows=rows)
+
+
+def panes(truth: Truth, steps: Sequence[Window], task: Task) -> list[Pane]:
+    """Return the performance parts of each of some steps of time; none where rows have no time."""
+    if truth.time is None or not steps:
+        return []
+    order = np.argsort(truth.time, kind="stable")
+    ends = np.searchsorted(truth.time[order], [steps[0].start, *(step.end for step in steps)])
+    return [truth.taken(order[first:last]).sums(task) for first, last in pairwise(ends)]
 
 
 def asked_of(asked: Mapping[str, Asked], model: str) -> Asked:

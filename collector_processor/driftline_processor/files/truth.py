@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from driftline.classes import class_codes
@@ -18,19 +19,35 @@ from driftline_processor.core.performance import from_rows
 from .errors import Say, rows
 from .rows import Rows
 
+Numbers = TypeVar("Numbers", F64, I64)
+
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """Rows with what was predicted and what happened, as :func:`from_rows` takes them."""
+    """Rows with what was predicted and what happened, as :func:`from_rows` takes them.
+
+    ``time``: int64 (n,), unix nanoseconds, None where no file has any.
+    """
 
     scores: F64 | None
     predicted: Column | None
     actual: Column
     weight: F64 | None
+    time: I64 | None = None
 
     def sums(self, task: Task) -> Pane:
         """Return the outcomes as a pane has them."""
         return fold_outcomes(task, self.scores, self.predicted, self.actual, self.weight)
+
+    def taken(self, which: I64) -> Truth:
+        """Return some of the rows, in this order."""
+        return Truth(
+            None if self.scores is None else self.scores[which],
+            None if self.predicted is None else taken(self.predicted, which),
+            taken(self.actual, which),
+            None if self.weight is None else self.weight[which],
+            None if self.time is None else self.time[which],
+        )
 
     def performance(self, task: Task) -> dict[str, Metric]:
         """Return every metric, from the rows."""
@@ -51,17 +68,13 @@ def truths(
     weight = _stacked(weights)
     actual = _joined([read.actual for read in reads])
     predicted = _joined([read.predicted for read in reads])
+    time = _stacked([read.time for read in reads]) if all(read.time is not None for read in reads) else None
+    known = Truth(scores, predicted, Column() if actual is None else actual, weight, time)
     for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
-        which = order[start:end]
-        yield Truth(
-            None if scores is None else scores[which],
-            None if predicted is None else taken(predicted, which),
-            Column() if actual is None else taken(actual, which),
-            None if weight is None else weight[which],
-        )
+        yield known.taken(order[start:end])
 
 
-def _stacked(parts: Sequence[F64 | None]) -> F64 | None:
+def _stacked(parts: Sequence[Numbers | None]) -> Numbers | None:
     """What one file has every file has: a part is known by a column that all share."""
     there = [part for part in parts if part is not None]
     return np.concatenate(there) if there else None

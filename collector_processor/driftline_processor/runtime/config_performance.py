@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from driftline_processor.core.performance.asked import Asked
+from driftline_processor.core.performance.asked import Asked, Shares
 
 from .config_values import Between, Cutoff, Share
 
@@ -17,8 +17,9 @@ class Performance(BaseModel):
     confidence: Between = 0.95
     min_coverage: Share = 0.0
     cutoffs: tuple[Cutoff, ...] = ()
+    intervals: Shares = "clopper_pearson"
 
     @property
     def asked(self) -> Asked:
         """The same, as an evaluation takes it."""
-        return Asked(self.confidence, self.min_coverage, self.cutoffs)
+        return Asked(self.confidence, self.min_coverage, self.cutoffs, self.intervals)

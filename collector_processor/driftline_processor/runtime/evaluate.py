@@ -62,7 +62,7 @@ class Evaluator:
         self._connection, self._series, self._baselines = connection, series, baselines
         self._beliefs, self._touched, self._watermark = beliefs, touched, watermark
         self._trails, self._past, self._slices = Trails(connection), Past(connection), SlicePanes(connection)
-        self._known = KnownOutcomes()
+        self._known = KnownOutcomes(connection)
         self._dirty: dict[int, set[Window]] = {}
         self._failed: set[tuple[int, Window]] = set()
         self._warned: set[tuple[str, str]] = set()
@@ -157,7 +157,7 @@ class Evaluator:
             together=settings.multivariate,
             compared="" if compared is None else compared.note,
             shift=0.0 if compared is None else compared.shift,
-            known=self._known.of(window, settings, self._watermark(series)),
+            known=self._known.of(series, window, settings, self._watermark(series), width),
             asked=settings.performance.asked,
         )
 

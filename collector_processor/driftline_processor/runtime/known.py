@@ -2,18 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+import numpy as np
+import pyarrow as pa
+from driftline.pane import Pane
+
 from driftline_processor.core.evaluation import Window
+from driftline_processor.core.performance.blocks import cut
 from driftline_processor.core.performance.known import Known
 
 from .config import Model
+from .panes import performance_fold
+from .series import Series
+from .store import Connection, read
 
 
 class KnownOutcomes:
     """Reads it. One thread uses it."""
 
-    def of(self, window: Window, settings: Model, watermark: int) -> Known:
-        """Return what is known of a window. ``watermark``: that of its model, unix nanoseconds."""
+    def __init__(self, connection: Connection) -> None:
+        """Read from this store."""
+        self._connection = connection
+
+    def of(
+        self, series: Series, window: Window, settings: Model, watermark: int, width: Callable[[str, str], int]
+    ) -> Known:
+        """Return what is known of a window.
+
+        ``watermark``: that of its model, unix nanoseconds. ``width``: how long the vector of a (fold, part) is.
+        """
         delay = settings.outcome_delay // timedelta(microseconds=1) * 1000
-        return Known(young=watermark - window.end < delay)
+        blocks = self.panes(series, cut(window, settings.timezone), width)
+        return Known(blocks, young=watermark - window.end < delay)
+
+    def panes(self, series: Series, steps: Sequence[Window], width: Callable[[str, str], int]) -> list[Pane]:
+        """Return the performance parts of each of some steps of time, which follow each other."""
+        fold, panes = performance_fold(series.task), [Pane() for _ in steps]
+        if not steps:
+            return panes
+        times = pa.table(
+            {
+                "step": pa.array(range(len(steps)), pa.int32()),
+                "start": pa.array([step.start for step in steps], pa.int64()),
+                "stop": pa.array([step.end for step in steps], pa.int64()),
+            }
+        )
+        rows = read(
+            self._connection,
+            "SELECT step, part, idx, fsum(value) AS value FROM panes"
+            " JOIN steps ON pane >= steps.start AND pane < steps.stop"
+            " WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? GROUP BY step, part, idx ORDER BY step, part",
+            *(series.number, fold, steps[0].start, steps[-1].end),
+            steps=times,
+        )
+        if not rows.num_rows:
+            return panes
+        step, index, value = (rows.column(name).to_numpy() for name in ("step", "idx", "value"))
+        part = rows.column("part").combine_chunks().dictionary_encode()
+        code, names = part.indices.to_numpy(), part.dictionary.to_pylist()
+        edges = np.flatnonzero(np.diff(step) | np.diff(code)) + 1
+        for first, last in zip([0, *edges], [*edges, len(index)], strict=True):
+            name = names[code[first]]
+            sums = np.zeros(max(width(fold, name), int(index[first:last].max()) + 1))
+            sums[index[first:last]] = value[first:last]
+            panes[step[first]].parts[name] = sums
+        return panes

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Shares = Literal["clopper_pearson", "wilson"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,11 +13,13 @@ class Asked:
     """``confidence``: how often an interval holds the truth. ``min_coverage``: the share of outcomes below which a
     window's performance is not final, however old it is. ``cutoffs``: the ranks at which lists are judged, () = the
     usual ones, :data:`driftline.relevance.CUTOFFS`.
+    ``shares``: the method of the intervals of shares.
     """
 
     confidence: float = 0.95
     min_coverage: float = 0.0
     cutoffs: tuple[int, ...] = ()
+    shares: Shares = "clopper_pearson"
 
 
 STANDARD = Asked()

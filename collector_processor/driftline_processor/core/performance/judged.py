@@ -12,6 +12,7 @@ from .asked import Asked
 from .binary import log_loss_of_constant
 from .known import Known
 from .realized import realized
+from .uncertainty import with_intervals
 
 
 def judge_performance(
@@ -32,10 +33,13 @@ def judge_performance(
         evaluation.realized = exact
     elif task is not None:
         evaluation.realized = realized(pane, task)
+    if task is not None:
+        evaluation.realized = with_intervals(evaluation.realized, pane, known.blocks, task, asked)
     evaluation.maturity = _maturity(evaluation, known, asked)
     if baseline is None:
         return
-    evaluation.reference = realized(baseline.pane, baseline.task)
+    reference = realized(baseline.pane, baseline.task)
+    evaluation.reference = with_intervals(reference, baseline.pane, (), baseline.task, asked)
     constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
     if constant is not None:
         evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}

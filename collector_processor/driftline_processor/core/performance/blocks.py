@@ -1,0 +1,131 @@
+"""Whether blocks of time differ more than independent rows would, and by how much that makes an interval longer.
+
+A month of flights is thirty days of weather: how often the model is right differs from day to day by more than chance,
+and the month's own error is that of thirty days, not of thirty thousand flights. So every metric is linearised: each
+block has an influence on it, how far it moves the metric. Where influences spread as those of independent rows do,
+rows are independent; where they spread further, the interval is as long as the blocks say, with Student's t of as
+many as there are.
+
+Source: Liang and Zeger (1986) for the variance from blocks, with the finite-sample factor; Marriott and Pope (1954)
+for the bias of a serial correlation; Kish (1965) for the number of blocks of equal size.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from driftline.tables import F64
+from scipy.special import chdtrc
+
+from driftline_processor.core.evaluation import Window
+from driftline_processor.core.window import window_of
+
+MOST = 60
+"""Blocks of a window, at most."""
+
+FEWEST = 5
+"""(Effective) blocks from which on they are looked at: of fewer nobody can tell how far they differ."""
+
+FEWEST_ALONE = 10
+"""The same of a metric that has no interval but from blocks."""
+
+UNSURE = 0.2
+"""Blocks that independent rows would differ as much as more often than this are taken as independent. Far from 0.01:
+one that is overlooked makes an interval too short, one that is imagined a tenth too long. Ten days whose design effect
+is 2 would be overlooked every third time at 0.05."""
+
+MOST_KEPT = 0.9
+"""The most that a block is taken to keep of the one before: 19 such blocks count as one."""
+
+
+_WEEK = 7 * 86_400 * 10**9
+
+_SHORT, _LONG = ("5m", "15m", "1h", "4h"), ("1d", "2d", "1w", "1mo", "3mo")
+"""Lengths of blocks, of windows shorter than a week and of others: what a day is like is the same all through it."""
+
+
+def cut(window: Window, timezone: str = "UTC") -> tuple[Window, ...]:
+    """Return the blocks of a window in order, at most :data:`MOST`: days, of a week and more, else hours or minutes.
+
+    Days are those of the time zone. A window without time has none.
+
+    >>> day = window_of("1d", 0)
+    >>> len(cut(day)), len(cut(window_of("1h", 0))), len(cut(window_of("1mo", 0))), len(cut(Window("", 0, 0)))
+    (24, 12, 31, 0)
+    """
+    if window.end <= window.start:
+        return ()
+    for name in _SHORT if window.end - window.start < _WEEK else _LONG:
+        found: list[Window] = []
+        start = window.start
+        while start < window.end and len(found) <= MOST:
+            end = min(window.end, window_of(name, start, timezone).end)
+            found.append(Window(name, start, end))
+            start = end
+        if len(found) <= MOST:
+            return tuple(found)
+    return ()
+
+
+class Design(NamedTuple):
+    """``effect``: how many rows, which resemble each other, count as one; at least 1. ``freedom``: of Student's t."""
+
+    effect: float
+    freedom: float
+
+
+def design(influence: F64, expected: F64) -> Design | None:
+    """Return what blocks say of a metric; None where they differ no more than independent rows would, or are too few.
+
+    ``influence``: float64 (b,), how far each block moves the metric, in the order of time; they add up to 0.
+    ``expected``: float64 (b,), the variance of each, were its rows independent.
+
+    >>> calm, stormy = np.tile([0.1, -0.1], 10), np.tile([0.4, -0.4], 10)
+    >>> design(calm, np.full(20, 0.01)) is None
+    True
+    >>> found = design(stormy, np.full(20, 0.01))
+    >>> round(found.effect, 1), round(found.freedom)
+    (16.8, 19)
+    """
+    held = expected > 0
+    there, total = expected[held], float(expected.sum())
+    if len(there) < FEWEST or (blocks := total**2 / float((there**2).sum())) < FEWEST:
+        return None
+    moved = influence[held]
+    if float(chdtrc(len(there) - 1, float((moved**2 / there).sum()))) > UNSURE:
+        return None
+    longer = lasting(moved)
+    effect = float((moved**2).sum()) * blocks / (blocks - 1) / total * longer
+    return Design(effect, max(2.0, blocks / longer - 1)) if effect > 1 else None
+
+
+def alone(influence: F64, rows: F64) -> Design | None:
+    """Return the variance of a metric that nothing but its blocks tells, as ``effect``; None of too few.
+
+    ``rows``: float64 (b,), (effective) rows of each block.
+    """
+    held = rows > 0
+    if np.count_nonzero(held) < FEWEST_ALONE:
+        return None
+    blocks, longer = float(rows.sum() ** 2 / (rows**2).sum()), lasting(influence[held])
+    if blocks < FEWEST_ALONE:
+        return None
+    return Design(float((influence**2).sum()) * blocks / (blocks - 1) * longer, max(2.0, blocks / longer - 1))
+
+
+def lasting(influence: F64) -> float:
+    """Return how many blocks count as one, where each resembles the one before; 1 where that may be by chance.
+
+    As of a series that keeps a part r of itself: (1 + r) / (1 - r), r being the correlation of neighbours, corrected
+    for what a short series hides of it.
+
+    >>> round(lasting(np.repeat([1.0, -1.0], 10)), 1), lasting(np.tile([1.0, -1.0], 10))
+    (19.0, 1.0)
+    """
+    n, squares = len(influence), float(influence @ influence)
+    alike = float(influence[1:] @ influence[:-1]) / squares if squares > 0 else 0.0
+    if alike * n**0.5 <= 1:
+        return 1.0
+    kept = min(MOST_KEPT, alike + (1 + 3 * alike) / n)
+    return (1 + kept) / (1 - kept)

@@ -1,0 +1,227 @@
+"""Confidence intervals from sums: of shares, of means, of the area under a ROC curve.
+
+A share is exact: Clopper and Pearson's interval, which never covers less than it says. With weights the number of rows
+becomes the effective one of each side, and what one row more would weigh is asked for, too: of ten flagged rows that
+were all right, and a hundredth of all others reviewed of which none was missed, recall may still be a half. Where
+all weights are one it is the exact interval.
+
+Source: Clopper and Pearson (1934); Wilson (1927); Fay and Feuer, "Confidence intervals for directly standardized
+rates" (1997), whose gamma limits of weighted counts are taken for both sides of the share; Korn and Graubard (1998)
+for the design effect in an exact interval; Zou and Donner, "Construction of confidence limits about effect measures"
+(2008) for means and differences of metrics that have their own limits; Hanley and McNeil (1982), DeLong (1988) and Qin
+and Hotilovac (2008) for the logit of the area under a ROC curve.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from scipy.special import betaincinv, ndtri, stdtrit
+
+FEWEST_OF_A_CLASS = 50
+"""Positives, and negatives, from which on the area under a ROC curve has an interval: of 30 at an area of 0.98, what
+calls itself 95 % covers 81 %."""
+
+FEWEST_ROWS = 20
+"""(Effective) rows from which on a mean has an interval."""
+
+
+class Interval(NamedTuple):
+    """``low`` / ``high``: None where nobody can tell. ``method``: how, see :data:`METHODS`; "" = there is none."""
+
+    low: float | None
+    high: float | None
+    method: str
+
+
+class Summed(NamedTuple):
+    """Rows of one kind. ``weight``: Σw, ``squares``: Σw², ``more``: what one row more of them would weigh."""
+
+    weight: float
+    squares: float
+    more: float = 1.0
+
+    def spread(self, design: float) -> Summed:
+        """Return the same when so many rows count as one."""
+        return Summed(self.weight, self.squares * design, self.more * design)
+
+    def with_one_more(self) -> Summed:
+        """Return them with one row beside."""
+        return Summed(self.weight + self.more, self.squares + self.more**2, self.more)
+
+    @property
+    def effective(self) -> float:
+        """How many rows of equal weight say as much, Kish's (Σw)² / Σw²."""
+        return self.weight**2 / self.squares if self.squares > 0 else 0.0
+
+
+Form = Callable[[float, float, float, float], Interval]
+"""A value, its variance, the confidence, degrees of freedom → its interval."""
+
+TOO_FEW = Interval(None, None, "too_few")
+NONE = Interval(None, None, "")
+
+METHODS = {
+    "clopper_pearson": "exact, by Clopper and Pearson",
+    "wilson": "Wilson's",
+    "mover": "from the exact limits of its parts",
+    "normal": "by Student's t",
+    "log": "by Student's t, on the logarithm",
+    "logit": "on the logit scale",
+    "blocks": "from how blocks of time differ",
+    "too_few": "too few rows",
+}
+"""What ``Metric.interval`` may say, in words."""
+
+
+def normal_quantile(confidence: float) -> float:
+    """Return how many standard deviations a two-sided interval reaches.
+
+    >>> round(normal_quantile(0.95), 3)
+    1.96
+    """
+    return float(ndtri((1 + confidence) / 2))
+
+
+def student_quantile(confidence: float, freedom: float) -> float:
+    """Return the same of Student's t.
+
+    >>> round(student_quantile(0.95, 10), 3), round(student_quantile(0.95, math.inf), 3)
+    (2.228, 1.96)
+    """
+    return float(stdtrit(freedom, (1 + confidence) / 2)) if math.isfinite(freedom) else normal_quantile(confidence)
+
+
+def clopper_pearson(hits: Summed, misses: Summed, confidence: float, design: float = 1.0) -> Interval:
+    """Return the exact interval of Σw of hits / Σw of all.
+
+    ``design``: how many rows, which resemble each other, count as one.
+
+    >>> low, high, _ = clopper_pearson(Summed(19, 19), Summed(1, 1), 0.95)
+    >>> round(low, 4), round(high, 4)
+    (0.7513, 0.9987)
+    >>> low, _, _ = clopper_pearson(Summed(10, 10), Summed(0, 0, 100), 0.95)  # one miss more would weigh a hundred
+    >>> round(low, 4)
+    0.0219
+    """
+    hits, misses = hits.spread(design), misses.spread(design)
+    if hits.weight + misses.weight <= 0:
+        return NONE
+    tail = (1 - confidence) / 2
+    low = _quantile(hits, misses.with_one_more(), tail) if hits.weight > 0 else 0.0
+    high = 1 - _quantile(misses, hits.with_one_more(), tail) if misses.weight > 0 else 1.0
+    return Interval(low, high, "clopper_pearson")
+
+
+def _quantile(some: Summed, others: Summed, tail: float) -> float:
+    """Of a share of two gamma variables, each with the mean and the variance of a weighted count."""
+    share = float(betaincinv(some.effective, others.effective, tail))
+    each, other = some.squares / some.weight, others.squares / others.weight
+    return each * share / (each * share + other * (1 - share))
+
+
+def wilson(hits: Summed, misses: Summed, confidence: float, design: float = 1.0) -> Interval:
+    """Return Wilson's interval: shorter, and right on average; at 20 rows and a share of 0.95 it covers 92.5 %.
+
+    >>> low, high, _ = wilson(Summed(19, 19), Summed(1, 1), 0.95)
+    >>> round(low, 4), round(high, 4)
+    (0.7639, 0.9911)
+    """
+    total = hits.weight + misses.weight
+    if total <= 0:
+        return NONE
+    p = hits.weight / total
+    varies = share_variance(hits, misses)
+    kish = total**2 / (hits.squares + misses.squares)
+    n = (p * (1 - p) / varies if varies > 0 else kish) / design
+    z = normal_quantile(confidence)
+    middle, half = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2)
+    low, high = ((middle + sign * half) / (1 + z**2 / n) for sign in (-1, 1))
+    return Interval(max(0.0, low), min(1.0, high), "wilson")
+
+
+def share_variance(hits: Summed, misses: Summed) -> float:
+    """Return the variance of a (Hájek) share: Σw²(y - p)² / (Σw)².
+
+    >>> share_variance(Summed(8, 8), Summed(2, 2))
+    0.016
+    """
+    total = hits.weight + misses.weight
+    p = hits.weight / total
+    return ((1 - p) ** 2 * hits.squares + p**2 * misses.squares) / total**2
+
+
+def student(value: float, variance: float, confidence: float, freedom: float = math.inf) -> Interval:
+    """Return value ± t √variance."""
+    half = student_quantile(confidence, freedom) * math.sqrt(variance)
+    return Interval(value - half, value + half, "normal")
+
+
+def logarithmic(value: float, variance: float, confidence: float, freedom: float = math.inf) -> Interval:
+    """Return the interval of something positive that is skewed, as a mean of squares is."""
+    if value <= 0:
+        return NONE
+    factor = math.exp(student_quantile(confidence, freedom) * math.sqrt(variance) / value)
+    return Interval(value / factor, value * factor, "log")
+
+
+def logit(value: float, variance: float, confidence: float, freedom: float = math.inf) -> Interval:
+    """Return the interval of something between 0 and 1, which is never outside.
+
+    >>> low, high, _ = logit(0.9, 0.02**2, 0.95)
+    >>> round(low, 3), round(high, 3)
+    (0.853, 0.933)
+    """
+    if not 0 < value < 1:
+        return NONE
+    at, half = math.log(value / (1 - value)), math.sqrt(variance) / (value * (1 - value))
+    half *= student_quantile(confidence, freedom)
+    low, high = (1 / (1 + math.exp(min(700.0, -at - sign * half))) for sign in (-1, 1))
+    return Interval(low, high, "logit")
+
+
+def separated(pairs: float, confidence: float) -> float:
+    """Return the least area under a ROC curve when every positive scored above every negative.
+
+    ``pairs``: (effective) positives or negatives, the fewer. So many pairs of one each are independent, and all were
+    right.
+
+    >>> round(separated(100, 0.95), 4)
+    0.9638
+    """
+    return float(((1 - confidence) / 2) ** (1 / pairs))
+
+
+def mean_of(values: Sequence[float], limits: Sequence[Interval], inflated: float = 1.0) -> Interval:
+    """Return the interval of the plain mean of metrics that have limits of their own (MOVER).
+
+    ``inflated``: the variance of the mean as a multiple of that of independent ones.
+
+    >>> both = [Interval(0.8, 0.95, ""), Interval(0.4, 0.6, "")]
+    >>> low, high, _ = mean_of([0.9, 0.5], both)
+    >>> round(low, 3), round(high, 3)
+    (0.629, 0.756)
+    """
+    middle, k = sum(values) / len(values), len(values) / math.sqrt(inflated)
+    below = math.sqrt(sum((value - (one.low or 0.0)) ** 2 for value, one in zip(values, limits, strict=True))) / k
+    above = math.sqrt(sum(((one.high or 0.0) - value) ** 2 for value, one in zip(values, limits, strict=True))) / k
+    return Interval(max(0.0, middle - below), min(1.0, middle + above), "mover")
+
+
+def difference(value: float, of: Interval, less: float, than: Interval) -> Interval:
+    """Return the interval of a difference of two independent metrics that have limits of their own (MOVER).
+
+    >>> low, high, _ = difference(0.9, Interval(0.8, 0.95, ""), 0.5, Interval(0.4, 0.6, ""))
+    >>> round(low, 3), round(high, 3)
+    (0.259, 0.512)
+    """
+    if of.low is None or of.high is None or than.low is None or than.high is None:
+        return NONE
+    apart = value - less
+    return Interval(
+        apart - math.hypot(value - of.low, than.high - less),
+        apart + math.hypot(of.high - value, less - than.low),
+        of.method,
+    )

@@ -1,0 +1,214 @@
+"""Metrics, linearised: how far each block of time moves one, and how far independent rows would.
+
+A metric of sums moves, for small changes of them, by its gradient. So a block's influence is its sums times the
+gradient, and the variance under independent rows is that of one row, from Σw², Σw²l and Σw²l² of its loss l.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from driftline.pane import LOSSES, Pane
+from driftline.tables import F64
+
+from .blocks import Design, design
+from .intervals import Summed, share_variance
+
+
+class Moved(NamedTuple):
+    """``variance``: of a metric under independent rows. ``influence``, ``expected``: float64 (b,), see :func:`design`.
+
+    Both are empty where blocks are not known.
+    """
+
+    variance: float
+    influence: F64
+    expected: F64
+
+    def design(self) -> Design | None:
+        """Return what the blocks say of it."""
+        return design(self.influence, self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows by actual and predicted class. ``weight``, ``squares``: Σw and Σw² of each cell, float64 (k, k).
+
+    ``blocks``, ``block_squares``: the same by block of time, float64 (b, k, k).
+    """
+
+    weight: F64
+    squares: F64
+    blocks: F64
+    block_squares: F64
+
+    @property
+    def unit(self) -> F64:
+        """What a row of each predicted class weighs, by which it was decided whether it is reviewed: float64 (k,)."""
+        weight, squares = self.weight.sum(axis=0), self.squares.sum(axis=0)
+        most = squares.sum() / weight.sum()
+        unit: F64 = np.divide(squares, weight, out=np.full(len(weight), most), where=weight > 0)
+        return unit
+
+    def ratio(self, hits: F64, misses: F64) -> Ratio:
+        """Return Σ hits C / Σ (hits + misses) C of the cells C: float64 (k, k) each, 0 where a cell does not count."""
+        unit = np.broadcast_to(self.unit, hits.shape)
+        of = (self._summed(hits, unit), self._summed(misses, unit))
+        total = of[0].weight + of[1].weight
+        if total <= 0:
+            return Ratio(*of, Moved(0.0, np.empty(0), np.empty(0)))
+        share = of[0].weight / total
+        gradient = ((1 - share) * hits - share * misses) / total
+        return Ratio(*of, self.moved(gradient, share_variance(*of)))
+
+    def moved(self, gradient: F64, variance: float | None = None) -> Moved:
+        """Return how a metric with such a gradient moves; ``variance``: where it is known."""
+        squares = np.where(gradient != 0, self.squares, 0.0)
+        varies = float((gradient**2 * self.squares).sum()) if variance is None else variance
+        part = np.where(gradient != 0, self.block_squares, 0.0).sum(axis=(1, 2)) / max(float(squares.sum()), 1e-300)
+        return Moved(varies, np.einsum("bij,ij->b", self.blocks, gradient), varies * part)
+
+    def _summed(self, cells: F64, unit: F64) -> Summed:
+        more = float((cells * unit).max(initial=0.0)) if cells.any() else 1.0
+        return Summed(float((cells * self.weight).sum()), float((cells**2 * self.squares).sum()), more)
+
+
+class Ratio(NamedTuple):
+    """A share of rows: those that count for it, those that count against it, and how it moves."""
+
+    hits: Summed
+    misses: Summed
+    moved: Moved
+
+    @property
+    def value(self) -> float | None:
+        """The share; None where there is nothing to divide by."""
+        total = self.hits.weight + self.misses.weight
+        return self.hits.weight / total if total > 0 else None
+
+
+def table_of(pane: Pane, blocks: Sequence[Pane], classes: int) -> Table | None:
+    """Return the rows of a pane, and of its blocks, by actual and predicted class; None where there are none."""
+    weight = pane.parts.get("confusion")
+    if weight is None or len(weight) != classes**2 or weight.sum() <= 0:
+        return None
+    shape = (classes, classes)
+    by_block = [one for one in blocks if "confusion" in one.parts]
+    counts = (
+        np.stack([one.parts["confusion"].reshape(shape) for one in by_block]) if by_block else np.empty((0, *shape))
+    )
+    squares = [_squares(one).reshape(shape) for one in by_block]
+    return Table(
+        weight.reshape(shape),
+        _squares(pane).reshape(shape),
+        counts,
+        np.stack(squares) if squares else np.empty((0, *shape)),
+    )
+
+
+def _squares(pane: Pane) -> F64:
+    """Σw² of each cell; of panes from before it was kept, in proportion to that of all rows."""
+    weight, excess = pane.parts["confusion"], pane.parts.get("confusion_excess")
+    if excess is not None and len(excess) == len(weight):
+        return np.maximum(weight + excess, 0.0)
+    _, total, squares = pane.parts["outcomes"][:3]
+    return weight * (squares / total if total > 0 and squares != total else 1.0)
+
+
+def mean_of_loss(pane: Pane, blocks: Sequence[Pane], kind: str, name: str) -> tuple[float, float, Moved] | None:
+    """Return a mean loss, how many effective rows it has, and how it moves; None where its squares are not known."""
+    place = LOSSES[kind].index(name)
+    sums, spread = pane.parts.get("losses"), pane.parts.get("spread")
+    if sums is None or spread is None or len(sums) <= place or len(spread) < 2 * place + 1 or sums[0] <= 0:
+        return None
+    own = [one for one in blocks if len(one.parts.get("losses", ())) > place]
+    by_block = np.array([(one.parts["losses"][0], one.parts["losses"][place]) for one in own]).reshape(-1, 2)
+    squares = np.array([one.parts["spread"][0] if "spread" in one.parts else 0.0 for one in own])
+    first, second = spread[2 * place - 1], spread[2 * place]
+    return of_mean(sums[0], sums[place], (spread[0], first, second), by_block, squares)
+
+
+def of_mean(
+    weight: float, total: float, squares: tuple[float, float, float], blocks: F64, block_squares: F64
+) -> tuple[float, float, Moved] | None:
+    """Return a mean, its effective rows and how it moves.
+
+    ``squares``: Σw², Σw²l, Σw²l². ``blocks``: float64 (b, 2), Σw and Σwl of each; ``block_squares``: Σw² of each.
+    """
+    of_weight, first, second = (float(one) for one in squares)
+    if weight <= 0 or of_weight <= 0:
+        return None
+    mean = float(total / weight)
+    rows = float(weight**2 / of_weight)
+    varies = max(second - 2 * mean * first + mean**2 * of_weight, 0.0) / weight**2
+    varies *= rows / (rows - 1) if rows > 1 else 1.0
+    influence = (blocks[:, 1] - mean * blocks[:, 0]) / weight
+    return mean, rows, Moved(varies, influence, varies * block_squares / of_weight)
+
+
+class Curve(NamedTuple):
+    """Scores of both classes on the fixed grid. ``negative``, ``positive``: float64 (n,), those of blocks (b, n)."""
+
+    negative: F64
+    positive: F64
+    negative_blocks: F64
+    positive_blocks: F64
+
+
+def curve_of(
+    pane: Pane, blocks: Sequence[Pane], of_negative: str = "score_negative", of_positive: str = "score_positive"
+) -> Curve | None:
+    """Return the scores of a pane, the bins that hold any, the lowest first; None where there are none."""
+    negative, positive = pane.parts.get(of_negative), pane.parts.get(of_positive)
+    if negative is None or positive is None:
+        return None
+    held = np.flatnonzero((negative > 0) | (positive > 0))
+    nothing = np.zeros(len(negative))
+
+    def stacked(part: str) -> F64:
+        own = [one.parts.get(part, nothing)[held] for one in blocks]
+        return np.stack(own) if own else np.empty((0, len(held)))
+
+    return Curve(negative[held], positive[held], stacked(of_negative), stacked(of_positive))
+
+
+def area(curve: Curve, kish: tuple[float, float]) -> tuple[float, Moved]:
+    """Return the area under the ROC curve and how it moves (DeLong's variance, over bins).
+
+    ``kish``: effective negatives and positives for each Σw of them, 1 without weights.
+    """
+    negatives, positives = float(curve.negative.sum()), float(curve.positive.sum())
+    q, p = curve.negative / negatives, curve.positive / positives
+    beaten = np.cumsum(q) - q / 2  # by a positive of each bin, the share of negatives
+    beating = 1 - np.cumsum(p) + p / 2
+    value = float(p @ beaten)
+    varies = []
+    for share, of, rows in ((q, beating, negatives * kish[0]), (p, beaten, positives * kish[1])):
+        varies.append(float(share @ (of - value) ** 2) / max(rows - 1, 1.0))
+    influence = (
+        curve.positive_blocks @ (beaten - value) / positives + curve.negative_blocks @ (beating - value) / negatives
+    )
+    expected = varies[0] * curve.negative_blocks.sum(axis=1) / negatives
+    expected += varies[1] * curve.positive_blocks.sum(axis=1) / positives
+    return value, Moved(sum(varies), influence, expected)
+
+
+def average_precision(curve: Curve, kish: tuple[float, float]) -> tuple[float, Moved]:
+    """Return the average precision over bins and how it moves, each score's effect on all thresholds below it."""
+    p, n = curve.positive[::-1], curve.negative[::-1]  # the highest score first
+    positives = float(p.sum())
+    above, rows = np.cumsum(p), np.cumsum(p + n)
+    precision = above / rows
+    value = float(p @ precision) / positives
+    below = (p / rows)[::-1].cumsum()[::-1] / positives
+    pulled = (p * above / rows**2)[::-1].cumsum()[::-1] / positives
+    of_positive, of_negative = (precision - value) / positives + below - pulled, -pulled
+    of_positive, of_negative = of_positive[::-1], of_negative[::-1]
+    each = [curve.negative @ of_negative**2 / kish[0], curve.positive @ of_positive**2 / kish[1]]
+    influence = curve.positive_blocks @ of_positive + curve.negative_blocks @ of_negative
+    expected = each[1] * curve.positive_blocks.sum(axis=1) / positives
+    expected += each[0] * curve.negative_blocks.sum(axis=1) / max(float(n.sum()), 1e-300)
+    return value, Moved(float(sum(each)), influence, expected)

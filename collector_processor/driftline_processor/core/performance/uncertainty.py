@@ -1,0 +1,378 @@
+"""``with_intervals``: every metric of a window with the interval in which the truth is, as far as anybody can tell.
+
+Each metric is one of a few kinds: a share of rows, a mean over rows, an area under a curve, a mean of shares. What has
+no interval has none (docs/performance.md says which); ``Metric.interval`` is "" then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from math import sqrt
+
+import numpy as np
+from driftline.outcome_parts import class_scores
+from driftline.outcome_parts import intervals as declared
+from driftline.pane import LOSSES, Pane
+from driftline.tables import Task
+
+from driftline_processor.core.evaluation import Metric
+
+from . import intervals as of
+from . import linear
+from .asked import Asked
+from .blocks import alone
+from .intervals import Interval, Summed
+from .linear import Moved, Ratio, Table
+from .ranking import Mean, means
+
+_NAMED = re.compile(r"(?P<name>[a-z0-9_]+?)(?:@(?P<at>[^\[\]]+))?(?:\[(?P<cls>.*)\])?", re.DOTALL)
+_LOSSES = {"mae": "absolute_error", "bias": "error", "rmse": "squared_error", "mean_score": "score"}
+_SHARES = ("precision", "recall", "f1", "fbeta", "specificity")
+
+
+def with_intervals(
+    found: Mapping[str, Metric], pane: Pane, blocks: Sequence[Pane], task: Task, asked: Asked
+) -> dict[str, Metric]:
+    """Return the metrics of a pane with their intervals.
+
+    ``blocks``: the pane's performance parts by block of time, in order; without any, rows are taken as independent.
+
+    >>> from driftline.fold import fold_outcomes
+    >>> from driftline.tables import Column
+    >>> task = Task("binary", ("0", "1"), "1")
+    >>> pane = fold_outcomes(task, np.full((20, 1), 0.8), None, Column(numbers=np.repeat([1.0, 0.0], [19, 1])))
+    >>> found = with_intervals({"precision": Metric(0.95, 20, "panes")}, pane, (), task, Asked())["precision"]
+    >>> round(found.low, 3), round(found.high, 3), found.interval, found.effective_rows
+    (0.751, 0.999, 'clopper_pearson', 20.0)
+    """
+    known = _Sums(pane, blocks, task, asked)
+    return {name: known.bounded(name, metric) for name, metric in found.items()}
+
+
+class _Sums:
+    """The sums of a window and of its blocks, read once for all metrics."""
+
+    def __init__(self, pane: Pane, blocks: Sequence[Pane], task: Task, asked: Asked) -> None:
+        self._pane, self._blocks, self._task, self._asked = pane, blocks, task, asked
+
+    def bounded(self, name: str, metric: Metric) -> Metric:
+        """Return a metric with its interval; as it is where it has none."""
+        match = _NAMED.fullmatch(name)
+        if metric.value is None or match is None:
+            return metric
+        found = self._interval(match["name"], match["at"] or "", match["cls"], metric.value)
+        if found is None:
+            return metric
+        (low, high, method), rows = found
+        return replace(metric, low=low, high=high, interval=method, effective_rows=rows)
+
+    def _interval(self, name: str, at: str, cls: str | None, value: float) -> tuple[Interval, float] | None:
+        if name in ("value", "value_per_prediction"):
+            return self._value(total=name == "value")
+        if self._task.kind == "regression":
+            return self._regression(name, at, value)
+        if self._task.kind == "ranking":
+            return self._ranking(f"{name}@{at}" if at else name)
+        if name in ("roc_auc", "average_precision", "roc_auc_ovr"):
+            return self._curve(name, value)
+        if name == "actual_rate":
+            return self._rate()
+        if name == "top_k_accuracy":
+            return self._top(at)
+        if _LOSSES.get(name, name) in LOSSES[self._task.kind]:
+            return self._mean(*self._loss(_LOSSES.get(name, name)))
+        if self._table is None:
+            return None
+        if name in ("accuracy", "recall_weighted") or name.endswith("_micro"):
+            eye = np.eye(len(self._task.classes))
+            return self._share(self._table.ratio(eye, 1 - eye))
+        if self._task.kind == "binary" or cls is not None:
+            return self._of_class(name, at, self._task.positive_class if cls is None else cls)
+        return self._of_classes(name, value)
+
+    @cached_property
+    def _table(self) -> Table | None:
+        return linear.table_of(self._pane, self._blocks, len(self._task.classes))
+
+    def _share(self, ratio: Ratio) -> tuple[Interval, float] | None:
+        if ratio.value is None:
+            return None
+        found, design = ratio.moved.design(), 1.0
+        if found is not None:
+            longer = of.student_quantile(self._asked.confidence, found.freedom)
+            design = max(1.0, found.effect * (longer / of.normal_quantile(self._asked.confidence)) ** 2)
+        exact = of.wilson if self._asked.shares == "wilson" else of.clopper_pearson
+        limits = exact(ratio.hits, ratio.misses, self._asked.confidence, design)
+        return self._named(limits, blocks=found is not None), _effective(ratio.hits, ratio.misses)
+
+    def _named(self, limits: Interval, *, blocks: bool) -> Interval:
+        return limits._replace(method="blocks") if blocks and limits.method else limits
+
+    def _of_class(self, name: str, at: str, cls: str) -> tuple[Interval, float] | None:
+        if cls not in self._task.classes or self._table is None:
+            return None
+        ratios = {one: self._ratio(one, cls, at) for one in ("recall", "specificity")}
+        if name == "balanced_accuracy":
+            values = [ratio.value for ratio in ratios.values() if ratio.value is not None]
+            limits = [one[0] for ratio in ratios.values() if (one := self._share(ratio)) is not None]
+            return (of.mean_of(values, limits), self._rows) if len(values) == len(limits) == len(ratios) else None
+        return self._share(self._ratio(name, cls, at)) if name in _SHARES else None
+
+    def _ratio(self, name: str, cls: str, at: str = "") -> Ratio:
+        """A share of rows of one class: what counts for it, and against it."""
+        assert self._table is not None
+        k, i = len(self._task.classes), self._task.classes.index(cls)
+        hits, misses = np.zeros((k, k)), np.zeros((k, k))
+        if name == "specificity":
+            misses[:, i] = 1.0
+            hits[np.arange(k) != i] = 1.0
+            hits[:, i] = 0.0
+            misses[i] = 0.0
+            return self._table.ratio(hits, misses)
+        beta = float(at) ** 2 if name == "fbeta" else 1.0
+        hits[i, i] = 1.0 + beta if name in ("f1", "fbeta") else 1.0
+        if name != "recall":
+            misses[:, i] = 1.0
+        if name != "precision":
+            misses[i] = beta
+        misses[i, i] = 0.0
+        return self._table.ratio(hits, misses)
+
+    def _of_classes(self, name: str, value: float) -> tuple[Interval, float] | None:
+        """The mean over classes, plain or by how many rows each has."""
+        base, _, kind = name.partition("_")
+        if base not in ("precision", "recall", "f1") or kind not in ("", "macro", "weighted"):
+            return None
+        ratios = [self._ratio(base, cls) for cls in self._task.classes]
+        ratios = [ratio for ratio in ratios if ratio.value is not None]
+        together = self._moved(base, weighted=kind == "weighted")
+        if kind == "weighted":
+            return self._of_value(value, together, of.logit, self._rows)
+        found = [self._share(ratio) for ratio in ratios]
+        apart = sum(ratio.moved.variance for ratio in ratios) / len(ratios) ** 2 if ratios else 0.0
+        inflated = max(1.0, together.variance / apart) if apart > 0 else 1.0
+        values = [ratio.value for ratio in ratios if ratio.value is not None]
+        limits = [one[0] for one in found if one is not None]
+        return (of.mean_of(values, limits, inflated), self._rows) if limits else None
+
+    def _moved(self, base: str, *, weighted: bool) -> Moved:
+        """How a mean over classes moves with the cells, whose rows and columns classes share."""
+        assert self._table is not None
+        cells = self._table.weight
+        hits, actual, decided = cells.diagonal(), cells.sum(axis=1), cells.sum(axis=0)
+        under = {"precision": decided, "recall": actual, "f1": actual + decided}[base]
+        over = 2 * hits if base == "f1" else hits
+        there = under > 0
+        value = np.divide(over, under, out=np.zeros(len(hits)), where=there)
+        share = actual / cells.sum() if weighted else there / max(1, int(there.sum()))
+        each = np.divide(share, under, out=np.zeros(len(hits)), where=there)
+        gradient = np.diag(each * (2.0 if base == "f1" else 1.0))
+        gradient -= (each * value)[:, np.newaxis] if base != "precision" else 0.0
+        gradient -= (each * value)[np.newaxis] if base != "recall" else 0.0
+        if weighted:
+            gradient += (value - share @ value)[:, np.newaxis] / cells.sum()
+        return self._table.moved(gradient)
+
+    def _loss(self, name: str) -> tuple[tuple[float, float, Moved] | None, of.Form]:
+        return linear.mean_of_loss(self._pane, self._blocks, self._task.kind, name), of.student
+
+    def _mean(
+        self, found: tuple[float, float, Moved] | None, form: of.Form = of.student
+    ) -> tuple[Interval, float] | None:
+        return None if found is None else self._of_value(found[0], found[2], form, found[1])
+
+    def _of_value(self, value: float, moved: Moved, form: of.Form, rows: float) -> tuple[Interval, float]:
+        if rows < of.FEWEST_ROWS:
+            return of.TOO_FEW, rows
+        found = moved.design()
+        effect, freedom = (1.0, rows - 1) if found is None else found
+        return self._named(
+            form(value, moved.variance * effect, self._asked.confidence, freedom), blocks=found is not None
+        ), rows
+
+    def _regression(self, name: str, at: str, value: float) -> tuple[Interval, float] | None:
+        if name == "mape":
+            return self._mean(self._part_mean("percentage", 0))
+        if name in ("quantile_loss", "interval_coverage"):
+            return self._quantile(name, at)
+        if name == "r2":
+            return self._explained(value)
+        if _LOSSES.get(name, name) not in LOSSES["regression"]:
+            return None
+        found = linear.mean_of_loss(self._pane, self._blocks, "regression", _LOSSES.get(name, name))
+        if name != "rmse" or found is None:
+            return self._mean(found)
+        bounded, rows = self._of_value(found[0], found[2], of.logarithmic, found[1])
+        if bounded.low is None or bounded.high is None:
+            return bounded, rows
+        return bounded._replace(low=sqrt(bounded.low), high=sqrt(bounded.high)), rows
+
+    def _part_mean(self, part: str, place: int, head: int = 0) -> tuple[float, float, Moved] | None:
+        """Of a part that holds Σw, Σw², then Σwl, Σw²l and Σw²l² of each loss. ``head``: entries before them."""
+        sums = self._pane.parts.get(part)
+        at = head + 2 + 3 * place
+        if sums is None or len(sums) < at + 3:
+            return None
+        own = np.array([one.parts[part] for one in self._blocks if part in one.parts]).reshape(-1, len(sums))
+        squares = (sums[head + 1], sums[at + 1], sums[at + 2])
+        return linear.of_mean(sums[head], sums[at], squares, own[:, [head, at]], own[:, head + 1])
+
+    def _quantile(self, name: str, at: str) -> tuple[Interval, float] | None:
+        """The mean pinball loss of a level, or the share of rows inside an interval."""
+        levels, inside = list(self._task.quantiles), list(declared(self._task))
+        known = levels if name == "quantile_loss" else inside
+        place = next((place for place, level in enumerate(known) if f"{level:g}" == at), None)
+        if place is None:
+            return None
+        if known is levels:
+            return self._mean(self._part_mean("quantiles", place))
+        found = self._part_mean("quantiles", len(levels) + place)
+        if found is None:
+            return None
+        sums, first = self._pane.parts["quantiles"], 2 + 3 * (len(levels) + place)
+        each = float(sums[1] / sums[0])
+        hits = Summed(float(sums[first]), float(sums[first + 1]), each)
+        misses = Summed(float(sums[0] - sums[first]), float(sums[1] - sums[first + 1]), each)
+        return self._share(Ratio(hits, misses, found[2]))
+
+    def _value(self, *, total: bool) -> tuple[Interval, float] | None:
+        found = self._part_mean("value", 0, head=1)
+        bounded = self._mean(found)
+        if not total or bounded is None:
+            return bounded
+        (low, high, method), rows = bounded
+        weight = float(self._pane.parts["value"][1])
+        return Interval(None if low is None else low * weight, None if high is None else high * weight, method), rows
+
+    def _explained(self, value: float) -> tuple[Interval, float] | None:
+        """R² moves with products of losses whose squares nobody keeps: only blocks tell how far."""
+        sums = self._pane.parts["losses"]
+        _, of_y, of_squares = sums[0], sums[4] / sums[0], sums[5]
+        spread = of_squares - sums[4] * of_y
+        slope = sums[3] / spread**2
+        gradient = np.array([of_y**2 * slope, 0.0, 0.0, -1 / spread, -2 * of_y * slope, slope])
+        own = [one.parts["losses"] for one in self._blocks if len(one.parts.get("losses", ())) == len(gradient)]
+        if not own:
+            return None
+        blocks = np.stack(own)
+        found = alone(blocks @ gradient, blocks[:, 0])
+        if found is None:
+            return None
+        limits = of.student(value, found.effect, self._asked.confidence, found.freedom)
+        return self._named(
+            limits._replace(high=None if limits.high is None else min(1.0, limits.high)), blocks=True
+        ), self._rows
+
+    def _ranking(self, name: str) -> tuple[Interval, float] | None:
+        """A mean over lists; a share of them where each counts or does not."""
+        own = self._means[0].get(name)
+        if own is None:
+            return None
+        of_blocks = [one[name] for one in self._means[1] if name in one]
+        blocks = np.array([(one.weight, one.total) for one in of_blocks]).reshape(-1, 2)
+        squares = np.array([one.squared for one in of_blocks])
+        found = linear.of_mean(own.weight, own.total, (own.squared, own.weighted, own.spread), blocks, squares)
+        if found is None or not name.startswith(("ctr", "hit_rate")):
+            return self._mean(found)
+        each = own.squared / own.weight
+        sides = Summed(own.total, own.weighted, each), Summed(own.weight - own.total, own.squared - own.weighted, each)
+        return self._share(Ratio(*sides, found[2]))
+
+    @cached_property
+    def _means(self) -> tuple[dict[str, Mean], list[dict[str, Mean]]]:
+        return means(self._pane), [means(one) for one in self._blocks]
+
+    def _rate(self) -> tuple[Interval, float] | None:
+        """The share of positives, whose Σw² the spread of the losses holds."""
+        found = linear.mean_of_loss(self._pane, self._blocks, "binary", "positive")
+        if found is None:
+            return None
+        sums, spread = self._pane.parts["losses"], self._pane.parts["spread"]
+        each = spread[0] / sums[0]
+        hits = Summed(float(sums[4]), float(spread[7]), each)
+        return self._share(Ratio(hits, Summed(float(sums[0] - sums[4]), float(spread[0] - spread[7]), each), found[2]))
+
+    def _top(self, at: str) -> tuple[Interval, float] | None:
+        """The share of rows whose class was among the k that scored highest."""
+        sums = self._pane.parts.get("ranks")
+        if sums is None or not at.isdigit():
+            return None
+        k = int(at)
+        excess = self._pane.parts.get("ranks_excess", np.zeros(len(sums)))
+        squares, each = sums + excess, float((sums + excess).sum() / max(sums.sum(), 1e-300))
+        hits, misses = (Summed(float(sums[some].sum()), float(squares[some].sum()), each) for some in _split(k))
+        total = hits.weight + misses.weight
+        own = [one for one in self._blocks if "ranks" in one.parts]
+        by_block = np.array([(one.parts["ranks"].sum(), one.parts["ranks"][:k].sum()) for one in own]).reshape(-1, 2)
+        lasting = np.array([(one.parts["ranks"] + one.parts.get("ranks_excess", 0.0)).sum() for one in own])
+        varies = of.share_variance(hits, misses)
+        influence = (by_block[:, 1] - hits.weight / total * by_block[:, 0]) / total
+        return self._share(Ratio(hits, misses, Moved(varies, influence, varies * lasting / squares.sum())))
+
+    def _curve(self, name: str, value: float) -> tuple[Interval, float] | None:
+        if name == "roc_auc_ovr":
+            return self._areas(value)
+        curve = linear.curve_of(self._pane, self._blocks)
+        if curve is None:
+            return None
+        kish = self._kish(self._task.positive_class)
+        held = (float(curve.negative.sum()) * kish[0], float(curve.positive.sum()) * kish[1])
+        needed = held[1:] if name == "average_precision" else held
+        if min(needed) < of.FEWEST_OF_A_CLASS:
+            return of.TOO_FEW, sum(held)
+        if name == "average_precision":
+            return self._of_value(value, linear.average_precision(curve, kish)[1], of.logit, sum(held))
+        moved = linear.area(curve, kish)[1]
+        if value >= 1 or value <= 0 or moved.variance <= 0:
+            least = of.separated(min(held), self._asked.confidence)
+            ends = (least, 1.0) if value > 0.5 else (0.0, 1 - least)
+            return Interval(*ends, "clopper_pearson"), sum(held)
+        return self._of_value(value, moved, of.logit, sum(held))
+
+    def _areas(self, value: float) -> tuple[Interval, float] | None:
+        """The mean of the areas of each class against the others, as if they all erred together: they share rows."""
+        moved: list[Moved] = []
+        for code, cls in enumerate(self._task.classes):
+            curve = linear.curve_of(self._pane, self._blocks, *class_scores(code))
+            if curve is None:
+                return None
+            kish = self._kish(cls)
+            if min(curve.negative.sum() * kish[0], curve.positive.sum() * kish[1]) < of.FEWEST_OF_A_CLASS:
+                return of.TOO_FEW, self._rows
+            moved.append(linear.area(curve, kish)[1])
+        k = len(moved)
+        varies = (sum(sqrt(one.variance) for one in moved) / k) ** 2
+        influence = np.sum([one.influence for one in moved], axis=0) / k
+        expected = np.sum([one.expected for one in moved], axis=0)
+        expected *= varies / max(float(expected.sum()), 1e-300)
+        return self._of_value(value, Moved(varies, influence, expected), of.logit, self._rows)
+
+    def _kish(self, cls: str) -> tuple[float, float]:
+        """How many effective rows each Σw of the others, and of a class, is."""
+        if self._table is not None and cls in self._task.classes:
+            i = self._task.classes.index(cls)
+            weight, squares = self._table.weight.sum(axis=1), self._table.squares.sum(axis=1)
+            sides = ((weight.sum() - weight[i], squares.sum() - squares[i]), (weight[i], squares[i]))
+            if all(side[1] > 0 for side in sides):
+                return float(sides[0][0] / sides[0][1]), float(sides[1][0] / sides[1][1])
+        _, total, squared = self._pane.parts["outcomes"][:3].tolist()
+        each = total / squared if squared > 0 else 1.0
+        return each, each
+
+    @cached_property
+    def _rows(self) -> float:
+        """Effective rows of the window, Kish's."""
+        _, total, squared = self._pane.parts["outcomes"][:3].tolist()
+        return total**2 / squared if squared > 0 else 0.0
+
+
+def _effective(hits: Summed, misses: Summed) -> float:
+    squares = hits.squares + misses.squares
+    return (hits.weight + misses.weight) ** 2 / squares if squares > 0 else 0.0
+
+
+def _split(k: int) -> tuple[slice, slice]:
+    return slice(None, k), slice(k, None)

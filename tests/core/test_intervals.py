@@ -1,0 +1,261 @@
+"""Intervals of performance, against scipy and against the formulas as papers write them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from driftline.fold import fold_outcomes
+from driftline.pane import Pane
+from driftline.tables import F64, Column, Task
+from driftline_processor.core.evaluation import Metric, Window
+from driftline_processor.core.performance import intervals as of
+from driftline_processor.core.performance import linear
+from driftline_processor.core.performance.asked import Asked
+from driftline_processor.core.performance.blocks import cut, design, lasting
+from driftline_processor.core.performance.intervals import Interval, Summed
+from driftline_processor.core.performance.realized import realized
+from driftline_processor.core.performance.uncertainty import with_intervals
+from driftline_processor.core.window import window_of
+from scipy import stats
+
+BINARY = Task("binary", ("0", "1"), "1")
+COLOURS = Task("multiclass", ("red", "green", "blue"))
+DAY = 86_400 * 10**9
+
+
+def rows(n: int) -> Summed:
+    return Summed(float(n), float(n))
+
+
+def ends(found: Interval) -> tuple[float, float]:
+    assert found.low is not None
+    assert found.high is not None
+    return found.low, found.high
+
+
+def counted(weight: F64, squares: F64 | None = None) -> Pane:
+    """A pane of these cells, and nothing else."""
+    squared = weight if squares is None else squares
+    parts = {"confusion": weight, "confusion_excess": squared - weight}
+    return Pane({"outcomes": np.array([weight.sum(), weight.sum(), squared.sum()]), **parts})
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 7), (7, 7), (19, 20), (1, 1_000), (437, 1_000)])
+def test_shares_have_the_intervals_of_scipy(hits: int, n: int) -> None:
+    test = stats.binomtest(hits, n)
+    exact, wilson = test.proportion_ci(0.9, "exact"), test.proportion_ci(0.9, "wilson")
+    assert ends(of.clopper_pearson(rows(hits), rows(n - hits), 0.9)) == pytest.approx(
+        (exact.low, exact.high), abs=1e-12
+    )
+    assert ends(of.wilson(rows(hits), rows(n - hits), 0.9)) == pytest.approx((wilson.low, wilson.high), abs=1e-12)
+
+
+def test_weights_that_are_all_alike_change_nothing() -> None:
+    weighted = of.clopper_pearson(Summed(190, 1_900, 10), Summed(10, 100, 10), 0.95)
+    assert ends(weighted) == pytest.approx(ends(of.clopper_pearson(rows(19), rows(1), 0.95)))
+
+
+def test_rows_that_count_for_one_another_are_divided() -> None:
+    clustered = of.clopper_pearson(rows(190), rows(10), 0.95, design=10.0)
+    assert ends(clustered) == pytest.approx(ends(of.clopper_pearson(rows(19), rows(1), 0.95)))
+
+
+def test_what_was_never_seen_is_as_rare_as_the_rows_that_would_show_it_are_few() -> None:
+    """Of 500 flagged all were right; of 40,000 others 400 were reviewed, and none was missed."""
+    confusion, squares = np.array([40_000.0, 0, 0, 500]), np.array([40_000.0 * 100, 0, 0, 500])
+    found = with_intervals(realized(counted(confusion), BINARY), counted(confusion, squares), (), BINARY, Asked())[
+        "recall"
+    ]
+    assert found.value == 1.0
+    missed = (1 / found.low - 1) * 500 if found.low else math.inf
+    rule_of_three = -math.log(0.025) * 100
+    assert found.high == 1.0
+    assert missed == pytest.approx(rule_of_three, rel=0.1)
+
+
+def test_f1_is_as_sure_as_the_share_it_is_made_of() -> None:
+    found = with_intervals(
+        {"f1": Metric(60 / 90, 90, "panes"), "fbeta@2": Metric(150 / 215, 90, "panes")},
+        counted(np.array([30.0, 10, 20, 30])),
+        (),
+        BINARY,
+        Asked(),
+    )
+    exact = stats.binomtest(30, 60).proportion_ci(0.95)
+    assert (found["f1"].low, found["f1"].high) == pytest.approx(
+        (2 * exact.low / (1 + exact.low), 2 * exact.high / (1 + exact.high))
+    )
+    assert found["fbeta@2"].low is not None
+    assert found["fbeta@2"].low < 150 / 240 < (found["fbeta@2"].high or 0)
+
+
+def test_an_area_varies_as_delong_says() -> None:
+    rng = np.random.default_rng(1)
+    positive, negative = np.round(rng.normal(1, 1, 80), 1), np.round(rng.normal(0, 1, 120), 1)
+    beats = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
+    value = beats.mean()
+    variance = beats.mean(axis=1).var(ddof=1) / 80 + beats.mean(axis=0).var(ddof=1) / 120
+    bins, place = np.unique(np.concatenate([negative, positive]), return_inverse=True)
+    sides = (np.bincount(place[:120], minlength=len(bins)), np.bincount(place[120:], minlength=len(bins)))
+    curve = linear.Curve(
+        sides[0].astype(np.float64), sides[1].astype(np.float64), np.empty((0, len(bins))), np.empty((0, len(bins)))
+    )
+    found, moved = linear.area(curve, (1.0, 1.0))
+    assert (found, moved.variance) == pytest.approx((value, variance))
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "average_precision"])
+def test_a_block_moves_a_curve_as_far_as_leaving_it_out_says(metric: str) -> None:
+    rng = np.random.default_rng(2)
+    panes = []
+    for _ in range(50):
+        truth = (rng.random(400) < 0.3).astype(np.float64)
+        panes.append(_scored(1 / (1 + np.exp(-rng.normal(truth, 1))), truth))
+    whole = _sum(panes)
+    curve = linear.curve_of(whole, panes)
+    assert curve is not None
+    measure = linear.area if metric == "roc_auc" else linear.average_precision
+    value, moved = measure(curve, (1.0, 1.0))
+    without = [measure(_curve(_sum(panes[:one] + panes[one + 1 :])), (1.0, 1.0))[0] for one in range(5)]
+    assert moved.influence[:5] == pytest.approx([value - one for one in without], rel=0.1, abs=2e-5)
+    assert abs(moved.influence.sum()) < 1e-12
+
+
+def test_a_class_of_few_has_no_area_to_speak_of() -> None:
+    truth = np.repeat([1.0, 0.0], [49, 500])
+    pane = _scored(np.linspace(0.1, 0.9, 549), truth)
+    found = with_intervals(realized(pane, BINARY), pane, (), BINARY, Asked())["roc_auc"]
+    assert (found.low, found.high, found.interval) == (None, None, "too_few")
+
+
+def test_a_perfect_area_is_not_beyond_doubt() -> None:
+    pane = _scored(np.repeat([0.9, 0.1], [100, 300]), np.repeat([1.0, 0.0], [100, 300]))
+    found = with_intervals({"roc_auc": Metric(1.0, 400, "panes")}, pane, (), BINARY, Asked())["roc_auc"]
+    assert (found.low, found.high) == pytest.approx((0.025 ** (1 / 100), 1.0))
+
+
+def test_means_have_students_interval() -> None:
+    rng = np.random.default_rng(3)
+    error = rng.normal(0.5, 2, 60)
+    truth = rng.normal(0, 1, 60)
+    pane = fold_outcomes(Task("regression"), (truth + error)[:, None], None, Column(numbers=truth))
+    if "spread" not in pane.parts:
+        losses = np.stack([error, np.abs(error), error**2, truth, truth**2])
+        pane.parts["spread"] = np.array([60, *np.stack([losses, losses**2], axis=1).sum(axis=2).ravel()])
+    found = with_intervals(realized(pane, Task("regression")), pane, (), Task("regression"), Asked())
+    for name, values in (("bias", error), ("mae", np.abs(error))):
+        expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+        assert (found[name].low, found[name].high) == pytest.approx((expected.low, expected.high))
+    assert found["r2"].interval == ""
+    assert found["r2"].low is None
+    assert found["rmse"].low is not None
+    assert 1.7 < found["rmse"].low < (found["rmse"].value or 0) < 2.4
+
+
+def test_a_mean_over_classes_moves_as_its_gradient_says() -> None:
+    rng = np.random.default_rng(4)
+    cells = rng.integers(20, 200, (3, 3)).astype(np.float64)
+    own = counted(cells.ravel())
+    table = linear.table_of(own, (), 3)
+    assert table is not None
+    names = ("precision", "recall", "f1")
+    found = with_intervals(
+        {
+            f"{name}{kind}": Metric(_averaged(cells, name, kind), 1, "panes")
+            for name in names
+            for kind in ("", "_weighted")
+        },
+        own,
+        (),
+        COLOURS,
+        Asked(),
+    )
+    for name in ("precision_weighted", "f1_weighted"):
+        gradient = np.zeros((3, 3))
+        for i, j in np.ndindex(3, 3):
+            step = np.zeros((3, 3))
+            step[i, j] = 1e-4
+            base, kind = name.split("_")
+            gradient[i, j] = (
+                _averaged(cells + step, base, "_" + kind) - _averaged(cells - step, base, "_" + kind)
+            ) / 2e-4
+        expected = of.logit(
+            _averaged(cells, base, "_weighted"), float((gradient**2 * cells).sum()), 0.95, cells.sum() - 1
+        )
+        assert (found[name].low, found[name].high) == pytest.approx(ends(expected), rel=1e-6)
+    for name in names:
+        low, high = found[name].low, found[name].high
+        assert low is not None
+        assert high is not None
+        assert 0.05 < high - low < 0.12
+    assert found["recall"].interval == "mover"
+
+
+def _averaged(cells: F64, name: str, kind: str) -> float:
+    hits, actual, decided = cells.diagonal(), cells.sum(axis=1), cells.sum(axis=0)
+    each = {"precision": hits / decided, "recall": hits / actual, "f1": 2 * hits / (actual + decided)}[name]
+    return float(each @ actual / cells.sum() if kind else each.mean())
+
+
+def test_days_that_differ_make_an_interval_longer_and_days_that_do_not_leave_it() -> None:
+    rng = np.random.default_rng(6)
+    calm = [_days(rng.binomial(200, 0.9)) for _ in range(30)]
+    stormy = [_days(rng.binomial(200, rng.beta(18, 2))) for _ in range(30)]
+    shares = {}
+    for name, days in (("calm", calm), ("stormy", stormy)):
+        whole = _sum(days)
+        shares[name] = with_intervals(realized(whole, BINARY), whole, days, BINARY, Asked())["accuracy"]
+    assert shares["calm"].interval == "clopper_pearson"
+    assert shares["stormy"].interval == "blocks"
+    length = {name: (one.high or 0) - (one.low or 0) for name, one in shares.items()}
+    assert length["stormy"] > 3 * length["calm"]
+
+
+def test_few_blocks_and_quiet_ones_say_nothing() -> None:
+    alternating = np.array([0.4, -0.4, 0.4, -0.4])
+    assert design(alternating, np.full(4, 0.01)) is None
+    assert design(np.tile(alternating, 5), np.full(20, 0.01)) is not None
+    assert design(np.tile(alternating, 5), np.r_[np.full(1, 1.0), np.full(19, 1e-6)]) is None  # one of them is all
+    assert design(np.zeros(20), np.full(20, 0.01)) is None
+    assert lasting(np.zeros(20)) == 1.0
+
+
+def test_blocks_are_at_most_sixty_and_the_days_of_the_model() -> None:
+    month = window_of("1mo", 1_362_900_000 * 10**9, "America/New_York")
+    blocks = cut(month, "America/New_York")
+    assert len(blocks) == 31
+    assert sorted({one.end - one.start for one in blocks}) == [DAY * 23 // 24, DAY]
+    for days in (1, 2, 3, 6, 7, 30, 60, 90, 365, 1_000):
+        window = Window("", 12_345 * 10**9, 12_345 * 10**9 + days * DAY)
+        found = cut(window)
+        assert 5 < len(found) <= 60, days
+        assert found[0].start == window.start
+        assert found[-1].end == window.end
+        assert all(one.end == after.start for one, after in itertools.pairwise(found))
+
+
+def test_a_difference_is_as_sure_as_both_of_its_sides() -> None:
+    found = of.difference(0.9, Interval(0.85, 0.94, "logit"), 0.8, Interval(0.79, 0.81, "logit"))
+    assert ends(found) == pytest.approx((0.1 - math.hypot(0.05, 0.01), 0.1 + math.hypot(0.04, 0.01)))
+    assert of.difference(0.9, of.TOO_FEW, 0.8, Interval(0.79, 0.81, "logit")) == of.NONE
+
+
+def _days(right: int) -> Pane:
+    return counted(np.array([0.0, 200 - right, 0, right]))
+
+
+def _scored(scores: F64, truth: F64) -> Pane:
+    return fold_outcomes(BINARY, scores[:, None], None, Column(numbers=truth))
+
+
+def _curve(pane: Pane) -> linear.Curve:
+    found = linear.curve_of(pane, ())
+    assert found is not None
+    return found
+
+
+def _sum(panes: list[Pane]) -> Pane:
+    return Pane({name: np.sum([pane.parts[name] for pane in panes], axis=0) for name in panes[0].parts})
