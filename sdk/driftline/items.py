@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .frames import concatenate
 from .ids import id_text
@@ -65,17 +66,32 @@ def part(items: Items, start: int, stop: int) -> Items:
     >>> part(items_of([(("a", "b"), None), (("b",), None)]), 1, 2).ids.labels
     ('b',)
     """
-    first, last = int(items.offsets[start]), int(items.offsets[stop])
-    codes = _codes(items)[first:last]
-    used, now = np.unique(codes, return_inverse=True)
+    return taken(items, np.arange(start, stop))
+
+
+def taken(items: Items, rows: NDArray[np.intp], most: int = MOST_ITEMS) -> Items:
+    """Return the rankings with these positions, the first ``most`` items of each, with the labels that they use.
+
+    >>> some = taken(items_of([(("a", "b"), None), (("c", "b", "a"), None)]), np.array([1, 0]), 2)
+    >>> some.offsets, some.ids.codes, some.ids.labels, some.left_out
+    (array([0, 2, 4], dtype=int32), array([2, 1, 0, 1], dtype=int32), ('a', 'b', 'c'), array([1, 0], dtype=int32))
+    """
+    lengths = np.diff(items.offsets)[rows]
+    kept = np.minimum(lengths, most)
+    offsets = np.zeros(len(rows) + 1, np.int32)
+    np.cumsum(kept, out=offsets[1:])
+    at = np.arange(offsets[-1]) + np.repeat(items.offsets[rows] - offsets[:-1], kept)
+    left_out = lengths - kept + (0 if items.left_out is None else items.left_out[rows])
+    used, now = np.unique(_codes(items)[at], return_inverse=True)
     missing = int(len(used) > 0 and used[0] < 0)
     return Items(
-        (items.offsets[start : stop + 1] - first).astype(np.int32),
+        offsets,
         Column(
             codes=(now.reshape(-1) - missing).astype(np.int32),
             labels=tuple(items.ids.labels[code] for code in used.tolist() if code >= 0),
         ),
-        None if items.scores is None else items.scores[first:last],
+        None if items.scores is None else items.scores[at],
+        left_out.astype(np.int32) if left_out.any() else None,
     )
 
 
@@ -88,12 +104,16 @@ def joined(parts: Sequence[Items]) -> Items:
     counts = np.concatenate([np.diff(items.offsets) for items in parts])
     offsets = np.zeros(len(counts) + 1, np.int32)
     np.cumsum(counts, out=offsets[1:])
-    scores = None
+    scores, left_out = None, None
     if any(items.scores is not None for items in parts):
         scores = np.concatenate(
             [np.full(len(_codes(items)), np.nan) if items.scores is None else items.scores for items in parts]
         )
-    return Items(offsets, concatenate([items.ids for items in parts]), scores)
+    if any(items.left_out is not None for items in parts):
+        left_out = np.concatenate(
+            [np.zeros(len(items), np.int32) if items.left_out is None else items.left_out for items in parts]
+        )
+    return Items(offsets, concatenate([items.ids for items in parts]), scores, left_out)
 
 
 def _codes(items: Items) -> I32:

@@ -109,12 +109,14 @@ class Items:
     """What n rankings hold, best first: those of row i are entries ``offsets[i]`` to ``offsets[i + 1]``.
 
     ``offsets``: int32 (n + 1,), starts at 0. ``ids``: codes and labels of the m item ids. ``scores``: float64 (m,), NaN
-    where an item has none; None when no item has one.
+    where an item has none; None when no item has one. ``left_out``: int32 (n,), how many more items each ranking has
+    than are named here; None = none.
     """
 
     offsets: I32
     ids: Column
     scores: F64 | None = None
+    left_out: I32 | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from driftline.items import Ranked, items_of
 from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables import Task, Text
@@ -252,3 +253,18 @@ def test_rankings_are_taken_in_with_the_score_of_their_first_item(open_state: Op
         state.state.submit("logs", bodies).result(30)
     assert state.rows("SELECT id, score FROM predictions ORDER BY id") == [(f"r{row}", 0.9) for row in range(4)]
     assert state.view("shelf", "").task.kind == "ranking"
+
+
+def test_what_was_ranked_is_kept_and_what_is_left_out_is_counted(open_state: Open) -> None:
+    state = open_state()
+    many = tuple(f"i{number}" for number in range(130))
+    sent: list[list[Ranked | None]] = [[(("a", "b"), (0.5, 0.25)), ((), None)], [(many, None)]]
+    for step, ranked in enumerate(sent):
+        table = predictions(
+            [f"{step}-{row}" for row in range(len(ranked))], scores=[0.5] * len(ranked), task=Task("ranking")
+        )
+        table.items = items_of(ranked)
+        state.send(table)
+    kept = state.rows("SELECT items, item_scores, left_out FROM predictions ORDER BY seq")
+    assert kept[:2] == [(["a", "b"], [0.5, 0.25], None), ([], [], None)]
+    assert kept[2] == (list(many[:100]), None, 30)

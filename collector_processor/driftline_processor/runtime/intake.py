@@ -29,7 +29,7 @@ from .distributions import add_distributions, decided_labels, weigh
 from .health import Counters
 from .news import Totals, Touched, read_totals
 from .panes import SLICED, PaneChanges
-from .rows import outcome_rows, prediction_rows, text_array
+from .rows import MOST_RANKED, outcome_rows, prediction_rows, text_array
 from .seen import BATCHES_KEPT, REQUESTS_KEPT, Seen, digest_of
 from .series import Series, SeriesRegister
 from .signals import Receipt
@@ -190,7 +190,10 @@ class Intake:
         names = in_force.baseline.bins.features if in_force is not None else sorted(table.features)
         prints = fingerprints(table.features, names, len(table)) if table.features and names else None
         first = self._prediction_seq + 1
-        work.rows.append(prediction_rows(table, series.number, first, decided, work.now, settings.slices, prints))
+        ranked = max((MOST_RANKED, *series.task.cutoffs))
+        work.rows.append(
+            prediction_rows(table, series.number, first, decided, work.now, settings.slices, prints, ranked)
+        )
         self._prediction_seq += len(table)
         work.kept += len(table)
         work.touched.append((series.number, np.unique(panes_of(table))))

@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from driftline import items
 from driftline.classes import class_column
 from driftline.fold import actual_numbers
 from driftline.repeats import U64
-from driftline.tables import F64, I32, I64, Column, Ids, OutcomeTable, PredictionTable, Text
+from driftline.tables import F64, I32, I64, Column, Ids, Items, OutcomeTable, PredictionTable, Text
+
+MOST_RANKED = 100
+"""Items of a ranking that are kept with its row, where no cutoff asks for more; the others are counted."""
 
 
 def prediction_rows(
@@ -21,14 +25,16 @@ def prediction_rows(
     received: int,
     slices: Sequence[str] = (),
     fingerprints: U64 | None = None,
+    ranked: int = MOST_RANKED,
 ) -> pa.Table:
     """Return the rows of the ``predictions`` table.
 
     ``first``: the sequence number of the first row. ``decided``: the decided class of each row, None for regression.
     ``slices``: the names of those that are kept. ``fingerprints``: of the features, 0 where one is missing; None where
-    they are not known.
+    they are not known. ``ranked``: how many items of a ranking are kept.
     """
     n = len(table)
+    ranking = None if table.items is None else items.taken(table.items, np.arange(n), ranked)
     single = table.scores is not None and table.scores.shape[1] == 1
     return pa.table(
         {
@@ -40,6 +46,11 @@ def prediction_rows(
             "scores": _lists(None if single else table.scores, n),
             "predicted": label_array(decided, n),
             "weight": number_array(table.weight, n),
+            "items": _item_lists(ranking, n),
+            "item_scores": _item_scores(ranking, n),
+            "left_out": pa.nulls(n, pa.int32())
+            if ranking is None or ranking.left_out is None
+            else pa.array(ranking.left_out, mask=ranking.left_out == 0),
             "slices": _slices({name: table.slices[name] for name in slices if name in table.slices}, n),
             "trace_id": _ids(table.trace_id, n),
             "span_id": _ids(table.span_id, n),
@@ -140,6 +151,28 @@ def finite_actuals(actual: Column) -> F64:
     """Return actual values of a regression, NaN where unusable."""
     values = actual_numbers(actual)
     return np.where(np.isfinite(values), values, np.nan)
+
+
+def _item_lists(ranking: Items | None, n: int) -> pa.Array:
+    if ranking is None:
+        return pa.nulls(n, pa.list_(pa.string()))
+    return pa.ListArray.from_arrays(ranking.offsets, label_array(ranking.ids, int(ranking.offsets[-1])))
+
+
+def _item_scores(ranking: Items | None, n: int) -> pa.Array:
+    if ranking is None or ranking.scores is None:
+        return pa.nulls(n, pa.list_(pa.float64()))
+    return pa.ListArray.from_arrays(ranking.offsets, number_array(ranking.scores, len(ranking.scores)))
+
+
+def items_of(rows: pa.Table) -> Items:
+    """Read the column ``items`` back, without scores; a row without is an empty ranking."""
+    lists = rows.column("items").combine_chunks()
+    lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    codes, labels = _codes(pa.chunked_array([lists.flatten()]))
+    left_out = np.nan_to_num(rows.column("left_out").to_numpy()).astype(np.int32)
+    return Items(offsets, Column(codes=codes, labels=labels), None, left_out if left_out.any() else None)
 
 
 def _lists(scores: F64 | None, n: int) -> pa.Array:

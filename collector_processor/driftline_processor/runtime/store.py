@@ -34,6 +34,9 @@ CREATE TABLE IF NOT EXISTS predictions (
     weight DOUBLE, slices MAP(VARCHAR, VARCHAR), trace_id BLOB, span_id BLOB, received BIGINT);
 ALTER TABLE predictions ADD COLUMN IF NOT EXISTS observed BIGINT;
 ALTER TABLE predictions ADD COLUMN IF NOT EXISTS fingerprint UBIGINT;
+ALTER TABLE predictions ADD COLUMN IF NOT EXISTS items VARCHAR[];
+ALTER TABLE predictions ADD COLUMN IF NOT EXISTS item_scores DOUBLE[];
+ALTER TABLE predictions ADD COLUMN IF NOT EXISTS left_out INTEGER;
 CREATE TABLE IF NOT EXISTS outcomes (
     seq BIGINT, model VARCHAR, environment VARCHAR, id VARCHAR, actual VARCHAR, number DOUBLE, time BIGINT,
     prediction_time BIGINT, weight DOUBLE, received BIGINT);
@@ -47,6 +50,8 @@ CREATE TABLE IF NOT EXISTS joined (
     predicted VARCHAR, actual VARCHAR, number DOUBLE, weight DOUBLE, outcome_time BIGINT);
 ALTER TABLE joined ADD COLUMN IF NOT EXISTS slices MAP(VARCHAR, VARCHAR);
 ALTER TABLE joined ADD COLUMN IF NOT EXISTS value DOUBLE;
+ALTER TABLE joined ADD COLUMN IF NOT EXISTS relevance DOUBLE[];
+ALTER TABLE joined ADD COLUMN IF NOT EXISTS missed DOUBLE[];
 CREATE TABLE IF NOT EXISTS panes (
     series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, part VARCHAR, idx INTEGER, value DOUBLE);
 CREATE TABLE IF NOT EXISTS slice_panes (

@@ -1,7 +1,4 @@
-"""Some rows of a table as a table, and several tables as one.
-
-Without the items of rankings: the state does not keep them yet, and nothing that reads these tables looks at them.
-"""
+"""Some rows of a table as a table, and several tables as one."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
+from driftline import items
 from driftline.frames import concatenate, taken
 from driftline.tables import Column, OutcomeTable, PredictionTable, Text
 from numpy.typing import NDArray
@@ -29,7 +27,7 @@ def take_predictions(table: PredictionTable, rows: Rows) -> PredictionTable:
         id=take_text(table.id, rows),
         scores=_taken(table.scores, rows),
         predicted=None if table.predicted is None else taken(table.predicted, rows),
-        items=None,
+        items=None if table.items is None else items.taken(table.items, rows),
         duration=_taken(table.duration, rows),
         weight=_taken(table.weight, rows),
         trace_id=_taken(table.trace_id, rows),
@@ -77,7 +75,9 @@ def concatenate_predictions(tables: Sequence[PredictionTable]) -> PredictionTabl
         predicted=concatenate([column for table in tables if (column := table.predicted) is not None])
         if first.predicted is not None
         else None,
-        items=None,
+        items=items.joined([one for table in tables if (one := table.items) is not None])
+        if first.items is not None
+        else None,
         duration=_joined([table.duration for table in tables]),
         weight=_joined([table.weight for table in tables]),
         trace_id=_joined([table.trace_id for table in tables]),
@@ -93,7 +93,15 @@ def likeness(table: PredictionTable) -> Hashable:
 
     And whether they have features at all: those of a table without are not missing, they come as distributions.
     """
-    optional = (table.predicted, table.duration, table.weight, table.trace_id, table.span_id, table.observed)
+    optional = (
+        table.predicted,
+        table.items,
+        table.duration,
+        table.weight,
+        table.trace_id,
+        table.span_id,
+        table.observed,
+    )
     width = None if table.scores is None else table.scores.shape[1]
     return (table.key, table.task, table.keyed, width, bool(table.features), *(array is None for array in optional))
 

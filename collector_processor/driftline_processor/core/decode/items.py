@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,14 +57,16 @@ def from_columns(
 def from_lists(items: Lists, scores: Lists, counts: F64 | None, rejected: Counter[str]) -> Items | None:
     """Return the items of plain rows; None where no row names any.
 
-    ``counts``: float64 (n,), how many items a row says it has, of which it may name the first only; one that is less
-    than those named is counted, and the items stay. Scores of another number than the items are left out.
+    ``counts``: float64 (n,), how many items a row says it has, of which it may name the first only: the others are left
+    out. One that is less than those named is counted, and the items stay. Scores of another number than the items are
+    dropped.
     """
     if items is None:
         return None
     codes, lists = items
     score_codes, score_lists = scores or (np.full(len(codes), -1), [])
     rankings: list[Any] = []
+    left_out = np.zeros(len(codes), np.int32)
     for row, (code, score_code) in enumerate(zip(codes.tolist(), score_codes.tolist(), strict=True)):
         if code < 0:
             rankings.append(None)
@@ -71,12 +74,17 @@ def from_lists(items: Lists, scores: Lists, counts: F64 | None, rejected: Counte
         ids = tuple(_id(thing, rejected) for thing in lists[code])
         if counts is not None and counts[row] < len(ids):
             rejected[BAD_COUNT] += 1
+        elif counts is not None and counts[row] > len(ids):
+            left_out[row] = min(int(counts[row]) - len(ids), MAX_CELLS)
         numbers = score_lists[score_code] if score_code >= 0 else None
         if numbers is not None and len(numbers) != len(ids):
             rejected[f"wrong_length:{a.ML_PREDICTION_SCORES}"] += 1
             numbers = None
         rankings.append((ids, None if numbers is None else tuple(map(_number, numbers))))
-    return items_of(rankings)
+    ranked = items_of(rankings)
+    named = np.array([0 if one is None else len(one[0]) for one in rankings], np.int32)
+    left_out += named - np.diff(ranked.offsets)
+    return replace(ranked, left_out=left_out) if left_out.any() else ranked
 
 
 def _ids(value: Value, rejected: Counter[str]) -> Column:

@@ -1,0 +1,114 @@
+"""What was relevant in a list: any clicks, corrections and retractions, against the rules read one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from driftline.items import items_of
+from driftline.tables import Column, Items
+from driftline_processor.core.performance.relevant import Said, read_actuals, read_relevant, relevance_in
+from hypothesis import given
+from hypothesis import strategies as st
+
+Statement = tuple[int, str, Any]
+"""Which list, which item ("" = the whole list), and what: a number, a mapping, or None: taken back."""
+
+
+def said(statements: Sequence[Statement]) -> Said:
+    labels = tuple(dict.fromkeys(item for _, item, _ in statements if item))
+    sets = [actual for _, _, actual in statements if isinstance(actual, dict)]
+    numbers = [np.nan if actual is None or isinstance(actual, dict) else float(actual) for _, _, actual in statements]
+    places = iter(range(len(sets)))
+    return Said(
+        np.array([row for row, _, _ in statements], np.int64),
+        Column(
+            codes=np.array([labels.index(item) if item else -1 for _, item, _ in statements], np.int32), labels=labels
+        ),
+        np.array(numbers),
+        np.array([actual is None for _, _, actual in statements], np.bool_),
+        np.array([next(places) if isinstance(one[2], dict) else -1 for one in statements], np.int32),
+        sets,
+    )
+
+
+def by_the_rules(ranked: Sequence[str], statements: Sequence[Statement]) -> tuple[Any, Any, Any]:
+    """Return clicked, gains by rank (None: not known), and the gains of what was missed, of one list."""
+    items: dict[str, float] = {}
+    known, somewhere = False, False
+    for _, item, actual in statements:
+        if item and actual is None:
+            items.pop(item, None)
+        elif item:
+            items[item] = float(actual)
+        elif actual is None:
+            items, known, somewhere = {}, False, False
+        elif isinstance(actual, dict):
+            items, known, somewhere = {key: float(gain) for key, gain in actual.items()}, True, False
+        elif actual > 0:
+            somewhere = True
+        else:
+            items, known, somewhere = {}, True, False
+    if not (known or items or somewhere):
+        return None, None, []
+    gains = [items.get(item, 0.0) if item not in ranked[:rank] else 0.0 for rank, item in enumerate(ranked)]
+    missed = sorted(gain for item, gain in items.items() if gain > 0 and item not in ranked)
+    which = not somewhere or any(gain > 0 for gain in items.values())
+    return float(somewhere or any(gain > 0 for gain in gains)), gains if which else None, missed
+
+
+def lists_of(ranked: Sequence[Sequence[str]]) -> Items:
+    return items_of([(tuple(one), None) for one in ranked])
+
+
+ITEM = st.sampled_from("abcdz")
+GAIN = st.sampled_from([0, 1, 1, 3, -1])
+ACTUAL = st.one_of(GAIN, st.none())
+STATEMENT = st.one_of(
+    st.tuples(st.integers(0, 2), ITEM, ACTUAL),
+    st.tuples(st.integers(0, 2), st.just(""), st.one_of(ACTUAL, st.dictionaries(ITEM, GAIN, max_size=3))),
+)
+
+
+@given(st.lists(st.lists(ITEM, max_size=5), min_size=3, max_size=3), st.lists(STATEMENT, max_size=12))
+def test_any_statements_come_to_what_the_rules_say(ranked: list[list[str]], statements: list[Statement]) -> None:
+    found = relevance_in(lists_of(ranked), said(statements))
+    for row, items in enumerate(ranked):
+        clicked, gains, missed = by_the_rules(items, [one for one in statements if one[0] == row])
+        assert (None if np.isnan(found.clicked[row]) else found.clicked[row]) == clicked
+        assert found.ranked[row] == (gains is not None)
+        if gains is not None:
+            assert found.gains[found.offsets[row] : found.offsets[row + 1]].tolist() == gains
+            lost = found.missed[found.missed_offsets[row] : found.missed_offsets[row + 1]]
+            assert sorted(lost.tolist()) == missed
+
+
+def test_a_click_beyond_what_is_known_of_a_list_is_a_click_of_the_list() -> None:
+    lists, clicks = lists_of([["a"], ["a"]]), said([(0, "x", 1), (1, "x", 1)])
+    assert relevance_in(lists, clicks, np.array([0, 7])).clicked.tolist() == [0, 1]
+
+
+def test_nothing_was_said_or_ranked() -> None:
+    assert np.isnan(relevance_in(lists_of([["a"], []]), said([])).clicked).all()
+    assert len(relevance_in(lists_of([]), said([]))) == 0
+    found = relevance_in(lists_of([[]]), said([(0, "a", 2)]))
+    assert (found.clicked.tolist(), found.missed.tolist()) == ([0], [2])
+
+
+def test_a_set_of_relevant_items_is_a_json_array_or_object_of_ids() -> None:
+    assert read_relevant("[]") == read_relevant(" {}") == {}
+    assert read_relevant("[17.0, 17]") == {"17": 1}
+    for text in ("", "late", "[", '[["a"]]', '[""]', "[null]", "[true]", '{"a": null}', '{"a": NaN}', "[" * 9999):
+        assert read_relevant(text) is None
+
+
+def test_actuals_of_a_ranking_are_numbers_in_any_spelling_or_sets() -> None:
+    column = Column(
+        np.array([2.0, np.nan, np.nan, np.inf, np.nan]),
+        np.array([-1, 0, 1, -1, 2], np.int32),
+        ("3.0", '{"a": 2}', "late"),
+    )
+    gains, which, sets = read_actuals(column)
+    np.testing.assert_array_equal(gains, [2, 3, np.nan, np.nan, np.nan])
+    assert (which.tolist(), sets) == ([-1, -1, 0, -1, -1], [{"a": 2.0}])
