@@ -12,7 +12,7 @@ from .baseline_commands import app as baseline_app
 from .column_options import takes_columns
 from .expectation_commands import app as expectations_app
 from .expectation_commands import expectations_of
-from .options import BAD_INPUT, Data, one_sentence, performance_of, say
+from .options import BAD_INPUT, Data, Url, Version, one_sentence, performance_of, say
 
 if TYPE_CHECKING:
     from .files.roles import ColumnOptions
@@ -154,3 +154,30 @@ def evaluate(
             write_events(openlineage, result.evaluations, data)
         if check(conditions, answer, say):
             raise typer.Exit(CROSSED)
+
+
+@app.command()
+def snapshot(
+    model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the rows go (.parquet).")],
+    since: Annotated[str, typer.Option(metavar="7d", help="From when, or how long ago.")] = "7d",
+    until: Annotated[str, typer.Option(metavar="0d", help="Until when, or how long ago.")] = "0d",
+    version: Version = "",
+    environment: Annotated[str, typer.Option(metavar="NAME", help="Of one environment; else of all.")] = "",
+    labelled: Annotated[bool, typer.Option("--labelled", help="Only rows whose outcome is known.")] = False,
+    url: Url = "http://127.0.0.1:8780",
+    state: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="From the state that a processor left there, not from a URL.")
+    ] = None,
+) -> None:
+    """Write kept rows as Parquet: features, predictions and outcomes, ready to train on."""
+    with one_sentence():
+        from . import remote
+
+        wanted = remote.Rows(model, version, environment, since, until, labelled)
+        told = remote.snapshot(url, wanted, output) if state is None else remote.snapshot_left(state, wanted, output)
+        for one in told["renamed"]:
+            say(f"a feature has the name of a part: {one}")
+        typer.echo(
+            f"{output}: {told['rows']:,} rows of {told['features']} features, {told['labelled']:,} with an outcome"
+        )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -15,6 +18,8 @@ from .files.errors import BadInput
 
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 _WAIT = 30.0
+_LONG_WAIT = 600.0
+"""Seconds: a file of a month of rows is written before its first byte comes."""
 
 
 def put(url: str, baseline: Baseline) -> str:
@@ -59,6 +64,70 @@ def production_left(directory: Path, model: str, version: str, environment: str,
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Which rows a snapshot is of. ``since`` / ``until``: a time, or how long ago ("7d")."""
+
+    model: str
+    version: str = ""
+    environment: str = ""
+    since: str = "7d"
+    until: str = "0d"
+    labelled: bool = False
+
+
+def snapshot(url: str, wanted: Rows, path: Path) -> dict[str, Any]:
+    """Write rows that a processor keeps as Parquet; return what there is to say of them.
+
+    Raises :class:`BadInput` when nothing answers there, it has no such rows, or the file cannot be written.
+    """
+    now = datetime.now(UTC)
+    parameters = {"since": moment("--since", wanted.since, now), "until": moment("--until", wanted.until, now)}
+    named = {"version": wanted.version, "environment": wanted.environment, "labelled": "1" if wanted.labelled else ""}
+    parameters |= {name: value for name, value in named.items() if value}
+    address, part = _address(url), path.with_name(path.name + ".part")
+    try:
+        with httpx.stream(
+            "GET", f"{address}/v1/snapshots/{quote(wanted.model, safe='')}", params=parameters, timeout=_LONG_WAIT
+        ) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise _refused(address, answer)
+            with part.open("wb") as file:
+                for chunk in answer.iter_raw():
+                    file.write(chunk)
+        part.replace(path)
+        return dict(json.loads(answer.headers["Driftline-Snapshot"]))
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise _silent(address) from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def snapshot_left(directory: Path, wanted: Rows, path: Path) -> dict[str, Any]:
+    """Write the same from the state that a processor left in a directory.
+
+    Raises :class:`BadInput` when there is none, when a processor has it open, or it has no such rows.
+    """
+    from .runtime.snapshot import snapshot_of_state
+    from .runtime.store import StorageError
+
+    now = datetime.now(UTC)
+    since, until = (instant(moment(o, said, now)) for o, said in (("--since", wanted.since), ("--until", wanted.until)))
+    key = ModelKey(wanted.model, wanted.version, wanted.environment)
+    try:
+        found = snapshot_of_state(directory, path, key, since, until, wanted.labelled)
+    except StorageError as error:
+        raise BadInput(str(error)) from error
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
+    if found is None:
+        raise BadInput(f"{directory}: no rows of {wanted.model} are kept from that time")
+    return {"rows": found.rows, "labelled": found.labelled, "features": len(found.features), "renamed": found.renamed}
+
+
 def moment(option: str, said: str, now: datetime) -> str:
     """Return a time as ISO 8601, from a time or from how long ago it was.
 
@@ -80,17 +149,27 @@ def _path(model: str, version: str) -> str:
 
 
 def _ask(method: str, url: str, path: str, parameters: dict[str, str] | None = None, content: bytes = b"") -> str:
-    address = (url if "://" in url else f"http://{url}").rstrip("/")
+    address = _address(url)
     try:
         answer = httpx.request(method, address + path, params=parameters, content=content or None, timeout=_WAIT)
     except (httpx.HTTPError, httpx.InvalidURL):
-        raise BadInput(
-            f"nothing answers at {address}; start 'driftline up', or name a running one with --url"
-        ) from None
+        raise _silent(address) from None
     if answer.is_success:
         return answer.text
+    raise _refused(address, answer)
+
+
+def _address(url: str) -> str:
+    return (url if "://" in url else f"http://{url}").rstrip("/")
+
+
+def _silent(address: str) -> BadInput:
+    return BadInput(f"nothing answers at {address}; start 'driftline up', or name a running one with --url")
+
+
+def _refused(address: str, answer: httpx.Response) -> BadInput:
     try:
         said = answer.json()["error"]
     except (ValueError, KeyError, TypeError):
         said = f"it answers {answer.status_code}, but not as Driftline does; name the pages' address (web.endpoint)"
-    raise BadInput(f"{address}: {said}")
+    return BadInput(f"{address}: {said}")

@@ -22,7 +22,7 @@ def python(code: str, *arguments: object, cwd: Path | None = None) -> subprocess
 def test_the_commands(run: Run) -> None:
     listed = run("--help").stdout.split("Commands:")[1].splitlines()
     assert [line.split()[0] for line in listed if line.strip()] == [
-        "up", "validate", "top", "demo", "evaluate", "baseline", "expectations",
+        "up", "validate", "top", "demo", "evaluate", "snapshot", "baseline", "expectations",
     ]  # fmt: skip
 
 
@@ -32,6 +32,20 @@ def test_the_commands(run: Run) -> None:
         (["up"], {"--config", "--forward"}),
         (["validate"], set()),
         (["top"], set()),
+        (
+            ["snapshot"],
+            {
+                "--model",
+                "--output",
+                "--since",
+                "--until",
+                "--version",
+                "--environment",
+                "--labelled",
+                "--url",
+                "--state",
+            },
+        ),
         (["demo"], {"--once", "--forward"}),
         (
             ["baseline", "build"],

@@ -27,6 +27,8 @@ from .config_values import (
     Days,
     Deciding,
     FilePath,
+    Keep,
+    Keeping,
     Listen,
     Seconds,
     Secret,
@@ -181,6 +183,7 @@ class Model(Section):
     seasonality: Literal["hour", "weekday", "hour_of_week"] | None = None
     slices: tuple[Text, ...] = ()
     cluster: Text | None = None
+    keep_features: Keeping = Keep(5_000)
     min_effect: dict[str, Share] = Field(default_factory=dict)
     method: Deciding = ()
     methods: Shown = ()

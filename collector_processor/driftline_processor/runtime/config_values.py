@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from driftline.classes import class_text
 from driftline.items import MOST_ITEMS
@@ -159,6 +159,25 @@ def _as_text(written: object) -> object:
     return str(written) if isinstance(written, (int, float)) and not isinstance(written, bool) else written
 
 
+class Keep(NamedTuple):
+    """Of how many rows a day the features are kept; None = of all."""
+
+    per_day: int | None = None
+
+
+def _keep(written: object) -> Keep:
+    """Read ``none``, ``all`` or ``sample:5000``."""
+    if isinstance(written, Keep):
+        return written
+    text = str(written).strip()
+    if text in ("none", "all"):
+        return Keep(0 if text == "none" else None)
+    found = re.fullmatch(r"sample:([0-9_]{1,12})", text)
+    if found is None or not int(found[1]):
+        raise ValueError(f"'{text[:60]}' is not known; write none, all, or sample:5000 for so many rows of every day")
+    return Keep(int(found[1]))
+
+
 Days = Annotated[timedelta, BeforeValidator(_days)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Listen = Annotated[Address, BeforeValidator(parse_address)]
@@ -172,6 +191,7 @@ Secret = Annotated[SecretStr, BeforeValidator(_as_text)]
 Deciding = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, deciding=True))]
 Shown = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, deciding=False))]
 Together = Annotated[tuple[Literal["pca", "correlation"], ...], BeforeValidator(_one_or_several)]
+Keeping = Annotated[Keep, BeforeValidator(_keep)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Between = Annotated[float, Field(gt=0, lt=1)]
 Cutoff = Annotated[int, Field(ge=1, le=MOST_ITEMS, strict=True)]

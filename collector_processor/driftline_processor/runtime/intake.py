@@ -27,6 +27,7 @@ from .config import Model
 from .counting import add_binned, add_expected, add_plain, decided_classes, panes_of, unscored
 from .distributions import add_distributions, decided_labels, weigh
 from .health import Counters
+from .kept import KeptFeatures
 from .news import Totals, Touched, read_totals
 from .panes import SLICED, PaneChanges
 from .rows import MOST_RANKED, outcome_rows, prediction_rows, text_array
@@ -86,6 +87,7 @@ class Intake:
         self.series = SeriesRegister(self._connection, models)
         self.baselines = Baselines(self._connection, configured)
         self.slices = SliceValues(self._connection)
+        self._kept = KeptFeatures(self._connection)
         self._load()
 
     def _load(self) -> None:
@@ -123,6 +125,7 @@ class Intake:
             self.series.load(self._connection)
             self.baselines.load(self._connection)
             self.slices.load(self._connection)
+            self._kept.load(self._connection)
             self._load()
             raise
         self._touched.touch(work.touched, predictions=self._prediction_seq, points=self.streams.seq)
@@ -194,6 +197,7 @@ class Intake:
         work.rows.append(
             prediction_rows(table, series.number, first, decided, work.now, settings.slices, prints, ranked)
         )
+        self._kept.keep(self._connection, series.number, table, first, settings.keep_features, work.now)
         self._prediction_seq += len(table)
         work.kept += len(table)
         work.touched.append((series.number, np.unique(panes_of(table))))
@@ -265,6 +269,7 @@ class Intake:
         connection = self._connection
         self.series.write(connection)
         self.slices.write(connection)
+        self._kept.write(connection)
         if work.rows:
             insert(connection, "predictions", pa.concat_tables(work.rows))
         if work.outcomes:

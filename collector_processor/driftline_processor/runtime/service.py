@@ -20,7 +20,7 @@ from pathlib import Path
 from driftline.semconv import attributes, metrics
 from starlette.types import ASGIApp
 
-from driftline_processor.web import outcomes
+from driftline_processor.web import outcomes, snapshots
 from driftline_processor.web.app import create_app
 from driftline_processor.web.pages import Addresses
 
@@ -132,7 +132,10 @@ class Service:
             applications.append(otlp_app(self._accept, posted))
         listening = Addresses(**{key: str(self.addresses[key]) for key, _ in _PROTOCOLS if key in self.addresses})
         applications.append(
-            create_app(state.view, state.submit_outcomes, self.health, self._clock, listening, state.shelf)
+            create_app(
+                *(state.view, state.submit_outcomes, self.health, self._clock, listening, state.shelf),
+                more=snapshots.routes(state.snapshots),
+            )
         )
         self._servers.start(applications, GRACE)
         if self._receiver is not None:

@@ -38,6 +38,7 @@ from .overview import Overview
 from .series import Series
 from .shelf import Shelf
 from .signals import Receipt, Signal
+from .snapshot import Snapshots
 from .store import Store, read
 from .upkeep import Upkeep
 from .view import View
@@ -81,6 +82,7 @@ class State:
         mappings = by_name(mapped for name, model in config.models.items() for mapped in model.mapped(name))
         self._ingest = Ingest(self._intake, clock, queue_bytes, mappings)
         self.shelf = Shelf(self._store, series, self._intake.baselines, baselines, self._ingest.offer)
+        self.snapshots = Snapshots(self._store, series)
         self.view: View = Overview(self._intake, self._join, concept, beliefs, self._upkeep, counters, clock)
         self._keeping = threading.Lock()
         self._stopping = threading.Event()

@@ -59,6 +59,10 @@ CREATE TABLE IF NOT EXISTS slice_panes (
 CREATE TABLE IF NOT EXISTS slice_values (series INTEGER, key VARCHAR, value VARCHAR);
 CREATE TABLE IF NOT EXISTS days (
     series INTEGER, fold VARCHAR, day BIGINT, stop BIGINT, part VARCHAR, sums DOUBLE[]);
+CREATE TABLE IF NOT EXISTS kept (
+    series INTEGER, prediction BIGINT, day BIGINT, rank UBIGINT, received BIGINT, numbers DOUBLE[], texts VARCHAR[],
+    vectors FLOAT[]);
+CREATE TABLE IF NOT EXISTS kept_columns (series INTEGER, kind VARCHAR, name VARCHAR, width INTEGER);
 CREATE TABLE IF NOT EXISTS requests (digest BLOB, received BIGINT);
 CREATE TABLE IF NOT EXISTS batches (digest BLOB, received BIGINT);
 CREATE TABLE IF NOT EXISTS watermarks (

@@ -13,6 +13,7 @@ from driftline_processor.core.window import PANE
 
 from .balance import forget_old
 from .health import Counters
+from .kept import prune
 from .news import Touched
 from .panes import KEEP_DAYS, SLICED, roll_up, written_in_pieces
 from .seen import BATCHES_KEPT, REQUESTS_KEPT
@@ -66,6 +67,7 @@ class Upkeep:
         """``written``: the panes that may be in pieces; those that are still open stay in it."""
         timezone, watermark = self._series.settings(series.key.model).timezone, self._watermark(series)
         with transaction(self._connection):
+            prune(self._connection, series.number, self._series.settings(series.key.model).keep_features)
             roll_up(self._connection, series.number, watermark, timezone, written)
             sliced = self._sliced.setdefault(series.number, set())
             hours = set(hours_of(sliced, timezone).values())
@@ -89,6 +91,7 @@ class Upkeep:
             ).to_pylist()
             self._connection.execute("DELETE FROM predictions WHERE seq <= ?", [last or 0])
             self._connection.execute("DELETE FROM joined WHERE prediction <= ?", [last or 0])
+            self._connection.execute("DELETE FROM kept WHERE prediction <= ?", [last or 0])
             self._connection.execute("DELETE FROM outcomes WHERE received < ?", [oldest])
             self._connection.execute("DELETE FROM waiting WHERE received < ?", [oldest])
         self.expired.update({row["series"]: row["rows"] for row in gone})

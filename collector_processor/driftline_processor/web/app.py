@@ -7,7 +7,7 @@ GET and HEAD alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -49,13 +49,14 @@ def create_app(
     clock: Callable[[], int] = time.time_ns,
     addresses: pages.Addresses = pages.DEFAULT_ADDRESSES,
     shelf: Shelf | None = None,
+    more: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Build the application over what there is to see.
 
     ``view``: read on every request, in a thread. ``submit_outcomes``: see :func:`outcomes.routes`. ``health``: its
     reasons are what ``/readyz`` answers, and its counters count outcomes that cannot be used. ``clock``: unix
     nanoseconds. ``addresses``: of the OTLP receivers, for the page that says how to start. ``shelf``: where baselines
-    are put and got; None = nowhere.
+    are put and got; None = nowhere. ``more``: routes of what the view does not show.
     """
 
     def home(request: Request) -> Response:
@@ -92,6 +93,7 @@ def create_app(
             Route("/readyz", ready),
             *outcomes.routes(submit_outcomes, health.counters, clock),
             *([] if shelf is None else baselines.routes(shelf)),
+            *more,
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)],
