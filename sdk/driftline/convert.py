@@ -144,6 +144,9 @@ def _rankings(plan: Plan, rankings: Sequence[Any]) -> tuple[Items | None, F64 | 
     ranked = [one if isinstance(one, tuple) else None for one in rankings]
     if any(one is not None for one in ranked):
         items = items_of(ranked)
+        if plan.identity.hash_id is not None:
+            fit = tuple(map(plan.identity.hash_id, items.ids.labels))
+            items = replace(items, ids=replace(items.ids, labels=fit))
         if items.scores is not None and not np.isfinite(items.scores).all():
             scored = [one[1] for one in ranked if one is not None and one[1] is not None]
             unsound = sum(not all(map(math.isfinite, scores)) for scores in scored)

@@ -18,6 +18,7 @@ from .ids import id_text
 from .inputs.row import clean_value
 from .instants import instant
 from .outputs import describe
+from .relevant import relevant_text
 from .resource import resource_attributes
 from .semconv import attributes as a
 from .shape import ROW_BYTES
@@ -32,6 +33,7 @@ ATTEMPTS = 5
 _now = time.time_ns
 _MOST_CLASSES = 12
 FIELDS = ("id", "actual", "time", "prediction_time", "weight", "item", "value", "retracted", "slices")
+_SCALARS = (str, int, float, type(None))
 SLICE = "slice."
 """Prefix of columns that hold one slice each."""
 
@@ -94,13 +96,14 @@ def outcome_of(
     slices: object = None,
 ) -> Outcome:
     """Read one outcome. Raises :class:`Unusable` when it has no id, no actual, an odd time or an odd number."""
-    text, truth, taken_back = id_text(id), clean_value(actual), _flag(retracted)
+    text, truth, taken_back = id_text(id), _truth(identity, actual, item), _flag(retracted)
     if not text:
         raise Unusable("it has no id")
     if truth is None or truth != truth:
         if not taken_back:
             raise Unusable(f"it has no actual that is a text, a number or a bool, but {describe(actual).text}")
         truth = None
+    about = id_text(item)
     return Outcome(
         identity,
         text if identity.hash_id is None else identity.hash_id(text),
@@ -109,11 +112,26 @@ def outcome_of(
         _read("time", "datetime, ISO 8601 text or unix time", instant, time),
         _read("prediction_time", "datetime, ISO 8601 text or unix time", instant, prediction_time),
         None if weight is None else _read("weight", "number", float, weight),
-        id_text(item),
+        about if identity.hash_id is None or not about else identity.hash_id(about),
         None if value is None else _read("value", "number", float, value),
         taken_back,
         {} if slices is None else _slices(identity.privacy.slices, slices),
     )
+
+
+def _truth(identity: Identity, actual: object, item: object) -> Any:
+    """Return an actual as it is sent: of a ranking, relevant items are JSON (:mod:`.relevant`)."""
+    if isinstance(actual, _SCALARS) or identity.task.kind not in ("", "ranking"):
+        return clean_value(actual)
+    try:
+        relevant = relevant_text(actual, identity.hash_id)
+    except ValueError as reason:
+        raise Unusable(f"its actual is {describe(actual).text}, and {reason}") from None
+    if relevant is None:
+        return clean_value(actual)
+    if id_text(item):
+        raise Unusable("it is about one item, and its actual names several; leave item= or the list out")
+    return relevant
 
 
 def _flag(retracted: object) -> bool:
@@ -254,7 +272,7 @@ def _row(
     protect: Callable[[Mapping[str, Any]], Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Return what the receiver reads; it says what is wrong with a value, and keeps the other rows."""
-    actual, text = clean_value(given.get("actual")), id_text(given.get("id"))
+    actual, text = _listed_truth(given.get("actual"), hash_id), id_text(given.get("id"))
     text = hash_id(text) if text and hash_id is not None else text
     row: dict[str, Any] = {"id": text, "actual": None if actual != actual else actual}
     for name in ("time", "prediction_time"):
@@ -270,7 +288,7 @@ def _row(
         if said is not None and said == said:
             row[name] = said
     if item := id_text(given.get("item")):
-        row["item"] = item
+        row["item"] = item if hash_id is None else hash_id(item)
     slices = {name.removeprefix(SLICE): value for name, value in given.items() if str(name).startswith(SLICE)}
     inner = given.get("slices")
     if isinstance(inner, Mapping):
@@ -280,6 +298,16 @@ def _row(
     if slices and (kept := _slices(protect, slices)):
         row.setdefault("slices", kept)
     return row
+
+
+def _listed_truth(actual: object, hash_id: Callable[[str], str] | None) -> Any:
+    if isinstance(actual, _SCALARS):
+        return clean_value(actual)
+    try:
+        relevant = relevant_text(actual, hash_id)
+    except ValueError:
+        return describe(actual).text  # which is no class and no number: the receiver refuses it
+    return clean_value(actual) if relevant is None else relevant
 
 
 def send(identity: Identity, outcomes: Any) -> Accepted:

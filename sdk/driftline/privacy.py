@@ -35,7 +35,8 @@ class Privacy:
     still work. ``round``: the nearest multiple of a step leaves, ``{"income": 1000}``; of a time, a number of seconds
     or a timedelta. A text cannot be rounded, and is missing then. ``key``: of the hashes, at least 16 bytes; else
     ``DRIFTLINE_PRIVACY_KEY``. It is shown nowhere, and no pickle holds it. ``hash_id``: whether a hash leaves instead
-    of each prediction's id; outcomes of a model with the same rule and key are hashed alike, and join.
+    of each prediction's id, and of the items of a ranking; outcomes of a model with the same rule and key are hashed
+    alike, and join.
 
     Raises ``ValueError`` or ``TypeError``, with the fix, for names that are no texts, steps that are no positive
     numbers, and hashing without a key. BLAKE2b: RFC 7693.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .capture import read_one
@@ -88,15 +89,17 @@ def _remove_missing(attributes: dict[str, Any], shape: Shape, values: tuple[Any,
             del attributes[key]
 
 
-def _set_ranking(attributes: dict[str, Any], ranked: Any) -> Any:
+def _set_ranking(attributes: dict[str, Any], ranked: Any, fit: Callable[[str], str] | None) -> Any:
     """Say which items were ranked, and how many; return the scores of those that are said, None where there are none.
 
-    ``ranked``: None where nothing was; a float where only the first item's score is known.
+    ``ranked``: None where nothing was; a float where only the first item's score is known. ``fit``: what makes an id
+    fit to leave.
     """
     if ranked.__class__ is not tuple:
         return None if ranked is None else (ranked,)
     ids, scores = ranked
-    attributes[a.ML_PREDICTION_ITEMS] = tuple(map(id_text, ids[:MOST_ITEMS]))
+    texts = tuple(map(id_text, ids[:MOST_ITEMS]))
+    attributes[a.ML_PREDICTION_ITEMS] = texts if fit is None else tuple(fit(text) if text else "" for text in texts)
     attributes[a.ML_PREDICTION_ITEM_COUNT] = len(ids)
     return None if scores is None else scores[:MOST_ITEMS]
 
@@ -111,7 +114,7 @@ def _set_result(attributes: dict[str, Any], prediction: Prediction) -> None:
         if unread is not None:
             attributes[a.ML_PREDICTION_UNREAD] = True
     if identity.task.kind == "ranking":
-        score = _set_ranking(attributes, score)
+        score = _set_ranking(attributes, score, identity.hash_id)
     if score is None:
         del attributes[identity.score_attribute]
     else:

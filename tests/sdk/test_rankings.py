@@ -8,13 +8,16 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import driftline
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 from driftline.baseline import Baseline
 from driftline.columns import strings
+from driftline.convert import list_of
 from driftline.rankings import keep, one_ranking, read
+from driftline.semconv import attributes as a
 from driftline.tables import Items
 
 from .service import Service, returns
@@ -307,3 +310,54 @@ def test_a_model_that_sends_no_rows_sends_no_items(service: Service) -> None:
     assert service.tables() == []
     assert [key for key in service.attributes() if "item" in key or "score" in key] == []
     assert service.counts() == {(): 1}
+
+
+def test_what_was_relevant_is_said_of_an_item_or_of_the_whole_list(service: Service) -> None:
+    shelf = service.model("shelf", "ranking")
+    shelf.outcome("A-1", item=17, actual=1)
+    shelf.outcome("A-2", actual=["p17", np.int64(4)])
+    shelf.outcome("A-3", actual={"p17": 3, 4: 0.5})
+    shelf.outcome("A-4", actual=pd.Series(["p4"]))
+    shelf.outcome("A-5", actual=True)
+    shelf.outcome("A-6", item="p4", retracted=True)
+
+    (table,) = service.outcomes()
+    assert table.item is not None
+    assert strings(table.item) == ["17", "", "", "", "", "p4"]
+    assert list_of(table.actual) == [1.0, '["p17", "4"]', '{"p17": 3.0, "4": 0.5}', '["p4"]', 1.0, None]
+
+
+@pytest.mark.parametrize(
+    ("actual", "options", "reason"),
+    [
+        (["p4", None], {}, "its actual is a list of 2, and it names something that is no item id: a text or a number"),
+        ([["p4"]], {}, "no item id"),
+        ([True], {}, "no item id"),
+        ({"p4": "much"}, {}, "it gives an item a relevance that is no number"),
+        ({"p4": float("nan")}, {}, "it gives an item a relevance that is no number"),
+        (list(range(1001)), {}, "it names more than 1,000 items"),
+        (["p4"], {"item": "p4"}, "it is about one item, and its actual names several"),
+    ],
+)
+def test_relevance_that_cannot_be_used_is_logged(
+    service: Service, caplog: pytest.LogCaptureFixture, actual: Any, options: dict[str, Any], reason: str
+) -> None:
+    service.model("shelf", "ranking").outcome("A-1", actual=actual, **options)
+    assert reason in caplog.text
+    assert not service.outcomes()
+
+
+def test_items_are_hashed_as_ids_are_wherever_they_are_named(service: Service) -> None:
+    shelf = service.model("shelf", "ranking", privacy=driftline.Privacy(hash_id=True, key=b"k" * 32))
+    shelf.predict(returns([("p4", 0.5), ("p17", 0.25)]))({"x": 1})
+    shelf.outcome("A-1", item="p17", actual=1)
+    shelf.outcome("A-1", actual=["p17"])
+
+    (table,), (outcomes,) = service.tables(), service.outcomes()
+    assert table.items is not None
+    assert outcomes.item is not None
+    fit = table.items.ids.labels[1]
+    assert strings(outcomes.item) == [fit, ""]
+    assert list_of(outcomes.actual)[1] == f'["{fit}"]'
+    assert service.attributes()[a.ML_PREDICTION_ITEMS] == table.items.ids.labels
+    assert not {"p4", "p17"} & {*table.items.ids.labels, fit}

@@ -201,7 +201,7 @@ def test_a_parquet_file_may_hold_any_type_that_means_a_class(column: pa.Array) -
     ("table", "sentence"),
     [
         (pa.table({"id": ["a"], "truth": [1]}), "the header has no column 'actual'; it needs id and actual"),
-        (pa.table({"id": ["a"], "actual": [[1]]}), "column 'actual' holds list<element: int64>"),
+        (pa.table({"id": ["a"], "actual": [{"p": 1}]}), "column 'actual' holds struct<p: int64>"),
         (pa.table({"id": ["a"], "actual": [1], "wieght": [1]}), "column 'wieght' is not known"),
         (pa.table({"id": ["a"], "actual": [1], "slices": ["{}"]}), "name a column slice.NAME for each"),
         (pa.table({"id": ["a"], "actual": [1]} | {f"slice.{i}": [1] for i in range(65)}), "there are 65 slices"),
@@ -240,3 +240,27 @@ def test_a_document_of_ever_new_slices_keeps_those_that_came_first() -> None:
     parsed = parse_json(json.dumps({"model": "m", "outcomes": rows}).encode(), None, None)
     assert [index for index, _ in parsed.rejected] == list(range(64, 70))
     assert parsed.rejected[0][1] == "it says slice 's64', and there are 64 others; that is the most"
+
+
+RELEVANT = ['["p17", "4"]', '{"p17": 3.0}', None]
+
+
+def test_relevant_items_of_a_ranking_come_as_lists_and_objects() -> None:
+    rows = [{"id": "a", "actual": ["p17", 4]}, {"id": "b", "actual": {"p17": 3}}, {"id": "c", "actual": [None]}]
+    document = json.dumps({"model": "shelf", "outcomes": rows}).encode()
+    lines = b"\n".join(json.dumps(row).encode() for row in rows)
+    for parsed in (parse_json(document, None, None), parse_ndjson(lines, "shelf", None)):
+        assert parsed.rows.text.to_pylist() == RELEVANT[:2]
+        assert parsed.rejected == [
+            (2, "actual is a list, and it names something that is no item id: a text or a number")
+        ]
+
+
+def test_relevant_items_of_a_ranking_come_in_columns() -> None:
+    lists = pa.table({"id": ["a", "c"], "actual": pa.array([["p17", "4"], [None]], pa.list_(pa.string()))})
+    gains = pa.table({"id": ["b"], "actual": pa.array([[("p17", 3.0)]], pa.map_(pa.string(), pa.float64()))})
+    parsed = [parse_parquet(written(table, "parquet"), "shelf", None) for table in (lists, gains)]
+    assert [text for one in parsed for text in one.rows.text.to_pylist()] == RELEVANT[:2]
+    assert parsed[0].rejected == [(1, "actual is missing")]
+    csv = b'id,actual\na,"[""p17"", ""4""]"\n'
+    assert parse_csv(csv, "shelf", None).rows.text.to_pylist() == RELEVANT[:1]

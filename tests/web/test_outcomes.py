@@ -151,7 +151,10 @@ BAD: list[tuple[object, str]] = [
     ({"id": "a", "actual": math.nan}, "actual is nan; send a finite number, or nothing until it is known"),
     ({"id": "a", "actual": -math.inf}, "actual is -inf; send a finite number, or nothing until it is known"),
     ({"id": "a", "actual": 10**400}, "actual is a number beyond 1e308"),
-    ({"id": "a", "actual": {"class": 1}}, "actual is an object; send a class or a number"),
+    (
+        {"id": "a", "actual": {"class": "late"}},
+        "actual is an object, and it gives an item a relevance that is no number",
+    ),
     ({"id": "a", "actual": 1, "weight": 0}, "weight is 0; a weight is 1 / probability of review, finite and above 0"),
     ({"id": "a", "actual": 1, "weight": "2"}, "weight is a text; send a number"),
     (

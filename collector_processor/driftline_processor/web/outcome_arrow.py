@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
+from driftline.relevant import relevant_text
 
 from .bodies import TooLarge
 from .outcome_columns import by_column
@@ -79,7 +80,27 @@ def plain(table: pa.Table) -> pa.Table:
     [DataType(int64), TimestampType(timestamp[s])]
     """
     columns = [pc.cast(column, kind) if (kind := _plain(column.type)) else column for column in table.columns]
-    return pa.table(columns, names=table.column_names)
+    named = zip(table.column_names, columns, strict=True)
+    return pa.table(
+        [_relevant(column) if name == "actual" and _holds_items(column.type) else column for name, column in named],
+        names=table.column_names,
+    )
+
+
+def _holds_items(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind))
+
+
+def _relevant(column: pa.ChunkedArray) -> pa.Array:
+    """What was relevant in rankings, as JSON; null where a value names what is no item."""
+    mapped = pa.types.is_map(column.type)
+    texts: list[str | None] = []
+    for value in column.to_pylist():
+        try:
+            texts.append(None if value is None else relevant_text(dict(value) if mapped else value))
+        except ValueError:
+            texts.append(None)
+    return pa.array(texts, pa.string())
 
 
 def _plain(kind: pa.DataType) -> pa.DataType | None:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.classes import class_column
+from driftline.relevant import MOST_TEXT
 from driftline.tables import F64, I64, Column
 from numpy.typing import NDArray
 
@@ -141,7 +142,11 @@ def by_column(table: pa.Table, model: str | None, environment: str | None, bare_
 def _texts(column: pa.Array, name: str, rejected: _Rejections, bare_numbers: bool) -> pa.StringArray:
     texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
-    rejected.where(_mask(pc.greater(pc.utf8_length(texts), MAX_TEXT)), f"{name} has more than {MAX_TEXT:,} characters")
+    long = pc.greater(pc.utf8_length(texts), MAX_TEXT)
+    if name == "actual":  # what was relevant in a ranking, as JSON
+        listed = pc.match_substring_regex(texts, r"^[\[{]")
+        long = pc.if_else(listed, pc.greater(pc.utf8_length(texts), MOST_TEXT), long)
+    rejected.where(_mask(long), f"{name} has more than {MAX_TEXT:,} characters")
     if bare_numbers and name in ("id", "item"):
         # A whole column of 17.0 is a column of whole numbers that passed through floats on its way to the file.
         known = texts.drop_null()

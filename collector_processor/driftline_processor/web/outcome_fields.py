@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from driftline.classes import class_text
 from driftline.instants import nanoseconds_per_unit
+from driftline.relevant import MOST_TEXT, relevant_text
 
 FIELDS = (
     "id",
@@ -45,10 +46,10 @@ class MalformedOutcomes(ValueError):  # noqa: N818 - the state of a document, an
     """A whole document that cannot be read, and why."""
 
 
-def text_of(value: object, name: str) -> str | None:
+def text_of(value: object, name: str, longest: int = MAX_TEXT) -> str | None:
     """Return a name or id as text; None when it is missing. The numbers 17 and 17.0 are the text "17".
 
-    Raises :class:`Unusable` for anything that is neither text nor a number, and for texts above ``MAX_TEXT``.
+    Raises :class:`Unusable` for anything that is neither text nor a number, and for texts above ``longest``.
 
     >>> text_of(17.0, "id"), text_of(" A-1 ", "id"), text_of("", "id")
     ('17', 'A-1', None)
@@ -63,8 +64,8 @@ def text_of(value: object, name: str) -> str | None:
         text = str(int(value)) if value.is_integer() else repr(value)
     else:
         text = str(value).strip()
-    if len(text) > MAX_TEXT:
-        raise Unusable(f"{name} has {len(text):,} characters; at most {MAX_TEXT:,} are kept")
+    if len(text) > longest:
+        raise Unusable(f"{name} has {len(text):,} characters; at most {longest:,} are kept")
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         raise Unusable(f"{name} holds half a surrogate pair, which is no Unicode text")
     return text or None
@@ -73,13 +74,19 @@ def text_of(value: object, name: str) -> str | None:
 def actual_of(value: object, retracted: bool = False) -> tuple[float, str | None]:
     """Return what really happened as (number, None) or (NaN, text); true is 1.0 and false is 0.0.
 
-    ``retracted``: it may be missing, (NaN, None).
+    ``retracted``: it may be missing, (NaN, None). A list of items, or an object of items and how relevant each was, is
+    what was relevant in a ranking: the text of its JSON.
 
-    >>> actual_of(True), actual_of(2)
-    ((1.0, None), (2.0, None))
+    >>> actual_of(True), actual_of(2), actual_of(["p17", 4])
+    ((1.0, None), (2.0, None), (nan, '["p17", "4"]'))
     """
+    if isinstance(value, list | dict):
+        try:
+            return math.nan, relevant_text(value)
+        except ValueError as reason:
+            raise Unusable(f"actual is {kind_of(value)}, and {reason}") from None
     if isinstance(value, str):
-        value = text_of(value, "actual")
+        value = text_of(value, "actual", MOST_TEXT if value.startswith(("[", "{")) else MAX_TEXT)
         if value is not None:
             return math.nan, value
     if value is None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from driftline.classes import class_text
 from driftline.ids import id_text
+from driftline.relevant import relevant_text
 
 from .rows import CapturedOutcome, CapturedPrediction, Count, Loss
 
@@ -44,6 +45,9 @@ def of_prediction(
 
 def of_outcome(model: str, id: Any, actual: Any, **others: Any) -> Wanted:
     """Return what is expected of an outcome."""
+    if actual is not UNSAID:
+        relevant = relevant_text(actual)
+        actual = actual if relevant is None else relevant
     return _said(model=model, id=id if id is UNSAID else id_text(id), actual=actual, **others)
 
 

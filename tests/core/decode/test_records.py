@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 from driftline.columns import encode_column, strings, texts
+from driftline.convert import list_of
 from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables import Column, ModelKey, Task
@@ -343,3 +345,14 @@ def test_log_records_of_others_are_nobodys_business() -> None:
 def test_what_protobuf_refuses_is_refused() -> None:
     with pytest.raises(Malformed, match="not an ExportLogsServiceRequest"):
         decode_logs(b"\x0a", NOW)
+
+
+def test_a_list_of_relevant_items_is_the_text_of_its_json() -> None:
+    said = {a.ML_MODEL_NAME: "shelf", a.ML_PREDICTION_ID: "A-1"}
+    many = json.dumps([f"item-{number}" for number in range(500)])
+    actuals: list[Any] = [["p17", 4], [], many, "x" * 2000]
+    rows = [record(events.ML_OUTCOME, {**said, a.ML_OUTCOME_ACTUAL: actual}) for actual in actuals]
+    decoded = decode_logs(logs(rows), NOW)
+    (table,) = decoded.outcomes
+    assert list_of(table.actual) == ['["p17", 4]', "[]", many]
+    assert decoded.rejected == {"too_long:ml.outcome.actual": 1, "no_actual": 1}

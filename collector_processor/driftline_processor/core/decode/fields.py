@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from driftline.classes import class_column, class_text
 from driftline.ids import id_text
+from driftline.relevant import MOST_TEXT
 from driftline.semconv import attributes as a
 from driftline.tables import CLASSLESS, F64, I64, Column, Task
 from numpy.typing import NDArray
@@ -90,22 +92,27 @@ class Fields:
         result[bad] = 0
         return result
 
-    def values(self, name: str) -> Column | None:
-        """Return texts as codes, and numbers and booleans as numbers; None where no row holds one."""
+    def values(self, name: str, *, lists: bool = False) -> Column | None:
+        """Return texts as codes, and numbers and booleans as numbers; None where no row holds one.
+
+        ``lists``: a list is the text of its JSON, and such a text may be longer, see :mod:`driftline.relevant`.
+        """
         cells = self._grid.known.get(name)
         if cells is None:
             return None
-        kind = self._wanted(cells, name, TEXT, NUMBER, INTEGER, BOOLEAN)
-        things = [thing if isinstance(thing, str) else "" for thing in cells.things]
-        too_long = np.array([len(thing) > MAX_TEXT for thing in things] + [False])
+        texts = (TEXT, LIST) if lists else (TEXT,)
+        kind = self._wanted(cells, name, *texts, NUMBER, INTEGER, BOOLEAN)
+        things = [_text(thing) if lists or isinstance(thing, str) else "" for thing in cells.things]
+        longest = [MOST_TEXT if lists and thing.startswith(("[", "{")) else MAX_TEXT for thing in things]
+        too_long = np.array([len(thing) > most for thing, most in zip(things, longest, strict=True)] + [False])
         codes = cells.codes[self._rows]
         self.count(f"too_long:{name}", too_long[codes])
-        codes = np.where((kind == TEXT) & ~too_long[codes], codes, -1).astype(np.int32)
+        codes = np.where(np.isin(kind, texts) & ~too_long[codes], codes, -1).astype(np.int32)
         numbers = cells.numbers[self._rows]
         has_texts, has_numbers = bool((codes >= 0).any()), not np.isnan(numbers).all()
         if not has_texts and not has_numbers:
             return None
-        labels = tuple(thing[:MAX_TEXT] for thing in things)
+        labels = tuple(thing[:most] for thing, most in zip(things, longest, strict=True))
         return Column(numbers if has_numbers else None, codes if has_texts else None, labels if has_texts else ())
 
     def classes(self, name: str) -> Column | None:
@@ -215,3 +222,8 @@ def sent_columns(columns: dict[str, Cells], rows: Where, rejected: Counter[str])
             cells.things if kinds[TEXT] else (),
         )
     return result
+
+
+def _text(thing: Any) -> str:
+    """A text as it is, a list of scalars as JSON."""
+    return thing if isinstance(thing, str) else json.dumps(thing, ensure_ascii=False)

@@ -27,7 +27,7 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
         return []
     models, model_names = fields.texts(a.ML_MODEL_NAME)
     ids, id_texts = fields.texts(a.ML_PREDICTION_ID)
-    actual = fields.values(a.ML_OUTCOME_ACTUAL) or Column(np.full(n, np.nan))
+    actual = fields.values(a.ML_OUTCOME_ACTUAL, lists=True) or Column(np.full(n, np.nan))
     weight = fields.numbers(a.ML_OUTCOME_WEIGHT)
     weights = np.full(n, np.nan) if weight is None else weight
     items, item_texts = fields.texts(a.ML_OUTCOME_ITEM)
