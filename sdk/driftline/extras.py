@@ -14,6 +14,7 @@ from .blocks import Blocks
 from .checked import by_name
 from .class_scores import ClassScores
 from .embeddings import Embeddings
+from .estimation import Estimation
 from .fitted import Fitted
 from .fold import ModelBins
 from .importance import Importance
@@ -53,7 +54,7 @@ class Extras:
     ``fitted``: how well the space of the features fits its own rows.
     ``marks``: which features are none, and compared with nothing. ``embeddings``: how each of them is projected.
     ``ruled``: which are hashed or rounded already. ``seasons``: what the rows looked like hour by hour, or day by day.
-    ``slices``: the rows of each value of cuts such as a country.
+    ``slices``: the rows of each value of cuts such as a country. ``estimation``: what estimates of performance need.
     ``unread``: pieces that a newer driftline wrote, as their JSON: kept, so that the digest stays the same.
     """
 
@@ -70,6 +71,7 @@ class Extras:
     ruled: Ruled | None = None
     seasons: Seasons | None = None
     slices: Slices | None = None
+    estimation: Estimation | None = None
     unread: Mapping[str, Any] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -119,6 +121,7 @@ PIECES: dict[str, type[Piece]] = {
     "ruled": Ruled,
     "seasons": Seasons,
     "slices": Slices,
+    "estimation": Estimation,
 }
 """JSON key and field of :class:`Extras` → what reads and writes it."""
 

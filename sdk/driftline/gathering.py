@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .class_scores import ClassScoresGatherer
+from .estimation import EstimationGatherer
 from .fitted import FittedGatherer
 from .fold import ModelBins
 from .ranges import RangesGatherer
@@ -46,5 +47,6 @@ GATHERERS: dict[str, Callable[[Reference], Gatherer]] = {
     "class_scores": ClassScoresGatherer,
     "score_by": ScoreByGatherer,
     "seasons": SeasonsGatherer,
+    "estimation": EstimationGatherer,
 }
 """Field of :class:`driftline.extras.Extras` → what begins to gather it. A new one is a class and a line here."""

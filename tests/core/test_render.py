@@ -159,7 +159,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                             "source": "panes",
                         },
                     },
-                    "estimated": None,
+                    "estimated": {},
                 },
                 "outcomes": {"rows": 600, "coverage": 0.6},
                 "quality": {

@@ -32,7 +32,7 @@ WINDOW: dict[str, Any] = {
         "score": None,
         "incident": {"feature:temp.max": "2026-02-01T00:00:00Z"},
     },
-    "performance": {"realized": {"roc_auc": {"value": 0.7}}, "estimated": None},
+    "performance": {"realized": {"roc_auc": {"value": 0.7}}, "estimated": {}},
     "outcomes": {"rows": 80, "coverage": 0.8},
 }
 

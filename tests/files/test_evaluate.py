@@ -32,7 +32,7 @@ def test_two_files_and_nothing_else(run: Run, files: Path) -> None:
     assert window["rows"] == 3_000
     assert set(window["drift"]["features"]) == {"age", "region", "vip", "income", "score"}
     assert "compared as features: score; with --task they are what the model gave" in result.stderr
-    assert window["performance"] == {"maturity": "mature", "realized": {}, "estimated": None}
+    assert window["performance"] == {"maturity": "mature", "realized": {}, "estimated": {}}
     assert window["outcomes"] == {"rows": 0, "coverage": 0.0}
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 from driftline.tables import F64, ModelKey
 
+from .estimate.result import Estimate
+
 State = Literal["ok", "drift", "too_few_rows", "blind", "no_baseline"]
 Size = Literal["", "small", "moderate", "large"]
 Source = Literal["rows", "panes"]
@@ -247,7 +249,8 @@ class Evaluation:
     ``joint``: by method, drift of the features together. ``findings``: what is wrong with the data (:mod:`.quality`),
     the gravest first. ``expected``: what came of what somebody expects of it (:mod:`.expectations`).
     ``explanation``: why it drifts (:mod:`.explain`); None where nothing does. ``maturity``: whether the window still
-    fills, or its outcomes may still come, or its performance counts.
+    fills, or its outcomes may still come, or its performance counts. ``estimated``: metrics where nobody knows yet
+    (:mod:`.estimate`), from all of its rows; {} where the baseline has taught nothing about them.
     """
 
     key: ModelKey
@@ -275,3 +278,4 @@ class Evaluation:
     expected: tuple[Expected, ...] = ()
     explanation: Explanation | None = None
     maturity: Maturity = "mature"
+    estimated: dict[str, Estimate] = field(default_factory=dict)

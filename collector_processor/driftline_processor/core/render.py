@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .concept.verdict import Concept, rise
+from .estimate.result import ASSUMES, Estimate
 from .evaluation import Cause, Evaluation, Expected, Explanation, Finding, JointDrift, Metric, SliceDrift, TargetDrift
 
 
@@ -104,7 +105,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
         "performance": {
             "maturity": evaluation.maturity,
             "realized": {name: _metric(metric) for name, metric in evaluation.realized.items()},
-            "estimated": None,
+            "estimated": {name: _estimate(estimate) for name, estimate in evaluation.estimated.items()},
         },
         "outcomes": {"rows": evaluation.outcome_rows, "coverage": evaluation.coverage},
         "quality": {
@@ -245,4 +246,22 @@ def _metric(metric: Metric) -> dict[str, Any]:
         "rows": metric.rows,
         "effective_rows": metric.effective_rows,
         "source": metric.source,
+    }
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    """An estimate; ``bounds``: what a window has while all is as in the reference."""
+    return {
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "sampling_error": estimate.sampling_error,
+        "reference": estimate.reference,
+        "bounds": {"low": estimate.lower_bound, "high": estimate.upper_bound},
+        "alert": estimate.alert,
+        "rows": estimate.rows,
+        "source": estimate.source,
+        "method": estimate.method,
+        "record": estimate.record,
+        "assumes": ASSUMES.removeprefix("assumes "),
     }

@@ -185,6 +185,6 @@ class _Judging:
             beside=beside,
             choices=self.choices,
             compared=against.note,
-            known=known_of(truth, window, task),
+            known=replace(known_of(truth, window, task), reference=self.baseline),
             asked=self.asked,
         )

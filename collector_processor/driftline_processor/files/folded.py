@@ -14,6 +14,7 @@ from driftline.tables import F64, I64, PredictionTable
 
 from driftline_processor.core.compared.season import PART as SEASONS
 from driftline_processor.core.compared.season import by_season
+from driftline_processor.core.estimate.parts import learned_parts, score_parts
 from driftline_processor.core.expectations.counted import count_rules
 from driftline_processor.core.expectations.rule import Expectations
 
@@ -82,11 +83,13 @@ def fold_windows(
         )
         pane.parts |= {part: sums[0] for part, sums in count_rules(table.features, expect, window, 1).items()}
         pane.parts |= {part: sums[0] for part, sums in _seasons(table, baseline, window, 1).items()}
+        pane.parts |= {part: sums[0] for part, sums in _estimates(table, baseline, window, 1).items()}
         return [(0, pane, prints)]
     present, local = np.unique(window, return_inverse=True)
     panes = fold_by(table, baseline.bins, local, len(present), cluster, cuts)
     counted = count_rules(table.features, expect, local, len(present))
-    for part, sums in {**counted, **_seasons(table, baseline, local, len(present))}.items():
+    counted |= {**_seasons(table, baseline, local, len(present)), **_estimates(table, baseline, local, len(present))}
+    for part, sums in counted.items():
         for pane, own in zip(panes, sums, strict=True):
             pane.parts[part] = own
     order, ends = np.argsort(local, kind="stable"), np.cumsum(np.bincount(local, minlength=len(present)))[:-1]
@@ -119,3 +122,9 @@ def _seasons(table: PredictionTable, baseline: Baseline, group: I64, groups: int
         return {}
     weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
     return {SEASONS: by_season(known.seasonality, table.time, weight, group, groups)}
+
+
+def _estimates(table: PredictionTable, baseline: Baseline, group: I64, groups: int) -> dict[str, F64]:
+    """What estimates of performance need, see :mod:`driftline.expected`: float64 (groups, ...) by part."""
+    found = [*score_parts(table, group), *learned_parts(table, baseline, group, groups)]
+    return {one.part: one.dense(groups) for one in found}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from driftline.tables import F64, ModelKey
 
+from driftline_processor.core.estimate.result import Estimate
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
@@ -60,6 +61,7 @@ def from_text(text: str) -> Evaluation:
         expected=tuple(Expected(**one) for one in said.get("expected", ())),
         explanation=None if said.get("explanation") is None else _explanation(said["explanation"]),
         maturity=said.get("maturity", "mature"),
+        estimated={name: Estimate(**one) for name, one in said.get("estimated", {}).items()},
     )
 
 

@@ -11,11 +11,12 @@ from driftline.fold import ModelBins, decide, fold_by, usable_weight
 from driftline.pane import Pane
 from driftline.tables import CLASSLESS, F64, I64, Column, PredictionTable
 
+from driftline_processor.core.estimate.parts import learned_parts, score_parts
 from driftline_processor.core.expectations.counted import count_rules
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.window import PANE
 
-from .panes import DECIDED, PaneChanges
+from .panes import DECIDED, PaneChanges, learned_fold, score_fold
 from .series import Series
 from .slices import UNCUT, Cutting
 from .take import take_predictions
@@ -98,6 +99,26 @@ def add_expected(changes: PaneChanges, series: Series, table: PredictionTable, e
     panes, group = np.unique(panes_of(table), return_inverse=True)
     for part, sums in count_rules(table.features, expect, group, len(panes)).items():
         changes.add_part(series.number, "", panes, part, sums)
+
+
+def add_scores(changes: PaneChanges, series: Series, table: PredictionTable) -> None:
+    """Add the scores of a binary model by decided class, from which its performance is estimated."""
+    panes, group = np.unique(panes_of(table), return_inverse=True)
+    changes.add_entries(series.number, score_fold(series.task), panes, score_parts(table, group))
+
+
+def add_learned(changes: PaneChanges, series: Series, table: PredictionTable, baseline: Baseline) -> None:
+    """Add what a model of another kind leads one to expect, by what its baseline has learned; some panes at a time."""
+    fold = learned_fold(baseline)
+    if not fold:
+        return
+    order = np.argsort(panes_of(table), kind="stable")
+    starts = panes_of(table)[order]
+    edges = np.flatnonzero(np.diff(starts, prepend=starts[0] - 1))[::_PANES_AT_ONCE].tolist()
+    for first, last in zip(edges, [*edges[1:], len(table)], strict=True):
+        some = table if len(edges) == 1 else take_predictions(table, order[first:last])
+        panes, group = np.unique(panes_of(some), return_inverse=True)
+        changes.add_entries(series.number, fold, panes, learned_parts(some, baseline, group, len(panes)))
 
 
 def unscored(table: PredictionTable, decided: Column | None) -> int:

@@ -27,7 +27,7 @@ from .beliefs import Beliefs
 from .config import Model
 from .known import KnownOutcomes
 from .news import Reached, Touched
-from .panes import part_width, performance_fold, read_window, stored_unit
+from .panes import learned_fold, part_width, performance_fold, read_window, score_fold, stored_unit
 from .past import Past
 from .repeating import repeats_between
 from .seasons import mix_of
@@ -130,7 +130,8 @@ class Evaluator:
                 return None
         baseline = self._compared_with(folds, None if in_force is None else in_force.baseline)
         pane = Pane()
-        for fold in ("", performance_fold(series.task), baseline.fold if baseline is not None else ""):
+        own = ("", performance_fold(series.task), score_fold(series.task))
+        for fold in (*own, *(() if baseline is None else (baseline.fold, learned_fold(baseline)))):
             pane.parts.update(folds.get(fold, Pane()).parts)
         settings = self._series.settings(series.key.model)
         closed = is_closed(window, self._watermark(series))
@@ -157,7 +158,7 @@ class Evaluator:
             together=settings.multivariate,
             compared="" if compared is None else compared.note,
             shift=0.0 if compared is None else compared.shift,
-            known=self._known.of(series, window, settings, self._watermark(series), width),
+            known=replace(self._known.of(series, window, settings, self._watermark(series), width), reference=baseline),
             asked=settings.performance.asked,
         )
 

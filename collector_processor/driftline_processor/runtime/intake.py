@@ -24,7 +24,7 @@ from driftline_processor.core.decode import Point
 from .balance import Balances
 from .baselines import NEEDED, Baselines
 from .config import Model
-from .counting import add_binned, add_expected, add_plain, decided_classes, panes_of, unscored
+from .counting import add_binned, add_expected, add_learned, add_plain, add_scores, decided_classes, panes_of, unscored
 from .distributions import add_distributions, decided_labels, weigh
 from .health import Counters
 from .kept import KeptFeatures
@@ -204,6 +204,7 @@ class Intake:
 
         by_class, duration = add_plain(work.changes, series, table, decided)
         add_expected(work.changes, series, table, settings.expectations)
+        add_scores(work.changes, series, table)
         for key in settings.slices:
             if key in table.slices:
                 self.slices.learn(series.number, key, table.slices[key], in_force.baseline if in_force else None)
@@ -257,6 +258,7 @@ class Intake:
                 values = {key: self.slices.of(series.number, key) for key in settings.slices if key in some.slices}
                 cutting = Cutting(work.sliced, values, settings.timezone)
                 add_binned(work.changes, series, some, in_force.baseline, settings.cluster or "", cutting)
+                add_learned(work.changes, series, some, in_force.baseline)
             return
         wanted = NEEDED - self.baselines.learned(series.number)
         rows = np.arange(len(table))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 import xxhash
-from driftline import clusters, joint, strays
+from driftline import clusters, expected, joint, strays
 from driftline.baseline import Baseline
 from driftline.outcome_parts import widths
 from driftline.pane import DURATION_BOUNDS, Pane
@@ -48,6 +48,18 @@ def performance_fold(task: Task) -> str:
     own = (*(f"@{cutoff}" for cutoff in task.cutoffs), *map(repr, task.quantiles))
     said = "\0".join((task.kind, task.positive_class, *task.classes, *own))
     return "task:" + xxhash.xxh3_64_hexdigest(said.encode())
+
+
+def score_fold(task: Task) -> str:
+    """Name what the scores of all rows were counted over: the same, for sums that no outcome changes."""
+    return "score" + performance_fold(task).removeprefix("task")
+
+
+def learned_fold(baseline: Baseline) -> str:
+    """Name what sums stand on that depend on what a baseline has learned; the empty text where none do."""
+    known = baseline.extras.estimation
+    digest = "" if known is None else known.digest
+    return f"learned:{digest}" if digest else ""
 
 
 @dataclass(slots=True)
@@ -100,6 +112,17 @@ class PaneChanges:
                 self._part.append(np.full(n, self._parts.setdefault(part, len(self._parts))))
                 self._index.append(sums.index)
                 self._value.append(sums.value)
+
+    def add_entries(self, series: int, fold: str, starts: I64, entries: Sequence[expected.Entries]) -> None:
+        """Add sums of several panes that are sparse already; ``starts``: of the groups of the entries."""
+        for one in entries:
+            n = len(one.value)
+            self._series.append(np.full(n, series))
+            self._fold.append(np.full(n, self._folds.setdefault(fold, len(self._folds))))
+            self._pane.append(starts[one.group])
+            self._part.append(np.full(n, self._parts.setdefault(one.part, len(self._parts))))
+            self._index.append(one.index)
+            self._value.append(one.value)
 
     def write(self, connection: Connection) -> None:
         """Append what was gathered and begin anew, inside the caller's transaction."""
@@ -166,6 +189,8 @@ def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
         space = baseline.bins.space
         if space is not None and (own := joint.widths(len(space.names)).get(part)) is not None:
             return own
+    if (width := expected.width_of(part, len(task.classes))) is not None:
+        return width
     if part.startswith(EXPECTED):
         return EXPECTED_WIDTH
     if part.startswith(clusters.PREFIX):

@@ -6,6 +6,7 @@ from driftline.baseline import Baseline
 from driftline.pane import Pane
 from driftline.tables import Task
 
+from driftline_processor.core.estimate.estimating import estimated
 from driftline_processor.core.evaluation import Evaluation, Maturity, Metric
 
 from .asked import Asked
@@ -40,6 +41,8 @@ def judge_performance(
         return
     reference = realized(baseline.pane, baseline.task)
     evaluation.reference = with_intervals(reference, baseline.pane, (), baseline.task, asked)
+    span = evaluation.window.end - evaluation.window.start
+    evaluation.estimated = estimated(pane, known.reference or baseline, task or baseline.task, span)
     constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
     if constant is not None:
         evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from driftline.baseline import Baseline
 from driftline.pane import Pane
 from driftline.tables import F64, I64, Column
 
@@ -34,12 +35,15 @@ class Known:
     """``blocks``: the performance parts of the window by block of time, in order. ``slices``: by ``key=value``, the
     performance parts of a slice, and its ``rows``. ``rows``: what happened row by row, None where only sums are kept.
     ``young``: the outcomes of the window have not yet had the time that they may take.
+    ``reference``: the baseline as it is, from whose outcomes estimates are learned; None where the one that the window
+    is compared with is that.
     """
 
     blocks: Sequence[Pane] = ()
     slices: Mapping[str, Pane] = field(default_factory=dict)
     rows: Joined | None = None
     young: bool = False
+    reference: Baseline | None = None
 
 
 NOTHING_KNOWN = Known()

@@ -1,0 +1,164 @@
+"""Confidence-based estimation of a binary model: the confusion that its scores lead one to expect.
+
+Each row is positive with the chance that rows of its score had in the reference. All metrics follow from the weight of
+each bin of the fixed score grid by decided class, so rows, panes and exported histograms give the same numbers.
+
+Source: NannyML's CBPE (Białek et al., "Estimating model performance under covariate shift without labels", 2024),
+with weighted isotonic regression per bin in place of that of single rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.bins import SCORE_BINS
+from driftline.expected import GRID, OTHER
+from driftline.fold import EPSILON
+from driftline.pane import Pane
+from driftline.tables import F64, Task
+
+from .rates import Rates, centers
+from .result import Point
+
+
+def grid_of(pane: Pane, task: Task) -> F64 | None:
+    """Return the scores of a pane by decision, float64 (3, SCORE_BINS), see :func:`expected`; None without any."""
+    if task.positive_class not in task.classes or len(task.classes) != 2:
+        return None
+    positive = task.classes.index(task.positive_class)
+    found = [pane.parts.get(f"{GRID}{name}") for name in (1 - positive, positive, OTHER)]
+    if all(one is None for one in found):
+        return None
+    return np.stack([np.zeros(SCORE_BINS) if one is None else one for one in found])
+
+
+def cut_of(grid: F64) -> int:
+    """Return the bin from which on the model decides for the positive class: the one that most decisions agree with.
+
+    >>> grid = np.zeros((3, 4098))
+    >>> grid[0, [1000, 2000]], grid[1, [2100, 3000]] = 5, 5
+    >>> cut_of(grid)
+    2001
+    """
+    below = np.concatenate([[0.0], np.cumsum(grid[0])])
+    above = np.concatenate([np.cumsum(grid[1][::-1])[::-1], [0.0]])
+    return int((below + above).argmax())
+
+
+def of_confusion(confusion: F64, task: Task) -> dict[str, Point]:
+    """Return the metrics of an expected confusion, float64 (2, 2), actual × predicted in the order of the classes."""
+    at = task.classes.index(task.positive_class)
+    found = np.zeros((2, 3))
+    found[:, :2] = [[confusion[side, 1 - at], confusion[side, at]] for side in (at, 1 - at)]
+    return {name: Point(value) for name, value in _ratios(*found).items()}
+
+
+def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, Point]:
+    """Return what each metric is expected to be.
+
+    ``grid``: float64 (3, SCORE_BINS), the weight of rows decided negative, decided positive, and decided neither (of
+    which only the scores count). ``weight_per_row``: Σw² / Σw. Undefined values are None. ``chance``: were other
+    outcomes drawn with the same chances; ``learned``: had another reference of as many rows been drawn.
+
+    >>> rates = Rates(np.full(4098, 0.25), np.zeros(4098, np.int64), np.array([0.01]))
+    >>> grid = np.zeros((3, 4098))
+    >>> grid[0, 2000], grid[1, 2100] = 60, 40
+    >>> found = expected(grid, rates)
+    >>> found["accuracy"].value, found["precision"].value, round(found["roc_auc"].value, 6)
+    (0.55, 0.25, 0.5)
+    """
+    chances = _Chances(grid, rates, weight_per_row)
+    return {**_decided(chances), **_scored(chances)}
+
+
+class _Chances:
+    """The weights and what is expected of them; turns the slope of a metric in the positives into a variance."""
+
+    def __init__(self, grid: F64, rates: Rates, weight_per_row: float) -> None:
+        self.grid, self.rates = grid, rates
+        self.positive, self.negative = grid * rates.rate, grid * (1 - rates.rate)
+        self._chance = weight_per_row * grid * rates.rate * (1 - rates.rate)
+
+    def point(self, value: float | None, slope: F64) -> Point:
+        """``slope``: float64, by cell (3, SCORE_BINS) or what broadcasts to it."""
+        if value is None:
+            return Point(None)
+        slope = np.broadcast_to(slope, self.grid.shape)
+        chance = float((self._chance * slope**2).sum())
+        of_bins = (self.grid * slope).sum(axis=0)
+        of_steps = np.bincount(self.rates.step, of_bins, minlength=len(self.rates.variance))
+        return Point(value, chance, float(of_steps**2 @ self.rates.variance))
+
+
+def _ratios(positive: F64, negative: F64) -> dict[str, float | None]:
+    """Metrics at the decision, of what is expected of each: weights by decision, negative, positive and neither."""
+    (misses, hits, _), (rest, alarms, _) = positive.tolist(), negative.tolist()
+    recall, specificity = _share(hits, hits + misses), _share(rest, rest + alarms)
+    return {
+        "accuracy": _share(hits + rest, hits + misses + rest + alarms),
+        "precision": _share(hits, hits + alarms),
+        "recall": recall,
+        "f1": _share(2 * hits, 2 * hits + alarms + misses),
+        "specificity": specificity,
+        "balanced_accuracy": None if recall is None or specificity is None else (recall + specificity) / 2,
+    }
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0 else None
+
+
+def _decided(chances: _Chances) -> dict[str, Point]:
+    """Metrics at the service's own decision, with their slopes in the positives among rows decided either way."""
+    positive, negative = chances.positive.sum(axis=1), chances.negative.sum(axis=1)
+    values = _ratios(positive, negative)
+    total = float(positive[:2].sum() + negative[:2].sum())
+    decided, actual, others = float(positive[1] + negative[1]), float(positive[:2].sum()), float(negative[:2].sum())
+    recall, f1, specificity = values["recall"] or 0.0, values["f1"] or 0.0, values["specificity"] or 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_recall = np.array([-recall, 1 - recall]) / actual
+        of_specificity = np.array([specificity - 1, specificity]) / others
+        slopes = {
+            "accuracy": np.array([-1.0, 1.0]) / total,
+            "precision": np.array([0.0, 1.0]) / decided,
+            "recall": of_recall,
+            "f1": np.array([-f1, 2 - f1]) / (decided + actual),
+            "specificity": of_specificity,
+            "balanced_accuracy": (of_recall + of_specificity) / 2,
+        }
+    return {name: chances.point(value, np.append(slopes[name], 0.0)[:, np.newaxis]) for name, value in values.items()}
+
+
+def _scored(chances: _Chances) -> dict[str, Point]:
+    """Metrics of the scores, whatever was decided."""
+    p, q = chances.positive.sum(axis=0), chances.negative.sum(axis=0)
+    weight, positives, negatives = p + q, float(p.sum()), float(q.sum())
+    total = positives + negatives
+    if total <= 0:
+        return {}
+    score = centers()
+    likely = np.clip(score, EPSILON, 1 - EPSILON)
+    missed = -np.log(np.stack([1 - likely, likely]))
+    point = chances.point
+    found = {
+        "log_loss": point(float(q @ missed[0] + p @ missed[1]) / total, (missed[1] - missed[0]) / total),
+        "brier": point(float(q @ score**2 + p @ (1 - score) ** 2) / total, (1 - 2 * score) / total),
+        "actual_rate": point(positives / total, np.full(1, 1 / total)),
+    }
+    if positives > 0 and negatives > 0:
+        below = np.cumsum(q) - q / 2
+        above = positives - np.cumsum(p) + p / 2
+        area = float(p @ below) / (positives * negatives)
+        slope = (below - above - area * negatives + area * positives) / (positives * negatives)
+        found["roc_auc"] = point(area, slope)
+    if positives > 0:
+        found["average_precision"] = point(*_average_precision(p, weight, positives))
+    return found
+
+
+def _average_precision(p: F64, weight: F64, positives: float) -> tuple[float, F64]:
+    """Σ over bins, from the highest, of precision × the recall it adds; and its slope in the positives of each bin."""
+    reached, found = (np.cumsum(side[::-1])[::-1] for side in (weight, p))
+    precision = np.divide(found, reached, out=np.zeros_like(p), where=reached > 0)
+    value = float(p @ precision) / positives
+    each = np.divide(p, reached, out=np.zeros_like(p), where=reached > 0)
+    return value, (precision + np.cumsum(each) - value) / positives

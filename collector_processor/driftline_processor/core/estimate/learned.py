@@ -1,0 +1,146 @@
+"""What a baseline has taught about its model's performance, worked out once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.estimation import Estimation
+from driftline.outcome_blocks import EXPECTED
+from driftline.pane import Pane
+from driftline.tables import F64, Task
+
+from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.performance.realized import realized
+
+from . import binary, losses, multiclass
+from .bounds import NO_STRETCHES, Between, apart, between
+from .rates import Rates, rates_of, weight_per_row
+from .result import Point
+
+
+@dataclass(eq=False, slots=True)
+class Learned:
+    """Of one baseline. ``rows``: effective ones whose outcome is known. ``reference``: their realized metrics."""
+
+    task: Task
+    rows: float
+    reference: dict[str, Metric]
+    rates: Rates | None
+    estimation: Estimation
+    _pane: Pane
+    _per_row: dict[int, dict[str, float]] = field(default_factory=dict)
+    _differ: dict[tuple[int, str], tuple[Between, Between]] = field(default_factory=dict)
+
+    @property
+    def length(self) -> int:
+        """The length of a stretch of the reference's time, nanoseconds; 0 where none are known."""
+        return 0 if self.estimation.blocks is None else self.estimation.blocks.length
+
+    def points(self, pane: Pane) -> tuple[dict[str, Point], int]:
+        """Return what each metric of a pane is expected to be, and at which bin of the grid its model decides."""
+        kind = self.task.kind
+        if kind == "binary" and self.rates is not None:
+            grid = binary.grid_of(pane, self.task)
+            per_row = weight_per_row(pane, "rows")
+            return ({}, 0) if grid is None else (binary.expected(grid, self.rates, per_row), binary.cut_of(grid))
+        if kind == "multiclass":
+            points = multiclass.expected(pane, len(self.task.classes))
+        else:
+            trees = self.estimation.losses
+            points = {} if trees is None else losses.expected(pane, trees.spread)
+        if kind == "binary":
+            return {}, 0
+        rows = _effective(pane)
+        more = rows / self.rows if self.rows > 0 else 0.0
+        return {name: Point(one.value, one.chance, one.chance * more) for name, one in points.items()}, 0
+
+    def per_row(self, cut: int) -> dict[str, float]:
+        """Return the variance by chance of each metric of the reference, times its rows. ``cut``: see :meth:`points`.
+
+        {} where it is not known: then that of the window has to do.
+        """
+        if cut not in self._per_row:
+            self._per_row[cut] = {name: one.chance * self.rows for name, one in self._reference_points(cut).items()}
+        return self._per_row[cut]
+
+    def _reference_points(self, cut: int) -> dict[str, Point]:
+        if self.task.kind == "binary" and self.rates is not None:
+            weight = self._pane.parts["score_negative"] + self._pane.parts["score_positive"]
+            grid = np.zeros((3, len(weight)))
+            grid[0, :cut], grid[1, cut:] = weight[:cut], weight[cut:]
+            return binary.expected(grid, self.rates, weight_per_row(self._pane, "outcomes"))
+        blocks = self.estimation.blocks
+        known = [] if blocks is None else [pane.parts[EXPECTED] for pane in blocks.panes if EXPECTED in pane.parts]
+        return self._expected(np.sum(known, axis=0)) if known else {}
+
+    def differ(self, cut: int, metric: str, per_row: float) -> tuple[Between, Between]:
+        """Return how much the reference's stretches differ in a metric, and how far estimates of them are off.
+
+        ``per_row``: the variance of the metric by chance, times the rows.
+        """
+        key = (cut, metric)
+        if metric not in self.per_row(cut):  # that of the window: another one has another
+            return self._of_blocks(metric, per_row)
+        if key not in self._differ:
+            self._differ[key] = self._of_blocks(metric, per_row)
+        return self._differ[key]
+
+    def _of_blocks(self, metric: str, per_row: float) -> tuple[Between, Between]:
+        blocks = self.estimation.blocks
+        if blocks is None:
+            return NO_STRETCHES, NO_STRETCHES
+        values, chance, errors, of_errors = [], [], [], []
+        for pane in blocks.panes:
+            found = realized(pane, self.task).get(metric)
+            if found is None or found.value is None:
+                continue
+            rows = _known(pane)
+            values.append(found.value)
+            chance.append(per_row / rows)
+            said = self._expected(pane.parts.get(EXPECTED)).get(metric)
+            if said is not None and said.value is not None:
+                errors.append(found.value - said.value)
+                of_errors.append(per_row / rows)
+        differ = between(values, chance)
+        return differ, apart(errors, of_errors) if errors else differ
+
+    def _expected(self, sums: F64 | None) -> dict[str, Point]:
+        """What the estimate of a block of the reference says."""
+        if sums is None:
+            return {}
+        if self.task.kind == "regression":
+            trees = self.estimation.losses
+            return {} if trees is None else losses.of_sums(sums, trees.spread)
+        k = len(self.task.classes)
+        if self.task.kind == "binary":
+            return binary.of_confusion(sums.reshape(k, k), self.task)
+        return multiclass.of_sums(sums, k)
+
+
+_KNOWN: WeakKeyDictionary[Baseline, Learned] = WeakKeyDictionary()
+
+
+def learned(baseline: Baseline) -> Learned:
+    """Return what a baseline has taught; kept as long as it lives."""
+    known = _KNOWN.get(baseline)
+    if known is None:
+        pane, task = baseline.pane, baseline.task
+        rates = rates_of(pane) if task.kind == "binary" else None
+        estimation = baseline.extras.estimation or Estimation()
+        known = Learned(task, _known(pane), realized(pane, task), rates, estimation, pane)
+        _KNOWN[baseline] = known
+    return known
+
+
+def _known(pane: Pane) -> float:
+    """Kish's effective number of the rows whose outcome is known."""
+    known = pane.parts.get("outcomes")
+    return 0.0 if known is None or known[2] <= 0 else float(known[1] ** 2 / known[2])
+
+
+def _effective(pane: Pane) -> float:
+    rows = pane.parts.get("rows")
+    return 0.0 if rows is None or rows[2] <= 0 else float(rows[1] ** 2 / rows[2])

@@ -1,0 +1,43 @@
+"""Direct loss estimation: the losses that the rows of a regression lead one to expect."""
+
+from __future__ import annotations
+
+import math
+
+from driftline.expected import LOSS
+from driftline.loss_trees import OUTPUTS
+from driftline.pane import Pane
+from driftline.tables import F64
+
+from .result import Point
+
+NAMES = ("mae", "rmse", "mape")
+"""Metric of each of :data:`driftline.loss_trees.OUTPUTS`."""
+
+
+def expected(pane: Pane, spread: F64) -> dict[str, Point]:
+    """Return what each metric is expected to be; {} without the sums for it. ``spread``: float64 (3,), of the trees."""
+    sums = pane.parts.get(LOSS)
+    return {} if sums is None else of_sums(sums, spread)
+
+
+def of_sums(sums: F64, spread: F64) -> dict[str, Point]:
+    """Return the metrics of Σw, Σw², Σw l and Σw² l² of the expected losses.
+
+    >>> import numpy as np
+    >>> found = of_sums(np.array([4.0, 4.0, 8.0, 64.0, 0.4, 16.0, 1024.0, 0.04]), np.ones(3))
+    >>> found["mae"], found["rmse"].value
+    (Point(value=2.0, chance=1.0, learned=0.0), 4.0)
+    """
+    k = len(OUTPUTS)
+    if len(sums) != 2 + 2 * k or sums[0] <= 0:
+        return {}
+    total = float(sums[0])
+    means = (sums[2 : 2 + k] / total).tolist()
+    variances = (spread * sums[2 + k :] / total**2).tolist()
+    found = {name: Point(mean, variance) for name, mean, variance in zip(NAMES, means, variances, strict=True)}
+    squared = found["rmse"]
+    assert squared.value is not None
+    root = math.sqrt(max(squared.value, 0.0))
+    found["rmse"] = Point(root, squared.chance / (4 * squared.value) if root > 0 else 0.0)
+    return found

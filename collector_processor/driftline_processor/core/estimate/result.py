@@ -1,0 +1,68 @@
+"""What an estimate of performance without labels says, and what it stands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ASSUMES = "assumes P(y|x) unchanged"
+"""Shown wherever an estimate is: it cannot see that what the features mean for the outcome has changed."""
+
+LEVEL = 0.95
+DEVIATIONS = 1.959963984540054
+"""Standard errors on either side of an estimate within which the realized value lies so often."""
+
+Method = Literal["cbpe", "direct_loss", "importance_weighted"]
+Trust = Literal["ok", "failed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A metric of a window that nobody has labelled. It assumes that P(y|x) is what it was in the reference.
+
+    ``low`` / ``high``: where the value of all rows would lie in 95 of 100 windows, were they labelled.
+    ``sampling_error``: its standard error: of the rows' own chance, of the reference that the estimate was learned
+    from, and of how much the reference's stretches of time differ. ``reference``: the realized value of the baseline's
+    rows; ``lower_bound`` / ``upper_bound``: what a window of as many rows has while all is as in the reference (see
+    :mod:`.bounds`); ``alert``: the estimate lies beyond them, None where they are not known. ``rows``: those it is
+    about. ``source``: ``rows``, or ``panes``: sums that are enough for it. ``record``: what came of earlier estimates
+    of this metric when labels arrived (:mod:`.record`); a failed one drives no policy.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    sampling_error: float | None
+    lower_bound: float | None
+    upper_bound: float | None
+    alert: bool | None
+    rows: int
+    source: Literal["rows", "panes"]
+    method: Method
+    reference: float | None = None
+    record: Trust = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A value and its variance: ``chance``, of outcomes that are drawn anew, and ``learned``, of the reference."""
+
+    value: float | None
+    chance: float = 0.0
+    learned: float = 0.0
+
+
+SHARES = frozenset(
+    ("accuracy", "precision", "recall", "f1", "specificity", "balanced_accuracy", "roc_auc", "average_precision")
+)
+"""Metrics between 0 and 1, where more is better."""
+
+
+def limits(metric: str) -> tuple[float, float]:
+    """Return the least and the greatest value of a metric.
+
+    >>> limits("accuracy"), limits("mae")
+    ((0.0, 1.0), (0.0, inf))
+    """
+    bounded = metric in SHARES or metric in ("actual_rate", "roc_auc_ovr")
+    return 0.0, 1.0 if bounded else float("inf")

@@ -1,0 +1,212 @@
+"""Gradient boosting of symmetric trees over bins, in numpy: trained in seconds, kept as lists of numbers.
+
+In a symmetric tree all nodes of one level ask the same question, so a row's leaf is the number whose bits are the
+answers: some comparisons of bytes, and one look-up a tree.
+
+Source: Friedman, "Greedy function approximation: a gradient boosting machine" (2001); Prokhorenkova et al., "CatBoost:
+unbiased boosting with categorical features" (2018), section 3; Fisher, "On grouping for maximum homogeneity" (1958),
+for the order of categories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .checked import by_name, floats, is_whole, rounded, short
+from .tables import F64
+
+Codes = NDArray[np.uint8]
+
+DEPTH = 5
+MOST_TREES = 60
+RATE = 0.3
+RIDGE = 20.0
+"""Rows of the mean that are added to each leaf: one of few rows says little."""
+
+PATIENCE = 8
+"""Trees without a gain on held-out rows until it is enough."""
+
+HELD_OUT = 5
+"""Every fifth row is held out: it tells how many trees are enough, and how wrong they are."""
+
+MOST_ROWS = 50_000
+MOST_TRIED = 24
+"""Features that are tried for one tree; of more so many by chance."""
+
+_AT_ONCE = 8_192
+"""Rows that are predicted at a time: their codes stay in the cache."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trees:
+    """t trees of depth d for k outputs. ``base``: float64 (k,). ``feature``, ``place``: uint8 (t, d).
+
+    A row answers yes at level l where the place of that feature is at least ``place``. ``leaves``: float64 (t, 2^d, k),
+    by the answers as bits, the first level the lowest.
+    """
+
+    base: F64
+    feature: NDArray[np.int64]
+    place: Codes
+    leaves: F64
+
+    def predict(self, places: Codes) -> F64:
+        """Return the outputs of n rows, float64 (n, k); ``places``: uint8 (features, n)."""
+        n = places.shape[1]
+        found = np.empty((n, len(self.base)))
+        for first in range(0, n, _AT_ONCE):
+            some = places[:, first : first + _AT_ONCE]
+            sums = np.tile(self.base, (some.shape[1], 1))
+            for feature, place, leaves in zip(self.feature, self.place, self.leaves, strict=True):
+                sums += leaves[_leaf(some, feature, place)]
+            found[first : first + _AT_ONCE] = sums
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "base": [short(one) for one in self.base.tolist()],
+            "feature": self.feature.tolist(),
+            "place": self.place.tolist(),
+            "leaves": [[short(one) for one in tree.ravel().tolist()] for tree in self.leaves],
+        }
+
+    @classmethod
+    def from_json(cls, value: object, features: int) -> Self:
+        """Read them back; ``features``: how many there are. Raises ``ValueError`` that names the rule."""
+        read = by_name(value)
+        base = floats(read.get("base"))
+        feature, place = (_questions(read.get(name), name) for name in ("feature", "place"))
+        leaves = read.get("leaves")
+        if feature.shape != place.shape or (feature >= features).any() or (place > 255).any():
+            raise ValueError("feature and place must be questions to known features, one list for each tree")
+        if not isinstance(leaves, list) or len(leaves) != len(feature) or not len(base):
+            raise ValueError("leaves must be one list for each tree")
+        width = 2 ** feature.shape[1] * len(base)
+        values = [floats(tree) for tree in leaves]
+        if any(len(tree) != width for tree in values):
+            raise ValueError(f"each tree must have {width} numbers as leaves")
+        shaped = np.array(values, np.float64).reshape(len(feature), 2 ** feature.shape[1], len(base))
+        return cls(base, feature, place.astype(np.uint8), shaped)
+
+
+def _questions(value: object, name: str) -> NDArray[np.int64]:
+    if not isinstance(value, list) or not all(
+        isinstance(tree, list) and all(is_whole(one) and one >= 0 for one in tree) for tree in value
+    ):
+        raise ValueError(f"{name} must be lists of whole numbers from 0 on")
+    depths = {len(tree) for tree in value} or {1}
+    if len(depths) > 1 or not 1 <= max(depths) <= 8:
+        raise ValueError(f"{name} must have trees of one depth from 1 to 8")
+    return np.array(value, np.int64).reshape(len(value), depths.pop())
+
+
+def _leaf(places: Codes, feature: Sequence[int] | NDArray[np.int64], place: Codes) -> NDArray[np.uint8]:
+    leaf = np.zeros(places.shape[1], np.uint8)
+    for level, (one, least) in enumerate(zip(feature, place, strict=True)):
+        leaf |= (places[one] >= least).view(np.uint8) << np.uint8(level)
+    return leaf
+
+
+def train(places: Codes, targets: F64, rng: np.random.Generator) -> tuple[Trees, F64]:
+    """Learn outputs from places of bins; return the trees and what they say of the rows held out, NaN of the others.
+
+    ``places``: uint8 (features, n), n >= 100; ``targets``: float64 (n, k), NaN where an output is not known of a row.
+    Squared error, each output in units of its own deviation. Which rows are held out depends on ``rng`` alone.
+
+    >>> rng = np.random.default_rng(7)
+    >>> places = rng.integers(0, 50, (2, 5_000)).astype(np.uint8)
+    >>> targets = np.where(places[0] >= 20, 3.0, 1.0)[:, np.newaxis]
+    >>> trees, held = train(places, targets, rng)
+    >>> trees.predict(np.array([[5, 40], [0, 0]], np.uint8)).round(1).tolist()
+    [[1.0], [3.0]]
+    """
+    n, k = targets.shape
+    known = ~np.isnan(targets)
+    base = np.array([targets[known[:, at], at].mean() if known[:, at].any() else 0.0 for at in range(k)])
+    spread = np.array([targets[known[:, at], at].std() if known[:, at].any() else 0.0 for at in range(k)])
+    spread = np.where(spread > 0, spread, 1.0)
+    residual = np.where(known, (targets - base) / spread, 0.0)
+    held = np.zeros(n, np.bool_)
+    held[rng.permutation(n)[: n // HELD_OUT]] = True
+    fitted, tried = np.flatnonzero(~held), np.flatnonzero(held)
+    own, others = np.ascontiguousarray(places[:, fitted]), np.ascontiguousarray(places[:, tried])
+    r, left = residual[fitted].copy(), residual[tried].copy()
+    seen, seen_held = known[fitted], known[tried]
+    widths = places.max(axis=1).astype(np.int64) + 1
+    grown: list[tuple[NDArray[np.int64], Codes, F64]] = []
+    best, enough = float((left[seen_held] ** 2).sum()), 0
+    for _ in range(MOST_TREES):
+        some = np.arange(len(places)) if len(places) <= MOST_TRIED else rng.permutation(len(places))[:MOST_TRIED]
+        tree = _grow(own, r, seen, some, widths)
+        if tree is None:
+            break
+        grown.append(tree)
+        r -= np.where(seen, tree[2][_leaf(own, tree[0], tree[1])], 0.0)
+        left -= np.where(seen_held, tree[2][_leaf(others, tree[0], tree[1])], 0.0)
+        error = float((left[seen_held] ** 2).sum())
+        if error < best:
+            best, enough = error, len(grown)
+        elif len(grown) - enough >= PATIENCE:
+            break
+    trees = _trees(grown[:enough], base, spread)
+    said = np.full((n, k), np.nan)
+    said[tried] = trees.predict(others)
+    return trees, said
+
+
+def _trees(grown: list[tuple[NDArray[np.int64], Codes, F64]], base: F64, spread: F64) -> Trees:
+    if not grown:
+        none = np.zeros((0, 1), np.int64)
+        return Trees(base, none, none.astype(np.uint8), np.zeros((0, 2, len(base))))
+    feature, place, leaves = (np.stack(part) for part in zip(*grown, strict=True))
+    return Trees(base, feature, place, rounded(leaves * spread, 6))
+
+
+def _grow(
+    places: Codes, residual: F64, known: NDArray[np.bool_], features: NDArray[np.int64], widths: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], Codes, F64] | None:
+    """Ask, level by level, what lowers the squared error of all leaves most; None where nothing does."""
+    n, k = residual.shape
+    leaf = np.zeros(n, np.int64)
+    asked, from_on = np.zeros(DEPTH, np.int64), np.zeros(DEPTH, np.uint8)
+    for level in range(DEPTH):
+        leaves, best = 2**level, 0.0
+        for feature in features.tolist():
+            width = int(widths[feature])
+            if width < 2:
+                continue
+            cell = leaf * width + places[feature]
+            gain = np.zeros(width - 1)
+            for at in range(k):
+                both = (np.bincount(cell, of[:, at], minlength=leaves * width) for of in (residual, known))
+                sums, rows = (one.astype(np.float64, copy=False).reshape(leaves, width) for one in both)
+                gain += _gain(sums, rows)
+            split = int(gain.argmax())
+            if gain[split] > best:
+                best, asked[level], from_on[level] = float(gain[split]), feature, split + 1
+        if best <= 0:
+            if level == 0:
+                return None
+            from_on[level] = 255  # nobody: a level that tells nothing apart
+        leaf |= (places[asked[level]] >= from_on[level]).astype(np.int64) << level
+    values = np.empty((2**DEPTH, k))
+    for at in range(k):
+        residuals = np.bincount(leaf, residual[:, at], minlength=len(values))
+        values[:, at] = RATE * residuals / (np.bincount(leaf, known[:, at], minlength=len(values)) + RIDGE)
+    return asked, from_on, values
+
+
+def _gain(sums: F64, rows: F64) -> F64:
+    """By how much each split of a feature lowers the squared error, over all leaves: float64 (width - 1,)."""
+    below, rows_below = np.cumsum(sums, axis=1)[:, :-1], np.cumsum(rows, axis=1)[:, :-1]
+    total, rows_total = sums.sum(axis=1, keepdims=True), rows.sum(axis=1, keepdims=True)
+    above, rows_above = total - below, rows_total - rows_below
+    split = below**2 / (rows_below + RIDGE) + above**2 / (rows_above + RIDGE) - total**2 / (rows_total + RIDGE)
+    gained: F64 = split.sum(axis=0)
+    return gained

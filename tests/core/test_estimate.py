@@ -1,0 +1,213 @@
+"""Estimates without labels: what they say, how sure they are, and when they alert."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from driftline.baseline import Baseline
+from driftline.bins import SCORE_BINS
+from driftline.expected import class_sums, score_grid
+from driftline.pane import Pane
+from driftline.tables import F64, Column, Task
+from driftline_processor.core.estimate import binary, multiclass
+from driftline_processor.core.estimate.bounds import between, half_width
+from driftline_processor.core.estimate.estimating import estimated
+from driftline_processor.core.estimate.learned import learned
+from driftline_processor.core.estimate.rates import rates_of
+from sklearn.isotonic import IsotonicRegression
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+
+BINARY = Task("binary", ("0", "1"), "1")
+
+
+def scores(n: int, rng: np.random.Generator, shift: float = 0.0) -> tuple[F64, F64]:
+    """Scores of logistic rows, and outcomes that come true as often as a function of the score says."""
+    logit = rng.normal(-0.5 + shift, 1.5, n)
+    chance = 1 / (1 + np.exp(-(0.7 * logit + 0.2)))  # not what the score says: the scores are not calibrated
+    return 1 / (1 + np.exp(-logit)), (rng.random(n) < chance).astype(float)
+
+
+def baseline(n: int = 20_000, seed: int = 1) -> Baseline:
+    p, y = scores(n, np.random.default_rng(seed))
+    return Baseline.from_frame({"x": p, "p": p, "y": y}, score="p", actual="y", model="m", task="binary")
+
+
+def pane(p: F64, weight: F64 | None = None, predicted: Column | None = None) -> Pane:
+    n = len(p)
+    w = np.ones(n) if weight is None else weight
+    parts = {"rows": np.array([n, w.sum(), (w**2).sum()])}
+    group = np.zeros(n, np.int64)
+    found = score_grid(BINARY, p[:, np.newaxis], predicted, weight, group)
+    return Pane(parts | {one.part: one.dense(1)[0] for one in found})
+
+
+def test_binary_estimates_are_the_expectations_over_rows_with_isotonic_chances() -> None:
+    built, rng = baseline(), np.random.default_rng(2)
+    p, _ = scores(5_000, rng, 0.8)
+    negative, positive = (built.pane.parts[f"score_{side}"] for side in ("negative", "positive"))
+    held = np.flatnonzero(negative + positive)
+    weight = (negative + positive)[held]
+    oracle = IsotonicRegression().fit(held, positive[held] / weight, sample_weight=weight)
+    rates = rates_of(built.pane)
+    assert rates is not None
+    assert rates.rate[held] == pytest.approx(oracle.predict(held), abs=1e-12)
+    c = rates.rate[np.searchsorted(np.arange(SCORE_BINS), _bins(p))]
+    hit = p >= 0.5
+    found = {name: one.value for name, one in estimated(pane(p), built, BINARY, 0).items()}
+    hits, alarms, misses = c[hit].sum(), (1 - c[hit]).sum(), c[~hit].sum()
+    assert found["precision"] == pytest.approx(hits / hit.sum(), rel=1e-12)
+    assert found["recall"] == pytest.approx(hits / c.sum(), rel=1e-12)
+    assert found["f1"] == pytest.approx(2 * hits / (2 * hits + alarms + misses), rel=1e-12)
+    assert found["specificity"] == pytest.approx((1 - c[~hit]).sum() / (1 - c).sum(), rel=1e-12)
+    assert found["accuracy"] == pytest.approx((hits + (1 - c[~hit]).sum()) / len(p), rel=1e-12)
+    both = np.concatenate([np.ones(len(p)), np.zeros(len(p))])
+    twice, shares = np.concatenate([p, p]), np.concatenate([c, 1 - c])
+    assert found["roc_auc"] == pytest.approx(roc_auc_score(both, twice, sample_weight=shares), abs=1e-4)
+    assert found["average_precision"] == pytest.approx(
+        average_precision_score(both, twice, sample_weight=shares), abs=2e-3
+    )
+    assert found["log_loss"] == pytest.approx(log_loss(both, twice, sample_weight=shares), abs=1e-5)
+    assert found["brier"] == pytest.approx(brier_score_loss(both, twice, sample_weight=shares), abs=1e-5)
+
+
+def _bins(p: F64) -> F64:
+    from driftline.bins import score_bin
+
+    return score_bin(p).astype(float)
+
+
+def test_slopes_are_the_derivatives_of_the_metrics_in_the_positives_of_each_cell() -> None:
+    rng = np.random.default_rng(3)
+    grid = np.zeros((3, SCORE_BINS))
+    grid[0, 1500:2049] = rng.random(549)
+    grid[1, 2049:2600] = rng.random(551)
+    rate = np.sort(rng.random(SCORE_BINS))
+    from driftline_processor.core.estimate.rates import Rates
+
+    def values(rates: F64) -> dict[str, float | None]:
+        known = Rates(rates, np.arange(SCORE_BINS), np.zeros(SCORE_BINS))
+        return {name: one.value for name, one in binary.expected(grid, known).items()}
+
+    base = values(rate)
+    for cell, row in ((1800, 0), (2300, 1)):
+        step = np.zeros(SCORE_BINS)
+        step[cell] = 1e-6
+        moved = values(rate + step)
+        only = np.zeros(SCORE_BINS)
+        only[cell] = 1.0  # the variance of the rate of this bin alone: its slope, squared
+        known = Rates(rate, np.arange(SCORE_BINS), only)
+        for name, one in binary.expected(grid, known).items():
+            after, before = moved[name], base[name]
+            assert after is not None
+            assert before is not None
+            slope = (after - before) / 1e-6 if row >= 0 else 0.0
+            assert one.learned**0.5 == pytest.approx(abs(slope), rel=2e-3, abs=1e-9), name
+
+
+def test_intervals_hold_what_is_realized_as_often_as_they_say() -> None:
+    inside = {"accuracy": 0, "recall": 0, "roc_auc": 0, "log_loss": 0, "precision": 0}
+    rng, runs = np.random.default_rng(4), 150
+    for run in range(runs):
+        built = baseline(4_000, seed=100 + run)
+        p, y = scores(1_000, rng, 0.5)
+        found = estimated(pane(p), built, BINARY, 0)
+        hit = p >= 0.5
+        real = {
+            "accuracy": (hit == y).mean(),
+            "recall": hit[y == 1].mean(),
+            "precision": y[hit].mean(),
+            "roc_auc": roc_auc_score(y, p),
+            "log_loss": log_loss(y, p),
+        }
+        for name, value in real.items():
+            one = found[name]
+            assert one.low is not None
+            assert one.high is not None
+            inside[name] += one.low <= value <= one.high
+    assert {name: count / runs >= 0.9 for name, count in inside.items()} == dict.fromkeys(inside, True), inside
+
+
+def test_a_covariate_shift_is_an_alert_and_a_quiet_window_is_none() -> None:
+    built, rng = baseline(), np.random.default_rng(5)
+    quiet, shifted = (scores(5_000, rng, shift)[0] for shift in (0.0, 1.5))
+    of_quiet, of_shifted = (estimated(pane(p), built, BINARY, 0)["accuracy"] for p in (quiet, shifted))
+    assert (of_quiet.alert, of_shifted.alert) == (False, True)
+    assert of_quiet.reference == pytest.approx(learned(built).reference["accuracy"].value)
+    assert (of_quiet.method, of_quiet.source, of_quiet.rows) == ("cbpe", "panes", 5_000)
+
+
+def test_there_is_no_estimate_where_too_little_is_known() -> None:
+    p, y = scores(25, np.random.default_rng(6))
+    few = Baseline.from_frame({"x": p, "p": p, "y": y}, score="p", actual="y", model="m", task="binary")
+    assert estimated(pane(scores(500, np.random.default_rng(7))[0]), few, BINARY, 0) == {}
+    assert estimated(pane(p), baseline(), BINARY, 0) == {}, "too few rows"
+    assert estimated(Pane(), baseline(), BINARY, 0) == {}
+    other = Task("binary", ("1", "0"), "0")
+    assert estimated(pane(scores(500, np.random.default_rng(7))[0]), baseline(), other, 0) == {}
+
+
+def test_weights_count_as_rows_and_cost_what_they_cost() -> None:
+    built, rng = baseline(), np.random.default_rng(8)
+    p, _ = scores(500, rng)
+    whole = estimated(pane(np.repeat(p, 2)), built, BINARY, 0)["accuracy"]
+    weighed = estimated(pane(p, np.full(500, 2.0)), built, BINARY, 0)["accuracy"]
+    assert weighed.value == pytest.approx(whole.value, rel=1e-12)
+    assert weighed.rows == 500
+    assert weighed.sampling_error is not None
+    assert whole.sampling_error is not None
+    assert weighed.sampling_error > 1.3 * whole.sampling_error
+
+
+def test_the_decision_is_the_services_own() -> None:
+    built = baseline()
+    p, _ = scores(1_000, np.random.default_rng(9))
+    said = Column(codes=np.ones(1_000, np.int32), labels=("0", "1"))
+    found = estimated(pane(p, predicted=said), built, BINARY, 0)
+    assert found["recall"].value == 1.0
+    assert found["specificity"].value == 0.0
+
+
+def test_several_classes_are_expected_as_their_rows_are() -> None:
+    task, rng = Task("multiclass", ("a", "b", "c")), np.random.default_rng(10)
+    truth = rng.dirichlet((1, 2, 3), 8_000)
+    s = truth**0.6 / (truth**0.6).sum(axis=1, keepdims=True)
+    y = np.array([rng.choice(3, p=row) for row in truth])
+    frame = {"x": s[:, 0], "a": s[:, 0], "b": s[:, 1], "c": s[:, 2], "y": np.array(["a", "b", "c"])[y]}
+    built = Baseline.from_frame(
+        {name: one[:4_000] for name, one in frame.items()},
+        score=["a", "b", "c"], actual="y", model="m", task="multiclass", classes=["a", "b", "c"],
+    )  # fmt: skip
+    assert built.extras.estimation is not None
+    now, real = s[4_000:], y[4_000:]
+    group = np.zeros(4_000, np.int64)
+    parts = class_sums(task, now, None, None, group, 1, built.extras.estimation.classes)
+    window = Pane({"rows": np.full(3, 4_000.0)} | {one.part: one.dense(1)[0] for one in parts})
+    found = estimated(window, built, task, 0)
+    assert found["accuracy"].value == pytest.approx((now.argmax(axis=1) == real).mean(), abs=0.02)
+    assert found["roc_auc_ovr"].value == pytest.approx(roc_auc_score(real, now, multi_class="ovr"), abs=0.02)
+    assert found["log_loss"].value == pytest.approx(log_loss(real, now), abs=0.03)
+    for name in ("accuracy", "precision", "recall", "f1", "roc_auc_ovr", "log_loss", "brier"):
+        assert found[name].alert is False or name not in learned(built).reference, name
+    halves = [class_sums(task, half, None, None, group[:2_000], 1, built.extras.estimation.classes)
+              for half in (now[:2_000], now[2_000:])]  # fmt: skip
+    for whole, one, other in zip(parts, *halves, strict=True):
+        assert one.dense(1) + other.dense(1) == pytest.approx(whole.dense(1), rel=1e-12)
+
+
+def test_the_macro_of_an_expected_confusion_is_that_of_scikit_learn() -> None:
+    from sklearn.metrics import f1_score, precision_score, recall_score
+
+    confusion = np.array([[5.0, 1.0, 0.0], [2.0, 7.0, 1.0], [0.0, 3.0, 9.0]])
+    actual, predicted = (np.repeat(which.ravel(), confusion.ravel().astype(int)) for which in np.indices((3, 3)))
+    found = multiclass.decided(confusion, np.zeros((3, 3)))
+    for name, oracle in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
+        assert found[name].value == pytest.approx(oracle(actual, predicted, average="macro"), rel=1e-12)
+
+
+def test_stretches_that_differ_by_chance_widen_no_bound() -> None:
+    rng = np.random.default_rng(11)
+    quiet = rng.normal(0.9, 0.01, 20)
+    assert between(quiet.tolist(), [0.0002] * 20).variance == 0.0
+    wild = between(rng.normal(0.9, 0.05, 20).tolist(), [0.0001] * 20)
+    assert 0.03 < wild.variance**0.5 < 0.07
+    assert half_width(0.0001, wild, 1.0) > half_width(0.0001, wild, 10.0) > 0.03

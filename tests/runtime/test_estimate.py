@@ -1,0 +1,124 @@
+"""Estimates without labels in the state: the same as on files, whatever the order, and after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.baseline import Baseline
+from driftline.tables import Task
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.files.cut import Cut
+from driftline_processor.files.evaluate_files import evaluate_files
+from driftline_processor.files.roles import ColumnOptions
+from driftline_processor.runtime.config import Model
+
+from .conftest import Open
+from .state_rows import BINARY, HOUR, NOON, Clock, Opened, predictions
+
+CLASSES = ("a", "b", "c")
+TASKS = {
+    "binary": BINARY,
+    "multiclass": Task("multiclass", CLASSES),
+    "regression": Task("regression"),
+}
+
+
+def frame(kind: str, n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
+    """Rows of two hours, with what really happened."""
+    rng = np.random.default_rng(seed)
+    age = rng.uniform(0, 20, n) + shift
+    rows: dict[str, Any] = {"age": age, "time": (NOON + np.sort(rng.integers(0, 2 * HOUR, n))) / 1e9}
+    if kind == "binary":
+        p = 1 / (1 + np.exp(-(age - 10) / 3))
+        rows |= {"score": p, "actual": (rng.random(n) < p**1.3).astype(int)}
+    elif kind == "multiclass":
+        raw = np.exp(np.column_stack([age / 5, (20 - age) / 5, np.ones(n)]))
+        p = raw / raw.sum(axis=1, keepdims=True)
+        actual = np.array(CLASSES)[[rng.choice(3, p=row) for row in p]]
+        rows |= {**{f"p_{name}": p[:, at] for at, name in enumerate(CLASSES)}, "actual": actual}
+    else:
+        rows |= {"score": 100 + 10 * age, "actual": 100 + 10 * age + rng.normal(0, 1, n) * (1 + age)}
+    return pd.DataFrame(rows)
+
+
+def scores_of(kind: str) -> str | list[str]:
+    return [f"p_{name}" for name in CLASSES] if kind == "multiclass" else "score"
+
+
+def build(kind: str) -> Baseline:
+    classes: dict[str, list[object]] = {"binary": [0, 1], "multiclass": list(CLASSES)}
+    return Baseline.from_frame(
+        frame(kind, 3_000, 1), score=scores_of(kind), actual="actual", time="time", features=["age"],
+        model="churn", version="1", task=kind,
+        classes=classes.get(kind),
+    )  # fmt: skip
+
+
+def send(state: Opened, rows: pd.DataFrame, kind: str, parts: int, order: np.random.Generator) -> None:
+    for some in np.array_split(order.permutation(len(rows)), parts):
+        sent = rows.iloc[some]
+        scores: Any = sent[scores_of(kind)].to_numpy().tolist()
+        times: Sequence[int] = (sent["time"] * 1e9).astype("int64").tolist()
+        features: dict[str, Sequence[object]] = {"age": sent["age"].tolist()}
+        ids = [f"p{at}" for at in some.tolist()]
+        state.send(predictions(ids, times, scores, features=features, task=TASKS[kind]))
+
+
+def windows(state: Opened) -> list[Evaluation]:
+    return state.view().windows["1h"]
+
+
+@pytest.mark.parametrize("kind", list(TASKS))
+def test_live_estimates_are_those_of_files(kind: str, open_state: Open, clock: Clock, tmp_path: Path) -> None:
+    built, rows = build(kind), frame(kind, 2_000, 2, 2.0)
+    built.save(tmp_path / "m.baseline.json")
+    rows.drop(columns="actual").to_parquet(tmp_path / "rows.parquet")
+    state = open_state(churn=Model(windows=("1h",)))
+    clock.now = NOON + 3 * HOUR
+    state.send(baselines=[built.to_json()])
+    send(state, rows, kind, 5, np.random.default_rng(3))
+    options = ColumnOptions(time="time")
+    cut = Cut(window="1h")
+    result = evaluate_files(
+        [tmp_path / "rows.parquet"], tmp_path / "m.baseline.json", None, options, cut, lambda _: None
+    )
+    live = [one for one in windows(state) if one.estimated]
+    assert len(live) == len(result.evaluations) == 2
+    for ours, theirs in zip(live, result.evaluations, strict=True):
+        assert ours.estimated.keys() == theirs.estimated.keys() != set()
+        for name, one in ours.estimated.items():
+            other = theirs.estimated[name]
+            assert (one.rows, one.method, one.alert) == (other.rows, other.method, other.alert)
+            for field in ("value", "low", "high", "sampling_error", "lower_bound", "upper_bound", "reference"):
+                live_value, file_value = getattr(one, field), getattr(other, field)
+                assert (live_value is None) == (file_value is None)
+                if live_value is not None:
+                    assert live_value == pytest.approx(file_value, rel=1e-9), (name, field)
+
+
+def test_estimates_come_without_any_outcome_and_outlive_a_restart(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    clock.now = NOON + 3 * HOUR
+    state.send(baselines=[build("binary").to_json()])
+    send(state, frame("binary", 1_000, 4), "binary", 2, np.random.default_rng(5))
+    [first, _] = windows(state)
+    assert first.outcome_rows == 0
+    assert first.realized == {}
+    assert first.estimated["roc_auc"].value is not None
+    state = open_state(churn=Model(windows=("1h",)))
+    assert windows(state)[0].estimated == first.estimated
+
+
+def test_rows_without_features_are_enough_for_a_classifier(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    clock.now = NOON + 3 * HOUR
+    state.send(baselines=[build("binary").to_json()])
+    rows = frame("binary", 300, 6)
+    times = (rows["time"] * 1e9).astype("int64").tolist()
+    state.send(predictions([f"p{at}" for at in range(300)], times, rows["score"].tolist()))
+    assert windows(state)[0].estimated["accuracy"].value is not None
