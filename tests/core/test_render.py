@@ -160,6 +160,10 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         },
                     },
                     "estimated": {},
+                    "slices": {},
+                    "label_age": {},
+                    "weak_slices": None,
+                    "fairness": [],
                 },
                 "outcomes": {"rows": 600, "coverage": 0.6},
                 "quality": {

@@ -32,7 +32,9 @@ def test_two_files_and_nothing_else(run: Run, files: Path) -> None:
     assert window["rows"] == 3_000
     assert set(window["drift"]["features"]) == {"age", "region", "vip", "income", "score"}
     assert "compared as features: score; with --task they are what the model gave" in result.stderr
-    assert window["performance"] == {"maturity": "mature", "realized": {}, "estimated": {}}
+    assert window["performance"]["estimated"] == {}
+    assert window["performance"]["realized"] == window["performance"]["slices"] == {}
+    assert window["performance"]["weak_slices"] is None
     assert window["outcomes"] == {"rows": 0, "coverage": 0.0}
 
 
@@ -100,7 +102,9 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         *("features", "check", "moved", "changes", "slice", "since", "or_before", "p_value"),
         *("importance", "weight", "score_shift", "sentence"),
     ]
-    assert list(window["performance"]) == ["maturity", "realized", "estimated"]
+    assert list(window["performance"]) == [
+        *("maturity", "realized", "estimated", "slices", "label_age", "weak_slices", "fairness")
+    ]
     auc = window["performance"]["realized"]["roc_auc"]
     assert list(auc) == ["value", "low", "high", "interval", "rows", "effective_rows", "source"]
     assert (auc["interval"], auc["rows"], auc["source"]) == ("logit", 2_400, "rows")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from driftline.tables import F64, ModelKey
 
 from .estimate.result import Estimate
+
+if TYPE_CHECKING:  # their package needs what is here
+    from .performance.fairness import Fairness
+    from .performance.weak.found import WeakSearch
 
 State = Literal["ok", "drift", "too_few_rows", "blind", "no_baseline"]
 Size = Literal["", "small", "moderate", "large"]
@@ -147,6 +151,15 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
+class SlicePerformance:
+    """How right the model was in one slice. ``rows``: labelled ones. ``predictions``: all, None where not known."""
+
+    rows: int
+    metrics: dict[str, Metric]
+    predictions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something wrong with the data of a window, beyond what chance and the baseline explain.
 
@@ -251,6 +264,9 @@ class Evaluation:
     ``explanation``: why it drifts (:mod:`.explain`); None where nothing does. ``maturity``: whether the window still
     fills, or its outcomes may still come, or its performance counts. ``estimated``: metrics where nobody knows yet
     (:mod:`.estimate`), from all of its rows; {} where the baseline has taught nothing about them.
+    ``performance_slices``: by ``key=value``, and
+    ``ages``: by how long outcomes took to come, what was realized of those rows. ``weak``: what came of the search for
+    weak slices (:mod:`.performance.weak`), None where rows are not at hand. ``fairness``: by attribute.
     """
 
     key: ModelKey
@@ -279,3 +295,7 @@ class Evaluation:
     explanation: Explanation | None = None
     maturity: Maturity = "mature"
     estimated: dict[str, Estimate] = field(default_factory=dict)
+    performance_slices: dict[str, SlicePerformance] = field(default_factory=dict)
+    ages: dict[str, SlicePerformance] = field(default_factory=dict)
+    weak: WeakSearch | None = None
+    fairness: tuple[Fairness, ...] = ()

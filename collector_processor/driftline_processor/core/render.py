@@ -9,6 +9,7 @@ from typing import Any
 from .concept.verdict import Concept, rise
 from .estimate.result import ASSUMES, Estimate
 from .evaluation import Cause, Evaluation, Expected, Explanation, Finding, JointDrift, Metric, SliceDrift, TargetDrift
+from .render_slices import fairness_to_json, slices_to_json, weak_to_json
 
 
 def evaluations_to_json(
@@ -106,6 +107,10 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
             "maturity": evaluation.maturity,
             "realized": {name: _metric(metric) for name, metric in evaluation.realized.items()},
             "estimated": {name: _estimate(estimate) for name, estimate in evaluation.estimated.items()},
+            "slices": slices_to_json(evaluation.performance_slices, _metric),
+            "label_age": slices_to_json(evaluation.ages, _metric),
+            "weak_slices": weak_to_json(evaluation.weak),
+            "fairness": [fairness_to_json(one) for one in evaluation.fairness],
         },
         "outcomes": {"rows": evaluation.outcome_rows, "coverage": evaluation.coverage},
         "quality": {

@@ -29,6 +29,7 @@ from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.incident import incident
 from driftline_processor.core.performance.asked import Asked as PerformanceAsked
+from driftline_processor.core.performance.weak import WeakSearch
 
 from .against import baseline_of, expected_of, first_of, reference_rows
 from .asked import NOTHING_MORE, Asked
@@ -48,6 +49,7 @@ from .sliced import Slices
 from .source import check_path
 from .steps import Trails, cut_steps
 from .truth import Truth, truths
+from .weak import LabelledRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +116,18 @@ def evaluate_files(
         past, steps = cut_past(asked.past, baseline, read.rows, windows, steps)
     trails = Trails(steps, baseline)
     slices = Slices(read.rows, read.roles, baseline, trails.steps, len(windows), say)
-    folded = fold_rows(read.rows, read.roles, judging.key, baseline, trails, len(windows), counted, slices, past)
+    labelled = LabelledRows.of(read, groups, len(windows), baseline)
+    folded = fold_rows(
+        read.rows, read.roles, judging.key, baseline, trails, len(windows), counted, slices, past, labelled
+    )
     known = truths(read.rows, read.weights, groups, len(windows))
     until = None if cut.window else time.time_ns()  # a window of rows ends with its newest row, which is never old
     beside = _beside(windows, folded, newest_rows(read.rows, groups, len(windows)), until, wanted, trails, slices)
     against = (Compared(baseline) if past is None else past.compared(at) for at in range(len(windows)))
+    weak = (None if labelled is None else labelled.weak(at) for at in range(len(windows)))
     evaluations = [
         judging.evaluate(*of_window)
-        for of_window in zip(windows, (one.pane for one in folded), known, beside, against, strict=True)
+        for of_window in zip(windows, (one.pane for one in folded), known, beside, against, weak, strict=True)
     ]
     for before, evaluation in zip([None, *evaluations], evaluations, strict=False):
         if evaluation.window.end > evaluation.window.start:  # an incident is since when
@@ -165,7 +171,13 @@ class _Judging:
     asked: PerformanceAsked
 
     def evaluate(
-        self, window: Window, pane: Pane, truth: Truth | None, beside: Beside, against: Compared
+        self,
+        window: Window,
+        pane: Pane,
+        truth: Truth | None,
+        beside: Beside,
+        against: Compared,
+        weak: WeakSearch | None,
     ) -> Evaluation:
         """Evaluate a window."""
         task, realized = self.baseline.task, None
@@ -185,6 +197,6 @@ class _Judging:
             beside=beside,
             choices=self.choices,
             compared=against.note,
-            known=replace(known_of(truth, window, task), reference=self.baseline),
+            known=replace(known_of(truth, window, task), reference=self.baseline, weak=weak),
             asked=self.asked,
         )

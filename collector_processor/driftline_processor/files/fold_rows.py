@@ -20,6 +20,7 @@ from .roles import Roles
 from .rows import Rows, select, tables
 from .sliced import Piece, Slices
 from .steps import Trails
+from .weak import LabelledRows
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -38,23 +39,29 @@ def fold_rows(
     expect: Expectations,
     slices: Slices,
     past: Past | None = None,
+    labelled: LabelledRows | None = None,
 ) -> list[Folded]:
     """Fold all rows into one pane per window, a batch at a time, and count which rows repeat.
 
     ``trails``: gets what each step of time looks like, ``slices`` the rows of each, ``past`` what later windows are
-    compared with.
+    compared with. ``labelled``: gets the bins of rows whose outcome is known.
     """
     steps = trails.steps
     repeating = baseline.extras.repeats is not None or expect.wants("duplicates")
     most = min(MOST_KEPT, max(LEAST_KEPT, ALL_KEPT // max(1, windows)))
 
-    def fold_batch(batch: tuple[PredictionTable, I64]) -> tuple[list[tuple[int, Pane, Prints]], list[Piece]]:
+    def fold_batch(
+        numbered: tuple[int, tuple[PredictionTable, I64]],
+    ) -> tuple[list[tuple[int, Pane, Prints]], list[Piece]]:
+        start, batch = numbered
+        if labelled is not None:
+            labelled.add(start, batch[0])
         counting = slices.counting(*batch)
         folded = fold_windows(*batch, len(steps.owner), baseline, expect, repeating, roles.cluster, counting)
         return folded, [piece for one in counting for piece in one.pieces()]
 
     total = [Folded.of(most, expect) for _ in range(windows)]
-    for folded, sliced in _ahead(fold_batch, batches(reads, steps.pieces, roles, key, baseline)):
+    for folded, sliced in _ahead(fold_batch, _numbered(batches(reads, steps.pieces, roles, key, baseline))):
         slices.add(sliced)
         if past is not None:
             past.add_slices(sliced)
@@ -78,6 +85,16 @@ def batches(
             window = group[start : start + len(table)]
             start += len(table)
             yield (table, window) if read.usable is None else (select(table, window >= 0), window[window >= 0])
+
+
+def _numbered(
+    some: Iterable[tuple[PredictionTable, I64]],
+) -> Iterator[tuple[int, tuple[PredictionTable, I64]]]:
+    """Say of each batch how many rows came before it."""
+    start = 0
+    for batch in some:
+        yield start, batch
+        start += len(batch[0])
 
 
 def _ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

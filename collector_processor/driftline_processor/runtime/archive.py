@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from driftline.tables import F64, ModelKey
+from pydantic import TypeAdapter
 
 from driftline_processor.core.estimate.result import Estimate
 from driftline_processor.core.evaluation import (
@@ -21,10 +22,17 @@ from driftline_processor.core.evaluation import (
     MethodValue,
     Metric,
     SliceDrift,
+    SlicePerformance,
     TargetDrift,
     Told,
     Window,
 )
+from driftline_processor.core.performance.fairness import Fairness
+from driftline_processor.core.performance.weak import WeakSearch
+
+_SLICES = TypeAdapter(dict[str, SlicePerformance])
+_WEAK = TypeAdapter(WeakSearch | None)
+_FAIRNESS = TypeAdapter(tuple[Fairness, ...])
 
 
 def to_text(evaluation: Evaluation) -> str:
@@ -62,6 +70,10 @@ def from_text(text: str) -> Evaluation:
         explanation=None if said.get("explanation") is None else _explanation(said["explanation"]),
         maturity=said.get("maturity", "mature"),
         estimated={name: Estimate(**one) for name, one in said.get("estimated", {}).items()},
+        performance_slices=_SLICES.validate_python(said.get("performance_slices", {})),
+        ages=_SLICES.validate_python(said.get("ages", {})),
+        weak=_WEAK.validate_python(said.get("weak")),
+        fairness=_FAIRNESS.validate_python(said.get("fairness", ())),
     )
 
 

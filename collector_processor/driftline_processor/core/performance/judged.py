@@ -11,6 +11,7 @@ from driftline_processor.core.evaluation import Evaluation, Maturity, Metric
 
 from .asked import Asked
 from .binary import log_loss_of_constant
+from .by_slice import judge_slices
 from .known import Known
 from .realized import realized
 from .uncertainty import with_intervals
@@ -37,6 +38,8 @@ def judge_performance(
     if task is not None:
         evaluation.realized = with_intervals(evaluation.realized, pane, known.blocks, task, asked)
     evaluation.maturity = _maturity(evaluation, known, asked)
+    if task is not None:
+        judge_slices(evaluation, pane, baseline, task, known, asked)
     if baseline is None:
         return
     reference = realized(baseline.pane, baseline.task)

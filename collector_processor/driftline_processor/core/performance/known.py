@@ -9,6 +9,8 @@ from driftline.baseline import Baseline
 from driftline.pane import Pane
 from driftline.tables import F64, I64, Column
 
+from .weak.found import WeakSearch
+
 
 @dataclass(frozen=True, slots=True)
 class Joined:
@@ -33,10 +35,11 @@ class Joined:
 @dataclass(frozen=True, slots=True)
 class Known:
     """``blocks``: the performance parts of the window by block of time, in order. ``slices``: by ``key=value``, the
-    performance parts of a slice, and its ``rows``. ``rows``: what happened row by row, None where only sums are kept.
-    ``young``: the outcomes of the window have not yet had the time that they may take.
-    ``reference``: the baseline as it is, from whose outcomes estimates are learned; None where the one that the window
-    is compared with is that.
+    performance parts of a slice, and its ``rows`` and ``class`` where the key comes with predictions; ``label_age`` is
+    a key, too. ``rows``: what happened row by row, None where only sums are kept. ``young``: the outcomes of the window
+    have not yet had the time that they may take. ``weak``: what came of the search for weak slices, where features
+    were at hand while rows were counted. ``reference``: the baseline as it is, from whose outcomes estimates are
+    learned; None where the one that the window is compared with is that.
     """
 
     blocks: Sequence[Pane] = ()
@@ -44,6 +47,7 @@ class Known:
     rows: Joined | None = None
     young: bool = False
     reference: Baseline | None = None
+    weak: WeakSearch | None = None
 
 
 NOTHING_KNOWN = Known()

@@ -1,0 +1,134 @@
+"""Performance by slice, by group of people and by the age of labels: each from the sums of its own rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.classes import class_text
+from driftline.pane import Pane
+from driftline.tables import F64, Task
+
+from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance
+
+from .asked import Asked
+from .fairness import Counts, Fairness, Rule, judge_fairness
+from .known import Known
+from .realized import realized
+from .uncertainty import with_intervals
+
+LABEL_AGE = "label_age"
+"""The key by which outcomes are cut by how long after the prediction they came."""
+
+AGES: tuple[tuple[str, int], ...] = (
+    ("<1h", 3_600 * 10**9),
+    ("<1d", 86_400 * 10**9),
+    ("<7d", 7 * 86_400 * 10**9),
+    ("<30d", 30 * 86_400 * 10**9),
+)
+"""The cohorts and where each ends, nanoseconds; whatever is older is one, too."""
+
+OLDEST = ">=30d"
+
+COHORTS: tuple[str, ...] = (*(name for name, _ in AGES), OLDEST)
+
+_WORST: Mapping[str, tuple[tuple[str, bool], ...]] = {
+    "binary": (("accuracy", True), ("log_loss", False)),
+    "multiclass": (("accuracy", True), ("log_loss", False)),
+    "regression": (("mae", False),),
+}
+"""Kind of task → the metrics by which slices are ranked, the first that is known; True where more is better."""
+
+
+def judge_slices(
+    evaluation: Evaluation, pane: Pane, baseline: Baseline | None, task: Task, known: Known, asked: Asked
+) -> None:
+    """Fill in the performance of the slices of a window, its fairness, and its weak slices."""
+    groups = {rule.attribute for rule in asked.fairness}
+    for name, own in known.slices.items():
+        key, _, value = name.partition("=")
+        measured = with_intervals(realized(own, task), own, (), task, asked)
+        found = SlicePerformance(_labelled(own), measured, own.rows or None)
+        if not found.rows:
+            continue
+        if key == LABEL_AGE:
+            evaluation.ages[value] = found
+        else:
+            evaluation.performance_slices[name] = found
+    evaluation.ages = {name: evaluation.ages[name] for name in COHORTS if name in evaluation.ages}
+    evaluation.weak = known.weak
+    if task.kind == "binary" and groups:
+        judged = (_fairness(rule, pane, baseline, task, known, asked) for rule in asked.fairness)
+        evaluation.fairness = tuple(one for one in judged if one is not None)
+
+
+def ranked(slices: Mapping[str, SlicePerformance], kind: str) -> list[tuple[str, SlicePerformance]]:
+    """Return slices from the one in which the model does worst, by what :func:`ranking_metric` names.
+
+    >>> def slice_of(value): return SlicePerformance(9, {"accuracy": Metric(value, 9, "panes")})
+    >>> [name for name, _ in ranked({"a=1": slice_of(0.9), "a=2": slice_of(0.7), "a=3": slice_of(None)}, "binary")]
+    ['a=2', 'a=1', 'a=3']
+    """
+    metric, greater = ranking_metric(slices.values(), kind)
+
+    def place(one: tuple[str, SlicePerformance]) -> tuple[bool, float, str]:
+        measured = one[1].metrics.get(metric)
+        if measured is None or measured.value is None:
+            return True, 0.0, one[0]
+        return False, measured.value if greater else -measured.value, one[0]
+
+    return sorted(slices.items(), key=place)
+
+
+def ranking_metric(slices: Iterable[SlicePerformance], kind: str) -> tuple[str, bool]:
+    """Return the metric by which slices are ranked, and whether more is better; "" where none is known."""
+    known: list[dict[str, Metric]] = [one.metrics for one in slices]
+    for name, greater in _WORST.get(kind, ()):
+        if any(name in metrics and metrics[name].value is not None for metrics in known):
+            return name, greater
+    return "", True
+
+
+def _fairness(
+    rule: Rule, pane: Pane, baseline: Baseline | None, task: Task, known: Known, asked: Asked
+) -> Fairness | None:
+    prefix = f"{rule.attribute}="
+    own = {name.removeprefix(prefix): one for name, one in known.slices.items() if name.startswith(prefix)}
+    counts = {value: counts_of(one, task, baseline) for value, one in own.items()}
+    rows, labelled = sum(one.rows for one in own.values()), sum(map(_labelled, own.values()))
+    return judge_fairness(
+        rule,
+        counts,
+        asked.confidence,
+        rows / pane.rows if rows and pane.rows else None,
+        labelled / _labelled(pane) if _labelled(pane) else None,
+    )
+
+
+def counts_of(pane: Pane, task: Task, baseline: Baseline | None) -> Counts:
+    """Return what fairness needs of a group of a binary task, the positive class second.
+
+    The decisions of all rows are known where the pane has the ``class`` of every prediction.
+    """
+    positive = task.classes.index(task.positive_class) if task.positive_class in task.classes else 1
+    order = [1 - positive, positive]
+    confusion = _square(pane.parts.get("confusion"))[np.ix_(order, order)]
+    squared = confusion + _square(pane.parts.get("confusion_excess"))[np.ix_(order, order)]
+    decided, classes = pane.parts.get("class"), None if baseline is None else baseline.bins.classes
+    rows = pane.parts.get("rows")
+    if decided is None or classes is None or rows is None or rows[1] <= 0:
+        return Counts(confusion, squared)
+    labels = [class_text(label) for label in classes.labels]
+    own = [float(decided[labels.index(name)]) if name in labels else 0.0 for name in task.classes]
+    total = sum(own)
+    return Counts(confusion, squared, own[positive], total, total * float(rows[2] / rows[1]))
+
+
+def _square(counts: F64 | None) -> F64:
+    return np.zeros((2, 2)) if counts is None or len(counts) != 4 else counts.reshape(2, 2)
+
+
+def _labelled(pane: Pane) -> int:
+    outcomes = pane.parts.get("outcomes")
+    return 0 if outcomes is None else int(outcomes[0])

@@ -1,0 +1,172 @@
+"""Fairness: what Fairlearn says of the groups, what statsmodels says of the intervals, and what may be concluded."""
+
+from __future__ import annotations
+
+import json
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from driftline.baseline import Baseline
+from driftline.pane import Pane
+from driftline.tables import Task
+from driftline_processor.core.performance.by_slice import counts_of
+from driftline_processor.core.performance.fairness import CRITERIA, Counts, Criterion, Fairness, Rule, judge_fairness
+from driftline_processor.core.performance.proportions import Share, difference_interval, ratio_interval, wilson
+
+GOLDEN: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "golden" / "fairness.json").read_text(encoding="utf-8")
+)
+
+
+def counts(confusion: tuple[int, int, int, int] | list[int], weight: float = 1.0) -> Counts:
+    square = np.array(confusion, dtype=np.float64).reshape(2, 2)
+    return Counts(square * weight, square * weight**2)
+
+
+def judged(groups: dict[str, Counts], rule: Rule | None = None) -> Fairness:
+    found = judge_fairness(rule or Rule("gender"), groups)
+    assert found is not None
+    return found
+
+
+def criterion(found: Fairness, name: str) -> Criterion:
+    return next(one for one in found.criteria if one.name == name)
+
+
+@pytest.mark.parametrize("name", GOLDEN["cases"])
+def test_differences_and_ratios_are_those_of_fairlearn(name: str) -> None:
+    case = GOLDEN["cases"][name]
+    found = judged({group: counts(cells) for group, cells in case["groups"].items()})
+    for which, said in case["said"].items():
+        own = criterion(found, which)
+        for figure, theirs in said.items():
+            mine = getattr(own, figure)
+            assert mine == pytest.approx(theirs, rel=1e-9, abs=1e-12) if theirs is not None else mine is None
+
+
+@pytest.mark.parametrize("one", GOLDEN["intervals"], ids=lambda one: str(one["pair"]))
+def test_intervals_are_those_of_statsmodels(one: dict[str, Any]) -> None:
+    hits, of, other, other_of = one["pair"]
+    share, beside = Share(hits / of, of), Share(other / other_of, other_of)
+    assert wilson(share, 0.95) == pytest.approx(one["wilson"], rel=1e-9)
+    assert difference_interval(share, beside, 0.95) == pytest.approx(one["difference"], rel=1e-9, abs=1e-12)
+    assert ratio_interval(share, beside, 0.95) == pytest.approx(one["ratio"], rel=1e-7)  # where their search stops
+
+
+def test_a_ratio_of_nothing_has_the_ends_it_must() -> None:
+    none, some = Share(0.0, 30), Share(1 / 6, 30)
+    low, high = ratio_interval(none, some, 0.95)
+    assert (low, ratio_interval(some, none, 0.95)[1]) == (0.0, inf)
+    assert high == pytest.approx(1 / ratio_interval(some, none, 0.95)[0], rel=1e-9)
+    assert ratio_interval(none, none, 0.95) == (0.0, inf)
+
+
+def test_a_ratio_interval_covers_as_it_says() -> None:
+    rng = np.random.default_rng(1)
+    inside = 0
+    for hits, other in zip(rng.binomial(60, 0.2, 2_000), rng.binomial(80, 0.3, 2_000), strict=True):
+        low, high = ratio_interval(Share(hits / 60, 60), Share(other / 80, 80), 0.95)
+        inside += low <= 0.2 / 0.3 <= high
+    assert 0.94 <= inside / 2_000 <= 0.965
+
+
+def test_the_largest_group_is_the_reference_unless_one_is_named() -> None:
+    groups = {"F": counts((70, 10, 5, 15)), "M": counts((700, 100, 50, 150))}
+    assert judged(groups).reference == "M"
+    assert judged(groups, Rule("gender", "F")).reference == "F"
+    assert judged(groups, Rule("gender", "X")).reference == "M"
+    assert [group.value for group in judged(groups, Rule("gender", "F")).groups] == ["F", "M"]
+
+
+def test_what_many_rows_say_is_met_or_broken_and_what_few_say_is_not_known() -> None:
+    alike, apart = counts((7_000, 1_000, 500, 1_500)), counts((7_800, 200, 500, 1_500))
+    same = judged({"M": alike, "F": alike})
+    assert {one.name: one.state for one in same.criteria} == dict.fromkeys(CRITERIA, "met")
+    other = judged({"M": alike, "F": apart}, Rule("gender", tolerance=0.05))
+    states = {one.name: one.state for one in other.criteria}
+    assert (states["demographic_parity"], states["disparate_impact"], states["equal_opportunity"]) == (
+        "broken",  # .17 of 10,000 against .25
+        "broken",  # .68 < 4/5, the whole interval
+        "met",
+    )
+    few = judged({"M": counts((7, 1, 1, 2)), "F": counts((8, 1, 0, 2))})
+    assert {one.state for one in few.criteria} == {"cannot_tell"}
+
+
+def test_four_fifths_holds_both_ways() -> None:
+    high, low = counts((5_000, 2_500, 0, 2_500)), counts((7_000, 1_500, 0, 1_500))
+    for reference in "MF":
+        found = judged({"M": high, "F": low}, Rule("gender", reference))
+        impact = criterion(found, "disparate_impact")
+        assert impact.state == "broken"
+        assert impact.ratio == pytest.approx(0.6)
+        assert impact.comparisons[0].value == pytest.approx(0.6 if reference == "M" else 1 / 0.6)
+
+
+def test_equalized_odds_look_at_both_rates() -> None:
+    groups = {"M": counts((7_000, 1_000, 500, 1_500)), "F": counts((6_000, 2_000, 500, 1_500))}
+    found = criterion(judged(groups), "equalized_odds")
+    assert {one.rate: one.state for one in found.comparisons} == {
+        "true_positive_rate": "met",
+        "false_positive_rate": "broken",
+    }
+    assert found.state == "broken"
+
+
+def test_what_is_not_defined_in_a_group_is_not_known() -> None:
+    found = judged({"M": counts((700, 100, 50, 150)), "F": counts((100, 10, 0, 0))})
+    opportunity = criterion(found, "equal_opportunity")
+    assert (opportunity.state, opportunity.difference, opportunity.comparisons[0].value) == ("cannot_tell", None, None)
+
+
+def test_selection_rates_are_those_of_all_predictions_where_these_are_known() -> None:
+    labelled = counts((70, 10, 5, 15))
+    groups = {
+        "M": Counts(labelled.confusion, labelled.squared, 500, 2_000, 2_000),
+        "F": Counts(labelled.confusion, labelled.squared, 200, 1_000, 1_000),
+    }
+    found = judged(groups)
+    parity = criterion(found, "demographic_parity")
+    assert parity.basis == "predictions"
+    assert parity.difference == pytest.approx(0.05)
+    assert criterion(found, "equal_opportunity").basis == "labelled rows"
+    assert judged({**groups, "X": labelled}).criteria[0].basis == "labelled rows"
+
+
+def test_weights_count_as_kish_has_it() -> None:
+    even, heavy = counts((700, 100, 50, 150)), counts((700, 100, 50, 150), 3.0)
+    assert judged({"M": even, "F": even}).groups[0].rates == judged({"M": heavy, "F": heavy}).groups[0].rates
+    mixed = Counts(np.array([[70.0, 10], [5, 15]]), np.array([[140.0, 20], [10, 30]]))
+    assert judged({"M": mixed, "F": mixed}).groups[0].rates["accuracy"].rows == pytest.approx(50)
+
+
+def test_intervals_of_many_groups_hold_together() -> None:
+    one = counts((700, 100, 50, 150))
+    two, many = judged({"a": one, "b": one}), judged(dict.fromkeys("abcdefgh", one))
+    narrow, wide = two.criteria[0].comparisons[0], many.criteria[0].comparisons[0]
+    assert narrow.low is not None
+    assert wide.low is not None
+    assert wide.low < narrow.low
+
+
+def test_one_group_alone_is_compared_with_nothing() -> None:
+    assert judge_fairness(Rule("gender"), {"M": counts((7, 1, 1, 2))}) is None
+
+
+def test_counts_of_a_pane_put_the_positive_class_second() -> None:
+    task = Task("binary", ("yes", "no"), "yes")
+    frame = {"x": np.arange(40.0), "predicted": np.repeat(["yes", "no"], [10, 30]), "score": np.linspace(0, 1, 40)}
+    baseline = Baseline.from_frame(
+        frame, score="score", predicted="predicted", model="m", task="binary", positive_class="yes"
+    )
+    assert baseline.bins.classes is not None
+    of = {name: float(at) for at, name in enumerate(baseline.bins.classes.labels)}
+    decided = np.zeros(baseline.bins.classes.size + 2)
+    decided[int(of["yes"])], decided[int(of["no"])] = 30, 90
+    pane = Pane({"confusion": np.array([15.0, 5, 10, 70]), "class": decided, "rows": np.array([120.0, 120, 120])})
+    found = counts_of(pane, task, baseline)
+    assert found.confusion.tolist() == [[70, 10], [5, 15]]
+    assert (found.selected, found.decided, found.doubled) == (30, 120, 120)

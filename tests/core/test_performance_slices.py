@@ -1,0 +1,101 @@
+"""Performance by slice: from the sums of each, ranked, as JSON, and back from what the store keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from driftline.fold import fold_outcomes
+from driftline.pane import Pane, merge
+from driftline.tables import Column, ModelKey, Task
+from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance, Window
+from driftline_processor.core.performance import realized
+from driftline_processor.core.performance.asked import Asked
+from driftline_processor.core.performance.by_slice import COHORTS, ranked
+from driftline_processor.core.performance.fairness import Rule
+from driftline_processor.core.performance.judged import judge_performance
+from driftline_processor.core.performance.known import Known
+from driftline_processor.core.performance.weak import Condition, WeakSearch, WeakSlice
+from driftline_processor.core.render import to_json
+from driftline_processor.runtime.archive import from_text, to_text
+
+TASK = Task("binary", ("0", "1"), "1")
+WINDOW = Window("1d", 0, 86_400 * 10**9)
+WEAK = WeakSlice("error", (Condition("age", "below 25", high=25.0),), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1, "age ...")
+
+
+def outcomes(right: int, wrong: int) -> Pane:
+    """Half of either are positive."""
+    scores = np.repeat([0.9, 0.1, 0.1, 0.9], [right // 2, right - right // 2, wrong // 2, wrong - wrong // 2])
+    actual = np.repeat([1.0, 0, 1, 0], [right // 2, right - right // 2, wrong // 2, wrong - wrong // 2])
+    return fold_outcomes(TASK, scores[:, np.newaxis], None, Column(numbers=actual))
+
+
+def judged(slices: Mapping[str, Pane], asked: Asked | None = None, weak: WeakSearch | None = None) -> Evaluation:
+    whole = merge([Pane({"rows": np.array([900.0, 900, 900])}), *slices.values()])
+    evaluation = Evaluation(ModelKey("m"), WINDOW, 900, closed=True)
+    judge_performance(evaluation, whole, None, TASK, Known(slices=slices, weak=weak), asked or Asked())
+    return evaluation
+
+
+def test_a_slice_has_every_metric_of_its_own_rows() -> None:
+    slices = {"country=NL": outcomes(80, 20), "country=BE": outcomes(90, 10)}
+    slices["country=NL"].parts["rows"] = np.array([150.0, 150, 150])
+    found = judged(slices).performance_slices
+    assert {name: (one.rows, one.predictions) for name, one in found.items()} == {
+        "country=NL": (100, 150),
+        "country=BE": (100, None),
+    }
+    for name, pane in slices.items():
+        own = {which: metric.value for which, metric in realized(pane, TASK).items()}
+        assert {which: metric.value for which, metric in found[name].metrics.items()} == own
+    assert found["country=NL"].metrics["accuracy"].value == 0.8
+
+
+def test_a_slice_without_outcomes_is_left_out() -> None:
+    assert judged({"country=NL": Pane({"rows": np.array([9.0, 9, 9])})}).performance_slices == {}
+
+
+def test_label_ages_are_cohorts_from_the_youngest_and_no_slices() -> None:
+    found = judged({f"label_age={age}": outcomes(10 + at, 5) for at, age in enumerate(reversed(COHORTS))})
+    assert tuple(found.ages) == COHORTS
+    assert [one.rows for one in found.ages.values()] == [19, 18, 17, 16, 15]
+    assert found.performance_slices == {}
+
+
+def test_slices_are_ranked_from_the_worst() -> None:
+    def of(value: float | None) -> SlicePerformance:
+        return SlicePerformance(9, {"mae": Metric(value, 9, "panes")})
+
+    slices = {"a=1": of(2.0), "a=2": of(9.0), "a=3": of(None), "a=4": of(5.0)}
+    assert [name for name, _ in ranked(slices, "regression")] == ["a=2", "a=4", "a=1", "a=3"]
+
+
+def test_fairness_is_judged_where_somebody_asks_and_says_how_much_is_known_of_the_attribute() -> None:
+    slices = {"gender=F": outcomes(160, 40), "gender=M": outcomes(320, 80), "country=NL": outcomes(9, 1)}
+    (found,) = judged(slices, Asked(fairness=(Rule("gender"), Rule("religion")))).fairness
+    assert (found.attribute, found.reference) == ("gender", "M")
+    assert found.coverage is None
+    assert found.labelled == pytest.approx(600 / 610)
+    assert {one.basis for one in found.criteria} == {"labelled rows"}
+    assert judged(slices).fairness == ()
+
+
+def test_all_of_it_is_json_and_comes_back_from_the_store() -> None:
+    slices = {"gender=F": outcomes(160, 40), "gender=M": outcomes(320, 80), "label_age=<1d": outcomes(480, 120)}
+    search = WeakSearch((WEAK,), 600, 3, 3)
+    evaluation = judged(slices, Asked(fairness=(Rule("gender"),)), search)
+    assert from_text(to_text(evaluation)) == evaluation
+    said = to_json(evaluation)["performance"]
+    assert said["slices"]["gender=F"]["metrics"]["accuracy"]["value"] == 0.8
+    assert said["label_age"]["<1d"]["rows"] == 600
+    assert (said["weak_slices"]["rows"], said["weak_slices"]["pairs"]) == (600, 3)
+    (weak,) = said["weak_slices"]["found"]
+    assert (weak["name"], weak["conditions"][0]["high"], weak["conditions"][0]["low"]) == ("age below 25", 25.0, None)
+    (fairness,) = said["fairness"]
+    assert list(fairness["criteria"]) == [
+        *("demographic_parity", "disparate_impact", "equal_opportunity", "equalized_odds", "predictive_parity")
+    ]
+    assert fairness["groups"]["M"]["selection_rate"]["value"] == 0.5
+    assert fairness["criteria"]["disparate_impact"]["state"] == "met"
