@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -128,6 +129,18 @@ def snapshot_left(directory: Path, wanted: Rows, path: Path) -> dict[str, Any]:
     return {"rows": found.rows, "labelled": found.labelled, "features": len(found.features), "renamed": found.renamed}
 
 
+def erase(url: str, model: str, by: str, values: Sequence[str], environment: str = "") -> str:
+    """Delete with ``DELETE /v1/predictions``, and wait until it is done; return what there is to say of it.
+
+    ``by``: "id" or "subject". Raises :class:`BadInput` when nothing answers there, or it is refused.
+    """
+    parameters: dict[str, str | list[str]] = {"model": model, by: list(values)}
+    parameters |= {"environment": environment} if environment else {}
+    said = json.loads(_ask("DELETE", url, "/v1/predictions", parameters, wait=None))
+    predictions, outcomes = said["predictions"], said["outcomes"]
+    return f"{predictions:,} predictions and {outcomes:,} outcomes of {model} are deleted, from the disk, too"
+
+
 def moment(option: str, said: str, now: datetime) -> str:
     """Return a time as ISO 8601, from a time or from how long ago it was.
 
@@ -148,10 +161,17 @@ def _path(model: str, version: str) -> str:
     return "/v1/baselines/" + "/".join(quote(part, safe="") for part in parts)
 
 
-def _ask(method: str, url: str, path: str, parameters: dict[str, str] | None = None, content: bytes = b"") -> str:
+def _ask(
+    method: str,
+    url: str,
+    path: str,
+    parameters: Mapping[str, str | list[str]] | None = None,
+    content: bytes = b"",
+    wait: float | None = _WAIT,
+) -> str:
     address = _address(url)
     try:
-        answer = httpx.request(method, address + path, params=parameters, content=content or None, timeout=_WAIT)
+        answer = httpx.request(method, address + path, params=parameters, content=content or None, timeout=wait)
     except (httpx.HTTPError, httpx.InvalidURL):
         raise _silent(address) from None
     if answer.is_success:

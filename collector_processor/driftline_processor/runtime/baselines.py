@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from driftline.baseline import Baseline
 from driftline.columns import Value, decode, encode
-from driftline.tables import Column, ModelKey, PredictionTable, Text
+from driftline.frames import taken, used_labels
+from driftline.tables import I64, Column, ModelKey, PredictionTable, Text
+from numpy.typing import NDArray
 
 from .learning_points import LearningPoints
 from .series import Series
@@ -23,6 +25,7 @@ _log = logging.getLogger(__name__)
 NEEDED = 1_000
 """With no baseline, the first rows of a model and version become a provisional one; comparison starts after them."""
 
+_SEQ = "seq"
 _FEATURE, _SLICE = "feature:", "slice:"
 """Before the name of a column that is kept while learning."""
 
@@ -136,22 +139,17 @@ class Baselines:
         table: PredictionTable,
         received: int,
         slices: Sequence[str] = (),
+        first: int = 0,
     ) -> None:
         """Keep rows for a provisional baseline, and build it when there are enough.
 
-        ``table``: at most the rows that are still needed. ``slices``: the keys by which they are cut.
+        ``table``: at most the rows that are still needed. ``slices``: the keys by which they are cut. ``first``: the
+        sequence number of the first row.
         """
         self._learning[series.number] = self.learned(series.number) + len(table)
         part = (number(connection, "SELECT max(part) FROM learning") or 0) + 1
-        columns = encode(_columns(table, slices))
-        rows = {
-            "series": pa.array([series.number] * len(columns), pa.int32()),
-            "part": [part] * len(columns),
-            "rows": pa.array([len(table)] * len(columns), pa.int32()),
-            "name": list(columns),
-            "data": list(columns.values()),
-        }
-        insert(connection, "learning", pa.table(rows))
+        columns = _columns(table, slices) | {_SEQ: np.arange(first, first + len(table))}
+        _keep(connection, series.number, part, columns, len(table))
         if self.learned(series.number) < NEEDED:
             return
         try:
@@ -164,6 +162,26 @@ class Baselines:
             self._store(connection, baseline, "provisional", series.key, received)
         connection.execute("DELETE FROM learning WHERE series = ?", [series.number])
         del self._learning[series.number]
+
+    def unlearn(self, connection: Connection, series: I64, seqs: I64) -> None:
+        """Forget predictions, by their series and sequence numbers, that are kept for a provisional baseline.
+
+        :meth:`load` afterwards. A part that an older version wrote, which knows no sequence numbers, goes as a whole.
+        """
+        parts: dict[int, list[dict[str, Any]]] = {}
+        query = "SELECT * FROM learning WHERE list_contains(?, series) ORDER BY part"
+        for row in read(connection, query, np.unique(series).tolist()).to_pylist():
+            parts.setdefault(row["part"], []).append(row)
+        for part, columns in parts.items():
+            kept = {row["name"]: decode(row["data"], row["rows"]) for row in columns}
+            known = kept.get(_SEQ)
+            stays = np.flatnonzero(~np.isin(np.asarray(known), seqs)) if known is not None else np.arange(0)
+            if len(stays) == columns[0]["rows"]:
+                continue
+            connection.execute("DELETE FROM learning WHERE part = ?", [part])
+            if len(stays):
+                fewer = {name: _some(value, stays) for name, value in kept.items()}
+                _keep(connection, columns[0]["series"], part, fewer, len(stays))
 
     def learn_points(
         self, connection: Connection, series: Series, increases: Sequence[Increase], received: int
@@ -212,6 +230,23 @@ def _columns(table: PredictionTable, slices: Sequence[str]) -> dict[str, Value]:
             columns[f"{_FEATURE}{name}"] = column
     cuts = {key: table.slices[key] for key in slices if key in table.slices}
     return columns | {f"{_SLICE}{key}": column for key, column in cuts.items() if _has_values(column)}
+
+
+def _keep(connection: Connection, series: int, part: int, columns: Mapping[str, Value], n: int) -> None:
+    encoded = encode(columns)
+    rows = {
+        "series": pa.array([series] * len(encoded), pa.int32()),
+        "part": [part] * len(encoded),
+        "rows": pa.array([n] * len(encoded), pa.int32()),
+        "name": list(encoded),
+        "data": list(encoded.values()),
+    }
+    insert(connection, "learning", pa.table(rows))
+
+
+def _some(value: Value, rows: NDArray[np.intp]) -> Value:
+    """Return some rows of a column, without the labels that only others have."""
+    return used_labels(taken(value, rows)) if isinstance(value, Column) else np.asarray(value)[rows]
 
 
 def _learned(connection: Connection, series: Series) -> list[PredictionTable]:

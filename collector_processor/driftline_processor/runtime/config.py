@@ -184,6 +184,7 @@ class Model(Section):
     slices: tuple[Text, ...] = ()
     cluster: Text | None = None
     keep_features: Keeping = Keep(5_000)
+    subject: Text | None = None
     min_effect: dict[str, Share] = Field(default_factory=dict)
     method: Deciding = ()
     methods: Shown = ()

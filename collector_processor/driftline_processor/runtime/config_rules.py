@@ -87,6 +87,11 @@ def _model(model: Model) -> Iterator[str]:
     for key, values in named:
         if len(set(values)) < len(values):
             yield f"{key}: one of {', '.join(map(str, values))} is named twice; name each once"
+    if model.subject is not None and model.subject in model.slices:
+        yield (
+            f"subject: '{model.subject}' is also one of slices, whose values are shown; a subject is whom rows are "
+            "about: leave it out of slices"
+        )
     if "delta" in model.concept.model_fields_set and "adwin" not in model.concept.detectors:
         yield "concept.delta: is of adwin, which is not among concept.detectors; name it there, or leave delta out"
     if not model.windows:

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from functools import partial
 
 from driftline.tables import OutcomeTable
@@ -54,6 +55,7 @@ class Ingest:
         self._queue: deque[_Waiting] = deque()
         self._ready = threading.Condition()
         self._stopping = False
+        self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="driftline-ingest", daemon=True)
 
     def start(self) -> None:
@@ -115,7 +117,12 @@ class Ingest:
 
     def _run(self) -> None:
         while waiting := self._next():
-            self._commit(waiting)
+            with self._writing:
+                self._commit(waiting)
+
+    def resting(self) -> AbstractContextManager[object]:
+        """Keep the writer from writing, within a ``with`` block; requests wait in the queue."""
+        return self._writing
 
     def _next(self) -> list[_Waiting]:
         """Wait for requests and take all there are, up to a size; nothing only when stopping."""

@@ -37,7 +37,7 @@ from .signals import Receipt
 from .slices import HOUR, Cutting, SliceValues
 from .store import Connection, Store, insert, mark, number, transaction
 from .streams import Streams
-from .take import Rows, concatenate_predictions, likeness, take_outcomes, take_predictions
+from .take import Rows, apart, concatenate_predictions, likeness, take_outcomes, take_predictions
 from .watermark import ROWS, Watermark, Watermarks, read_watermarks, write_watermarks
 
 LATEST = 366 * 86_400 * 10**9
@@ -82,7 +82,7 @@ class Intake:
         counters: Counters,
         clock: Callable[[], int],
     ) -> None:
-        self._connection = store.connect()
+        self._connection = store.connect(lasting=True)
         self._touched, self._counters, self._clock = touched, counters, clock
         self.series = SeriesRegister(self._connection, models)
         self.baselines = Baselines(self._connection, configured)
@@ -159,7 +159,8 @@ class Intake:
         for outcomes in request.outcomes:
             usable = _timely(outcomes.time, work.now, rejected)
             outcomes = outcomes if len(usable) == len(outcomes) else take_outcomes(outcomes, usable)
-            work.outcomes.append(outcome_rows(outcomes, self._outcome_seq + 1, work.now))
+            outcomes, subject = apart(outcomes, self.series.settings(outcomes.model).subject)
+            work.outcomes.append(outcome_rows(outcomes, self._outcome_seq + 1, work.now, subject))
             self._outcome_seq += len(outcomes)
             work.kept += len(outcomes)
         for point in request.points:
@@ -187,15 +188,15 @@ class Intake:
             table = table if len(new) == len(table) else take_predictions(table, new)
         if not len(table):
             return
-        table = replace(table, task=series.task)
-        decided = decided_classes(table)
         settings = self.series.settings(table.key.model)
+        table, subject = apart(replace(table, task=series.task), settings.subject)
+        decided = decided_classes(table)
         names = in_force.baseline.bins.features if in_force is not None else sorted(table.features)
         prints = fingerprints(table.features, names, len(table)) if table.features and names else None
         first = self._prediction_seq + 1
         ranked = max((MOST_RANKED, *series.task.cutoffs))
         work.rows.append(
-            prediction_rows(table, series.number, first, decided, work.now, settings.slices, prints, ranked)
+            prediction_rows(table, series.number, first, decided, work.now, settings.slices, prints, ranked, subject)
         )
         self._kept.keep(self._connection, series.number, table, first, settings.keep_features, work.now)
         self._prediction_seq += len(table)
@@ -210,7 +211,7 @@ class Intake:
                 self.slices.learn(series.number, key, table.slices[key], in_force.baseline if in_force else None)
         totals = self.totals.get(series.number, Totals())
         self.totals[series.number] = totals.plus(table.time, work.now, unscored(table, decided), by_class, duration)
-        self._compare(series, table, work)
+        self._compare(series, table, first, work)
 
         model = (table.key.environment, table.key.model)
         work.watermarks[model] = self.watermarks.setdefault(model, Watermark())
@@ -250,7 +251,7 @@ class Intake:
         ).fetchall()
         return np.delete(np.arange(len(table)), [row for (row,) in known])
 
-    def _compare(self, series: Series, table: PredictionTable, work: _Work) -> None:
+    def _compare(self, series: Series, table: PredictionTable, first: int, work: _Work) -> None:
         """Count over the bins of the baseline in force; while there is none, keep the rows to learn one."""
         in_force, settings = self.baselines.in_force(series.key), self.series.settings(series.key.model)
         if in_force is not None:
@@ -263,9 +264,9 @@ class Intake:
         wanted = NEEDED - self.baselines.learned(series.number)
         rows = np.arange(len(table))
         some = take_predictions(table, rows[:wanted])
-        self.baselines.learn(self._connection, series, some, work.now, settings.slices)
+        self.baselines.learn(self._connection, series, some, work.now, settings.slices, first)
         if len(table) > wanted:
-            self._compare(series, take_predictions(table, rows[wanted:]), work)
+            self._compare(series, take_predictions(table, rows[wanted:]), first + wanted, work)
 
     def _write(self, work: _Work) -> None:
         connection = self._connection

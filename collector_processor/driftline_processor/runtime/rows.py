@@ -26,12 +26,13 @@ def prediction_rows(
     slices: Sequence[str] = (),
     fingerprints: U64 | None = None,
     ranked: int = MOST_RANKED,
+    subject: Column | None = None,
 ) -> pa.Table:
     """Return the rows of the ``predictions`` table.
 
     ``first``: the sequence number of the first row. ``decided``: the decided class of each row, None for regression.
     ``slices``: the names of those that are kept. ``fingerprints``: of the features, 0 where one is missing; None where
-    they are not known. ``ranked``: how many items of a ranking are kept.
+    they are not known. ``ranked``: how many items of a ranking are kept. ``subject``: whom each row is about.
     """
     n = len(table)
     ranking = None if table.items is None else items.taken(table.items, np.arange(n), ranked)
@@ -59,11 +60,12 @@ def prediction_rows(
             "fingerprint": pa.nulls(n, pa.uint64())
             if fingerprints is None
             else pa.array(fingerprints, mask=fingerprints == 0),
+            "subject": _canonical(subject, n),
         }
     )
 
 
-def outcome_rows(table: OutcomeTable, first: int, received: int) -> pa.Table:
+def outcome_rows(table: OutcomeTable, first: int, received: int, subject: Column | None = None) -> pa.Table:
     """Return the rows of the ``outcomes`` table; an actual stays what it was sent as, text or number."""
     n = len(table)
     return pa.table(
@@ -81,6 +83,7 @@ def outcome_rows(table: OutcomeTable, first: int, received: int) -> pa.Table:
             "value": number_array(table.value, n),
             "retracted": pa.nulls(n, pa.bool_()) if table.retracted is None else pa.array(table.retracted),
             "slices": _slices(table.slices, n),
+            "subject": _canonical(subject, n),
             "received": np.full(n, received),
         }
     )
@@ -97,6 +100,10 @@ def _given(text: Text | None, n: int) -> pa.Array:
         return pa.nulls(n, pa.string())
     texts = text_array(text)
     return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+
+
+def _canonical(column: Column | None, n: int) -> pa.Array:
+    return label_array(None if column is None else class_column(column), n)
 
 
 def label_array(column: Column | None, n: int) -> pa.Array:

@@ -28,6 +28,7 @@ from driftline_processor.core.decode.mapped import by_name
 from .beliefs import Beliefs
 from .concept import ConceptWatch
 from .config import Config, Model
+from .erase import Erased, NoSubject, Order, Orders, erase, finish
 from .evaluate import Evaluator
 from .health import Counters
 from .ingest import QUEUE_BYTES, Ingest
@@ -68,9 +69,11 @@ class State:
         counters = counters or Counters()
         self._clock = clock
         self._store = Store(Path(config.storage.directory))
-        touched = Touched()
+        self._orders = Orders(self._store.path.parent)
+        finish(self._store, self._orders)
+        self._touched = touched = Touched()
         self._intake = Intake(self._store, config.models, baselines, touched, counters, clock)
-        self._connection = self._store.connect()
+        self._connection = self._store.connect(lasting=True)
         series = self._intake.series
         concept = ConceptWatch(self._connection, series, self._intake.baselines, self._intake.slices)
         self._join = Join(self._connection, series, touched, counters, concept)
@@ -135,6 +138,31 @@ class State:
         """
         self._join.listen(listener)
 
+    def erase(self, order: Order) -> Erased:
+        """Delete what is kept of prediction ids or of a subject; return when it is gone from the disk, too.
+
+        Requests wait meanwhile. Raises what the store raised, such as a full disk: the rows have left the tables then,
+        and the file is written anew at the next tidying, or at the next start; NoSubject where the model has none.
+        """
+        if order.by == "subject" and self._intake.series.settings(order.model).subject is None:
+            raise NoSubject(order.model)
+        with self._keeping, self._ingest.resting():
+            self._orders.add(order)
+            return self._carry_out()
+
+    def _carry_out(self) -> Erased:
+        """Carry out all orders; return what the last one deleted."""
+        erased = Erased()
+        for order in self._orders:
+            erased = erase(self._connection, self._intake.series, self._intake.baselines, order)
+            self._intake.baselines.load(self._connection)
+            self._touched.touch(erased.touched, joined=1)
+            self._upkeep.expired.update(erased.series)
+        self._join.recount()
+        self._store.rewrite()
+        self._orders.done()
+        return erased
+
     def join_now(self) -> None:
         """Join everything that has been acknowledged."""
         with self._keeping:
@@ -180,6 +208,9 @@ class State:
             self._stopping.wait(max(0.0, min(due) - time.monotonic()))
 
     def _tidy(self) -> None:
+        if list(self._orders):
+            with self._ingest.resting():
+                self._carry_out()
         self._upkeep.step()
         self._join.recount()
 

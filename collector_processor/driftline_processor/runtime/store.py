@@ -10,6 +10,8 @@ Tables that only grow carry ``seq``, which one thread hands out in the order of 
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,9 @@ Connection = Any
 """A DuckDB connection (the package has no types that hold over its versions)."""
 
 SCHEMA_VERSION = 1
+
+_PATIENCE = 60.0
+"""Seconds that readers get to end before the file is exchanged below them."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name VARCHAR, value BIGINT);
@@ -37,6 +42,7 @@ ALTER TABLE predictions ADD COLUMN IF NOT EXISTS fingerprint UBIGINT;
 ALTER TABLE predictions ADD COLUMN IF NOT EXISTS items VARCHAR[];
 ALTER TABLE predictions ADD COLUMN IF NOT EXISTS item_scores DOUBLE[];
 ALTER TABLE predictions ADD COLUMN IF NOT EXISTS left_out INTEGER;
+ALTER TABLE predictions ADD COLUMN IF NOT EXISTS subject VARCHAR;
 CREATE TABLE IF NOT EXISTS outcomes (
     seq BIGINT, model VARCHAR, environment VARCHAR, id VARCHAR, actual VARCHAR, number DOUBLE, time BIGINT,
     prediction_time BIGINT, weight DOUBLE, received BIGINT);
@@ -44,6 +50,7 @@ ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS item VARCHAR;
 ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS value DOUBLE;
 ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS retracted BOOLEAN;
 ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS slices MAP(VARCHAR, VARCHAR);
+ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS subject VARCHAR;
 CREATE TABLE IF NOT EXISTS waiting (outcome BIGINT, model VARCHAR, id VARCHAR, received BIGINT);
 CREATE TABLE IF NOT EXISTS joined (
     seq BIGINT, prediction BIGINT, outcome BIGINT, series INTEGER, time BIGINT, score DOUBLE, scores DOUBLE[],
@@ -97,11 +104,13 @@ class Store:
         another process holds the file, or a newer Driftline wrote it.
         """
         self.path = directory / "driftline.duckdb"
+        self._config: dict[str, Any] = {"threads": str(threads), "memory_limit": memory}
+        self._gate = threading.Condition()
+        self._handles: dict[_Handle, bool] = {}
+        self._swapping = False
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._root: Connection = duckdb.connect(
-                str(self.path), config={"threads": str(threads), "memory_limit": memory}
-            )
+            self._root = self._open()
         except OSError as error:
             raise StorageError(
                 f"storage.directory: {directory} cannot be written ({error.strerror}); name another"
@@ -125,15 +134,117 @@ class Store:
                 f"knows {SCHEMA_VERSION}); name another directory, or run that version"
             )
         set_mark(self._root, "schema", SCHEMA_VERSION)
+        self._drop_fresh()
 
-    def connect(self) -> Connection:
-        """Return a connection for one thread; close it when the thread ends."""
-        return self._root.cursor()
+    def _open(self) -> Connection:
+        return duckdb.connect(str(self.path), config=self._config)
+
+    def connect(self, *, lasting: bool = False) -> Connection:
+        """Return a connection for one thread; close it when the thread ends.
+
+        ``lasting``: held by a thread that rests while the file is rewritten, and good for the new one, too; any other
+        is soon closed.
+        """
+        with self._gate:
+            self._gate.wait_for(lambda: not self._swapping)
+            handle = _Handle(self, self._root.cursor())
+            self._handles[handle] = lasting
+            return handle
 
     def close(self) -> None:
         """Write the log into the file and close it."""
         self._root.execute("CHECKPOINT")
         self._root.close()
+
+    def rewrite(self) -> None:
+        """Copy everything into a new file that takes the place of this one, so that deleted rows leave the disk.
+
+        DuckDB marks rows as deleted, and reuses the blocks of a file without clearing them. Whoever holds a lasting
+        connection must rest meanwhile; readers do until the files are exchanged, and then wait. A crash leaves either
+        the old file or the new one.
+        """
+        fresh = self._drop_fresh()
+        with self._attached(fresh, "fresh"):
+            self._root.execute(f"COPY FROM DATABASE {_quoted(self.path.stem)} TO fresh")
+            self._root.execute("CHECKPOINT fresh")
+        with self._gate:
+            self._swapping = True
+            idle = self._gate.wait_for(lambda: all(self._handles.values()), _PATIENCE)
+        try:
+            if not idle:
+                raise StorageError(f"storage.directory: {self.path} was read for {_PATIENCE} s on end; try again")
+            self._exchange(fresh)
+        finally:
+            with self._gate:
+                self._swapping = False
+                self._gate.notify_all()
+
+    def _exchange(self, fresh: Path) -> None:
+        for handle in self._handles:
+            handle.connection.close()
+        self._root.execute("CHECKPOINT")  # with nothing left to write, closing removes the log
+        self._root.close()
+        try:
+            log = self.path.with_name(f"{self.path.name}.wal")
+            if log.exists():
+                raise StorageError(f"storage.directory: {log} is still there; the file is not exchanged")
+            os.replace(fresh, self.path)
+            synced(self.path.parent)
+        finally:
+            self._root = self._open()
+            for handle in self._handles:
+                handle.connection = self._root.cursor()
+
+    @contextmanager
+    def _attached(self, file: Path, name: str) -> Iterator[None]:
+        path = str(file).replace("'", "''")
+        self._root.execute(f"ATTACH '{path}' AS {name}")
+        try:
+            yield
+        finally:
+            self._root.execute(f"DETACH {name}")
+
+    def _drop_fresh(self) -> Path:
+        """Remove what a rewriting that was killed has left, and return where the next one writes."""
+        fresh = self.path.with_name("driftline.fresh.duckdb")
+        for file in (fresh, fresh.with_name(f"{fresh.name}.wal")):
+            file.unlink(missing_ok=True)
+        return fresh
+
+    def released(self, handle: _Handle) -> None:
+        """Forget a connection that was closed."""
+        with self._gate:
+            self._handles.pop(handle, None)
+            self._gate.notify_all()
+
+
+class _Handle:
+    """A connection that stays the same when the file below it is exchanged."""
+
+    def __init__(self, store: Store, connection: Connection) -> None:
+        self._store, self.connection = store, connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+    def close(self) -> None:
+        """Close it."""
+        self.connection.close()
+        self._store.released(self)
+
+
+def synced(directory: Path) -> None:
+    """Wait until the names in a directory are on disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
 
 
 @contextmanager

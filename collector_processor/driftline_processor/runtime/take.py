@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .rows import text_array
 
 Rows = NDArray[np.intp]
+_Table = TypeVar("_Table", PredictionTable, OutcomeTable)
 _Array = TypeVar("_Array", bound=NDArray[np.generic])
 
 
@@ -52,6 +53,24 @@ def take_outcomes(table: OutcomeTable, rows: Rows) -> OutcomeTable:
         retracted=_taken(table.retracted, rows),
         slices={name: taken(column, rows) for name, column in table.slices.items()},
     )
+
+
+def apart(table: _Table, subject: str | None) -> tuple[_Table, Column | None]:
+    """Return a table whose subject is no feature of it, and the subjects of its rows, None where it names none.
+
+    ``subject``: the feature or slice that says whom a row is about, None where nobody said so. Among predictions it is
+    still there as a slice, by which rows may be clustered; nothing keeps it but its own column.
+    """
+    if subject is None:
+        return table, None
+    if isinstance(table, OutcomeTable):
+        found = table.slices.get(subject)
+        return replace(table, slices={n: c for n, c in table.slices.items() if n != subject}), found
+    found = table.slices.get(subject, table.features.get(subject))
+    if found is None:
+        return table, None
+    features = {name: column for name, column in table.features.items() if name != subject}
+    return replace(table, features=features, slices={**table.slices, subject: found}), found
 
 
 def take_text(text: Text, rows: Rows) -> Text:

@@ -1,0 +1,183 @@
+"""Delete what is kept of one prediction id, or of one subject: from every table, and from the disk.
+
+An order is written down first, and forgotten last: a processor that is killed in between finishes it when it starts.
+The rows leave every table in one transaction; then the file is written anew (:meth:`.store.Store.rewrite`), because
+what DuckDB has deleted stays in its blocks until something else needs them. The performance of the windows concerned is
+made anew from the rows that stay, where all of those are kept; other sums stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from driftline.tables import I64
+
+from driftline_processor.core.window import PANE
+
+from .baselines import Baselines
+from .panes import PaneChanges
+from .performance import all_kept, recompute, stored_stretches
+from .rows import integers_of
+from .series import Series, SeriesRegister
+from .store import Connection, Store, read, synced, transaction
+
+ROWS = {
+    "predictions": "seq IN (SELECT seq FROM gone_predictions)",
+    "outcomes": "seq IN (SELECT seq FROM gone_outcomes)",
+    "waiting": "outcome IN (SELECT seq FROM gone_outcomes)",
+    "joined": "prediction IN (SELECT seq FROM gone_predictions) OR outcome IN (SELECT seq FROM gone_outcomes)",
+    "kept": "prediction IN (SELECT seq FROM gone_predictions)",
+}
+"""Table → which of its rows are about what is deleted. A table that keeps anything by row belongs here; ``learning``
+keeps rows as columns, and :meth:`.baselines.Baselines.unlearn` takes them out."""
+
+SUMS = frozenset(
+    (
+        *("meta", "series", "panes", "slice_panes", "slice_values", "days", "requests", "batches", "watermarks"),
+        *("baselines", "kept_columns", "learning_points", "streams", "balance", "concept", "evaluations"),
+    )
+)
+"""Tables that keep sums, settings or digests, and nothing by row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be deleted of a model: the rows of prediction ids, or of subjects; in one environment, None = all."""
+
+    model: str
+    by: Literal["id", "subject"]
+    values: tuple[str, ...]
+    environment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many rows were deleted. ``series``: predictions by series; ``touched``: panes whose performance changed."""
+
+    predictions: int = 0
+    outcomes: int = 0
+    joined: int = 0
+    series: dict[int, int] = field(default_factory=dict)
+    touched: list[tuple[int, I64]] = field(default_factory=list)
+
+
+class NoSubject(ValueError):  # noqa: N818 - an answer, not a fault
+    """Nobody said which feature or slice names the subjects of a model."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"models.{model}.subject says nothing; name the feature or slice that says whom a row is about in "
+            "driftline.yaml: rows that arrive from then on can be deleted by it"
+        )
+
+
+class Orders:
+    """The orders that are not finished, in a file beside the state's."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = directory / "erase.json"
+
+    def __iter__(self) -> Iterator[Order]:
+        """Return the orders, oldest first."""
+        try:
+            said = json.loads(self._file.read_text())
+        except FileNotFoundError:
+            return iter(())
+        return iter([Order(**{**one, "values": tuple(one["values"])}) for one in said])
+
+    def add(self, order: Order) -> None:
+        """Write an order down, with fsync."""
+        text = json.dumps([asdict(one) for one in (*self, order)])
+        draft = self._file.with_suffix(".draft")
+        with draft.open("w") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(draft, self._file)
+        synced(self._file.parent)
+
+    def done(self) -> None:
+        """Forget all orders."""
+        for file in (self._file, self._file.with_suffix(".draft")):
+            file.unlink(missing_ok=True)
+        synced(self._file.parent)
+
+
+def erase(connection: Connection, register: SeriesRegister, baselines: Baselines, order: Order) -> Erased:
+    """Delete the rows of an order in one transaction; they are gone for every reader, and not yet from the disk."""
+    with transaction(connection):
+        _find(connection, order)
+        gone = read(connection, "SELECT p.* FROM predictions p SEMI JOIN gone_predictions g ON g.seq = p.seq")
+        lost = read(connection, f"SELECT DISTINCT series, time FROM joined WHERE {ROWS['joined']}")
+        whole = list(_stretches(connection, register, lost))
+        counts = {table: _delete(connection, table, condition) for table, condition in ROWS.items()}
+        baselines.unlearn(connection, integers_of(gone, "series"), integers_of(gone, "seq"))
+        changes = PaneChanges()
+        touched = [(series.number, recompute(connection, changes, series, some)) for series, some in whole]
+        changes.write(connection)
+    numbers, rows = np.unique(integers_of(gone, "series"), return_counts=True)
+    return Erased(
+        counts["predictions"],
+        counts["outcomes"],
+        counts["joined"],
+        dict(zip(numbers.tolist(), rows.tolist(), strict=True)),
+        touched,
+    )
+
+
+def finish(store: Store, orders: Orders) -> None:
+    """Carry out the orders that a killed processor left, so that nothing of them is on disk."""
+    left = list(orders)
+    if not left:
+        return
+    connection = store.connect()
+    try:
+        register, baselines = SeriesRegister(connection, {}), Baselines(connection, {})
+        for order in left:
+            erase(connection, register, baselines, order)
+    finally:
+        connection.close()
+    store.rewrite()
+    orders.done()
+
+
+def _find(connection: Connection, order: Order) -> None:
+    """Name the rows: predictions of the id or subject, and outcomes of the id, of their ids, or of the subject."""
+    place = "" if order.environment is None else " AND coalesce(environment, $environment) = $environment"
+    named: dict[str, object] = {"model": order.model, "values": list(order.values)}
+    named |= {} if order.environment is None else {"environment": order.environment}
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE gone_predictions AS SELECT p.seq, p.id FROM predictions p JOIN models USING"
+        f" (series) WHERE model = $model{place} AND list_contains($values, p.{order.by})",
+        named,
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE gone_outcomes AS SELECT seq FROM outcomes WHERE model = $model{place}"
+        f" AND (list_contains($values, {order.by}) OR id IN (SELECT id FROM gone_predictions WHERE id <> ''))",
+        named,
+    )
+
+
+def _delete(connection: Connection, table: str, condition: str) -> int:
+    return int(connection.execute(f"DELETE FROM {table} WHERE {condition}").fetchall()[0][0])
+
+
+def _stretches(
+    connection: Connection, register: SeriesRegister, lost: pa.Table
+) -> Iterator[tuple[Series, list[tuple[int, int]]]]:
+    """Yield the stored panes that lose outcomes and of which every row is kept, by series."""
+    numbers, panes = integers_of(lost, "series"), integers_of(lost, "time")
+    panes = panes - panes % PANE
+    by_number = register.by_number()
+    for number in np.unique(numbers).tolist():
+        stored = stored_stretches(connection, number, np.unique(panes[numbers == number]).tolist())
+        whole = [stretch for stretch in stored if all_kept(connection, number, stretch)]
+        if whole:
+            yield by_number[number], whole

@@ -1,0 +1,50 @@
+"""``DELETE /v1/predictions``: what is kept of prediction ids, or of a subject, is deleted, from the disk, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline.classes import class_text
+from driftline.ids import id_text
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.runtime.erase import Erased, NoSubject, Order
+
+Erase = Callable[[Order], Erased]
+"""Carries out an order; returns when nothing of it is on disk."""
+
+MOST_VALUES = 1000
+
+
+def routes(erase: Erase) -> list[BaseRoute]:
+    """Return the route that deletes. Errors are ``{"error": "a sentence"}``."""
+
+    async def delete(request: Request) -> Response:
+        said = request.query_params
+        unknown = [name for name in said if name not in ("model", "id", "subject", "environment")]
+        ids = tuple(filter(None, map(id_text, said.getlist("id"))))
+        subjects = tuple(filter(None, map(class_text, said.getlist("subject"))))
+        if unknown:
+            return _error(400, f"{unknown[0][:80]!r} is not known; say model, id or subject, and environment")
+        if not said.get("model"):
+            return _error(400, "no model is named; add ?model=NAME")
+        if bool(ids) == bool(subjects):
+            return _error(400, "say what to delete: ?id=… or ?subject=…, either of them as often as needed")
+        if len(ids) + len(subjects) > MOST_VALUES:
+            return _error(400, f"these are {len(ids) + len(subjects)}; {MOST_VALUES} are the most at once")
+        model, environment = said["model"], said.get("environment")
+        order = Order(model, "id", ids, environment) if ids else Order(model, "subject", subjects, environment)
+        try:
+            erased = await run_in_threadpool(erase, order)
+        except NoSubject as reason:
+            return _error(400, str(reason))
+        return JSONResponse({"predictions": erased.predictions, "outcomes": erased.outcomes, "joined": erased.joined})
+
+    return [Route("/v1/predictions", delete, methods=["DELETE"])]
+
+
+def _error(status: int, sentence: str) -> Response:
+    return JSONResponse({"error": sentence}, status_code=status)

@@ -1,0 +1,177 @@
+"""What somebody wants deleted is gone: from every table, from what is shown, and from every byte on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.erase import ROWS, SUMS, Order, Orders
+
+from .conftest import Open
+from .state_rows import HOUR, MINUTE, NOON, Opened, outcomes, predictions
+
+DAILY = Model(windows=("1d",), subject="customer")
+MARK = "MARKED-4b1f0c"
+
+
+def found_on_disk(directory: Path, mark: str = MARK) -> list[str]:
+    """Return the files of a directory that hold a text in any byte."""
+    return sorted(p.name for p in directory.rglob("*") if p.is_file() and mark.encode() in p.read_bytes())
+
+
+def by_id(*ids: str) -> Order:
+    return Order("churn", "id", ids)
+
+
+def filled(open_state: Open, **more: Model) -> Opened:
+    """A state of a model that learns its baseline, with predictions and outcomes of the marked and of others."""
+    state = open_state(churn=DAILY, **more)
+    ids = [MARK, *(f"other-{i}" for i in range(50))]
+    times = [NOON + i * MINUTE for i in range(51)]
+    plans = [f"plan-{MARK}", *["basic"] * 50]
+    state.send(predictions(ids, times, [0.9, *[0.2] * 50], features={"plan": plans, "age": list(range(51))}))
+    state.send(outcomes(ids, [1, *[0] * 50], NOON + HOUR), outcomes([MARK], [0], NOON + 2 * HOUR))
+    state.state.settle()
+    state.state._connection.execute("CHECKPOINT")
+    return state
+
+
+def test_an_id_is_gone_from_the_tables_the_page_and_the_disk(open_state: Open, tmp_path: Path) -> None:
+    state = filled(open_state)
+    before = state.view()
+    assert found_on_disk(tmp_path) == ["driftline.duckdb"]
+
+    erased = state.state.erase(by_id(MARK))
+
+    assert (erased.predictions, erased.outcomes, erased.joined) == (1, 2, 1)
+    assert found_on_disk(tmp_path) == []
+    after = state.view()
+    assert (before.rows, before.outcomes) == (51, 51)
+    assert (after.rows, after.outcomes, after.pending) == (50, 50, 0)
+    assert state.rows("SELECT sum(rows)::INT FROM (SELECT DISTINCT part, rows FROM learning)") == [(50,)]
+    assert found_on_disk(tmp_path) == []
+
+
+def test_the_state_goes_on_after_its_file_was_exchanged(open_state: Open, tmp_path: Path) -> None:
+    state = filled(open_state)
+    state.state.erase(by_id(MARK))
+    state.send(predictions(["new"], NOON), outcomes(["new", "other-3"], [1, 1], NOON + 3 * HOUR))
+    assert (state.view().rows, state.view().outcomes) == (51, 51)
+    assert state.rows("SELECT max(seq)::INT FROM predictions") == [(52,)]
+
+    state = open_state(churn=DAILY)
+    assert (state.view().rows, state.view().outcomes) == (51, 51)
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["driftline.duckdb", "driftline.duckdb.wal"]
+
+
+def test_performance_is_restated_without_the_row_and_the_rows_counted_stay(open_state: Open) -> None:
+    state = filled(open_state)
+    (before,) = state.view().windows["1d"]
+    state.state.erase(by_id(MARK))
+    (after,) = state.view().windows["1d"]
+    assert (before.outcome_rows, after.outcome_rows) == (51, 50)
+    assert (before.realized["accuracy"].value, after.realized["accuracy"].value) == (50 / 51, 1.0)
+    assert (before.rows, after.rows) == (51, 51)
+
+    state.send(outcomes(["other-0"], [1], NOON + 4 * HOUR))
+    (corrected,) = state.view().windows["1d"]
+    assert corrected.realized["accuracy"].value == 49 / 50
+    assert state.counted("expired") == 0
+
+
+def test_a_subject_goes_with_all_predictions_and_outcomes_that_are_about_it(open_state: Open, tmp_path: Path) -> None:
+    state = open_state(churn=DAILY)
+    customers: dict[str, Sequence[object]] = {"customer": [MARK, "anna", MARK, "anna"]}
+    state.send(predictions(["a", "b"], NOON, features={"customer": [MARK, "anna"], "age": [1, 2]}))
+    state.send(predictions(["c", "d", "e", "f"], NOON, slices=customers), outcomes(["a", "b", "c"], [1, 1, 1]))
+    told = outcomes(["nobody", "x"], [1, 1])
+    told.slices["customer"] = predictions(["", ""], slices={"customer": [MARK, "anna"]}).slices["customer"]
+    state.send(told)
+    state.state.settle()
+    assert state.rows("SELECT DISTINCT name FROM learning ORDER BY ALL") == [
+        ("feature:age",),
+        ("scores",),
+        ("seq",),
+        ("time",),
+    ]
+
+    erased = state.state.erase(Order("churn", "subject", (MARK,)))
+
+    assert (erased.predictions, erased.outcomes, erased.joined) == (3, 3, 2)
+    assert state.rows("SELECT id FROM predictions ORDER BY id") == [("b",), ("d",), ("f",)]
+    assert state.rows("SELECT id FROM outcomes ORDER BY id") == [("b",), ("x",)]
+    assert state.rows("SELECT id FROM waiting") == [("x",)]
+    assert found_on_disk(tmp_path) == []
+
+
+def test_a_subject_is_no_feature_and_no_slice_of_anything_that_is_kept(open_state: Open) -> None:
+    state = open_state(churn=DAILY)
+    state.send(predictions(["a"], NOON, features={"customer": [17], "age": [1]}))
+    told = outcomes(["a"], [1])
+    told.slices["customer"] = predictions([""], slices={"customer": [17]}).slices["customer"]
+    state.send(told)
+    assert state.rows("SELECT subject, slices FROM predictions UNION ALL SELECT subject, slices FROM outcomes") == [
+        ("17", None),
+        ("17", None),
+    ]
+    assert not [name for (name,) in state.rows("SELECT DISTINCT part FROM panes") if "customer" in str(name)]
+
+
+def test_only_the_environment_that_is_named(open_state: Open) -> None:
+    state = open_state(churn=DAILY)
+    for environment in ("live", "test"):
+        state.send(predictions(["a"], NOON, environment=environment), outcomes(["a"], [1], environment=environment))
+    state.send(outcomes(["a"], [0]))
+    erased = state.state.erase(Order("churn", "id", ("a",), "live"))
+    assert (erased.predictions, erased.outcomes) == (1, 2)  # one outcome may be that of either environment
+    assert state.rows("SELECT environment FROM outcomes") == [("test",)]
+
+
+def test_another_model_and_what_was_never_there_lose_nothing(open_state: Open) -> None:
+    state = filled(open_state)
+    erased = state.state.erase(Order("fraud", "id", (MARK,)))
+    assert (erased.predictions, erased.outcomes, erased.joined) == (0, 0, 0)
+    assert state.view().rows == 51
+
+
+def test_an_order_that_could_not_be_finished_is_finished_later(
+    open_state: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = filled(open_state)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(state.state._store, "rewrite", full)
+        with pytest.raises(OSError, match="No space left"):
+            state.state.erase(by_id(MARK))
+    assert (state.view().rows, list(Orders(tmp_path / "state"))) == (50, [by_id(MARK)])
+    assert found_on_disk(tmp_path) != []
+
+    state.state.tidy_now()
+    assert found_on_disk(tmp_path) == []
+    assert state.view().rows == 50
+
+
+def test_every_table_is_known_to_hold_rows_or_not_to(open_state: Open) -> None:
+    """A table of rows that nobody told :mod:`driftline_processor.runtime.erase` of would keep what was deleted."""
+    tables = {str(name) for (name,) in open_state().rows("SELECT table_name FROM duckdb_tables() WHERE NOT temporary")}
+    assert tables == set(ROWS) | SUMS | {"learning"}
+
+
+def test_a_reader_waits_while_files_are_exchanged(open_state: Open) -> None:
+    state = filled(open_state)
+    seen: list[object] = []
+    reader = Thread(
+        target=lambda: seen.extend(state.rows("SELECT count(*)::INT AS n FROM predictions") for _ in range(200))
+    )
+    reader.start()
+    for number in range(3):
+        state.state.erase(by_id(f"other-{number}"))
+    reader.join()
+    assert set(map(str, seen)) <= {str([(n,)]) for n in (51, 50, 49, 48)}
+    assert len(seen) == 200

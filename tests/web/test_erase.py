@@ -1,0 +1,99 @@
+"""DELETE /v1/predictions and `driftline forget`, over the real state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from driftline_processor.commands import app as commands
+from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.health import Health
+from driftline_processor.runtime.state import State
+from driftline_processor.web.app import create_app
+from driftline_processor.web.erase import routes
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from tests.runtime.state_rows import NOON, Clock, Opened, config, outcomes, predictions
+from tests.runtime.test_erase import MARK, found_on_disk
+
+from .serve import serve
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Opened]:
+    """A model with a subject and one without, both with rows of the marked."""
+    opened = State(config(tmp_path / "state", churn=Model(subject="customer")), clock=Clock())
+    opened.start()
+    state = Opened(opened)
+    for model in ("churn", "fraud"):
+        table = predictions([MARK, "b"], NOON, model=model, features={"customer": ["anna", "bob"]})
+        state.send(table, outcomes([MARK, "b"], [1, 0], model=model))
+    opened.settle()
+    yield state
+    opened.stop()
+
+
+def pages(state: Opened) -> TestClient:
+    view = state.state.view
+    return TestClient(create_app(view, state.state.submit_outcomes, Health(), more=routes(state.state.erase)))
+
+
+def test_an_id_is_deleted_of_the_model_that_is_named(state: Opened, tmp_path: Path) -> None:
+    client = pages(state)
+    answer = client.delete("/v1/predictions", params={"model": "churn", "id": MARK})
+    assert (answer.status_code, answer.json()) == (200, {"predictions": 1, "outcomes": 1, "joined": 1})
+    assert state.rows("SELECT id, model FROM predictions JOIN models USING (series) ORDER BY ALL") == [
+        (MARK, "fraud"),
+        ("b", "churn"),
+        ("b", "fraud"),
+    ]
+    assert client.delete(f"/v1/predictions?model=fraud&id=b&id={MARK}").json()["predictions"] == 2
+    assert found_on_disk(tmp_path) == []
+
+
+def test_a_subject_is_deleted_where_the_model_has_one(state: Opened, tmp_path: Path) -> None:
+    client = pages(state)
+    answer = client.delete("/v1/predictions?model=churn&subject=anna")
+    assert answer.json() == {"predictions": 1, "outcomes": 1, "joined": 1}
+    refused = client.delete("/v1/predictions?model=fraud&subject=anna")
+    assert refused.status_code == 400
+    assert refused.json()["error"].startswith("models.fraud.subject says nothing; name the feature or slice that says")
+    assert found_on_disk(tmp_path, "anna") != []  # of the model that nobody asked about
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("id=a", "no model is named; add ?model=NAME"),
+        ("model=churn", "say what to delete: ?id=… or ?subject=…"),
+        ("model=churn&id=%20", "say what to delete: ?id=… or ?subject=…"),
+        ("model=churn&id=a&subject=b", "say what to delete: ?id=… or ?subject=…"),
+        ("model=churn&id=a&versoin=1", "'versoin' is not known; say model, id or subject, and environment"),
+        ("model=churn" + "&id=a" * 1001, "these are 1001; 1000 are the most at once"),
+    ],
+)
+def test_what_is_not_said_clearly_deletes_nothing(state: Opened, query: str, sentence: str) -> None:
+    answer = pages(state).delete(f"/v1/predictions?{query}")
+    assert answer.status_code == 400
+    assert sentence in answer.json()["error"]
+    assert state.rows("SELECT count(*)::INT AS n FROM predictions") == [(4,)]
+
+
+def test_the_command_says_what_it_deleted(state: Opened, tmp_path: Path) -> None:
+    with serve(
+        create_app(state.state.view, state.state.submit_outcomes, Health(), more=routes(state.state.erase))
+    ) as url:
+
+        def forget(*arguments: str) -> tuple[int, str]:
+            result = CliRunner().invoke(commands, ["forget", "--url", url, *arguments])
+            return result.exit_code, result.output
+
+        done = "2 predictions and 2 outcomes of fraud are deleted, from the disk, too\n"
+        assert forget("--model", "fraud", "--id", MARK, "--id", "b") == (0, done)
+        assert forget("--model", "churn", "--subject", "anna")[0] == 0
+        code, said = forget("--model", "fraud", "--subject", "anna")
+        assert (code, "models.fraud.subject says nothing" in said) == (2, True)
+        assert forget("--model", "fraud")[0] == 2
+    assert found_on_disk(tmp_path) == found_on_disk(tmp_path, "anna") == []
