@@ -99,8 +99,11 @@ def outcomes(
     environment: str | None = None,
     prediction_time: int = 0,
     weight: Sequence[float] | None = None,
+    value: Sequence[float] | None = None,
+    retracted: bool = False,
+    slices: dict[str, Sequence[object]] | None = None,
 ) -> OutcomeTable:
-    """Return outcomes; ``times``: one for all, or one each."""
+    """Return outcomes; ``times``: one for all, or one each. ``retracted``: they take back what was said before."""
     n = len(ids)
     return OutcomeTable(
         model,
@@ -110,6 +113,9 @@ def outcomes(
         np.full(n, times) if isinstance(times, int) else np.array(times, dtype=np.int64),
         np.full(n, prediction_time, dtype=np.int64),
         np.full(n, np.nan) if weight is None else np.array(weight, dtype=np.float64),
+        value=None if value is None else np.array(value, dtype=np.float64),
+        retracted=np.full(n, retracted) if retracted else None,
+        slices={name: column(values) for name, values in (slices or {}).items()},
     )
 
 

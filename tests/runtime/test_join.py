@@ -25,7 +25,8 @@ def joined(state: Opened) -> list[tuple[object, ...]]:
 
 
 def metric(state: Opened, name: str, window: str = "1d") -> Metric:
-    return state.view().windows[window][-1].realized[name]
+    found = state.view().windows[window][-1].realized[name]
+    return Metric(found.value, found.rows, found.source)
 
 
 STORY: list[PredictionTable | OutcomeTable] = [
@@ -155,7 +156,7 @@ def test_an_actual_that_is_no_class_is_counted_and_its_neighbours_are_kept(open_
     view = state.view()
     assert (view.outcomes, view.pending) == (1, 0)
     assert state.counted("unknown_class") == 2
-    assert state.rows("SELECT id FROM outcomes") == [("b",)]
+    assert state.rows("SELECT count(*) FROM outcomes") == [(3,)]  # as they came
     assert view.hints[-1] == (
         "2 outcomes of churn could not be used: none of the classes 0, 1. Send them again with one of these, "
         "or first name the model's own: driftline.Model('churn', classes=...) or models.churn.classes."
@@ -310,8 +311,8 @@ def test_a_correction_of_what_was_rolled_up_restates_it(open_state: Open, clock:
     assert state.rows("SELECT DISTINCT span FROM panes WHERE part = 'confusion'") == [(DAY,)]
     state.send(outcomes(["b"], [0], NOON + 2 * DAY))
     first, second = [e for e in state.view().windows["1d"] if e.window.start < NOON + 2 * DAY]
-    assert first.realized["accuracy"] == Metric(0.5, 2, "panes")
-    assert second.realized["accuracy"] == Metric(1.0, 1, "panes")
+    assert (first.realized["accuracy"].value, first.realized["accuracy"].rows) == (0.5, 2)
+    assert (second.realized["accuracy"].value, second.realized["accuracy"].rows) == (1.0, 1)
     assert first.coverage == 1.0
 
 
@@ -347,3 +348,78 @@ def test_the_configured_positive_class_wins(open_state: Open) -> None:
     assert state.view().hints[-1] == (
         "churn sends positive class 1, driftline.yaml says 0 and wins: scores are read as the probability of 0."
     )
+
+
+def test_every_version_that_scored_an_id_gets_its_outcome(open_state: Open) -> None:
+    state = open_state()
+    for version, score in (("champion", 0.9), ("challenger", 0.2), ("shadow", 0.6)):
+        state.send(predictions(["a", version], NOON, [score, 0.5], version=version))
+    state.send(outcomes(["a"], [1]))
+    accuracy = [state.view(version=version).windows["1d"][-1].realized["accuracy"].value for version in VERSIONS]
+    assert accuracy == [1.0, 0.0, 1.0]
+    assert [state.view(version=version).pending for version in VERSIONS] == [0, 0, 0]
+    state.send(predictions(["a"], NOON + 1, [0.1], version="canary"))
+    assert state.view(version="canary").outcomes == 1
+    state.send(outcomes(["a"], [0], NOON + 2 * HOUR))
+    accuracy = [state.view(version=version).windows["1d"][-1].realized["accuracy"].value for version in VERSIONS]
+    assert accuracy == [0.0, 1.0, 0.0]
+
+
+VERSIONS = ("champion", "challenger", "shadow")
+
+
+def test_an_outcome_that_only_one_version_can_use_counts_there(open_state: Open) -> None:
+    state = open_state()
+    for version, classes in (("1", ("0", "1")), ("2", ("0", "2"))):
+        state.send(predictions(["a"], version=version, task=Task("binary", classes, "0")))
+    state.send(outcomes(["a"], [2]))
+    assert [state.view(version=version).outcomes for version in "12"] == [0, 1]
+    assert state.counted("unknown_class") == 1
+    state.send(predictions(["a"], NOON + 1, version="2", task=Task("binary", ("0", "2"), "0")))
+    assert [state.view(version=version).outcomes for version in "12"] == [0, 1]
+    assert state.counted("unknown_class") == 1
+
+
+def test_an_outcome_of_the_day_before_belongs_to_the_earliest_prediction_of_the_next_day_only(open_state: Open) -> None:
+    state = open_state()
+    state.send(outcomes(["a", "b"], [1, 1], NOON))
+    state.send(predictions(["b"], NOON + DAY + 1), predictions(["a", "a"], [NOON + DAY, NOON + DAY - HOUR]))
+    assert joined(state) == [("a", DAY - HOUR, "1")]
+    assert state.view().pending == 1
+
+
+def test_the_order_does_not_matter_however_far_apart_the_predictions_are(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"], NOON + 20 * HOUR), outcomes(["a"], [1], NOON))
+    assert joined(state) == [("a", 20 * HOUR, "1")]
+    state.send(predictions(["a"], NOON + 10 * HOUR))
+    assert joined(state) == [("a", 10 * HOUR, "1")]
+    state.send(predictions(["a"], NOON - 30 * DAY))
+    assert joined(state) == [("a", -30 * DAY, "1")]
+
+
+def test_saying_the_same_later_still_has_the_last_word(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"]), outcomes(["a"], [1], NOON + HOUR))
+    state.state.settle()
+    state.send(outcomes(["a"], [1], NOON + 3 * HOUR))
+    state.state.settle()
+    state.send(outcomes(["a"], [0], NOON + 2 * HOUR))
+    assert joined(state) == [("a", 0, "1")]
+    assert state.rows("SELECT seq, outcome_time FROM joined") == [(1, NOON + 3 * HOUR)]
+
+
+def test_what_an_outcome_was_worth_and_its_slices_are_joined_and_corrected(open_state: Open) -> None:
+    state = open_state(churn=Model(slices=("country", "plan")))
+    state.send(predictions(["a", "b"], slices={"country": ["NL", "DE"], "plan": ["x", "x"]}))
+    state.send(
+        outcomes(["a", "b"], [1, 1], value=[2.5, float("nan")], slices={"gender": ["f", None], "plan": ["y", None]})
+    )
+    both = "SELECT value, slices::VARCHAR FROM joined ORDER BY prediction"
+    state.state.settle()
+    assert state.rows(both) == [(2.5, "{country=NL, plan=y, gender=f}"), (None, "{country=DE, plan=x}")]
+    state.send(outcomes(["a"], [1], NOON + 2 * HOUR, value=[3.5], slices={"gender": ["f"], "plan": ["y"]}))
+    state.send(outcomes(["b"], [1], NOON + 2 * HOUR, slices={"gender": ["m"]}))
+    state.state.settle()
+    assert state.rows(both) == [(3.5, "{country=NL, plan=y, gender=f}"), (None, "{country=DE, plan=x, gender=m}")]
+    assert state.rows("SELECT seq FROM joined ORDER BY seq") == [(3,), (4,)]  # corrected, so restated

@@ -2,117 +2,176 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from driftline.fold import fold_outcomes
+from driftline.tables import ModelKey, OutcomeTable, PredictionTable
 from driftline_processor.runtime.panes import part_width, performance_fold, read_window
 from driftline_processor.runtime.state import State
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .state_rows import BINARY, MINUTE, NOON, Clock, Opened, column, config, outcomes, predictions
+from .state_rows import BINARY, DAY, MINUTE, NOON, Clock, Opened, column, config, outcomes, predictions
 
 
 class Made(NamedTuple):
-    """A prediction: id, minutes after noon, score."""
+    """A prediction: id, minutes after noon, score, version and environment."""
 
     id: str
     at: int
     score: float
+    version: str
+    environment: str
+
+    def table(self, model: str) -> PredictionTable:
+        key = {"model": model, "version": self.version, "environment": self.environment}
+        return predictions([self.id], NOON + self.at * MINUTE, [self.score], **key)  # type: ignore[arg-type]
 
 
 class Known(NamedTuple):
-    """An outcome: id, minutes after noon, actual, and the minute of its prediction or None."""
+    """An outcome: id, minutes after noon, actual (None takes back), minute of its prediction or None, environment."""
 
     id: str
     at: int
-    actual: int
+    actual: int | None
     of: int | None
+    environment: str | None
+    value: float
+
+    def table(self, model: str) -> OutcomeTable:
+        return outcomes(
+            [self.id],
+            [self.actual],
+            NOON + self.at * MINUTE,
+            model=model,
+            environment=self.environment,
+            prediction_time=0 if self.of is None else NOON + self.of * MINUTE,
+            value=[self.value],
+            retracted=self.actual is None,
+        )
 
 
 IDS = st.sampled_from(["a", "b"])
-MINUTES = st.integers(0, 12)
-EVENTS = st.one_of(
-    st.builds(Made, IDS, MINUTES, st.sampled_from([0.2, 0.7])),
-    st.builds(Known, IDS, MINUTES, st.integers(0, 2), st.one_of(st.none(), MINUTES)),
+MINUTES = st.sampled_from([*range(8), 1_441, 1_443, 1_446, 5_000])
+"""A day has 1,440 minutes."""
+ENVIRONMENTS = ["", "", "", "test"]
+MADE = st.builds(
+    Made, IDS, MINUTES, st.sampled_from([0.2, 0.7]), st.sampled_from(["1", "1", "2"]), st.sampled_from(ENVIRONMENTS)
 )
-"""An actual of 2 is no class of the model."""
+KNOWN = st.builds(
+    Known,
+    IDS,
+    MINUTES,
+    st.sampled_from([0, 1, 1, 2, None]),  # 2 is no class of the model
+    st.one_of(st.none(), st.none(), MINUTES),
+    st.sampled_from([None, *ENVIRONMENTS]),
+    st.sampled_from([float("nan"), 1.0]),
+)
+REQUESTS = st.lists(st.one_of(MADE, KNOWN), min_size=1, max_size=5)
+Story = list[list[Made | Known]]
+Key = tuple[str, str, str, int]
+"""A prediction: environment, version, id, minute."""
 
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
-    opened = State(config(tmp_path_factory.mktemp("state")), clock=Clock())
+    opened = State(config(tmp_path_factory.mktemp("state")), clock=Clock(NOON + 10 * DAY))
     opened.start()
     yield Opened(opened)
     opened.stop()
 
 
-@given(st.lists(st.lists(EVENTS, min_size=1, max_size=4), min_size=1, max_size=6))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_join_is_what_a_join_of_everything_at_once_would_be(state: Opened, story: list[list[Made | Known]]) -> None:
+@given(st.lists(REQUESTS, min_size=1, max_size=6))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_join_is_what_a_join_of_everything_at_once_would_be(state: Opened, story: Story) -> None:
     model = f"model {len(state.state.keys())}"
-    made: dict[tuple[str, int], float] = {}
-    known: list[Known] = []
     state.send(predictions(["first"], NOON, model=model))
     for request in story:
-        for event in request:  # one table each: rows of one request arrive in their order
-            if isinstance(event, Made):
-                made.setdefault((event.id, event.at), event.score)  # the same id and time again is the same row
-                state.send(predictions([event.id], NOON + event.at * MINUTE, [event.score], model=model))
-            else:
-                known.append(event)
-                state.send(
-                    outcomes(
-                        [event.id],
-                        [event.actual],
-                        NOON + event.at * MINUTE,
-                        model=model,
-                        prediction_time=0 if event.of is None else NOON + event.of * MINUTE,
-                    )
-                )
+        state.send(*(event.table(model) for event in request))
         state.state.join_now()
+    check(state, model, [event for request in story for event in request])
 
-    expected = join(list(made), known)
-    number = next(number for number, key in state.state.keys().items() if key.model == model)
-    found = state.state.read(
-        "SELECT p.id, p.time, j.number FROM joined j JOIN predictions p ON p.seq = j.prediction WHERE j.series = ?",
-        number,
+
+@given(st.lists(REQUESTS, min_size=3, max_size=5))
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_stopping_and_starting_changes_nothing(tmp_path: Path, story: Story) -> None:
+    directory = tmp_path / str(len(list(tmp_path.iterdir())))
+    for request in story:
+        opened = State(config(directory), clock=Clock(NOON + 10 * DAY))
+        opened.start()
+        Opened(opened).send(*(event.table("model") for event in request))
+        opened.stop()
+    opened = State(config(directory), clock=Clock(NOON + 10 * DAY))
+    check(Opened(opened), "model", [event for request in story for event in request])
+    opened.stop()
+
+
+def check(state: Opened, model: str, events: Sequence[Made | Known]) -> None:
+    """What is joined, and every sum of the panes, is made from all that was sent."""
+    made: dict[Key, float] = {}
+    for event in events:
+        if isinstance(event, Made):  # the same id and time again is the same row
+            made.setdefault((event.environment, event.version, event.id, event.at), event.score)
+    expected = join(list(made), [event for event in events if isinstance(event, Known)])
+
+    numbers = {key: number for number, key in state.state.keys().items() if key.model == model}
+    rows = state.state.read(
+        "SELECT j.series, p.id, p.time, j.number, j.value FROM joined j JOIN predictions p ON p.seq = j.prediction"
     ).to_pylist()
-    assert {(row["id"], (row["time"] - NOON) // MINUTE): int(row["number"]) for row in found} == expected
-    assert len(found) == len(expected)
+    keys = state.state.keys()
+    found = {
+        (keys[row["series"]].environment, keys[row["series"]].version, row["id"], (row["time"] - NOON) // MINUTE): (
+            int(row["number"]),
+            row["value"],
+        )
+        for row in rows
+        if row["series"] in numbers.values()
+    }
+    assert found == {key: (known.actual, known.value if known.value == 1 else None) for key, known in expected.items()}
+    for key, number in numbers.items():
+        check_sums(state, key, number, made, {id: int(known.actual or 0) for id, known in expected.items()})
 
-    fold = performance_fold(BINARY)
+
+def check_sums(state: Opened, key: ModelKey, number: int, made: dict[Key, float], actual: dict[Key, int]) -> None:
     connection = state.state._store.connect()
-    summed = read_window(connection, number, 0, 2**62, lambda _, part: part_width(part, None, BINARY)).get(fold)
+    folds = read_window(connection, number, 0, 2**62, lambda _, part: part_width(part, None, BINARY))
     connection.close()
-    keys = list(expected)
-    if not keys:
+    summed = folds.get(performance_fold(BINARY))
+    mine = [one for one in actual if one[:2] == (key.environment, key.version)]
+    if not mine:
         assert summed is None
         return
-    whole = fold_outcomes(
-        BINARY,
-        predictions(["x"] * len(keys), scores=[made[key] for key in keys]).scores,
-        None,
-        column([expected[key] for key in keys]),
-    )
+    scores = predictions(["x"] * len(mine), scores=[made[one] for one in mine]).scores
+    whole = fold_outcomes(BINARY, scores, None, column([actual[one] for one in mine]))
     assert summed is not None
     for part, sums in whole.parts.items():
         assert summed.parts.get(part, sums * 0) == pytest.approx(sums, abs=1e-12)
 
 
-def join(made: list[tuple[str, int]], known: list[Known]) -> dict[tuple[str, int], int]:
-    """Join in the plainest way: each outcome finds its prediction, the last outcome of a prediction counts."""
-    last: dict[tuple[str, int], tuple[int, int, int]] = {}
+def join(made: list[Key], known: list[Known]) -> dict[Key, Known]:
+    """Join in the plainest way: each outcome finds its predictions, the last outcome of a prediction counts."""
+    last: dict[Key, tuple[int, int, Known]] = {}
     for arrival, outcome in enumerate(known):
-        times = sorted(at for id, at in made if id == outcome.id)
-        if outcome.of is not None:
-            at = outcome.of if outcome.of in times else None
-        else:
-            before = [at for at in times if at <= outcome.at]
-            at = before[-1] if before else times[0] if times else None
-        if at is not None and outcome.actual < 2:
-            key = (outcome.id, at)
-            last[key] = max(last.get(key, (-1, -1, -1)), (outcome.at, arrival, outcome.actual))
-    return {key: actual for key, (_, _, actual) in last.items()}
+        if outcome.actual == 2:
+            continue
+        for version in "12":
+            near = [one for one in made if one[1:3] == (version, outcome.id) and outcome.environment in (None, one[0])]
+            of = belonging(outcome, sorted({at for *_, at in near}))
+            if of is None:
+                continue
+            # of several environments the last to have arrived: the order of `made`
+            key = next(one for one in reversed(near) if one[3] == of)
+            last[key] = max(last.get(key, (-1, -1, outcome)), (outcome.at, arrival, outcome), key=lambda word: word[:2])
+    return {key: outcome for key, (_, _, outcome) in last.items() if outcome.actual is not None}
+
+
+def belonging(outcome: Known, times: list[int]) -> int | None:
+    """The minute of the prediction that an outcome belongs to."""
+    if outcome.of is not None:
+        return outcome.of if outcome.of in times else None
+    before = [at for at in times if at <= outcome.at]
+    after = [at for at in times if outcome.at < at <= outcome.at + 1_440]
+    return before[-1] if before else after[0] if after else None

@@ -6,12 +6,11 @@ The last outcome of a prediction, by outcome time, is the truth; where it replac
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.classes import class_codes, seen_classes
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
@@ -22,7 +21,9 @@ from driftline_processor.core.window import PANE
 
 from .concept import ConceptWatch
 from .health import Counters
+from .holding import Verdict, first_heard, judge, say_the_same
 from .matching import Matches, Progress, match, news_since, write_waiting
+from .narrow import TIME_APART, near
 from .news import Touched
 from .panes import PaneChanges, performance_fold
 from .performance import add_outcomes, all_kept, recompute, stored_stretches
@@ -49,6 +50,9 @@ _COLUMNS = [
     "actual",
     "number",
     "weight",
+    "outcome_time",
+    "slices",
+    "value",
 ]
 
 
@@ -108,9 +112,9 @@ class Join:
     def _join(self, done: Progress, reached: Progress, work: _Work) -> None:
         """Everything that is written with the progress, in the caller's transaction."""
         connection = self._connection
-        matches = match(connection, done, reached)
+        matches = match(connection, list(self._series), done, reached)
         if matches is not None:
-            self._apply(matches, work)
+            self._apply(matches, done, work)
             write_waiting(connection, matches.matched, done, reached)
             work.changes.write(connection)
             self._concept.write()
@@ -135,96 +139,121 @@ class Join:
             self._folds[series.number] = {fold}
             self._publish(work)
 
-    def _apply(self, matches: Matches, work: _Work) -> None:
-        connection, by_number = self._connection, self._series.by_number()
-        usable = matches.matched.filter(pa.array(self._usable(matches.matched, work)))
-        rows = _last_of_each(usable)
-        old = matches.joined.sort_by("prediction")
-        first, corrected = _compare(rows, old)
-        corrected &= self._can_be_corrected(rows, corrected, work)
-        homeless = ~np.isin(integers_of(old, "prediction"), integers_of(rows, "prediction"))
+    def _apply(self, matches: Matches, done: Progress, work: _Work) -> None:
+        connection = self._connection
+        usable = matches.matched.filter(pa.array(self._usable(matches.matched, done, work)))
+        heard = first_heard(matches, usable)
+        verdict = judge(connection, matches, usable)
+        verdict = verdict.without(self._refused(verdict, work))
+        self._write(matches, verdict, heard, work)
 
-        removed = np.concatenate([integers_of(rows, "prediction")[corrected], integers_of(old, "prediction")[homeless]])
-        replaced = pa.table({"prediction": removed})
-        run(connection, "DELETE FROM joined WHERE prediction IN (SELECT prediction FROM replaced)", replaced=replaced)
-        seq = mark(connection, "joined_seq")
-        work.entered = rows.filter(pa.array(first | corrected))
-        work.entered = work.entered.append_column("seq", pa.array(np.arange(seq + 1, seq + 1 + len(work.entered))))
-        work.seq = seq + len(work.entered)
-        set_mark(connection, "joined_seq", work.seq)
-        insert(connection, "joined", work.entered.select(_COLUMNS))
-
-        for number, some in _by_series(rows.filter(pa.array(first))):
-            series = self._series.by_number()[number]
-            work.touched.append((number, add_outcomes(work.changes, series, some)))
+        rows, by_number = verdict.rows, self._series.by_number()
+        for number, some in _by_series(rows.filter(pa.array(verdict.first))):
+            work.touched.append((number, add_outcomes(work.changes, by_number[number], some)))
             work.joined[number] += len(some)
-            self._folds.setdefault(number, set()).add(performance_fold(series.task))
-        self._watch(usable, rows, old)
-        anew: dict[int, set[int]] = {}
-        for number, some in _by_series(rows.filter(pa.array(corrected))):
-            self._concept.corrected(by_number[number], len(some))
-            anew.setdefault(number, set()).update(_panes(some).tolist())
-        for number, some in _by_series(old.filter(pa.array(homeless))):
-            self._concept.corrected(by_number[number], len(some))
-            anew.setdefault(number, set()).update(_panes(some).tolist())
-            work.joined[number] -= len(some)
+            self._folds.setdefault(number, set()).add(performance_fold(by_number[number].task))
+        self._watch(heard, verdict, matches.withdrawn)
         work.changes.write(connection)
-        for number, panes in anew.items():
-            stretches = stored_stretches(connection, number, panes)
+        for number, some in _by_series(verdict.withdrawn):
+            work.joined[number] -= len(some)
+        _, series, time = verdict.changed()
+        for number in np.unique(series).tolist():
+            panes = np.unique(time[series == number] // PANE * PANE)
+            stretches = stored_stretches(connection, number, panes.tolist())
             work.touched.append((number, recompute(connection, work.changes, by_number[number], stretches)))
 
-    def _watch(self, usable: pa.Table, last: pa.Table, old: pa.Table) -> None:
-        """Feed the first outcome that came of every prediction that had none; one that was joined before was fed."""
-        rows = _first_of_each(usable)
-        new = ~np.isin(integers_of(rows, "prediction"), integers_of(old, "prediction"))
-        new &= ~np.isin(integers_of(rows, "outcome"), integers_of(old, "outcome"))
-        by_number = self._series.by_number()  # classes may have been learned just now
-        for number, some in _by_series(rows.filter(pa.array(new))):
-            self._concept.feed(by_number[number], some)
-        for number, some in _by_series(rows.filter(pa.array(new & ~_says_the_same(rows, last)))):
-            self._concept.corrected(by_number[number], len(some))
+    def _write(self, matches: Matches, verdict: Verdict, heard: pa.Table, work: _Work) -> None:
+        """Bring ``joined`` and ``retractions`` up to date."""
+        connection, rows = self._connection, verdict.rows
+        replaced = [rows.filter(pa.array(verdict.seq > 0)), verdict.withdrawn]
+        _delete(connection, "joined", *(_of_all(replaced, name) for name in ("prediction", "time")))
+        news = verdict.first | verdict.corrected
+        seq = mark(connection, "joined_seq")
+        work.seq = seq + int(np.count_nonzero(news))
+        set_mark(connection, "joined_seq", work.seq)
+        verdict.seq[news] = np.arange(seq + 1, work.seq + 1)
+        rows = rows.append_column("seq", pa.array(verdict.seq))
+        work.entered = rows.filter(pa.array(news))
+        insert(connection, "joined", rows.select(_COLUMNS))
 
-    def _usable(self, rows: pa.Table, work: _Work) -> Mask:
-        """Which actuals can be used; the others are deleted and counted, so that nobody waits for them."""
+        forgotten, gone = verdict.forgotten, matches.withdrawn
+        _delete(connection, "retractions", integers_of(forgotten, "prediction"), integers_of(forgotten, "time"))
+        fed = _of_all([heard, matches.held, gone.filter(gone["fed"])], "prediction")
+        retracted = verdict.retracted.select(["prediction", "time", "outcome", "outcome_time"])
+        fed_ones = np.isin(integers_of(retracted, "prediction"), fed)
+        insert(connection, "retractions", retracted.append_column("fed", pa.array(fed_ones)))
+
+    def _watch(self, heard: pa.Table, verdict: Verdict, gone: pa.Table) -> None:
+        """Feed the first outcome of every prediction, and count what was said of it otherwise afterwards."""
+        by_number = self._series.by_number()  # classes may have been learned just now
+        for number, some in _by_series(heard):
+            self._concept.feed(by_number[number], some)
+        rows = verdict.rows.sort_by("prediction")
+        known = np.isin(integers_of(heard, "prediction"), integers_of(rows, "prediction"))
+        now = rows.take(
+            pa.array(np.searchsorted(integers_of(rows, "prediction"), integers_of(heard, "prediction")[known]))
+        )
+        otherwise = ~known
+        otherwise[known] = ~say_the_same(self._connection, heard.filter(pa.array(known)), now)
+        again = verdict.first & np.isin(
+            integers_of(verdict.rows, "prediction"), _of_all([gone.filter(gone["fed"])], "prediction")
+        )
+        series = [
+            verdict.changed()[1],
+            integers_of(heard, "series")[otherwise],
+            integers_of(verdict.rows, "series")[again],
+        ]
+        for number, rows in Counter(np.concatenate(series).tolist()).items():
+            self._concept.corrected(by_number[number], rows)
+
+    def _usable(self, rows: pa.Table, done: Progress, work: _Work) -> Mask:
+        """Which rows say something: an actual that can be used, or that nothing is known; the others are counted."""
+        retracted = np.asarray(rows["retracted"].to_numpy(zero_copy_only=False), dtype=bool)
         usable = np.ones(len(rows), dtype=bool)
         numbers = integers_of(rows, "series")
+        reasons: dict[int, str] = {}
         for series in self._series:
-            at = np.flatnonzero(numbers == series.number)
+            at = np.flatnonzero((numbers == series.number) & ~retracted)
             if not len(at):
                 continue
             actual = actual_of(rows.take(pa.array(at)))
             if series.task.kind == "regression":
-                bad, reason = np.isnan(finite_actuals(actual)), "not_a_number"
+                bad, reasons[series.number] = np.isnan(finite_actuals(actual)), "not_a_number"
             elif series.task.kind == "ranking":  # whatever is known of a list
-                bad, reason = np.zeros(len(at), dtype=bool), ""
+                continue
             else:
                 if not series.declared:
                     series = self._series.learn(self._connection, series, seen_classes([actual]))
                 codes = class_codes(actual, series.task.classes)
                 most = len(series.task.classes)
                 bad = np.ones(len(at), dtype=bool) if codes is None else (codes < 0) | (codes >= most)
-                reason = "unknown_class"
+                reasons[series.number] = "unknown_class"
             usable[at[bad]] = False
-            work.rejected[reason] += int(np.count_nonzero(bad))
-            if bad.any():
-                work.unusable[series.number, performance_fold(series.task)] += int(np.count_nonzero(bad))
         if not usable.all():
-            refused = rows.filter(pa.array(~usable)).select(["outcome"])
-            run(self._connection, "DELETE FROM outcomes WHERE seq IN (SELECT outcome FROM refused)", refused=refused)
+            self._count_unusable(rows.filter(pa.array(~usable)), reasons, done, work)
         return usable
 
-    def _can_be_corrected(self, rows: pa.Table, corrected: Mask, work: _Work) -> Mask:
-        """Refuse corrections in panes of which some rows have expired: those cannot be made anew."""
-        allowed = np.ones(len(rows), dtype=bool)
-        numbers, panes = integers_of(rows, "series"), _panes(rows)
-        for number in np.unique(numbers[corrected]).tolist():
-            mine = corrected & (numbers == number)
+    def _count_unusable(self, rows: pa.Table, reasons: dict[int, str], done: Progress, work: _Work) -> None:
+        """Count the outcomes that found their predictions only now and cannot be used; they stay as they came."""
+        waited = read(self._connection, "SELECT outcome FROM waiting SEMI JOIN rows USING (outcome)", rows=rows)
+        outcome = integers_of(rows, "outcome")
+        rows = rows.filter(pa.array((outcome > done.outcomes) | np.isin(outcome, integers_of(waited, "outcome"))))
+        by_number = self._series.by_number()
+        for number, some in _by_series(rows):
+            work.unusable[number, performance_fold(by_number[number].task)] += len(some)
+            work.rejected[reasons[number]] += len(some)
+
+    def _refused(self, verdict: Verdict, work: _Work) -> I64:
+        """The predictions whose outcome cannot change: rows of their pane have expired, it cannot be made anew."""
+        prediction, numbers, time = verdict.changed()
+        panes, refused = time - time % PANE, np.zeros(len(time), dtype=bool)
+        for number in np.unique(numbers).tolist():
+            mine = numbers == number
             for start, end in stored_stretches(self._connection, number, np.unique(panes[mine]).tolist()):
                 if not all_kept(self._connection, number, (start, end)):
-                    within = mine & (panes >= start) & (panes < end)
-                    allowed &= ~within
-                    work.rejected["expired"] += int(np.count_nonzero(within))
-        return allowed
+                    refused |= mine & (panes >= start) & (panes < end)
+        work.rejected["expired"] += int(np.count_nonzero(refused))
+        return prediction[refused]
 
     def _publish(self, work: _Work) -> None:
         self._concept.publish()
@@ -265,46 +294,19 @@ def _read_unusable(connection: Connection) -> Counter[Unusable]:
     return found
 
 
-def _last_of_each(rows: pa.Table) -> pa.Table:
-    """Keep the last outcome of each prediction: by outcome time, then by arrival; sorted by prediction."""
-    rows = rows.sort_by([("prediction", "ascending"), ("outcome_time", "ascending"), ("outcome", "ascending")])
-    prediction = integers_of(rows, "prediction")
-    return rows.filter(pa.array(np.diff(prediction, append=-1) != 0))
-
-
-def _first_of_each(rows: pa.Table) -> pa.Table:
-    """Keep the outcome of each prediction that arrived first; sorted by prediction."""
-    rows = rows.sort_by([("prediction", "ascending"), ("outcome", "ascending")])
-    return rows.filter(pa.array(np.diff(integers_of(rows, "prediction"), prepend=-1) != 0))
-
-
-def _compare(rows: pa.Table, old: pa.Table) -> tuple[Mask, Mask]:
-    """Which predictions get their first outcome, and which another one than they have; both sorted by prediction.
-
-    An outcome that says the same again changes nothing.
-    """
-    prediction, joined = integers_of(rows, "prediction"), integers_of(old, "prediction")
-    if not len(joined):
-        return np.ones(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
-    at = np.minimum(np.searchsorted(joined, prediction), len(joined) - 1)
-    has = joined[at] == prediction
-    return ~has, has & ~_says_the_same(rows, old.take(pa.array(at)))
-
-
-def _says_the_same(rows: pa.Table, before: pa.Table) -> Mask:
-    same = np.ones(len(rows), dtype=bool)
-    for name, nothing in (("actual", ""), ("number", 0.0), ("weight", 1.0)):
-        equal = pc.equal(pc.fill_null(rows[name], nothing), pc.fill_null(before[name], nothing))
-        same &= equal.to_numpy() & pc.equal(pc.is_null(rows[name]), pc.is_null(before[name])).to_numpy()
-    return same
-
-
 def _by_series(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     numbers = integers_of(rows, "series")
     for number in np.unique(numbers).tolist():
         yield number, rows.filter(pa.array(numbers == number))
 
 
-def _panes(rows: pa.Table) -> I64:
-    time = integers_of(rows, "time")
-    return time - time % PANE
+def _of_all(tables: Sequence[pa.Table], name: str) -> I64:
+    return np.concatenate([integers_of(rows, name) for rows in tables])
+
+
+def _delete(connection: Connection, table: str, prediction: I64, time: I64) -> None:
+    """Delete the rows of predictions. ``time``: theirs, unix nanoseconds."""
+    if len(prediction):
+        near_them, times = near("time", time, TIME_APART)
+        delete = f"DELETE FROM {table} WHERE {near_them} AND prediction IN (SELECT prediction FROM gone)"
+        run(connection, delete, *times, gone=pa.table({"prediction": prediction}))

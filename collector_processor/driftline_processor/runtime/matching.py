@@ -1,83 +1,56 @@
-"""Which outcome belongs to which prediction: set-wise SQL over the ids that something new is known of.
+"""Which outcomes belong to which predictions: those that are new, and those that new predictions may take over.
 
-For every id that a new outcome or a new prediction names, all of its outcomes and predictions are matched anew. So the
-result does not depend on the order of arrival, and doing it again after a crash changes nothing.
-
-An outcome belongs to the prediction of its model, environment and id: with a prediction time to the prediction of that
-time, else to the latest at or before the outcome, else (clocks differ) to the earliest after it.
+Every version of a model that predicted an id gets its outcome, in each environment apart unless the outcome names none;
+:mod:`driftline_processor.core.belonging` says which of a version's predictions. The result does not depend on the order
+of arrival, and doing it again after a crash changes nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.tables import I64
 
+from driftline_processor.core.belonging import EARLY
+
+from .narrow import ROWS_APART, TIME_APART, Condition, near
+from .rows import integers_of
+from .search import predictions_of
+from .series import Series
+from .sought import Sought
 from .store import Connection, number, read, run
 
-SKEW = 3_600 * 10**9
-"""An outcome that is joined already is looked at again when a prediction up to an hour younger than it arrives."""
+MOST = 200_000
+"""New outcomes, and new predictions, that are looked at in one transaction: what bounds its memory."""
 
-MOST_OUTCOMES = 200_000
-"""New outcomes that are looked at in one transaction."""
+_COLUMNS = "t.seq AS outcome, t.model, t.environment, t.id, t.time, t.prediction_time"
+_ASKED = f"SELECT {_COLUMNS} FROM outcomes t"
 
-_WEEK = 7 * 86_400 * 10**9
-
-_TOUCHED = """
-CREATE OR REPLACE TEMP TABLE touched AS
+# Outcomes from before that a new prediction may take: those that waited, and those known since a day before it.
+_TAKEN = """
 WITH fresh AS (
-    SELECT p.id, s.model FROM predictions p JOIN models s USING (series) WHERE p.seq > {p0} AND p.seq <= {p1})
-SELECT DISTINCT model, id FROM outcomes WHERE seq > {o0} AND seq <= {o1}
-UNION SELECT w.model, w.id FROM waiting w SEMI JOIN fresh USING (model, id)
-UNION SELECT o.model, o.id FROM outcomes o SEMI JOIN fresh USING (model, id) WHERE o.time >= {since}
-"""
-
-_OUTCOMES = """
-CREATE OR REPLACE TEMP TABLE touched_outcomes AS
-SELECT o.seq AS outcome, o.model, o.id, o.time, o.prediction_time,
-    o.environment IS NULL AS anywhere, coalesce(o.environment, '') AS environment
-FROM outcomes o SEMI JOIN touched USING (model, id) WHERE o.seq <= {o1}
-"""
-
-# What narrows the search when all outcomes have it: the time of the prediction, or an id that carries the time at which
-# it was made (UUIDv7), before which its prediction did not arrive. A week is for clocks that differ.
-_SINCE = """
-SELECT min(greatest(prediction_time, 0)) AS made, min(CASE
-    WHEN regexp_matches(lower(id), '^[0-9a-f]{{8}}-[0-9a-f]{{4}}-7[0-9a-f]{{3}}-[89ab]')
-    THEN ('0x' || id[1:8] || id[10:13])::BIGINT * 1000000 - {week} ELSE 0 END) AS received FROM touched_outcomes
-"""
-
-# Predictions of one id and time are one: the last that came. For outcomes that name no environment all of them are one.
-_PREDICTIONS = """
-CREATE OR REPLACE TEMP TABLE touched_predictions AS
-WITH found AS (
-    SELECT max(p.seq) AS prediction, s.model, s.environment, p.id, p.time
-    FROM predictions p JOIN models s USING (series) SEMI JOIN touched t ON t.id = p.id AND t.model = s.model
-    WHERE p.seq <= {p1} AND p.time >= {made} AND p.received >= {received} GROUP BY ALL)
-SELECT *, false AS anywhere FROM found
-UNION ALL
-SELECT max(prediction), model, '', id, time, true FROM found GROUP BY model, id, time
+    SELECT s.model, p.id, p.time FROM predictions p JOIN models s USING (series)
+    WHERE p.seq > ? AND p.seq <= ? AND p.id <> ''),
+since AS (SELECT model, id, min(time) - {early} AS since FROM fresh GROUP BY ALL)
+SELECT w.outcome FROM waiting w SEMI JOIN since USING (model, id)
+UNION SELECT o.seq FROM outcomes o JOIN since f ON o.model = f.model AND o.id = f.id AND o.time >= f.since
+    WHERE o.seq <= ? AND o.prediction_time <= 0 AND o.time >= ?
+UNION SELECT o.seq FROM outcomes o SEMI JOIN fresh f
+    ON o.model = f.model AND o.id = f.id AND o.prediction_time = f.time
+    WHERE o.seq <= ? AND o.prediction_time BETWEEN ? AND ?
 """
 
 _MATCHED = """
-WITH exact AS (
-    SELECT o.outcome, p.prediction FROM touched_outcomes o JOIN touched_predictions p
-    ON {same} AND o.prediction_time = p.time WHERE o.prediction_time > 0),
-before AS (
-    SELECT o.outcome, p.prediction FROM touched_outcomes o ASOF JOIN touched_predictions p
-    ON {same} AND o.time >= p.time WHERE o.prediction_time <= 0),
-after AS (
-    SELECT o.outcome, p.prediction FROM touched_outcomes o ASOF JOIN touched_predictions p
-    ON {same} AND o.time < p.time WHERE o.prediction_time <= 0 AND o.outcome NOT IN (SELECT outcome FROM before)),
-matched AS (FROM exact UNION ALL FROM before UNION ALL FROM after)
-SELECT m.outcome, m.prediction, p.series, p.time, p.score, p.scores, p.predicted, p.trace_id, p.span_id, p.id,
-    o.actual, o.number, coalesce(p.weight, 1) * coalesce(o.weight, 1) AS weight, o.time AS outcome_time,
-    p.slices, p.received, o.received AS outcome_received
-FROM matched m JOIN predictions p ON p.seq = m.prediction JOIN outcomes o ON o.seq = m.outcome
-WHERE p.time >= {made} AND p.received >= {received}
+SELECT h.outcome, h.prediction, p.series, p.time, p.score, p.scores, p.predicted, p.trace_id, p.span_id, p.id,
+    o.actual, o.number, coalesce(p.weight, 1) * coalesce(o.weight, 1) AS weight, o.time AS outcome_time, o.value,
+    coalesce(o.retracted, false) AS retracted, map_concat(p.slices, o.slices) AS slices,
+    p.received, o.received AS outcome_received
+FROM hits h JOIN predictions p ON p.seq = h.prediction JOIN outcomes o ON o.seq = h.outcome WHERE {}
 """
-
-_SAME = "o.model = p.model AND o.id = p.id AND o.anywhere = p.anywhere AND o.environment = p.environment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,46 +63,108 @@ class Progress:
 
 @dataclass(slots=True)
 class Matches:
-    """What the touched ids come to.
+    """What everything that is new comes to.
 
-    ``matched``: one row per outcome that has a prediction, with the columns of both. ``joined``: the rows of the table
-    ``joined`` that hold one of the outcomes now.
+    ``matched``: a row for each outcome and prediction that belong together, with the columns of both. ``held``: the
+    rows of ``joined`` of these predictions, and of those that lost their outcome to another one; ``withdrawn``: the
+    rows of ``retractions`` of the same. ``whole``: the predictions among them of which ``matched`` has all outcomes,
+    sorted; of the others it has those that are new. ``asked``: all outcomes that were looked at.
     """
 
     matched: pa.Table
-    joined: pa.Table
+    held: pa.Table
+    withdrawn: pa.Table
+    whole: I64
+    asked: I64
+
+    def lost(self) -> I64:
+        """Return the outcomes that have left a prediction of which not all outcomes are matched."""
+        known = pa.table({"outcome": self.matched["outcome"], "prediction": self.matched["prediction"]})
+        outcome, prediction = (
+            np.concatenate([integers_of(rows, name) for rows in (self.held, self.withdrawn)])
+            for name in ("outcome", "prediction")
+        )
+        asked = np.isin(outcome, self.asked) & ~np.isin(prediction, self.whole)
+        if not asked.any():
+            return outcome[:0]
+        candidates = pa.table({"outcome": outcome[asked], "prediction": prediction[asked]})
+        left = candidates.join(known, ["outcome", "prediction"], join_type="left anti")
+        return np.unique(integers_of(left, "outcome"))
 
 
 def news_since(connection: Connection, done: Progress) -> Progress | None:
-    """Return how far the next step goes, None when there is nothing new."""
-    outcomes = number(connection, "SELECT max(seq) FROM outcomes") or 0
-    predictions = number(connection, "SELECT max(seq) FROM predictions") or 0
-    reached = Progress(
-        min(max(outcomes, done.outcomes), done.outcomes + MOST_OUTCOMES), max(predictions, done.predictions)
+    """Return how far the next step goes, None when there is nothing new.
+
+    Where there is too much for one step, it ends for both at what had arrived at one moment: so outcomes meet their
+    predictions in the order in which both had arrived, however long the step is.
+    """
+    outcomes = max(number(connection, "SELECT max(seq) FROM outcomes") or 0, done.outcomes)
+    predictions = max(number(connection, "SELECT max(seq) FROM predictions") or 0, done.predictions)
+    all_of_it = Progress(outcomes, predictions)
+    if all_of_it == done:
+        return None
+    reached = Progress(min(outcomes, done.outcomes + MOST), min(predictions, done.predictions + MOST))
+    until = min(
+        [_arrived(connection, "outcomes", reached.outcomes)] * (reached.outcomes < outcomes)
+        + [_arrived(connection, "predictions", reached.predictions)] * (reached.predictions < predictions),
+        default=None,
     )
-    return None if reached == done else reached
+    if until is None:
+        return reached
+    by_then = "SELECT max(seq) FROM {} WHERE seq > ? AND seq <= ? AND received <= ?"
+    return Progress(
+        number(connection, by_then.format("outcomes"), done.outcomes, reached.outcomes, until) or done.outcomes,
+        number(connection, by_then.format("predictions"), done.predictions, reached.predictions, until)
+        or done.predictions,
+    )
 
 
-def match(connection: Connection, done: Progress, reached: Progress) -> Matches | None:
-    """Match everything that is known of the ids touched between ``done`` and ``reached``; None when none is."""
-    fresh = "SELECT min(time) FROM predictions WHERE seq > ? AND seq <= ?"
-    youngest = number(connection, fresh, done.predictions, reached.predictions)
-    bounds = {"o0": done.outcomes, "o1": reached.outcomes, "p0": done.predictions, "p1": reached.predictions}
-    connection.execute(_TOUCHED.format(since=0 if youngest is None else youngest - SKEW, **bounds))
-    if not number(connection, "SELECT count(*) FROM touched"):
+def match(connection: Connection, all_series: Sequence[Series], done: Progress, reached: Progress) -> Matches | None:
+    """Match what came between ``done`` and ``reached``; None when it concerns no outcome."""
+    asked = read(connection, f"{_ASKED} WHERE t.seq > ? AND t.seq <= ?", done.outcomes, reached.outcomes)
+    taken = _taken(connection, done, reached)
+    asked = pa.concat_tables([asked, _asked_again(connection, taken)])
+    if not len(asked):
         return None
-    connection.execute(_OUTCOMES.format(**bounds))
-    if not number(connection, "SELECT count(*) FROM touched_outcomes"):
-        return None
-    (since,) = read(connection, _SINCE.format(week=_WEEK)).to_pylist()
-    connection.execute(_PREDICTIONS.format(**since, **bounds))
-    matched = read(connection, _MATCHED.format(same=_SAME, **since))
-    joined = read(
-        connection,
-        "SELECT j.* FROM joined j SEMI JOIN touched_outcomes o ON o.outcome = j.outcome WHERE j.time >= ?",
-        since["made"],
+    lists = [series.key.model for series in all_series if series.task.kind == "ranking"]
+    whole = asked["id"].filter(pc.is_in(asked["model"], pa.array(lists, pa.string()))).unique()
+    matches = _match(connection, all_series, asked, taken, whole, reached)
+    lost = matches.lost()
+    if len(lost):  # outcomes have left their predictions: what these have left is told by all outcomes of their ids
+        whole = pa.concat_arrays([whole, *_asked_again(connection, lost)["id"].chunks]).unique()
+        matches = _match(connection, all_series, asked, taken, whole, reached)
+    return matches
+
+
+def _match(
+    connection: Connection,
+    all_series: Sequence[Series],
+    asked: pa.Table,
+    taken: I64,
+    whole: pa.Array,
+    reached: Progress,
+) -> Matches:
+    """Match outcomes, and all others of the ids in ``whole``."""
+    if len(whole):
+        until = Condition("t.seq <= ?", (reached.outcomes,))
+        others = Sought(connection, whole).read(_COLUMNS, "outcomes", until)
+        asked = pa.concat_tables([asked.filter(pc.invert(pc.is_in(asked["id"], whole))), others])
+    found = predictions_of(connection, all_series, asked, reached.predictions)
+    of_whole = np.isin(found.which, np.flatnonzero(pc.is_in(found.ids, whole).to_numpy(zero_copy_only=False)))
+    concerned = np.isin(found.candidates, found.prediction) | of_whole
+    if len(taken):
+        ids = asked["id"].filter(pc.is_in(asked["outcome"], pa.array(taken))).unique()
+        concerned |= np.isin(found.which, np.flatnonzero(pc.is_in(found.ids, ids).to_numpy(zero_copy_only=False)))
+    wanted = pa.table({"prediction": found.candidates[concerned]})
+    near_them, times = near("t.time", found.time[concerned], TIME_APART)
+    of_them = "SELECT t.* FROM {} t SEMI JOIN wanted USING (prediction) WHERE " + near_them
+    held, withdrawn = (
+        read(connection, of_them.format(table), *times, wanted=wanted) for table in ("joined", "retractions")
     )
-    return Matches(matched, joined)
+    hits = pa.table({"outcome": found.outcome, "prediction": found.prediction})
+    where = near("p.seq", found.prediction, ROWS_APART).also(near("o.seq", found.outcome, ROWS_APART))
+    matched = read(connection, _MATCHED.format(where.sql), *where.parameters, hits=hits)
+    return Matches(matched, held, withdrawn, found.candidates[of_whole], integers_of(asked, "outcome"))
 
 
 def write_waiting(connection: Connection, matched: pa.Table, done: Progress, reached: Progress) -> None:
@@ -144,3 +179,24 @@ def write_waiting(connection: Connection, matched: pa.Table, done: Progress, rea
         reached.outcomes,
         ids=ids,
     )
+
+
+def _arrived(connection: Connection, table: str, seq: int) -> int:
+    return number(connection, f"SELECT max(received) FROM {table} WHERE seq = ?", seq) or 0
+
+
+def _taken(connection: Connection, done: Progress, reached: Progress) -> I64:
+    """Outcomes from before that the new predictions may take, by sequence number."""
+    bounds = (done.predictions, reached.predictions)
+    of_new = "SELECT min(time) AS first, max(time) AS last FROM predictions WHERE seq > ? AND seq <= ? AND id <> ''"
+    (fresh,) = read(connection, of_new, *bounds).to_pylist()
+    if fresh["first"] is None or not done.outcomes:
+        return np.empty(0, np.int64)
+    since, named = (done.outcomes, fresh["first"] - EARLY), (done.outcomes, fresh["first"], fresh["last"])
+    return integers_of(read(connection, _TAKEN.format(early=EARLY), *bounds, *since, *named), "outcome")
+
+
+def _asked_again(connection: Connection, outcomes: I64) -> pa.Table:
+    again = pa.table({"seq": outcomes})
+    sql, parameters = near("t.seq", outcomes, ROWS_APART)
+    return read(connection, f"{_ASKED} SEMI JOIN again USING (seq) WHERE {sql}", *parameters, again=again)

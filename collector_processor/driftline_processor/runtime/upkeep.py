@@ -90,8 +90,8 @@ class Upkeep:
                 last or 0,
             ).to_pylist()
             self._connection.execute("DELETE FROM predictions WHERE seq <= ?", [last or 0])
-            self._connection.execute("DELETE FROM joined WHERE prediction <= ?", [last or 0])
-            self._connection.execute("DELETE FROM kept WHERE prediction <= ?", [last or 0])
+            for table in ("joined", "retractions", "kept"):
+                self._connection.execute(f"DELETE FROM {table} WHERE prediction <= ?", [last or 0])
             self._connection.execute("DELETE FROM outcomes WHERE received < ?", [oldest])
             self._connection.execute("DELETE FROM waiting WHERE received < ?", [oldest])
         self.expired.update({row["series"]: row["rows"] for row in gone})

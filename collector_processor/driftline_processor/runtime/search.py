@@ -1,0 +1,115 @@
+"""Finds the predictions of outcomes: those of their ids from the store, then which of them each belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from driftline.tables import I64
+from numpy.typing import NDArray
+
+from driftline_processor.core.belonging import EARLY, belongs_to
+
+from .narrow import TIME_APART, Condition, near
+from .rows import integers_of
+from .series import Series
+from .sought import Sought
+from .store import Connection, read
+
+_OWN, _ANYWHERE = "own", "anywhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Pairs that belong together, by sequence number: ``outcome`` and ``prediction``, int64 (n,).
+
+    ``candidates``: all predictions of the ids that were asked for, sorted by sequence number, with their ``time``
+    (unix nanoseconds) and the place of their id in ``ids``, ``which``.
+    """
+
+    outcome: I64
+    prediction: I64
+    candidates: I64
+    time: I64
+    which: I64
+    ids: pa.Array
+
+
+def predictions_of(connection: Connection, all_series: Sequence[Series], asked: pa.Table, last: int) -> Found:
+    """Find the predictions of outcomes among those up to the sequence number ``last``.
+
+    ``asked``: the columns ``outcome``, ``model``, ``environment`` (null = any), ``id``, ``time`` and
+    ``prediction_time`` of outcomes. Each may belong to one prediction of each version.
+    """
+    encoded = asked["id"].combine_chunks().dictionary_encode()
+    which = encoded.indices.to_numpy().astype(np.int64)
+    models, model = _codes(asked["model"])
+    environments, environment = _codes(asked["environment"])
+    some = [series for series in all_series if series.key.model in models]
+    rows = _candidates(connection, some, asked, encoded.dictionary, which, last)
+    prediction, time, of_id = (integers_of(rows, name) for name in ("prediction", "time", "which"))
+
+    families = sorted({family for series in some for family in _families(series)})
+    wanted = [(models[name], environments.get(where, -2) if kind == _OWN else -1) for kind, name, where, _ in families]
+    groups, positions = [], []
+    for kind in (_OWN,) * bool((environment >= 0).any()) + (_ANYWHERE,) * bool((environment < 0).any()):
+        number = {series.number: families.index(_families(series)[kind == _ANYWHERE]) for series in some}
+        family = np.array([number.get(place, 0) for place in range(max(number, default=0) + 1)])
+        groups.append(of_id * len(families) + family[integers_of(rows, "series")])
+        positions.append(np.arange(len(rows)))
+    group, position = np.concatenate(groups), np.concatenate(positions)
+
+    known = np.unique(group)
+    first, end = (np.searchsorted(known, (which + more) * len(families)) for more in (0, 1))
+    row = np.repeat(np.arange(len(asked)), end - first)
+    place = np.arange(len(row)) + np.repeat(first - np.cumsum(end - first) + end - first, end - first)
+    whose = np.array(wanted, np.int64).reshape(-1, 2)[known[place] % max(1, len(families))]
+    fits = (whose[:, 0] == model[row]) & (whose[:, 1] == environment[row])
+    row, place = row[fits], place[fits]
+    at, named = integers_of(asked, "time"), integers_of(asked, "prediction_time")
+    found = belongs_to(group, time[position], known[place], at[row], named[row])
+    has = found >= 0
+    outcome = integers_of(asked, "outcome")[row[has]]
+    return Found(outcome, prediction[position[found[has]]], prediction, time, of_id, encoded.dictionary)
+
+
+def _families(series: Series) -> tuple[tuple[str, str, str, str], tuple[str, str, str, str]]:
+    """Within what one prediction gets an outcome: a version in its environment; for one of any, in all of them."""
+    key = series.key
+    return (_OWN, key.model, key.environment, key.version), (_ANYWHERE, key.model, "", key.version)
+
+
+def _codes(texts: pa.ChunkedArray) -> tuple[dict[str, int], NDArray[np.int64]]:
+    """The number of each text, and those of all rows, -1 where null."""
+    encoded = texts.combine_chunks().dictionary_encode()
+    numbers = {text: number for number, text in enumerate(encoded.dictionary.to_pylist())}
+    return numbers, encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _candidates(
+    connection: Connection, some: Sequence[Series], asked: pa.Table, ids: pa.Array, which: I64, last: int
+) -> pa.Table:
+    """All predictions that an outcome may belong to: columns prediction, series, time and which, by prediction."""
+    columns = "t.seq AS prediction, t.series, t.time, s.which"
+    numbers = ", ".join(str(series.number) for series in some) or "NULL"
+    of_models = Condition(f"t.seq <= ? AND t.series IN ({numbers})", (last,))
+    at, named = integers_of(asked, "time"), integers_of(asked, "prediction_time")
+    open_ones = named <= 0
+    found = []
+    if open_ones.any():
+        until = Condition("t.time <= ?", (int(at[open_ones].max()) + EARLY,))
+        sought = np.unique(which[open_ones])
+        rows = Sought(connection, ids.take(pa.array(sought))).read(columns, "predictions", of_models.also(until))
+        found.append(rows.set_column(3, "which", pa.array(sought[integers_of(rows, "which")])))
+    if not open_ones.all():
+        named_ones = pa.table(
+            {"which": which[~open_ones], "id": asked["id"].filter(pa.array(~open_ones)), "time": named[~open_ones]}
+        )
+        sql, parameters = of_models.also(near("t.time", named[~open_ones], TIME_APART))
+        query = f"SELECT DISTINCT {columns} FROM predictions t JOIN named_ones s ON s.id = t.id AND s.time = t.time"
+        found.append(read(connection, f"{query} WHERE {sql}", *parameters, named_ones=named_ones))
+    rows = pa.concat_tables(found)
+    _, places = np.unique(integers_of(rows, "prediction"), return_index=True)
+    return rows.take(pa.array(places))
