@@ -20,7 +20,7 @@ from pathlib import Path
 from driftline.semconv import attributes, metrics
 from starlette.types import ASGIApp
 
-from driftline_processor.web import erase, outcomes, snapshots
+from driftline_processor.web import erase, labels, outcomes, snapshots
 from driftline_processor.web.app import create_app
 from driftline_processor.web.pages import Addresses
 
@@ -134,7 +134,11 @@ class Service:
         applications.append(
             create_app(
                 *(state.view, state.submit_outcomes, self.health, self._clock, listening, state.shelf),
-                more=[*snapshots.routes(state.snapshots), *erase.routes(state.erase)],
+                more=[
+                    *snapshots.routes(state.snapshots),
+                    *erase.routes(state.erase),
+                    *labels.routes(state.view, state.labels, self._clock),
+                ],
             )
         )
         self._servers.start(applications, GRACE)

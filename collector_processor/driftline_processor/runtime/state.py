@@ -34,6 +34,7 @@ from .health import Counters
 from .ingest import QUEUE_BYTES, Ingest
 from .intake import Intake, Request
 from .join import Join
+from .label_queue import LabelQueue
 from .news import Touched
 from .overview import Overview
 from .series import Series
@@ -86,6 +87,7 @@ class State:
         self._ingest = Ingest(self._intake, clock, queue_bytes, mappings)
         self.shelf = Shelf(self._store, series, self._intake.baselines, baselines, self._ingest.offer)
         self.snapshots = Snapshots(self._store, series)
+        self.labels = LabelQueue(self._store, series, self._intake.baselines, beliefs)
         self.view: View = Overview(self._intake, self._join, concept, beliefs, self._upkeep, counters, clock)
         self._keeping = threading.Lock()
         self._stopping = threading.Event()

@@ -1,0 +1,139 @@
+"""Which predictions somebody should look at next, and how likely each was to be chosen.
+
+Rows are drawn with probabilities that grow with what a label of theirs would teach, and each says its own: a label that
+comes back with ``weight`` 1 / probability leaves every estimate unbiased (Horvitz and Thompson 1952), however one-sided
+the choice was. Drawn without replacement, systematically over rows in random order (Madow 1949; Tillé 2006, chapter 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from driftline.bins import Bins, CategoryBins, assign
+from driftline.tables import F64, I64, Column, Task, length
+from numpy.typing import NDArray
+
+Reason = Literal["uncertain", "drifted", "weak"]
+REASONS: tuple[Reason, ...] = ("uncertain", "drifted", "weak")
+
+FLOOR = 0.1
+"""What a row counts for that no reason speaks for: every row may be chosen, and no weight is out of all bounds."""
+
+FEWEST = 0.05
+"""Bins are put together until they hold this share of the rows of both sides: a rise must be one of many rows."""
+
+GREAT_RISE = 4.0
+"""What has become so many times as frequent counts fully as drifted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """``rows``: int64 (k,), positions of what was chosen. ``probability``: float64 (k,), with which each was."""
+
+    rows: I64
+    probability: F64
+
+
+def uncertainty(task: Task, scores: F64 | None) -> F64 | None:
+    """Return how unsure the model was of each row, 0 to 1: float64 (n,); None where scores do not say.
+
+    Binary: 1 at the threshold, 0 at a score of 0 or 1. Multiclass: 1 less what the likeliest class is ahead of the
+    next. NaN scores are unsure: 1.
+
+    >>> uncertainty(Task("binary", ("0", "1"), "1", 0.2), np.array([[0.2], [0.6], [1.0], [0.1]])).tolist()
+    [1.0, 0.5, 0.0, 0.5]
+    """
+    if scores is None or not len(scores):
+        return None
+    if task.kind == "binary" and scores.shape[1] == 1:
+        score, threshold = scores[:, 0], task.threshold
+        room = np.where(score >= threshold, 1 - threshold, threshold)
+        away = np.abs(score - threshold) / np.where(room > 0, room, 1.0)
+        return np.asarray(np.nan_to_num(1 - np.clip(away, 0, 1), nan=1.0), dtype=np.float64)
+    if task.kind == "multiclass" and scores.shape[1] > 1:
+        first = np.partition(np.nan_to_num(scores), -2, axis=1)
+        return np.asarray(np.clip(1 - (first[:, -1] - first[:, -2]), 0, 1), dtype=np.float64)
+    return None
+
+
+def rise(bins: Bins, was: F64, now: F64) -> F64:
+    """Return how much more frequent each bin has become, 0 to 1: float64 (size + 2,), missing and invalid last.
+
+    ``was``, ``now``: counts over the bins, then missing, then invalid. 0 = not at all, 1 = :data:`GREAT_RISE` times.
+    Neighbouring bins of a number are put together until they hold :data:`FEWEST` of the rows, labels stand alone.
+    """
+    group = np.arange(len(was))
+    if not isinstance(bins, CategoryBins):
+        held = np.cumsum((_shares(was) + _shares(now))[: bins.size] / 2)
+        group[: bins.size] = np.unique(np.minimum(held / FEWEST, 1 / FEWEST - 1).astype(int), return_inverse=True)[1]
+    before, after = (np.bincount(group, counts, minlength=len(was)) for counts in (was, now))
+    cells = len(np.unique(group))
+    ratio = ((after + 0.5) / (after.sum() + 0.5 * cells)) / ((before + 0.5) / (before.sum() + 0.5 * cells))
+    return np.asarray(np.clip(np.log(ratio) / np.log(GREAT_RISE), 0, 1)[group], dtype=np.float64)
+
+
+def drifted(risen: Mapping[str, tuple[Bins, F64]], features: Mapping[str, Column], rows: int) -> F64:
+    """Return for each row the greatest rise of any of its values, 0 to 1: float64 (rows,).
+
+    ``risen``: feature → its bins, and what :func:`rise` says of them. A feature that a row lacks does not count, if
+    the row has none at all: then nobody kept them.
+    """
+    most = np.zeros(rows)
+    for name, (bins, greater) in risen.items():
+        column = features.get(name)
+        if column is not None and length(column) == rows:
+            most = np.maximum(most, greater[assign(bins, column)])
+    return most
+
+
+def weak(slices: Mapping[str, Column], badness: Mapping[str, float], rows: int) -> F64:
+    """Return for each row the badness of the worst of its slices, 0 to 1: float64 (rows,).
+
+    ``badness``: ``key=value`` → 0 to 1.
+    """
+    worst = np.zeros(rows)
+    for key, column in slices.items():
+        if column.codes is None:
+            continue
+        by_code = np.array([*(badness.get(f"{key}={label}", 0.0) for label in column.labels), 0.0])
+        worst = np.maximum(worst, by_code[column.codes])
+    return worst
+
+
+def choose(sizes: F64, most: int, rng: np.random.Generator) -> Chosen:
+    """Draw ``most`` rows without replacement, with probabilities proportional to ``sizes``: float64 (n,), above 0.
+
+    All of them where there are no more.
+
+    >>> chosen = choose(np.array([1.0, 1.0, 1.0, 97.0]), 2, np.random.default_rng(1))
+    >>> len(chosen.rows), chosen.probability[chosen.rows == 3].tolist()
+    (2, [1.0])
+    """
+    if len(sizes) <= most:
+        return Chosen(np.arange(len(sizes)), np.ones(len(sizes)))
+    probability = _inclusion(sizes, most)
+    order, start = rng.permutation(len(sizes)), rng.random()
+    passed = np.floor(np.cumsum(probability[order]) - start + 1e-9)
+    taken = order[np.diff(passed, prepend=-1.0 if start > 0 else 0.0) > 0]
+    taken = np.sort(taken)[:most]
+    return Chosen(taken, probability[taken])
+
+
+def _inclusion(sizes: F64, most: int) -> F64:
+    """Probabilities proportional to sizes that add up to ``most``; what would be above 1 is certain."""
+    certain: NDArray[np.bool_] = np.zeros(len(sizes), np.bool_)
+    while True:
+        rest = sizes[~certain].sum()
+        probability = np.where(certain, 1.0, (most - np.count_nonzero(certain)) * sizes / rest)
+        more = ~certain & (probability >= 1)
+        if not more.any():
+            return np.asarray(probability, dtype=np.float64)
+        certain |= more
+
+
+def _shares(counts: F64) -> F64:
+    total = counts.sum()
+    return np.asarray(counts / total if total > 0 else counts, dtype=np.float64)

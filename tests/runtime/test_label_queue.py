@@ -1,0 +1,91 @@
+"""What to label next, from what the state keeps; and the labels that come back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.config_values import Keep
+from driftline_processor.runtime.health import Health
+from driftline_processor.web.app import create_app
+from driftline_processor.web.labels import routes
+from starlette.testclient import TestClient
+
+from .conftest import Open
+from .state_rows import HOUR, NOON, Clock, Opened, baseline, outcomes, predictions
+
+URL = "/api/v1/models/churn/label-next"
+
+
+def client(state: Opened) -> TestClient:
+    state.state.settle()
+    more = routes(state.state.view, state.state.labels, Clock())
+    return TestClient(create_app(state.state.view, state.state.submit_outcomes, Health(), more=more))
+
+
+def test_only_predictions_without_an_outcome_are_asked_for(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a", "b", "c", ""], scores=[0.5, 0.5, 0.9, 0.5]), outcomes(["a"], [1]))
+    answer = client(state).get(URL, params={"version": "1"}).json()
+    assert answer["candidates"] == 2
+    assert [row["id"] for row in answer["rows"]] == ["b", "c"]
+    assert [row["weight"] for row in answer["rows"]] == [1.0, 1.0]
+    assert answer["rows"][0]["reasons"] == {"uncertain": 1.0}
+    assert answer["rows"][1]["reasons"]["uncertain"] == pytest.approx(0.2)
+
+
+def test_uncertain_rows_come_first_and_the_same_day_asks_for_the_same(open_state: Open) -> None:
+    state = open_state()
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(size=2_000)
+    state.send(predictions([str(i) for i in range(2_000)], scores=scores.tolist()))
+    web = client(state)
+    rows = web.get(URL, params={"limit": "50"}).json()["rows"]
+    assert len(rows) == 50
+    assert np.mean([abs(row["score"] - 0.5) for row in rows]) < 0.2
+    assert web.get(URL, params={"limit": "50"}).json()["rows"] == rows
+    assert web.get(URL, params={"limit": "50", "seed": "9"}).json()["rows"] != rows
+    even = web.get(URL, params={"limit": "50", "by": "random"}).json()["rows"]
+    assert {row["weight"] for row in even} == {40.0}
+
+
+def test_rows_of_what_drifts_are_asked_for(open_state: Open, clock: Clock) -> None:
+    rng = np.random.default_rng(1)
+    before, now = rng.normal(size=3_000), np.concatenate([rng.normal(size=1_500), rng.normal(5, 0.1, 500)])
+    known = baseline([0.5] * 3_000, {"x": before.tolist()})
+    state = open_state(churn=Model(keep_features=Keep(None), windows=("1h",)))
+    state.send(
+        predictions([str(i) for i in range(2_000)], NOON, [0.5] * 2_000, features={"x": now.tolist()}),
+        baselines=[known.to_json()],
+    )
+    clock.now += 4 * HOUR
+    late = [f"late-{i}" for i in range(100)]
+    state.send(predictions(late, NOON + 3 * HOUR, [0.5] * 100, features={"x": [0.0] * 100}))  # closes the window
+    rows = client(state).get(URL, params={"limit": "100", "by": "drifted"}).json()["rows"]
+    drifted = [row for row in rows if row["reasons"]["drifted"] > 0.9]
+    assert len(drifted) > 60
+    assert all(row["id"].isdecimal() and int(row["id"]) >= 1_500 for row in drifted)
+
+
+def test_the_sheet_can_be_sent_back_as_outcomes(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions([str(i) for i in range(300)], scores=np.linspace(0, 1, 300).tolist()))
+    sheet = client(state).get(URL, params={"limit": "20", "format": "csv"}).text.splitlines()
+    assert sheet[0] == "id,prediction_time,weight,score,predicted,actual"
+    assert len(sheet) == 21
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"limit": "0"}, "limit is a whole number"),
+        ({"by": "moon"}, "by=moon is not known"),
+        ({"since": "x"}, "since is a time"),
+    ],
+)
+def test_what_cannot_be_asked_is_said(open_state: Open, asked: dict[str, str], said: str) -> None:
+    state = open_state()
+    state.send(predictions(["a"]))
+    answer = client(state).get(URL, params=asked)
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
