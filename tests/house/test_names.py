@@ -15,6 +15,7 @@ import pytest
 from driftline.pane import LOSSES
 from driftline.semconv import attributes, events, metrics
 from driftline_processor.core.concept.verdict import ConceptState
+from driftline_processor.core.estimate.words import Standing
 from driftline_processor.core.evaluation import State, Verdict
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.runtime.signals import Signal
@@ -68,7 +69,7 @@ def test_prometheus_names_are_the_ones_that_outsiders_rely_on() -> None:
 @pytest.mark.parametrize(
     ("attribute", "values"),
     [
-        ("state", tuple(dict.fromkeys((*get_args(State), *get_args(ConceptState))))),
+        ("state", tuple(dict.fromkeys((*get_args(State), *get_args(ConceptState), *get_args(Standing))))),
         ("driftline.signal", get_args(Signal)),
         ("ml.model.task", tuple(LOSSES)),
         ("ml.quality.check", tuple(CHECKS)),

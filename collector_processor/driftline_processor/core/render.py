@@ -267,6 +267,14 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
         "rows": estimate.rows,
         "source": estimate.source,
         "method": estimate.method,
-        "record": estimate.record,
+        "error": estimate.error,
+        "error_deviation": estimate.error_deviation,
+        "record": {
+            "state": estimate.record.state,
+            "windows": estimate.record.windows,
+            "missed": estimate.record.missed,
+            "inside": estimate.record.inside,
+            "mean_error": estimate.record.mean_error,
+        },
         "assumes": ASSUMES.removeprefix("assumes "),
     }

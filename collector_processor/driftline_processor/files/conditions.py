@@ -44,6 +44,13 @@ _CONCEPT_LEAVES = ("rise", "before", "after", "outcomes")
 _SLICES = "drift.slices."
 _METRIC_LEAVES = ("value", "low", "high", "rows")
 
+_ESTIMATE_LEAVES = ("value", "low", "high", "sampling_error", "alert", "reference", "rows", "error")
+ESTIMATED = (
+    *("accuracy", "precision", "recall", "f1", "specificity", "balanced_accuracy", "roc_auc", "average_precision"),
+    *("log_loss", "brier", "actual_rate", "roc_auc_ovr", "mae", "rmse", "mape"),
+)
+"""The metrics that are estimated where no outcome is known."""
+
 DEFAULT = Choices().names()
 _PROBABLE = ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier")
 METRICS = {
@@ -120,7 +127,11 @@ def _keys(path: str, features: Collection[str], metrics: Collection[str], method
     parts = tuple(path.split("."))
     if parts in _PLAIN:
         return parts
-    if parts[0] == "performance" and len(parts) == 4 and parts[1] in ("realized", "estimated"):
+    if parts[0] == "estimated":  # short for performance.estimated
+        parts = ("performance", *parts)
+    if parts[:2] == ("performance", "estimated") and len(parts) in (3, 4):
+        return _estimated_keys(parts)
+    if parts[:2] == ("performance", "realized") and len(parts) == 4:
         if parts[2] not in metrics:
             raise LookupError(f"no metric '{parts[2]}'; {near(parts[2], tuple(metrics))}")
         if parts[3] not in _METRIC_LEAVES:
@@ -142,10 +153,20 @@ def _keys(path: str, features: Collection[str], metrics: Collection[str], method
     raise LookupError(
         f"there is no '{path}' in a window; there are rows, drift.share, drift.features.NAME..., drift.score..., "
         "drift.class..., drift.incident, drift.drifted_slices, drift.slices.KEY=VALUE..., "
-        "drift.multivariate.METHOD.value, performance.realized.METRIC.value, "
+        "drift.multivariate.METHOD.value, performance.realized.METRIC.value, estimated.METRIC.value, "
         "outcomes.rows, outcomes.coverage, quality.found, quality.critical, quality.broken; "
         "and, of all rows, concept.rise"
     )
+
+
+def _estimated_keys(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys of an estimate; its metrics are more than the realized ones of an older baseline."""
+    if parts[2] not in ESTIMATED:
+        raise LookupError(f"no estimated metric '{parts[2]}'; {near(parts[2], ESTIMATED)}")
+    leaf = parts[3] if len(parts) == 4 else "value"
+    if leaf not in _ESTIMATE_LEAVES:
+        raise LookupError(f"no '{leaf}' in an estimate; {near(leaf, _ESTIMATE_LEAVES)}")
+    return (*parts[:3], leaf)
 
 
 def _slice_keys(

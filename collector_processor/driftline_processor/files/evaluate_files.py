@@ -24,6 +24,7 @@ from driftline_processor.core.compared.season import PART as SEASONS
 from driftline_processor.core.concept import Settings
 from driftline_processor.core.concept.verdict import Concept
 from driftline_processor.core.drift.choice import Choices
+from driftline_processor.core.estimate.record import recorded
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.expectations.rule import Expectations
@@ -132,6 +133,7 @@ def evaluate_files(
     for before, evaluation in zip([None, *evaluations], evaluations, strict=False):
         if evaluation.window.end > evaluation.window.start:  # an incident is since when
             evaluation.incident = incident(evaluation, before)
+    evaluations = recorded(evaluations)
     if asked.exact and reference is not None:
         exact_values(evaluations, read.rows, groups, rows_of(reference, "--exact"), baseline, options, say)
     if asked.classifier and reference is not None:

@@ -18,6 +18,7 @@ from driftline_processor.core.incident import targets
 
 from .drift_table import DriftTable
 from .errors import rows
+from .estimates import about, estimates
 from .sections import by_slice, causes, expectations, findings, joint, performance
 from .terminal import Readable, terminal
 from .windows_table import WindowsTable
@@ -39,6 +40,8 @@ def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableTyp
         parts += [Text(), expectations(evaluation)]
     if evaluation.realized:
         parts += [Text(), performance(evaluation)]
+    if evaluation.estimated:
+        parts += [Text(), estimates(evaluation), Text(f"estimated: {about(evaluation)}", style="dim")]
     parts += [Text(line, style="dim") for line in _remarks(evaluation, zone)]
     return Readable(Group(*parts, Text(), Text(sentence(evaluation), style="bold")))
 

@@ -10,7 +10,7 @@ import numpy as np
 from driftline.tables import F64, ModelKey
 from pydantic import TypeAdapter
 
-from driftline_processor.core.estimate.result import Estimate
+from driftline_processor.core.estimate.result import Estimate, Record
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
@@ -69,7 +69,10 @@ def from_text(text: str) -> Evaluation:
         expected=tuple(Expected(**one) for one in said.get("expected", ())),
         explanation=None if said.get("explanation") is None else _explanation(said["explanation"]),
         maturity=said.get("maturity", "mature"),
-        estimated={name: Estimate(**one) for name, one in said.get("estimated", {}).items()},
+        estimated={
+            name: Estimate(**{**one, "record": Record(**one["record"])})
+            for name, one in said.get("estimated", {}).items()
+        },
         performance_slices=_SLICES.validate_python(said.get("performance_slices", {})),
         ages=_SLICES.validate_python(said.get("ages", {})),
         weak=_WEAK.validate_python(said.get("weak")),

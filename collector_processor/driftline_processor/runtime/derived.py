@@ -29,6 +29,8 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
 from driftline_processor.core.concept.verdict import Concept, rise
 from driftline_processor.core.decode.rows import OWN_SCOPE
+from driftline_processor.core.estimate.record import recorded
+from driftline_processor.core.estimate.words import standing
 from driftline_processor.core.evaluation import Evaluation, JointDrift, TargetDrift, Verdict
 from driftline_processor.core.incident import WHERE, targets
 from driftline_processor.core.quality import CHECKS
@@ -87,7 +89,8 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
             yield from _concept(model.concept, _model(model))
         for name, known in model.windows.items():
             of, window = _model(model), {a.ML_WINDOW: name}
-            newest = next((evaluation for evaluation in reversed(known) if evaluation.closed), None)
+            place = next((at for at in range(len(known) - 1, -1, -1) if known[at].closed), None)
+            newest = None if place is None else recorded(known[: place + 1], place)[0]
             if newest is not None:
                 for target in (newest.score, newest.predicted, *newest.features.values()):
                     if target is not None:
@@ -101,6 +104,7 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
                 yield from _shares(newest, of, window)
                 yield from _incidents(newest, of, window)
                 yield from _quality(newest, of, window)
+                yield from _estimates(newest, of, window)
             mature = next((evaluation for evaluation in reversed(known) if model.mature(evaluation)), None)
             if mature is not None:
                 yield from _performance(mature, of, window)
@@ -112,6 +116,17 @@ def _performance(newest: Evaluation, model: dict[str, str], window: dict[str, st
     if any(measured.value is not None for measured in newest.realized.values()):
         yield _point(m.ML_PERFORMANCE_WINDOW_END, {**model, **window}, newest.window.end / 1e9)
     yield _point(m.ML_OUTCOME_COVERAGE, {**model, **window}, newest.coverage)
+
+
+def _estimates(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
+    """Performance without labels, and that of the baseline, which it is read against."""
+    for metric, one in newest.estimated.items():
+        what = {**model, a.ML_PERFORMANCE_METRIC: metric}
+        yield _point(m.ML_PERFORMANCE_ESTIMATE, {**what, **window}, one.value)
+        if (state := standing(one)) is not None:
+            yield _point(m.ML_PERFORMANCE_ESTIMATE_STATE, {**what, **window, a.STATE: state}, 1.0)
+    for metric, measured in newest.reference.items():
+        yield _point(m.ML_PERFORMANCE_REFERENCE, {**model, a.ML_PERFORMANCE_METRIC: metric, **window}, measured.value)
 
 
 def _drift(target: TargetDrift, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:

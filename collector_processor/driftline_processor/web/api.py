@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from driftline_processor.core import render
+from driftline_processor.core.estimate.record import recorded
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.openlineage import run_event
 from driftline_processor.runtime.balance import Balance
@@ -43,9 +44,15 @@ def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
             "window": window,
             "timezone": model.timezone,
             "concept": render.concept_to_json(model.concept),
-            "windows": [render.to_json(evaluation) for evaluation in chosen],
+            "windows": [render.to_json(evaluation) for evaluation in _recorded(model, window, chosen)],
         }
     )
+
+
+def _recorded(model: ModelView, window: str, chosen: Sequence[Evaluation]) -> list[Evaluation]:
+    """What was chosen, with what came of estimates when labels arrived."""
+    whole = model.windows.get(window, [])
+    return recorded(whole, len(whole) - len(chosen))
 
 
 def lineage(request: Request, known: Sequence[ModelView], now: int) -> Response:

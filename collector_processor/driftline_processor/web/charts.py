@@ -94,7 +94,7 @@ def performance(
     beside = [_value(evaluation, BESIDE.get(metric, "")) for evaluation in evaluations]
     known = [value for value in values if value is not None]
     expected = None if reference is None else finite(reference.value)
-    ticks = _ticks_of([value for value in (*known, *beside, expected) if value is not None])
+    ticks = levels([value for value in (*known, *beside, expected) if value is not None])
     low, high = ticks[0], ticks[-1]
 
     def x(time: float) -> float:
@@ -109,8 +109,8 @@ def performance(
     marks.append(svg.rect(x(start), top - 8, x(end) - x(start), bottom - top + 32, "chosen"))
     if expected is not None:
         marks.append(svg.line(left, y(expected), right, y(expected), "was"))
-    marks += [svg.path(run, "line beside") for run in _runs(_points(evaluations, beside, x, y))]
-    marks += [svg.path(run, "line") for run in _runs(_points(evaluations, values, x, y))]
+    marks += [svg.path(run, "line beside") for run in stretches(placed(evaluations, beside, x, y))]
+    marks += [svg.path(run, "line") for run in stretches(placed(evaluations, values, x, y))]
     radius = 3.0 if len(evaluations) <= 40 else 2.0
     for evaluation, value, other in zip(evaluations, values, beside, strict=True):
         coverage = evaluation.coverage or 0.0
@@ -130,7 +130,7 @@ def performance(
             parts.append(svg.dot(begin + width / 2, y(value), size, css))
         marks.append(svg.link(address(evaluation), parts, title))
     marks.append(svg.text(left - 5, bottom + 19, "outcomes", "axis", "end"))
-    marks += _ticks(evaluations, left, right, bottom + 36, timezone)
+    marks += time_ticks(evaluations, left, right, bottom + 36, timezone)
     newest = number(known[-1]) if known else "unknown"
     return svg.picture(360, 158, marks, f"{metric_word(metric)} over time, newest {newest}", "chart")
 
@@ -152,7 +152,7 @@ def heat(evaluations: Sequence[Evaluation], features: Sequence[str], chosen: Eva
     place = next((place for place, evaluation in enumerate(evaluations) if evaluation is chosen), None)
     if place is not None:
         marks.append(svg.rect(label + place * step, 0, step, height - 20, "frame"))
-    marks += _ticks(evaluations, label, label + step * len(evaluations), height - 6, timezone)
+    marks += time_ticks(evaluations, label, label + step * len(evaluations), height - 6, timezone)
     return svg.picture(width, height, marks, "drift of each feature in each window", "heat")
 
 
@@ -167,7 +167,7 @@ def trend(name: str, evaluations: Sequence[Evaluation], chosen: Evaluation) -> M
         for place, value in enumerate(values)
     ]
     marks = [svg.line(0, 26 - 22 * level / most, 160, 26 - 22 * level / most, "grid") for level in (0.0, 0.1, 0.25)]
-    marks += [svg.path(run, "line") for run in _runs(points)]
+    marks += [svg.path(run, "line") for run in stretches(points)]
     for point, target, evaluation in zip(points, targets, evaluations, strict=True):
         if point is not None and target is not None and (evaluation is chosen or len(evaluations) <= 40):
             marks.append(svg.dot(*point, 3 if evaluation is chosen else 1.6, f"dot state-{target.state}"))
@@ -184,10 +184,10 @@ def _psi(target: TargetDrift | None) -> float | None:
     return None if method is None else finite(method.value)
 
 
-def _ticks_of(values: Sequence[float]) -> list[float]:
+def levels(values: Sequence[float]) -> list[float]:
     """Three to six round numbers around the values; never all one, so that a constant metric is a line in the middle.
 
-    >>> _ticks_of([0.4265, 0.6658]), _ticks_of([0.4])
+    >>> levels([0.4265, 0.6658]), levels([0.4])
     ([0.4, 0.5, 0.6, 0.7], [0.38, 0.4, 0.42])
     """
     low, high = min(values, default=0.0), max(values, default=1.0)
@@ -204,7 +204,7 @@ def _ticks_of(values: Sequence[float]) -> list[float]:
     return [float(f"{place * step:.12g}") for place in range(first, last + 1)]
 
 
-def _points(
+def placed(
     evaluations: Sequence[Evaluation],
     values: Sequence[float | None],
     x: Callable[[float], float],
@@ -222,7 +222,7 @@ def _points(
     return points
 
 
-def _runs(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float, float]]]:
+def stretches(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float, float]]]:
     """Split into stretches without a gap, of two points and more."""
     runs: list[list[tuple[float, float]]] = [[]]
     for point in points:
@@ -233,7 +233,8 @@ def _runs(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float
     return [run for run in runs if len(run) > 1]
 
 
-def _ticks(evaluations: Sequence[Evaluation], left: float, right: float, y: float, timezone: str) -> list[Markup]:
+def time_ticks(evaluations: Sequence[Evaluation], left: float, right: float, y: float, timezone: str) -> list[Markup]:
+    """Write when the first and the last window are."""
     first, last = evaluations[0].window, evaluations[-1].window
     if len(evaluations) == 1:
         return [svg.text((left + right) / 2, y, tick(first, timezone), "axis", "middle")]

@@ -21,12 +21,15 @@ from driftline_processor.core.concept.words import sentence
 from driftline_processor.core.drift import by_slice
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.rule import MIN_ROWS
+from driftline_processor.core.estimate import words as estimate_words
+from driftline_processor.core.estimate.record import recorded
+from driftline_processor.core.estimate.result import ASSUMES
 from driftline_processor.core.evaluation import Evaluation, State, TargetDrift
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.window import closes_at
 from driftline_processor.runtime.view import ModelView
 
-from . import charts, times, words
+from . import charts, estimate_charts, times, words
 from .api import find, no_window
 from .distributions import distribution
 from .outcome_fields import Unusable, instant_of
@@ -79,7 +82,8 @@ def model(request: Request, known: Sequence[ModelView], now: int) -> Response:
     chosen = _chosen(everything, request.query_params.get("at"), found.timezone)
     place = everything.index(chosen)
     begin = max(min(place - STRIP // 2, len(everything) - STRIP), 0)
-    shown = everything[begin : begin + STRIP]
+    everything = [*everything[:begin], *recorded(everything, begin)]
+    shown, chosen = everything[begin : begin + STRIP], everything[place]
     ranked = rank(chosen.features.values())
     return _page(
         "model.html",
@@ -231,6 +235,7 @@ def _templates() -> Environment:
     templates.globals.update(
         words=words, times=times, charts=charts, distribution=distribution, address=address, anchor=anchor
     )
+    templates.globals.update(estimate_chart=estimate_charts.estimate, estimate_words=estimate_words, assumes=ASSUMES)
     templates.globals.update(ranked_slices=by_slice.ranked, told=by_slice.told)
     return templates
 

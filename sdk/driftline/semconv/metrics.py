@@ -43,6 +43,15 @@ ML_QUALITY_EXPECTATIONS: Final = "ml.quality.expectations"
 ML_PERFORMANCE_VALUE: Final = "ml.performance.value"
 """How well the model did in the newest closed window, measured on outcomes."""
 
+ML_PERFORMANCE_ESTIMATE: Final = "ml.performance.estimate"
+"""How well the model does in the newest closed window, estimated without outcomes."""
+
+ML_PERFORMANCE_ESTIMATE_STATE: Final = "ml.performance.estimate.state"
+"""1 for the state of an estimate, which the attribute `state` names."""
+
+ML_PERFORMANCE_REFERENCE: Final = "ml.performance.reference"
+"""How well the model did on the baseline's rows, whose outcomes were known."""
+
 ML_PERFORMANCE_WINDOW_END: Final = "ml.performance.window.end"
 """The end of the window that `ml.performance.value` describes, in unix seconds."""
 
@@ -108,6 +117,9 @@ UNITS: Final[Mapping[str, str]] = {
     ML_QUALITY_FINDINGS: "{finding}",
     ML_QUALITY_EXPECTATIONS: "{expectation}",
     ML_PERFORMANCE_VALUE: "{score}",
+    ML_PERFORMANCE_ESTIMATE: "{score}",
+    ML_PERFORMANCE_ESTIMATE_STATE: "{state}",
+    ML_PERFORMANCE_REFERENCE: "{score}",
     ML_PERFORMANCE_WINDOW_END: "s",
     ML_OUTCOME_COVERAGE: "1",
     DRIFTLINE_RECORD_COMPLETENESS: "1",
@@ -142,6 +154,9 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_QUALITY_FINDINGS: "gauge",
     ML_QUALITY_EXPECTATIONS: "gauge",
     ML_PERFORMANCE_VALUE: "gauge",
+    ML_PERFORMANCE_ESTIMATE: "gauge",
+    ML_PERFORMANCE_ESTIMATE_STATE: "gauge",
+    ML_PERFORMANCE_REFERENCE: "gauge",
     ML_PERFORMANCE_WINDOW_END: "gauge",
     ML_OUTCOME_COVERAGE: "gauge",
     DRIFTLINE_RECORD_COMPLETENESS: "gauge",
@@ -176,6 +191,9 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_QUALITY_FINDINGS: "What one check found wrong with the data of the newest closed window, 0 where nothing.",
     ML_QUALITY_EXPECTATIONS: "How many expectations of the data were met, broken or not to be told in the newest closed window.",
     ML_PERFORMANCE_VALUE: "How well the model did in the newest closed window, measured on outcomes.",
+    ML_PERFORMANCE_ESTIMATE: "How well the model does in the newest closed window, estimated without outcomes.",
+    ML_PERFORMANCE_ESTIMATE_STATE: "1 for the state of an estimate, which the attribute `state` names.",
+    ML_PERFORMANCE_REFERENCE: "How well the model did on the baseline's rows, whose outcomes were known.",
     ML_PERFORMANCE_WINDOW_END: "The end of the window that `ml.performance.value` describes, in unix seconds.",
     ML_OUTCOME_COVERAGE: "The share of the window's predictions whose outcome is known.",
     DRIFTLINE_RECORD_COMPLETENESS: "Rows that arrived, of the predictions that were counted, over the last hour and up to a day where they are few.",
@@ -210,6 +228,9 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     ML_QUALITY_FINDINGS: "ml_quality_findings",
     ML_QUALITY_EXPECTATIONS: "ml_quality_expectations",
     ML_PERFORMANCE_VALUE: "ml_performance_value",
+    ML_PERFORMANCE_ESTIMATE: "ml_performance_estimate",
+    ML_PERFORMANCE_ESTIMATE_STATE: "ml_performance_estimate_state",
+    ML_PERFORMANCE_REFERENCE: "ml_performance_reference",
     ML_PERFORMANCE_WINDOW_END: "ml_performance_window_end_seconds",
     ML_OUTCOME_COVERAGE: "ml_outcome_coverage_ratio",
     DRIFTLINE_RECORD_COMPLETENESS: "driftline_record_completeness_ratio",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from driftline.baseline import Baseline
 from driftline.expected import CLASSES, LOSS
 from driftline.pane import Pane
 from driftline.tables import Task
+
+from driftline_processor.core.evaluation import Metric
 
 from .binary import grid_of
 from .bounds import Between, half_width
@@ -15,14 +18,16 @@ from .learned import Learned, learned
 from .result import DEVIATIONS, Estimate, Method, Point, limits
 
 FEWEST = 30
-"""Rows of a window: below, an estimate says more of chance than of the model."""
+"""Rows of a window, and outcomes that judge an estimate: with fewer, they say more of chance than of the model."""
 
 
-def estimated(pane: Pane, baseline: Baseline, task: Task, span: int) -> dict[str, Estimate]:
+def estimated(
+    pane: Pane, baseline: Baseline, task: Task, span: int, realized: Mapping[str, Metric] | None = None
+) -> dict[str, Estimate]:
     """Estimate every metric of a window; {} where the baseline has too few outcomes, or the window too few rows.
 
     ``pane``: with the parts of :mod:`driftline.expected`. ``baseline``: whose outcomes it is learned from. ``span``:
-    the length of the window, nanoseconds; 0 where it is not known.
+    the length of the window, nanoseconds; 0 where it is not known. ``realized``: what is known of it already.
     """
     if (task.kind, task.classes, task.positive_class) != (
         baseline.task.kind,
@@ -35,28 +40,46 @@ def estimated(pane: Pane, baseline: Baseline, task: Task, span: int) -> dict[str
     if rows < FEWEST or known.rows < FEWEST:
         return {}
     points, cut = known.points(pane)
-    method: Method = "direct_loss" if task.kind == "regression" else "cbpe"
-    lengths = span / known.length if known.length else 1.0
-    return {name: _estimate(name, one, rows, known, cut, lengths, method) for name, one in points.items()}
+    labelled = known.labelled(pane, points, rows) if realized else {}
+    made = _Made(known, cut, rows, span / known.length if known.length else 1.0)
+    return {name: made.estimate(name, one, (realized or {}).get(name), labelled) for name, one in points.items()}
 
 
-def _estimate(name: str, point: Point, rows: int, known: Learned, cut: int, lengths: float, method: Method) -> Estimate:
-    reference = known.reference.get(name)
-    value = None if reference is None else reference.value
-    if point.value is None:
-        return Estimate(None, None, None, None, None, None, None, rows, "panes", method, value)
-    per_row = known.per_row(cut).get(name, point.chance * rows)
-    differ, off = known.differ(cut, name, per_row)
-    error = math.sqrt(point.chance + point.learned + _over(off, lengths))
-    least, most = limits(name)
-    low, high = max(least, point.value - DEVIATIONS * error), min(most, point.value + DEVIATIONS * error)
-    lower = upper = alert = None
-    if value is not None:
-        width = half_width(per_row * (1 / rows + 1 / known.rows), differ, lengths)
-        lower, upper = max(least, value - width), min(most, value + width)
-        alert = not lower <= point.value <= upper
-    made = (float(point.value), low, high, error, lower, upper, alert)
-    return Estimate(*made, rows, "panes", method, value)
+class _Made:
+    """What all estimates of a window have in common."""
+
+    def __init__(self, known: Learned, cut: int, rows: int, lengths: float) -> None:
+        self._known, self._cut, self._rows, self._lengths = known, cut, rows, lengths
+        self._method: Method = "direct_loss" if known.task.kind == "regression" else "cbpe"
+
+    def estimate(self, name: str, point: Point, realized: Metric | None, labelled: Mapping[str, Point]) -> Estimate:
+        known, rows, lengths = self._known, self._rows, self._lengths
+        reference = known.reference.get(name)
+        value = None if reference is None else reference.value
+        if point.value is None:
+            return Estimate(None, None, None, None, None, None, None, rows, "panes", self._method, value)
+        per_row = known.per_row(self._cut).get(name, point.chance * rows)
+        differ, off = known.differ(self._cut, name, per_row)
+        time = _over(off, lengths)
+        error = math.sqrt(point.chance + point.learned + time)
+        least, most = limits(name)
+        low, high = max(least, point.value - DEVIATIONS * error), min(most, point.value + DEVIATIONS * error)
+        lower = upper = alert = None
+        if value is not None:
+            width = half_width(per_row * (1 / rows + 1 / known.rows), differ, lengths)
+            lower, upper = max(least, value - width), min(most, value + width)
+            alert = not lower <= point.value <= upper
+        made = (float(point.value), low, high, error, lower, upper, alert, rows)
+        return Estimate(*made, "panes", self._method, value, *_judged(labelled.get(name), realized, time))
+
+
+def _judged(labelled: Point | None, realized: Metric | None, time: float) -> tuple[float | None, float | None]:
+    """How far the labelled rows are from what was expected of them, and the standard error of that."""
+    if labelled is None or labelled.value is None or realized is None:
+        return None, None
+    if realized.value is None or realized.rows < FEWEST:
+        return None, None
+    return realized.value - labelled.value, math.sqrt(labelled.chance + labelled.learned + time)
 
 
 def _over(off: Between, lengths: float) -> float:

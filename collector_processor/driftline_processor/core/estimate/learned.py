@@ -20,6 +20,9 @@ from .bounds import NO_STRETCHES, Between, apart, between
 from .rates import Rates, rates_of, weight_per_row
 from .result import Point
 
+LEAST_COVERAGE = 0.5
+"""Share of outcomes from which on an estimate of all rows may be judged by some of them."""
+
 
 @dataclass(eq=False, slots=True)
 class Learned:
@@ -56,6 +59,27 @@ class Learned:
         rows = _effective(pane)
         more = rows / self.rows if self.rows > 0 else 0.0
         return {name: Point(one.value, one.chance, one.chance * more) for name, one in points.items()}, 0
+
+    def labelled(self, pane: Pane, points: dict[str, Point], rows: int) -> dict[str, Point]:
+        """Return what is expected of those rows of a pane whose outcome is known; {} where that is not known.
+
+        Of a binary model from their own scores, decided as those of their bin were. Of others it is what is expected of
+        all ``rows`` (``points``), while half of their outcomes are known, with the chance of fewer.
+        """
+        outcomes = _known(pane)
+        if self.task.kind != "binary":
+            all_rows = _effective(pane)
+            if outcomes <= 0 or pane.parts["outcomes"][0] < LEAST_COVERAGE * rows:
+                return {}
+            more = max(1.0, all_rows / outcomes)
+            return {name: Point(one.value, one.chance * more, one.learned) for name, one in points.items()}
+        sides = [pane.parts.get(f"score_{side}") for side in ("negative", "positive")]
+        grid = binary.grid_of(pane, self.task)
+        if self.rates is None or grid is None or sides[0] is None or sides[1] is None:
+            return {}
+        weight, all_of = sides[0] + sides[1], grid.sum(axis=0)
+        shares = np.divide(grid, all_of, out=np.zeros_like(grid), where=all_of > 0)
+        return binary.expected(weight * shares, self.rates, weight_per_row(pane, "outcomes"))
 
     def per_row(self, cut: int) -> dict[str, float]:
         """Return the variance by chance of each metric of the reference, times its rows. ``cut``: see :meth:`points`.

@@ -31,7 +31,7 @@ def of_sums(sums: F64 | None, classes: int) -> dict[str, Point]:
         return {}
     square = classes**2
     confusion, variance = (sums[2 + at * square : 2 + (at + 1) * square].reshape(classes, classes) for at in (0, 1))
-    total, (loss, loss_variance, brier, brier_variance) = sums[0], sums[-4:]
+    total, (loss, loss_variance, brier, brier_variance) = float(sums[0]), sums[-4:].tolist()
     found = decided(confusion, variance)
     found["log_loss"] = Point(loss / total, loss_variance / total**2)
     found["brier"] = Point(brier / total, brier_variance / total**2)

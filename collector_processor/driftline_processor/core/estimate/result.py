@@ -17,6 +17,24 @@ Trust = Literal["ok", "failed", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """What came of a metric's estimates when labels arrived.
+
+    ``windows``: those judged, ten at most; ``missed``: how many of them it missed by far; ``inside``: the share whose
+    realized value lay within the interval; ``mean_error``: realized less estimated.
+    """
+
+    state: Trust
+    windows: int
+    missed: int = 0
+    inside: float | None = None
+    mean_error: float | None = None
+
+
+UNRECORDED = Record("unknown", 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """A metric of a window that nobody has labelled. It assumes that P(y|x) is what it was in the reference.
 
@@ -25,8 +43,9 @@ class Estimate:
     from, and of how much the reference's stretches of time differ. ``reference``: the realized value of the baseline's
     rows; ``lower_bound`` / ``upper_bound``: what a window of as many rows has while all is as in the reference (see
     :mod:`.bounds`); ``alert``: the estimate lies beyond them, None where they are not known. ``rows``: those it is
-    about. ``source``: ``rows``, or ``panes``: sums that are enough for it. ``record``: what came of earlier estimates
-    of this metric when labels arrived (:mod:`.record`); a failed one drives no policy.
+    about. ``source``: ``rows``, or ``panes``: sums that are enough for it. ``error``: what its labelled rows came to,
+    less what was estimated of the same rows, and the standard error of that; None while fewer than 30 are known.
+    ``record``: what came of this and earlier estimates of the metric (:mod:`.record`); a failed one drives no policy.
     """
 
     value: float | None
@@ -40,7 +59,9 @@ class Estimate:
     source: Literal["rows", "panes"]
     method: Method
     reference: float | None = None
-    record: Trust = "unknown"
+    error: float | None = None
+    error_deviation: float | None = None
+    record: Record = UNRECORDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ def judge_performance(
     reference = realized(baseline.pane, baseline.task)
     evaluation.reference = with_intervals(reference, baseline.pane, (), baseline.task, asked)
     span = evaluation.window.end - evaluation.window.start
-    evaluation.estimated = estimated(pane, known.reference or baseline, task or baseline.task, span)
+    whole = task or baseline.task
+    evaluation.estimated = estimated(pane, known.reference or baseline, whole, span, realized(pane, whole))
     constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
     if constant is not None:
         evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}

@@ -1,0 +1,74 @@
+"""The track record of estimates: failed where labels show it, in words that say how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from driftline.tables import ModelKey
+from driftline_processor.core.estimate.record import LAST, recorded
+from driftline_processor.core.estimate.result import Estimate
+from driftline_processor.core.estimate.words import sentence, standing, told
+from driftline_processor.core.evaluation import Evaluation, Maturity, Window
+
+HOUR = 3_600 * 10**9
+
+
+def windows(errors: Sequence[float | None], deviation: float = 0.01, metric: str = "accuracy") -> list[Evaluation]:
+    """A window an hour, each with an estimate and how far off it was; None = no label has come."""
+    made = []
+    for at, error in enumerate(errors):
+        one = Estimate(0.9, 0.88, 0.92, deviation, 0.87, 0.93, False, 900, "panes", "cbpe", 0.9, error, deviation)
+        one = replace(one, error_deviation=None if error is None else deviation)
+        window = Window("1h", at * HOUR, (at + 1) * HOUR)
+        made.append(Evaluation(ModelKey("m"), window, 900, True, estimated={metric: one}))
+    return made
+
+
+def states(errors: Sequence[float | None], deviation: float = 0.01) -> list[str]:
+    return [one.estimated["accuracy"].record.state for one in recorded(windows(errors, deviation))]
+
+
+def test_two_windows_that_are_missed_by_far_make_a_record_fail_and_ten_right_ones_forgive_it() -> None:
+    assert states([0.01, -0.18, None, -0.17, None]) == ["unknown", "unknown", "unknown", "failed", "failed"]
+    assert states([0.01] * 3 + [None]) == ["unknown", "unknown", "ok", "ok"]
+    assert states([-0.18, -0.18, *[0.0] * LAST])[-3:] == ["failed", "ok", "ok"]
+
+
+def test_what_is_of_no_matter_fails_nothing_however_many_rows_prove_it() -> None:
+    assert states([0.015] * 5, deviation=0.001)[-1] == "ok"
+    assert states([0.03] * 5, deviation=0.001)[-1] == "failed"
+    assert states([0.15] * 5, deviation=0.06)[-1] == "ok", "chance explains it"
+
+
+def test_a_loss_is_measured_against_the_references() -> None:
+    near, far = (recorded(windows([error] * 3, 0.01, "log_loss"))[-1] for error in (0.08, 0.1))
+    assert (near.estimated["log_loss"].record.state, far.estimated["log_loss"].record.state) == ("ok", "failed")
+
+
+@pytest.mark.parametrize("maturity", ["open", "immature"])
+def test_windows_whose_outcomes_are_not_final_judge_nothing(maturity: Maturity) -> None:
+    found = [replace(one, maturity=maturity) for one in windows([-0.2] * 5)]
+    assert recorded(found)[-1].estimated["accuracy"].record.windows == 0
+
+
+def test_a_failed_estimate_stands_as_failed_whatever_its_bounds_say() -> None:
+    last = recorded(windows([-0.1, -0.18]))[-1].estimated
+    assert standing(last["accuracy"]) == "failed"
+    assert sentence(last) == (
+        "the estimate failed: accuracy was estimated wrong: 2 of the last 2 windows with outcomes were missed; "
+        "it was 0.14 lower on average"
+    )
+    none = recorded(windows([None]))[-1].estimated["accuracy"]
+    assert told("accuracy", none.record) == "no outcome has shown yet whether estimates of accuracy are right"
+
+
+def test_right_estimates_seldom_fail_and_wrong_ones_soon_do() -> None:
+    rng, runs, days = np.random.default_rng(1), 400, 90
+    noise = rng.normal(0, 0.01, (runs, days))
+    quiet = sum("failed" in states(row.tolist()) for row in noise)
+    assert quiet / runs <= 0.02
+    late = [states((row[:5] - 0.05).tolist()).index("failed") for row in noise[:50]]
+    assert np.mean(late) <= 1.5
