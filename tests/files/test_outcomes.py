@@ -6,8 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from driftline.tables import Column
+from driftline_processor.files.outcomes import Outcomes, _matched
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from .conftest import Run
 
@@ -103,3 +109,79 @@ def test_an_outcomes_file_without_its_columns(run: Run, folder: Path, header: st
     (folder / "o.csv").write_text(f"{header}\n1,1\n")
     result = run("evaluate", "rows.parquet", "--baseline", "rows.parquet", "--task", "binary", "--outcomes", "o.csv")
     assert (result.exit_code, result.stderr) == (2, f"driftline: {sentence}\n")
+
+
+def test_what_is_taken_back_is_not_known_until_it_is_said_again(run: Run, folder: Path) -> None:
+    lines = [
+        "2,1,2026-01-01,",
+        "2,,2026-01-02,true",
+        "3,1,2026-01-03,",
+        "3,0,2026-01-02,1",
+        "0,,2026-01-01,yes",
+        "1,0,2026-01-01,false",
+    ]
+    (folder / "o.csv").write_text("\n".join(["id,actual,time,retracted", *lines]))
+    window, said = evaluate(run, "o.csv")
+    assert window["outcomes"]["rows"] == 2  # 1 and 3; 2 was taken back, and of 0 nothing was said
+    assert window["performance"]["realized"]["accuracy"]["value"] == 1.0
+    assert said == ["driftline: o.csv: 1 outcome without id or actual left out: the first is row 5"]
+
+
+def test_an_id_that_was_scored_often_has_its_outcome_at_the_named_time_or_at_the_latest_before(
+    run: Run, folder: Path
+) -> None:
+    times = ["2026-01-01", "2026-01-05", "2026-01-09"]
+    rows = pd.DataFrame({"id": ["a"] * 3 + ["b"] * 3, "score": [0.9, 0.1, 0.9] * 2, "time": pd.to_datetime(times * 2)})
+    rows.assign(x=range(6)).to_parquet("often.parquet")
+    (folder / "o.csv").write_text(
+        "id,actual,time,prediction_time\na,1,2026-01-07,\nb,1,2026-01-20,2026-01-01\nb,1,2025-12-01,\nb,1,2026-01-20,2026-01-02\n"
+    )
+    result = run(
+        "evaluate",
+        "often.parquet",
+        "--baseline",
+        "rows.parquet",
+        "--task",
+        "binary",
+        "--outcomes",
+        "o.csv",
+        "--window",
+        "1d",
+        "--json",
+    )
+    found = {window["start"][:10]: window["outcomes"]["rows"] for window in json.loads(result.stdout)["windows"]}
+    assert found == {"2026-01-01": 1, "2026-01-05": 1, "2026-01-09": 0}
+    assert "1 outcome of an id that no row has in 'id', such as 'b'" in result.stderr
+
+
+MOMENTS = st.integers(1, 6)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.tuples(st.integers(0, 2), MOMENTS), max_size=8, unique=True),
+    st.lists(st.tuples(st.integers(0, 2), MOMENTS, st.sampled_from([0, 0, 1, 3]), st.booleans()), max_size=8),
+)
+def test_the_join_is_that_of_its_definition(
+    rows: list[tuple[int, int]], said: list[tuple[int, int, int, bool]]
+) -> None:
+    said = sorted(said, key=lambda one: one[1])
+    ids, heard, made, retracted = (np.array([one[at] for one in said], dtype=np.int64) for at in range(4))
+    actual = Column(numbers=np.arange(len(said), dtype=np.float64))
+    outcomes = Outcomes("o", pa.array(["a", "b", "c"]), ids, actual, retracted.astype(bool), heard, made)
+    code, time = (np.array([row[at] for row in rows], dtype=np.int64) for at in range(2))
+    last, first, _, strange = _matched(outcomes, [code], [time])
+
+    expected: dict[int, list[int]] = {at: [] for at in range(len(rows))}
+    for at, (name, when, named, _) in enumerate(said):
+        mine = [(moment, row) for row, (other, moment) in enumerate(rows) if other == name]
+        exact = next((row for moment, row in mine if moment == named), None)
+        before, after = [one for one in mine if one[0] <= when], [one for one in mine if one[0] > when]
+        row = exact if named else max(before)[1] if before else min(after)[1] if after else None
+        assert strange[at] == (row is None)
+        if row is not None:
+            expected[row].append(at)
+    for row, outcomes_of in expected.items():
+        newest = outcomes_of[-1] if outcomes_of and not said[outcomes_of[-1]][3] else -1
+        spoken = [at for at in outcomes_of if not said[at][3]]
+        assert (last[row], first[row]) == (newest, spoken[0] if spoken else -1)

@@ -22,7 +22,10 @@ def known_of(truth: Truth | None, window: Window, task: Task) -> Known:
     """Return what is known of a window; ``truth``: its rows, None where no file has outcomes."""
     if truth is None:
         return Known()
-    rows = Joined(truth.actual, truth.scores, truth.predicted, truth.weight, truth.time)
+    rows = Joined(
+        *(truth.actual, truth.scores, truth.predicted, truth.weight, truth.time, truth.outcome_time, truth.value),
+        truth.slices,
+    )
     return Known(panes(truth, cut(window), task), rows=rows)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow.compute as pc
+from driftline.classes import class_column
 from driftline.frames import taken
 from driftline.tables import F64, I64, Column, told
 from numpy.typing import NDArray
@@ -20,30 +21,40 @@ from .source import Source, open_source, readable
 from .times import Times, read_times
 from .values import ids, positions, valid_of, values_of, whole_column
 
+Places = NDArray[np.intp]
+Numbers = TypeVar("Numbers", F64, I64)
+
+SLICE = "slice."
+"""Before the name of a slice that comes with the outcome, in the names of columns."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """n ids and what is known of each. ``actual``: as sent last. ``weight``: float64 (n,), None when the file has none.
+    """n usable outcomes, oldest first. ``ids``: the distinct ids, ``code``: int64 (n,), which of them each is about.
 
-    ``first``: as sent first, ``place``: when among all outcomes, int64 (n,), ``heard``: its time (unix nanoseconds),
-    None when the file has none; ``corrected``: whether a later one says something else, bool (n,).
+    ``actual``: missing where ``retracted``: bool (n,), it takes back what was said before. ``time``, ``made``: when the
+    truth was known and when the prediction was made, int64 (n,), unix nanoseconds, 0 = not said; None when the file has
+    none. ``weight``, ``value``: float64 (n,), NaN = not said, None when the file has none. ``slices``: those that came
+    with the outcome.
     """
 
     path: str
-    id: Any
+    ids: Any
+    code: I64
     actual: Column
-    weight: F64 | None
-    first: Column
-    place: I64
-    heard: I64 | None
-    corrected: NDArray[np.bool_]
+    retracted: NDArray[np.bool_]
+    time: I64 | None = None
+    made: I64 | None = None
+    weight: F64 | None = None
+    value: F64 | None = None
+    slices: Mapping[str, Column] = field(default_factory=dict)
 
 
 def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
-    """Read id, actual and, where there are such columns, time and weight; ``kind``: the kind of task.
+    """Read id, actual and, where there are such columns, what else an outcome may say; ``kind``: the kind of task.
 
-    Of several outcomes of one id the last by time holds (without times, the last in the file). Outcomes without id or
-    actual, and those with a weight that is no positive number, are counted, named and left out.
+    The columns are those of ``POST /v1/outcomes``: time, prediction_time, weight, value, retracted, slice.NAME.
+    Outcomes without id or actual, and those with a weight that is no positive number, are counted, named and left out.
 
     Raises :class:`BadInput` when the file or one of the two columns cannot be read.
     """
@@ -55,10 +66,18 @@ def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
     with readable(path):
         id_texts = ids(source.column("id"))
         actual = whole_column(source.column("actual"), kind == "regression")
-        weight = _weight(source) if "weight" in names else None
-        times = read_times(source.column("time")) if "time" in names else None
+        weight, value = (_numbers(source, name) if name in names else None for name in ("weight", "value"))
+        times, made = (
+            read_times(source.column(name)) if name in names else None for name in ("time", "prediction_time")
+        )
         order = np.arange(source.rows) if times is None else _order(times)
-    usable = valid_of(id_texts) & (values_of(pc.binary_length(id_texts), 0) > 0) & told(actual)
+        retracted = _said(source, "retracted") if "retracted" in names else np.zeros(source.rows, np.bool_)
+        slices = {
+            name.removeprefix(SLICE): whole_column(source.column(name), False)
+            for name in names
+            if name.startswith(SLICE)
+        }
+    usable = valid_of(id_texts) & (values_of(pc.binary_length(id_texts), 0) > 0) & (told(actual) | retracted)
     _name(say, path, ~usable, "without id or actual")
     if weight is not None:
         wrong = ~(np.isnan(weight) | ((weight > 0) & np.isfinite(weight)))
@@ -66,55 +85,129 @@ def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
         usable &= ~wrong
     order = order[usable[order]]
     codes = id_texts.take(positions(order)).dictionary_encode()
-    last = np.zeros(len(codes.dictionary), np.intp)
-    last[values_of(codes.indices, -1)] = order  # of equal indices numpy keeps the last assignment
-    place = np.zeros(len(codes.dictionary), np.intp)
-    place[values_of(codes.indices, -1)[::-1]] = np.arange(len(order))[::-1]
-    first = order[place]
     return Outcomes(
         str(path),
         codes.dictionary,
-        taken(actual, last),
-        None if weight is None else weight[last],
-        taken(actual, first),
-        place,
-        None if times is None else times.values[first],
-        _differ(actual, weight, first, last),
+        values_of(codes.indices, -1).astype(np.int64, copy=False),
+        _at(actual, np.where(retracted, -1, np.arange(source.rows))[order]),
+        retracted[order],
+        None if times is None else np.where(times.readable, times.values, 0)[order],
+        None if made is None else np.where(made.readable, made.values, 0)[order],
+        None if weight is None else weight[order],
+        None if value is None else value[order],
+        {name: taken(column, order) for name, column in slices.items()},
     )
 
 
 def join(
     outcomes: Outcomes, reads: Sequence[Rows], name: str, say: Say
 ) -> tuple[list[Rows], list[F64 | None], list[Heard]]:
-    """Give every row the actual of its id, and return in parallel, per file, weights and what came first.
+    """Give every row what the last of its outcomes says, and return in parallel, per file, weights and what came first.
 
-    Weights: float64 (n,), NaN = not given.
+    An outcome belongs to the row of its id: with a prediction time to the one of that time, else to the latest at or
+    before it, else to the earliest after it; where rows or outcomes have no times, to all rows of its id. The last by
+    time (without times, the last in the file) holds, and a retraction leaves a row without.
 
-    ``name``: the rows' id column. What joins nothing is counted and named.
+    Weights: float64 (n,), NaN = not given. ``name``: the rows' id column. What joins nothing is counted and named.
     """
+    codes = [_codes(outcomes, read, name) for read in reads]
+    last, first, corrected, strange = _matched(outcomes, codes, [read.time for read in reads])
+    if strange.any():
+        example = outcomes.ids[int(outcomes.code[int(np.flatnonzero(strange)[0])])].as_py()
+        count = rows(len(np.unique(outcomes.code[strange])), "outcome")
+        say(f"{outcomes.path}: {count} of an id that no row has in '{name}', such as {example!r}")
     joined: list[Rows] = []
     weights: list[F64 | None] = []
     heard: list[Heard] = []
-    seen = np.zeros(len(outcomes.id), np.bool_)
+    start = 0
     for read in reads:
-        with readable(read.source.path):
-            found = pc.index_in(ids(read.source.column(name)), value_set=outcomes.id)
-        index = values_of(found, -1).astype(np.intp, copy=False)
-        seen[index[index >= 0]] = True
-        joined.append(replace(read, actual=_at(outcomes.actual, index)))
-        place = np.append(outcomes.place, -1)[index]
-        times = None if outcomes.heard is None else np.append(outcomes.heard, 0)[index]
-        heard.append(
-            Heard(
-                _at(outcomes.first, index), place, times, int(np.count_nonzero(outcomes.corrected[index[index >= 0]]))
+        end = start + len(read)
+        at, heard_at = last[start:end], first[start:end]
+        joined.append(
+            replace(
+                read,
+                actual=_at(outcomes.actual, at),
+                outcome_time=_entries(outcomes.time, at, 0),
+                value=_entries(outcomes.value, at, np.nan),
+                told={key: _at(column, at) for key, column in outcomes.slices.items()},
             )
         )
-        weights.append(None if outcomes.weight is None else np.append(outcomes.weight, np.nan)[index])
-    strangers = int(np.count_nonzero(~seen))
-    if strangers:
-        example = outcomes.id[int(np.flatnonzero(~seen)[0])].as_py()
-        say(f"{outcomes.path}: {rows(strangers, 'outcome')} of an id that no row has in '{name}', such as {example!r}")
+        weights.append(_entries(outcomes.weight, at, np.nan))
+        known = _entries(outcomes.time, heard_at, 0)
+        heard.append(
+            Heard(_at(outcomes.actual, heard_at), heard_at, known, int(np.count_nonzero(corrected[start:end])))
+        )
+        start = end
     return joined, weights, heard
+
+
+def _codes(outcomes: Outcomes, read: Rows, name: str) -> I64:
+    """Which id each row of a file has, -1 = none that an outcome names."""
+    with readable(read.source.path):
+        found = pc.index_in(ids(read.source.column(name)), value_set=outcomes.ids)
+    return np.asarray(values_of(found, -1), dtype=np.int64)
+
+
+def _matched(
+    outcomes: Outcomes, codes: Sequence[I64], times: Sequence[I64 | None]
+) -> tuple[Places, Places, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which outcome holds for each row of all files, and which came first: -1 = none.
+
+    Then which rows were corrected, and which outcomes found no row.
+    """
+    code = np.concatenate(codes) if codes else np.empty(0, np.int64)
+    time = None if any(one is None for one in times) else np.concatenate([one for one in times if one is not None])
+    n, several = len(code), np.bincount(code[code >= 0], minlength=len(outcomes.ids)) > 1
+    if time is None or outcomes.time is None or not (several.any() or outcomes.made is not None):
+        row, outcome = _all_of_an_id(outcomes, code)
+    else:
+        row, outcome = _by_time(outcomes, outcomes.time, code, time)
+    last, first = np.full(n, -1, np.intp), np.full(n, -1, np.intp)
+    last[row] = outcome  # they stand oldest first, and of equal indices numpy keeps the last assignment
+    spoken = ~outcomes.retracted[outcome]
+    first[row[spoken][::-1]] = outcome[spoken][::-1]
+    heard, corrected = np.flatnonzero(first >= 0), np.zeros(n, np.bool_)
+    corrected[heard] = _differ(outcomes, first[heard], last[heard])
+    taken_back = np.append(outcomes.retracted, False)[last]
+    strange = np.ones(len(outcomes.code), np.bool_)
+    strange[outcome] = False
+    return np.where(taken_back, -1, last), first, corrected, strange
+
+
+def _all_of_an_id(outcomes: Outcomes, code: I64) -> tuple[Places, Places]:
+    """Pairs of a row and an outcome of one id, outcomes oldest first."""
+    rows_of = np.argsort(code, kind="stable")
+    ends = np.searchsorted(code[rows_of], np.arange(len(outcomes.ids) + 1))
+    many = np.diff(ends)[outcomes.code]
+    outcome = np.repeat(np.arange(len(outcomes.code)), many)
+    within = np.arange(len(outcome)) - np.repeat(np.cumsum(many) - many, many)
+    return rows_of[ends[outcomes.code][outcome] + within], outcome
+
+
+def _by_time(outcomes: Outcomes, heard: I64, code: I64, time: I64) -> tuple[Places, Places]:
+    """Pairs of an outcome and the one row that it is about, outcomes oldest first."""
+    named = np.zeros(len(heard), np.bool_) if outcomes.made is None else outcomes.made > 0
+    when = np.where(heard > 0, heard, np.iinfo(np.int64).max)  # who says no time means what was predicted last
+    if outcomes.made is not None:
+        when = np.where(named, outcomes.made, when)
+    is_row = np.concatenate([np.ones(len(code), np.bool_), np.zeros(len(heard), np.bool_)])
+    both, moment = np.concatenate([code, outcomes.code]), np.concatenate([time, when])
+    order = np.lexsort((~is_row, moment, both))  # of one id and moment rows stand first
+    places = np.arange(len(order))
+    behind = np.maximum.accumulate(np.where(is_row[order], places, -1))
+    ahead = np.minimum.accumulate(np.where(is_row[order], places, len(order))[::-1])[::-1]
+    at = np.empty(len(order), np.intp)
+    at[order] = places
+    mine = at[len(code) :]
+    found = np.full(len(heard), -1, np.intp)
+    for near_by in (ahead, behind):  # the latest before wins over the earliest after
+        place = np.clip(near_by[mine], 0, len(order) - 1)
+        row = order[place]
+        fits = is_row[row] & (both[row] == outcomes.code)
+        found = np.where(fits, row, found)
+    found[named & ((found < 0) | (moment[found] != when))] = -1
+    known = np.flatnonzero(found >= 0)
+    return found[known], known
 
 
 def _at(column: Column, index: NDArray[np.intp]) -> Column:
@@ -126,20 +219,33 @@ def _at(column: Column, index: NDArray[np.intp]) -> Column:
     )
 
 
-def _differ(actual: Column, weight: F64 | None, one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Whether the outcomes of two lines say something else: bool, one each."""
-    differ = np.zeros(len(one), np.bool_)
-    for values in (actual.numbers, weight):
+def _entries(values: Numbers | None, index: Places, missing: float) -> Numbers | None:
+    """The values at these places, ``missing`` where the place is -1; None where there are none."""
+    return None if values is None else np.append(values, values.dtype.type(missing))[index]
+
+
+def _differ(outcomes: Outcomes, one: Places, other: Places) -> NDArray[np.bool_]:
+    """Whether the outcomes at two places say something else: bool, one each."""
+    differ: NDArray[np.bool_] = outcomes.retracted[one] != outcomes.retracted[other]
+    for values in (outcomes.actual.numbers, outcomes.weight):
         if values is not None:
             differ |= (values[one] != values[other]) & ~(np.isnan(values[one]) & np.isnan(values[other]))
-    if actual.codes is not None:
-        differ |= actual.codes[one] != actual.codes[other]
+    if outcomes.actual.codes is not None:
+        differ |= outcomes.actual.codes[one] != outcomes.actual.codes[other]
     return differ
 
 
-def _weight(source: Source) -> F64:
-    values = whole_column(source.column("weight"), True)
+def _numbers(source: Source, name: str) -> F64:
+    values = whole_column(source.column(name), True)
     return np.full(source.rows, np.nan) if values.numbers is None else values.numbers
+
+
+def _said(source: Source, name: str) -> NDArray[np.bool_]:
+    """Which rows say yes: true, 1, "true" in any spelling."""
+    texts = class_column(whole_column(source.column(name)))
+    if texts.codes is None:
+        return np.zeros(source.rows, np.bool_)
+    return np.array([*(label == "1" for label in texts.labels), False])[texts.codes]
 
 
 def _order(times: Times) -> NDArray[np.intp]:

@@ -31,7 +31,8 @@ class Rows:
 
     ``scores``, ``predicted``: as in :class:`PredictionTable`. ``actual``: None without a column of that part.
     ``usable``: bool (n,), False where the time cannot be read; None when all rows are. ``cluster``, ``slices``: see
-    :class:`Roles`.
+    :class:`Roles`. ``outcome_time``: when the actual was known, unix nanoseconds, 0 = nobody said; ``value``: what the
+    prediction was worth; ``told``: slices that came with the outcome.
     """
 
     source: Source
@@ -42,6 +43,9 @@ class Rows:
     usable: NDArray[np.bool_] | None = None
     cluster: Column | None = None
     slices: Mapping[str, Column] = field(default_factory=dict)
+    outcome_time: I64 | None = None
+    value: F64 | None = None
+    told: Mapping[str, Column] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.source.rows

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
-from driftline.classes import class_codes
+from driftline.classes import class_codes, class_column
 from driftline.fold import fold_outcomes
 from driftline.frames import concatenate, taken
 from driftline.pane import Pane
@@ -26,7 +26,8 @@ Numbers = TypeVar("Numbers", F64, I64)
 class Truth:
     """Rows with what was predicted and what happened, as :func:`from_rows` takes them.
 
-    ``time``: int64 (n,), unix nanoseconds, None where no file has any.
+    ``time``: int64 (n,), unix nanoseconds, None where no file has any. ``outcome_time``: when the actual was known, 0 =
+    nobody said. ``value``: what the prediction was worth. ``slices``: of prediction and outcome.
     """
 
     scores: F64 | None
@@ -34,6 +35,9 @@ class Truth:
     actual: Column
     weight: F64 | None
     time: I64 | None = None
+    outcome_time: I64 | None = None
+    value: F64 | None = None
+    slices: Mapping[str, Column] = field(default_factory=dict)
 
     def sums(self, task: Task) -> Pane:
         """Return the outcomes as a pane has them."""
@@ -47,6 +51,9 @@ class Truth:
             taken(self.actual, which),
             None if self.weight is None else self.weight[which],
             None if self.time is None else self.time[which],
+            None if self.outcome_time is None else self.outcome_time[which],
+            None if self.value is None else self.value[which],
+            {key: taken(column, which) for key, column in self.slices.items()},
         )
 
     def performance(self, task: Task) -> dict[str, Metric]:
@@ -69,9 +76,36 @@ def truths(
     actual = _joined([read.actual for read in reads])
     predicted = _joined([read.predicted for read in reads])
     time = _stacked([read.time for read in reads]) if all(read.time is not None for read in reads) else None
-    known = Truth(scores, predicted, Column() if actual is None else actual, weight, time)
+    outcome_time, value = _stacked([read.outcome_time for read in reads]), _stacked([read.value for read in reads])
+    actual = Column() if actual is None else actual
+    known = Truth(scores, predicted, actual, weight, time, outcome_time, value, _slices(reads))
     for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
         yield known.taken(order[start:end])
+
+
+def _slices(reads: Sequence[Rows]) -> dict[str, Column]:
+    """The slices of all rows: what came with an outcome stands before what came with the prediction."""
+    found: dict[str, Column] = {}
+    for key in dict.fromkeys(key for read in reads for key in (*read.slices, *read.told)):
+        parts = []
+        for read in reads:
+            nothing = Column(codes=np.full(len(read), -1, np.int32))
+            own, later = read.slices.get(key, nothing), read.told.get(key)
+            parts.append(own if later is None else _over(class_column(own), class_column(later)))
+        found[key] = concatenate([class_column(part) for part in parts])
+    return found
+
+
+def _over(own: Column, later: Column) -> Column:
+    """The texts of one column, and of another one where it has none."""
+    if later.codes is None:
+        return own
+    if own.codes is None:
+        return later
+    shifted = np.where(own.codes >= 0, own.codes + len(later.labels), -1)
+    return Column(
+        codes=np.where(later.codes >= 0, later.codes, shifted).astype(np.int32), labels=(*later.labels, *own.labels)
+    )
 
 
 def _stacked(parts: Sequence[Numbers | None]) -> Numbers | None:
