@@ -13,6 +13,7 @@ from .column_options import takes_columns
 from .expectation_commands import app as expectations_app
 from .expectation_commands import expectations_of
 from .options import BAD_INPUT, Data, Url, Version, one_sentence, performance_of, say
+from .outcome_commands import app as outcomes_app
 from .outcome_commands import forget
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(expectations_app, name="expectations")
+app.add_typer(outcomes_app, name="outcomes")
 app.command()(forget)
 
 

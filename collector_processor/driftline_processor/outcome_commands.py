@@ -1,15 +1,115 @@
-"""`driftline forget`: what is kept of somebody's predictions is deleted by the running processor."""
+"""`driftline outcomes push` and `driftline forget`: what comes to a running processor later than its predictions."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .files.errors import BadInput
-from .options import Url, one_sentence
+from .options import Url, one_sentence, say
+
+app = typer.Typer(help="What really happened.", no_args_is_help=True, rich_markup_mode=None)
 
 PAGES = "http://127.0.0.1:8780"
+REJECTED = 3
+SHOWN = 20
+
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="CSV, Parquet, NDJSON or JSON; or patterns.")]
+Column = Annotated[str, typer.Option(metavar="COLUMN", help="The column of this field, if it has another name.")]
+
+
+@app.callback()
+def outcomes() -> None:
+    """What really happened."""
+
+
+@app.command()
+def push(
+    files: Files,
+    model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")] = "",
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", "--url", metavar="URL", help="A running `driftline up`.")
+    ] = PAGES,
+    environment: Annotated[str, typer.Option(metavar="NAME", help="The environment.")] = "",
+    id: Column = "",
+    actual: Column = "",
+    time: Column = "",
+    prediction_time: Column = "",
+    weight: Column = "",
+    item: Column = "",
+    value: Column = "",
+    retracted: Column = "",
+    slices: Annotated[
+        list[str] | None, typer.Option("--slice", metavar="NAME=COLUMN", help="A slice and its column; repeatable.")
+    ] = None,
+    rejected: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every rejected row as CSV.")] = None,
+) -> None:
+    """Send files of outcomes; run again, it goes on where it stopped, and no row counts twice.
+
+    Exit code 0: all rows were accepted, 3: some were rejected, 2: bad input, or nobody took them.
+    """
+    with one_sentence():
+        from .files.outcome_parts import Columns
+        from .files.source import named
+        from .push import Target, sentences, write_rejected
+        from .push import push as send
+
+        said = {
+            "id": id,
+            "actual": actual,
+            "time": time,
+            "prediction_time": prediction_time,
+            "weight": weight,
+            "item": item,
+            "value": value,
+            "retracted": retracted,
+        }
+        given = {field: column for field, column in said.items() if column} | _slices(slices or [])
+        columns = Columns(
+            given, frozenset({"model"} if model else ()) | frozenset({"environment"} if environment else ())
+        )
+        target = Target(endpoint, model, environment)
+        found = []
+        for file in named(files):
+            with _progress(file) as sent:
+                pushed = send(file, target, columns, say, sent)
+            if pushed.went_on:
+                say(f"{file}: an earlier run had sent {pushed.went_on:,} parts; it went on behind them")
+            found.append((file, pushed))
+            for sentence in sentences(file, pushed, SHOWN):
+                typer.echo(sentence)
+        if rejected is not None:
+            write_rejected(rejected, found)
+        if any(pushed.rejected for _, pushed in found):
+            raise typer.Exit(REJECTED)
+
+
+def _slices(said: list[str]) -> dict[str, str]:
+    named = [one.partition("=") for one in said]
+    for name, mark, column in named:
+        if not (name and mark and column):
+            raise BadInput(f"--slice {name}{mark}{column}: write NAME=COLUMN, such as country=country_code")
+    return {f"slice.{name}": column for name, _, column in named}
+
+
+@contextmanager
+def _progress(file: Path) -> Iterator[Callable[[int], object]]:
+    """Show how many rows of a file are sent, where somebody watches."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    shown = (SpinnerColumn(), TextColumn("{task.description} {task.completed:,.0f} rows"), TimeElapsedColumn())
+    with Progress(*shown, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(file.name, total=None)
+        yield lambda rows: progress.advance(task, rows)
 
 
 def forget(

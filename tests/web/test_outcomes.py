@@ -283,7 +283,7 @@ def test_columns_of_ndjson_read_like_its_lines() -> None:
 def test_an_odd_line_among_thousands_is_rejected_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("driftline_processor.web.outcome_files.NDJSON_BLOCK", 100)
     lines = [{"id": f"id-{row}", "actual": row % 2} for row in range(100)]
-    lines[41] = {"id": "id-41", "actual": [1]}
+    lines[41] = {"id": "id-41", "actual": 1, "weight": [1]}
     lines[42] = {"id": "id-42", "actual": "0", "odd": 1}
     state = Recorder()
     answer = post(state, "\n".join(map(json.dumps, lines)), "application/x-ndjson").json()

@@ -33,6 +33,7 @@ ROWS = {
     "outcomes": "seq IN (SELECT seq FROM gone_outcomes)",
     "waiting": "outcome IN (SELECT seq FROM gone_outcomes)",
     "joined": "prediction IN (SELECT seq FROM gone_predictions) OR outcome IN (SELECT seq FROM gone_outcomes)",
+    "retractions": "prediction IN (SELECT seq FROM gone_predictions) OR outcome IN (SELECT seq FROM gone_outcomes)",
     "kept": "prediction IN (SELECT seq FROM gone_predictions)",
 }
 """Table → which of its rows are about what is deleted. A table that keeps anything by row belongs here; ``learning``
@@ -40,7 +41,18 @@ keeps rows as columns, and :meth:`.baselines.Baselines.unlearn` takes them out."
 
 SUMS = frozenset(
     (
-        *("meta", "series", "panes", "slice_panes", "slice_values", "days", "requests", "batches", "watermarks"),
+        *(
+            "meta",
+            "series",
+            "panes",
+            "slice_panes",
+            "slice_values",
+            "days",
+            "requests",
+            "batches",
+            "uploads",
+            "watermarks",
+        ),
         *("baselines", "kept_columns", "learning_points", "streams", "balance", "concept", "evaluations"),
     )
 )

@@ -21,6 +21,7 @@ from driftline_processor.core.decode import Decoded, Mappings, decode_logs, deco
 from .intake import Intake, Request
 from .seen import digest_of
 from .signals import Overloaded, Receipt, Signal
+from .uploads import Part
 
 _log = logging.getLogger(__name__)
 
@@ -90,16 +91,18 @@ class Ingest:
         )
         return self.offer(request, len(body))
 
-    def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
-        """Queue outcomes that came otherwise; ``digest``: 16 bytes by which the same upload is known again.
+    def submit_outcomes(
+        self, tables: Sequence[OutcomeTable], digest: bytes, part: Part | None = None
+    ) -> Future[Receipt]:
+        """Queue outcomes that came otherwise; ``digest``: 16 bytes by which the same request is known again.
 
-        Raises Overloaded when the queue is full.
+        ``part``: of which upload they are. Raises Overloaded when the queue is full.
         """
-        return self.offer(Request(digest, outcomes=tables), _ROW_BYTES * sum(map(len, tables)))
+        return self.offer(Request(digest, outcomes=tables, part=part), _ROW_BYTES * sum(map(len, tables)))
 
     def offer(self, request: Request, size: int) -> Future[Receipt]:
         """Queue a decoded request of ``size`` bytes. Raises Overloaded when the queue is full."""
-        if not request.rows and not request.rejected:
+        if not request.rows and not request.rejected and request.part is None:
             return _done(Receipt())
         future: Future[Receipt] = Future()
         future.set_running_or_notify_cancel()  # a client that goes away must not cancel what is being written

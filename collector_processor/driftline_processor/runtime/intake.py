@@ -38,6 +38,7 @@ from .slices import HOUR, Cutting, SliceValues
 from .store import Connection, Store, insert, mark, number, transaction
 from .streams import Streams
 from .take import Rows, apart, concatenate_predictions, likeness, take_outcomes, take_predictions
+from .uploads import Kept, Part, Uploads
 from .watermark import ROWS, Watermark, Watermarks, read_watermarks, write_watermarks
 
 LATEST = 366 * 86_400 * 10**9
@@ -51,7 +52,8 @@ _NO_TEXTS = Text(np.zeros(1, dtype=np.int32), b"")
 class Request:
     """One decoded request. ``batches``: parallel to ``predictions``, the batch id or "".
 
-    ``baselines``: JSON that a service sent of itself; ``pushed``: JSON that somebody put in force.
+    ``baselines``: JSON that a service sent of itself; ``pushed``: JSON that somebody put in force. ``part``: of which
+    upload it is a part, None of none.
     """
 
     digest: bytes
@@ -62,6 +64,7 @@ class Request:
     points: Sequence[Point] = ()
     rejected: Counter[str] = field(default_factory=Counter)
     pushed: Sequence[str] = ()
+    part: Part | None = None
 
     @property
     def rows(self) -> int:
@@ -95,6 +98,7 @@ class Intake:
         connection, now = self._connection, self._clock()
         self._requests = Seen(connection, "requests", REQUESTS_KEPT, now)
         self._batches = Seen(connection, "batches", BATCHES_KEPT, now)
+        self.uploads = Uploads(connection, now)
         self.watermarks: Watermarks = read_watermarks(connection)
         self.totals = read_totals(connection)
         self.streams = Streams(connection, now)
@@ -136,11 +140,17 @@ class Intake:
 
     def _sort(self, request: Request, work: _Work) -> Receipt:
         """Put what a request brings to the work, unless it was seen before."""
-        if request.digest in self._requests:
+        if request.part is not None:
+            state, kept = self.uploads.known(request.part, request.digest)
+            if kept is not None:
+                work.unused["request_seen"] += request.rows
+                return Receipt(kept.accepted if state == "again" else 0, part=state)
+        elif request.digest in self._requests:
             work.unused["request_seen"] += request.rows
             return Receipt(request.rows, request.rejected)
-        self._requests.add(request.digest, work.now)
-        work.digests.append(request.digest)
+        else:
+            self._requests.add(request.digest, work.now)
+            work.digests.append(request.digest)
         rejected = Counter[str]()
         sent: list[tuple[str, Literal["event", "push"]]] = [(text, "event") for text in request.baselines]
         for text, source in [*sent, *((text, "push") for text in request.pushed)]:
@@ -169,7 +179,11 @@ class Intake:
             else:
                 rejected["time_out_of_range"] += 1
         work.unused.update(request.rejected + rejected)
-        return Receipt(request.rows - rejected.total(), request.rejected + rejected)
+        accepted = request.rows - rejected.total()
+        if request.part is not None:
+            refused = request.part.rejected + rejected.total()
+            self.uploads.add(request.part, Kept(request.digest, accepted, refused, work.now))
+        return Receipt(accepted, request.rejected + rejected)
 
     def _batch_seen(self, table: PredictionTable, batch: str, work: _Work) -> bool:
         digest = digest_of("\0".join((table.key.environment, table.key.model, batch)).encode())
@@ -284,7 +298,9 @@ class Intake:
         write_watermarks(connection, work.watermarks)
         self.streams.write(connection)
         self.balances.write(connection)
+        self.uploads.write(connection)
         self._requests.expire(work.now)
+        self.uploads.expire(work.now)
         self._batches.expire(work.now)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from driftline.semconv import attributes, metrics
 from starlette.types import ASGIApp
 
-from driftline_processor.web import erase, labels, outcomes, snapshots
+from driftline_processor.web import erase, labels, outcomes, snapshots, uploads
 from driftline_processor.web.app import create_app
 from driftline_processor.web.pages import Addresses
 
@@ -128,7 +128,8 @@ class Service:
     def _serve(self, state: State) -> None:
         applications: list[ASGIApp] = []
         if "http" in self.addresses:
-            posted = outcomes.routes(state.submit_outcomes, self.health.counters, self._clock)
+            taking = (state.submit_outcomes, self.health.counters, self._clock, state.submit_part)
+            posted = [*outcomes.routes(*taking), *uploads.routes(state.uploaded)]
             applications.append(otlp_app(self._accept, posted))
         listening = Addresses(**{key: str(self.addresses[key]) for key, _ in _PROTOCOLS if key in self.addresses})
         applications.append(
@@ -138,7 +139,9 @@ class Service:
                     *snapshots.routes(state.snapshots),
                     *erase.routes(state.erase),
                     *labels.routes(state.view, state.labels, self._clock),
+                    *uploads.routes(state.uploaded),
                 ],
+                submit_part=state.submit_part,
             )
         )
         self._servers.start(applications, GRACE)

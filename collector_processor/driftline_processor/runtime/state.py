@@ -43,6 +43,7 @@ from .signals import Receipt, Signal
 from .snapshot import Snapshots
 from .store import Store, read
 from .upkeep import Upkeep
+from .uploads import Part, Upload
 from .view import View
 
 _log = logging.getLogger(__name__)
@@ -115,6 +116,14 @@ class State:
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
         """Take in outcomes, see :meth:`.ingest.Ingest.submit_outcomes`."""
         return self._ingest.submit_outcomes(tables, digest)
+
+    def submit_part(self, tables: Sequence[OutcomeTable], digest: bytes, part: Part) -> Future[Receipt]:
+        """Take in a part of an upload, see :mod:`.uploads`."""
+        return self._ingest.submit_outcomes(tables, digest, part)
+
+    def uploaded(self, upload: str) -> Upload | None:
+        """Return what has come of an upload, None where nothing has."""
+        return self._intake.uploads.found(upload)
 
     def offer(self, request: Request) -> Future[Receipt]:
         """Take in rows that are tables already."""

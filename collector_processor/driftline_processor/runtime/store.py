@@ -74,6 +74,8 @@ CREATE TABLE IF NOT EXISTS kept (
 CREATE TABLE IF NOT EXISTS kept_columns (series INTEGER, kind VARCHAR, name VARCHAR, width INTEGER);
 CREATE TABLE IF NOT EXISTS requests (digest BLOB, received BIGINT);
 CREATE TABLE IF NOT EXISTS batches (digest BLOB, received BIGINT);
+CREATE TABLE IF NOT EXISTS uploads (
+    upload VARCHAR, part BIGINT, digest BLOB, accepted BIGINT, rejected BIGINT, received BIGINT);
 CREATE TABLE IF NOT EXISTS watermarks (
     environment VARCHAR, model VARCHAR, watermark BIGINT, received BIGINT);
 CREATE TABLE IF NOT EXISTS baselines (

@@ -21,6 +21,7 @@ from .series import Series, SeriesRegister
 from .slices import hours_of
 from .store import Connection, number, read, transaction
 from .streams import forget_old_streams
+from .uploads import forget_old_uploads
 from .watermark import forget_old_watermarks
 
 
@@ -54,6 +55,7 @@ class Upkeep:
             forget_old_watermarks(self._connection)
             forget_old_streams(self._connection, now - self._retention)
             forget_old(self._connection, now)
+            forget_old_uploads(self._connection, now)
         if self._written is None:  # not when opening: it reads all panes once
             self._written = written_in_pieces(self._connection)
             self._sliced = written_in_pieces(self._connection, SLICED)

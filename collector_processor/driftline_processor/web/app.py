@@ -50,6 +50,7 @@ def create_app(
     addresses: pages.Addresses = pages.DEFAULT_ADDRESSES,
     shelf: Shelf | None = None,
     more: Sequence[BaseRoute] = (),
+    submit_part: outcomes.SubmitPart | None = None,
 ) -> Starlette:
     """Build the application over what there is to see.
 
@@ -57,6 +58,7 @@ def create_app(
     reasons are what ``/readyz`` answers, and its counters count outcomes that cannot be used. ``clock``: unix
     nanoseconds. ``addresses``: of the OTLP receivers, for the page that says how to start. ``shelf``: where baselines
     are put and got; None = nowhere. ``more``: routes of what the view does not show.
+    ``submit_part``: see :func:`outcomes.routes`.
     """
 
     def home(request: Request) -> Response:
@@ -91,7 +93,7 @@ def create_app(
             Route("/api/v1/models/{name:path}/openlineage", list_events),
             Route("/healthz", lambda _: PlainTextResponse("ok\n")),
             Route("/readyz", ready),
-            *outcomes.routes(submit_outcomes, health.counters, clock),
+            *outcomes.routes(submit_outcomes, health.counters, clock, submit_part),
             *([] if shelf is None else baselines.routes(shelf)),
             *more,
             Mount("/static", StaticFiles(directory=HERE / "static")),

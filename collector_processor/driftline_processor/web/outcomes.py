@@ -6,19 +6,22 @@ Mounted by the pages and by the OTLP/HTTP receiver, so that one address is enoug
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
 import xxhash
 from driftline.semconv import attributes, metrics
 from driftline.tables import OutcomeTable
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.runtime.health import Counters
 from driftline_processor.runtime.signals import Overloaded, Receipt
+from driftline_processor.runtime.uploads import Part
 
 from .bodies import MalformedBody, TooLarge, whole_body
 from .outcome_arrow import parse_arrow, parse_parquet
@@ -28,6 +31,9 @@ from .outcome_rows import Parsed
 
 SubmitOutcomes = Callable[[list[OutcomeTable], bytes], "Future[Receipt]"]
 """Takes tables and the digest of the request; the future resolves when the transaction is on disk."""
+
+SubmitPart = Callable[[list[OutcomeTable], bytes, Part], "Future[Receipt]"]
+"""Takes tables that are a part of an upload, perhaps none."""
 
 MAX_JSON = 32 * 2**20
 """A JSON document becomes a Python object per field; larger files come as NDJSON or CSV, which become columns."""
@@ -41,6 +47,10 @@ UNUSABLE = "unusable_outcome"
 SHOWN_REJECTIONS = 1000
 """More are counted in ``more_rejected``: an answer should not be larger than the request."""
 
+MAX_UPLOAD = 200
+_NUMBER = re.compile("[0-9]{1,9}")
+NOTHING_MORE: Mapping[str, object] = {}
+
 _FORMATS: dict[str, tuple[Callable[[bytes, str | None, str | None], Parsed], int]] = {
     "application/json": (parse_json, MAX_JSON),
     "application/x-ndjson": (parse_ndjson, MAX_FILE),
@@ -51,11 +61,17 @@ _FORMATS: dict[str, tuple[Callable[[bytes, str | None, str | None], Parsed], int
 }
 
 
-def routes(submit: SubmitOutcomes, counters: Counters, clock: Callable[[], int] = time.time_ns) -> list[BaseRoute]:
+def routes(
+    submit: SubmitOutcomes,
+    counters: Counters,
+    clock: Callable[[], int] = time.time_ns,
+    submit_part: SubmitPart | None = None,
+) -> list[BaseRoute]:
     """Return the routes of the outcome API.
 
     ``submit``: called once per request that holds a usable outcome. ``counters``: count those that cannot be used.
-    ``clock``: unix nanoseconds, the time of outcomes that say none.
+    ``clock``: unix nanoseconds, the time of outcomes that say none. ``submit_part``: called once per part of an upload;
+    None = there are no uploads.
     """
 
     async def post_outcomes(request: Request) -> Response:
@@ -68,6 +84,7 @@ def routes(submit: SubmitOutcomes, counters: Counters, clock: Callable[[], int] 
             body = await whole_body(request, limit)
             model = text_of(request.query_params.get("model"), "model")
             environment = text_of(request.query_params.get("environment"), "environment")
+            named = named_part(request.query_params)
             parsed = await asyncio.to_thread(parse, body, model, environment)
             now = clock()
             tables = await asyncio.to_thread(parsed.rows.tables, now)
@@ -79,25 +96,61 @@ def routes(submit: SubmitOutcomes, counters: Counters, clock: Callable[[], int] 
             return _error(400, str(reason))
         except ClientDisconnect:
             return Response(status_code=400)
-        if parsed.rejected:
-            counters.add(metrics.DRIFTLINE_REJECTED_ROWS, len(parsed.rejected), {attributes.DRIFTLINE_REASON: UNUSABLE})
-        if not tables:
-            return _error(400, _no_model()) if _all_lack_model(parsed) else _answer(Receipt(), parsed)
+        part = None if named is None else Part(*named, len(parsed.rejected))
+        if part is not None and submit_part is None:
+            return _error(400, "uploads in parts are taken where the outcomes are kept; this address takes none")
+        if not tables and _all_lack_model(parsed):
+            return _error(400, _no_model())
+        if part is None:
+            _count(counters, parsed)
+            if not tables:
+                return _answer(Receipt(), parsed)
         digest = xxhash.xxh3_128(body)
         digest.update(f"{kind}\n{model}\n{environment}".encode())
-        if (parsed.rows.time == 0).any():
+        if part is None and (parsed.rows.time == 0).any():
             # Said again later, such an outcome is news (1, then 0, then 1 again): it must not look like a resend.
             digest.update(now.to_bytes(8, "little"))
         try:
-            receipt = await asyncio.wrap_future(submit(tables, digest.digest()))
+            if part is None or submit_part is None:
+                future = submit(tables, digest.digest())
+            else:
+                future = submit_part(tables, digest.digest(), part)
+            receipt = await asyncio.wrap_future(future)
         except Overloaded as overloaded:
             return _error(503, "overloaded; send it again", {"Retry-After": str(max(1, round(overloaded.retry_after)))})
-        return _answer(receipt, parsed)
+        if part is None:
+            return _answer(receipt, parsed)
+        if receipt.part == "other":
+            return _error(
+                409,
+                f"part {part.number} of this upload was other bytes; name a file that changed another upload",
+            )
+        if receipt.part == "new":
+            _count(counters, parsed)
+        return _answer(receipt, parsed, {"upload": part.upload, "part": part.number, "again": receipt.part == "again"})
 
     return [Route("/v1/outcomes", post_outcomes, methods=["POST"])]
 
 
-def _answer(receipt: Receipt, parsed: Parsed) -> Response:
+def named_part(said: QueryParams) -> tuple[str, int] | None:
+    """Return the upload and the number that a request names, None where it is a part of none.
+
+    Raises :class:`Unusable` for one without the other, and for what is no name or number.
+    """
+    upload, part = said.get("upload"), said.get("part")
+    if upload is None and part is None:
+        return None
+    if not upload or len(upload) > MAX_UPLOAD or part is None or not _NUMBER.fullmatch(part):
+        raise Unusable(f"a part is named ?upload=NAME&part=0, a name of 1 to {MAX_UPLOAD} characters and a number")
+    return upload, int(part)
+
+
+def _count(counters: Counters, parsed: Parsed) -> None:
+    if parsed.rejected:
+        counters.add(metrics.DRIFTLINE_REJECTED_ROWS, len(parsed.rejected), {attributes.DRIFTLINE_REASON: UNUSABLE})
+
+
+def _answer(receipt: Receipt, parsed: Parsed, more: Mapping[str, object] = NOTHING_MORE) -> Response:
     rejected: list[dict[str, object]] = [
         {"index": index, "reason": reason} for index, reason in parsed.rejected[:SHOWN_REJECTIONS]
     ]
@@ -108,7 +161,7 @@ def _answer(receipt: Receipt, parsed: Parsed) -> Response:
     answer: dict[str, object] = {"accepted": receipt.accepted, "rejected": rejected}
     if len(parsed.rejected) > SHOWN_REJECTIONS:
         answer["more_rejected"] = len(parsed.rejected) - SHOWN_REJECTIONS
-    return JSONResponse(answer)
+    return JSONResponse({**answer, **more})
 
 
 def _no_model() -> str:

@@ -1,0 +1,32 @@
+"""A push of outcomes in a process of its own that is killed after so many parts.
+
+python -m tests.faults.killed_push FILE URL PARTS
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from itertools import count
+from pathlib import Path
+
+from driftline_processor.files.outcome_parts import Columns
+from driftline_processor.push import Target, push
+
+ROWS = 50
+"""Rows of a part."""
+
+
+def main(file: Path, url: str, parts: int) -> None:
+    seen = count(1)
+
+    def sent(_: int) -> None:
+        if next(seen) == parts:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    push(file, Target(url, "churn"), Columns({}), print, sent, ROWS)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

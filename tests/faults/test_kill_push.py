@@ -1,0 +1,54 @@
+"""kill -9 of whoever sends a file of outcomes, and of the processor that takes it: every row counts once."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+import pytest
+from driftline_processor.files.errors import BadInput
+from driftline_processor.files.outcome_parts import Columns
+from driftline_processor.push import Target, push
+from driftline_processor.runtime.config import load
+from driftline_processor.runtime.state import State
+
+from tests.runtime.processes import addresses, process
+from tests.runtime.state_rows import Opened
+
+from .killed_push import ROWS
+from .test_kill import ROOT
+
+PARTS = 24
+
+
+def test_a_file_is_taken_once_though_client_and_processor_are_killed(tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("id,actual\n" + "".join(f"A-{i},{i % 2}\n" for i in range(ROWS * PARTS)))
+    with process(tmp_path) as first:
+        _, url = addresses(first)
+        command = [sys.executable, "-m", "tests.faults.killed_push", str(file), url, "7"]
+        assert subprocess.run(command, cwd=ROOT).returncode == -signal.SIGKILL
+
+        seen = count(1)
+
+        def sent(_: int) -> None:
+            if next(seen) == 15:
+                first.send_signal(signal.SIGKILL)
+
+        target = Target(url, "churn", pause=lambda _: None)
+        with pytest.raises(BadInput, match="run it again, and it goes on where it stopped"):
+            push(file, target, Columns({}), print, sent, ROWS)
+    with process(tmp_path) as second:
+        _, url = addresses(second)
+        pushed = push(file, Target(url, "churn"), Columns({}), print, lambda _: None, ROWS)
+        assert (pushed.accepted, pushed.rejected) == (ROWS * PARTS, 0)
+        assert 15 <= pushed.went_on < PARTS
+    state = State(load(tmp_path / "driftline.yaml"))
+    try:
+        counted = "SELECT count(*)::INT AS rows, count(DISTINCT id)::INT AS ids FROM outcomes"
+        assert Opened(state).rows(counted) == [(ROWS * PARTS, ROWS * PARTS)]
+    finally:
+        state.stop()

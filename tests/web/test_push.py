@@ -1,0 +1,252 @@
+"""`driftline outcomes push`: files of every kind, in parts, through whatever happens on the way."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+from driftline_processor import push as pushing
+from driftline_processor.commands import app as commands
+from driftline_processor.files.errors import BadInput
+from driftline_processor.files.outcome_parts import Columns, Part, parts_of
+from driftline_processor.push import ATTEMPTS, Pushed, Target, push
+from typer.testing import CliRunner
+
+from tests.runtime.state_rows import Clock
+
+from .serve import serve
+from .test_uploads import Running
+
+LABELS: dict[str, list[Any]] = {
+    "order": [f"A-{i}" for i in range(25)],
+    "churned": [i % 2 for i in range(25)],
+    "known_at": [1_728_000_000 + i for i in range(25)],
+    "country": ["NL", "DE", None, "NL", "DE"] * 5,
+    "note": ["x"] * 25,
+}
+COLUMNS = Columns({"id": "order", "actual": "churned", "time": "known_at", "slice.country": "country"})
+MAPPED = ["--id", "order", "--actual", "churned", "--time", "known_at", "--slice", "country=country"]
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    running = Running(tmp_path / "state", Clock())
+    yield running
+    running.state.stop()
+
+
+@pytest.fixture
+def url(running: Running) -> Iterator[str]:
+    with serve(running.client.app) as url:
+        yield url
+
+
+def written(folder: Path, kind: str, columns: dict[str, list[Any]] = LABELS) -> Path:
+    path, table = folder / f"labels.{kind}", pa.table(columns)
+    if kind == "parquet":
+        pq.write_table(table, path, row_group_size=7)
+    elif kind == "csv":
+        pa.csv.write_csv(table, path)
+    elif kind == "csv.gz":
+        path.write_bytes(gzip.compress(written(folder, "csv", columns).read_bytes()))
+    elif kind == "json":
+        path.write_text(json.dumps({"outcomes": table.to_pylist()}))
+    else:
+        path.write_text("".join(json.dumps(row) + "\n\n" for row in table.to_pylist()))
+    return path
+
+
+def quietly(*_: object) -> None:
+    """Say nothing."""
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "ndjson", "json"])
+def test_a_file_of_any_kind_says_the_same_however_it_is_cut(
+    running: Running, url: str, tmp_path: Path, kind: str
+) -> None:
+    path = written(tmp_path, kind)
+    heard: list[str] = []
+    pushed = push(path, Target(url, "churn"), COLUMNS, heard.append, quietly, rows=10)
+    assert pushed == Pushed(accepted=25)
+    assert heard == [f"{path}: not sent: note"]
+    stored = "SELECT id, actual, number, time, slices['country'] AS country FROM outcomes ORDER BY seq"
+    assert running.rows(stored) == [
+        (f"A-{i}", None, float(i % 2), (1_728_000_000 + i) * 10**9, LABELS["country"][i]) for i in range(25)
+    ]
+    assert running.rows("SELECT max(part)::INT FROM uploads") == [(2,)]
+
+
+def test_run_again_it_sends_nothing_twice_and_tells_again_what_was_rejected(
+    running: Running, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("id,actual\na,1\n,1\nc,1\nd,1\ne,nan\n")
+    target = Target(url, "churn")
+    reasons = [
+        (2, 1, "id is missing"),
+        (5, 1, "actual is not finite; send a finite number, or nothing until it is known"),
+    ]
+    first = push(path, target, Columns({}), quietly, quietly, rows=2)
+    assert (first.accepted, first.rejected, first.reasons) == (3, 2, reasons)
+
+    numbers: list[int] = []
+    send = pushing._send
+
+    def counted(client: httpx.Client, upload: str, part: Part, to: Target) -> dict[str, Any]:
+        numbers.append(part.number)
+        return send(client, upload, part, to)
+
+    monkeypatch.setattr(pushing, "_send", counted)
+    again = push(path, target, Columns({}), quietly, quietly, rows=2)
+    assert (again.accepted, again.rejected, again.reasons, again.went_on) == (3, 2, reasons, 3)
+    assert numbers == [0, 2]
+    assert running.rows("SELECT id FROM outcomes ORDER BY id") == [("a",), ("c",), ("d",)]
+
+    path.write_text(path.read_text() + "f,1\n")
+    assert push(path, target, Columns({}), quietly, quietly, rows=2).accepted == 4
+    numbers.clear()
+    assert push(path, Target(url, "churn", "live"), Columns({}), quietly, quietly, rows=2).accepted == 4
+    assert numbers == [0, 1, 2]
+
+
+def test_overload_and_a_lost_answer_cost_time_and_no_row(
+    running: Running, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    post, faults = httpx.Client.post, iter(["503", "lost", "", "lost", ""])
+
+    def shaky(client: httpx.Client, path: str, **given: Any) -> httpx.Response:
+        fault = next(faults, "")
+        if fault == "503":
+            return httpx.Response(503, headers={"retry-after": "2"})
+        answer = post(client, path, **given)
+        if fault == "lost":  # the rows are on disk, and nobody heard of it
+            raise httpx.ReadError("connection reset")
+        return answer
+
+    monkeypatch.setattr(httpx.Client, "post", shaky)
+    target = Target(url, "churn", pause=waited.append)
+    pushed = push(written(tmp_path, "csv"), target, COLUMNS, quietly, quietly, rows=10)
+    assert waited == [2.0, 1.0, 0.5]
+    assert running.rows("SELECT count(*)::INT AS n FROM outcomes") == [(25,)]
+    assert pushed.rejected == 0
+
+
+def test_a_processor_that_stays_away_is_named_with_what_is_there(
+    running: Running, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    path, post = written(tmp_path, "csv"), httpx.Client.post
+
+    def gone(client: httpx.Client, where: str, **given: Any) -> httpx.Response:
+        if given["params"]["part"] == "0":
+            return post(client, where, **given)
+        raise httpx.ConnectError("refused")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(httpx.Client, "post", gone)
+        with pytest.raises(
+            BadInput, match="the first 10 rows are there; run it again, and it goes on where it stopped"
+        ):
+            push(path, Target(url, "churn", pause=waited.append), COLUMNS, quietly, quietly, rows=10)
+    assert len(waited) == ATTEMPTS - 1
+    assert push(path, Target(url, "churn"), COLUMNS, quietly, quietly, rows=10) == Pushed(accepted=25, went_on=1)
+    assert running.rows("SELECT count(*)::INT AS n FROM outcomes") == [(25,)]
+
+
+def invoke(url: str, *arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(commands, ["outcomes", "push", "--endpoint", url, *map(str, arguments)])
+    return result.exit_code, result.output
+
+
+def test_the_command_counts_names_rows_and_exits_with_3_where_some_were_rejected(url: str, tmp_path: Path) -> None:
+    good, bad = written(tmp_path, "parquet"), tmp_path / "bad.csv"
+    bad.write_text("order,churned,known_at,country\n" + ",1,,\n" * 30 + "z,1,,\n")
+    code, said = invoke(url, good, bad, "--model", "churn", *MAPPED, "--rejected", tmp_path / "rejected.csv")
+    assert code == 3
+    lines = said.splitlines()
+    assert f"{good}: 25 accepted, 0 rejected" in lines
+    at = lines.index(f"{bad}: 1 accepted, 30 rejected")
+    assert lines[at + 1 : at + 3] == ["  row 1: id is missing", "  row 2: id is missing"]
+    assert lines[-1] == "  and 10 more; --rejected FILE writes them all"
+    with (tmp_path / "rejected.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert rows[:2] == [["file", "row", "rows", "reason"], [str(bad), "1", "1", "id is missing"]]
+    assert len(rows) == 31
+    assert invoke(url, good, "--model", "churn", *MAPPED)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--model", "m"], "no column 'id'; name it with --id COLUMN; there are order, churned"),
+        (["--model", "m", "--id", "ordre", "--actual", "churned"], "no column 'ordre' for id; did you mean 'order'?"),
+        (MAPPED, "no model is named; add ?model=NAME to the URL, or a model to every row"),
+        (["--model", "m", "--slice", "country"], "--slice country: write NAME=COLUMN"),
+    ],
+)
+def test_what_cannot_be_sent_is_one_sentence(url: str, tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    code, said = invoke(url, written(tmp_path, "csv"), *arguments)
+    assert (code, sentence in said) == (2, True)
+
+
+def test_nobody_there_and_no_driftline_there_are_told_apart(tmp_path: Path) -> None:
+    path = written(tmp_path, "csv")
+    code, said = invoke("http://127.0.0.1:9", path, "--model", "m", *MAPPED)
+    assert (code, "nothing answers at http://127.0.0.1:9; start 'driftline up'" in said) == (2, True)
+
+
+def test_parts_are_the_same_bytes_however_a_parquet_file_is_cut_into_row_groups(tmp_path: Path) -> None:
+    cut: list[list[Part]] = []
+    for size in (3, 25):
+        path = tmp_path / f"{size}.parquet"
+        pq.write_table(pa.table(LABELS), path, row_group_size=size)
+        cut.append(list(parts_of(path, COLUMNS, quietly, 10)))
+    assert cut[0] == cut[1]
+    assert [(part.number, part.first, part.rows) for part in cut[0]] == [(0, 0, 10), (1, 10, 10), (2, 20, 5)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "rejected"),
+    [
+        (
+            "csv",
+            'id,actual\na,1\ntorn\n"b\nc",1\nd,1,2\n',
+            {2: "the line has not the 2 cells of the header", 4: "the line"},
+        ),
+        (
+            "ndjson",
+            '{"id": "a", "actual": 1}\n{"id":\n17\n{"id": "b", "odd": 1}\n',
+            {2: "this is not JSON", 3: "an outcome is", 4: "actual is missing"},
+        ),
+    ],
+)
+def test_lines_that_are_torn_are_named_by_their_place_in_the_file(
+    url: str, tmp_path: Path, kind: str, text: str, rejected: dict[int, str]
+) -> None:
+    path = tmp_path / f"labels.{kind}"
+    path.write_text(text)
+    pushed = push(path, Target(url, "churn"), Columns({}), quietly, quietly)
+    assert {row: reason[: len(rejected[row or 0])] for row, _, reason in pushed.reasons} == rejected
+
+
+def test_a_model_of_the_command_wins_over_a_column_of_that_name(running: Running, url: str, tmp_path: Path) -> None:
+    columns: dict[str, list[Any]] = {"id": ["a"], "actual": [1], "model": ["Corolla"]}
+    assert invoke(url, written(tmp_path, "csv", columns), "--model", "prices")[0] == 0
+    assert invoke(url, written(tmp_path, "parquet", columns))[0] == 0
+    assert running.rows("SELECT model FROM outcomes ORDER BY seq") == [("prices",), ("Corolla",)]
+
+
+def test_progress_is_heard_of_part_by_part(url: str, tmp_path: Path) -> None:
+    heard: list[int] = []
+    push(written(tmp_path, "csv"), Target(url, "churn"), COLUMNS, quietly, heard.append, rows=10)
+    assert heard == [10, 10, 5]
