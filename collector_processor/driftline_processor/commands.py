@@ -97,6 +97,9 @@ def evaluate(
         str, typer.Option(metavar="24h", help="Up to so long before its end; else up to its beginning.")
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Points of curves, and the confusion matrix, with --json.")
+    ] = False,
     fail_on: Annotated[
         list[str] | None, typer.Option(metavar='"PATH OP NUMBER"', help="Exit 3 when true in any window; repeatable.")
     ] = None,
@@ -130,7 +133,7 @@ def evaluate(
     with one_sentence():
         from .core.render import evaluations_to_json
         from .files.asked import Asked
-        from .files.conditions import check, parse
+        from .files.conditions import check, metrics_in, parse
         from .files.cut import Cut
         from .files.evaluate_files import evaluate_files
         from .files.mlflow import local
@@ -139,13 +142,24 @@ def evaluate(
 
         past = read_rolling(reference_last, reference_without)
         expected, of_performance = expectations_of(expect), performance_of(performance)
-        asked = Asked(method or (), methods or (), concept, exact, classifier, expected, past, of_performance)
+        asked = Asked(
+            method or (),
+            methods or (),
+            concept,
+            exact,
+            classifier,
+            expected,
+            past,
+            of_performance,
+            metrics_in(fail_on or ()),
+        )
         cut = Cut(window, window_rows)
         reference = None if baseline is None else local(baseline)
         result = evaluate_files(named(data), reference, outcomes, columns, cut, say, asked)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
-        conditions = [parse(text, names, kind, result.choices.names(), result.slices) for text in fail_on or ()]
-        answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations, result.concept)
+        known = {name for evaluation in result.evaluations for name in evaluation.realized}
+        conditions = [parse(text, names, kind, result.choices.names(), result.slices, known) for text in fail_on or ()]
+        answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations, result.concept, curves)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from driftline.fold import fold_outcomes
 from driftline.pane import Pane, merge
 from driftline.tables import F64, Column, Task
 from driftline_processor.core.performance import from_rows, realized
+from driftline_processor.core.performance.asked import Asked
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
@@ -31,17 +33,54 @@ def binary_rows(n: int, seed: int) -> tuple[F64, Column, F64, F64]:
     return score, texts(truth, BINARY.classes), rng.uniform(0.1, 5, n), truth
 
 
+def expected_calibration_error(truth: F64, score: F64, weight: F64) -> float:
+    """The definition, bin by bin; a score at an edge belongs to the bin below, as in ``calibration_curve``."""
+    edges, total = np.linspace(0, 1, 11), 0.0
+    for low, high in pairwise(edges):
+        inside = (score > low) & (score <= high) if low > 0 else score <= high
+        total += abs(weight[inside] @ (score[inside] - truth[inside]))
+    return float(total / weight.sum())
+
+
+def greatest_distance(truth: F64, score: F64, weight: F64) -> float:
+    false, true, _ = metrics.roc_curve(truth, score, sample_weight=weight, drop_intermediate=False)
+    return float(np.abs(true - false).max())
+
+
+def gain_of(truth: F64, score: F64, weight: F64, share: float) -> float:
+    """Walk down the rows, of equal scores all at once, until the share is used up."""
+    left, found = share * weight.sum(), 0.0
+    for value in np.unique(score)[::-1]:
+        same = score == value
+        part = min(1.0, left / weight[same].sum())
+        found += part * float(weight[same] @ truth[same])
+        left -= part * float(weight[same].sum())
+        if left <= 0:
+            break
+    return found / float(weight @ truth)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_binary_metrics_are_those_of_scikit_learn(weighted: bool) -> None:
     score, actual, weights, truth = binary_rows(2_000, 1)
     weight = weights if weighted else None
     decided = score >= 0.4
-    found = from_rows(BINARY, score[:, np.newaxis], None, actual, weight)
+    asked = Asked(metrics=("fbeta@2", "fbeta@0.5", "no_such_metric"))
+    found = from_rows(BINARY, score[:, np.newaxis], None, actual, weight, asked=asked)
     expected = {
         "accuracy": metrics.accuracy_score(truth, decided, sample_weight=weight),
         "precision": metrics.precision_score(truth, decided, sample_weight=weight),
         "recall": metrics.recall_score(truth, decided, sample_weight=weight),
+        "specificity": metrics.recall_score(truth, decided, sample_weight=weight, pos_label=0),
+        "balanced_accuracy": metrics.balanced_accuracy_score(truth, decided, sample_weight=weight),
         "f1": metrics.f1_score(truth, decided, sample_weight=weight),
+        "fbeta@2": metrics.fbeta_score(truth, decided, beta=2, sample_weight=weight),
+        "fbeta@0.5": metrics.fbeta_score(truth, decided, beta=0.5, sample_weight=weight),
+        "average_precision": metrics.average_precision_score(truth, score, sample_weight=weight),
+        "calibration_error": expected_calibration_error(truth, score, weights if weighted else np.ones(2_000)),
+        "ks": greatest_distance(truth, score, weights if weighted else np.ones(2_000)),
+        "gain@0.1": gain_of(truth, score, weights if weighted else np.ones(2_000), 0.1),
+        "lift@0.1": gain_of(truth, score, weights if weighted else np.ones(2_000), 0.1) / 0.1,
         "roc_auc": metrics.roc_auc_score(truth, score, sample_weight=weight),
         "log_loss": metrics.log_loss(truth, score, sample_weight=weight),
         "brier": metrics.brier_score_loss(truth, score, sample_weight=weight),
@@ -61,16 +100,32 @@ def test_multiclass_metrics_are_those_of_scikit_learn(weighted: bool) -> None:
     truth = np.array([rng.choice(3, p=p) for p in scores])
     weight = rng.uniform(0.1, 5, 1_000) if weighted else None
     decided = scores.argmax(axis=1)
-    found = from_rows(ANIMALS, scores, None, texts(truth, ANIMALS.classes), weight)
+    names = [f"{name}_{average}" for name in ("precision", "recall", "f1") for average in ("micro", "weighted")]
+    every = [f"{name}[*]" for name in ("precision", "recall", "f1", "roc_auc")]
+    asked = Asked(metrics=("top_k_accuracy@1", "top_k_accuracy@2", "balanced_accuracy", *names, *every))
+    found = from_rows(ANIMALS, scores, None, texts(truth, ANIMALS.classes), weight, asked=asked)
     macro: dict[str, Any] = {"average": "macro", "sample_weight": weight, "zero_division": np.nan}
+    score_of = {"precision": metrics.precision_score, "recall": metrics.recall_score, "f1": metrics.f1_score}
+    one_hot = np.eye(3)[truth]
     expected = {
         "accuracy": metrics.accuracy_score(truth, decided, sample_weight=weight),
         "precision": metrics.precision_score(truth, decided, **macro),
         "recall": metrics.recall_score(truth, decided, **macro),
         "f1": metrics.f1_score(truth, decided, **macro),
+        "balanced_accuracy": metrics.balanced_accuracy_score(truth, decided, sample_weight=weight),
+        "roc_auc_ovr": metrics.roc_auc_score(truth, scores, multi_class="ovr", sample_weight=weight),
+        "top_k_accuracy@1": metrics.top_k_accuracy_score(truth, scores, k=1, sample_weight=weight),
+        "top_k_accuracy@2": metrics.top_k_accuracy_score(truth, scores, k=2, sample_weight=weight),
         "log_loss": metrics.log_loss(truth, scores, sample_weight=weight),
         "brier": metrics.brier_score_loss(truth, scores, sample_weight=weight, scale_by_half=False),
     }
+    for name, function in score_of.items():
+        for average in ("micro", "weighted"):
+            expected[f"{name}_{average}"] = function(truth, decided, **{**macro, "average": average})
+        each = function(truth, decided, **{**macro, "average": None})
+        expected |= {f"{name}[{label}]": value for label, value in zip(ANIMALS.classes, each, strict=True)}
+    for code, label in enumerate(ANIMALS.classes):
+        expected[f"roc_auc[{label}]"] = metrics.roc_auc_score(one_hot[:, code], scores[:, code], sample_weight=weight)
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert found[name].value == pytest.approx(value, rel=1e-9, abs=1e-9), name
@@ -89,6 +144,7 @@ def test_regression_metrics_are_those_of_scikit_learn(weighted: bool, offset: fl
         "rmse": metrics.root_mean_squared_error(truth, values, sample_weight=weight),
         "r2": metrics.r2_score(truth, values, sample_weight=weight),
         "bias": float(np.average(values - truth, weights=weight)),
+        "mape": metrics.mean_absolute_percentage_error(truth, values, sample_weight=weight),
     }
     assert found.keys() == expected.keys()
     for name, value in expected.items():
@@ -110,7 +166,7 @@ def test_panes_give_the_same_but_for_the_area_whose_bound_holds() -> None:
         assert value is not None
         assert abs(metric.value - value) <= metric.bound + 1e-9, name
         assert metric.source == "panes"
-        assert (metric.bound > 0) == (name == "roc_auc")
+        assert (metric.bound > 0) == (name in ("roc_auc", "average_precision", "ks", "gain@0.1", "lift@0.1"))
 
 
 @pytest.mark.parametrize(("rate", "shift"), [(0.3, 0.0), (0.3, -4.0), (0.01, 2.0), (0.01, -4.0)])
@@ -143,12 +199,9 @@ def test_f1_is_zero_where_positives_were_missed_and_precision_unknown() -> None:
 
 def test_a_class_that_never_happened_does_not_pull_the_mean_down() -> None:
     found = from_rows(ANIMALS, None, texts([0, 1, 1], ANIMALS.classes), texts([0, 1, 1], ANIMALS.classes))
-    assert {name: metric.value for name, metric in found.items()} == {
-        "accuracy": 1,
-        "precision": 1,
-        "recall": 1,
-        "f1": 1,
-    }
+    assert {name: metric.value for name, metric in found.items()} == dict.fromkeys(
+        ("accuracy", "precision", "recall", "f1", "f1_weighted"), 1
+    )
 
 
 @pytest.mark.parametrize("value", [0.1, 1 / 3, 100_000.1])
@@ -172,6 +225,7 @@ def test_a_row_that_no_sum_could_bear_is_left_out_of_every_metric() -> None:
         "rmse": (pytest.approx(0.125**0.5), 2),
         "r2": (0.5, 2),
         "bias": (0.25, 2),
+        "mape": (0.125, 2),
     }
 
 
@@ -181,8 +235,14 @@ def test_each_metric_says_on_how_many_rows_it_stands() -> None:
     for weight in (None, np.full(4, 2.0)):
         found = from_rows(BINARY, score, decided, texts([1, 0, 0, 1], BINARY.classes), weight)
         assert {name: metric.rows for name, metric in found.items()} == dict.fromkeys(
-            ("accuracy", "precision", "recall", "f1"), 4
-        ) | dict.fromkeys(("roc_auc", "log_loss", "brier", "mean_score", "actual_rate"), 2)
+            ("accuracy", "precision", "recall", "f1", "specificity", "balanced_accuracy"), 4
+        ) | dict.fromkeys(
+            (
+                *("roc_auc", "average_precision", "ks", "lift@0.1", "gain@0.1"),
+                *("log_loss", "brier", "calibration_error", "mean_score", "actual_rate"),
+            ),
+            2,
+        )
 
 
 def test_a_decision_for_no_declared_class_is_left_out_and_the_rows_say_so() -> None:
@@ -256,5 +316,5 @@ def test_values_stay_in_their_range_whatever_the_rows(rows: list[tuple[float, in
         value = exact[name].value
         assert (metric.value is None) == (value is None)
         if metric.value is not None and value is not None:
-            assert 0 <= metric.value <= (40 if name == "log_loss" else 1 + 1e-12)
+            assert 0 <= metric.value <= {"log_loss": 40, "lift@0.1": 10 + 1e-9}.get(name, 1 + 1e-12)
             assert abs(metric.value - value) <= metric.bound + 1e-9

@@ -80,6 +80,7 @@ def test_the_commands(run: Run) -> None:
                 "--concept",
                 "--expect",
                 "--performance",
+                "--curves",
                 "--openlineage",
                 "--reference-last",
                 "--reference-without",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline_processor.files.conditions import METRICS
+from driftline_processor.core.performance.names import misnamed
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from sklearn import metrics
@@ -184,14 +184,14 @@ def test_performance_is_what_scikit_learn_says(run: Run, files: Path, week: pd.D
     assert {name: realized[name]["value"] for name in expected} == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize(("kind", "known"), [(kind, known) for kind, known in METRICS.items() if known])
-def test_every_metric_can_stand_in_a_condition(run: Run, tmp_path: Path, kind: str, known: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_every_metric_can_stand_in_a_condition(run: Run, tmp_path: Path, kind: str) -> None:
     said = "predicted" if kind == "multiclass" else "score"
     pd.DataFrame({said: [0, 1] * 50, "actual": [0, 1] * 50, "x": range(100)}).to_csv(tmp_path / "rows.csv", index=False)
     [window] = windows(run, tmp_path / "rows.csv", "--baseline", tmp_path / "rows.csv", "--task", kind)
     realized = set(window["performance"]["realized"])
-    assert bool(realized) == bool(known)
-    assert realized <= set(known)
+    assert len(realized) > 3
+    assert [misnamed(name, kind) for name in realized] == [""] * len(realized)
 
 
 def test_a_built_baseline_says_the_same_as_its_rows(run: Run, files: Path) -> None:

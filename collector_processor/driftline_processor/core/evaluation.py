@@ -160,6 +160,16 @@ class SlicePerformance:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """What is drawn. ``points``: float64 (m, 2), ``x`` and ``y`` say of what; ``weight``: of each, if told."""
+
+    x: str
+    y: str
+    points: F64
+    weight: F64 | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something wrong with the data of a window, beyond what chance and the baseline explain.
 
@@ -267,6 +277,8 @@ class Evaluation:
     ``performance_slices``: by ``key=value``, and
     ``ages``: by how long outcomes took to come, what was realized of those rows. ``weak``: what came of the search for
     weak slices (:mod:`.performance.weak`), None where rows are not at hand. ``fairness``: by attribute.
+    ``curves``: what is drawn of the performance of a binary classifier; ``confusion``: float64 (k, k), the weight per
+    actual (row) and predicted class.
     """
 
     key: ModelKey
@@ -299,3 +311,5 @@ class Evaluation:
     ages: dict[str, SlicePerformance] = field(default_factory=dict)
     weak: WeakSearch | None = None
     fairness: tuple[Fairness, ...] = ()
+    curves: dict[str, Curve] = field(default_factory=dict)
+    confusion: F64 | None = None

@@ -13,14 +13,20 @@ from .render_slices import fairness_to_json, slices_to_json, weak_to_json
 
 
 def evaluations_to_json(
-    model: str, version: str, evaluations: Iterable[Evaluation], concept: Concept | None = None
+    model: str,
+    version: str,
+    evaluations: Iterable[Evaluation],
+    concept: Concept | None = None,
+    curves: bool = False,
 ) -> dict[str, Any]:
     """Return the whole answer for one model and version: ``{"model", "version", "concept", "windows": [...]}``.
+
+    ``curves``: with what is drawn of the performance.
 
     >>> evaluations_to_json("churn", "3", [])
     {'model': 'churn', 'version': '3', 'concept': None, 'windows': []}
     """
-    windows = [to_json(evaluation) for evaluation in evaluations]
+    windows = [to_json(evaluation, curves) for evaluation in evaluations]
     return {"model": model, "version": version, "concept": concept_to_json(concept), "windows": windows}
 
 
@@ -73,8 +79,8 @@ def _time(nanoseconds: int | None) -> str | None:
     return iso_time(nanoseconds) if nanoseconds else None
 
 
-def to_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Return one window as plain JSON values. What is unknown is null, never 0.
+def to_json(evaluation: Evaluation, curves: bool = False) -> dict[str, Any]:
+    """Return one window as plain JSON values. What is unknown is null, never 0. ``curves``: with what is drawn.
 
     ``start`` and ``end`` are null where rows have no time. ``distributed``: how many of the rows are known from
     distributions only. ``weighted_share``: null where the importance of the features is unknown. ``incident``: the
@@ -111,6 +117,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
             "label_age": slices_to_json(evaluation.ages, _metric),
             "weak_slices": weak_to_json(evaluation.weak),
             "fairness": [fairness_to_json(one) for one in evaluation.fairness],
+            **(_drawn(evaluation) if curves else {}),
         },
         "outcomes": {"rows": evaluation.outcome_rows, "coverage": evaluation.coverage},
         "quality": {
@@ -120,6 +127,22 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
             "broken": sum(expected.state == "broken" for expected in evaluation.expected),
             "expectations": [_expected(expected) for expected in evaluation.expected],
         },
+    }
+
+
+def _drawn(evaluation: Evaluation) -> dict[str, Any]:
+    """The points of curves, and the weight per actual (row) and predicted class; null where there is none."""
+    return {
+        "curves": {
+            name: {
+                "x": curve.x,
+                "y": curve.y,
+                "points": curve.points.tolist(),
+                "weight": None if curve.weight is None else curve.weight.tolist(),
+            }
+            for name, curve in evaluation.curves.items()
+        },
+        "confusion": None if evaluation.confusion is None else evaluation.confusion.tolist(),
     }
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from driftline_processor.core.drift.choice import Choices
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.multivariate import JOINT
+from driftline_processor.core.performance.names import KNOWN, misnamed
 
 from .errors import BadInput, Say, near, rows
 
@@ -43,6 +44,7 @@ _JOINT_LEAVES = ("value", "p_value", "was", "now", "rows")
 _CONCEPT_LEAVES = ("rise", "before", "after", "outcomes")
 _SLICES = "drift.slices."
 _METRIC_LEAVES = ("value", "low", "high", "rows")
+_METRIC = re.compile(rf"performance\.realized\.(?P<name>.+)\.(?P<leaf>{'|'.join(_METRIC_LEAVES)})")
 
 _ESTIMATE_LEAVES = ("value", "low", "high", "sampling_error", "alert", "reference", "rows", "error")
 ESTIMATED = (
@@ -52,13 +54,6 @@ ESTIMATED = (
 """The metrics that are estimated where no outcome is known."""
 
 DEFAULT = Choices().names()
-_PROBABLE = ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier")
-METRICS = {
-    "binary": (*_PROBABLE, "mean_score", "actual_rate", "log_loss_constant"),
-    "multiclass": _PROBABLE,
-    "regression": ("mae", "rmse", "r2", "bias"),
-    "ranking": (),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +90,14 @@ def parse(
     kind: str,
     methods: Sequence[str] = DEFAULT,
     slices: Collection[str] = (),
+    metrics: Collection[str] = (),
 ) -> Condition:
     """Read a condition; a feature's name may contain dots.
 
     ``features``: the names that may stand in ``drift.features.NAME``. ``kind``: the kind of task, which has its metrics
-    (:data:`METRICS`). ``methods``: the drift methods that are computed. ``slices``: the keys of slices. Raises
-    :class:`BadInput` when the condition has another form, or its path cannot exist in any window.
+    (:mod:`driftline_processor.core.performance.names`); ``metrics``: others that are known. ``methods``: the drift
+    methods that are computed. ``slices``: the keys of slices. Raises :class:`BadInput` when the condition has another
+    form, or its path cannot exist in any window.
 
     >>> parse("drift.features.a.b.methods.psi.value >= 0.1", ["a.b"], "").keys
     ('drift', 'features', 'a.b', 'methods', 'psi', 'value')
@@ -117,13 +114,26 @@ def parse(
         if path.startswith(_SLICES):
             keys = _slice_keys(path.removeprefix(_SLICES), features, methods, slices)
         else:
-            keys = _keys(path, features, METRICS.get(kind, ()), methods)
+            keys = _keys(path, features, kind, metrics, methods)
     except LookupError as error:
         raise BadInput(f"--fail-on {text!r}: {error.args[0]}") from None
     return Condition(text, keys, _OPERATORS[sign], value)
 
 
-def _keys(path: str, features: Collection[str], metrics: Collection[str], methods: Sequence[str]) -> tuple[str, ...]:
+def metrics_in(conditions: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of metrics that conditions look at, so that they are computed.
+
+    >>> metrics_in(["performance.realized.fbeta@0.5.value < 0.8", "drift.share > 0.3"])
+    ('fbeta@0.5',)
+    """
+    found = (_CONDITION.fullmatch(text) for text in conditions)
+    paths = (_METRIC.fullmatch(match[1]) for match in found if match is not None)
+    return tuple(path["name"] for path in paths if path is not None)
+
+
+def _keys(
+    path: str, features: Collection[str], kind: str, metrics: Collection[str], methods: Sequence[str]
+) -> tuple[str, ...]:
     parts = tuple(path.split("."))
     if parts in _PLAIN:
         return parts
@@ -131,12 +141,15 @@ def _keys(path: str, features: Collection[str], metrics: Collection[str], method
         parts = ("performance", *parts)
     if parts[:2] == ("performance", "estimated") and len(parts) in (3, 4):
         return _estimated_keys(parts)
-    if parts[:2] == ("performance", "realized") and len(parts) == 4:
-        if parts[2] not in metrics:
-            raise LookupError(f"no metric '{parts[2]}'; {near(parts[2], tuple(metrics))}")
-        if parts[3] not in _METRIC_LEAVES:
-            raise LookupError(f"no '{parts[3]}' in a metric; {near(parts[3], _METRIC_LEAVES)}")
-        return parts
+    if parts[:2] == ("performance", "realized") and len(parts) > 3:
+        metric = _METRIC.fullmatch(path)
+        if metric is None:
+            raise LookupError(f"no '{parts[-1]}' in a metric; {near(parts[-1], _METRIC_LEAVES)}")
+        if metric["name"] not in metrics and (wrong := misnamed(metric["name"], kind)):
+            known = tuple(sorted({*KNOWN.get(kind, ()), *metrics}))
+            guessed = near(metric["name"], known)
+            raise LookupError(f"no metric '{metric['name']}'; {guessed}" if "did you mean" in guessed else wrong)
+        return ("performance", "realized", metric["name"], metric["leaf"])
     if parts[0] == "concept" and len(parts) == 2:
         if parts[1] not in _CONCEPT_LEAVES:
             raise LookupError(f"no number '{parts[1]}' in the concept; there are {', '.join(_CONCEPT_LEAVES)}")

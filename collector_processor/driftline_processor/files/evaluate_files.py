@@ -102,7 +102,7 @@ def evaluate_files(
         baseline,
         read_choices(asked.method, asked.methods, baseline),
         options.seasons,
-        asked_of(asked.performance, baseline.model),
+        asked_of(asked.performance, asked.metrics, baseline, say),
     )
     detectors = detectors_of(asked.concept, baseline.task)
     read = read_files(data, outcomes, baseline, options, say)
@@ -184,7 +184,7 @@ class _Judging:
         """Evaluate a window."""
         task, realized = self.baseline.task, None
         if truth is not None:
-            pane, realized = merge([pane, truth.sums(task)]), truth.performance(task)
+            pane, realized = merge([pane, truth.sums(task)]), truth.performance(task, self.asked)
         if self.seasons is not None:
             trail = levelled(beside.trail, against.baseline, pane.parts.get(SEASONS))
             beside = replace(beside, trail=trail, slices={})  # of slices, hours are not known apart

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from driftline.baseline import Baseline
 from driftline.pane import Pane
 from driftline.tables import Task
 
@@ -13,8 +15,11 @@ from driftline_processor.core.evaluation import Window
 from driftline_processor.core.performance.asked import STANDARD, Asked
 from driftline_processor.core.performance.blocks import cut
 from driftline_processor.core.performance.known import Joined, Known
+from driftline_processor.core.performance.names import misnamed
+from driftline_processor.core.performance.worth import strangers
+from driftline_processor.custom_metrics import load_custom_metrics
 
-from .errors import BadInput, near
+from .errors import BadInput, Say, listed, near
 from .truth import Truth
 
 
@@ -38,8 +43,19 @@ def panes(truth: Truth, steps: Sequence[Window], task: Task) -> list[Pane]:
     return [truth.taken(order[first:last]).sums(task) for first, last in pairwise(ends)]
 
 
-def asked_of(asked: Mapping[str, Asked], model: str) -> Asked:
-    """Return what is asked of a model. Raises :class:`BadInput` where only of others anything is."""
+def asked_of(asked: Mapping[str, Asked], metrics: Sequence[str], baseline: Baseline, say: Say) -> Asked:
+    """Return what is asked of a model; ``metrics``: names that are wanted, too.
+
+    Custom metrics are those that are installed. Raises :class:`BadInput` where only of others anything is asked, and
+    where something is that a model of its kind has not.
+    """
+    model, task = baseline.model, baseline.task
     if asked and model not in asked:
         raise BadInput(f"--performance: it says nothing of the model '{model}'; {near(model, tuple(asked))}")
-    return asked.get(model, STANDARD)
+    found = asked.get(model, STANDARD)
+    wrong = [problem for name in found.metrics if (problem := misnamed(name, task.kind))]
+    if unknown := strangers(found.costs, task):
+        wrong.append(f"costs: {listed(unknown)}: no class of the model, which has {', '.join(task.classes) or 'none'}")
+    if wrong:
+        raise BadInput(f"--performance: {wrong[0]}")
+    return replace(found, metrics=(*found.metrics, *metrics), custom=load_custom_metrics(say))

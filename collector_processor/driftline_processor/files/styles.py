@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.performance.names import direction
 
 SEVERITY_STYLES = {"critical": "bold red", "major": "bold yellow", "minor": "yellow"}
 _SIZES = {"large": "bold red", "moderate": "bold yellow", "small": "yellow", "": "yellow"}
-_LOWER_IS_BETTER = {"log_loss", "brier", "mae", "rmse"}
-_HIGHER_IS_BETTER = {"accuracy", "precision", "recall", "f1", "roc_auc", "r2"}
 
 
 def state_style(target: TargetDrift) -> str:
@@ -21,5 +20,4 @@ def change_style(name: str, was: float | None, now: float | None) -> str:
     """Return the colour of a metric: what is worse is marked; how sure that is, only an interval could say."""
     if was is None or now is None:
         return ""
-    worse = now > was if name in _LOWER_IS_BETTER else now < was if name in _HIGHER_IS_BETTER else False
-    return "yellow" if worse else ""
+    return "yellow" if (now - was) * direction(name) < 0 else ""

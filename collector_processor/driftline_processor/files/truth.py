@@ -15,6 +15,7 @@ from driftline.tables import F64, I64, Column, Task
 
 from driftline_processor.core.evaluation import Metric
 from driftline_processor.core.performance import from_rows
+from driftline_processor.core.performance.asked import STANDARD, Asked
 
 from .errors import Say, rows
 from .rows import Rows
@@ -56,9 +57,9 @@ class Truth:
             {key: taken(column, which) for key, column in self.slices.items()},
         )
 
-    def performance(self, task: Task) -> dict[str, Metric]:
+    def performance(self, task: Task, asked: Asked = STANDARD) -> dict[str, Metric]:
         """Return every metric, from the rows."""
-        return from_rows(task, self.scores, self.predicted, self.actual, self.weight)
+        return from_rows(task, self.scores, self.predicted, self.actual, self.weight, asked=asked)
 
 
 def truths(

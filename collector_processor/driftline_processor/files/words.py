@@ -17,7 +17,8 @@ MOST_CELLS = 16
 
 METHOD_NAMES = {name: method.symbol for name, method in METHODS.items()}
 METRIC_NAMES = {"roc_auc": "AUC", "log_loss": "log loss", "brier": "Brier", "f1": "F1", "mae": "MAE", "rmse": "RMSE"}
-METRIC_NAMES |= {"r2": "R²", "log_loss_constant": "log loss of a constant"}
+METRIC_NAMES |= {"r2": "R²", "log_loss_constant": "log loss of a constant", "mape": "MAPE", "ks": "KS"}
+METRIC_NAMES |= {"roc_auc_ovr": "AUC, one against the rest", "f1_weighted": "F1, weighted"}
 STATE_WORDS = {"too_few_rows": "too few rows", "no_baseline": "no baseline"}
 HEADLINES = ("roc_auc", "accuracy", "mae")
 """The metric that stands for a model in one sentence: the first of these that is known."""

@@ -14,6 +14,7 @@ from driftline_processor.core.estimate.result import Estimate, Record
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
+    Curve,
     Evaluation,
     Expected,
     Explanation,
@@ -77,6 +78,8 @@ def from_text(text: str) -> Evaluation:
         ages=_SLICES.validate_python(said.get("ages", {})),
         weak=_WEAK.validate_python(said.get("weak")),
         fairness=_FAIRNESS.validate_python(said.get("fairness", ())),
+        curves={name: _curve(one) for name, one in said.get("curves", {}).items()},
+        confusion=_array_or_none(said.get("confusion")),
     )
 
 
@@ -92,6 +95,15 @@ def _or_none(values: F64 | None) -> F64:
     return np.empty(0) if values is None else values
 
 
+def _curve(said: dict[str, Any]) -> Curve:
+    points = np.array(said["points"], dtype=np.float64).reshape(-1, 2)
+    return Curve(said["x"], said["y"], points, _array_or_none(said["weight"]))
+
+
+def _array_or_none(values: list[Any] | None) -> F64 | None:
+    return None if values is None else np.array(values, dtype=np.float64)
+
+
 def _target(said: dict[str, Any]) -> TargetDrift:
     return TargetDrift(
         **{
@@ -99,8 +111,8 @@ def _target(said: dict[str, Any]) -> TargetDrift:
             "methods": {name: MethodValue(**method) for name, method in said["methods"].items()},
             "cells": tuple(said["cells"]),
             "blocks": None if said.get("blocks") is None else tuple(said["blocks"]),
-            "was": None if said["was"] is None else np.array(said["was"], dtype=np.float64),
-            "now": None if said["now"] is None else np.array(said["now"], dtype=np.float64),
+            "was": _array_or_none(said["was"]),
+            "now": _array_or_none(said["now"]),
         }
     )
 

@@ -2,15 +2,68 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated
+
+from driftline.classes import class_text
+from driftline.tables import CLASSLESS
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from driftline_processor.core.performance.asked import Asked, Shares
+from driftline_processor.core.performance.names import misnamed
 
 from .config_values import Between, Cutoff, Share
 
+GREATEST_COST = 1e15
+
+
+def _costs(written: object) -> object:
+    """Classes as they are compared: true, 1 and "1" are one."""
+    if not isinstance(written, Mapping):
+        raise ValueError("costs are by actual class, then by predicted class, as in {1: {0: 500}, 0: {1: 20}}")
+    read: dict[str, dict[str, float]] = {}
+    for actual, row in written.items():
+        if not isinstance(row, Mapping):
+            raise ValueError(f"the costs of {actual!r} are by predicted class, as in {{{actual}: {{0: 500}}}}")
+        for predicted, cost in row.items():
+            if isinstance(cost, bool) or not isinstance(cost, int | float) or not abs(cost) <= GREATEST_COST:
+                raise ValueError(f"the cost of {predicted!r} where it is {actual!r} is {cost!r}; write a number")
+        read[class_text(actual)] = {class_text(predicted): float(cost) for predicted, cost in row.items()}
+    return read
+
+
+def _names(written: object) -> object:
+    names = (written,) if isinstance(written, str) else written
+    if isinstance(names, list | tuple):
+        for name in names:
+            if problem := misnamed(str(name)):
+                raise ValueError(problem)
+        return tuple(dict.fromkeys(map(str, names)))
+    return names
+
+
+MetricNames = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+def broken(performance: Performance, task: str, classes: Collection[str]) -> Iterator[str]:
+    """Yield a sentence for everything that the performance asks of a model and that such a model has not."""
+    for name in performance.metrics:
+        if problem := misnamed(name, task):
+            yield f"metrics: {problem}"
+    if performance.costs and task in CLASSLESS:
+        yield f"costs: are of decisions, and a {task} model decides for no class; leave them out"
+    named = dict.fromkeys(name for actual, row in performance.costs.items() for name in (actual, *row))
+    if classes and (unknown := [name for name in named if name not in classes]):
+        yield f"costs: {', '.join(unknown)} is not in classes ({', '.join(classes)}); write one of them"
+
 
 class Performance(BaseModel):
-    """How sure intervals are, and how many outcomes a window needs before its performance counts."""
+    """What is asked of a model's performance.
+
+    ``confidence``, ``intervals``: how sure intervals are, and how those of shares are made. ``min_coverage``: the share
+    of outcomes that a window needs before its performance counts. ``metrics``: those that are wanted beside the usual
+    ones. ``costs``: actual class → predicted class → what one such row costs.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -18,8 +71,17 @@ class Performance(BaseModel):
     min_coverage: Share = 0.0
     cutoffs: tuple[Cutoff, ...] = ()
     intervals: Shares = "clopper_pearson"
+    metrics: MetricNames = ()
+    costs: Annotated[dict[str, dict[str, float]], BeforeValidator(_costs)] = Field(default_factory=dict)
 
     @property
     def asked(self) -> Asked:
         """The same, as an evaluation takes it."""
-        return Asked(self.confidence, self.min_coverage, self.cutoffs, self.intervals)
+        return Asked(
+            self.confidence,
+            self.min_coverage,
+            self.cutoffs,
+            self.intervals,
+            metrics=self.metrics,
+            costs=self.costs,
+        )

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from .config import Config, Exporter, Model, transport_of
 from .config_metrics import broken
+from .config_performance import broken as broken_performance
 from .config_values import Address
 
 _EXAMPLES = {"grpc": "'host:port', as in '127.0.0.1:14317'", "http": "a URL, as in 'http://127.0.0.1:14318'"}
@@ -77,6 +78,8 @@ def _model(model: Model) -> Iterator[str]:
             yield f"positive_class: '{model.positive_class}' is not in classes ({listed}); write one of them"
     if model.threshold is not None and model.task in ("multiclass", *CLASSLESS):
         yield f"threshold: only a binary model has one; leave it out, or write task: binary, not {model.task}"
+    of_performance = broken_performance(model.performance, model.task or "", model.classes)
+    yield from (f"performance.{problem}" for problem in of_performance)
     if model.performance.cutoffs and model.task in ("binary", "multiclass", "regression"):
         yield f"performance.cutoffs: only a ranking has any; leave it out, or write task: ranking, not {model.task}"
     named: tuple[tuple[str, tuple[object, ...]], ...] = (

@@ -21,6 +21,7 @@ from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.explain.trail import Ask, unknown
 from driftline_processor.core.window import GRACE, PANE, is_closed, window_of
+from driftline_processor.custom_metrics import load_custom_metrics
 
 from .baselines import Baselines
 from .beliefs import Beliefs
@@ -66,6 +67,7 @@ class Evaluator:
         self._dirty: dict[int, set[Window]] = {}
         self._failed: set[tuple[int, Window]] = set()
         self._warned: set[tuple[str, str]] = set()
+        self._custom = load_custom_metrics(_log.warning)
         self._load()
 
     def step(self, patient: bool = True) -> bool:
@@ -159,7 +161,7 @@ class Evaluator:
             compared="" if compared is None else compared.note,
             shift=0.0 if compared is None else compared.shift,
             known=replace(self._known.of(series, window, settings, self._watermark(series), width), reference=baseline),
-            asked=settings.performance.asked,
+            asked=replace(settings.performance.asked, custom=self._custom),
         )
 
     def _warn(self, series: Series, settings: Model, baseline: Baseline) -> None:

@@ -34,8 +34,14 @@ def models(known: Sequence[ModelView], hints: Sequence[str]) -> Response:
 
 
 def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
-    """Answer ``GET /api/v1/models/{name}/evaluations``: windows of one name, newest last."""
+    """Answer ``GET /api/v1/models/{name}/evaluations``: windows of one name, newest last.
+
+    ``?curves=true``: with what is drawn of the performance.
+    """
     model, window, chosen = _chosen(request, known)
+    curves = request.query_params.get("curves", "false")
+    if curves not in ("true", "false"):
+        raise HTTPException(400, "curves is true or false, as in ?curves=true")
     return JSONResponse(
         {
             "model": model.key.model,
@@ -44,7 +50,7 @@ def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
             "window": window,
             "timezone": model.timezone,
             "concept": render.concept_to_json(model.concept),
-            "windows": [render.to_json(evaluation) for evaluation in _recorded(model, window, chosen)],
+            "windows": [render.to_json(one, curves == "true") for one in _recorded(model, window, chosen)],
         }
     )
 

@@ -14,6 +14,7 @@ from driftline.tables import ModelKey
 
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import Evaluation, Metric, Source, State, TargetDrift
+from driftline_processor.core.performance.names import direction as better
 
 UNKNOWN = "–"
 
@@ -47,6 +48,9 @@ METRIC_WORDS: dict[str, str] = {name: method.title for name, method in METHODS.i
     "rmse": "root mean squared error",
     "r2": "R²",
     "ks": "KS",
+    "roc_auc_ovr": "ROC AUC, one against the rest",
+    "mape": "mean absolute percentage error",
+    "f1_weighted": "F1, weighted",
 }
 
 BESIDE = {"log_loss": "log_loss_constant", "mean_score": "actual_rate"}
@@ -68,8 +72,6 @@ _METRIC_ORDER = (
 
 SOURCE_WORDS: dict[Source, str] = {"rows": "rows", "panes": "counts"}
 """What a metric was computed from: the rows themselves, or the counts that are kept of them."""
-
-LOWER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse", "mse"})
 
 
 def finite(value: float | None) -> float | None:
@@ -233,9 +235,7 @@ def direction(metric: str) -> str:
     >>> direction("log_loss"), direction("roc_auc"), direction("mean_score")
     ('lower is better', 'higher is better', '')
     """
-    if metric in LOWER_IS_BETTER:
-        return "lower is better"
-    return "higher is better" if metric in _METRIC_ORDER and metric != "mean_score" else ""
+    return {1: "higher is better", -1: "lower is better"}.get(better(metric), "")
 
 
 def drifted(evaluation: Evaluation) -> int:

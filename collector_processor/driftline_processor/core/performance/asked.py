@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
+from .custom import CustomMetric
 from .fairness import Rule
 
 Shares = Literal["clopper_pearson", "wilson"]
@@ -15,7 +17,9 @@ class Asked:
     """``confidence``: how often an interval holds the truth. ``min_coverage``: the share of outcomes below which a
     window's performance is not final, however old it is. ``cutoffs``: the ranks at which lists are judged, () = the
     usual ones, :data:`driftline.relevance.CUTOFFS`. ``shares``: the method of the intervals of shares. ``fairness``:
-    the attributes that tell groups of people.
+    the attributes that tell groups of people. ``metrics``: names (:mod:`.names`) beside the usual ones. ``costs``:
+    actual class → predicted class → what one such row costs. ``custom``: by name, what somebody installed
+    (:mod:`.custom`).
     """
 
     confidence: float = 0.95
@@ -23,6 +27,9 @@ class Asked:
     cutoffs: tuple[int, ...] = ()
     shares: Shares = "clopper_pearson"
     fairness: tuple[Rule, ...] = ()
+    metrics: tuple[str, ...] = ()
+    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    custom: Mapping[str, CustomMetric] = field(default_factory=dict)
 
 
 STANDARD = Asked()

@@ -2,50 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import log
 
 import numpy as np
 from driftline.classes import class_codes
+from driftline.outcome_parts import CALIBRATION_BINS
 from driftline.pane import Pane
 from driftline.tables import F64, Column, Task
 
 from driftline_processor.core.evaluation import Metric
 
+from .names import Name, parse
+from .ranked import Found, Ranked
 from .sums import confusion, losses, ratio, rows_of
 
+_OF_LOSSES = {"log_loss": "log_loss", "brier": "brier", "mean_score": "score", "actual_rate": "positive"}
 
-def from_pane(pane: Pane, task: Task) -> dict[str, Metric]:
-    """Return accuracy, precision, recall, f1 at the service's own decision, and roc_auc, log_loss, brier of the scores.
 
-    With the scores come ``mean_score``, what the model says on average, and ``actual_rate``, the share of positives
-    among the same rows. Definitions are scikit-learn's, except that an undefined value is None where ``zero_division``
-    would be 0 (as in Evidently; NannyML gives NaN for precision, recall and f1 as soon as the truth or the predictions
-    hold one class only). Without scores only the first four are there, without decisions only the others; ``rows`` of
-    each are those that have what it needs.
+def from_pane(pane: Pane, task: Task, names: Iterable[str], ranked: Ranked | None = None) -> dict[str, Metric]:
+    """Return the metrics of these names (:func:`.names.wanted`); those that the rows say nothing of are left out.
+
+    At the service's own decision: accuracy, precision, recall, f1, fbeta@BETA, specificity and balanced_accuracy, on
+    the rows with a decision. Of the scores: roc_auc, average_precision, ks, lift@SHARE and gain@SHARE, each with its
+    bound, log_loss, brier and calibration_error, on the rows with a probability; with them ``mean_score``, what the
+    model says on average, and ``actual_rate``, the share of positives among the same rows. Definitions are
+    scikit-learn's, except that an undefined value is None where ``zero_division`` would be 0 (as in Evidently; NannyML
+    gives NaN for precision, recall and f1 as soon as the truth or the predictions hold one class only).
+    ``ranked``: the scores of the rows, where they are at hand; else their bins are taken.
     """
+    counts = confusion(pane, 2) if task.positive_class in task.classes else None
+    sums, order = losses(pane, "binary"), Ranked.of_pane(pane) if ranked is None else ranked
+    calibration = pane.parts.get("calibration")
     found: dict[str, Metric] = {}
-    counts = confusion(pane, 2)
-    if counts is not None and task.positive_class in task.classes:
-        positive = task.classes.index(task.positive_class)
-        hits, misses = counts[positive, positive], counts[positive, 1 - positive]
-        alarms, rest = counts[1 - positive, positive], counts[1 - positive, 1 - positive]
-        decided = rows_of(pane, float(counts.sum()))
-        found["accuracy"] = Metric(ratio(hits + rest, counts.sum()), decided, "panes")
-        found["precision"] = Metric(ratio(hits, hits + alarms), decided, "panes")
-        found["recall"] = Metric(ratio(hits, hits + misses), decided, "panes")
-        found["f1"] = Metric(ratio(2 * hits, 2 * hits + alarms + misses), decided, "panes")
-    negative, positives = pane.parts.get("score_negative"), pane.parts.get("score_positive")
-    if negative is not None and positives is not None:
-        area, bound = area_from_grid(negative, positives)
-        found["roc_auc"] = Metric(area, rows_of(pane, float(negative.sum() + positives.sum())), "panes", bound)
-    sums = losses(pane, "binary")
-    if sums is not None:
-        scored = rows_of(pane, sums["weight"])
-        named = {"log_loss": "log_loss", "brier": "brier", "mean_score": "score", "actual_rate": "positive"}
-        for name, part in named.items():
-            found[name] = Metric(ratio(sums[part], sums["weight"]), scored, "panes")
+    for name in names:
+        which = parse(name)
+        if which is None or which.of is not None:
+            continue
+        if sums is not None and which.base in _OF_LOSSES:
+            value = ratio(sums[_OF_LOSSES[which.base]], sums["weight"])
+            found[name] = Metric(value, rows_of(pane, sums["weight"]), "panes")
+        elif which.base == "calibration_error" and calibration is not None:
+            weight = calibration.reshape(CALIBRATION_BINS, 3)[:, 0].sum()
+            found[name] = Metric(calibration_error(calibration), rows_of(pane, float(weight)), "panes")
+        elif counts is not None and (decided := _at_decision(which, counts, task)) is not None:
+            found[name] = Metric(decided.value, rows_of(pane, float(counts.sum())), "panes")
+        elif order is not None and (of_scores := _of_order(which, order)) is not None:
+            found[name] = Metric(of_scores.value, rows_of(pane, order.weight), "panes", of_scores.bound)
     return found
+
+
+def _at_decision(name: Name, counts: F64, task: Task) -> Found | None:
+    positive = task.classes.index(task.positive_class)
+    hits, misses = counts[positive, positive], counts[positive, 1 - positive]
+    alarms, rest = counts[1 - positive, positive], counts[1 - positive, 1 - positive]
+    if name.base == "accuracy":
+        return Found(ratio(hits + rest, counts.sum()))
+    if name.base == "precision":
+        return Found(ratio(hits, hits + alarms))
+    if name.base == "recall":
+        return Found(ratio(hits, hits + misses))
+    if name.base == "specificity":
+        return Found(ratio(rest, rest + alarms))
+    if name.base == "balanced_accuracy":
+        recall, specificity = ratio(hits, hits + misses), ratio(rest, rest + alarms)
+        return Found(None if recall is None or specificity is None else (recall + specificity) / 2)
+    if name.base == "f1" or (name.base == "fbeta" and name.at is not None):
+        squared = 1.0 if name.at is None else name.at**2
+        # van Rijsbergen (1979), chapter 7
+        return Found(ratio((1 + squared) * hits, (1 + squared) * hits + squared * misses + alarms))
+    return None
+
+
+def _of_order(name: Name, order: Ranked) -> Found | None:
+    if name.base == "roc_auc":
+        return order.area()
+    if name.base == "average_precision":
+        return order.average_precision()
+    if name.base == "ks":
+        return order.ks()
+    if name.base in ("gain", "lift") and name.at is not None and 0 < name.at <= 1:
+        gain = order.gain(name.at)
+        times = 1.0 if name.base == "gain" else 1 / name.at
+        return Found(None if gain.value is None else gain.value * times, gain.bound * times)
+    return None
+
+
+def calibration_error(sums: F64) -> float | None:
+    """Return the expected calibration error: Σ |Σw score - Σw positive| over ten bins of the score, / Σw.
+
+    Naeini, Cooper & Hauskrecht (2015), with bins of one width. ``sums``: the part ``calibration`` of a pane.
+
+    >>> pane = np.zeros(30)
+    >>> pane[27:] = [4.0, 3.8, 3.0]  # four scores above 0.9, 3.8 in sum, of which three came true
+    >>> round(calibration_error(pane), 12)
+    0.2
+    """
+    weight, scores, positives = sums.reshape(CALIBRATION_BINS, 3).T
+    return ratio(float(np.abs(scores - positives).sum()), float(weight.sum()))
 
 
 def log_loss_of_constant(realized: Mapping[str, Metric], reference: Mapping[str, Metric]) -> Metric | None:
@@ -67,37 +121,12 @@ def log_loss_of_constant(realized: Mapping[str, Metric], reference: Mapping[str,
     return Metric(value, actual.rows, actual.source)
 
 
-def area_from_grid(negative: F64, positive: F64) -> tuple[float | None, float]:
-    """Return the area under the ROC curve from scores on the fixed grid, and how far it can be from the exact one.
-
-    ``negative``, ``positive``: weight per bin. Scores of one bin count as ties, so the error is at most half of
-    Σ p q, the shares of positives and negatives in each bin. None when either class is absent.
-
-    >>> area_from_grid(np.array([1.0, 1.0]), np.array([0.0, 2.0]))
-    (0.75, 0.25)
-    """
-    negatives, positives = negative.sum(), positive.sum()
-    if negatives <= 0 or positives <= 0:
-        return None, 0.0
-    q, p = negative / negatives, positive / positives
-    below = np.cumsum(q) - q
-    return float(p @ (below + q / 2)), float(p @ q) / 2
-
-
-def area_from_rows(task: Task, scores: F64, actual: Column, weight: F64 | None) -> float | None:
-    """Return the exact area under the ROC curve: the chance that a positive scores above a negative, ties half.
-
-    Equal to ``sklearn.metrics.roc_auc_score``. None when either class is absent.
-    """
+def ranked_rows(task: Task, scores: F64, actual: Column, weight: F64 | None) -> Ranked | None:
+    """Order the scores of rows that have a probability and an outcome; None where there are no classes."""
     truth = class_codes(actual, task.classes)
-    if truth is None:
+    if truth is None or task.positive_class not in task.classes or scores.shape[1] != 1:
         return None
     score = scores[:, 0]
     usable = (truth >= 0) & (truth < len(task.classes)) & (score >= 0) & (score <= 1)
     positive = truth[usable] == task.classes.index(task.positive_class)
-    w = np.ones(len(positive)) if weight is None else weight[usable]
-    _, place = np.unique(score[usable], return_inverse=True)
-    size = int(place.max()) + 1 if len(place) else 0
-    negatives: F64 = np.bincount(place[~positive], w[~positive], minlength=size).astype(np.float64, copy=False)
-    positives: F64 = np.bincount(place[positive], w[positive], minlength=size).astype(np.float64, copy=False)
-    return area_from_grid(negatives, positives)[0]
+    return Ranked.of_rows(score[usable], positive, None if weight is None else weight[usable])

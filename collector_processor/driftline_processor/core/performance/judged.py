@@ -9,9 +9,11 @@ from driftline.tables import Task
 from driftline_processor.core.estimate.estimating import estimated
 from driftline_processor.core.evaluation import Evaluation, Maturity, Metric
 
+from . import custom
 from .asked import Asked
 from .binary import log_loss_of_constant
 from .by_slice import judge_slices
+from .curves import confused, curves
 from .known import Known
 from .realized import realized
 from .uncertainty import with_intervals
@@ -34,15 +36,18 @@ def judge_performance(
     if exact is not None:
         evaluation.realized = exact
     elif task is not None:
-        evaluation.realized = realized(pane, task)
-    if task is not None:
-        evaluation.realized = with_intervals(evaluation.realized, pane, known.blocks, task, asked)
+        evaluation.realized = realized(pane, task, asked)
+    if task is not None and evaluation.realized:
+        found = evaluation.realized | custom.from_pane(pane, task, asked.custom)
+        evaluation.realized = with_intervals(found, pane, known.blocks, task, asked)
+        evaluation.curves, evaluation.confusion = curves(pane, task), confused(pane, task)
     evaluation.maturity = _maturity(evaluation, known, asked)
     if task is not None:
         judge_slices(evaluation, pane, baseline, task, known, asked)
     if baseline is None:
         return
-    reference = realized(baseline.pane, baseline.task)
+    reference = realized(baseline.pane, baseline.task, asked)
+    reference |= custom.from_pane(baseline.pane, baseline.task, asked.custom)
     evaluation.reference = with_intervals(reference, baseline.pane, (), baseline.task, asked)
     span = evaluation.window.end - evaluation.window.start
     whole = task or baseline.task

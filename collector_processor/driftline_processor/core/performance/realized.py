@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from driftline.fold import fold_outcomes, usable_weight
+from dataclasses import replace
+
+from driftline.decided import usable_weight, value_column
+from driftline.fold import fold_outcomes
 from driftline.pane import Pane
 from driftline.relevance import Relevance
 from driftline.tables import F64, Column, Task
 
 from driftline_processor.core.evaluation import Metric
 
-from . import binary, multiclass, ranking, regression
+from . import binary, multiclass, ranking, regression, worth
+from .asked import STANDARD, Asked
+from .names import wanted
+from .ranked import Ranked
 
 
-def realized(pane: Pane, task: Task) -> dict[str, Metric]:
+def realized(pane: Pane, task: Task, asked: Asked = STANDARD) -> dict[str, Metric]:
     """Return the metrics of a task from the sums of a pane, {} while no outcome is known.
 
-    Everything but the area under the ROC curve is exact from the sums; its bound is in ``Metric.bound``. A value that
-    is not defined (no positives, one class only) is None, never 0.
+    The usual ones, and those that are ``asked`` for by name. What depends on the order of scores is known up to
+    ``Metric.bound``, all else is exact. A value that is not defined (no positives, one class only) is None, never 0; a
+    metric whose sums are not there (no scores, no decisions, a pane from before they were kept) is left out.
 
     >>> from driftline.fold import fold_outcomes
     >>> import numpy as np
@@ -26,14 +33,24 @@ def realized(pane: Pane, task: Task) -> dict[str, Metric]:
     >>> accuracy.value, accuracy.rows, accuracy.source
     (1.0, 2, 'panes')
     """
+    return _measured(pane, task, asked, None, None)
+
+
+def _measured(
+    pane: Pane, task: Task, asked: Asked, ranked: Ranked | None, order: multiclass.Order | None
+) -> dict[str, Metric]:
+    """The metrics of sums; ``ranked``, ``order``: the scores of the rows, where they are at hand."""
     known = pane.parts.get("outcomes")
     if known is None or known[0] == 0:
         return {}
+    names = wanted(task, asked.metrics)
     if task.kind == "binary":
-        return binary.from_pane(pane, task)
-    if task.kind == "multiclass":
-        return multiclass.from_pane(pane, task)
-    return ranking.from_pane(pane) if task.kind == "ranking" else regression.from_pane(pane)
+        found = binary.from_pane(pane, task, names, ranked)
+    elif task.kind == "multiclass":
+        found = multiclass.from_pane(pane, task, names, order)
+    else:
+        found = ranking.from_pane(pane) if task.kind == "ranking" else regression.from_pane(pane, task, names)
+    return found | worth.from_pane(pane, task, asked.costs)
 
 
 def from_rows(
@@ -43,22 +60,25 @@ def from_rows(
     actual: Column,
     weight: F64 | None = None,
     relevance: Relevance | None = None,
+    value: F64 | None = None,
+    asked: Asked = STANDARD,
 ) -> dict[str, Metric]:
     """Return the metrics of joined rows, to the last digits those of scikit-learn with ``sample_weight``.
 
     The arguments are those of :func:`driftline.fold.fold_outcomes`. What comes from sums is the same as from a pane;
-    the area under the ROC curve is from ranks, R² from deviations.
+    what depends on the order of scores is from all of them, R² from deviations.
     """
-    pane = fold_outcomes(task, scores, predicted, actual, weight, relevance)
-    metrics = {name: Metric(metric.value, metric.rows, "rows") for name, metric in realized(pane, task).items()}
-    if not metrics or scores is None or len(scores) == 0:
-        return metrics
+    pane = fold_outcomes(task, scores, predicted, actual, weight, relevance, value)
+    there = scores is not None and len(scores) > 0
     usable = None if weight is None else usable_weight(weight)
-    exact: dict[str, float | None] = {}
-    if task.kind == "binary":
-        exact["roc_auc"] = binary.area_from_rows(task, scores, actual, usable)
-    elif task.kind == "regression":
-        exact["r2"] = regression.r2_from_rows(scores[:, 0], actual, usable)
-    return metrics | {
-        name: Metric(value, metrics[name].rows, "rows") for name, value in exact.items() if name in metrics
-    }
+    ranked, order = None, None
+    if scores is not None and there and task.kind == "binary":
+        ranked = binary.ranked_rows(task, scores, actual, usable)
+    elif scores is not None and there and task.kind == "multiclass":
+        order = multiclass.ranked_rows(task, scores, actual, usable)
+    summed = _measured(pane, task, asked, ranked, order)
+    metrics = {name: replace(metric, source="rows", bound=0.0) for name, metric in summed.items()}
+    if scores is not None and there and "r2" in metrics:
+        values = scores[:, value_column(task, scores.shape[1])]
+        metrics["r2"] = replace(metrics["r2"], value=regression.r2_from_rows(values, actual, usable))
+    return metrics

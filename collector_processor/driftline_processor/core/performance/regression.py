@@ -3,36 +3,66 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
-from driftline.fold import GREATEST, actual_numbers
+from driftline.decided import GREATEST, actual_numbers
 from driftline.pane import Pane
-from driftline.tables import F64, Column
+from driftline.tables import F64, Column, Task
 
 from driftline_processor.core.evaluation import Metric
 
-from .sums import losses, ratio, rows_of
+from .names import Name, parse
+from .ranked import UNKNOWN, Found
+from .sums import losses, means, ratio, rows_of
+
+MOST_LOST = 0.01
+"""R² from sums is told as long as cancellation may have cost it no more than this."""
 
 
-def from_pane(pane: Pane) -> dict[str, Metric]:
-    """Return mae, rmse, r2 and bias (mean of predicted - actual).
+def from_pane(pane: Pane, task: Task, names: Iterable[str]) -> dict[str, Metric]:
+    """Return the metrics of these names (:func:`.names.wanted`); those that the rows say nothing of are left out.
 
-    R² needs the spread of the actual values, which sums know only as Σy² - (Σy)²/n: its ``bound`` is what cancellation
+    mae, rmse, bias (mean of predicted - actual); mape: the mean of |predicted - actual| / |actual| over the rows whose
+    actual is not 0 (scikit-learn divides by 2e-16 there, and one such row is all that is left). quantile_loss@LEVEL:
+    the mean pinball loss of a declared quantile (Koenker & Bassett 1978); interval_coverage@SHARE: how often the actual
+    value lay in the interval between two declared quantiles, which should be SHARE, bounds included.
+    r2 needs the spread of the actual values, which sums know only as Σy² - (Σy)²/n: its ``bound`` is what cancellation
     may have cost, and it is None where that is more than 0.01, and where all actual values are equal.
     """
-    sums = losses(pane, "regression")
-    if sums is None:
-        return {}
+    sums, held = losses(pane, "regression"), means(pane, task)
+    found: dict[str, Metric] = {}
+    for name in names:
+        which = parse(name)
+        if which is None or which.of is not None:
+            continue
+        if (part := _part(which)) is not None:
+            mean = held.get(part)
+            if mean is not None:
+                found[name] = Metric(mean.value, rows_of(pane, mean.weight), "panes")
+        elif sums is not None and (value := _of_sums(which.base, sums)) is not None:
+            found[name] = Metric(value.value, rows_of(pane, sums["weight"]), "panes", value.bound)
+    return found
+
+
+def _part(name: Name) -> str | None:
+    if name.base == "mape":
+        return "percentage"
+    if name.base in ("quantile_loss", "interval_coverage") and name.at is not None:
+        return f"{'quantile' if name.base == 'quantile_loss' else 'interval'}:{name.at!r}"
+    return None
+
+
+def _of_sums(base: str, sums: dict[str, float]) -> Found | None:
     weight = sums["weight"]
-    rows = rows_of(pane, weight)
-    squared = ratio(sums["squared_error"], weight)
-    r2, bound = _r2_from_sums(sums)
-    return {
-        "mae": Metric(ratio(sums["absolute_error"], weight), rows, "panes"),
-        "rmse": Metric(None if squared is None else math.sqrt(squared), rows, "panes"),
-        "r2": Metric(r2, rows, "panes", bound),
-        "bias": Metric(ratio(sums["error"], weight), rows, "panes"),
-    }
+    if base == "mae":
+        return Found(ratio(sums["absolute_error"], weight))
+    if base == "rmse":
+        squared = ratio(sums["squared_error"], weight)
+        return Found(None if squared is None else math.sqrt(squared))
+    if base == "bias":
+        return Found(ratio(sums["error"], weight))
+    return _r2_from_sums(sums) if base == "r2" else None
 
 
 def r2_from_rows(values: F64, actual: Column, weight: F64 | None) -> float | None:
@@ -49,14 +79,14 @@ def r2_from_rows(values: F64, actual: Column, weight: F64 | None) -> float | Non
     return 1 - float(w @ error**2) / spread if spread > 0 else None
 
 
-def _r2_from_sums(sums: dict[str, float]) -> tuple[float | None, float]:
+def _r2_from_sums(sums: dict[str, float]) -> Found:
     if sums["weight"] <= 0:
-        return None, 0.0
+        return UNKNOWN
     spread = sums["squared_actual"] - sums["actual"] ** 2 / sums["weight"]
     # a month of panes, added one by one, loses up to 20 eps
     lost = 64 * np.finfo(np.float64).eps * sums["squared_actual"]
     if spread <= lost:
-        return None, 0.0
+        return UNKNOWN
     unexplained = sums["squared_error"] / spread
     bound = unexplained * lost / spread
-    return (1 - unexplained, bound) if bound <= 0.01 else (None, 0.0)
+    return Found(1 - unexplained, bound) if bound <= MOST_LOST else UNKNOWN

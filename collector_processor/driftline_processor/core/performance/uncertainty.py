@@ -67,6 +67,7 @@ class _Sums:
         if found is None:
             return metric
         (low, high, method), rows = found
+        low, high = (None if end is None else float(end) for end in (low, high))  # numpy's are none of JSON's
         return replace(metric, low=low, high=high, interval=method, effective_rows=rows)
 
     def _interval(self, name: str, at: str, cls: str | None, value: float) -> tuple[Interval, float] | None:
