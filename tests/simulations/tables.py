@@ -9,5 +9,6 @@ from .multivariate import MULTIVARIATE
 from .quality import QUALITY
 from .sliced import SLICES
 from .table import DRIFT
+from .versions import VERSIONS
 
-TABLES: tuple[Table, ...] = (DRIFT, SLICES, METHODS, MULTIVARIATE, QUALITY, CONCEPT)
+TABLES: tuple[Table, ...] = (DRIFT, SLICES, METHODS, MULTIVARIATE, QUALITY, CONCEPT, VERSIONS)

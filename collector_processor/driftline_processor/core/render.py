@@ -265,6 +265,11 @@ def _expected(expected: Expected) -> dict[str, Any]:
     }
 
 
+def metric_to_json(metric: Metric) -> dict[str, Any]:
+    """Return a metric with its interval."""
+    return _metric(metric)
+
+
 def _metric(metric: Metric) -> dict[str, Any]:
     return {
         "value": metric.value,

@@ -40,6 +40,7 @@ from .config_values import (
     Watching,
     WindowName,
 )
+from .config_versions import Versions
 from .config_yaml import parse_yaml
 
 if TYPE_CHECKING:
@@ -180,6 +181,7 @@ class Model(Section):
     timezone: TimeZone = "UTC"
     outcome_delay: Days = timedelta(0)
     performance: Annotated[Performance, BeforeValidator(_empty_is_default)] = Performance()
+    versions: Annotated[Versions, BeforeValidator(_empty_is_default)] = Versions()
     seasonality: Literal["hour", "weekday", "hour_of_week"] | None = None
     slices: tuple[Text, ...] = ()
     cluster: Text | None = None

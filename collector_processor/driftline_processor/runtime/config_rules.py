@@ -97,6 +97,7 @@ def _model(model: Model) -> Iterator[str]:
         )
     if "delta" in model.concept.model_fields_set and "adwin" not in model.concept.detectors:
         yield "concept.delta: is of adwin, which is not among concept.detectors; name it there, or leave delta out"
+    yield from (f"versions: {problem}" for problem in model.versions.problems())
     if not model.windows:
         yield "windows: none are named; write at least one, such as [1d]"
     if model.outcome_delay < timedelta(0):

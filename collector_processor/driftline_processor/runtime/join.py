@@ -25,6 +25,7 @@ from .holding import Verdict, first_heard, judge, say_the_same
 from .matching import Matches, Progress, match, news_since, write_waiting
 from .narrow import TIME_APART, near
 from .news import Touched
+from .pairs import Pairs
 from .panes import PaneChanges, performance_fold
 from .performance import add_outcomes, all_kept, recompute, stored_stretches
 from .rows import actual_of, finite_actuals, integers_of
@@ -51,6 +52,7 @@ _COLUMNS = [
     "number",
     "weight",
     "outcome_time",
+    "request",
     "slices",
     "value",
 ]
@@ -73,6 +75,7 @@ class Join:
     ) -> None:
         self._connection, self._series, self._concept = connection, series, concept
         self._touched, self._counters = touched, counters
+        self._pairs = Pairs(connection, series)
         self._listeners: list[Listener] = []
         self._folds: dict[int, set[str]] = {}
         self.unusable = _read_unusable(connection)
@@ -135,6 +138,7 @@ class Join:
             work = _Work()
             with transaction(self._connection):
                 work.touched.append((series.number, recompute(self._connection, work.changes, series, stretches)))
+                self._pairs.refold(series, work.changes)
                 work.changes.write(self._connection)
             self._folds[series.number] = {fold}
             self._publish(work)
@@ -166,7 +170,9 @@ class Join:
         """Bring ``joined`` and ``retractions`` up to date."""
         connection, rows = self._connection, verdict.rows
         replaced = [rows.filter(pa.array(verdict.seq > 0)), verdict.withdrawn]
-        _delete(connection, "joined", *(_of_all(replaced, name) for name in ("prediction", "time")))
+        leaving = tuple(_of_all(replaced, name) for name in ("prediction", "time"))
+        pairs = self._pairs.touching(*leaving)
+        _delete(connection, "joined", *leaving)
         news = verdict.first | verdict.corrected
         seq = mark(connection, "joined_seq")
         work.seq = seq + int(np.count_nonzero(news))
@@ -175,6 +181,8 @@ class Join:
         rows = rows.append_column("seq", pa.array(verdict.seq))
         work.entered = rows.filter(pa.array(news))
         insert(connection, "joined", rows.select(_COLUMNS))
+        written = (_of_all([rows, verdict.withdrawn], name) for name in ("prediction", "time"))
+        self._pairs.follow(pairs, self._pairs.touching(*written), verdict.changed()[0], work.changes)
 
         forgotten, gone = verdict.forgotten, matches.withdrawn
         _delete(connection, "retractions", integers_of(forgotten, "prediction"), integers_of(forgotten, "time"))

@@ -19,6 +19,7 @@ from .news import Totals
 from .panes import performance_fold
 from .series import Series
 from .upkeep import Upkeep
+from .versions import VersionWatch
 from .view import BaselineView, ModelView
 from .watermark import Watermark
 
@@ -31,12 +32,13 @@ class Overview:
         intake: Intake,
         join: Join,
         concept: ConceptWatch,
+        versions: VersionWatch,
         beliefs: Beliefs,
         upkeep: Upkeep,
         counters: Counters,
         clock: Callable[[], int],
     ) -> None:
-        self._intake, self._join, self._concept = intake, join, concept
+        self._intake, self._join, self._concept, self._versions = intake, join, concept, versions
         self._beliefs, self._upkeep = beliefs, upkeep
         self._counters, self._clock = counters, clock
 
@@ -86,6 +88,7 @@ class Overview:
             balance=balance,
             windows=windows,
             concept=self._concept.concept(series),
+            versions=self._versions.of(key),
             hints=hints(
                 series, settings, in_force, learned, totals, outcomes, pending, fullest, unusable, balance, windows
             ),

@@ -7,7 +7,7 @@
     state.stop()
 
 Two threads: the way in (:mod:`.ingest`), and the keeper here, which joins every second, evaluates what was touched
-every two, and tidies up every ten minutes.
+every two, compares versions every five, and tidies up every ten minutes.
 """
 
 from __future__ import annotations
@@ -44,11 +44,12 @@ from .snapshot import Snapshots
 from .store import Store, read
 from .upkeep import Upkeep
 from .uploads import Part, Upload
+from .versions import VersionWatch
 from .view import View
 
 _log = logging.getLogger(__name__)
 
-JOIN_EVERY, EVALUATE_EVERY, TIDY_EVERY = 1.0, 2.0, 600.0
+JOIN_EVERY, EVALUATE_EVERY, COMPARE_EVERY, TIDY_EVERY = 1.0, 2.0, 5.0, 600.0
 """Seconds. A step that takes long is followed by a rest of twice as long, so the way in keeps its processor."""
 
 
@@ -78,6 +79,7 @@ class State:
         self._connection = self._store.connect(lasting=True)
         series = self._intake.series
         concept = ConceptWatch(self._connection, series, self._intake.baselines, self._intake.slices)
+        self._versions = VersionWatch(self._connection, series)
         self._join = Join(self._connection, series, touched, counters, concept)
         beliefs = Beliefs(self._connection, clock)
         self._evaluator = Evaluator(self._connection, series, self._intake.baselines, beliefs, touched, self._watermark)
@@ -89,7 +91,9 @@ class State:
         self.shelf = Shelf(self._store, series, self._intake.baselines, baselines, self._ingest.offer)
         self.snapshots = Snapshots(self._store, series)
         self.labels = LabelQueue(self._store, series, self._intake.baselines, beliefs)
-        self.view: View = Overview(self._intake, self._join, concept, beliefs, self._upkeep, counters, clock)
+        self.view: View = Overview(
+            self._intake, self._join, concept, self._versions, beliefs, self._upkeep, counters, clock
+        )
         self._keeping = threading.Lock()
         self._stopping = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="driftline-keeper", daemon=True)
@@ -185,6 +189,7 @@ class State:
         with self._keeping:
             while self._evaluator.step(patient=False):
                 pass
+            self._versions.step()
 
     def tidy_now(self) -> None:
         """Expire, roll up and forget what is old enough."""
@@ -202,7 +207,12 @@ class State:
 
     def _keep(self) -> None:
         """Do each step when it is due, until the state is stopped; a step that fails is tried again."""
-        steps = ((self._join.step, JOIN_EVERY), (self._evaluator.step, EVALUATE_EVERY), (self._tidy, TIDY_EVERY))
+        steps = (
+            (self._join.step, JOIN_EVERY),
+            (self._evaluator.step, EVALUATE_EVERY),
+            (self._versions.step, COMPARE_EVERY),
+            (self._tidy, TIDY_EVERY),
+        )
         due = [0.0 for _ in steps]
         while not self._stopping.is_set():
             for position, (step, every) in enumerate(steps):

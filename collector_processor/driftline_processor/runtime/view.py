@@ -9,6 +9,7 @@ from driftline.tables import F64, ModelKey, Task
 
 from driftline_processor.core.concept.verdict import Concept
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.versions import SideBySide
 
 from .balance import Balance
 
@@ -42,7 +43,8 @@ class ModelView:
     long its outcomes may take, nanoseconds. ``balance``: rows that arrived against predictions that were counted, None
     where nothing counts them. ``windows``: window name → evaluations, oldest first; the last may be open.
     ``concept``: whether its errors have become more, on the stream of its outcomes; None where nothing can or shall
-    tell. ``hints``: full sentences: what is missing, and what to do about it.
+    tell. ``versions``: the model's challengers beside its champion, the same for each of its versions.
+    ``hints``: full sentences: what is missing, and what to do about it.
     """
 
     key: ModelKey
@@ -63,6 +65,7 @@ class ModelView:
     balance: Balance | None = None
     windows: dict[str, list[Evaluation]] = field(default_factory=dict)
     concept: Concept | None = None
+    versions: tuple[SideBySide, ...] = ()
     hints: tuple[str, ...] = ()
 
     def mature(self, evaluation: Evaluation) -> bool:

@@ -1,0 +1,189 @@
+"""The losses by which versions are compared: of rows, and what a pane's sums know of them.
+
+========================  ========  ==============================================================================
+loss                      between   of a row
+========================  ========  ==============================================================================
+``error``                 0, 1      whether the decided class is another than the actual one
+``brier``                 0, 1      (p - y)²; of several classes Σ (p - y)² over them, between 0 and 2
+``log_loss``              0, 6.9    -log of the probability that was given to what happened, at least
+                                    :data:`FLOOR`; of versions with requests of their own without the floor
+``absolute_error``        no bound  \\|value - actual\\|
+``squared_error``         no bound  (value - actual)²
+``cost``                  known     the matrix's entry for the actual and the decided class
+========================  ========  ==============================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import log
+from typing import Final
+
+import numpy as np
+from driftline.classes import class_codes
+from driftline.fold import GREATEST, SUM_TOLERANCE, actual_numbers, decide, usable_weight
+from driftline.pane import Pane
+from driftline.tables import F64, I32, I64, Column, Task, length
+
+from driftline_processor.core.performance.sums import confusion, means, squared_confusion
+
+from .sums import PAIRED, Alone, Paired, Sums
+
+FLOOR: Final = 1e-3
+"""A smaller probability of what happened counts as this one, so that one row cannot outweigh thousands."""
+
+_OF_TASK: Final[dict[str, tuple[str, ...]]] = {
+    "binary": ("error", "brier", "log_loss"),
+    "multiclass": ("error", "brier", "log_loss"),
+    "regression": ("absolute_error", "squared_error"),
+}
+
+
+def losses_of(task: Task, costs: F64 | None = None) -> tuple[str, ...]:
+    """Return the losses of a task, the one that decides first; () where there are none.
+
+    >>> losses_of(Task("binary")), losses_of(Task("ranking"))
+    (('error', 'brier', 'log_loss'), ())
+    """
+    known = _OF_TASK.get(task.kind, ())
+    return known if costs is None or not known or task.kind == "regression" else ("cost", *known)
+
+
+def bounds_of(task: Task, loss: str, *, paired: bool, costs: F64 | None = None) -> tuple[float, float] | None:
+    """Return the least and the greatest value of a loss; None where it has no bound.
+
+    >>> bounds_of(Task("binary"), "error", paired=True), bounds_of(Task("regression"), "absolute_error", paired=True)
+    ((0.0, 1.0), None)
+    """
+    if loss == "cost" and costs is not None:
+        return float(costs.min()), float(costs.max())
+    if loss == "log_loss":
+        return (0.0, -log(FLOOR)) if paired else None
+    greatest = {"error": 1.0, "brier": 2.0 if task.kind == "multiclass" else 1.0}.get(loss)
+    return None if greatest is None else (0.0, greatest)
+
+
+def row_losses(
+    task: Task, scores: F64 | None, predicted: Column | None, actual: Column, costs: F64 | None = None
+) -> dict[str, F64]:
+    """Return the losses of joined rows: name → float64 (n,), NaN where a row has none.
+
+    The arguments are those of :func:`driftline.fold.fold_outcomes`; ``costs``: (k, k), actual × decided class.
+
+    >>> rows = row_losses(
+    ...     Task("binary", ("0", "1"), "1"), np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0]))
+    ... )
+    >>> {name: loss.round(2).tolist() for name, loss in rows.items()}
+    {'error': [0.0, 1.0], 'brier': [0.04, 0.36], 'log_loss': [0.22, 0.92]}
+    """
+    if task.kind == "regression":
+        return _of_values(scores, actual_numbers(actual))
+    if task.kind not in _OF_TASK:
+        return {}
+    n, classes = length(actual), len(task.classes)
+    truth = class_codes(actual, task.classes) if classes else None
+    if truth is None:
+        truth = np.full(n, -1, dtype=np.int32)
+    decided = decide(task, scores, predicted)
+    if len(decided) != n:
+        decided = np.full(n, -1, dtype=np.int32)
+    known = (truth >= 0) & (truth < classes)
+    told = known & (decided >= 0) & (decided < classes)
+    found: dict[str, F64] = {}
+    if costs is not None:
+        found["cost"] = np.where(told, costs[np.where(told, truth, 0), np.where(told, decided, 0)], np.nan)
+    found["error"] = np.where(told, (truth != decided).astype(np.float64), np.nan)
+    chance, brier = _of_probabilities(task, scores, truth, known)
+    return found | {"brier": brier, "log_loss": -np.log(np.maximum(chance, FLOOR))}
+
+
+def fold_pairs(
+    first: Mapping[str, F64], second: Mapping[str, F64], weight: F64, group: I64, groups: int
+) -> dict[str, F64]:
+    """Sum the losses of requests that both versions scored: part → float64 (groups, 7), see :class:`.sums.Paired`.
+
+    ``first`` / ``second``: as :func:`row_losses` gives them; ``weight``: float64 (n,), NaN = 1; ``group``: int64 (n,),
+    0 <= group < groups. A request counts where both have the loss.
+
+    >>> one, other = {"error": np.array([0.0, 1.0, 0.0])}, {"error": np.array([1.0, 1.0, np.nan])}
+    >>> fold_pairs(one, other, np.ones(3), np.zeros(3, np.int64), 1)["paired:error"].tolist()
+    [[2.0, 2.0, 2.0, 1.0, 2.0, 1.0, 1.0]]
+    """
+    w_of_all = usable_weight(np.where(np.isnan(weight), 1.0, weight))
+    found: dict[str, F64] = {}
+    for name in first.keys() & second.keys():
+        told = ~(np.isnan(first[name]) | np.isnan(second[name])) & (w_of_all > 0)
+        if not told.any():
+            continue
+        a, b, w, at = first[name][told], second[name][told], w_of_all[told], group[told]
+        squared, d = w**2, b - a
+        columns = (None, w, squared, w * a, w * b, squared * d, squared * d**2)
+        sums = [np.bincount(at, column, minlength=groups).astype(np.float64, copy=False) for column in columns]
+        found[PAIRED + name] = np.column_stack(sums)
+    return dict(sorted(found.items()))
+
+
+def paired_of(pane: Pane, loss: str) -> Paired:
+    """Read the sums of one loss from the parts that :func:`fold_pairs` made; all 0 where there are none."""
+    sums = pane.parts.get(PAIRED + loss)
+    return Paired() if sums is None else Paired(*sums[: len(Paired._fields)].tolist())
+
+
+def swapped(pane: Pane) -> Pane:
+    """Return the parts of pairs with the versions in each other's place."""
+    return Pane({part: np.array(Sums(Paired(*sums)).swapped().paired) for part, sums in pane.parts.items()})
+
+
+def alone_of_pane(pane: Pane, task: Task, loss: str, costs: F64 | None = None) -> Alone:
+    """Return the sums of one version's loss from the performance parts of a pane; all 0 where it has none."""
+    outcomes = pane.parts.get("outcomes")
+    if outcomes is None or outcomes[1] <= 0:
+        return Alone()
+    if loss in ("error", "cost"):
+        classes = len(task.classes)
+        counts, squares = confusion(pane, classes), squared_confusion(pane, classes)
+        if counts is None or squares is None:
+            return Alone()
+        x = np.ones((classes, classes)) - np.eye(classes) if loss == "error" or costs is None else costs
+        sums = ((counts * x).sum(), (squares * x).sum(), (squares * x**2).sum())
+        return _alone(outcomes, float(counts.sum()), float(squares.sum()), *sums)
+    known = means(pane, task).get(loss)
+    return Alone() if known is None or known.weight <= 0 else _alone(outcomes, *known)
+
+
+def _alone(outcomes: F64, weight: float, weight_squared: float, *sums: float) -> Alone:
+    """The sums of the rows of a pane that have a loss: of all whose outcome is known, in proportion to their weight."""
+    rows = float(outcomes[0]) * weight / float(outcomes[1])
+    unweighted = outcomes[0] == outcomes[1] == outcomes[2]
+    return Alone(round(rows) if unweighted else rows, weight, weight_squared, *map(float, sums))
+
+
+def _of_values(scores: F64 | None, truth: F64) -> dict[str, F64]:
+    said = np.full(len(truth), np.nan) if scores is None or not len(scores) else scores[:, 0]
+    with np.errstate(invalid="ignore", over="ignore"):
+        usable = (np.abs(truth) <= GREATEST) & (np.abs(said) <= GREATEST)
+        error = np.where(usable, np.abs(said - truth), np.nan)
+    return {"absolute_error": error, "squared_error": error**2}
+
+
+def _of_probabilities(task: Task, scores: F64 | None, truth: I32, known: np.ndarray) -> tuple[F64, F64]:
+    """The probability that was given to what happened, and the Brier score: NaN where scores are no probabilities."""
+    nothing = np.full(len(truth), np.nan)
+    if scores is None or not len(scores):
+        return nothing, nothing
+    with np.errstate(invalid="ignore"):
+        usable = known & ((scores >= 0) & (scores <= 1)).all(axis=1)
+        if task.kind == "multiclass":
+            usable &= (np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE) & (scores.shape[1] == len(task.classes))
+        elif scores.shape[1] != 1 or task.positive_class not in task.classes:
+            return nothing, nothing
+    chance, brier = nothing.copy(), nothing.copy()
+    at, p = truth[usable], scores[usable]
+    if task.kind == "multiclass":
+        hit = np.zeros_like(p)
+        hit[np.arange(len(at)), at] = 1.0
+        chance[usable], brier[usable] = p[np.arange(len(at)), at], ((p - hit) ** 2).sum(axis=1)
+    else:
+        positive = at == task.classes.index(task.positive_class)
+        chance[usable], brier[usable] = np.where(positive, p[:, 0], 1 - p[:, 0]), (p[:, 0] - positive) ** 2
+    return chance, brier

@@ -1,0 +1,130 @@
+"""A challenger beside the champion over the stretch of time in which both predicted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from driftline.pane import Pane
+from driftline.tables import F64, Task
+
+from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.performance.asked import STANDARD, Asked
+from driftline_processor.core.performance.realized import realized
+from driftline_processor.core.performance.uncertainty import with_intervals
+
+from .compare import Comparison, Verdict, compare
+from .losses import alone_of_pane, bounds_of, losses_of, paired_of
+from .sums import Sums
+
+Role = Literal["challenger", "shadow", "canary"]
+"""A shadow scores the champion's requests without being heard, a canary answers some of its own; a challenger may do
+either: its outcomes say which."""
+
+SHARED = 0.5
+"""The share of a challenger's outcomes that the champion shares, from which they are compared as pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version over a stretch of time.
+
+    ``rows``: predictions; ``outcomes``: those whose outcome is known; ``metrics``: how right it was.
+    """
+
+    name: str
+    rows: int
+    outcomes: int
+    metrics: dict[str, Metric] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """A challenger beside its champion in ``[start, end)``, unix nanoseconds, 0 where rows have no time.
+
+    ``pairs``: requests that both scored and whose outcome is known. ``comparisons``: by loss, the one that decides
+    first; {} where nothing can be compared, and ``reason`` says why.
+    """
+
+    champion: Version
+    challenger: Version
+    role: Role
+    start: int
+    end: int
+    pairs: int = 0
+    comparisons: dict[str, Comparison] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def decides(self) -> Comparison | None:
+        """The comparison by whose loss the verdict falls."""
+        return next(iter(self.comparisons.values()), None)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Say whether the challenger is worse, better, or that nobody can tell yet."""
+        return "not_yet" if self.decides is None else self.decides.verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What is known of one version. ``pane``: its performance parts in the stretch; ``rows``: its predictions there."""
+
+    name: str
+    task: Task
+    pane: Pane
+    rows: int
+
+
+def side_by_side(
+    champion: Side,
+    challenger: Side,
+    pairs: Pane,
+    role: Role = "challenger",
+    stretch: tuple[int, int] = (0, 0),
+    asked: Asked = STANDARD,
+    costs: F64 | None = None,
+) -> SideBySide:
+    """Put two versions side by side.
+
+    ``pairs``: the parts that :func:`.losses.fold_pairs` made of requests that both scored, the champion first.
+    ``costs``: float64 (k, k), actual × decided class: it decides where it is given.
+    """
+    task, sides = champion.task, (champion, challenger)
+    losses = losses_of(task, costs)
+    shared = max((paired_of(pairs, loss).rows for loss in losses), default=0.0)
+    one, other = (_version(side, asked) for side in sides)
+    found = SideBySide(one, other, role, *stretch, pairs=round(shared))
+    if task.kind != challenger.task.kind or not losses:
+        return replace(found, reason=_incomparable(task, challenger.task))
+    paired = role == "shadow" or (role == "challenger" and shared >= SHARED * max(other.outcomes, 1))
+    comparisons: dict[str, Comparison] = {}
+    for loss in losses:
+        if paired:
+            sums = Sums(paired_of(pairs, loss))
+        else:
+            sums = Sums(None, *(alone_of_pane(side.pane, side.task, loss, costs) for side in sides))
+        comparison = compare(loss, sums, bounds_of(task, loss, paired=paired, costs=costs), asked.confidence)
+        if comparison.difference is not None:
+            comparisons[loss] = comparison
+    return replace(found, comparisons=comparisons, reason="" if comparisons else _lacking(role, (one, other)))
+
+
+def _version(side: Side, asked: Asked) -> Version:
+    outcomes = side.pane.parts.get("outcomes")
+    known = 0 if outcomes is None else round(float(outcomes[0]))
+    metrics = with_intervals(realized(side.pane, side.task), side.pane, (), side.task, asked)
+    return Version(side.name, side.rows, known, metrics)
+
+
+def _incomparable(task: Task, other: Task) -> str:
+    if task.kind != other.kind:
+        return f"one is {task.kind or 'of no task yet'}, the other {other.kind or 'of no task yet'}"
+    return f"versions of a {task.kind or 'model whose task is unknown'} are not compared"
+
+
+def _lacking(role: Role, versions: tuple[Version, ...]) -> str:
+    for version in versions:
+        if not version.outcomes:
+            return f"no outcome of version {version.name or 'without a name'} is known in this time"
+    return "no request that both scored has an outcome yet" if role == "shadow" else "no outcome can be compared yet"

@@ -1,0 +1,58 @@
+"""What is said of two versions, for people."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .compare import Comparison
+from .side_by_side import SideBySide
+
+LOSS_WORDS: Final = {
+    "error": "error rate",
+    "brier": "Brier score",
+    "log_loss": "log loss",
+    "absolute_error": "mean absolute error",
+    "squared_error": "mean squared error",
+    "cost": "mean cost",
+}
+
+VERDICT_WORDS: Final = {"worse": "worse", "better": "better", "not_yet": "not yet"}
+
+
+def value(loss: str, number: float | None) -> str:
+    """Return a mean loss for people, error rates in percent.
+
+    >>> value("error", 0.2), value("brier", 0.16251), value("error", None)
+    ('20 %', '0.1625', 'unknown')
+    """
+    if number is None:
+        return "unknown"
+    return f"{number * 100:.3g} %" if loss == "error" else f"{number:.4g}"
+
+
+def interval(one: Comparison) -> str:
+    """Return the interval of a difference, signed; error rates in percentage points."""
+    if one.low is None and one.high is None:
+        return "unknown"
+    scale, unit = (100, " points") if one.loss == "error" else (1, "")
+    ends = ("?" if end is None else f"{end * scale:+.3g}" for end in (one.low, one.high))
+    return " to ".join(ends) + unit
+
+
+def sentence(found: SideBySide) -> str:
+    """Say what is known of a challenger, and what it rests on."""
+    name, champion = (f"version {one.name}" if one.name else "no version" for one in (found.challenger, found.champion))
+    one = found.decides
+    if one is None:
+        return f"{name} cannot be compared with {champion}: {found.reason}"
+    told = {"worse": "is worse than", "better": "is better than", "not_yet": "cannot be told from"}[one.verdict]
+    yet = " yet" if one.verdict == "not_yet" else ""
+    rows = f"{one.rows:,} requests that both scored" if one.paired else f"{one.rows:,} requests"
+    loss = LOSS_WORDS.get(one.loss, one.loss)
+    said = (
+        f"{name} {told} {champion}{yet}: {loss} {value(one.loss, one.challenger)} against "
+        f"{value(one.loss, one.champion)} in {rows}, a difference of {interval(one)}"
+    )
+    if one.rows_needed is not None:
+        said += f"; if it goes on like this, about {one.rows_needed:,} requests will tell"
+    return said

@@ -1,0 +1,126 @@
+"""Versions of a model side by side, from stored sums alone: a verdict is the same after any restart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from driftline.pane import Pane
+from driftline.tables import ModelKey
+
+from driftline_processor.core.versions import Side, SideBySide, side_by_side
+from driftline_processor.core.versions.losses import swapped
+
+from .pairs import pair_fold
+from .panes import part_width, performance_fold
+from .series import Series, SeriesRegister
+from .store import Connection, mark, read
+
+MOST = 20
+"""Versions that are compared with the champion, those that predicted last."""
+
+_STRETCHES = """
+SELECT series, min(pane) AS start, max(pane + span) AS stop, fsum(value) FILTER (idx = 0) AS rows
+FROM panes WHERE fold = '' AND part = 'rows' GROUP BY series
+"""
+_ROWS = "SELECT fsum(value) FROM panes WHERE series = ? AND fold = '' AND part = 'rows' AND idx = 0 AND {}"
+_WITHIN = "pane >= ? AND pane < ?"
+_SUMS = f"""
+SELECT part, idx, fsum(value) AS value FROM panes WHERE series = ? AND fold = ? AND {_WITHIN}
+GROUP BY part, idx ORDER BY part
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """When a series predicted: ``[start, stop)`` of its panes, unix nanoseconds, and how many rows in all."""
+
+    start: int
+    stop: int
+    rows: float
+
+
+@dataclass(slots=True)
+class VersionWatch:
+    """Compares the versions of all models. One thread calls :meth:`step`; any may read :meth:`of`."""
+
+    connection: Connection
+    register: SeriesRegister
+    _shown: dict[tuple[str, str], tuple[SideBySide, ...]] = field(default_factory=dict)
+    _seen: tuple[int, ...] = ()
+
+    def step(self) -> bool:
+        """Compare what there is now; False when nothing has come since the last time."""
+        marks = ("joined_outcomes", "joined_predictions", "joined_seq")
+        seen = (len(list(self.register)), *(mark(self.connection, name) for name in marks))
+        if seen == self._seen:
+            return False
+        stretches = {
+            row["series"]: Stretch(row["start"], row["stop"], row["rows"] or 0.0)
+            for row in read(self.connection, _STRETCHES).to_pylist()
+        }
+        shown = {}
+        for model, versions in self._models(stretches):
+            shown[model] = tuple(self._compared(versions, stretches))
+        self._shown, self._seen = shown, seen
+        return True
+
+    def of(self, key: ModelKey) -> tuple[SideBySide, ...]:
+        """Return the challengers of a model in an environment beside its champion, () where it has one version."""
+        return self._shown.get((key.environment, key.model), ())
+
+    def _models(self, stretches: dict[int, Stretch]) -> Iterator[tuple[tuple[str, str], list[Series]]]:
+        of_model: dict[tuple[str, str], list[Series]] = {}
+        for series in self.register:
+            if series.number in stretches:
+                of_model.setdefault((series.key.environment, series.key.model), []).append(series)
+        yield from ((model, versions) for model, versions in of_model.items() if len(versions) > 1)
+
+    def _compared(self, versions: list[Series], stretches: dict[int, Stretch]) -> Iterator[SideBySide]:
+        said = self.register.settings(versions[0].key.model).versions
+        named = [series for series in versions if series.key.version == said.champion]
+        champion = named[0] if named else max(versions, key=lambda one: (stretches[one.number].rows, -one.number))
+        others = sorted(
+            (series for series in versions if series is not champion),
+            key=lambda one: (-stretches[one.number].stop, one.number),
+        )
+        for challenger in others[:MOST]:
+            yield self._pair(champion, challenger, stretches, said.since)
+
+    def _pair(self, champion: Series, challenger: Series, stretches: dict[int, Stretch], since: int) -> SideBySide:
+        both = stretches[champion.number], stretches[challenger.number]
+        start, stop = max(since, *(one.start for one in both)), min(one.stop for one in both)
+        stop = max(start, stop)
+        settings = self.register.settings(champion.key.model)
+        first, second = sorted((champion.number, challenger.number))
+        pairs = self._read(first, pair_fold(second), start, stop)
+        if first != champion.number:
+            pairs = swapped(pairs)
+        one, other = (self._side(series, start, stop) for series in (champion, challenger))
+        role = settings.versions.role(challenger.key.version)
+        return side_by_side(one, other, pairs, role, (start, stop), settings.performance.asked)
+
+    def _side(self, series: Series, start: int, stop: int) -> Side:
+        pane = self._read(series.number, performance_fold(series.task), start, stop)
+        for part, sums in pane.parts.items():
+            missing = part_width(part, None, series.task) - len(sums)
+            if missing > 0:
+                pane.parts[part] = np.concatenate([sums, np.zeros(missing)])
+        rows = read(self.connection, _ROWS.format(_WITHIN), series.number, start, stop).column(0)[0].as_py()
+        return Side(series.key.version, series.task, pane, round(rows or 0.0))
+
+    def _read(self, series: int, fold: str, start: int, stop: int) -> Pane:
+        rows = read(self.connection, _SUMS, series, fold, start, stop)
+        pane = Pane()
+        if not len(rows):
+            return pane
+        part = rows.column("part").combine_chunks().dictionary_encode()
+        codes, index = part.indices.to_numpy(), rows.column("idx").to_numpy()
+        values = rows.column("value").to_numpy()
+        for code, name in enumerate(part.dictionary.to_pylist()):
+            mine = codes == code
+            sums = np.zeros(int(index[mine].max()) + 1)
+            sums[index[mine]] = values[mine]
+            pane.parts[name] = sums
+        return pane

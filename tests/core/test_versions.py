@@ -1,0 +1,296 @@
+"""Two versions are told apart by evidence that needs sums only, and holds at every look."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import log
+
+import numpy as np
+import pytest
+from driftline.fold import fold_outcomes
+from driftline.pane import Pane, merge
+from driftline.tables import F64, Column, Task
+from driftline_processor.core.versions import Alone, Paired, Side, Sums, compare, side_by_side, wagers
+from driftline_processor.core.versions.losses import (
+    FLOOR,
+    alone_of_pane,
+    bounds_of,
+    fold_pairs,
+    losses_of,
+    paired_of,
+    row_losses,
+    swapped,
+)
+from driftline_processor.core.versions.render import to_json
+from driftline_processor.core.versions.sums import alone_of
+from driftline_processor.core.versions.words import sentence
+from hypothesis import given
+from hypothesis import strategies as st
+
+BINARY = Task("binary", ("0", "1"), "1")
+ERRORS = (0.0, 1.0)
+
+
+def errors(rows: int, wrong: int) -> Alone:
+    return Alone(rows, rows, rows, wrong, wrong, wrong)
+
+
+def both(rows: int, first_alone: int, second_alone: int, together: int = 0) -> Sums:
+    d = second_alone - first_alone
+    return Sums(
+        Paired(rows, rows, rows, first_alone + together, second_alone + together, d, first_alone + second_alone)
+    )
+
+
+def test_the_capital_is_at_most_that_of_a_gambler_who_really_bets() -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.choice([-1.0, 0.0, 1.0], 400, p=[0.2, 0.4, 0.4])
+    bets = np.linspace(0.001, 0.985, 500)
+    best = max(float(np.log1p(bet * rows).sum()) for bet in bets)
+    evidence = float(wagers.evidence(np.array(rows.sum()), np.array(rows @ rows), np.array(1.0)))
+    assert best - 4 < evidence < best
+
+
+@given(st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=1, max_size=8))
+def test_capital_never_grows_on_average_under_the_null(rows: list[float]) -> None:
+    """The supermartingale itself: whatever came before, a fair row leaves at most what there was."""
+
+    def capital(more: float) -> float:
+        total = np.array([*rows, more])
+        return float(np.exp(wagers.evidence(np.array(total.sum()), np.array(total @ total), np.array(1.0))))
+
+    before = np.array(rows)
+    now = float(np.exp(wagers.evidence(np.array(before.sum()), np.array(before @ before), np.array(1.0))))
+    assert (capital(1.0) + capital(-1.0)) / 2 <= now * (1 + 1e-12)
+    assert (capital(1.0) + capital(-1.0) + 2 * capital(0.0)) / 4 <= now * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("mean", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize(("n", "m"), [(0, 1), (3, 2), (20, 30)])
+def test_capital_of_two_versions_never_grows_on_average_at_their_common_mean(mean: float, n: int, m: int) -> None:
+    first, second = np.array([n, n // 2, n // 2], float), np.array([m, m - 1, m - 1], float)
+    zero = np.array(0.0)
+
+    def capital(one: F64, other: F64) -> float:
+        return float(np.exp(wagers.evidence_at(one, other, zero, np.array(mean))))
+
+    row = np.ones(3), np.array([1.0, 0.0, 0.0])
+    now = capital(first, second) * (1 + 1e-12)
+    assert mean * capital(first + row[0], second) + (1 - mean) * capital(first + row[1], second) <= now
+    assert mean * capital(first, second + row[0]) + (1 - mean) * capital(first, second + row[1]) <= now
+
+
+def test_the_least_capital_is_over_all_common_means() -> None:
+    first, second = np.array([800.0, 150.0, 150.0]), np.array([300.0, 90.0, 90.0])
+    means = np.linspace(0.001, 0.999, 4_000)
+    everywhere = wagers.evidence_at(first[:, np.newaxis], second[:, np.newaxis], np.array(0.0), means).min()
+    assert float(wagers.evidence_of_two(first, second, np.array(0.0))) == pytest.approx(everywhere, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "sums",
+    [
+        both(1000, 90, 150, 60),
+        Sums(None, errors(900, 180), errors(800, 230)),
+        Sums(Paired(2000, 3000, 9000, 500, 700, 600, 1500)),
+    ],
+    ids=["pairs", "apart", "weighted"],
+)
+def test_who_is_worse_one_way_is_better_the_other_way(sums: Sums) -> None:
+    found, mirrored = compare("error", sums, ERRORS), compare("error", sums.swapped(), ERRORS)
+    assert (found.verdict, mirrored.verdict) == ("worse", "better")
+    assert found.low is not None
+    assert found.high is not None
+    assert mirrored.low is not None
+    assert mirrored.high is not None
+    assert [mirrored.low, mirrored.high] == pytest.approx([-found.high, -found.low], abs=1e-9)
+    assert found.difference is not None
+    assert 0 < found.low < found.difference < found.high
+    assert found.rows_needed is None
+
+
+def test_an_end_of_the_interval_is_where_the_evidence_is_just_enough() -> None:
+    found = compare("error", both(1000, 90, 150), ERRORS)
+    assert found.low is not None
+    moved = 60 - 1000 * found.low, 240 - 2 * found.low * 60 + 1000 * found.low**2
+    evidence = wagers.evidence(*map(np.array, (*moved, 1 + found.low)))
+    assert float(evidence) == pytest.approx(log(20), abs=1e-6)
+
+
+def test_interval_and_verdict_say_the_same_and_more_rows_make_it_shorter() -> None:
+    found = [compare("error", both(100 * k, 9 * k, 15 * k), ERRORS) for k in (1, 2, 4, 8, 16, 32)]
+    assert [one.verdict for one in found] == ["not_yet"] * 3 + ["worse"] * 3
+    assert [one.verdict == "worse" for one in found] == [one.low is not None and one.low > 0 for one in found]
+    widths = [(one.high or 0) - (one.low or 0) for one in found]
+    assert all(later < earlier for earlier, later in pairwise(widths))
+
+
+@pytest.mark.parametrize("sums", [both(300, 30, 40), Sums(None, errors(500, 100), errors(400, 95))])
+def test_rows_needed_are_as_many_as_it_takes(sums: Sums) -> None:
+    found = compare("error", sums, ERRORS)
+    assert found.verdict == "not_yet"
+    assert found.rows_needed is not None
+    just_enough = compare("error", sums.times(1.01 * found.rows_needed / sums.rows), ERRORS)
+    too_few = compare("error", sums.times(0.99 * found.rows_needed / sums.rows), ERRORS)
+    assert (just_enough.verdict, too_few.verdict) == ("worse", "not_yet")
+
+
+def test_nothing_is_said_of_nothing() -> None:
+    found = compare("error", Sums(None, errors(100, 20), Alone()), ERRORS)
+    assert (found.verdict, found.difference, found.low, found.rows) == ("not_yet", None, None, 0)
+
+
+def test_versions_that_always_agree_are_never_told_apart() -> None:
+    found = compare("error", both(100_000, 0, 0, 20_000), ERRORS)
+    assert (found.verdict, found.difference, found.rows_needed) == ("not_yet", 0.0, None)
+    assert found.low == pytest.approx(0, abs=2e-4)
+
+
+def test_few_rows_without_a_bound_say_nothing() -> None:
+    few, enough = (compare("absolute_error", Sums(Paired(n, n, n, n, 3 * n, 2 * n, 5 * n))) for n in (199, 200))
+    assert (few.verdict, few.low, few.method) == ("not_yet", None, "asymptotic")
+    assert enough.verdict == "worse"
+
+
+@pytest.mark.parametrize("confidence", [0.0, 0.5, 1.0])
+def test_a_confidence_must_be_one(confidence: float) -> None:
+    with pytest.raises(ValueError, match=r"confidence is between 0\.5 and 1"):
+        compare("error", both(10, 1, 2), ERRORS, confidence)
+
+
+@given(st.lists(st.integers(0, 7), min_size=1, max_size=60), st.integers(1, 5))
+def test_sums_of_pairs_do_not_depend_on_how_rows_are_cut_or_ordered(codes: list[int], panes: int) -> None:
+    rows = np.array(codes)
+    first = {"error": (rows & 1).astype(float), "brier": (rows & 1) * 0.25}
+    second = {"error": (rows >> 1 & 1).astype(float), "brier": (rows >> 1 & 1) * 0.5}
+    weight = np.asarray(1.0 + (rows >> 2), np.float64)
+    whole = fold_pairs(first, second, weight, np.zeros(len(rows), np.int64), 1)
+    order = np.random.default_rng(len(codes)).permutation(len(rows))
+    cut = fold_pairs(
+        {name: loss[order] for name, loss in first.items()},
+        {name: loss[order] for name, loss in second.items()},
+        weight[order],
+        np.arange(len(rows)) % panes,
+        panes,
+    )
+    assert {part: sums.sum(axis=0).tolist() for part, sums in cut.items()} == {
+        part: pytest.approx(sums[0].tolist(), abs=1e-12) for part, sums in whole.items()
+    }
+
+
+def binary_rows(seed: int, rows: int, wrong: float) -> tuple[F64, F64]:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 2, rows)
+    said = np.where((rng.random(rows) < wrong) ^ (truth == 1), 0.8, 0.3)
+    return said[:, np.newaxis], truth.astype(float)
+
+
+@pytest.mark.parametrize("weight", [None, np.arange(1.0, 301.0)], ids=["plain", "weighted"])
+@pytest.mark.parametrize("loss", ["error", "brier"])
+def test_sums_of_one_version_are_the_same_from_panes_and_from_rows(weight: F64 | None, loss: str) -> None:
+    scores, truth = binary_rows(1, 300, 0.2)
+    actual = Column(numbers=truth)
+    pane = fold_outcomes(BINARY, scores, None, actual, weight)
+    rows = alone_of(row_losses(BINARY, scores, None, actual)[loss], np.ones(300) if weight is None else weight)
+    assert alone_of_pane(pane, BINARY, loss) == pytest.approx(rows, rel=1e-12)
+
+
+def test_sums_of_a_regression_are_the_same_from_panes_and_from_rows() -> None:
+    rng = np.random.default_rng(2)
+    said, truth = rng.normal(size=(200, 1)), Column(numbers=rng.normal(size=200))
+    pane, rows = fold_outcomes(Task("regression"), said, None, truth), row_losses(Task("regression"), said, None, truth)
+    for loss in losses_of(Task("regression")):
+        of_rows = alone_of(rows[loss], np.ones(200))
+        assert alone_of_pane(pane, Task("regression"), loss) == pytest.approx(of_rows, rel=1e-12)
+
+
+def test_a_cost_matrix_decides_and_its_losses_are_its_entries() -> None:
+    costs = np.array([[0.0, 1.0], [10.0, -2.0]])
+    scores, truth = np.array([[0.9], [0.1], [0.9], [0.1]]), Column(numbers=np.array([1.0, 1.0, 0.0, 0.0]))
+    assert losses_of(BINARY, costs)[0] == "cost"
+    assert row_losses(BINARY, scores, None, truth, costs)["cost"].tolist() == [-2.0, 10.0, 1.0, 0.0]
+    assert bounds_of(BINARY, "cost", paired=True, costs=costs) == (-2.0, 10.0)
+    pane = fold_outcomes(BINARY, scores, None, truth)
+    assert alone_of_pane(pane, BINARY, "cost", costs) == pytest.approx((4, 4, 4, 9, 9, 105))
+
+
+def test_a_probability_of_nothing_counts_as_the_floor() -> None:
+    rows = row_losses(BINARY, np.array([[0.0], [1.0]]), None, Column(numbers=np.array([1.0, 1.0])))
+    assert rows["log_loss"].tolist() == pytest.approx([-log(FLOOR), 0.0])
+    assert bounds_of(BINARY, "log_loss", paired=True) == (0.0, -log(FLOOR))
+    assert bounds_of(BINARY, "log_loss", paired=False) is None
+
+
+def test_a_row_without_a_usable_score_or_class_has_no_loss() -> None:
+    rows = row_losses(BINARY, np.array([[np.nan], [2.0], [0.4]]), None, Column(numbers=np.array([1.0, 1.0, 7.0])))
+    assert np.isnan(rows["brier"]).all()
+    assert rows["error"].tolist()[1] == 0.0
+    assert np.isnan(rows["error"][[0, 2]]).all()
+
+
+def sides(wrong: tuple[float, float], rows: int = 3_000, seeds: tuple[int, int] = (3, 3)) -> tuple[Side, Side, Pane]:
+    made, losses = [], []
+    for name, share, seed in zip("12", wrong, seeds, strict=True):
+        scores, truth = binary_rows(seed, rows, share)
+        actual = Column(numbers=truth)
+        made.append(Side(name, BINARY, fold_outcomes(BINARY, scores, None, actual), rows))
+        losses.append(row_losses(BINARY, scores, None, actual))
+    parts = fold_pairs(losses[0], losses[1], np.ones(rows), np.zeros(rows, np.int64), 1)
+    return made[0], made[1], Pane({part: sums[0] for part, sums in parts.items()})
+
+
+def test_a_shadow_is_compared_by_pairs_and_a_canary_by_its_own_requests() -> None:
+    champion, challenger, pairs = sides((0.2, 0.3))
+    shadow = side_by_side(champion, challenger, pairs, "shadow")
+    canary = side_by_side(champion, challenger, Pane(), "canary")
+    nobody_said = side_by_side(champion, challenger, pairs), side_by_side(champion, challenger, Pane())
+    decided = [one.decides for one in (shadow, canary, *nobody_said)]
+    assert [one is not None and one.paired for one in decided] == [True, False, True, False]
+    assert {one.verdict for one in (shadow, canary, *nobody_said)} == {"worse"}
+    assert list(shadow.comparisons) == ["error", "brier", "log_loss"]
+    assert shadow.decides is not None
+    accuracy = shadow.champion.metrics["accuracy"].value
+    assert accuracy == pytest.approx(0.8, abs=0.03)
+    assert shadow.decides.champion == pytest.approx(1 - (accuracy or 0))
+
+
+def test_swapped_pairs_are_those_of_the_other_order() -> None:
+    champion, challenger, pairs = sides((0.2, 0.3))
+    there, back = side_by_side(champion, challenger, pairs), side_by_side(challenger, champion, swapped(pairs))
+    assert (there.verdict, back.verdict) == ("worse", "better")
+    assert paired_of(swapped(swapped(pairs)), "error") == paired_of(pairs, "error")
+
+
+def test_a_pane_cut_in_two_says_the_same() -> None:
+    champion, challenger, pairs = sides((0.2, 0.24), 800)
+    half = Pane({part: sums / 2 for part, sums in pairs.parts.items()})
+    assert side_by_side(champion, challenger, merge([half, half])) == side_by_side(champion, challenger, pairs)
+
+
+def test_what_cannot_be_compared_says_why() -> None:
+    champion, challenger, _ = sides((0.2, 0.3), 50)
+    unheard = side_by_side(champion, Side("2", BINARY, Pane(), 9), Pane())
+    assert (unheard.verdict, unheard.reason) == ("not_yet", "no outcome of version 2 is known in this time")
+    other = side_by_side(champion, Side("2", Task("regression"), challenger.pane, 9), Pane())
+    assert other.reason == "one is binary, the other regression"
+    apart = side_by_side(champion, challenger, Pane(), "shadow")
+    assert apart.reason == "no request that both scored has an outcome yet"
+    assert sentence(apart).startswith("version 2 cannot be compared with version 1: no request")
+
+
+def test_a_sentence_says_what_the_verdict_rests_on() -> None:
+    champion, challenger, pairs = sides((0.2, 0.3))
+    said = sentence(side_by_side(champion, challenger, pairs))
+    assert said.startswith("version 2 is worse than version 1: error rate ")
+    assert "in 3,000 requests that both scored, a difference of +" in said
+    champion, challenger, pairs = sides((0.2, 0.22), 400)
+    assert "cannot be told from version 1 yet" in (said := sentence(side_by_side(champion, challenger, pairs)))
+    assert "requests will tell" in said
+
+
+def test_json_has_what_is_known_and_null_for_what_is_not() -> None:
+    champion, challenger, pairs = sides((0.2, 0.3))
+    told = to_json(side_by_side(champion, challenger, pairs, stretch=(0, 0)))
+    assert (told["verdict"], told["decided_by"], told["pairs"], told["start"]) == ("worse", "error", 3000, None)
+    assert told["comparisons"]["error"]["low"] > 0
+    assert told["champion"]["metrics"]["accuracy"]["low"] is not None
