@@ -165,13 +165,14 @@ class Join:
             panes = np.unique(time[series == number] // PANE * PANE)
             stretches = stored_stretches(connection, number, panes.tolist())
             work.touched.append((number, recompute(connection, work.changes, by_number[number], stretches)))
+        self._pairs.follow(*work.pairs, verdict.changed()[0], work.changes)
 
     def _write(self, matches: Matches, verdict: Verdict, heard: pa.Table, work: _Work) -> None:
         """Bring ``joined`` and ``retractions`` up to date."""
         connection, rows = self._connection, verdict.rows
         replaced = [rows.filter(pa.array(verdict.seq > 0)), verdict.withdrawn]
         leaving = tuple(_of_all(replaced, name) for name in ("prediction", "time"))
-        pairs = self._pairs.touching(*leaving)
+        before = self._pairs.touching(*leaving)
         _delete(connection, "joined", *leaving)
         news = verdict.first | verdict.corrected
         seq = mark(connection, "joined_seq")
@@ -182,7 +183,7 @@ class Join:
         work.entered = rows.filter(pa.array(news))
         insert(connection, "joined", rows.select(_COLUMNS))
         written = (_of_all([rows, verdict.withdrawn], name) for name in ("prediction", "time"))
-        self._pairs.follow(pairs, self._pairs.touching(*written), verdict.changed()[0], work.changes)
+        work.pairs = (before, self._pairs.touching(*written))
 
         forgotten, gone = verdict.forgotten, matches.withdrawn
         _delete(connection, "retractions", integers_of(forgotten, "prediction"), integers_of(forgotten, "time"))
@@ -292,6 +293,7 @@ class _Work:
     joined: Counter[int] = field(default_factory=Counter)
     unusable: Counter[Unusable] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
+    pairs: tuple[pa.Table | None, pa.Table | None] = (None, None)
 
 
 def _read_unusable(connection: Connection) -> Counter[Unusable]:
