@@ -101,7 +101,7 @@ def check(state: Opened, model: str, events: Sequence[Made | Known]) -> None:
         first, second = numbers[environment, "1"], numbers[environment, "2"]
         if second < first:
             pairs, first, second = [(b, a) for a, b in pairs], second, first
-        expected: dict[str, list[float]] = {}
+        expected: dict[str, object] = {}
         if pairs:
             actual = column([int(known[a].actual or 0) for a, _ in pairs])
             losses = [
