@@ -86,7 +86,11 @@ def test_all_of_it_is_json_and_comes_back_from_the_store() -> None:
     slices = {"gender=F": outcomes(160, 40), "gender=M": outcomes(320, 80), "label_age=<1d": outcomes(480, 120)}
     search = WeakSearch((WEAK,), 600, 3, 3)
     evaluation = judged(slices, Asked(fairness=(Rule("gender"),)), search)
-    assert from_text(to_text(evaluation)) == evaluation
+    text = to_text(evaluation)
+    back = from_text(text)
+    assert to_text(back) == text
+    for part in ("performance_slices", "ages", "weak", "fairness"):
+        assert getattr(back, part) == getattr(evaluation, part)
     said = to_json(evaluation)["performance"]
     assert said["slices"]["gender=F"]["metrics"]["accuracy"]["value"] == 0.8
     assert said["label_age"]["<1d"]["rows"] == 600

@@ -190,7 +190,6 @@ def test_declared_slices_are_kept_with_the_rows_and_others_are_not(open_state: O
     state.send(predictions(["a", "b"], slices=sliced), predictions(["c"]))
     rows = [slices for (slices,) in state.rows("SELECT slices FROM predictions ORDER BY seq")]
     assert rows == [[("region", "north"), ("tier", "1")], [("tier", "2")], []]
-    assert any("is looked at by slice (region, tier), too" in hint for hint in state.view().hints)
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from driftline.fold import fold_outcomes
-from driftline.tables import ModelKey, OutcomeTable, PredictionTable
+from driftline.pane import Pane
+from driftline.tables import OutcomeTable, PredictionTable
+from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.config_performance import Fairness, Performance
+from driftline_processor.runtime.panes import SLICED as SLICED_PANES
 from driftline_processor.runtime.panes import part_width, performance_fold, read_window
 from driftline_processor.runtime.state import State
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .state_rows import BINARY, DAY, MINUTE, NOON, Clock, Opened, column, config, outcomes, predictions
+
+SLICED = Model(performance=Performance(fairness=Fairness(attributes=("gender",))))
 
 
 class Made(NamedTuple):
@@ -32,7 +40,10 @@ class Made(NamedTuple):
 
 
 class Known(NamedTuple):
-    """An outcome: id, minutes after noon, actual (None takes back), minute of its prediction or None, environment."""
+    """An outcome: id, minutes after noon, actual (None takes back), minute of its prediction or None, environment.
+
+    ``gender``: of whom it is about, which no prediction says.
+    """
 
     id: str
     at: int
@@ -40,6 +51,7 @@ class Known(NamedTuple):
     of: int | None
     environment: str | None
     value: float
+    gender: str
 
     def table(self, model: str) -> OutcomeTable:
         return outcomes(
@@ -51,6 +63,7 @@ class Known(NamedTuple):
             prediction_time=0 if self.of is None else NOON + self.of * MINUTE,
             value=[self.value],
             retracted=self.actual is None,
+            slices={"gender": [self.gender]} if self.gender else {},
         )
 
 
@@ -69,6 +82,7 @@ KNOWN = st.builds(
     st.one_of(st.none(), st.none(), MINUTES),
     st.sampled_from([None, *ENVIRONMENTS]),
     st.sampled_from([float("nan"), 1.0]),
+    st.sampled_from(["", "f", "m"]),
 )
 REQUESTS = st.lists(st.one_of(MADE, KNOWN), min_size=1, max_size=5)
 Story = list[list[Made | Known]]
@@ -78,7 +92,8 @@ Key = tuple[str, str, str, int]
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
-    opened = State(config(tmp_path_factory.mktemp("state")), clock=Clock(NOON + 10 * DAY))
+    models = {f"model {number}": SLICED for number in range(500)}
+    opened = State(config(tmp_path_factory.mktemp("state"), timedelta(days=90), **models), clock=Clock(NOON + 10 * DAY))
     opened.start()
     yield Opened(opened)
     opened.stop()
@@ -100,11 +115,11 @@ def test_the_join_is_what_a_join_of_everything_at_once_would_be(state: Opened, s
 def test_stopping_and_starting_changes_nothing(tmp_path: Path, story: Story) -> None:
     directory = tmp_path / str(len(list(tmp_path.iterdir())))
     for request in story:
-        opened = State(config(directory), clock=Clock(NOON + 10 * DAY))
+        opened = State(config(directory, model=SLICED), clock=Clock(NOON + 10 * DAY))
         opened.start()
         Opened(opened).send(*(event.table("model") for event in request))
         opened.stop()
-    opened = State(config(directory), clock=Clock(NOON + 10 * DAY))
+    opened = State(config(directory, model=SLICED), clock=Clock(NOON + 10 * DAY))
     check(Opened(opened), "model", [event for request in story for event in request])
     opened.stop()
 
@@ -132,23 +147,36 @@ def check(state: Opened, model: str, events: Sequence[Made | Known]) -> None:
     }
     assert found == {key: (known.actual, known.value if known.value == 1 else None) for key, known in expected.items()}
     for key, number in numbers.items():
-        check_sums(state, key, number, made, {id: int(known.actual or 0) for id, known in expected.items()})
+        mine = {one: known for one, known in expected.items() if one[:2] == (key.environment, key.version)}
+        folds: dict[str, list[Key]] = {"": list(mine)}
+        for one, known in mine.items():
+            age = known.at - one[3]  # minutes
+            cohort = "<1h" if age < 60 else "<1d" if age < 1_440 else "<7d"
+            for name in (f"label_age={cohort}", *([f"gender={known.gender}"] if known.gender else [])):
+                folds.setdefault(f"|{name}", []).append(one)
+        check_sums(state, number, {name: [(made[one], mine[one]) for one in some] for name, some in folds.items()})
 
 
-def check_sums(state: Opened, key: ModelKey, number: int, made: dict[Key, float], actual: dict[Key, int]) -> None:
+def check_sums(state: Opened, number: int, rows: dict[str, list[tuple[float, Known]]]) -> None:
+    """``rows``: of the panes ("") and of each slice, with their scores."""
     connection = state.state._store.connect()
-    folds = read_window(connection, number, 0, 2**62, lambda _, part: part_width(part, None, BINARY))
+    folds: dict[str, Pane] = {}
+    for table in ("panes", SLICED_PANES):
+        width = lambda _, part: part_width(part, None, BINARY)  # noqa: E731
+        prefix = performance_fold(BINARY)
+        folds |= read_window(connection, number, 0, 2**62, width, table=table, prefix=prefix)
     connection.close()
-    summed = folds.get(performance_fold(BINARY))
-    mine = [one for one in actual if one[:2] == (key.environment, key.version)]
-    if not mine:
-        assert summed is None
-        return
-    scores = predictions(["x"] * len(mine), scores=[made[one] for one in mine]).scores
-    whole = fold_outcomes(BINARY, scores, None, column([actual[one] for one in mine]))
-    assert summed is not None
-    for part, sums in whole.parts.items():
-        assert summed.parts.get(part, sums * 0) == pytest.approx(sums, abs=1e-12)
+    assert {fold.removeprefix(performance_fold(BINARY)) for fold in folds} == {name for name in rows if rows[name]}
+    for name, some in rows.items():
+        if not some:
+            continue
+        scores = predictions(["x"] * len(some), scores=[score for score, _ in some]).scores
+        actual, value = column([known.actual for _, known in some]), np.array([known.value for _, known in some])
+        whole = fold_outcomes(BINARY, scores, None, actual, value=value)
+        summed = folds[performance_fold(BINARY) + name]
+        assert whole.parts.keys() >= summed.parts.keys()
+        for part, sums in whole.parts.items():
+            assert summed.parts.get(part, sums * 0) == pytest.approx(sums, abs=1e-12)
 
 
 def join(made: list[Key], known: list[Known]) -> dict[Key, Known]:

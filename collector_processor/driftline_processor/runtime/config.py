@@ -202,6 +202,11 @@ class Model(Section):
         return None if self.seasonality is None else Seasonality(self.seasonality, self.timezone)
 
     @property
+    def sliced(self) -> tuple[str, ...]:
+        """The keys by which rows are cut: slices, and the attributes that tell groups of people."""
+        return tuple(dict.fromkeys((*self.slices, *self.performance.fairness.attributes)))
+
+    @property
     def choices(self) -> Choices:
         """Which methods compare the model's targets."""
         from driftline_processor.core.drift.choice import Choice, Choices

@@ -10,9 +10,32 @@ from driftline.tables import CLASSLESS
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from driftline_processor.core.performance.asked import Asked, Shares
+from driftline_processor.core.performance.fairness import FOUR_FIFTHS, TOLERANCE, Rule
 from driftline_processor.core.performance.names import misnamed
 
-from .config_values import Between, Cutoff, Share
+from .config_values import Between, ClassText, Cutoff, Share, Text
+
+
+class Fairness(BaseModel):
+    """The attributes that tell groups of people, with whom others are compared, and how far rates may be apart.
+
+    ``reference``: by attribute, the largest group where it names none.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    attributes: tuple[Text, ...] = ()
+    reference: dict[str, ClassText] = Field(default_factory=dict)
+    tolerance: Between = TOLERANCE
+    least_ratio: Between = FOUR_FIFTHS
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The same, as an evaluation takes them."""
+        return tuple(
+            Rule(name, self.reference.get(name, ""), self.tolerance, self.least_ratio) for name in self.attributes
+        )
+
 
 GREATEST_COST = 1e15
 
@@ -73,6 +96,7 @@ class Performance(BaseModel):
     intervals: Shares = "clopper_pearson"
     metrics: MetricNames = ()
     costs: Annotated[dict[str, dict[str, float]], BeforeValidator(_costs)] = Field(default_factory=dict)
+    fairness: Fairness = Fairness()
 
     @property
     def asked(self) -> Asked:
@@ -84,4 +108,5 @@ class Performance(BaseModel):
             self.intervals,
             metrics=self.metrics,
             costs=self.costs,
+            fairness=self.fairness.rules,
         )

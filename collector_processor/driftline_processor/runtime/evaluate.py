@@ -160,7 +160,9 @@ class Evaluator:
             together=settings.multivariate,
             compared="" if compared is None else compared.note,
             shift=0.0 if compared is None else compared.shift,
-            known=replace(self._known.of(series, window, settings, self._watermark(series), width), reference=baseline),
+            known=replace(
+                self._known.of(series, window, settings, self._watermark(series), width, baseline), reference=baseline
+            ),
             asked=replace(settings.performance.asked, custom=self._custom),
         )
 

@@ -142,11 +142,6 @@ def _task(series: Series, settings: Model) -> Iterator[str]:
             f"{model} sends positive class {series.sent.positive_class}, driftline.yaml says {settings.positive_class} "
             f"and wins: scores are read as the probability of {settings.positive_class}."
         )
-    if settings.slices:
-        yield (
-            f"Drift of {model} is looked at by slice ({_names(settings.slices)}), too; "
-            "performance by slice is not computed yet."
-        )
     if settings.classes and series.sent.classes and set(settings.classes) != set(series.sent.classes):
         yield (
             f"{model} sends the classes {_names(series.sent.classes)}, driftline.yaml says {_names(settings.classes)}; "

@@ -210,7 +210,7 @@ class Intake:
         first = self._prediction_seq + 1
         ranked = max((MOST_RANKED, *series.task.cutoffs))
         work.rows.append(
-            prediction_rows(table, series.number, first, decided, work.now, settings.slices, prints, ranked, subject)
+            prediction_rows(table, series.number, first, decided, work.now, settings.sliced, prints, ranked, subject)
         )
         self._kept.keep(self._connection, series.number, table, first, settings.keep_features, work.now)
         self._prediction_seq += len(table)
@@ -220,7 +220,7 @@ class Intake:
         by_class, duration = add_plain(work.changes, series, table, decided)
         add_expected(work.changes, series, table, settings.expectations)
         add_scores(work.changes, series, table)
-        for key in settings.slices:
+        for key in settings.sliced:
             if key in table.slices:
                 self.slices.learn(series.number, key, table.slices[key], in_force.baseline if in_force else None)
         totals = self.totals.get(series.number, Totals())
@@ -270,7 +270,7 @@ class Intake:
         in_force, settings = self.baselines.in_force(series.key), self.series.settings(series.key.model)
         if in_force is not None:
             for some in (*self.baselines.give_back(self._connection, series), table):
-                values = {key: self.slices.of(series.number, key) for key in settings.slices if key in some.slices}
+                values = {key: self.slices.of(series.number, key) for key in settings.sliced if key in some.slices}
                 cutting = Cutting(work.sliced, values, settings.timezone)
                 add_binned(work.changes, series, some, in_force.baseline, settings.cluster or "", cutting)
                 add_learned(work.changes, series, some, in_force.baseline)

@@ -17,6 +17,7 @@ from driftline.semconv import metrics as m
 from driftline.tables import I64
 from numpy.typing import NDArray
 
+from driftline_processor.core.performance.by_slice import ages_of
 from driftline_processor.core.window import PANE
 
 from .concept import ConceptWatch
@@ -30,6 +31,8 @@ from .panes import PaneChanges, performance_fold
 from .performance import add_outcomes, all_kept, recompute, stored_stretches
 from .rows import actual_of, finite_actuals, integers_of
 from .series import SeriesRegister
+from .sliced_outcomes import add_sliced, recompute_sliced, sliced_changes
+from .slices import SliceValues
 from .store import Connection, insert, mark, read, run, set_mark, transaction
 
 Mask = NDArray[np.bool_]
@@ -72,8 +75,10 @@ class Join:
         touched: Touched,
         counters: Counters,
         concept: ConceptWatch,
+        values: SliceValues,
     ) -> None:
-        self._connection, self._series, self._concept = connection, series, concept
+        """``values``: which values of slices are told apart; outcomes add to them."""
+        self._connection, self._series, self._concept, self._values = connection, series, concept, values
         self._touched, self._counters = touched, counters
         self._pairs = Pairs(connection, series)
         self._listeners: list[Listener] = []
@@ -107,6 +112,7 @@ class Join:
                 self._join(done, reached, work)
         except BaseException:
             self._concept.forget()
+            self._values.load(connection)
             raise
         self._publish(work)
         self.refold()
@@ -120,6 +126,7 @@ class Join:
             self._apply(matches, done, work)
             write_waiting(connection, matches.matched, done, reached)
             work.changes.write(connection)
+            self._values.write(connection)
             self._concept.write()
             for (series, fold), rows in work.unusable.items():
                 set_mark(connection, f"{_UNUSABLE}{series}:{fold}", self.unusable[series, fold] + rows)
@@ -137,7 +144,8 @@ class Join:
             stretches = stored_stretches(self._connection, series.number, panes)
             work = _Work()
             with transaction(self._connection):
-                work.touched.append((series.number, recompute(self._connection, work.changes, series, stretches)))
+                anew = recompute(self._connection, work.changes, series, stretches, self._values)
+                work.touched.append((series.number, anew))
                 self._pairs.refold(series, work.changes)
                 work.changes.write(self._connection)
             self._folds[series.number] = {fold}
@@ -153,19 +161,41 @@ class Join:
 
         rows, by_number = verdict.rows, self._series.by_number()
         for number, some in _by_series(rows.filter(pa.array(verdict.first))):
+            settings = self._series.settings(by_number[number].key.model)
             work.touched.append((number, add_outcomes(work.changes, by_number[number], some)))
+            add_sliced(work.sliced, by_number[number], some, settings.sliced, self._values, settings.timezone)
             work.joined[number] += len(some)
             self._folds.setdefault(number, set()).add(performance_fold(by_number[number].task))
         self._watch(heard, verdict, matches.withdrawn)
         work.changes.write(connection)
+        work.sliced.write(connection)
         for number, some in _by_series(verdict.withdrawn):
             work.joined[number] -= len(some)
         _, series, time = verdict.changed()
         for number in np.unique(series).tolist():
             panes = np.unique(time[series == number] // PANE * PANE)
             stretches = stored_stretches(connection, number, panes.tolist())
-            work.touched.append((number, recompute(connection, work.changes, by_number[number], stretches)))
+            anew = recompute(connection, work.changes, by_number[number], stretches, self._values)
+            work.touched.append((number, anew))
+        self._age(matches, verdict, work)
         self._pairs.follow(*work.pairs, verdict.changed()[0], work.changes)
+
+    def _age(self, matches: Matches, verdict: Verdict, work: _Work) -> None:
+        """Make the cohorts anew in which an outcome is that says the same again, but later."""
+        again = verdict.rows.filter(pa.array(~verdict.first & ~verdict.corrected))
+        held = matches.held.sort_by("prediction")
+        if not len(again) or not len(held):
+            return
+        at = np.searchsorted(integers_of(held, "prediction"), integers_of(again, "prediction"))
+        time, before = integers_of(again, "time"), integers_of(held, "outcome_time")[at]
+        aged = again.filter(pa.array(ages_of(time, integers_of(again, "outcome_time")) != ages_of(time, before)))
+        for number, some in _by_series(aged):
+            stretches = stored_stretches(self._connection, number, np.unique(_panes(some)).tolist())
+            kept = [stretch for stretch in stretches if all_kept(self._connection, number, stretch)]
+            series = self._series.by_number()[number]
+            recompute_sliced(self._connection, work.sliced, series, self._values, kept)
+            work.touched.append((number, np.array([start for start, _ in kept], dtype=np.int64)))
+        work.sliced.write(self._connection)
 
     def _write(self, matches: Matches, verdict: Verdict, heard: pa.Table, work: _Work) -> None:
         """Bring ``joined`` and ``retractions`` up to date."""
@@ -287,6 +317,7 @@ class _Work:
     """What one transaction comes to."""
 
     changes: PaneChanges = field(default_factory=PaneChanges)
+    sliced: PaneChanges = field(default_factory=sliced_changes)
     entered: pa.Table | None = None
     seq: int = 0
     touched: list[tuple[int, I64]] = field(default_factory=list)
@@ -308,6 +339,10 @@ def _by_series(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     numbers = integers_of(rows, "series")
     for number in np.unique(numbers).tolist():
         yield number, rows.filter(pa.array(numbers == number))
+
+
+def _panes(rows: pa.Table) -> I64:
+    return integers_of(rows, "time") // PANE * PANE
 
 
 def _of_all(tables: Sequence[pa.Table], name: str) -> I64:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
+from driftline.baseline import Baseline
 from driftline.pane import Pane
 
 from driftline_processor.core.evaluation import Window
 from driftline_processor.core.performance.blocks import cut
 from driftline_processor.core.performance.known import Known
+from driftline_processor.core.window import is_closed
 
 from .config import Model
 from .panes import performance_fold
 from .series import Series
+from .sliced_outcomes import slices_of
 from .store import Connection, read
 
 
@@ -27,15 +30,27 @@ class KnownOutcomes:
         self._connection = connection
 
     def of(
-        self, series: Series, window: Window, settings: Model, watermark: int, width: Callable[[str, str], int]
+        self,
+        series: Series,
+        window: Window,
+        settings: Model,
+        watermark: int,
+        width: Callable[[str, str], int],
+        baseline: Baseline | None = None,
     ) -> Known:
         """Return what is known of a window.
 
         ``watermark``: that of its model, unix nanoseconds. ``width``: how long the vector of a (fold, part) is.
+        ``baseline``: over whose bins its rows were counted. Of an open window, which is judged many times, slices are
+        not looked at.
         """
         delay = settings.outcome_delay // timedelta(microseconds=1) * 1000
         blocks = self.panes(series, cut(window, settings.timezone), width)
-        return Known(blocks, young=watermark - window.end < delay)
+        slices: Mapping[str, Pane] = {}
+        if is_closed(window, watermark):
+            groups = settings.performance.fairness.attributes
+            slices = slices_of(self._connection, series, window, settings.sliced, width, baseline, groups)
+        return Known(blocks, slices, young=watermark - window.end < delay)
 
     def panes(self, series: Series, steps: Sequence[Window], width: Callable[[str, str], int]) -> list[Pane]:
         """Return the performance parts of each of some steps of time, which follow each other."""

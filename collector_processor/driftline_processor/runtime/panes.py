@@ -101,13 +101,15 @@ class PaneChanges:
         self._index.append(index)
         self._value.append(sums[row, index])
 
-    def add_sparse(self, series: int, fold: str, starts: I64, parts: Mapping[str, Sparse]) -> None:
-        """Add what is not zero of many panes; ``starts``: of each group, int64, unix nanoseconds."""
-        number = self._folds.setdefault(fold, len(self._folds))
+    def add_sparse(self, series: int, fold: str | Sequence[str], starts: I64, parts: Mapping[str, Sparse]) -> None:
+        """Add what is not zero of many panes; ``starts``: of each group, int64, unix nanoseconds. ``fold``: of all, or
+        of each."""
+        of_each = [fold] * len(starts) if isinstance(fold, str) else fold
+        numbers = np.array([self._folds.setdefault(one, len(self._folds)) for one in of_each], np.int64)
         for part, sums in parts.items():
             if n := len(sums.value):
                 self._series.append(np.full(n, series))
-                self._fold.append(np.full(n, number))
+                self._fold.append(numbers[sums.group])
                 self._pane.append(starts[sums.group])
                 self._part.append(np.full(n, self._parts.setdefault(part, len(self._parts))))
                 self._index.append(sums.index)
@@ -150,18 +152,22 @@ def read_window(
     width: Callable[[str, str], int],
     counted: str = "",
     table: str = "panes",
+    prefix: str = "",
+    parts: Sequence[str] = (),
 ) -> dict[str, Pane]:
     """Sum the panes of a stretch of time: fold → Pane.
 
     ``width``: how long the vector of a (fold, part) is; trailing zeros are not stored. ``counted``: a fold that a pane
-    must have, or it is left out. ``table``: which panes.
+    must have, or it is left out. ``table``: which panes. ``prefix``: with which the folds begin, ``parts``: those that
+    are wanted, () = all.
     """
     rows = read(
         connection,
         f"SELECT fold, part, idx, fsum(value) AS value FROM {table} WHERE series = ? AND pane >= ? AND pane < ?"
         f" AND (? = '' OR pane IN (SELECT pane FROM {table} WHERE series = ? AND fold = ? AND pane >= ? AND pane < ?))"
+        " AND starts_with(fold, ?) AND (len(?) = 0 OR list_contains(?, part))"
         " GROUP BY fold, part, idx ORDER BY fold, part",
-        *(series, start, end, counted, series, counted, start, end),
+        *(series, start, end, counted, series, counted, start, end, prefix, list(parts), list(parts)),
     )
     if not rows.num_rows:
         return {}

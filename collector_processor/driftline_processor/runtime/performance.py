@@ -10,14 +10,16 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
-from driftline.fold import fold_outcomes_by
-from driftline.tables import CLASSLESS, I64
+from driftline.tables import I64
 
 from driftline_processor.core.window import PANE
 
-from .panes import PaneChanges, performance_fold
-from .rows import actual_of, integers_of, labels_of, numbers_of, scores_of
+from .outcome_sums import fold_joined
+from .panes import SLICED, PaneChanges, performance_fold
+from .rows import integers_of
 from .series import Series
+from .sliced_outcomes import recompute_sliced, sliced_changes
+from .slices import SliceValues
 from .store import Connection, number, read
 
 _KEPT = "SELECT {} FROM joined WHERE series = ? AND time >= ? AND time < ?"
@@ -35,27 +37,22 @@ def add_outcomes(changes: PaneChanges, series: Series, rows: pa.Table) -> I64:
     starts = time - time % PANE
     panes: I64
     panes, group = np.unique(starts, return_inverse=True)
-    task = series.task
-    sums = fold_outcomes_by(
-        task,
-        scores_of(rows, len(task.classes)),
-        None if task.kind in CLASSLESS else labels_of(rows, "predicted"),
-        actual_of(rows),
-        numbers_of(rows, "weight"),
-        None,
-        group,
-        len(panes),
-    )
-    changes.add_sparse(series.number, performance_fold(task), panes, sums)
+    sums = fold_joined(series.task, rows, group, len(panes))
+    changes.add_sparse(series.number, performance_fold(series.task), panes, sums)
     return panes
 
 
 def recompute(
-    connection: Connection, changes: PaneChanges, series: Series, stretches: Sequence[tuple[int, int]]
+    connection: Connection,
+    changes: PaneChanges,
+    series: Series,
+    stretches: Sequence[tuple[int, int]],
+    values: SliceValues | None = None,
 ) -> I64:
     """Make the performance parts within ``[start, end)`` anew from the joined rows; return the starts of their panes.
 
-    ``stretches``: disjoint, whole stored panes, see :func:`stored_stretches`. Inside the caller's transaction.
+    ``stretches``: disjoint, whole stored panes, see :func:`stored_stretches`. Inside the caller's transaction. Those of
+    slices, of whole hours, are made anew and written with it; ``values``: which are told apart, None = as stored.
     """
     panes = [np.array([start for start, _ in stretches], dtype=np.int64)]
     for start, end in stretches:
@@ -65,6 +62,10 @@ def recompute(
         )
         rows = read(connection, _KEPT.format("*"), series.number, start, end)
         panes.append(add_outcomes(changes, series, rows))
+    values, sliced = values or SliceValues(connection), sliced_changes()
+    recompute_sliced(connection, sliced, series, values, stretches)
+    sliced.write(connection)
+    values.write(connection)
     return np.unique(np.concatenate(panes))
 
 
@@ -87,7 +88,18 @@ def stored_stretches(connection: Connection, series: int, panes: Iterable[int]) 
 
 
 def all_kept(connection: Connection, series: int, stretch: tuple[int, int]) -> bool:
-    """Say whether every row whose outcome was added to a stretch is still kept, so that it can be made anew."""
+    """Say whether every row whose outcome was added to a stretch is still kept, so that it can be made anew.
+
+    And to the hours that hold it: of those are the slices.
+    """
+    hours = read(
+        connection,
+        f"SELECT min(pane) AS first, max(pane + span) AS last FROM {SLICED}"
+        " WHERE series = ? AND pane < ? AND pane + span > ? AND fold LIKE 'task:%'",
+        *(series, stretch[1], stretch[0]),
+    ).to_pylist()[0]
+    if hours["first"] is not None:
+        stretch = min(stretch[0], hours["first"]), max(stretch[1], hours["last"])
     added = "SELECT sum(value) FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND part = 'outcomes' AND idx = 0"
     kept = number(connection, _KEPT.format("count(*)"), series, *stretch) or 0
     return kept >= (number(connection, added, series, *stretch) or 0)

@@ -51,7 +51,8 @@ class SliceValues:
     """Which values of each key are told apart, by series: at most 20, those of the baseline first.
 
     Others as they come, of those that come together the ones with most rows first. A value that has its place keeps it:
-    what was counted under ``other`` is restated nowhere. The way in adds to it, any thread may read.
+    what was counted under ``other`` is restated nowhere, but for outcomes. The way in adds to it, and the join what
+    comes with outcomes; any thread may read.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -63,7 +64,7 @@ class SliceValues:
         known: dict[tuple[int, str], tuple[str, ...]] = {}
         for row in read(connection, "SELECT * FROM slice_values ORDER BY rowid").to_pylist():
             place = (row["series"], row["key"])
-            known[place] = (*known.get(place, ()), row["value"])
+            known[place] = tuple(dict.fromkeys((*known.get(place, ()), row["value"])))
         with self._lock:
             self._known, self._new = known, list[tuple[int, str, str]]()
 
@@ -71,15 +72,19 @@ class SliceValues:
         """Return the values of a key in the order in which they were learned."""
         return self._known.get((series, key), ())
 
+    def keys(self, series: int) -> tuple[str, ...]:
+        """Return the keys of which any value is known."""
+        return tuple(sorted(key for which, key in self._known if which == series))
+
     def learn(self, series: int, key: str, column: Column, baseline: Baseline | None) -> None:
         """Take in the values of more rows; the caller writes what is new with :meth:`write`."""
-        before = self.of(series, key)
-        if len(before) >= MOST_VALUES:
+        if len(self.of(series, key)) >= MOST_VALUES:
             return
         slices = None if baseline is None else baseline.extras.slices
-        first = before if slices is None else tuple(dict.fromkeys((*before, *slices.values(key))))
-        values = values_of(column, first)
         with self._lock:
+            before = self.of(series, key)
+            first = before if slices is None else tuple(dict.fromkeys((*before, *slices.values(key))))
+            values = values_of(column, first)
             self._known[series, key] = values
             self._new += [(series, key, value) for value in values[len(before) :]]
 
@@ -140,11 +145,10 @@ def slices_between(connection: Connection, series: Series, like: Baseline, start
         return part_width(part, like, series.task)
 
     of: dict[str, dict[str, Pane]] = {}
-    for fold, pane in read_window(connection, series.number, start, end, width, table=SLICED).items():
-        over, _, name = fold.partition(_BETWEEN)
-        if over == like.fold:
-            key, _, value = name.partition("=")
-            of.setdefault(key, {})[value] = pane
+    prefix = fold_of(like, "")
+    for fold, pane in read_window(connection, series.number, start, end, width, table=SLICED, prefix=prefix).items():
+        key, _, value = fold.removeprefix(prefix).partition("=")
+        of.setdefault(key, {})[value] = pane
     return Slices.bounded(of)
 
 
@@ -212,10 +216,7 @@ class SlicePanes:
         def own_width(fold: str, part: str) -> int:
             return width(fold.partition(_BETWEEN)[0], part)
 
-        folds = read_window(self._connection, series.number, start, end, own_width, table=SLICED)
-        parted = {fold.partition(_BETWEEN)[::2]: pane for fold, pane in folds.items()}
-        return {
-            name: pane
-            for (over, name), pane in parted.items()
-            if over == baseline.fold and name.partition("=")[0] in keys
-        }
+        prefix = fold_of(baseline, "")
+        folds = read_window(self._connection, series.number, start, end, own_width, table=SLICED, prefix=prefix)
+        named = {fold.removeprefix(prefix): pane for fold, pane in folds.items()}
+        return {name: pane for name, pane in named.items() if name.partition("=")[0] in keys}

@@ -80,7 +80,7 @@ class State:
         series = self._intake.series
         concept = ConceptWatch(self._connection, series, self._intake.baselines, self._intake.slices)
         self._versions = VersionWatch(self._connection, series)
-        self._join = Join(self._connection, series, touched, counters, concept)
+        self._join = Join(self._connection, series, touched, counters, concept, self._intake.slices)
         beliefs = Beliefs(self._connection, clock)
         self._evaluator = Evaluator(self._connection, series, self._intake.baselines, beliefs, touched, self._watermark)
         self._upkeep = Upkeep(

@@ -8,10 +8,11 @@ import numpy as np
 from driftline.baseline import Baseline
 from driftline.classes import class_text
 from driftline.pane import Pane
-from driftline.tables import F64, Task
+from driftline.tables import F64, I64, Task
 
 from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance
 
+from . import custom
 from .asked import Asked
 from .fairness import Counts, Fairness, Rule, judge_fairness
 from .known import Known
@@ -33,12 +34,25 @@ OLDEST = ">=30d"
 
 COHORTS: tuple[str, ...] = (*(name for name, _ in AGES), OLDEST)
 
+_ENDS = np.array([end for _, end in AGES], np.int64)
+
 _WORST: Mapping[str, tuple[tuple[str, bool], ...]] = {
     "binary": (("accuracy", True), ("log_loss", False)),
     "multiclass": (("accuracy", True), ("log_loss", False)),
     "regression": (("mae", False),),
 }
 """Kind of task → the metrics by which slices are ranked, the first that is known; True where more is better."""
+
+
+def ages_of(time: I64, outcome_time: I64) -> I64:
+    """Return the cohort of each outcome, its place in :data:`COHORTS`: int64 (n,).
+
+    ``time``: of the predictions, ``outcome_time``: when it was known what happened, both unix nanoseconds.
+
+    >>> [COHORTS[place] for place in ages_of(np.zeros(2, np.int64), np.array([60, 86_400]) * 10**9)]
+    ['<1h', '<7d']
+    """
+    return np.searchsorted(_ENDS, outcome_time - time, side="right").astype(np.int64)
 
 
 def judge_slices(
@@ -48,7 +62,8 @@ def judge_slices(
     groups = {rule.attribute for rule in asked.fairness}
     for name, own in known.slices.items():
         key, _, value = name.partition("=")
-        measured = with_intervals(realized(own, task), own, (), task, asked)
+        metrics = realized(own, task, asked) | custom.from_pane(own, task, asked.custom)
+        measured = with_intervals(metrics, own, (), task, asked)
         found = SlicePerformance(_labelled(own), measured, own.rows or None)
         if not found.rows:
             continue

@@ -1,0 +1,27 @@
+"""The sums of joined rows, by any groups."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from driftline.fold import fold_outcomes_by
+from driftline.sparse import Sparse
+from driftline.tables import CLASSLESS, I64, Task
+
+from .rows import actual_of, labels_of, numbers_of, scores_of
+
+
+def fold_joined(task: Task, rows: pa.Table, group: I64, groups: int) -> dict[str, Sparse]:
+    """Fold rows of the table ``joined`` into the performance parts of each group.
+
+    ``group``: int64 (n,), 0 <= group < groups.
+    """
+    return fold_outcomes_by(
+        task,
+        scores_of(rows, len(task.classes)),
+        None if task.kind in CLASSLESS else labels_of(rows, "predicted"),
+        actual_of(rows),
+        numbers_of(rows, "weight"),
+        numbers_of(rows, "value"),
+        group,
+        groups,
+    )

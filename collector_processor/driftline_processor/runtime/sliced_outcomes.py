@@ -1,0 +1,153 @@
+"""What outcomes add to the slices of their predictions, and to the cohorts of how long they took to come.
+
+The performance parts of a slice are those of a pane, hour by hour of the model's time zone, under the fold
+``task:...|key=value`` beside the slices' other panes (:mod:`.slices`). A key may come with the prediction, or with the
+outcome and never before. What is restated is the whole hour, of all of its slices, from the joined rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.baseline import Baseline
+from driftline.pane import Pane
+from driftline.slices import OTHER, places_of, slice_name
+from driftline.tables import I64
+
+from driftline_processor.core.evaluation import Window
+from driftline_processor.core.performance.by_slice import COHORTS, LABEL_AGE, ages_of
+from driftline_processor.core.window import PANE, parse
+
+from .outcome_sums import fold_joined
+from .panes import SLICED, PaneChanges, performance_fold, read_window
+from .rows import integers_of, labels_of
+from .series import Series
+from .slices import HOUR, SliceValues, fold_of, hours_of
+from .store import Connection, read
+
+_BETWEEN = "|"
+
+Width = Callable[[str, str], int]
+
+
+def sliced_changes() -> PaneChanges:
+    """Return where sums of slices are gathered for one transaction."""
+    return PaneChanges(SLICED, HOUR)
+
+
+def add_sliced(
+    changes: PaneChanges, series: Series, rows: pa.Table, keys: Iterable[str], values: SliceValues, timezone: str
+) -> None:
+    """Add joined rows of one series to the slices of their predictions.
+
+    ``rows``: columns of the table ``joined``. ``keys``: those that are declared; their values are learned here.
+    """
+    if not rows.num_rows:
+        return
+    panes, at = np.unique(integers_of(rows, "time") // PANE * PANE, return_inverse=True)
+    starts = hours_of(panes.tolist(), timezone)
+    _add(changes, series, rows, keys, values, np.array([starts[pane] for pane in panes.tolist()], np.int64)[at])
+
+
+def recompute_sliced(
+    connection: Connection,
+    changes: PaneChanges,
+    series: Series,
+    values: SliceValues,
+    stretches: Sequence[tuple[int, int]],
+) -> None:
+    """Make the performance of the slices anew, of every stored hour that holds something of these stretches of time.
+
+    Inside the caller's transaction; of keys whose values were ever seen. Hours without slices stay without.
+    """
+    if not stretches:
+        return
+    first, last = zip(*stretches, strict=True)
+    stored = read(
+        connection,
+        f"SELECT DISTINCT pane, pane + span AS stop FROM {SLICED} JOIN wanted w ON pane < w.last"
+        " AND pane + span > w.first WHERE series = ? AND fold LIKE 'task:%' ORDER BY pane, stop DESC",
+        series.number,
+        wanted=pa.table({"first": pa.array(first, pa.int64()), "last": pa.array(last, pa.int64())}),
+    )
+    done = np.iinfo(np.int64).min
+    for row in stored.to_pylist():
+        start, end = row["pane"], row["stop"]
+        if start < done:  # an hour of a day that is stored as one, too
+            continue
+        done = end
+        connection.execute(
+            f"DELETE FROM {SLICED} WHERE series = ? AND pane >= ? AND pane < ? AND fold LIKE 'task:%'",
+            [series.number, start, end],
+        )
+        rows = read(
+            connection, "SELECT * FROM joined WHERE series = ? AND time >= ? AND time < ?", series.number, start, end
+        )
+        time = integers_of(rows, "time")
+        _add(changes, series, rows, values.keys(series.number), values, start + (time - start) // HOUR * HOUR)
+
+
+def _add(
+    changes: PaneChanges, series: Series, rows: pa.Table, keys: Iterable[str], values: SliceValues, hour: I64
+) -> None:
+    """``hour``: the start of the pane of each row, int64 (n,)."""
+    if not rows.num_rows:
+        return
+    hours, at = np.unique(hour, return_inverse=True)
+    ages = ages_of(integers_of(rows, "time"), integers_of(rows, "outcome_time"))
+    cuts: list[tuple[str, Sequence[str], I64]] = [(LABEL_AGE, COHORTS, ages)]
+    for key in keys:
+        texts = pa.table({key: pc.map_lookup(rows.column("slices"), pa.scalar(key), "first")})
+        if texts.column(key).null_count == len(rows):
+            continue
+        column = labels_of(texts, key)
+        values.learn(series.number, key, column, None)
+        known = values.of(series.number, key)
+        cuts.append((key, (*known, OTHER), places_of(column, known, len(rows))))
+    fold = performance_fold(series.task)
+    for key, names, place in cuts:
+        inside = np.flatnonzero(place >= 0)
+        present, group = np.unique(at[inside] * len(names) + place[inside], return_inverse=True)
+        some = rows if len(inside) == len(rows) else rows.take(pa.array(inside))
+        sums = fold_joined(series.task, some, group, len(present))
+        folds = [f"{fold}{_BETWEEN}{slice_name(key, names[which])}" for which in (present % len(names)).tolist()]
+        changes.add_sparse(series.number, folds, hours[present // len(names)], sums)
+
+
+def slices_of(
+    connection: Connection,
+    series: Series,
+    window: Window,
+    keys: Collection[str],
+    width: Width,
+    baseline: Baseline | None,
+    groups: Collection[str] = (),
+) -> Mapping[str, Pane]:
+    """Return what is known of the outcomes of a window by slice: of the declared keys, and by the age of labels.
+
+    ``groups``: keys of which all rows and their decisions are wanted, too, as far as they were counted over the bins of
+    the ``baseline``. Nothing of a window whose length is said in minutes.
+    """
+    if window.name and parse(window.name).unit == "m":
+        return {}
+    fold = performance_fold(series.task)
+
+    def own_width(over: str, part: str) -> int:
+        return width(over.partition(_BETWEEN)[0], part)
+
+    def panes(prefix: str, parts: Sequence[str] = ()) -> dict[str, Pane]:
+        folds = read_window(
+            connection, series.number, window.start, window.end, own_width, table=SLICED, prefix=prefix, parts=parts
+        )
+        return {name.partition(_BETWEEN)[2]: pane for name, pane in folds.items()}
+
+    wanted = {*keys, LABEL_AGE}
+    found = {name: pane for name, pane in panes(fold + _BETWEEN).items() if name.partition("=")[0] in wanted}
+    if keys and baseline is not None:
+        for name, pane in panes(fold_of(baseline, ""), ("rows", "class") if groups else ("rows",)).items():
+            if name.partition("=")[0] in keys:
+                found.setdefault(name, Pane()).parts.update(pane.parts)
+    return dict(sorted(found.items()))

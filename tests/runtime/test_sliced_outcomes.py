@@ -1,0 +1,158 @@
+"""Performance by slice, as outcomes come: with the prediction or with the outcome, corrected, taken back, rolled up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from driftline.fold import fold_outcomes
+from driftline_processor.core.evaluation import Evaluation, SlicePerformance
+from driftline_processor.core.performance import realized
+from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.config_performance import Fairness, Performance
+
+from .conftest import Open
+from .state_rows import BINARY, DAY, HOUR, MINUTE, NOON, Clock, Opened, column, outcomes, predictions
+
+FAIR = Performance(fairness=Fairness(attributes=("gender",), reference={"gender": "M"}))
+SLICED = Model(slices=("country",), windows=("1h", "1d"), performance=FAIR)
+GIVEN = np.random.default_rng(5)
+SCORES, ACTUAL = GIVEN.random(400), GIVEN.integers(0, 2, 400)
+COUNTRY, GENDER = GIVEN.choice(["NL", "BE", "FR"], 400), GIVEN.choice(["M", "F"], 400)
+IDS = [f"i{row}" for row in range(400)]
+TIMES = (NOON + np.arange(400) * MINUTE // 4).tolist()
+"""An hour and forty minutes."""
+
+
+def sent(state: Opened, some: slice = slice(0, 400)) -> None:
+    state.send(predictions(IDS[some], TIMES[some], SCORES[some].tolist(), slices={"country": COUNTRY[some].tolist()}))
+
+
+def told(state: Opened, some: slice = slice(0, 400), at: int = NOON + 3 * HOUR, actual: Any = ACTUAL) -> None:
+    state.send(outcomes(IDS[some], actual[some].tolist(), at, slices={"gender": GENDER[some].tolist()}))
+
+
+def window(state: Opened, name: str) -> Evaluation:
+    return next(one for one in state.view().windows[name] if one.rows)
+
+
+def expected(which: np.ndarray, actual: np.ndarray = ACTUAL) -> dict[str, float | None]:
+    rows = np.flatnonzero(which)
+    pane = fold_outcomes(BINARY, SCORES[rows, np.newaxis], None, column(actual[rows].tolist()))
+    return {name: metric.value for name, metric in realized(pane, BINARY).items()}
+
+
+def same(found: SlicePerformance, which: np.ndarray, actual: np.ndarray = ACTUAL) -> None:
+    assert found.rows == np.count_nonzero(which)
+    assert {name: metric.value for name, metric in found.metrics.items()} == {
+        name: value if value is None else pytest.approx(value, rel=1e-9)
+        for name, value in expected(which, actual).items()
+    }
+
+
+def test_slices_of_predictions_and_of_outcomes_have_their_own_performance(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=SLICED)
+    sent(state)
+    told(state, slice(0, 150))
+    told(state, slice(150, 400))
+    clock.now = NOON + 3 * DAY
+    day = window(state, "1d").performance_slices
+    assert sorted(day) == ["country=BE", "country=FR", "country=NL", "gender=F", "gender=M"]
+    for value in "NL", "BE", "FR":
+        same(day[f"country={value}"], np.equal(COUNTRY, value))
+        assert day[f"country={value}"].metrics["accuracy"].low is not None
+    same(day["gender=F"], GENDER == "F")
+    first = np.arange(400) < 240
+    same(window(state, "1h").performance_slices["country=NL"], first & (COUNTRY == "NL"))
+
+
+def test_what_is_corrected_and_taken_back_is_restated_in_every_slice(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=SLICED)
+    sent(state)
+    told(state)
+    clock.now = NOON + 3 * DAY
+    same(window(state, "1d").performance_slices["gender=F"], GENDER == "F")
+    corrected = ACTUAL.copy()
+    corrected[:20] = 1 - corrected[:20]
+    told(state, slice(0, 20), NOON + 4 * HOUR, corrected)
+    state.send(outcomes(IDS[30:40], [None] * 10, NOON + 5 * HOUR, retracted=True))
+    moved = GENDER.copy()
+    moved[50:60] = "X"
+    state.send(outcomes(IDS[50:60], ACTUAL[50:60].tolist(), NOON + 5 * HOUR, slices={"gender": ["X"] * 10}))
+    left = ~np.isin(np.arange(400), np.arange(30, 40))
+    found = window(state, "1d").performance_slices
+    for value in "M", "F", "X":
+        same(found[f"gender={value}"], left & (moved == value), corrected)
+    for value in "NL", "BE", "FR":
+        same(found[f"country={value}"], left & (np.equal(COUNTRY, value)), corrected)
+
+
+def test_labels_are_told_apart_by_how_long_they_took(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    sent(state)
+    told(state, slice(0, 100), TIMES[0] + HOUR)
+    told(state, slice(100, 250), NOON + 20 * HOUR)
+    told(state, slice(250, 400), NOON + 40 * DAY)
+    clock.now = NOON + 60 * DAY
+    ages = window(state, "1d").ages
+    row = np.arange(400)
+    assert list(ages) == ["<1h", "<1d", ">=30d"]
+    same(ages["<1h"], (row > 0) & (row < 100))
+    same(ages["<1d"], (row == 0) | ((row >= 100) & (row < 250)))
+    same(ages[">=30d"], row >= 250)
+
+
+def test_who_says_the_same_again_later_is_as_old_as_the_last_word(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    sent(state)
+    told(state, slice(0, 100), NOON + 10 * MINUTE)
+    clock.now = NOON + 10 * DAY
+    assert list(window(state, "1d").ages) == ["<1h"]
+    told(state, slice(0, 40), NOON + 3 * DAY)
+    ages = window(state, "1d").ages
+    row = np.arange(400)
+    same(ages["<7d"], row < 40)
+    same(ages["<1h"], (row >= 40) & (row < 100))
+
+
+def test_days_that_are_rolled_up_are_restated_whole(open_state: Open, clock: Clock) -> None:
+    state = open_state(timedelta(days=365), churn=SLICED)
+    sent(state)
+    told(state)
+    clock.now = NOON + 100 * DAY
+    state.send(predictions(["late"], NOON + 100 * DAY, [0.5]))
+    state.view()
+    state.state._upkeep.step()
+    assert state.rows("SELECT DISTINCT span FROM slice_panes WHERE fold LIKE 'task:%'") == [(DAY,)]
+    same(window(state, "1d").performance_slices["gender=F"], GENDER == "F")
+    corrected = ACTUAL.copy()
+    corrected[100:140] = 1 - corrected[100:140]
+    told(state, slice(100, 140), NOON + 90 * DAY, corrected)
+    same(window(state, "1d").performance_slices["gender=F"], GENDER == "F", corrected)
+
+
+def test_fairness_says_on_which_rows_it_is_measured(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=SLICED)
+    sent(state)
+    told(state, slice(0, 300))
+    clock.now = NOON + 3 * DAY
+    (found,) = window(state, "1d").fairness
+    assert (found.attribute, found.reference, found.coverage, found.labelled) == ("gender", "M", None, 1.0)
+    assert {one.basis for one in found.criteria} == {"labelled rows"}
+    selected = SCORES[:300] >= 0.5
+    rates = {value: selected[GENDER[:300] == value].mean() for value in "MF"}
+    assert found.criteria[0].difference == pytest.approx(abs(rates["M"] - rates["F"]), rel=1e-9)
+
+
+def test_the_values_of_a_key_that_comes_with_outcomes_are_known_after_a_restart(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=SLICED)
+    sent(state)
+    told(state, slice(0, 200))
+    state.view()
+    assert state.state._intake.slices.of(1, "gender") in (("F", "M"), ("M", "F"))
+    again = open_state(churn=SLICED)
+    told(again, slice(200, 400))
+    clock.now = NOON + 3 * DAY
+    same(window(again, "1d").performance_slices["gender=M"], GENDER == "M")
