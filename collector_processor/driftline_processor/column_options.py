@@ -34,6 +34,7 @@ _OPTIONS: dict[str, Any] = {
     "slices": _text("COL,COL", "Look at drift value by value of these, too: a country, a plan."),
     "seasonality": _text("hour|weekday|hour_of_week", "Compare with the same hours, weekdays or hours of the week."),
     "timezone": _text("ZONE", "By whose clock, as 'Europe/Paris'; else UTC, or the baseline's."),
+    "items": _text("COL", "Of a ranking, the items, best first: lists, or their JSON."),
     "cluster": _text("COL", "Rows of one value belong together: one customer's, one machine's."),
 }
 """Field of ``files.roles.ColumnOptions`` → its option; one whose field is a tuple takes a list with commas."""

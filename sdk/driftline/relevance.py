@@ -37,6 +37,7 @@ OF_RELEVANT = ("recall", "ndcg", "reciprocal_rank", "average_precision")
 PREFIX = "ranking@"
 GREATEST_GAIN = 1e12
 
+CLICKS = 2
 _HEAD = 6  # n, Σw, Σw² of all lists, then of those of which something is relevant
 WIDTH = _HEAD + 3 * (len(OF_ALL) + len(OF_RELEVANT))
 
@@ -112,6 +113,22 @@ def taken(relevance: Relevance, rows: NDArray[np.intp]) -> Relevance:
     offsets, gains = _taken(relevance.offsets, relevance.gains, rows)
     missed_offsets, missed = _taken(relevance.missed_offsets, relevance.missed, rows)
     return Relevance(relevance.clicked[rows], relevance.ranked[rows], offsets, gains, missed_offsets, missed)
+
+
+def joined(parts: Sequence[Relevance]) -> Relevance:
+    """Return what is known of the rankings of several as one.
+
+    >>> joined([relevance_of([[1.0]]), relevance_of([[0.0, 2.0]])]).offsets
+    array([0, 1, 3])
+    """
+    return Relevance(
+        np.concatenate([part.clicked for part in parts]),
+        np.concatenate([part.ranked for part in parts]),
+        _end_to_end([part.offsets for part in parts]),
+        np.concatenate([part.gains for part in parts]),
+        _end_to_end([part.missed_offsets for part in parts]),
+        np.concatenate([part.missed for part in parts]),
+    )
 
 
 def fold_relevance(
@@ -251,6 +268,10 @@ def _ordinal(sorted_rows: NDArray[np.intp]) -> I64:
     starts = np.flatnonzero(np.diff(sorted_rows, prepend=-1))
     lengths = np.diff(starts, append=len(sorted_rows))
     return np.arange(len(sorted_rows)) - np.repeat(starts, lengths)
+
+
+def _end_to_end(offsets: Sequence[I64]) -> I64:
+    return np.concatenate([[0], np.cumsum(np.concatenate([np.diff(one) for one in offsets]))]).astype(np.int64)
 
 
 def _taken(offsets: I64, values: F64, rows: NDArray[np.intp]) -> tuple[I64, F64]:

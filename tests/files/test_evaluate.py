@@ -290,17 +290,6 @@ def test_every_format_gives_the_same_numbers(run: Run, files: Path, week: pd.Dat
     assert found == expected
 
 
-def test_rankings_have_drift_of_the_first_score_and_no_performance_yet(run: Run, tmp_path: Path) -> None:
-    rows = pd.DataFrame({"score": [0.25, 0.75] * 50, "actual": ["a", "b"] * 50, "x": range(100)})
-    rows.to_csv(tmp_path / "rows.csv", index=False)
-    same = (tmp_path / "rows.csv", "--baseline", tmp_path / "rows.csv", "--task", "ranking")
-    [window] = windows(run, *same)
-    assert window["drift"]["score"]["state"] == "ok"
-    assert window["drift"]["class"] is None
-    assert window["performance"]["realized"] == {}
-    assert "the performance of a ranking is not computed yet" in run("evaluate", *same).stderr
-
-
 def test_methods_are_chosen_per_run_and_per_feature(run: Run, files: Path) -> None:
     result = run(
         "evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--json", "--task", "binary",

@@ -1,4 +1,4 @@
-"""A ranking model from the SDK's own bytes to the pages: volume and drift as of any model, and no performance yet."""
+"""A ranking model from the SDK's own bytes to the pages: volume, drift, and how well its lists were ranked."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def client(tmp_path: Path, sent: list[bytes]) -> Iterator[TestClient]:
     for body in sent:
         state.submit("logs", body).result(10)
     client = TestClient(create_app(state.view, state.submit_outcomes, Health(), lambda: START))
-    outcomes = "id,actual,time\n" + "".join(f"id-{row},a,2026-11-20T20:00:00Z\n" for row in range(ROWS))
+    outcomes = "id,item,actual,time\n" + "".join(f"id-{row},b,{row % 2},2026-11-20T20:00:00Z\n" for row in range(ROWS))
     answer = client.post("/v1/outcomes?model=feed", content=outcomes, headers={"content-type": "text/csv"})
     assert answer.json() == {"accepted": ROWS, "rejected": []}
     state.settle()
@@ -59,7 +59,7 @@ def client(tmp_path: Path, sent: list[bytes]) -> Iterator[TestClient]:
     state.stop()
 
 
-def test_a_ranking_model_has_volume_and_drift_and_the_page_says_that_performance_is_to_come(client: TestClient) -> None:
+def test_a_ranking_model_has_volume_drift_and_performance(client: TestClient) -> None:
     (model,) = client.get("/api/v1/models").json()["models"]
     assert (model["task"], model["rows"], model["outcomes"], model["pending"]) == ("ranking", ROWS, ROWS, 0)
 
@@ -68,12 +68,16 @@ def test_a_ranking_model_has_volume_and_drift_and_the_page_says_that_performance
     assert windows[0]["drift"]["features"]["age"]["state"] == "drift"
     assert windows[0]["drift"]["score"]["state"] == "drift"
     assert windows[0]["drift"]["class"] is None
-    assert windows[0]["performance"]["realized"] == {}
+    realized = windows[0]["performance"]["realized"]
+    assert {name: realized[name]["value"] for name in ("ctr", "hit_rate@1", "hit_rate@5", "mrr@5", "recall@1")} == {
+        "ctr": 0.5, "hit_rate@1": 0.0, "hit_rate@5": 0.5, "mrr@5": 0.5, "recall@1": 0.0,
+    }  # fmt: skip
     assert windows[0]["outcomes"]["coverage"] == 1.0
 
     page = client.get("/models/feed?window=1h&at=2026-11-20T01:30:00Z")
     assert page.status_code == 200
-    assert "Driftline has no metrics of rankings (such as NDCG) so far" in page.text
+    assert "click rate" in page.text
+    assert "NDCG@10" in page.text
     assert "outcomes for 100 % of them" in page.text
     assert 'id="score"' in page.text
     assert 'id="feature-age"' in page.text

@@ -183,6 +183,8 @@ class _Judging:
     ) -> Evaluation:
         """Evaluate a window."""
         task, realized = self.baseline.task, None
+        if task.kind == "ranking":
+            task = replace(task, cutoffs=self.asked.cutoffs)
         if truth is not None:
             pane, realized = merge([pane, truth.sums(task)]), truth.performance(task, self.asked)
         if self.seasons is not None:
@@ -196,6 +198,7 @@ class _Judging:
             window,
             True,
             realized=realized,
+            task=task,
             beside=beside,
             choices=self.choices,
             compared=against.note,

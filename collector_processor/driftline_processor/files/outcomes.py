@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from .concept import Heard
 from .errors import BadInput, Say, near, rows
+from .lists import told_in
 from .rows import Rows
 from .source import Source, open_source, readable
-from .times import Times, read_times
-from .values import ids, positions, valid_of, values_of, whole_column
+from .times import oldest_first, read_times
+from .values import column, ids, one_array, positions, valid_of, values_of, whole_column
 
 Places = NDArray[np.intp]
 Numbers = TypeVar("Numbers", F64, I64)
@@ -35,7 +36,7 @@ class Outcomes:
     ``actual``: missing where ``retracted``: bool (n,), it takes back what was said before. ``time``, ``made``: when the
     truth was known and when the prediction was made, int64 (n,), unix nanoseconds, 0 = not said; None when the file has
     none. ``weight``, ``value``: float64 (n,), NaN = not said, None when the file has none. ``slices``: those that came
-    with the outcome.
+    with the outcome. Of rankings ``said``: the actual as it is, and ``item``: the item that each is about.
     """
 
     path: str
@@ -48,6 +49,8 @@ class Outcomes:
     weight: F64 | None = None
     value: F64 | None = None
     slices: Mapping[str, Column] = field(default_factory=dict)
+    said: Any = None
+    item: Column | None = None
 
 
 def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
@@ -58,26 +61,28 @@ def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
 
     Raises :class:`BadInput` when the file or one of the two columns cannot be read.
     """
-    source = open_source(path, {"id"}, say)
+    source = open_source(path, {"id", "item"}, say)
     names = tuple(source.schema.names)
     for name in ("id", "actual"):
         if name not in names:
             raise BadInput(f"{path}: no column '{name}'; {near(name, names)}")
     with readable(path):
         id_texts = ids(source.column("id"))
-        actual = whole_column(source.column("actual"), kind == "regression")
-        weight, value = (_numbers(source, name) if name in names else None for name in ("weight", "value"))
+        said = one_array(source.column("actual")) if kind == "ranking" else None
+        actual = Column() if said is not None else whole_column(source.column("actual"), kind == "regression")
+        item = column(ids(source.column("item")), False) if said is not None and "item" in names else None
+        weight, value = (numbers_of(source, name) if name in names else None for name in ("weight", "value"))
         times, made = (
             read_times(source.column(name)) if name in names else None for name in ("time", "prediction_time")
         )
-        order = np.arange(source.rows) if times is None else _order(times)
-        retracted = _said(source, "retracted") if "retracted" in names else np.zeros(source.rows, np.bool_)
+        order = np.arange(source.rows) if times is None else oldest_first(times)
+        retracted = flags_of(source, "retracted") if "retracted" in names else np.zeros(source.rows, np.bool_)
         slices = {
             name.removeprefix(SLICE): whole_column(source.column(name), False)
             for name in names
             if name.startswith(SLICE)
         }
-    usable = valid_of(id_texts) & (values_of(pc.binary_length(id_texts), 0) > 0) & (told(actual) | retracted)
+    usable = valid_of(id_texts) & (values_of(pc.binary_length(id_texts), 0) > 0) & (_told(said, actual) | retracted)
     _name(say, path, ~usable, "without id or actual")
     if weight is not None:
         wrong = ~(np.isnan(weight) | ((weight > 0) & np.isfinite(weight)))
@@ -89,13 +94,15 @@ def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
         str(path),
         codes.dictionary,
         values_of(codes.indices, -1).astype(np.int64, copy=False),
-        _at(actual, np.where(retracted, -1, np.arange(source.rows))[order]),
+        actual if said is not None else entries_of(actual, np.where(retracted, -1, np.arange(source.rows))[order]),
         retracted[order],
         None if times is None else np.where(times.readable, times.values, 0)[order],
         None if made is None else np.where(made.readable, made.values, 0)[order],
         None if weight is None else weight[order],
         None if value is None else value[order],
-        {name: taken(column, order) for name, column in slices.items()},
+        {name: taken(values, order) for name, values in slices.items()},
+        None if said is None else said.take(positions(order)),
+        None if item is None else taken(item, order),
     )
 
 
@@ -110,12 +117,9 @@ def join(
 
     Weights: float64 (n,), NaN = not given. ``name``: the rows' id column. What joins nothing is counted and named.
     """
-    codes = [_codes(outcomes, read, name) for read in reads]
+    codes = [codes_of(outcomes, read, name) for read in reads]
     last, first, corrected, strange = _matched(outcomes, codes, [read.time for read in reads])
-    if strange.any():
-        example = outcomes.ids[int(outcomes.code[int(np.flatnonzero(strange)[0])])].as_py()
-        count = rows(len(np.unique(outcomes.code[strange])), "outcome")
-        say(f"{outcomes.path}: {count} of an id that no row has in '{name}', such as {example!r}")
+    name_strange(outcomes, strange, name, say)
     joined: list[Rows] = []
     weights: list[F64 | None] = []
     heard: list[Heard] = []
@@ -126,22 +130,26 @@ def join(
         joined.append(
             replace(
                 read,
-                actual=_at(outcomes.actual, at),
-                outcome_time=_entries(outcomes.time, at, 0),
-                value=_entries(outcomes.value, at, np.nan),
-                told={key: _at(column, at) for key, column in outcomes.slices.items()},
+                actual=entries_of(outcomes.actual, at),
+                outcome_time=entries(outcomes.time, at, 0),
+                value=entries(outcomes.value, at, np.nan),
+                told={key: entries_of(column, at) for key, column in outcomes.slices.items()},
             )
         )
-        weights.append(_entries(outcomes.weight, at, np.nan))
-        known = _entries(outcomes.time, heard_at, 0)
+        weights.append(entries(outcomes.weight, at, np.nan))
+        known = entries(outcomes.time, heard_at, 0)
         heard.append(
-            Heard(_at(outcomes.actual, heard_at), heard_at, known, int(np.count_nonzero(corrected[start:end])))
+            Heard(entries_of(outcomes.actual, heard_at), heard_at, known, int(np.count_nonzero(corrected[start:end])))
         )
         start = end
     return joined, weights, heard
 
 
-def _codes(outcomes: Outcomes, read: Rows, name: str) -> I64:
+def _told(said: Any, actual: Column) -> NDArray[np.bool_]:
+    return told(actual) if said is None else told_in(said)
+
+
+def codes_of(outcomes: Outcomes, read: Rows, name: str) -> I64:
     """Which id each row of a file has, -1 = none that an outcome names."""
     with readable(read.source.path):
         found = pc.index_in(ids(read.source.column(name)), value_set=outcomes.ids)
@@ -155,13 +163,8 @@ def _matched(
 
     Then which rows were corrected, and which outcomes found no row.
     """
-    code = np.concatenate(codes) if codes else np.empty(0, np.int64)
-    time = None if any(one is None for one in times) else np.concatenate([one for one in times if one is not None])
-    n, several = len(code), np.bincount(code[code >= 0], minlength=len(outcomes.ids)) > 1
-    if time is None or outcomes.time is None or not (several.any() or outcomes.made is not None):
-        row, outcome = _all_of_an_id(outcomes, code)
-    else:
-        row, outcome = _by_time(outcomes, outcomes.time, code, time)
+    row, outcome = paired(outcomes, codes, times)
+    n = sum(map(len, codes))
     last, first = np.full(n, -1, np.intp), np.full(n, -1, np.intp)
     last[row] = outcome  # they stand oldest first, and of equal indices numpy keeps the last assignment
     spoken = ~outcomes.retracted[outcome]
@@ -172,6 +175,27 @@ def _matched(
     strange = np.ones(len(outcomes.code), np.bool_)
     strange[outcome] = False
     return np.where(taken_back, -1, last), first, corrected, strange
+
+
+def paired(outcomes: Outcomes, codes: Sequence[I64], times: Sequence[I64 | None]) -> tuple[Places, Places]:
+    """Return row (of all files) and outcome of each pair that belongs together, outcomes oldest first.
+
+    Which do, :func:`join` says. ``codes``: which id each row of a file has; ``times``: when each was predicted.
+    """
+    code = np.concatenate(codes) if codes else np.empty(0, np.int64)
+    time = None if any(one is None for one in times) else np.concatenate([one for one in times if one is not None])
+    several = np.bincount(code[code >= 0], minlength=len(outcomes.ids)) > 1
+    if time is None or outcomes.time is None or not (several.any() or outcomes.made is not None):
+        return _all_of_an_id(outcomes, code)
+    return _by_time(outcomes, outcomes.time, code, time)
+
+
+def name_strange(outcomes: Outcomes, strange: NDArray[np.bool_], name: str, say: Say) -> None:
+    """Name the outcomes that found no row. ``name``: the rows' id column."""
+    if strange.any():
+        example = outcomes.ids[int(outcomes.code[int(np.flatnonzero(strange)[0])])].as_py()
+        count = rows(len(np.unique(outcomes.code[strange])), "outcome")
+        say(f"{outcomes.path}: {count} of an id that no row has in '{name}', such as {example!r}")
 
 
 def _all_of_an_id(outcomes: Outcomes, code: I64) -> tuple[Places, Places]:
@@ -210,7 +234,7 @@ def _by_time(outcomes: Outcomes, heard: I64, code: I64, time: I64) -> tuple[Plac
     return found[known], known
 
 
-def _at(column: Column, index: NDArray[np.intp]) -> Column:
+def entries_of(column: Column, index: NDArray[np.intp]) -> Column:
     """The values at these places, missing where the place is -1."""
     return Column(
         None if column.numbers is None else np.append(column.numbers, np.nan)[index],
@@ -219,7 +243,7 @@ def _at(column: Column, index: NDArray[np.intp]) -> Column:
     )
 
 
-def _entries(values: Numbers | None, index: Places, missing: float) -> Numbers | None:
+def entries(values: Numbers | None, index: Places, missing: float) -> Numbers | None:
     """The values at these places, ``missing`` where the place is -1; None where there are none."""
     return None if values is None else np.append(values, values.dtype.type(missing))[index]
 
@@ -235,22 +259,17 @@ def _differ(outcomes: Outcomes, one: Places, other: Places) -> NDArray[np.bool_]
     return differ
 
 
-def _numbers(source: Source, name: str) -> F64:
+def numbers_of(source: Source, name: str) -> F64:
     values = whole_column(source.column(name), True)
     return np.full(source.rows, np.nan) if values.numbers is None else values.numbers
 
 
-def _said(source: Source, name: str) -> NDArray[np.bool_]:
+def flags_of(source: Source, name: str) -> NDArray[np.bool_]:
     """Which rows say yes: true, 1, "true" in any spelling."""
     texts = class_column(whole_column(source.column(name)))
     if texts.codes is None:
         return np.zeros(source.rows, np.bool_)
     return np.array([*(label == "1" for label in texts.labels), False])[texts.codes]
-
-
-def _order(times: Times) -> NDArray[np.intp]:
-    """Rows from oldest to newest; one without a readable time counts as oldest, equal times stand as they came."""
-    return np.argsort(np.where(times.readable, times.values, np.iinfo(np.int64).min), kind="stable")
 
 
 def _name(say: Say, path: Path, which: NDArray[np.bool_], what: str) -> None:

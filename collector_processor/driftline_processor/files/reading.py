@@ -14,6 +14,7 @@ from .against import features_in
 from .concept import Heard
 from .errors import BadInput, Say, listed
 from .outcomes import join, read_outcomes
+from .rankings import join_rankings, with_lists
 from .roles import ColumnOptions, Roles, find_roles
 from .rows import Rows, for_task, read_rows, texts_of, with_time
 from .source import Source, open_sources
@@ -46,12 +47,18 @@ def read_files(
     reads = [for_task(read_rows(source, roles, task.kind, say), task) for source in sources]
     if roles.time:
         reads = [with_time(read, roles.time, say) for read in reads]
+    if task.kind == "ranking":
+        reads = [with_lists(read, roles, say) for read in reads]
     weights: list[F64 | None] = [None] * len(reads)
     heard: list[Heard] | None = None
     if outcomes is not None:
         if not roles.id:
             raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with --id COL")
-        reads, weights, heard = join(read_outcomes(outcomes, task.kind, say), reads, roles.id, say)
+        known = read_outcomes(outcomes, task.kind, say)
+        if task.kind == "ranking":
+            reads, weights = join_rankings(known, reads, roles.id, say)
+        else:
+            reads, weights, heard = join(known, reads, roles.id, say)
     name_strangers(reads, task, say)
     return Read(roles, reads, weights, heard)
 

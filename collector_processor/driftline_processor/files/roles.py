@@ -41,6 +41,7 @@ class ColumnOptions:
     seasonality: str = ""
     timezone: str = ""
     cluster: str = ""
+    items: str = ""
 
     @property
     def seasons(self) -> Seasonality | None:
@@ -62,6 +63,7 @@ class Roles:
 
     ``score``: in the order of the classes. ``cluster``: whose rows of one value belong together. ``unknown``: columns
     that could be features and that the baseline lacks. ``slices``: by whose values rows are cut; they may be features.
+    ``items``: what was ranked.
     """
 
     features: tuple[str, ...]
@@ -73,6 +75,7 @@ class Roles:
     cluster: str = ""
     unknown: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
+    items: str = ""
 
 
 Columns = Mapping[str, str | Sequence[str]]
@@ -132,13 +135,14 @@ def find_roles(
     ids = find("id", _some(options.id), "--id")
     if options.cluster:
         _demand(sources, options.cluster, "--cluster")
+    items = find("items", _some(options.items), "--items") if task == "ranking" else ()
     slices = _slices(sources, options.slices, [name for name in _remembered(known, "slices") if name in shared])
     for name in options.features:
         _demand(sources, name, "--features")
     for name in options.text_features:
         if name != NO_TEXTS:
             _demand(sources, name, "--text-features")
-    taken = {*score, *predicted, *actual, *time, *ids, *_some(options.cluster), *reserved}
+    taken = {*score, *predicted, *actual, *time, *ids, *items, *_some(options.cluster), *reserved}
     others = [name for name in names if name not in taken]
     if not task and "actual" in others:
         others.remove("actual")
@@ -164,7 +168,7 @@ def find_roles(
         if nested:
             say(f"{source.path}: {listed(nested)}: lists or structures, taken as missing")
     named = ("".join(predicted), "".join(actual), "".join(time), "".join(ids))
-    return Roles(chosen, score, *named, options.cluster, unknown, slices)
+    return Roles(chosen, score, *named, options.cluster, unknown, slices, "".join(items))
 
 
 def _slices(sources: Sequence[Source], given: Sequence[str], remembered: Sequence[str]) -> tuple[str, ...]:

@@ -12,9 +12,10 @@ from driftline.bins import CategoryBins, NumberBins
 from driftline.descriptors import described, without_texts
 from driftline.frames import taken
 from driftline.privacy import in_force
+from driftline.relevance import Relevance
 from driftline.rules import Rule
 from driftline.scores import scores_for
-from driftline.tables import CLASSLESS, F64, I64, Column, ModelKey, PredictionTable, Task, Text
+from driftline.tables import CLASSLESS, F64, I64, Column, Items, ModelKey, PredictionTable, Task, Text
 from driftline.vocabulary import Vocabulary
 from numpy.typing import NDArray
 
@@ -32,7 +33,8 @@ class Rows:
     ``scores``, ``predicted``: as in :class:`PredictionTable`. ``actual``: None without a column of that part.
     ``usable``: bool (n,), False where the time cannot be read; None when all rows are. ``cluster``, ``slices``: see
     :class:`Roles`. ``outcome_time``: when the actual was known, unix nanoseconds, 0 = nobody said; ``value``: what the
-    prediction was worth; ``told``: slices that came with the outcome.
+    prediction was worth; ``told``: slices that came with the outcome. ``items``: what a ranking
+    ranked, ``relevance``: what was relevant in it.
     """
 
     source: Source
@@ -46,6 +48,8 @@ class Rows:
     outcome_time: I64 | None = None
     value: F64 | None = None
     told: Mapping[str, Column] = field(default_factory=dict)
+    items: Items | None = None
+    relevance: Relevance | None = None
 
     def __len__(self) -> int:
         return self.source.rows
@@ -54,11 +58,12 @@ class Rows:
 def read_rows(source: Source, roles: Roles, kind: str, say: Say) -> Rows:
     """Read score, predicted and actual of a file; ``kind``: the kind of task."""
     with readable(source.path):
+        lists = kind == "ranking"
         return Rows(
             source,
             scores=_scores(source, roles, kind, say),
             predicted=_whole(source, roles.predicted, False) if roles.predicted and kind not in CLASSLESS else None,
-            actual=_whole(source, roles.actual, kind == "regression") if roles.actual else None,
+            actual=_whole(source, roles.actual, kind == "regression") if roles.actual and not lists else None,
             cluster=whole_column(source.column(roles.cluster)) if roles.cluster else None,
             slices={name: _whole(source, name, False) for name in roles.slices},
         )

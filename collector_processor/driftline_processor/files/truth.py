@@ -11,6 +11,9 @@ from driftline.classes import class_codes, class_column
 from driftline.fold import fold_outcomes
 from driftline.frames import concatenate, taken
 from driftline.pane import Pane
+from driftline.relevance import Relevance
+from driftline.relevance import joined as joined_relevance
+from driftline.relevance import taken as taken_relevance
 from driftline.tables import F64, I64, Column, Task
 
 from driftline_processor.core.evaluation import Metric
@@ -28,7 +31,8 @@ class Truth:
     """Rows with what was predicted and what happened, as :func:`from_rows` takes them.
 
     ``time``: int64 (n,), unix nanoseconds, None where no file has any. ``outcome_time``: when the actual was known, 0 =
-    nobody said. ``value``: what the prediction was worth. ``slices``: of prediction and outcome.
+    nobody said. ``value``: what the prediction was worth. ``slices``: of prediction and outcome. ``relevance``: of
+    rankings.
     """
 
     scores: F64 | None
@@ -39,10 +43,11 @@ class Truth:
     outcome_time: I64 | None = None
     value: F64 | None = None
     slices: Mapping[str, Column] = field(default_factory=dict)
+    relevance: Relevance | None = None
 
     def sums(self, task: Task) -> Pane:
         """Return the outcomes as a pane has them."""
-        return fold_outcomes(task, self.scores, self.predicted, self.actual, self.weight)
+        return fold_outcomes(task, self.scores, self.predicted, self.actual, self.weight, self.relevance)
 
     def taken(self, which: I64) -> Truth:
         """Return some of the rows, in this order."""
@@ -55,11 +60,12 @@ class Truth:
             None if self.outcome_time is None else self.outcome_time[which],
             None if self.value is None else self.value[which],
             {key: taken(column, which) for key, column in self.slices.items()},
+            None if self.relevance is None else taken_relevance(self.relevance, which),
         )
 
     def performance(self, task: Task, asked: Asked = STANDARD) -> dict[str, Metric]:
         """Return every metric, from the rows."""
-        return from_rows(task, self.scores, self.predicted, self.actual, self.weight, asked=asked)
+        return from_rows(task, self.scores, self.predicted, self.actual, self.weight, self.relevance, asked=asked)
 
 
 def truths(
@@ -79,7 +85,9 @@ def truths(
     time = _stacked([read.time for read in reads]) if all(read.time is not None for read in reads) else None
     outcome_time, value = _stacked([read.outcome_time for read in reads]), _stacked([read.value for read in reads])
     actual = Column() if actual is None else actual
-    known = Truth(scores, predicted, actual, weight, time, outcome_time, value, _slices(reads))
+    ranked = [read.relevance for read in reads if read.relevance is not None]
+    relevance = joined_relevance(ranked) if ranked else None
+    known = Truth(scores, predicted, actual, weight, time, outcome_time, value, _slices(reads), relevance)
     for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
         yield known.taken(order[start:end])
 
@@ -123,8 +131,6 @@ def _joined(parts: Sequence[Column | None]) -> Column | None:
 def name_strangers(reads: Sequence[Rows], task: Task, say: Say) -> None:
     """Name the actual values that are nothing the model could have predicted; they count as not known."""
     if task.kind == "ranking":
-        if any(read.actual is not None for read in reads):
-            say("the performance of a ranking is not computed yet: its outcomes are only counted")
         return
     for read in reads:
         if read.actual is None:

@@ -128,11 +128,24 @@ def say_the_same(connection: Connection, rows: pa.Table, before: pa.Table) -> Ma
     for name, nothing in _MEANT:
         equal = pc.equal(pc.fill_null(rows[name], nothing), pc.fill_null(before[name], nothing))
         same &= equal.to_numpy() & pc.equal(pc.is_null(rows[name]), pc.is_null(before[name])).to_numpy()
+    for name in ("relevance", "missed"):  # of rankings
+        if rows[name].null_count < len(rows) or before[name].null_count < len(rows):
+            same &= _equal_lists(rows[name], before[name])
     if rows["slices"].null_count < len(rows) or before["slices"].null_count < len(rows):
         query = "SELECT a.slices IS NOT DISTINCT FROM b.slices AS same FROM ours a POSITIONAL JOIN theirs b"
         ours, theirs = rows.select(["slices"]), before.select(["slices"])
         same &= read(connection, query, ours=ours, theirs=theirs)["same"].to_numpy()
     return same
+
+
+def _equal_lists(one: pa.ChunkedArray, other: pa.ChunkedArray) -> Mask:
+    lengths = [pc.fill_null(pc.list_value_length(lists), -1).to_numpy() for lists in (one, other)]
+    equal: Mask = lengths[0] == lengths[1]
+    some = np.flatnonzero(equal & (lengths[0] > 0))
+    values = [pc.list_flatten(lists.take(pa.array(some))).to_numpy() for lists in (one, other)]
+    differs = np.repeat(some, lengths[0][some])[values[0] != values[1]]
+    equal[differs] = False
+    return equal
 
 
 def _words(rows: pa.Table, kind: NDArray[np.int_]) -> tuple[NDArray[np.int64], ...]:

@@ -29,6 +29,7 @@ from .news import Touched
 from .pairs import Pairs
 from .panes import PaneChanges, performance_fold
 from .performance import add_outcomes, all_kept, recompute, stored_stretches
+from .rankings import one_row_each, says_something
 from .rows import actual_of, finite_actuals, integers_of
 from .series import SeriesRegister
 from .sliced_outcomes import add_sliced, recompute_sliced, sliced_changes
@@ -58,6 +59,8 @@ _COLUMNS = [
     "request",
     "slices",
     "value",
+    "relevance",
+    "missed",
 ]
 
 
@@ -154,6 +157,7 @@ class Join:
     def _apply(self, matches: Matches, done: Progress, work: _Work) -> None:
         connection = self._connection
         usable = matches.matched.filter(pa.array(self._usable(matches.matched, done, work)))
+        usable = one_row_each(connection, usable, [one.number for one in self._series if one.task.kind == "ranking"])
         heard = first_heard(matches, usable)
         verdict = judge(connection, matches, usable)
         verdict = verdict.without(self._refused(verdict, work))
@@ -258,8 +262,8 @@ class Join:
             actual = actual_of(rows.take(pa.array(at)))
             if series.task.kind == "regression":
                 bad, reasons[series.number] = np.isnan(finite_actuals(actual)), "not_a_number"
-            elif series.task.kind == "ranking":  # whatever is known of a list
-                continue
+            elif series.task.kind == "ranking":
+                bad, reasons[series.number] = ~says_something(rows.take(pa.array(at))), "not_a_relevance"
             else:
                 if not series.declared:
                     series = self._series.learn(self._connection, series, seen_classes([actual]))

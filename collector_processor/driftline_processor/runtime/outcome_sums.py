@@ -7,6 +7,7 @@ from driftline.fold import fold_outcomes_by
 from driftline.sparse import Sparse
 from driftline.tables import CLASSLESS, I64, Task
 
+from .rankings import relevance_of
 from .rows import actual_of, labels_of, numbers_of, scores_of
 
 
@@ -24,4 +25,5 @@ def fold_joined(task: Task, rows: pa.Table, group: I64, groups: int) -> dict[str
         numbers_of(rows, "value"),
         group,
         groups,
+        relevance_of(rows) if task.kind == "ranking" else None,
     )

@@ -51,6 +51,10 @@ METRIC_WORDS: dict[str, str] = {name: method.title for name, method in METHODS.i
     "roc_auc_ovr": "ROC AUC, one against the rest",
     "mape": "mean absolute percentage error",
     "f1_weighted": "F1, weighted",
+    "ctr": "click rate",
+    "ndcg": "NDCG",
+    "mrr": "MRR",
+    "map": "MAP",
 }
 
 BESIDE = {"log_loss": "log_loss_constant", "mean_score": "actual_rate"}
@@ -68,6 +72,7 @@ _METRIC_ORDER = (
     "recall",
     "f1",
     "brier",
+    "ctr",
 )
 
 SOURCE_WORDS: dict[Source, str] = {"rows": "rows", "panes": "counts"}
@@ -217,10 +222,11 @@ def state_word(state: State) -> str:
 def metric_word(name: str) -> str:
     """Say a metric's or method's name in words.
 
-    >>> metric_word("log_loss"), metric_word("actual_rate")
-    ('log loss', 'actual rate')
+    >>> metric_word("log_loss"), metric_word("actual_rate"), metric_word("ndcg@10")
+    ('log loss', 'actual rate', 'NDCG@10')
     """
-    return METRIC_WORDS.get(name, short(name.replace("_", " ")))
+    base, at, cutoff = name.partition("@")
+    return METRIC_WORDS.get(name, short(METRIC_WORDS.get(base, base.replace("_", " ")) + at + cutoff))
 
 
 def metric_names(metrics: dict[str, Metric]) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 from driftline.pane import Pane
-from driftline.relevance import OF_ALL, OF_RELEVANT, PREFIX, WIDTH
+from driftline.relevance import CLICKS, OF_ALL, OF_RELEVANT, PREFIX, WIDTH
 from driftline.tables import F64
 
 from driftline_processor.core.evaluation import Metric
@@ -50,11 +51,11 @@ def from_pane(pane: Pane) -> dict[str, Metric]:
 
 def means(pane: Pane) -> dict[str, Mean]:
     """Return the sums behind every metric of :func:`from_pane`: what its uncertainty is made from."""
-    known, clicks = pane.parts.get("outcomes"), pane.parts.get("clicks")
-    if known is None or clicks is None or len(clicks) != 2:
+    known = pane.parts.get("outcomes")
+    if known is None:
         return {}
     rows, weight, squared = known.tolist()
-    clicked, clicked_squared = clicks.tolist()
+    clicked, clicked_squared = pane.parts.get("clicks", np.zeros(CLICKS)).tolist()  # a store keeps no zeros
     found = {"ctr": Mean(int(rows), weight, squared, clicked, clicked_squared, clicked_squared)}
     for cutoff, sums in sorted(_by_cutoff(pane).items()):
         heads = (sums[:3].tolist(), sums[3:6].tolist())

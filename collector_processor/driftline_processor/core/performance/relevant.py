@@ -128,6 +128,22 @@ def relevance_in(lists: Items, said: Said, left_out: I64 | None = None) -> Relev
     return _placed(lists, (rows, items, gains), len(codes.index), told | somewhere, somewhere, left_out)
 
 
+def worth_of(row: I64, about: I32, value: F64, retracted: Mask, n: int) -> F64:
+    """Return what each of n lists was worth, NaN where nobody said: the sum over the last word on each item.
+
+    ``row``, ``about``: of which list and item (-1 = the whole list) each statement is, oldest first. ``value``: NaN =
+    not said.
+
+    >>> about = np.array([0, 1, 0], np.int32)
+    >>> worth_of(np.zeros(3, np.int64), about, np.array([2.0, 3.0, 5.0]), np.zeros(3, np.bool_), 2)
+    array([ 8., nan])
+    """
+    final = _last_of_each(row, about.astype(np.int64) + 1, int(about.max(initial=0)) + 2)
+    final = final[~np.isnan(value[final]) & ~retracted[final]]
+    known = np.bincount(row[final], minlength=n) > 0
+    return np.where(known, np.bincount(row[final], value[final], minlength=n), np.nan)
+
+
 class _Codes:
     """One number for each item, whoever names it: the labels of the lists first, in their order."""
 

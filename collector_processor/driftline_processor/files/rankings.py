@@ -1,0 +1,91 @@
+"""Rankings in files: rows with their lists, and what is known of them, beside the rows or in a file of outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from driftline.frames import taken
+from driftline.items import items_of
+from driftline.relevance import Relevance
+from driftline.tables import F64, I64, Column, Items
+
+from driftline_processor.core.performance.relevant import relevance_in, worth_of
+
+from .errors import Say, rows
+from .lists import Places, read_items, said_in
+from .outcomes import Outcomes, codes_of, entries, entries_of, name_strange, paired
+from .roles import Roles
+from .rows import Rows
+from .source import readable
+from .values import one_array, positions, valid_of
+
+
+def with_lists(read: Rows, roles: Roles, say: Say) -> Rows:
+    """Return rows with what they ranked, and with what they say was relevant in it.
+
+    That is the relevant items, as a list, a map from item to relevance or the JSON of either, or a number for the list.
+    """
+    source = read.source
+    read = replace(read, items=read_items(source, roles.items) if roles.items else None)
+    if not roles.actual:
+        return read
+    with readable(source.path):
+        array = one_array(source.column(roles.actual))
+        relevance = relevance_in(_lists(read), said_in(array, np.arange(len(read))))
+        strange = int(np.count_nonzero(valid_of(array) & np.isnan(relevance.clicked)))
+    if strange:
+        say(f"{source.path}: {rows(strange)} with an actual that says nothing of a list, taken as not known")
+    return _with(read, relevance)
+
+
+def join_rankings(
+    outcomes: Outcomes, reads: Sequence[Rows], name: str, say: Say
+) -> tuple[list[Rows], list[F64 | None]]:
+    """Give every row what outcomes say of its list, and return the weights in parallel, as :func:`.outcomes.join` does.
+
+    All that belongs to a row counts, not the last alone (:mod:`.core.performance.relevant`); weight, time and slices
+    are those of its last outcome that takes nothing back.
+    """
+    row, outcome = paired(outcomes, [codes_of(outcomes, read, name) for read in reads], [read.time for read in reads])
+    strange = np.ones(len(outcomes.code), np.bool_)
+    strange[outcome] = False
+    name_strange(outcomes, strange, name, say)
+    joined: list[Rows] = []
+    weights: list[F64 | None] = []
+    start = 0
+    for read in reads:
+        mine = np.flatnonzero((row >= start) & (row < start + len(read)))
+        relevance, last, value = _heard(outcomes, outcome[mine], row[mine] - start, read)
+        known = {key: entries_of(column, last) for key, column in outcomes.slices.items()}
+        read = replace(read, outcome_time=entries(outcomes.time, last, 0), value=value, told=known)
+        joined.append(_with(read, relevance))
+        weights.append(entries(outcomes.weight, last, np.nan))
+        start += len(read)
+    return joined, weights
+
+
+def _heard(outcomes: Outcomes, outcome: Places, row: I64, read: Rows) -> tuple[Relevance, Places, F64 | None]:
+    """What was relevant in the lists of a file, the last outcome of each that takes nothing back, and its worth."""
+    assert outcomes.said is not None
+    retracted = outcomes.retracted[outcome]
+    item = None if outcomes.item is None else taken(outcomes.item, outcome)
+    said = said_in(outcomes.said.take(positions(outcome)), row, item, retracted)
+    last = np.full(len(read), -1, np.intp)
+    last[row[~retracted]] = outcome[~retracted]  # of equal rows numpy keeps the last
+    relevance = relevance_in(_lists(read), said)
+    last = np.where(np.isnan(relevance.clicked), -1, last)
+    if outcomes.value is None:
+        return relevance, last, None
+    about = np.full(len(row), -1, np.int32) if item is None or item.codes is None else item.codes
+    return relevance, last, worth_of(row, about, outcomes.value[outcome], retracted, len(read))
+
+
+def _with(read: Rows, relevance: Relevance) -> Rows:
+    """Return rows with what was relevant in their lists; their actual is whether anything was clicked."""
+    return replace(read, relevance=relevance, actual=Column(numbers=relevance.clicked))
+
+
+def _lists(read: Rows) -> Items:
+    return items_of([None] * len(read)) if read.items is None else read.items
