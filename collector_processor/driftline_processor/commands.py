@@ -12,7 +12,7 @@ from .baseline_commands import app as baseline_app
 from .column_options import takes_columns
 from .expectation_commands import app as expectations_app
 from .expectation_commands import expectations_of
-from .options import BAD_INPUT, Data, Url, Version, one_sentence, performance_of, say
+from .options import BAD_INPUT, Data, Url, Version, objectives_of, one_sentence, performance_of, say
 from .outcome_commands import app as outcomes_app
 from .outcome_commands import forget
 
@@ -120,6 +120,9 @@ def evaluate(
     performance: Annotated[
         Path | None, typer.Option(metavar="FILE", help="driftline.yaml: what is asked of the performance.")
     ] = None,
+    objective: Annotated[
+        list[str] | None, typer.Option(metavar='"METRIC >= NUMBER"', help="What a metric shall be; repeatable.")
+    ] = None,
     openlineage: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write OpenLineage run events there, a line for each window.")
     ] = None,
@@ -152,6 +155,7 @@ def evaluate(
             past,
             of_performance,
             metrics_in(fail_on or ()),
+            objectives_of(objective or ()),
         )
         cut = Cut(window, window_rows)
         reference = None if baseline is None else local(baseline)

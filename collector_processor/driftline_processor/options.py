@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,7 @@ import typer
 from .files.errors import BadInput
 
 if TYPE_CHECKING:
-    from .core.performance.asked import Asked
+    from .core.performance.asked import Asked, Objective
     from .runtime.config import Model
 
 BAD_INPUT = 2
@@ -46,6 +46,16 @@ def models_of(option: str, file: Path) -> Mapping[str, Model]:
         return load(file).models
     except ConfigError as error:
         raise BadInput(f"{option} {file}: {error}") from error
+
+
+def objectives_of(written: Sequence[str]) -> tuple[Objective, ...]:
+    """Read the objectives of an option. Raises :class:`BadInput` for what is none."""
+    from .core.performance.objectives import read_objective
+
+    try:
+        return tuple(read_objective(text) for text in written)
+    except ValueError as error:
+        raise BadInput(f"--objective {error}") from error
 
 
 def performance_of(file: Path | None) -> dict[str, Asked]:

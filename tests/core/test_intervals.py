@@ -36,11 +36,12 @@ def ends(found: Interval) -> tuple[float, float]:
     return found.low, found.high
 
 
-def counted(weight: F64, squares: F64 | None = None) -> Pane:
-    """A pane of these cells, and nothing else."""
+def counted(weight: F64, squares: F64 | None = None, rows: float | None = None) -> Pane:
+    """A pane of these cells, and nothing else; ``rows``: None = as many as they weigh."""
     squared = weight if squares is None else squares
     parts = {"confusion": weight, "confusion_excess": squared - weight}
-    return Pane({"outcomes": np.array([weight.sum(), weight.sum(), squared.sum()]), **parts})
+    outcomes = np.array([weight.sum() if rows is None else rows, weight.sum(), squared.sum()])
+    return Pane({"outcomes": outcomes, **parts})
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 7), (7, 7), (19, 20), (1, 1_000), (437, 1_000)])
@@ -66,7 +67,7 @@ def test_rows_that_count_for_one_another_are_divided() -> None:
 def test_what_was_never_seen_is_as_rare_as_the_rows_that_would_show_it_are_few() -> None:
     """Of 500 flagged all were right; of 40,000 others 400 were reviewed, and none was missed."""
     confusion, squares = np.array([40_000.0, 0, 0, 500]), np.array([40_000.0 * 100, 0, 0, 500])
-    found = with_intervals(realized(counted(confusion), BINARY), counted(confusion, squares), (), BINARY, Asked())[
+    found = with_intervals(realized(counted(confusion), BINARY), counted(confusion, squares, 900), (), BINARY, Asked())[
         "recall"
     ]
     assert found.value == 1.0

@@ -139,6 +139,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                 "explanation": None,
                 "performance": {
                     "maturity": "mature",
+                    "immature": None,
                     "realized": {
                         "accuracy": {
                             "value": 0.8,
@@ -164,6 +165,9 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "label_age": {},
                     "weak_slices": None,
                     "fairness": [],
+                    "broken": 0,
+                    "undecided": 0,
+                    "objectives": [],
                 },
                 "outcomes": {"rows": 600, "coverage": 0.6},
                 "quality": {

@@ -81,6 +81,7 @@ def test_the_commands(run: Run) -> None:
                 "--expect",
                 "--performance",
                 "--curves",
+                "--objective",
                 "--openlineage",
                 "--reference-last",
                 "--reference-without",

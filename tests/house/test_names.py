@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from types import ModuleType
 from typing import get_args
 
@@ -69,7 +70,7 @@ def test_prometheus_names_are_the_ones_that_outsiders_rely_on() -> None:
 @pytest.mark.parametrize(
     ("attribute", "values"),
     [
-        ("state", tuple(dict.fromkeys((*get_args(State), *get_args(ConceptState), *get_args(Standing))))),
+        ("state", tuple(dict.fromkeys(chain.from_iterable(map(get_args, (State, ConceptState, Standing, Verdict)))))),
         ("driftline.signal", get_args(Signal)),
         ("ml.model.task", tuple(LOSSES)),
         ("ml.quality.check", tuple(CHECKS)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .concept import CONCEPT
+from .coverage import COVERAGE
 from .frame import Table
 from .methods import METHODS
 from .multivariate import MULTIVARIATE
@@ -11,4 +12,4 @@ from .sliced import SLICES
 from .table import DRIFT
 from .versions import VERSIONS
 
-TABLES: tuple[Table, ...] = (DRIFT, SLICES, METHODS, MULTIVARIATE, QUALITY, CONCEPT, VERSIONS)
+TABLES: tuple[Table, ...] = (DRIFT, SLICES, METHODS, MULTIVARIATE, QUALITY, CONCEPT, VERSIONS, COVERAGE)

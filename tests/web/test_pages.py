@@ -124,8 +124,8 @@ def test_a_realized_value_says_what_it_is_from_and_how_exact_it_is(browse: Brows
         "accuracy": Metric(0.91, 398, "rows"),
     }
     text = page(browse(FakeView([model])), "/models/animals").text
-    assert "ROC AUC 0.522 (exact to 0.0013) – 400 counts" in text
-    assert "accuracy 0.91 – 398 rows" in text
+    assert "ROC AUC 0.522 (exact to 0.0013) – – 400 counts" in text
+    assert "accuracy 0.91 – – 398 rows" in text
 
 
 def test_every_link_of_the_overview_and_of_a_model_leads_somewhere(browse: Browse) -> None:

@@ -205,6 +205,31 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectiveState:
+    """What came of one objective in a window. ``rule``: as one writes it.
+
+    ``value``, ``low``, ``high``: of the metric, or of its change since the baseline; ``limit``: what they are compared
+    with. ``rows``: those whose outcome is known; ``needed``: how many would tell, None where that is not known.
+    ``undecided``: windows in a row, up to this one, that cannot tell. ``since``, ``until``: unix nanoseconds, the
+    stretch of a rolling objective that is worst; 0 = the window.
+    """
+
+    metric: str
+    rule: str
+    state: Verdict
+    value: float | None
+    low: float | None
+    high: float | None
+    rows: int
+    limit: float | None = None
+    needed: int | None = None
+    undecided: int = 0
+    since: int = 0
+    until: int = 0
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """Where values went or came from. ``where``: in the feature's own unit ("below 5", "NO", "missing").
 
@@ -278,7 +303,9 @@ class Evaluation:
     ``ages``: by how long outcomes took to come, what was realized of those rows. ``weak``: what came of the search for
     weak slices (:mod:`.performance.weak`), None where rows are not at hand. ``fairness``: by attribute.
     ``curves``: what is drawn of the performance of a binary classifier; ``confusion``: float64 (k, k), the weight per
-    actual (row) and predicted class.
+    actual (row) and predicted class. ``immature``:
+    why its performance does not count yet, as a sentence; ``young``: because its outcomes may still come.
+    ``objectives``: what came of what its metrics shall be (:mod:`.performance.objectives`).
     """
 
     key: ModelKey
@@ -313,3 +340,6 @@ class Evaluation:
     fairness: tuple[Fairness, ...] = ()
     curves: dict[str, Curve] = field(default_factory=dict)
     confusion: F64 | None = None
+    immature: str = ""
+    young: bool = False
+    objectives: tuple[ObjectiveState, ...] = ()

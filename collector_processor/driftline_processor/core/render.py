@@ -8,7 +8,18 @@ from typing import Any
 
 from .concept.verdict import Concept, rise
 from .estimate.result import ASSUMES, Estimate
-from .evaluation import Cause, Evaluation, Expected, Explanation, Finding, JointDrift, Metric, SliceDrift, TargetDrift
+from .evaluation import (
+    Cause,
+    Evaluation,
+    Expected,
+    Explanation,
+    Finding,
+    JointDrift,
+    Metric,
+    ObjectiveState,
+    SliceDrift,
+    TargetDrift,
+)
 from .render_slices import fairness_to_json, slices_to_json, weak_to_json
 
 
@@ -111,6 +122,7 @@ def to_json(evaluation: Evaluation, curves: bool = False) -> dict[str, Any]:
         "explanation": None if evaluation.explanation is None else _explanation(evaluation.explanation),
         "performance": {
             "maturity": evaluation.maturity,
+            "immature": evaluation.immature or None,
             "realized": {name: _metric(metric) for name, metric in evaluation.realized.items()},
             "estimated": {name: _estimate(estimate) for name, estimate in evaluation.estimated.items()},
             "slices": slices_to_json(evaluation.performance_slices, _metric),
@@ -118,6 +130,9 @@ def to_json(evaluation: Evaluation, curves: bool = False) -> dict[str, Any]:
             "weak_slices": weak_to_json(evaluation.weak),
             "fairness": [fairness_to_json(one) for one in evaluation.fairness],
             **(_drawn(evaluation) if curves else {}),
+            "broken": sum(objective.state == "broken" for objective in evaluation.objectives),
+            "undecided": max((objective.undecided for objective in evaluation.objectives), default=0),
+            "objectives": [_objective(objective) for objective in evaluation.objectives],
         },
         "outcomes": {"rows": evaluation.outcome_rows, "coverage": evaluation.coverage},
         "quality": {
@@ -268,6 +283,24 @@ def _expected(expected: Expected) -> dict[str, Any]:
 def metric_to_json(metric: Metric) -> dict[str, Any]:
     """Return a metric with its interval."""
     return _metric(metric)
+
+
+def _objective(objective: ObjectiveState) -> dict[str, Any]:
+    return {
+        "objective": objective.rule,
+        "metric": objective.metric,
+        "state": objective.state,
+        "value": objective.value,
+        "low": objective.low,
+        "high": objective.high,
+        "limit": objective.limit,
+        "rows": objective.rows,
+        "needed": objective.needed,
+        "undecided": objective.undecided,
+        "since": _time(objective.since),
+        "until": _time(objective.until),
+        "sentence": objective.sentence,
+    }
 
 
 def _metric(metric: Metric) -> dict[str, Any]:

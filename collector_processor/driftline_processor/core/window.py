@@ -135,6 +135,16 @@ def before(time: int, length: str, tz: str = "UTC") -> int:
     return _instant(datetime.combine(day, local.time()), zone)
 
 
+def length(name: str) -> int:
+    """Return how long windows of a name are at least, in nanoseconds, to compare them.
+
+    >>> length("1d") > length("12h")
+    True
+    """
+    count, unit = parse(name)
+    return count * (_UNITS.get(unit) or _DAY * {"d": 1, "w": 7, "mo": 28}[unit])
+
+
 def closes_at(window: Window) -> int:
     """Return the watermark (unix nanoseconds) from which on the window is closed."""
     return window.end + GRACE

@@ -21,7 +21,7 @@ class Asked:
     ``concept``: the detectors of concept drift, see :func:`.concept.detectors_of`. ``exact``: values of drift methods
     from the rows. ``classifier``: the domain classifier, too. ``expect``: what is expected of each model's data.
     ``past``: windows are compared with the rows before them, :mod:`.past`. ``performance``: what each model's owner
-    asks of its performance; ``metrics``: names of those that are wanted, too.
+    asks of its performance; ``metrics``: names of those that are wanted, too; ``objectives``: what it shall be.
     """
 
     method: Sequence[str] = ()
@@ -33,6 +33,7 @@ class Asked:
     past: Rolling | None = None
     performance: Mapping[str, of_performance.Asked] = field(default_factory=dict)
     metrics: Sequence[str] = ()
+    objectives: Sequence[of_performance.Objective] = ()
 
     def check(self, reference: Path | None) -> None:
         """Raise :class:`BadInput` when something is asked for that cannot be had together.

@@ -32,6 +32,8 @@ _PLAIN |= {
     ("quality", "found"),
     ("quality", "critical"),
     ("quality", "broken"),
+    ("performance", "broken"),
+    ("performance", "undecided"),
 }
 _LEAF = re.compile(
     r"(?:(?P<name>.+)\.)?(?P<leaf>rows|effect|design_effect|missing\.(?:was|now)|size|state|decided_by|"
@@ -167,7 +169,8 @@ def _keys(
         f"there is no '{path}' in a window; there are rows, drift.share, drift.features.NAME..., drift.score..., "
         "drift.class..., drift.incident, drift.drifted_slices, drift.slices.KEY=VALUE..., "
         "drift.multivariate.METHOD.value, performance.realized.METRIC.value, estimated.METRIC.value, "
-        "outcomes.rows, outcomes.coverage, quality.found, quality.critical, quality.broken; "
+        "outcomes.rows, outcomes.coverage, quality.found, quality.critical, quality.broken, "
+        "performance.broken, performance.undecided; "
         "and, of all rows, concept.rise"
     )
 

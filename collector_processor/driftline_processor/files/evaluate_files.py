@@ -30,6 +30,7 @@ from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.incident import incident
 from driftline_processor.core.performance.asked import Asked as PerformanceAsked
+from driftline_processor.core.performance.objectives import undecided
 from driftline_processor.core.performance.weak import WeakSearch
 
 from .against import baseline_of, expected_of, first_of, reference_rows
@@ -41,7 +42,7 @@ from .errors import BadInput, Say
 from .exact import exact_values, rows_of
 from .fold_rows import batches, fold_rows
 from .folded import Folded, newest_rows
-from .known import asked_of, known_of
+from .known import Outcomes, asked_of
 from .methods import read_choices
 from .past import cut_past
 from .reading import read_files
@@ -49,7 +50,7 @@ from .roles import ColumnOptions
 from .sliced import Slices
 from .source import check_path
 from .steps import Trails, cut_steps
-from .truth import Truth, truths
+from .truth import Truth, all_rows, truths
 from .weak import LabelledRows
 
 
@@ -102,7 +103,7 @@ def evaluate_files(
         baseline,
         read_choices(asked.method, asked.methods, baseline),
         options.seasons,
-        asked_of(asked.performance, asked.metrics, baseline, say),
+        asked_of(asked, baseline, say),
     )
     detectors = detectors_of(asked.concept, baseline.task)
     read = read_files(data, outcomes, baseline, options, say)
@@ -122,17 +123,19 @@ def evaluate_files(
         read.rows, read.roles, judging.key, baseline, trails, len(windows), counted, slices, past, labelled
     )
     known = truths(read.rows, read.weights, groups, len(windows))
+    happened = Outcomes.of(lambda: all_rows(read.rows, read.weights), baseline.task, judging.asked)
     until = None if cut.window else time.time_ns()  # a window of rows ends with its newest row, which is never old
     beside = _beside(windows, folded, newest_rows(read.rows, groups, len(windows)), until, wanted, trails, slices)
     against = (Compared(baseline) if past is None else past.compared(at) for at in range(len(windows)))
     weak = (None if labelled is None else labelled.weak(at) for at in range(len(windows)))
     evaluations = [
-        judging.evaluate(*of_window)
+        judging.evaluate(happened, *of_window)
         for of_window in zip(windows, (one.pane for one in folded), known, beside, against, weak, strict=True)
     ]
     for before, evaluation in zip([None, *evaluations], evaluations, strict=False):
         if evaluation.window.end > evaluation.window.start:  # an incident is since when
             evaluation.incident = incident(evaluation, before)
+        evaluation.objectives = undecided(evaluation, before)
     evaluations = recorded(evaluations)
     if asked.exact and reference is not None:
         exact_values(evaluations, read.rows, groups, rows_of(reference, "--exact"), baseline, options, say)
@@ -174,6 +177,7 @@ class _Judging:
 
     def evaluate(
         self,
+        happened: Outcomes,
         window: Window,
         pane: Pane,
         truth: Truth | None,
@@ -202,6 +206,6 @@ class _Judging:
             beside=beside,
             choices=self.choices,
             compared=against.note,
-            known=replace(known_of(truth, window, task), reference=self.baseline, weak=weak),
+            known=replace(happened.known(truth, window), reference=self.baseline, weak=weak),
             asked=self.asked,
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,46 +16,80 @@ from driftline_processor.core.performance.asked import STANDARD, Asked
 from driftline_processor.core.performance.blocks import cut
 from driftline_processor.core.performance.known import Joined, Known
 from driftline_processor.core.performance.names import misnamed
+from driftline_processor.core.performance.objectives import stretch
 from driftline_processor.core.performance.worth import strangers
+from driftline_processor.core.window import PANE
 from driftline_processor.custom_metrics import load_custom_metrics
 
+from .asked import Asked as AskedOfFiles
 from .errors import BadInput, Say, listed, near
 from .truth import Truth
 
 
-def known_of(truth: Truth | None, window: Window, task: Task) -> Known:
-    """Return what is known of a window; ``truth``: its rows, None where no file has outcomes."""
-    if truth is None:
-        return Known()
-    rows = Joined(
-        *(truth.actual, truth.scores, truth.predicted, truth.weight, truth.time, truth.outcome_time, truth.value),
-        truth.slices,
-    )
-    return Known(panes(truth, cut(window), task), rows=rows)
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What happened in all rows, beside those of a window. ``whole``: None where no file has outcomes."""
+
+    whole: Truth | None
+    task: Task
+    asked: Asked
+
+    @classmethod
+    def of(cls, rows: Callable[[], Truth | None], task: Task, asked: Asked) -> Outcomes:
+        """Keep the rows in the order of time, where objectives roll over them; else none of them."""
+        whole = rows() if any(one.rolling for one in asked.objectives) else None
+        if whole is None or whole.time is None:
+            return cls(None, task, asked)
+        return cls(whole.taken(np.argsort(whole.time, kind="stable")), task, asked)
+
+    def known(self, truth: Truth | None, window: Window) -> Known:
+        """Return what is known of a window; ``truth``: its rows, None where no file has outcomes."""
+        if truth is None:
+            return Known()
+        rows = Joined(
+            *(truth.actual, truth.scores, truth.predicted, truth.weight, truth.time, truth.outcome_time, truth.value),
+            truth.slices,
+        )
+        steps, minutes = None, None
+        if self.whole is not None:
+            minutes = stretch(window, self.asked.objectives, "UTC", window.end + PANE, 0)
+        if minutes is not None and self.whole is not None:
+            steps = (minutes, panes(self.whole, minutes, self.task))
+        return Known(panes(truth, cut(window), self.task), rows=rows, steps=steps)
 
 
 def panes(truth: Truth, steps: Sequence[Window], task: Task) -> list[Pane]:
     """Return the performance parts of each of some steps of time; none where rows have no time."""
-    if truth.time is None or not steps:
+    time = truth.time
+    if time is None or not steps:
         return []
-    order = np.argsort(truth.time, kind="stable")
-    ends = np.searchsorted(truth.time[order], [steps[0].start, *(step.end for step in steps)])
-    return [truth.taken(order[first:last]).sums(task) for first, last in pairwise(ends)]
+    if (time[1:] < time[:-1]).any():
+        order = np.argsort(time, kind="stable")
+        truth, time = truth.taken(order), time[order]
+    ends = np.searchsorted(time, [steps[0].start, *(step.end for step in steps)])
+    return [truth.taken(np.arange(first, last)).sums(task) for first, last in pairwise(ends)]
 
 
-def asked_of(asked: Mapping[str, Asked], metrics: Sequence[str], baseline: Baseline, say: Say) -> Asked:
-    """Return what is asked of a model; ``metrics``: names that are wanted, too.
+def asked_of(asked: AskedOfFiles, baseline: Baseline, say: Say) -> Asked:
+    """Return what is asked of a model.
 
     Custom metrics are those that are installed. Raises :class:`BadInput` where only of others anything is asked, and
     where something is that a model of its kind has not.
     """
-    model, task = baseline.model, baseline.task
-    if asked and model not in asked:
-        raise BadInput(f"--performance: it says nothing of the model '{model}'; {near(model, tuple(asked))}")
-    found = asked.get(model, STANDARD)
+    model, task, known = baseline.model, baseline.task, asked.performance
+    if known and model not in known:
+        raise BadInput(f"--performance: it says nothing of the model '{model}'; {near(model, tuple(known))}")
+    found = known.get(model, STANDARD)
     wrong = [problem for name in found.metrics if (problem := misnamed(name, task.kind))]
     if unknown := strangers(found.costs, task):
         wrong.append(f"costs: {listed(unknown)}: no class of the model, which has {', '.join(task.classes) or 'none'}")
     if wrong:
         raise BadInput(f"--performance: {wrong[0]}")
-    return replace(found, metrics=(*found.metrics, *metrics), custom=load_custom_metrics(say))
+    custom, metrics = load_custom_metrics(say), [*found.metrics, *asked.metrics]
+    for objective in asked.objectives:
+        problem = "" if objective.metric in custom or task.kind == "ranking" else misnamed(objective.metric, task.kind)
+        if problem:
+            raise BadInput(f"--objective '{objective.rule}': {problem}")
+        if objective.metric not in custom:
+            metrics.append(objective.metric)
+    return replace(found, metrics=tuple(metrics), custom=custom, objectives=(*found.objectives, *asked.objectives))

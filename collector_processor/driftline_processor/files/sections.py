@@ -7,7 +7,7 @@ from rich.text import Text
 
 from driftline_processor.core.drift.by_slice import ranked, told
 from driftline_processor.core.drift.multivariate import JOINT
-from driftline_processor.core.evaluation import Evaluation, Explanation
+from driftline_processor.core.evaluation import Evaluation, Explanation, Metric
 
 from .styles import SEVERITY_STYLES, change_style
 from .terminal import empty, plain_table
@@ -89,7 +89,7 @@ def expectations(evaluation: Evaluation) -> Table:
 
 def performance(evaluation: Evaluation) -> Table:
     """Show each metric beside that of the baseline."""
-    table = plain_table("performance", ("is", "baseline", "change", "outcomes"))
+    table = plain_table("performance", ("is", "interval", "baseline", "change", "outcomes"))
     for name, metric in evaluation.realized.items():
         reference = evaluation.reference.get(name)
         was = reference.value if reference is not None else None
@@ -97,10 +97,31 @@ def performance(evaluation: Evaluation) -> Table:
         table.add_row(
             Text(metric_name(name)),
             Text(about + number(metric.value)),
+            Text(_interval(metric), style="dim"),
             Text(number(was), style="dim"),
             Text(_change(was, metric.value), style=change_style(name, was, metric.value)),
             Text(f"{metric.rows:,}", style="dim"),
         )
+    return table
+
+
+def _interval(metric: Metric) -> str:
+    """The ends of an interval, or why there is none."""
+    if metric.low is None or metric.high is None:
+        return "too few" if metric.interval == "too_few" else ""
+    return f"{number(metric.low)} – {number(metric.high)}"
+
+
+def objectives(evaluation: Evaluation) -> Table:
+    """Show what came of each objective, what is broken first."""
+    table = empty()
+    met = sum(objective.state == "met" for objective in evaluation.objectives)
+    for heading in ("objective", f"{met} of {len(evaluation.objectives)} met", ""):
+        table.add_column(heading, no_wrap=not heading)
+    for one in sorted(evaluation.objectives, key=lambda one: one.state):
+        style = {"broken": "bold red", "met": "green"}.get(one.state, "yellow")
+        state = Text(one.state.replace("_", " "), style=style)
+        table.add_row(state, Text(printable(one.sentence)), Text(printable(one.rule), style="dim"))
     return table
 
 

@@ -72,12 +72,21 @@ def truths(
     reads: Sequence[Rows], weights: Sequence[F64 | None], groups: Sequence[I64], windows: int
 ) -> Iterator[Truth | None]:
     """Yield the truth of each window; None everywhere when no file has any."""
-    if all(read.actual is None for read in reads):
+    known = all_rows(reads, weights)
+    if known is None:
         yield from [None] * windows
         return
     group = np.concatenate(groups)
     order = np.argsort(group, kind="stable")
     ends = np.searchsorted(group[order], np.arange(windows + 1))
+    for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
+        yield known.taken(order[start:end])
+
+
+def all_rows(reads: Sequence[Rows], weights: Sequence[F64 | None]) -> Truth | None:
+    """Return what was predicted and what happened in all rows; None when no file has any outcome."""
+    if all(read.actual is None for read in reads):
+        return None
     scores = _stacked([read.scores for read in reads])
     weight = _stacked(weights)
     actual = _joined([read.actual for read in reads])
@@ -87,9 +96,7 @@ def truths(
     actual = Column() if actual is None else actual
     ranked = [read.relevance for read in reads if read.relevance is not None]
     relevance = joined_relevance(ranked) if ranked else None
-    known = Truth(scores, predicted, actual, weight, time, outcome_time, value, _slices(reads), relevance)
-    for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
-        yield known.taken(order[start:end])
+    return Truth(scores, predicted, actual, weight, time, outcome_time, value, _slices(reads), relevance)
 
 
 def _slices(reads: Sequence[Rows]) -> dict[str, Column]:

@@ -19,7 +19,7 @@ from driftline_processor.core.incident import targets
 from .drift_table import DriftTable
 from .errors import rows
 from .estimates import about, estimates
-from .sections import by_slice, causes, expectations, findings, joint, performance
+from .sections import by_slice, causes, expectations, findings, joint, objectives, performance
 from .terminal import Readable, terminal
 from .windows_table import WindowsTable
 from .words import minute, percent, printable, resemblances, sentence, window_text
@@ -42,6 +42,8 @@ def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableTyp
         parts += [Text(), performance(evaluation)]
     if evaluation.estimated:
         parts += [Text(), estimates(evaluation), Text(f"estimated: {about(evaluation)}", style="dim")]
+    if evaluation.objectives:
+        parts += [Text(), objectives(evaluation)]
     parts += [Text(line, style="dim") for line in _remarks(evaluation, zone)]
     return Readable(Group(*parts, Text(), Text(sentence(evaluation), style="bold")))
 
@@ -80,6 +82,8 @@ def _heading(evaluation: Evaluation, zone: tzinfo) -> Text:
 
 def _remarks(evaluation: Evaluation, zone: tzinfo) -> list[str]:
     remarks = []
+    if evaluation.immature:
+        remarks.append(f"its performance is not final: {evaluation.immature}")
     if evaluation.baseline_version not in (None, evaluation.key.version):
         version = printable(evaluation.baseline_version or "")
         remarks.append(f"compared with the baseline of {f'version {version}' if version else 'any version'}")

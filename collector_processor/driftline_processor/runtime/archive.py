@@ -22,6 +22,7 @@ from driftline_processor.core.evaluation import (
     JointDrift,
     MethodValue,
     Metric,
+    ObjectiveState,
     SliceDrift,
     SlicePerformance,
     TargetDrift,
@@ -80,6 +81,9 @@ def from_text(text: str) -> Evaluation:
         fairness=_FAIRNESS.validate_python(said.get("fairness", ())),
         curves={name: _curve(one) for name, one in said.get("curves", {}).items()},
         confusion=_array_or_none(said.get("confusion")),
+        immature=said.get("immature", ""),
+        young=said.get("young", False),
+        objectives=tuple(ObjectiveState(**one) for one in said.get("objectives", ())),
     )
 
 

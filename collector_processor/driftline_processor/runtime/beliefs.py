@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.incident import incident
+from driftline_processor.core.performance.objectives import undecided
 
 from .archive import from_text, share, to_text
 from .seen import digest_of
@@ -72,6 +73,11 @@ class Beliefs:
         """Return the evaluations of windows that were not closed when they were evaluated."""
         return [one for found in self.history(series).values() for one in found.values() if not one.closed]
 
+    def immature(self, series: int) -> list[Evaluation]:
+        """Return the evaluations of closed windows whose performance did not count when they were evaluated."""
+        known = (one for found in self.history(series).values() for one in found.values())
+        return [one for one in known if one.maturity == "immature"]
+
     def believe(self, series: int, evaluation: Evaluation) -> None:
         """Take in an evaluation; a closed one is stored by one of the next :meth:`write`.
 
@@ -81,15 +87,17 @@ class Beliefs:
         evaluation.slices = {name: found.thinned() for name, found in evaluation.slices.items()}
         found = self.history(series).get(evaluation.window.name, {})
         starts = [start for start in found if start < evaluation.window.start]
-        evaluation.incident = incident(evaluation, found[starts[-1]] if starts else None)
+        before = found[starts[-1]] if starts else None
+        evaluation.incident = incident(evaluation, before)
+        evaluation.objectives = undecided(evaluation, before)
         self._take(series, evaluation)
         previous = evaluation
         for start, later in found.items():
             if start > evaluation.window.start:
-                known = incident(later, previous)
-                if known == later.incident:
+                known, objectives = incident(later, previous), undecided(later, previous)
+                if known == later.incident and objectives == later.objectives:
                     break
-                previous = replace(later, incident=known)
+                previous = replace(later, incident=known, objectives=objectives)
                 self._take(series, previous)
 
     def _take(self, series: int, evaluation: Evaluation) -> None:

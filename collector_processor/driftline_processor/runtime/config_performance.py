@@ -13,6 +13,7 @@ from driftline_processor.core.performance.asked import Asked, Shares
 from driftline_processor.core.performance.fairness import FOUR_FIFTHS, TOLERANCE, Rule
 from driftline_processor.core.performance.names import misnamed
 
+from .config_objectives import Objectives
 from .config_values import Between, ClassText, Cutoff, Share, Text
 
 
@@ -94,6 +95,7 @@ class Performance(BaseModel):
     min_coverage: Share = 0.0
     cutoffs: tuple[Cutoff, ...] = ()
     intervals: Shares = "clopper_pearson"
+    objectives: Objectives = ()
     metrics: MetricNames = ()
     costs: Annotated[dict[str, dict[str, float]], BeforeValidator(_costs)] = Field(default_factory=dict)
     fairness: Fairness = Fairness()
@@ -106,7 +108,8 @@ class Performance(BaseModel):
             self.min_coverage,
             self.cutoffs,
             self.intervals,
-            metrics=self.metrics,
+            metrics=(*self.metrics, *(one.metric for one in self.objectives if not misnamed(one.metric))),
             costs=self.costs,
             fairness=self.fairness.rules,
+            objectives=self.objectives,
         )

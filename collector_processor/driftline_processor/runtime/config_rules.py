@@ -95,6 +95,12 @@ def _model(model: Model) -> Iterator[str]:
             f"subject: '{model.subject}' is also one of slices, whose values are shown; a subject is whom rows are "
             "about: leave it out of slices"
         )
+    for objective in model.performance.objectives:
+        if objective.window and not objective.rolling and objective.window not in model.windows:
+            yield (
+                f"performance.objectives: '{objective.rule}' is over {objective.window}, and windows are "
+                f"{', '.join(model.windows)}; name it there, too, or write rolling: true"
+            )
     if "delta" in model.concept.model_fields_set and "adwin" not in model.concept.detectors:
         yield "concept.delta: is of adwin, which is not among concept.detectors; name it there, or leave delta out"
     yield from (f"versions: {problem}" for problem in model.versions.problems())

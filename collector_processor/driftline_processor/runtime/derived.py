@@ -108,11 +108,15 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
             mature = next((evaluation for evaluation in reversed(known) if model.mature(evaluation)), None)
             if mature is not None:
                 yield from _performance(mature, of, window)
+            yield from _objectives(known, mature, of, window)
 
 
 def _performance(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
     for metric, measured in newest.realized.items():
-        yield _point(m.ML_PERFORMANCE_VALUE, {**model, a.ML_PERFORMANCE_METRIC: metric, **window}, measured.value)
+        what = {**model, a.ML_PERFORMANCE_METRIC: metric, **window}
+        yield _point(m.ML_PERFORMANCE_VALUE, what, measured.value)
+        yield _point(m.ML_PERFORMANCE_LOW, what, measured.low)
+        yield _point(m.ML_PERFORMANCE_HIGH, what, measured.high)
     if any(measured.value is not None for measured in newest.realized.values()):
         yield _point(m.ML_PERFORMANCE_WINDOW_END, {**model, **window}, newest.window.end / 1e9)
     yield _point(m.ML_OUTCOME_COVERAGE, {**model, **window}, newest.coverage)
@@ -127,6 +131,21 @@ def _estimates(newest: Evaluation, model: dict[str, str], window: dict[str, str]
             yield _point(m.ML_PERFORMANCE_ESTIMATE_STATE, {**what, **window, a.STATE: state}, 1.0)
     for metric, measured in newest.reference.items():
         yield _point(m.ML_PERFORMANCE_REFERENCE, {**model, a.ML_PERFORMANCE_METRIC: metric, **window}, measured.value)
+
+
+def _objectives(
+    known: Sequence[Evaluation], mature: Evaluation | None, model: dict[str, str], window: dict[str, str]
+) -> Iterator[Point]:
+    """Those of the newest mature window, and of rolling ones those of the newest in which a stretch has ended."""
+    found = {} if mature is None else {one.rule: one for one in mature.objectives if not one.until}
+    for evaluation in reversed(known[-2:]):
+        for one in evaluation.objectives:
+            if one.until:
+                found.setdefault(one.rule, one)
+    for rule, one in found.items():
+        what = {**model, a.ML_PERFORMANCE_METRIC: one.metric, a.ML_PERFORMANCE_OBJECTIVE: rule, **window}
+        yield _point(m.ML_PERFORMANCE_OBJECTIVE_STATE, {**what, a.STATE: one.state}, 1.0)
+        yield _point(m.ML_PERFORMANCE_OBJECTIVE_UNDECIDED, what, float(one.undecided))
 
 
 def _drift(target: TargetDrift, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:

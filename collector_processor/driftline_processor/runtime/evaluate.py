@@ -26,7 +26,7 @@ from driftline_processor.custom_metrics import load_custom_metrics
 from .baselines import Baselines
 from .beliefs import Beliefs
 from .config import Model
-from .known import KnownOutcomes
+from .known import KnownOutcomes, delay_of
 from .news import Reached, Touched
 from .panes import learned_fold, part_width, performance_fold, read_window, score_fold, stored_unit
 from .past import Past
@@ -106,8 +106,14 @@ class Evaluator:
         for which, series in by_number.items():
             watermark = self._watermark(series)
             ripe = {one.window for one in self._beliefs.open(which) if is_closed(one.window, watermark)}
+            ripe |= {one.window for one in self._beliefs.immature(which) if self._has_ripened(series, one, watermark)}
             self._dirty.setdefault(which, set()).update(w for w in ripe if (which, w) not in self._failed)
         return reached
+
+    def _has_ripened(self, series: Series, evaluation: Evaluation, watermark: int) -> bool:
+        """Whether the outcomes of a window have had their time since it was evaluated."""
+        delay = delay_of(self._series.settings(series.key.model))
+        return evaluation.young and watermark - evaluation.window.end >= delay
 
     def _evaluate(self, series: Series, window: Window) -> Evaluation | None:
         try:

@@ -13,13 +13,19 @@ from driftline.pane import Pane
 from driftline_processor.core.evaluation import Window
 from driftline_processor.core.performance.blocks import cut
 from driftline_processor.core.performance.known import Known
-from driftline_processor.core.window import is_closed
+from driftline_processor.core.performance.objectives import stretch
+from driftline_processor.core.window import GRACE, is_closed, length
 
 from .config import Model
-from .panes import performance_fold
+from .panes import KEEP_PANES, performance_fold
 from .series import Series
 from .sliced_outcomes import slices_of
 from .store import Connection, read
+
+
+def delay_of(settings: Model) -> int:
+    """Return how long the outcomes of a model may take, nanoseconds."""
+    return settings.outcome_delay // timedelta(microseconds=1) * 1000
 
 
 class KnownOutcomes:
@@ -44,13 +50,18 @@ class KnownOutcomes:
         ``baseline``: over whose bins its rows were counted. Of an open window, which is judged many times, slices are
         not looked at.
         """
-        delay = settings.outcome_delay // timedelta(microseconds=1) * 1000
-        blocks = self.panes(series, cut(window, settings.timezone), width)
         slices: Mapping[str, Pane] = {}
         if is_closed(window, watermark):
             groups = settings.performance.fairness.attributes
             slices = slices_of(self._connection, series, window, settings.sliced, width, baseline, groups)
-        return Known(blocks, slices, young=watermark - window.end < delay)
+        delay, timezone = delay_of(settings), settings.timezone
+        blocks = self.panes(series, cut(window, timezone), width)
+        steps = None
+        if window.name == min(settings.windows, key=length):
+            ripe = watermark - GRACE - delay
+            minutes = stretch(window, settings.performance.objectives, timezone, ripe, watermark - KEEP_PANES)
+            steps = None if minutes is None else (minutes, self.panes(series, minutes, width))
+        return Known(blocks, slices, young=watermark - window.end < delay, delay=delay, steps=steps, timezone=timezone)
 
     def panes(self, series: Series, steps: Sequence[Window], width: Callable[[str, str], int]) -> list[Pane]:
         """Return the performance parts of each of some steps of time, which follow each other."""

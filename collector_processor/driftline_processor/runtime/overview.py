@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from driftline.semconv import metrics as m
 from driftline.tables import ModelKey
@@ -15,6 +14,7 @@ from .health import Counters, Labels
 from .hints import hints, strangers
 from .intake import Intake
 from .join import Join
+from .known import delay_of
 from .news import Totals
 from .panes import performance_fold
 from .series import Series
@@ -83,7 +83,7 @@ class Overview:
             baseline=_baseline(key, in_force, learned),
             watermark=watermark.at(now),
             timezone=settings.timezone,
-            outcome_delay=settings.outcome_delay // timedelta(microseconds=1) * 1000,
+            outcome_delay=delay_of(settings),
             distributed=totals.distributed,
             balance=balance,
             windows=windows,

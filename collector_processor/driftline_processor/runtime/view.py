@@ -70,7 +70,8 @@ class ModelView:
 
     def mature(self, evaluation: Evaluation) -> bool:
         """Say whether the outcomes of a closed window have had their time to arrive, so that its performance counts."""
-        return evaluation.closed and self.outcome_delay <= max(0, self.watermark - evaluation.window.end)
+        had_time = self.outcome_delay <= max(0, self.watermark - evaluation.window.end)
+        return evaluation.closed and had_time and evaluation.maturity == "mature"
 
 
 class View(Protocol):

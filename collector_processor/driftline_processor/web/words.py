@@ -13,8 +13,19 @@ import xxhash
 from driftline.tables import ModelKey
 
 from driftline_processor.core.drift.methods import METHODS
-from driftline_processor.core.evaluation import Evaluation, Metric, Source, State, TargetDrift
+from driftline_processor.core.evaluation import (
+    Evaluation,
+    Metric,
+    ObjectiveState,
+    Source,
+    State,
+    TargetDrift,
+    Window,
+)
+from driftline_processor.core.performance.intervals import METHODS as INTERVALS
 from driftline_processor.core.performance.names import direction as better
+
+from . import times
 
 UNKNOWN = "–"
 
@@ -242,6 +253,35 @@ def direction(metric: str) -> str:
     ('lower is better', 'higher is better', '')
     """
     return {1: "higher is better", -1: "lower is better"}.get(better(metric), "")
+
+
+def interval(metric: Metric) -> str:
+    """Say where the true value is, and how that is known.
+
+    >>> interval(Metric(0.9, 20, "rows", low=0.7, high=0.98, interval="blocks")), interval(Metric(0.9, 20, "rows"))
+    ('0.7 to 0.98, from how blocks of time differ', '–')
+    """
+    how = INTERVALS.get(metric.interval, metric.interval)
+    if metric.low is None or metric.high is None:
+        return how or UNKNOWN
+    return f"{number(metric.low)} to {number(metric.high)}, {how}"
+
+
+def effective(metric: Metric) -> str:
+    """Say how many rows of equal weight say as much, where weights make a difference.
+
+    >>> effective(Metric(0.9, 200, "rows", effective_rows=40.0)), effective(Metric(0.9, 20, "rows"))
+    (', worth 40', '')
+    """
+    worth = metric.effective_rows
+    return "" if worth is None or worth >= 0.99 * metric.rows else f", worth {worth:,.0f}"
+
+
+def objective(one: ObjectiveState, timezone: str) -> str:
+    """Say what came of an objective, of a rolling one when, and for how long nobody can tell."""
+    when = f"{times.span(Window('', one.since, one.until), timezone)}: " if one.until else ""
+    long = f"; for {many(one.undecided, 'window')} in a row" if one.undecided > 1 else ""
+    return f"{when}{one.sentence}{long}"
 
 
 def drifted(evaluation: Evaluation) -> int:

@@ -135,6 +135,9 @@ ML_QUALITY_VERDICT: Final = "ml.quality.verdict"
 ML_PERFORMANCE_METRIC: Final = "ml.performance.metric"
 """Which performance metric the value is."""
 
+ML_PERFORMANCE_OBJECTIVE: Final = "ml.performance.objective"
+"""What the metric shall be, as its owner wrote it."""
+
 ML_WINDOW: Final = "ml.window"
 """The length of the window that the value describes."""
 

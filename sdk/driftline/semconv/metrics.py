@@ -52,6 +52,18 @@ ML_PERFORMANCE_ESTIMATE_STATE: Final = "ml.performance.estimate.state"
 ML_PERFORMANCE_REFERENCE: Final = "ml.performance.reference"
 """How well the model did on the baseline's rows, whose outcomes were known."""
 
+ML_PERFORMANCE_LOW: Final = "ml.performance.low"
+"""The lower end of the interval in which the metric's true value is, in 95 of 100 windows if nothing else is asked for."""
+
+ML_PERFORMANCE_HIGH: Final = "ml.performance.high"
+"""The upper end of the interval in which the metric's true value is."""
+
+ML_PERFORMANCE_OBJECTIVE_STATE: Final = "ml.performance.objective.state"
+"""Whether an objective was met in the window that `ml.performance.value` describes, or cannot be told; 1 for the state that holds."""
+
+ML_PERFORMANCE_OBJECTIVE_UNDECIDED: Final = "ml.performance.objective.undecided"
+"""How many windows in a row, up to that one, could not tell whether an objective was met."""
+
 ML_PERFORMANCE_WINDOW_END: Final = "ml.performance.window.end"
 """The end of the window that `ml.performance.value` describes, in unix seconds."""
 
@@ -120,6 +132,10 @@ UNITS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_ESTIMATE: "{score}",
     ML_PERFORMANCE_ESTIMATE_STATE: "{state}",
     ML_PERFORMANCE_REFERENCE: "{score}",
+    ML_PERFORMANCE_LOW: "{score}",
+    ML_PERFORMANCE_HIGH: "{score}",
+    ML_PERFORMANCE_OBJECTIVE_STATE: "{state}",
+    ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "{window}",
     ML_PERFORMANCE_WINDOW_END: "s",
     ML_OUTCOME_COVERAGE: "1",
     DRIFTLINE_RECORD_COMPLETENESS: "1",
@@ -157,6 +173,10 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_ESTIMATE: "gauge",
     ML_PERFORMANCE_ESTIMATE_STATE: "gauge",
     ML_PERFORMANCE_REFERENCE: "gauge",
+    ML_PERFORMANCE_LOW: "gauge",
+    ML_PERFORMANCE_HIGH: "gauge",
+    ML_PERFORMANCE_OBJECTIVE_STATE: "gauge",
+    ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "gauge",
     ML_PERFORMANCE_WINDOW_END: "gauge",
     ML_OUTCOME_COVERAGE: "gauge",
     DRIFTLINE_RECORD_COMPLETENESS: "gauge",
@@ -194,6 +214,10 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_ESTIMATE: "How well the model does in the newest closed window, estimated without outcomes.",
     ML_PERFORMANCE_ESTIMATE_STATE: "1 for the state of an estimate, which the attribute `state` names.",
     ML_PERFORMANCE_REFERENCE: "How well the model did on the baseline's rows, whose outcomes were known.",
+    ML_PERFORMANCE_LOW: "The lower end of the interval in which the metric's true value is, in 95 of 100 windows if nothing else is asked for.",
+    ML_PERFORMANCE_HIGH: "The upper end of the interval in which the metric's true value is.",
+    ML_PERFORMANCE_OBJECTIVE_STATE: "Whether an objective was met in the window that `ml.performance.value` describes, or cannot be told; 1 for the state that holds.",
+    ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "How many windows in a row, up to that one, could not tell whether an objective was met.",
     ML_PERFORMANCE_WINDOW_END: "The end of the window that `ml.performance.value` describes, in unix seconds.",
     ML_OUTCOME_COVERAGE: "The share of the window's predictions whose outcome is known.",
     DRIFTLINE_RECORD_COMPLETENESS: "Rows that arrived, of the predictions that were counted, over the last hour and up to a day where they are few.",
@@ -231,6 +255,10 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_ESTIMATE: "ml_performance_estimate",
     ML_PERFORMANCE_ESTIMATE_STATE: "ml_performance_estimate_state",
     ML_PERFORMANCE_REFERENCE: "ml_performance_reference",
+    ML_PERFORMANCE_LOW: "ml_performance_low",
+    ML_PERFORMANCE_HIGH: "ml_performance_high",
+    ML_PERFORMANCE_OBJECTIVE_STATE: "ml_performance_objective_state",
+    ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "ml_performance_objective_undecided",
     ML_PERFORMANCE_WINDOW_END: "ml_performance_window_end_seconds",
     ML_OUTCOME_COVERAGE: "ml_outcome_coverage_ratio",
     DRIFTLINE_RECORD_COMPLETENESS: "driftline_record_completeness_ratio",

@@ -35,6 +35,9 @@ UNSURE = 0.2
 one that is overlooked makes an interval too short, one that is imagined a tenth too long. Ten days whose design effect
 is 2 would be overlooked every third time at 0.05."""
 
+BY_CHANCE = 0.5
+"""Standard errors of a correlation of neighbours up to which it is taken for nothing."""
+
 MOST_KEPT = 0.9
 """The most that a block is taken to keep of the one before: 19 such blocks count as one."""
 
@@ -125,7 +128,7 @@ def lasting(influence: F64) -> float:
     """
     n, squares = len(influence), float(influence @ influence)
     alike = float(influence[1:] @ influence[:-1]) / squares if squares > 0 else 0.0
-    if alike * n**0.5 <= 1:
+    if alike * n**0.5 <= BY_CHANCE:
         return 1.0
     kept = min(MOST_KEPT, alike + (1 + 3 * alike) / n)
     return (1 + kept) / (1 - kept)

@@ -7,7 +7,7 @@ from driftline.pane import Pane
 from driftline.tables import Task
 
 from driftline_processor.core.estimate.estimating import estimated
-from driftline_processor.core.evaluation import Evaluation, Maturity, Metric
+from driftline_processor.core.evaluation import Evaluation, Metric
 
 from . import custom
 from .asked import Asked
@@ -15,6 +15,8 @@ from .binary import log_loss_of_constant
 from .by_slice import judge_slices
 from .curves import confused, curves
 from .known import Known
+from .maturity import maturity
+from .objectives import judge_objectives
 from .realized import realized
 from .uncertainty import with_intervals
 
@@ -41,24 +43,18 @@ def judge_performance(
         found = evaluation.realized | custom.from_pane(pane, task, asked.custom)
         evaluation.realized = with_intervals(found, pane, known.blocks, task, asked)
         evaluation.curves, evaluation.confusion = curves(pane, task), confused(pane, task)
-    evaluation.maturity = _maturity(evaluation, known, asked)
+    evaluation.maturity, evaluation.immature = maturity(evaluation, known, asked)
+    evaluation.young = known.young
     if task is not None:
         judge_slices(evaluation, pane, baseline, task, known, asked)
-    if baseline is None:
-        return
-    reference = realized(baseline.pane, baseline.task, asked)
-    reference |= custom.from_pane(baseline.pane, baseline.task, asked.custom)
-    evaluation.reference = with_intervals(reference, baseline.pane, (), baseline.task, asked)
-    span = evaluation.window.end - evaluation.window.start
-    whole = task or baseline.task
-    evaluation.estimated = estimated(pane, known.reference or baseline, whole, span, realized(pane, whole))
-    constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
-    if constant is not None:
-        evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
-
-
-def _maturity(evaluation: Evaluation, known: Known, asked: Asked) -> Maturity:
-    if not evaluation.closed:
-        return "open"
-    lacking = asked.min_coverage > 0 and (evaluation.coverage or 0.0) < asked.min_coverage
-    return "immature" if known.young or lacking else "mature"
+    if baseline is not None:
+        reference = realized(baseline.pane, baseline.task, asked)
+        reference |= custom.from_pane(baseline.pane, baseline.task, asked.custom)
+        evaluation.reference = with_intervals(reference, baseline.pane, (), baseline.task, asked)
+        span = evaluation.window.end - evaluation.window.start
+        whole = task or baseline.task
+        evaluation.estimated = estimated(pane, known.reference or baseline, whole, span, realized(pane, whole))
+        constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
+        if constant is not None:
+            evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
+    evaluation.objectives = judge_objectives(evaluation, task, known, asked)

@@ -9,6 +9,8 @@ from driftline.baseline import Baseline
 from driftline.pane import Pane
 from driftline.tables import F64, I64, Column
 
+from driftline_processor.core.evaluation import Window
+
 from .weak.found import WeakSearch
 
 
@@ -39,7 +41,10 @@ class Known:
     a key, too. ``rows``: what happened row by row, None where only sums are kept. ``young``: the outcomes of the window
     have not yet had the time that they may take. ``weak``: what came of the search for weak slices, where features
     were at hand while rows were counted. ``reference``: the baseline as it is, from whose outcomes estimates are
-    learned; None where the one that the window is compared with is that.
+    learned; None where the one that the window is compared with is that. ``delay``: how long outcomes may take,
+    nanoseconds. ``steps``: of a window over which objectives roll, five minutes after five minutes from before it on,
+    as far as their outcomes had that time, and the performance parts of each; None where none rolls. ``timezone``: that
+    of the model.
     """
 
     blocks: Sequence[Pane] = ()
@@ -48,6 +53,9 @@ class Known:
     young: bool = False
     reference: Baseline | None = None
     weak: WeakSearch | None = None
+    delay: int = 0
+    steps: tuple[Sequence[Window], Sequence[Pane]] | None = None
+    timezone: str = "UTC"
 
 
 NOTHING_KNOWN = Known()

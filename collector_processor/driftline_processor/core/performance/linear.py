@@ -37,21 +37,27 @@ class Moved(NamedTuple):
 class Table:
     """Rows by actual and predicted class. ``weight``, ``squares``: Σw and Σw² of each cell, float64 (k, k).
 
-    ``blocks``, ``block_squares``: the same by block of time, float64 (b, k, k).
+    ``blocks``, ``block_squares``: the same by block of time, float64 (b, k, k). ``uneven``: n Σw² / (Σw)² of the rows
+    of one predicted class, over all: 1 where all of them weigh the same.
     """
 
     weight: F64
     squares: F64
     blocks: F64
     block_squares: F64
+    uneven: float = 1.0
 
     @property
     def unit(self) -> F64:
-        """What a row of each predicted class weighs, by which it was decided whether it is reviewed: float64 (k,)."""
+        """What a row more of each predicted class may weigh: float64 (k,).
+
+        The decision is what review goes by. Where weights of one decision differ, the next may be a heavy one.
+        """
         weight, squares = self.weight.sum(axis=0), self.squares.sum(axis=0)
         most = squares.sum() / weight.sum()
         unit: F64 = np.divide(squares, weight, out=np.full(len(weight), most), where=weight > 0)
-        return unit
+        heavier: F64 = unit * self.uneven**0.5
+        return heavier
 
     def ratio(self, hits: F64, misses: F64) -> Ratio:
         """Return Σ hits C / Σ (hits + misses) C of the cells C: float64 (k, k) each, 0 where a cell does not count."""
@@ -101,11 +107,16 @@ def table_of(pane: Pane, blocks: Sequence[Pane], classes: int) -> Table | None:
         np.stack([one.parts["confusion"].reshape(shape) for one in by_block]) if by_block else np.empty((0, *shape))
     )
     squares = [_squares(one).reshape(shape) for one in by_block]
+    of_pane = _squares(pane).reshape(shape)
+    rows, total, _ = pane.parts["outcomes"][:3]
+    by_class, squared = weight.reshape(shape).sum(axis=0), of_pane.sum(axis=0)
+    even = float((by_class[squared > 0] ** 2 / squared[squared > 0]).sum())
     return Table(
         weight.reshape(shape),
-        _squares(pane).reshape(shape),
+        of_pane,
         counts,
         np.stack(squares) if squares else np.empty((0, *shape)),
+        max(1.0, float(rows * weight.sum() / total) / even) if total > 0 and even > 0 else 1.0,
     )
 
 

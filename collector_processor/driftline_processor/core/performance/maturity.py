@@ -1,0 +1,43 @@
+"""When a window's performance counts, and why it does not yet.
+
+Labels that come fast are not like those that come late: a fraud that is noticed within an hour is an obvious one. So a
+window is *immature* until its outcomes had the time that the model's owner says they take, and as long as too few of
+them are known.
+"""
+
+from __future__ import annotations
+
+from driftline_processor.core.evaluation import Evaluation, Maturity
+
+from .asked import Asked
+from .known import Known
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
+
+
+def maturity(evaluation: Evaluation, known: Known, asked: Asked) -> tuple[Maturity, str]:
+    """Return the maturity of a window and, of an immature one, the reason as a sentence."""
+    if not evaluation.closed:
+        return "open", ""
+    coverage = evaluation.coverage or 0.0
+    if known.young:
+        return "immature", f"its outcomes may still come: they may take {_duration(known.delay)} (outcome_delay)"
+    if coverage < asked.min_coverage:
+        return "immature", (
+            f"the outcomes of {coverage * 100:.3g} % of its rows are known, less than the "
+            f"{asked.min_coverage * 100:.3g} % it needs (min_coverage)"
+        )
+    return "mature", ""
+
+
+def _duration(nanoseconds: int) -> str:
+    """As it is written in YAML.
+
+    >>> _duration(90 * 60 * 10**9), _duration(2 * 86_400 * 10**9), _duration(30 * 10**9)
+    ('1h30m', '2d', '30s')
+    """
+    text, rest = "", nanoseconds // 10**9
+    for unit, seconds in _UNITS:
+        count, rest = divmod(rest, seconds)
+        text += f"{count}{unit}" if count else ""
+    return text + (f"{rest}s" if rest or not text else "")

@@ -1,0 +1,199 @@
+"""Objectives: met, broken, or it cannot be told, and with how many rows it could."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from driftline.pane import Pane, merge
+from driftline.tables import ModelKey, Task
+from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, Window
+from driftline_processor.core.performance import intervals as of
+from driftline_processor.core.performance.asked import Asked, Objective
+from driftline_processor.core.performance.intervals import Summed
+from driftline_processor.core.performance.known import Known
+from driftline_processor.core.performance.maturity import maturity
+from driftline_processor.core.performance.objectives import judge_objectives, read_objective, stretch, undecided
+from driftline_processor.core.performance.realized import realized
+from driftline_processor.core.performance.uncertainty import with_intervals
+from driftline_processor.core.window import PANE
+from scipy import stats
+
+BINARY = Task("binary", ("0", "1"), "1")
+HOUR = 3_600 * 10**9
+START = 480_000 * HOUR
+WINDOW = Window("1h", START, START + HOUR)
+
+
+def flagged(right: int, wrong: int) -> Pane:
+    n = float(right + wrong)
+    return Pane({"outcomes": np.array([n, n, n]), "confusion": np.array([0.0, wrong, 0.0, right])})
+
+
+def judged(
+    pane: Pane, *written: str, window: Window = WINDOW, known: Known | None = None, closed: bool = True
+) -> Evaluation:
+    asked = Asked(objectives=tuple(read_objective(text) for text in written))
+    evaluation = Evaluation(ModelKey("fraud"), window, pane.rows, closed)
+    evaluation.realized = with_intervals(realized(pane, BINARY), pane, (), BINARY, asked)
+    evaluation.maturity, evaluation.immature = maturity(evaluation, known or Known(), asked)
+    evaluation.objectives = judge_objectives(evaluation, BINARY, known or Known(), asked)
+    return evaluation
+
+
+def state(pane: Pane, written: str) -> ObjectiveState:
+    (found,) = judged(pane, written).objectives
+    return found
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "expected"),
+    [(300, 30, "broken"), (300, 15, "cannot_tell"), (300, 4, "met"), (71, 0, "cannot_tell"), (72, 0, "met")],
+)
+def test_the_whole_interval_decides(right: int, wrong: int, expected: str) -> None:
+    found = state(flagged(right, wrong), "precision >= 0.95")
+    limits = stats.binomtest(right, right + wrong).proportion_ci(0.95)
+    assert found.state == expected
+    assert (found.low, found.high) == pytest.approx((limits.low, limits.high))
+    assert found.rows == right + wrong
+
+
+def test_what_shall_be_small_is_broken_by_what_is_large() -> None:
+    pane = flagged(300, 30)
+    assert state(pane, "precision <= 0.8").state == "broken"
+    assert state(pane, "precision <= 0.97").state == "met"
+
+
+@pytest.mark.parametrize(("truth", "rows"), [(0.93, 1_380), (0.90, 260), (0.85, 80)])
+def test_as_many_rows_are_needed_as_prove_it_nine_times_in_ten(truth: float, rows: int) -> None:
+    n = 200 if truth > 0.9 else 20
+    found = state(flagged(round(n * truth), n - round(n * truth)), "precision >= 0.95")
+    assert found.state == "cannot_tell"
+    assert found.needed == pytest.approx(rows, rel=0.05)
+    assert "would tell" in found.sentence
+    hits = np.arange(rows + 1)
+    broken = np.array([(of.clopper_pearson(_rows(k), _rows(rows - k), 0.95).high or 1) < 0.95 for k in range(rows + 1)])
+    assert float(stats.binom.pmf(hits, rows, truth) @ broken) == pytest.approx(0.9, abs=0.04)
+
+
+def _rows(n: int) -> Summed:
+    return Summed(float(n), float(n))
+
+
+def test_nothing_reviewed_is_told_and_so_is_what_would_be_the_least() -> None:
+    found = state(Pane({"outcomes": np.zeros(3)}), "precision >= 0.95")
+    assert (found.state, found.rows, found.needed, found.value) == ("cannot_tell", 0, 72, None)
+    assert found.sentence == "no reviewed row tells of precision; about 72 rows would be the least to tell"
+    assert state(Pane(), "mae <= 3").needed is None
+
+
+def test_exactly_at_the_objective_no_number_of_rows_tells() -> None:
+    found = state(flagged(95, 5), "precision >= 0.95")
+    assert (found.state, found.needed) == ("cannot_tell", None)
+    assert "too close for any number of rows" in found.sentence
+
+
+def test_an_immature_or_open_window_cannot_tell() -> None:
+    young = judged(flagged(300, 30), "precision >= 0.95", known=Known(young=True, delay=48 * HOUR))
+    assert (young.maturity, young.objectives[0].state) == ("immature", "cannot_tell")
+    assert "they may take 2d (outcome_delay)" in young.objectives[0].sentence
+    opened = judged(flagged(300, 30), "precision >= 0.95", closed=False)
+    assert (opened.maturity, opened.objectives[0].state) == ("open", "cannot_tell")
+
+
+def test_a_window_of_few_outcomes_says_how_many_it_needs() -> None:
+    evaluation = Evaluation(ModelKey("fraud"), WINDOW, 1_000, True, outcome_rows=31, coverage=0.031)
+    assert maturity(evaluation, Known(), Asked(min_coverage=0.5)) == (
+        "immature",
+        "the outcomes of 3.1 % of its rows are known, less than the 50 % it needs (min_coverage)",
+    )
+    assert maturity(evaluation, Known(), Asked(min_coverage=0.03)) == ("mature", "")
+
+
+def test_a_change_since_the_baseline_is_as_sure_as_both() -> None:
+    metric = Metric(0.80, 1_000, "panes", low=0.78, high=0.82)
+    evaluation = Evaluation(ModelKey("fraud"), WINDOW, 1_000, True, realized={"roc_auc": metric})
+    for was, expected in ((0.9, "broken"), (0.83, "cannot_tell"), (0.78, "met")):
+        evaluation.reference = {"roc_auc": Metric(was, 9_000, "panes", low=was - 0.01, high=was + 0.01)}
+        asked = Asked(objectives=(read_objective("roc_auc >= baseline - 0.02"),))
+        (found,) = judge_objectives(evaluation, BINARY, Known(), asked)
+        assert found.state == expected
+        assert (found.value, found.limit) == pytest.approx((0.8 - was, -0.02))
+        assert (found.low, found.high) == pytest.approx(
+            (0.8 - was - math.hypot(0.02, 0.01), 0.8 - was + math.hypot(0.02, 0.01))
+        )
+    evaluation.reference = {}
+    assert judge_objectives(evaluation, BINARY, Known(), asked)[0].sentence == "the baseline knows nothing of roc_auc"
+
+
+def test_an_objective_of_another_window_is_not_judged() -> None:
+    assert judged(flagged(300, 30), "precision >= 0.95 over 1d").objectives == ()
+
+
+def _minutes(panes: dict[int, Pane], until: int = START + HOUR) -> Known:
+    steps = stretch(WINDOW, [read_objective("precision >= 0.95 over rolling 1h")], "UTC", until, 0)
+    assert steps is not None
+    return Known(steps=(steps, [panes.get((step.start - START) // PANE, Pane()) for step in steps]))
+
+
+def test_a_bad_hour_is_found_though_it_is_in_two_windows() -> None:
+    """Half of it before the window, half of it in it; all of the window is fine."""
+    good, bad = flagged(100, 0), flagged(70, 30)
+    panes = {at: bad if -6 <= at < 6 else good for at in range(-12, 12)}
+    known = _minutes(panes)
+    assert len(known.steps[0] if known.steps else ()) == 23  # an hour less five minutes before, and its own
+    found = judged(merge([panes[at] for at in range(12)]), "precision >= 0.95 over rolling 1h", known=known).objectives[
+        0
+    ]
+    assert (found.state, found.value) == ("broken", 0.7)
+    assert (found.since, found.until) == (START - 6 * PANE, START + 6 * PANE)
+
+
+def test_a_rolling_objective_is_met_where_every_hour_is_and_waits_for_the_least_sure() -> None:
+    written = "precision >= 0.95 over rolling 1h"
+    fine = _minutes({at: flagged(100, 0) for at in range(-12, 12)})
+    assert judged(Pane(), written, known=fine).objectives[0].state == "met"
+    thin = _minutes({at: flagged(100, 0) if at != 3 else flagged(90, 50) for at in range(-12, 12)})
+    assert judged(Pane(), written, known=thin).objectives[0].state == "cannot_tell"
+
+
+def test_of_a_window_that_is_open_the_hours_that_have_ended_are_judged() -> None:
+    panes = {at: flagged(70, 30) for at in range(-12, 12)}
+    found = judged(
+        Pane(), "precision >= 0.95 over rolling 1h", known=_minutes(panes, START + 2 * PANE), closed=False
+    ).objectives[0]
+    assert (found.state, found.until) == ("broken", START + PANE)
+    early = judged(Pane(), "precision >= 0.95 over rolling 1h", known=_minutes(panes, START), closed=False)
+    assert (early.objectives[0].state, early.objectives[0].until) == ("cannot_tell", 0)
+
+
+def test_windows_that_cannot_tell_are_counted_until_one_can() -> None:
+    previous = None
+    counts = []
+    for right, wrong in ((95, 5), (96, 4), (95, 5), (300, 4), (95, 5)):
+        current = judged(flagged(right, wrong), "precision >= 0.95")
+        current.objectives = undecided(current, previous)
+        counts.append(current.objectives[0].undecided)
+        previous = current
+    assert counts == [1, 2, 3, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["precision >= 0.95", "mae <= 3.2 over 1d", "precision >= 0.95 over rolling 1h", "roc_auc >= baseline - 0.02",
+     "log_loss <= baseline + 0.1 over 1w", "ndcg@10 >= 0.3", "recall[red] >= 0.5"],
+)  # fmt: skip
+def test_an_objective_is_written_as_it_is_read(text: str) -> None:
+    assert read_objective(text).rule == text
+
+
+@pytest.mark.parametrize("text", ["precision", "precision > 0.95", "precision >= high", ">= 0.9", "mae <= 3 over 7m"])
+def test_what_is_no_objective_says_how_one_is_written(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write|whole number of 5-minute panes"):
+        read_objective(text)
+
+
+def test_an_objective_has_one_limit() -> None:
+    assert Objective("mae", most=3.0).limit == 3.0
+    assert not Objective("mae", most=3.0).upwards

@@ -1,0 +1,23 @@
+"""What docs/performance.md promises of intervals is what was measured, and a short measurement agrees with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from .coverage import COVERAGE, ROWS, Covered
+from .frame import percent
+
+MEASURED = COVERAGE.figures()
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.name)
+def test_intervals_held_the_truth_as_often_as_was_promised(row: Covered) -> None:
+    assert COVERAGE.in_full(row.name)
+    assert row.kept(MEASURED[row.name]), percent(MEASURED[row.name]["covered"])
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS.values() if row.short], ids=lambda row: row.name)
+def test_a_few_windows_hold_it_about_as_often(row: Covered) -> None:
+    found = row.run(row.short, 1)["covered"]
+    measured = MEASURED[row.name]["covered"]
+    assert abs(found - measured) <= 4 * (measured * (1 - measured) / row.short) ** 0.5 + 1 / row.short
