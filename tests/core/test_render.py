@@ -169,7 +169,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "undecided": 0,
                     "objectives": [],
                 },
-                "outcomes": {"rows": 600, "coverage": 0.6},
+                "outcomes": {"rows": 600, "coverage": 0.6, "delay": None, "sla": None},
                 "quality": {
                     "found": 1,
                     "critical": 0,
@@ -205,7 +205,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
 def test_rows_without_a_time_have_no_start_and_no_end() -> None:
     window = to_json(Evaluation(ModelKey("m"), Window("", 0, 0), rows=0, closed=True))
     assert (window["start"], window["end"]) == (None, None)
-    assert window["outcomes"] == {"rows": 0, "coverage": None}
+    assert window["outcomes"] == {"rows": 0, "coverage": None, "delay": None, "sla": None}
     assert json.loads(json.dumps(window, allow_nan=False)) == window
 
 

@@ -35,7 +35,7 @@ def test_two_files_and_nothing_else(run: Run, files: Path) -> None:
     assert window["performance"]["estimated"] == {}
     assert window["performance"]["realized"] == window["performance"]["slices"] == {}
     assert window["performance"]["weak_slices"] is None
-    assert window["outcomes"] == {"rows": 0, "coverage": 0.0}
+    assert window["outcomes"] == {"rows": 0, "coverage": 0.0, "delay": None, "sla": None}
 
 
 def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
@@ -110,7 +110,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     assert list(auc) == ["value", "low", "high", "interval", "rows", "effective_rows", "source"]
     assert (auc["interval"], auc["rows"], auc["source"]) == ("logit", 2_400, "rows")
     assert auc["low"] < auc["value"] < auc["high"]
-    assert window["outcomes"] == {"rows": 2_400, "coverage": 0.8}
+    assert window["outcomes"] == {"rows": 2_400, "coverage": 0.8, "delay": None, "sla": None}
     assert window["closed"] is True
     [finding] = window["quality"]["findings"]
     assert list(finding) == ["check", "features", "severity", "was", "now", "p_value", "sentence"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from driftline.tables import F64, ModelKey
 
 from .estimate.result import Estimate
+from .labels.delay import Delay, Kept
 
 if TYPE_CHECKING:  # their package needs what is here
     from .performance.fairness import Fairness
@@ -306,6 +307,7 @@ class Evaluation:
     actual (row) and predicted class. ``immature``:
     why its performance does not count yet, as a sentence; ``young``: because its outcomes may still come.
     ``objectives``: what came of what its metrics shall be (:mod:`.performance.objectives`).
+    ``delay``: how late its outcomes came, ``label_sla``: whether they kept what was agreed (:mod:`.labels.delay`).
     """
 
     key: ModelKey
@@ -337,6 +339,8 @@ class Evaluation:
     performance_slices: dict[str, SlicePerformance] = field(default_factory=dict)
     ages: dict[str, SlicePerformance] = field(default_factory=dict)
     weak: WeakSearch | None = None
+    delay: Delay | None = None
+    label_sla: Kept | None = None
     fairness: tuple[Fairness, ...] = ()
     curves: dict[str, Curve] = field(default_factory=dict)
     confusion: F64 | None = None

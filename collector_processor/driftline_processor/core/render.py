@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from .evaluation import (
     SliceDrift,
     TargetDrift,
 )
+from .labels.delay import Kept
 from .render_slices import fairness_to_json, slices_to_json, weak_to_json
 
 
@@ -134,7 +136,12 @@ def to_json(evaluation: Evaluation, curves: bool = False) -> dict[str, Any]:
             "undecided": max((objective.undecided for objective in evaluation.objectives), default=0),
             "objectives": [_objective(objective) for objective in evaluation.objectives],
         },
-        "outcomes": {"rows": evaluation.outcome_rows, "coverage": evaluation.coverage},
+        "outcomes": {
+            "rows": evaluation.outcome_rows,
+            "coverage": evaluation.coverage,
+            "delay": None if evaluation.delay is None else asdict(evaluation.delay),
+            "sla": None if evaluation.label_sla is None else _kept(evaluation.label_sla),
+        },
         "quality": {
             "found": len(evaluation.findings),
             "critical": sum(finding.severity == "critical" for finding in evaluation.findings),
@@ -254,6 +261,11 @@ def _cause(cause: Cause) -> dict[str, Any]:
         "score_shift": cause.score_shift,
         "sentence": cause.sentence,
     }
+
+
+def _kept(kept: Kept) -> dict[str, Any]:
+    """Whether outcomes came in time; ``within`` in seconds."""
+    return {**asdict(kept), "within": kept.within / 10**9}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

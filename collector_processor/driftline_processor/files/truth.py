@@ -17,6 +17,8 @@ from driftline.relevance import taken as taken_relevance
 from driftline.tables import F64, I64, Column, Task
 
 from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.labels.delay import PART as DELAY
+from driftline_processor.core.labels.delay import fold_delays
 from driftline_processor.core.performance import from_rows
 from driftline_processor.core.performance.asked import STANDARD, Asked
 
@@ -47,7 +49,11 @@ class Truth:
 
     def sums(self, task: Task) -> Pane:
         """Return the outcomes as a pane has them."""
-        return fold_outcomes(task, self.scores, self.predicted, self.actual, self.weight, self.relevance)
+        pane = fold_outcomes(task, self.scores, self.predicted, self.actual, self.weight, self.relevance)
+        if self.time is not None and self.outcome_time is not None:
+            together = np.zeros(len(self.time), np.int64)
+            pane.parts[DELAY] = fold_delays(self.time, self.outcome_time, together, 1).dense(1)[0]
+        return pane
 
     def taken(self, which: I64) -> Truth:
         """Return some of the rows, in this order."""

@@ -29,6 +29,7 @@ from driftline_processor.core.evaluation import (
     Told,
     Window,
 )
+from driftline_processor.core.labels.delay import Delay, Kept
 from driftline_processor.core.performance.fairness import Fairness
 from driftline_processor.core.performance.weak import WeakSearch
 
@@ -84,6 +85,8 @@ def from_text(text: str) -> Evaluation:
         immature=said.get("immature", ""),
         young=said.get("young", False),
         objectives=tuple(ObjectiveState(**one) for one in said.get("objectives", ())),
+        delay=None if said.get("delay") is None else Delay(**said["delay"]),
+        label_sla=None if said.get("label_sla") is None else Kept(**said["label_sla"]),
     )
 
 

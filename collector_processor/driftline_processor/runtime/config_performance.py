@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from datetime import timedelta
 from typing import Annotated
 
 from driftline.classes import class_text
 from driftline.tables import CLASSLESS
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from driftline_processor.core.labels.delay import Sla
 from driftline_processor.core.performance.asked import Asked, Shares
 from driftline_processor.core.performance.fairness import FOUR_FIFTHS, TOLERANCE, Rule
 from driftline_processor.core.performance.names import misnamed
 
 from .config_objectives import Objectives
-from .config_values import Between, ClassText, Cutoff, Share, Text
+from .config_values import Between, ClassText, Cutoff, Days, Share, Text
 
 
 class Fairness(BaseModel):
@@ -81,6 +83,20 @@ def broken(performance: Performance, task: str, classes: Collection[str]) -> Ite
         yield f"costs: {', '.join(unknown)} is not in classes ({', '.join(classes)}); write one of them"
 
 
+class LabelSla(BaseModel):
+    """Of the predictions of a window so many shall have their outcome within so long."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    within: Days
+    coverage: Share
+
+    @property
+    def sla(self) -> Sla:
+        """The same, as an evaluation takes it."""
+        return Sla(self.within // timedelta(microseconds=1) * 1_000, self.coverage)
+
+
 class Performance(BaseModel):
     """What is asked of a model's performance.
 
@@ -99,6 +115,7 @@ class Performance(BaseModel):
     metrics: MetricNames = ()
     costs: Annotated[dict[str, dict[str, float]], BeforeValidator(_costs)] = Field(default_factory=dict)
     fairness: Fairness = Fairness()
+    label_sla: LabelSla | None = None
 
     @property
     def asked(self) -> Asked:
@@ -112,4 +129,5 @@ class Performance(BaseModel):
             costs=self.costs,
             fairness=self.fairness.rules,
             objectives=self.objectives,
+            label_sla=None if self.label_sla is None else self.label_sla.sla,
         )

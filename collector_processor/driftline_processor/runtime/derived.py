@@ -33,6 +33,7 @@ from driftline_processor.core.estimate.record import recorded
 from driftline_processor.core.estimate.words import standing
 from driftline_processor.core.evaluation import Evaluation, JointDrift, TargetDrift, Verdict
 from driftline_processor.core.incident import WHERE, targets
+from driftline_processor.core.labels.delay import QUANTILES
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.web.words import LINKED, handle
 
@@ -109,6 +110,10 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
             if mature is not None:
                 yield from _performance(mature, of, window)
             yield from _objectives(known, mature, of, window)
+            judged = [one.label_sla for one in reversed(known) if one.label_sla is not None]
+            if judged:
+                told = next((one for one in judged if one.state != "cannot_tell"), judged[0])
+                yield _point(m.ML_OUTCOME_SLA_STATE, {**of, **window, a.STATE: told.state}, 1.0)
 
 
 def _performance(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
@@ -120,6 +125,9 @@ def _performance(newest: Evaluation, model: dict[str, str], window: dict[str, st
     if any(measured.value is not None for measured in newest.realized.values()):
         yield _point(m.ML_PERFORMANCE_WINDOW_END, {**model, **window}, newest.window.end / 1e9)
     yield _point(m.ML_OUTCOME_COVERAGE, {**model, **window}, newest.coverage)
+    if newest.delay is not None:
+        for share, seconds in zip(QUANTILES, (newest.delay.median, newest.delay.p90, newest.delay.p99), strict=True):
+            yield _point(m.ML_OUTCOME_DELAY, {**model, a.ML_OUTCOME_QUANTILE: f"{share:g}", **window}, seconds)
 
 
 def _estimates(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:

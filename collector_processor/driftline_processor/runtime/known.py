@@ -61,7 +61,8 @@ class KnownOutcomes:
             ripe = watermark - GRACE - delay
             minutes = stretch(window, settings.performance.objectives, timezone, ripe, watermark - KEEP_PANES)
             steps = None if minutes is None else (minutes, self.panes(series, minutes, width))
-        return Known(blocks, slices, young=watermark - window.end < delay, delay=delay, steps=steps, timezone=timezone)
+        age = watermark - window.end
+        return Known(blocks, slices, young=age < delay, age=age, delay=delay, steps=steps, timezone=timezone)
 
     def panes(self, series: Series, steps: Sequence[Window], width: Callable[[str, str], int]) -> list[Pane]:
         """Return the performance parts of each of some steps of time, which follow each other."""

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 from driftline.tables import I64
 
+from driftline_processor.core.labels.delay import PART as DELAY
+from driftline_processor.core.labels.delay import fold_delays
 from driftline_processor.core.window import PANE
 
 from .outcome_sums import fold_joined
@@ -37,7 +39,8 @@ def add_outcomes(changes: PaneChanges, series: Series, rows: pa.Table) -> I64:
     starts = time - time % PANE
     panes: I64
     panes, group = np.unique(starts, return_inverse=True)
-    sums = fold_joined(series.task, rows, group, len(panes))
+    delays = fold_delays(time, integers_of(rows, "outcome_time"), group, len(panes))
+    sums = {**fold_joined(series.task, rows, group, len(panes)), DELAY: delays}
     changes.add_sparse(series.number, performance_fold(series.task), panes, sums)
     return panes
 

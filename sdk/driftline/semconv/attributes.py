@@ -111,6 +111,9 @@ ML_OUTCOME_ITEM: Final = "ml.outcome.item"
 ML_OUTCOME_VALUE: Final = "ml.outcome.value"
 """What the prediction was worth in the end, in the unit in which the owner of the model counts."""
 
+ML_OUTCOME_QUANTILE: Final = "ml.outcome.quantile"
+"""Of a delay, the share of the outcomes that came no later."""
+
 ML_OUTCOME_RETRACTED: Final = "ml.outcome.retracted"
 """The outcome takes back what was said of the prediction before; nothing is known of it until another one comes."""
 

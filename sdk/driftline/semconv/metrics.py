@@ -70,6 +70,12 @@ ML_PERFORMANCE_WINDOW_END: Final = "ml.performance.window.end"
 ML_OUTCOME_COVERAGE: Final = "ml.outcome.coverage"
 """The share of the window's predictions whose outcome is known."""
 
+ML_OUTCOME_DELAY: Final = "ml.outcome.delay"
+"""How long after their predictions the known outcomes of the window came, by quantile."""
+
+ML_OUTCOME_SLA_STATE: Final = "ml.outcome.sla.state"
+"""1 for the state of what was agreed about the arrival of outcomes, which the attribute `state` names."""
+
 DRIFTLINE_RECORD_COMPLETENESS: Final = "driftline.record.completeness"
 """Rows that arrived, of the predictions that were counted, over the last hour and up to a day where they are few."""
 
@@ -138,6 +144,8 @@ UNITS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "{window}",
     ML_PERFORMANCE_WINDOW_END: "s",
     ML_OUTCOME_COVERAGE: "1",
+    ML_OUTCOME_DELAY: "s",
+    ML_OUTCOME_SLA_STATE: "{state}",
     DRIFTLINE_RECORD_COMPLETENESS: "1",
     DRIFTLINE_RECEIVED_REQUESTS: "{request}",
     DRIFTLINE_RECEIVED_ROWS: "{row}",
@@ -179,6 +187,8 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "gauge",
     ML_PERFORMANCE_WINDOW_END: "gauge",
     ML_OUTCOME_COVERAGE: "gauge",
+    ML_OUTCOME_DELAY: "gauge",
+    ML_OUTCOME_SLA_STATE: "gauge",
     DRIFTLINE_RECORD_COMPLETENESS: "gauge",
     DRIFTLINE_RECEIVED_REQUESTS: "counter",
     DRIFTLINE_RECEIVED_ROWS: "counter",
@@ -220,6 +230,8 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "How many windows in a row, up to that one, could not tell whether an objective was met.",
     ML_PERFORMANCE_WINDOW_END: "The end of the window that `ml.performance.value` describes, in unix seconds.",
     ML_OUTCOME_COVERAGE: "The share of the window's predictions whose outcome is known.",
+    ML_OUTCOME_DELAY: "How long after their predictions the known outcomes of the window came, by quantile.",
+    ML_OUTCOME_SLA_STATE: "1 for the state of what was agreed about the arrival of outcomes, which the attribute `state` names.",
     DRIFTLINE_RECORD_COMPLETENESS: "Rows that arrived, of the predictions that were counted, over the last hour and up to a day where they are few.",
     DRIFTLINE_RECEIVED_REQUESTS: "OTLP requests that were acknowledged.",
     DRIFTLINE_RECEIVED_ROWS: "Prediction and outcome rows that were kept.",
@@ -261,6 +273,8 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "ml_performance_objective_undecided",
     ML_PERFORMANCE_WINDOW_END: "ml_performance_window_end_seconds",
     ML_OUTCOME_COVERAGE: "ml_outcome_coverage_ratio",
+    ML_OUTCOME_DELAY: "ml_outcome_delay_seconds",
+    ML_OUTCOME_SLA_STATE: "ml_outcome_sla_state",
     DRIFTLINE_RECORD_COMPLETENESS: "driftline_record_completeness_ratio",
     DRIFTLINE_RECEIVED_REQUESTS: "driftline_received_requests_total",
     DRIFTLINE_RECEIVED_ROWS: "driftline_received_rows_total",

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from driftline_processor.core.labels.delay import Sla
+
 from .custom import CustomMetric
 from .fairness import Rule
 
@@ -62,7 +64,8 @@ class Asked:
     usual ones, :data:`driftline.relevance.CUTOFFS`. ``shares``: the method of the intervals of shares. ``fairness``:
     the attributes that tell groups of people. ``metrics``: names (:mod:`.names`) beside the usual ones. ``costs``:
     actual class → predicted class → what one such row costs. ``custom``: by name, what somebody installed
-    (:mod:`.custom`). ``objectives``: what metrics shall be.
+    (:mod:`.custom`). ``objectives``: what metrics shall be. ``label_sla``: how late outcomes may be,
+    and for how many predictions.
     """
 
     confidence: float = 0.95
@@ -74,6 +77,7 @@ class Asked:
     costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     custom: Mapping[str, CustomMetric] = field(default_factory=dict)
     objectives: tuple[Objective, ...] = ()
+    label_sla: Sla | None = None
 
 
 STANDARD = Asked()

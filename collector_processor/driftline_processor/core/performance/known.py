@@ -44,7 +44,7 @@ class Known:
     learned; None where the one that the window is compared with is that. ``delay``: how long outcomes may take,
     nanoseconds. ``steps``: of a window over which objectives roll, five minutes after five minutes from before it on,
     as far as their outcomes had that time, and the performance parts of each; None where none rolls. ``timezone``: that
-    of the model.
+    of the model. ``age``: how long ago the window ended, nanoseconds, None where time goes no further.
     """
 
     blocks: Sequence[Pane] = ()
@@ -56,6 +56,7 @@ class Known:
     delay: int = 0
     steps: tuple[Sequence[Window], Sequence[Pane]] | None = None
     timezone: str = "UTC"
+    age: int | None = None
 
 
 NOTHING_KNOWN = Known()

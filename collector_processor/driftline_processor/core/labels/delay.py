@@ -1,0 +1,120 @@
+"""How late outcomes come, and whether they keep what was agreed: an SLA on the arrival of labels.
+
+The delay of an outcome is its own time, when the truth was known, less the time of its prediction. A pane counts delays
+over fixed bounds, so that a corrected or late outcome restates them like every other sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from driftline.pane import Pane
+from driftline.sparse import Sparse, cells
+from driftline.tables import F64, I64
+
+PART = "delay"
+"""The part of a pane: rows whose outcome is known by delay, over :data:`BOUNDS` and beyond."""
+
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+
+BOUNDS: tuple[int, ...] = (
+    *(0, 1, 2, 5, 10, 20, 30),
+    *(n * _MINUTE for n in (1, 2, 5, 10, 15, 20, 30, 45)),
+    *(n * _HOUR for n in (1, 2, 3, 4, 6, 8, 12, 18)),
+    *(n * _DAY for n in (1, 2, 3, 4, 5, 6, 7, 10, 14, 21, 28, 30, 35, 45, 60, 75, 90, 120, 150, 180, 270, 365, 730)),
+)
+"""Seconds, upper ends, included. What comes before its prediction counts as delayed by nothing."""
+
+WIDTH = len(BOUNDS) + 1
+QUANTILES = (0.5, 0.9, 0.99)
+
+State = Literal["met", "broken", "cannot_tell"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sla:
+    """What was agreed: of the predictions of a window the share ``coverage`` has an outcome within ``within`` ns."""
+
+    within: int
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What came of it. ``low`` / ``high``: the share of the predictions whose outcome came in time lies between them.
+
+    Equal where ``within`` is one of :data:`BOUNDS`; ``high`` counts what may still come in time.
+    """
+
+    state: State
+    within: int
+    coverage: float
+    low: float
+    high: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How late the known outcomes of a window came. ``rows``: how many. ``median``, ``p90``, ``p99``: seconds.
+
+    Each is the upper end of the bounds that its outcome lies between, None beyond the last.
+    """
+
+    rows: int
+    median: int | None
+    p90: int | None
+    p99: int | None
+
+
+def fold_delays(time: I64, outcome_time: I64, group: I64, groups: int) -> Sparse:
+    """Count delays by group. ``time``, ``outcome_time``: int64 (n,), unix nanoseconds; ``group``: int64, increasing.
+
+    Outcomes of no known time (0) are left out.
+
+    >>> second = 10**9
+    >>> fold_delays(np.array([5, 5]) * second, np.array([5, 8]) * second, np.array([0, 0]), 1).index.tolist()
+    [0, 3]
+    """
+    known = np.flatnonzero(outcome_time > 0)
+    delay = np.maximum(outcome_time[known] - time[known], 0)
+    place = np.searchsorted(np.array(BOUNDS, np.int64) * 10**9, delay, side="left")
+    return cells(group[known], place.astype(np.int64, copy=False), None, groups, WIDTH)
+
+
+def delay_of(pane: Pane) -> Delay | None:
+    """Return how late outcomes came; None where the time of none is known.
+
+    >>> delay_of(Pane({PART: np.bincount([3, 3, 40], minlength=WIDTH).astype(float)}))
+    Delay(rows=3, median=5, p90=10368000, p99=10368000)
+    """
+    counts = pane.parts.get(PART)
+    if counts is None or not counts.any():
+        return None
+    return Delay(round(counts.sum()), *(_quantile(counts, share) for share in QUANTILES))
+
+
+def judge_sla(pane: Pane, rows: int, age: int | None, sla: Sla) -> Kept | None:
+    """Say whether the outcomes of a window came in time; None of a window without rows.
+
+    ``rows``: the predictions that an outcome can be known of. ``age``: how long ago the window ended, nanoseconds, None
+    where time goes no further: no outcome will still come.
+    """
+    if rows <= 0:
+        return None
+    counts = pane.parts.get(PART, np.zeros(WIDTH))
+    bounds = np.array([*BOUNDS, np.inf]) * 10**9
+    surely = float(counts[bounds <= sla.within].sum())
+    perhaps = float(counts[np.concatenate([[-np.inf], bounds[:-1]]) < sla.within].sum())
+    if age is not None and age < sla.within:
+        perhaps = rows - float(counts[np.concatenate([[-np.inf], bounds[:-1]]) >= sla.within].sum())
+    low, high = min(surely / rows, 1.0), min(perhaps / rows, 1.0)
+    state: State = "met" if low >= sla.coverage else "broken" if high < sla.coverage else "cannot_tell"
+    return Kept(state, sla.within, sla.coverage, low, high, rows)
+
+
+def _quantile(counts: F64, share: float) -> int | None:
+    at = int(np.searchsorted(np.cumsum(counts), share * counts.sum() * (1 - 1e-12)))
+    return BOUNDS[at] if at < len(BOUNDS) else None

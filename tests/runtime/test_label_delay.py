@@ -1,0 +1,40 @@
+"""How late outcomes come, from what the state joins, and whether it keeps what was agreed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.config_performance import LabelSla, Performance
+from driftline_processor.runtime.derived import points
+
+from .conftest import Open
+from .state_rows import DAY, HOUR, NOON, Clock, outcomes, predictions
+
+WEEK = LabelSla(within=timedelta(days=7), coverage=0.5)
+DAILY = Model(windows=("1d",), performance=Performance(label_sla=WEEK))
+
+
+def test_delays_are_restated_and_judged(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=DAILY)
+    state.send(predictions(["a", "b", "c"], NOON), outcomes(["a", "b"], [1, 1], [NOON + HOUR, NOON + 8 * DAY]))
+    clock.now += 3 * DAY
+    state.send(predictions([f"later-{i}" for i in range(300)], NOON + 3 * DAY))
+    first = state.view().windows["1d"][0]
+    assert first.delay is not None
+    assert (first.delay.rows, first.delay.median, first.delay.p99) == (2, 3_600, 10 * 86_400)
+    assert first.label_sla is not None
+    assert (first.label_sla.state, first.label_sla.low) == ("cannot_tell", 1 / 3)
+
+    state.send(outcomes(["b", "c"], [1, 0], [NOON + 9 * DAY, NOON + 2 * HOUR]))  # said again later: it came later
+    state = open_state(churn=DAILY)
+    found = state.view()
+    first = found.windows["1d"][0]
+    assert first.label_sla is not None
+    assert (first.label_sla.state, first.label_sla.low) == ("met", 2 / 3)
+    shown = {
+        (p.metric, dict(p.attributes).get("state"), dict(p.attributes).get("ml.outcome.quantile")): p.value
+        for p in points(state.state.view)
+    }
+    assert shown["ml.outcome.sla.state", "met", None] == 1.0
+    assert shown["ml.outcome.delay", None, "0.5"] == 7_200
