@@ -15,6 +15,7 @@ from .expectation_commands import expectations_of
 from .options import BAD_INPUT, Data, Url, Version, objectives_of, one_sentence, performance_of, say
 from .outcome_commands import app as outcomes_app
 from .outcome_commands import forget
+from .version_commands import versions
 
 if TYPE_CHECKING:
     from .files.roles import ColumnOptions
@@ -203,3 +204,6 @@ def snapshot(
         typer.echo(
             f"{output}: {told['rows']:,} rows of {told['features']} features, {told['labelled']:,} with an outcome"
         )
+
+
+app.command()(versions)

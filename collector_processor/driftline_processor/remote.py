@@ -141,6 +141,13 @@ def erase(url: str, model: str, by: str, values: Sequence[str], environment: str
     return f"{predictions:,} predictions and {outcomes:,} outcomes of {model} are deleted, from the disk, too"
 
 
+def versions(url: str, model: str, environment: str) -> dict[str, Any]:
+    """Return what ``GET /api/v1/models/{name}/versions`` says. Raises :class:`BadInput` when nothing answers there."""
+    asked = {"environment": environment} if environment else {}
+    found: dict[str, Any] = json.loads(_ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/versions", asked))
+    return found
+
+
 def moment(option: str, said: str, now: datetime) -> str:
     """Return a time as ISO 8601, from a time or from how long ago it was.
 

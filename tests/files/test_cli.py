@@ -22,7 +22,8 @@ def python(code: str, *arguments: object, cwd: Path | None = None) -> subprocess
 def test_the_commands(run: Run) -> None:
     listed = run("--help").stdout.split("Commands:")[1].splitlines()
     assert [line.split()[0] for line in listed if line.strip()] == [
-        "up", "validate", "top", "demo", "evaluate", "snapshot", "baseline", "expectations",
+        "forget", "up", "validate", "top", "demo", "evaluate", "snapshot", "versions",
+        "baseline", "expectations", "outcomes",
     ]  # fmt: skip
 
 

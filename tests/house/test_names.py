@@ -19,6 +19,7 @@ from driftline_processor.core.concept.verdict import ConceptState
 from driftline_processor.core.estimate.words import Standing
 from driftline_processor.core.evaluation import State, Verdict
 from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.versions.compare import Verdict as VersionVerdict
 from driftline_processor.runtime.signals import Signal
 
 from .modules import ROOT, Module, modules, within
@@ -67,10 +68,13 @@ def test_prometheus_names_are_the_ones_that_outsiders_rely_on() -> None:
     assert {name: metrics.PROMETHEUS[name] for name in promised} == promised
 
 
+STATES = (State, ConceptState, Standing, Verdict, VersionVerdict)
+
+
 @pytest.mark.parametrize(
     ("attribute", "values"),
     [
-        ("state", tuple(dict.fromkeys(chain.from_iterable(map(get_args, (State, ConceptState, Standing, Verdict)))))),
+        ("state", tuple(dict.fromkeys(chain.from_iterable(map(get_args, STATES))))),
         ("driftline.signal", get_args(Signal)),
         ("ml.model.task", tuple(LOSSES)),
         ("ml.quality.check", tuple(CHECKS)),

@@ -68,7 +68,7 @@ class Point:
 def points(view: View) -> list[Point]:
     """Return everything there is to say in metrics; counters as they stand since the state began."""
     models = view.models()
-    made = [*_counted(models), *_evaluated(models), *_own(view)]
+    made = [*_counted(models), *_evaluated(models), *_compared(models), *_own(view)]
     return [point for point in made if math.isfinite(point.value)]
 
 
@@ -114,6 +114,21 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
             if judged:
                 told = next((one for one in judged if one.state != "cannot_tell"), judged[0])
                 yield _point(m.ML_OUTCOME_SLA_STATE, {**of, **window, a.STATE: told.state}, 1.0)
+
+
+def _compared(models: Iterable[ModelView]) -> Iterator[Point]:
+    """Versions beside their champion, once for each model."""
+    for model in models:
+        for found in model.versions:
+            if found.challenger.name != model.key.version:
+                continue
+            what = {**_model(model), a.ML_VERSION_CHAMPION: found.champion.name}
+            yield _point(m.ML_VERSION_STATE, {**what, a.STATE: found.verdict}, 1.0)
+            if (one := found.decides) is not None:
+                what[a.ML_PERFORMANCE_METRIC] = one.loss
+                yield _point(m.ML_VERSION_DIFFERENCE, what, one.difference)
+                yield _point(m.ML_VERSION_DIFFERENCE_LOW, what, one.low)
+                yield _point(m.ML_VERSION_DIFFERENCE_HIGH, what, one.high)
 
 
 def _performance(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:

@@ -26,7 +26,7 @@ from driftline_processor.runtime.health import Health
 from driftline_processor.runtime.shelf import Shelf
 from driftline_processor.runtime.view import View
 
-from . import api, baselines, metrics, outcomes, pages
+from . import api, baselines, metrics, outcomes, pages, versions
 
 HERE = Path(__file__).parent
 
@@ -73,6 +73,9 @@ def create_app(
     def list_evaluations(request: Request) -> Response:
         return api.evaluations(request, view.models())
 
+    def list_versions(request: Request) -> Response:
+        return versions.versions(request, view.models())
+
     def list_events(request: Request) -> Response:
         return api.lineage(request, view.models(), clock())
 
@@ -90,6 +93,7 @@ def create_app(
             Route("/metrics", scrape),
             Route("/api/v1/models", list_models),
             Route("/api/v1/models/{name:path}/evaluations", list_evaluations),
+            Route("/api/v1/models/{name:path}/versions", list_versions),
             Route("/api/v1/models/{name:path}/openlineage", list_events),
             Route("/healthz", lambda _: PlainTextResponse("ok\n")),
             Route("/readyz", ready),

@@ -26,6 +26,7 @@ from driftline_processor.core.estimate.record import recorded
 from driftline_processor.core.estimate.result import ASSUMES
 from driftline_processor.core.evaluation import Evaluation, State, TargetDrift
 from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.versions.words import sentence as version_sentence
 from driftline_processor.core.window import closes_at
 from driftline_processor.runtime.view import ModelView
 
@@ -33,6 +34,7 @@ from . import charts, estimate_charts, times, words
 from .api import find, no_window
 from .distributions import distribution
 from .outcome_fields import Unusable, instant_of
+from .versions import cells as version_cells
 
 STRIP = 60
 """Windows on one timeline: a day and a half of hours, two months of days."""
@@ -77,6 +79,7 @@ def model(request: Request, known: Sequence[ModelView], now: int) -> Response:
     if everything is None and name:
         raise HTTPException(404, no_window(found, name))
     context: dict[str, Any] = {"now": now, "model": found, "same": same, "window": name}
+    context |= {"version_sentence": version_sentence, "version_cells": version_cells}
     if not everything:
         return _page("model.html", **context, chosen=None)
     chosen = _chosen(everything, request.query_params.get("at"), found.timezone)

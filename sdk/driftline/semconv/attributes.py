@@ -141,6 +141,9 @@ ML_PERFORMANCE_METRIC: Final = "ml.performance.metric"
 ML_PERFORMANCE_OBJECTIVE: Final = "ml.performance.objective"
 """What the metric shall be, as its owner wrote it."""
 
+ML_VERSION_CHAMPION: Final = "ml.version.champion"
+"""The version that another one is compared with."""
+
 ML_WINDOW: Final = "ml.window"
 """The length of the window that the value describes."""
 

@@ -67,6 +67,18 @@ ML_PERFORMANCE_OBJECTIVE_UNDECIDED: Final = "ml.performance.objective.undecided"
 ML_PERFORMANCE_WINDOW_END: Final = "ml.performance.window.end"
 """The end of the window that `ml.performance.value` describes, in unix seconds."""
 
+ML_VERSION_DIFFERENCE: Final = "ml.version.difference"
+"""The mean loss of a version less that of its champion, over the stretch of time in which both predicted."""
+
+ML_VERSION_DIFFERENCE_LOW: Final = "ml.version.difference.low"
+"""The lower end of the interval of `ml.version.difference`."""
+
+ML_VERSION_DIFFERENCE_HIGH: Final = "ml.version.difference.high"
+"""The upper end of the interval of `ml.version.difference`."""
+
+ML_VERSION_STATE: Final = "ml.version.state"
+"""1 for what is known of a version beside its champion, which the attribute `state` names."""
+
 ML_OUTCOME_COVERAGE: Final = "ml.outcome.coverage"
 """The share of the window's predictions whose outcome is known."""
 
@@ -143,6 +155,10 @@ UNITS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_OBJECTIVE_STATE: "{state}",
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "{window}",
     ML_PERFORMANCE_WINDOW_END: "s",
+    ML_VERSION_DIFFERENCE: "{score}",
+    ML_VERSION_DIFFERENCE_LOW: "{score}",
+    ML_VERSION_DIFFERENCE_HIGH: "{score}",
+    ML_VERSION_STATE: "{state}",
     ML_OUTCOME_COVERAGE: "1",
     ML_OUTCOME_DELAY: "s",
     ML_OUTCOME_SLA_STATE: "{state}",
@@ -186,6 +202,10 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_OBJECTIVE_STATE: "gauge",
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "gauge",
     ML_PERFORMANCE_WINDOW_END: "gauge",
+    ML_VERSION_DIFFERENCE: "gauge",
+    ML_VERSION_DIFFERENCE_LOW: "gauge",
+    ML_VERSION_DIFFERENCE_HIGH: "gauge",
+    ML_VERSION_STATE: "gauge",
     ML_OUTCOME_COVERAGE: "gauge",
     ML_OUTCOME_DELAY: "gauge",
     ML_OUTCOME_SLA_STATE: "gauge",
@@ -229,6 +249,10 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_OBJECTIVE_STATE: "Whether an objective was met in the window that `ml.performance.value` describes, or cannot be told; 1 for the state that holds.",
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "How many windows in a row, up to that one, could not tell whether an objective was met.",
     ML_PERFORMANCE_WINDOW_END: "The end of the window that `ml.performance.value` describes, in unix seconds.",
+    ML_VERSION_DIFFERENCE: "The mean loss of a version less that of its champion, over the stretch of time in which both predicted.",
+    ML_VERSION_DIFFERENCE_LOW: "The lower end of the interval of `ml.version.difference`.",
+    ML_VERSION_DIFFERENCE_HIGH: "The upper end of the interval of `ml.version.difference`.",
+    ML_VERSION_STATE: "1 for what is known of a version beside its champion, which the attribute `state` names.",
     ML_OUTCOME_COVERAGE: "The share of the window's predictions whose outcome is known.",
     ML_OUTCOME_DELAY: "How long after their predictions the known outcomes of the window came, by quantile.",
     ML_OUTCOME_SLA_STATE: "1 for the state of what was agreed about the arrival of outcomes, which the attribute `state` names.",
@@ -272,6 +296,10 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_OBJECTIVE_STATE: "ml_performance_objective_state",
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "ml_performance_objective_undecided",
     ML_PERFORMANCE_WINDOW_END: "ml_performance_window_end_seconds",
+    ML_VERSION_DIFFERENCE: "ml_version_difference",
+    ML_VERSION_DIFFERENCE_LOW: "ml_version_difference_low",
+    ML_VERSION_DIFFERENCE_HIGH: "ml_version_difference_high",
+    ML_VERSION_STATE: "ml_version_state",
     ML_OUTCOME_COVERAGE: "ml_outcome_coverage_ratio",
     ML_OUTCOME_DELAY: "ml_outcome_delay_seconds",
     ML_OUTCOME_SLA_STATE: "ml_outcome_sla_state",

@@ -32,11 +32,19 @@ def value(loss: str, number: float | None) -> str:
 
 def interval(one: Comparison) -> str:
     """Return the interval of a difference, signed; error rates in percentage points."""
-    if one.low is None and one.high is None:
+    return ends(one.loss, one.low, one.high)
+
+
+def ends(loss: str, low: float | None, high: float | None) -> str:
+    """Return the ends of an interval.
+
+    >>> ends("error", 0.012, 0.0731), ends("brier", None, None)
+    ('+1.2 to +7.31 points', 'unknown')
+    """
+    if low is None and high is None:
         return "unknown"
-    scale, unit = (100, " points") if one.loss == "error" else (1, "")
-    ends = ("?" if end is None else f"{end * scale:+.3g}" for end in (one.low, one.high))
-    return " to ".join(ends) + unit
+    scale, unit = (100, " points") if loss == "error" else (1, "")
+    return " to ".join("?" if end is None else f"{end * scale:+.3g}" for end in (low, high)) + unit
 
 
 def sentence(found: SideBySide) -> str:
