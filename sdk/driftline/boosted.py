@@ -23,16 +23,18 @@ from .tables import F64
 Codes = NDArray[np.uint8]
 
 DEPTH = 5
-MOST_TREES = 60
+TREES = 50
 RATE = 0.3
-RIDGE = 20.0
+RIDGE = 5.0
 """Rows of the mean that are added to each leaf: one of few rows says little."""
 
 PATIENCE = 8
-"""Trees without a gain on held-out rows until it is enough."""
+"""Trees that may bring nothing on held-out rows from the first one on; then there is nothing to be learned. Any that
+bring something are followed by all others: those that stop when rows of the reference gain no more are too coarse where
+it has few rows, and there a shift leads."""
 
 HELD_OUT = 5
-"""Every fifth row is held out: it tells how many trees are enough, and how wrong they are."""
+"""Every fifth row is held out: it tells whether there is anything to learn, and how wrong the trees are."""
 
 MOST_ROWS = 50_000
 MOST_TRIED = 24
@@ -140,8 +142,8 @@ def train(places: Codes, targets: F64, rng: np.random.Generator) -> tuple[Trees,
     seen, seen_held = known[fitted], known[tried]
     widths = places.max(axis=1).astype(np.int64) + 1
     grown: list[tuple[NDArray[np.int64], Codes, F64]] = []
-    best, enough = float((left[seen_held] ** 2).sum()), 0
-    for _ in range(MOST_TREES):
+    least, learned = float((left[seen_held] ** 2).sum()), False
+    for _ in range(TREES):
         some = np.arange(len(places)) if len(places) <= MOST_TRIED else rng.permutation(len(places))[:MOST_TRIED]
         tree = _grow(own, r, seen, some, widths)
         if tree is None:
@@ -149,12 +151,10 @@ def train(places: Codes, targets: F64, rng: np.random.Generator) -> tuple[Trees,
         grown.append(tree)
         r -= np.where(seen, tree[2][_leaf(own, tree[0], tree[1])], 0.0)
         left -= np.where(seen_held, tree[2][_leaf(others, tree[0], tree[1])], 0.0)
-        error = float((left[seen_held] ** 2).sum())
-        if error < best:
-            best, enough = error, len(grown)
-        elif len(grown) - enough >= PATIENCE:
+        learned = learned or float((left[seen_held] ** 2).sum()) < least
+        if not learned and len(grown) >= PATIENCE:
             break
-    trees = _trees(grown[:enough], base, spread)
+    trees = _trees(grown if learned else [], base, spread)
     said = np.full((n, k), np.nan)
     said[tried] = trees.predict(others)
     return trees, said

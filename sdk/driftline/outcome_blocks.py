@@ -14,7 +14,7 @@ from .checked import by_name, floats, is_whole, rounded, short
 from .pane import Pane
 from .tables import F64
 
-PARTS = ("outcomes", "confusion", "losses", "score_negative", "score_positive")
+PARTS = ("outcomes", "confusion", "losses", "percentage", "score_negative", "score_positive")
 """Of a pane's parts, those of which performance is made."""
 
 EXPECTED = "expected"

@@ -76,17 +76,24 @@ class _Chances:
     def __init__(self, grid: F64, rates: Rates, weight_per_row: float) -> None:
         self.grid, self.rates = grid, rates
         self.positive, self.negative = grid * rates.rate, grid * (1 - rates.rate)
+        self._per_row = weight_per_row
         self._chance = weight_per_row * grid * rates.rate * (1 - rates.rate)
 
-    def point(self, value: float | None, slope: F64) -> Point:
-        """``slope``: float64, by cell (3, SCORE_BINS) or what broadcasts to it."""
+    def point(self, value: float | None, of_positive: F64, of_negative: F64) -> Point:
+        """``of_positive``, ``of_negative``: by how much a positive or a negative more of a cell raises the metric:
+
+        float64, by cell (3, SCORE_BINS) or what broadcasts to it.
+        """
         if value is None:
             return Point(None)
-        slope = np.broadcast_to(slope, self.grid.shape)
+        rate, shape = self.rates.rate, self.grid.shape
+        slope = np.broadcast_to(of_positive - of_negative, shape)
+        row = np.broadcast_to(rate * of_positive + (1 - rate) * of_negative, shape)
         chance = float((self._chance * slope**2).sum())
+        mix = float((self.grid * row**2).sum()) * self._per_row
         of_bins = (self.grid * slope).sum(axis=0)
         of_steps = np.bincount(self.rates.step, of_bins, minlength=len(self.rates.variance))
-        return Point(value, chance, float(of_steps**2 @ self.rates.variance))
+        return Point(value, chance, float(of_steps**2 @ self.rates.variance), mix)
 
 
 def _ratios(positive: F64, negative: F64) -> dict[str, float | None]:
@@ -108,24 +115,28 @@ def _share(part: float, whole: float) -> float | None:
 
 
 def _decided(chances: _Chances) -> dict[str, Point]:
-    """Metrics at the service's own decision, with their slopes in the positives among rows decided either way."""
+    """Metrics at the service's own decision, with their slopes in the rows decided negative and positive."""
     positive, negative = chances.positive.sum(axis=1), chances.negative.sum(axis=1)
     values = _ratios(positive, negative)
     total = float(positive[:2].sum() + negative[:2].sum())
     decided, actual, others = float(positive[1] + negative[1]), float(positive[:2].sum()), float(negative[:2].sum())
-    recall, f1, specificity = values["recall"] or 0.0, values["f1"] or 0.0, values["specificity"] or 0.0
+    a, p, r = (values[name] or 0.0 for name in ("accuracy", "precision", "recall"))
+    f, s = (values[name] or 0.0 for name in ("f1", "specificity"))
+    none = np.zeros(2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        of_recall = np.array([-recall, 1 - recall]) / actual
-        of_specificity = np.array([specificity - 1, specificity]) / others
+        recall, specificity = np.array([-r, 1 - r]) / actual, np.array([1 - s, -s]) / others
         slopes = {
-            "accuracy": np.array([-1.0, 1.0]) / total,
-            "precision": np.array([0.0, 1.0]) / decided,
-            "recall": of_recall,
-            "f1": np.array([-f1, 2 - f1]) / (decided + actual),
-            "specificity": of_specificity,
-            "balanced_accuracy": (of_recall + of_specificity) / 2,
+            "accuracy": (np.array([-a, 1 - a]) / total, np.array([1 - a, -a]) / total),
+            "precision": (np.array([0.0, 1 - p]) / decided, np.array([0.0, -p]) / decided),
+            "recall": (recall, none),
+            "f1": (np.array([-f, 2 - 2 * f]) / (decided + actual), np.array([0.0, -f]) / (decided + actual)),
+            "specificity": (none, specificity),
+            "balanced_accuracy": (recall / 2, specificity / 2),
         }
-    return {name: chances.point(value, np.append(slopes[name], 0.0)[:, np.newaxis]) for name, value in values.items()}
+    return {
+        name: chances.point(value, *(np.append(side, 0.0)[:, np.newaxis] for side in slopes[name]))
+        for name, value in values.items()
+    }
 
 
 def _scored(chances: _Chances) -> dict[str, Point]:
@@ -139,26 +150,32 @@ def _scored(chances: _Chances) -> dict[str, Point]:
     likely = np.clip(score, EPSILON, 1 - EPSILON)
     missed = -np.log(np.stack([1 - likely, likely]))
     point = chances.point
+
+    def mean(of_positive: F64, of_negative: F64) -> Point:
+        value = float(p @ of_positive + q @ of_negative) / total
+        return point(value, (of_positive - value) / total, (of_negative - value) / total)
+
+    one, none = np.ones_like(score), np.zeros_like(score)
     found = {
-        "log_loss": point(float(q @ missed[0] + p @ missed[1]) / total, (missed[1] - missed[0]) / total),
-        "brier": point(float(q @ score**2 + p @ (1 - score) ** 2) / total, (1 - 2 * score) / total),
-        "actual_rate": point(positives / total, np.full(1, 1 / total)),
+        "log_loss": mean(missed[1], missed[0]),
+        "brier": mean((1 - score) ** 2, score**2),
+        "actual_rate": mean(one, none),
     }
     if positives > 0 and negatives > 0:
         below = np.cumsum(q) - q / 2
         above = positives - np.cumsum(p) + p / 2
-        area = float(p @ below) / (positives * negatives)
-        slope = (below - above - area * negatives + area * positives) / (positives * negatives)
-        found["roc_auc"] = point(area, slope)
+        area, pairs = float(p @ below) / (positives * negatives), positives * negatives
+        found["roc_auc"] = point(area, (below - area * negatives) / pairs, (above - area * positives) / pairs)
     if positives > 0:
         found["average_precision"] = point(*_average_precision(p, weight, positives))
     return found
 
 
-def _average_precision(p: F64, weight: F64, positives: float) -> tuple[float, F64]:
-    """Σ over bins, from the highest, of precision × the recall it adds; and its slope in the positives of each bin."""
+def _average_precision(p: F64, weight: F64, positives: float) -> tuple[float, F64, F64]:
+    """Σ over bins, from the highest, of precision × the recall it adds; and its slopes in positives and negatives."""
     reached, found = (np.cumsum(side[::-1])[::-1] for side in (weight, p))
     precision = np.divide(found, reached, out=np.zeros_like(p), where=reached > 0)
     value = float(p @ precision) / positives
-    each = np.divide(p, reached, out=np.zeros_like(p), where=reached > 0)
-    return value, (precision + np.cumsum(each) - value) / positives
+    each = np.cumsum(np.divide(p, reached, out=np.zeros_like(p), where=reached > 0))
+    lost = np.cumsum(np.divide(p * precision, reached, out=np.zeros_like(p), where=reached > 0))
+    return value, (precision + each - lost - value) / positives, -lost / positives

@@ -58,7 +58,7 @@ class _Made:
         value = None if reference is None else reference.value
         if point.value is None:
             return Estimate(None, None, None, None, None, None, None, rows, "panes", self._method, value)
-        per_row = known.per_row(self._cut).get(name, point.chance * rows)
+        per_row = known.per_row(self._cut).get(name, (point.chance * rows, point.mix * rows))
         differ, off = known.differ(self._cut, name, per_row)
         time = _over(off, lengths)
         error = math.sqrt(point.chance + point.learned + time)
@@ -66,7 +66,7 @@ class _Made:
         low, high = max(least, point.value - DEVIATIONS * error), min(most, point.value + DEVIATIONS * error)
         lower = upper = alert = None
         if value is not None:
-            width = half_width(per_row * (1 / rows + 1 / known.rows), differ, lengths)
+            width = half_width(sum(per_row) / rows + per_row[1] / known.rows, differ, lengths)
             lower, upper = max(least, value - width), min(most, value + width)
             alert = not lower <= point.value <= upper
         made = (float(point.value), low, high, error, lower, upper, alert, rows)

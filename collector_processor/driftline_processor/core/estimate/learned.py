@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -34,7 +34,7 @@ class Learned:
     rates: Rates | None
     estimation: Estimation
     _pane: Pane
-    _per_row: dict[int, dict[str, float]] = field(default_factory=dict)
+    _per_row: dict[int, dict[str, tuple[float, float]]] = field(default_factory=dict)
     _differ: dict[tuple[int, str], tuple[Between, Between]] = field(default_factory=dict)
 
     @property
@@ -58,7 +58,7 @@ class Learned:
             return {}, 0
         rows = _effective(pane)
         more = rows / self.rows if self.rows > 0 else 0.0
-        return {name: Point(one.value, one.chance, one.chance * more) for name, one in points.items()}, 0
+        return {name: replace(one, learned=one.chance * more) for name, one in points.items()}, 0
 
     def labelled(self, pane: Pane, points: dict[str, Point], rows: int) -> dict[str, Point]:
         """Return what is expected of those rows of a pane whose outcome is known; {} where that is not known.
@@ -72,7 +72,7 @@ class Learned:
             if outcomes <= 0 or pane.parts["outcomes"][0] < LEAST_COVERAGE * rows:
                 return {}
             more = max(1.0, all_rows / outcomes)
-            return {name: Point(one.value, one.chance * more, one.learned) for name, one in points.items()}
+            return {name: replace(one, chance=one.chance * more) for name, one in points.items()}
         sides = [pane.parts.get(f"score_{side}") for side in ("negative", "positive")]
         grid = binary.grid_of(pane, self.task)
         if self.rates is None or grid is None or sides[0] is None or sides[1] is None:
@@ -81,13 +81,16 @@ class Learned:
         shares = np.divide(grid, all_of, out=np.zeros_like(grid), where=all_of > 0)
         return binary.expected(weight * shares, self.rates, weight_per_row(pane, "outcomes"))
 
-    def per_row(self, cut: int) -> dict[str, float]:
-        """Return the variance by chance of each metric of the reference, times its rows. ``cut``: see :meth:`points`.
+    def per_row(self, cut: int) -> dict[str, tuple[float, float]]:
+        """Return the variance of each metric of the reference by chance and by mix, times its rows.
+
+        ``cut``: see :meth:`points`.
 
         {} where it is not known: then that of the window has to do.
         """
         if cut not in self._per_row:
-            self._per_row[cut] = {name: one.chance * self.rows for name, one in self._reference_points(cut).items()}
+            points = self._reference_points(cut)
+            self._per_row[cut] = {name: (one.chance * self.rows, one.mix * self.rows) for name, one in points.items()}
         return self._per_row[cut]
 
     def _reference_points(self, cut: int) -> dict[str, Point]:
@@ -100,10 +103,10 @@ class Learned:
         known = [] if blocks is None else [pane.parts[EXPECTED] for pane in blocks.panes if EXPECTED in pane.parts]
         return self._expected(np.sum(known, axis=0)) if known else {}
 
-    def differ(self, cut: int, metric: str, per_row: float) -> tuple[Between, Between]:
+    def differ(self, cut: int, metric: str, per_row: tuple[float, float]) -> tuple[Between, Between]:
         """Return how much the reference's stretches differ in a metric, and how far estimates of them are off.
 
-        ``per_row``: the variance of the metric by chance, times the rows.
+        ``per_row``: the variance of the metric by chance and by mix, times the rows.
         """
         key = (cut, metric)
         if metric not in self.per_row(cut):  # that of the window: another one has another
@@ -112,7 +115,7 @@ class Learned:
             self._differ[key] = self._of_blocks(metric, per_row)
         return self._differ[key]
 
-    def _of_blocks(self, metric: str, per_row: float) -> tuple[Between, Between]:
+    def _of_blocks(self, metric: str, per_row: tuple[float, float]) -> tuple[Between, Between]:
         blocks = self.estimation.blocks
         if blocks is None:
             return NO_STRETCHES, NO_STRETCHES
@@ -123,11 +126,11 @@ class Learned:
                 continue
             rows = _known(pane)
             values.append(found.value)
-            chance.append(per_row / rows)
+            chance.append(sum(per_row) / rows)
             said = self._expected(pane.parts.get(EXPECTED)).get(metric)
             if said is not None and said.value is not None:
                 errors.append(found.value - said.value)
-                of_errors.append(per_row / rows)
+                of_errors.append(per_row[0] / rows)
         differ = between(values, chance)
         return differ, apart(errors, of_errors) if errors else differ
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from driftline.expected import LOSS
 from driftline.loss_trees import OUTPUTS
 from driftline.pane import Pane
@@ -24,20 +25,27 @@ def expected(pane: Pane, spread: F64) -> dict[str, Point]:
 def of_sums(sums: F64, spread: F64) -> dict[str, Point]:
     """Return the metrics of Σw, Σw², Σw l and Σw² l² of the expected losses.
 
-    >>> import numpy as np
     >>> found = of_sums(np.array([4.0, 4.0, 8.0, 64.0, 0.4, 16.0, 1024.0, 0.04]), np.ones(3))
     >>> found["mae"], found["rmse"].value
-    (Point(value=2.0, chance=1.0, learned=0.0), 4.0)
+    (Point(value=2.0, chance=1.0, learned=0.0, mix=0.0), 4.0)
     """
     k = len(OUTPUTS)
     if len(sums) != 2 + 2 * k or sums[0] <= 0:
         return {}
     total = float(sums[0])
     means = (sums[2 : 2 + k] / total).tolist()
-    variances = (spread * sums[2 + k :] / total**2).tolist()
-    found = {name: Point(mean, variance) for name, mean, variance in zip(NAMES, means, variances, strict=True)}
+    squares = sums[2 + k :] / total**2
+    variances = (spread * squares).tolist()
+    # of the expected losses of rows: Σ w² (l - mean)², where Σ w² l is what it would be without weights
+    rows = total**2 / float(sums[1])
+    mixes = np.maximum(squares - np.square(means) / rows, 0.0).tolist()
+    found = {
+        name: Point(mean, variance, 0.0, mix)
+        for name, mean, variance, mix in zip(NAMES, means, variances, mixes, strict=True)
+    }
     squared = found["rmse"]
     assert squared.value is not None
     root = math.sqrt(max(squared.value, 0.0))
-    found["rmse"] = Point(root, squared.chance / (4 * squared.value) if root > 0 else 0.0)
+    scale = 1 / (4 * squared.value) if root > 0 else 0.0
+    found["rmse"] = Point(root, squared.chance * scale, 0.0, squared.mix * scale)
     return found

@@ -33,9 +33,18 @@ def of_sums(sums: F64 | None, classes: int) -> dict[str, Point]:
     confusion, variance = (sums[2 + at * square : 2 + (at + 1) * square].reshape(classes, classes) for at in (0, 1))
     total, (loss, loss_variance, brier, brier_variance) = float(sums[0]), sums[-4:].tolist()
     found = decided(confusion, variance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = confusion / confusion.sum(axis=0)
+    whole = decided(confusion, np.nan_to_num(confusion * (1 - shares)) * float(sums[1]) / total)
+    found = {name: _mixed(one, whole[name]) for name, one in found.items()}
     found["log_loss"] = Point(loss / total, loss_variance / total**2)
     found["brier"] = Point(brier / total, brier_variance / total**2)
     return found
+
+
+def _mixed(point: Point, whole: Point) -> Point:
+    """``whole``: the variance were nothing known of a row but its decision."""
+    return Point(point.value, point.chance, 0.0, max(0.0, whole.chance - point.chance))
 
 
 def decided(confusion: F64, variance: F64) -> dict[str, Point]:

@@ -66,11 +66,15 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A value and its variance: ``chance``, of outcomes that are drawn anew, and ``learned``, of the reference."""
+    """A value and its variance: ``chance``, of outcomes that are drawn anew for the same rows; ``learned``, of the
+
+    reference that it was learned from; ``mix``, of other rows of the same kind.
+    """
 
     value: float | None
     chance: float = 0.0
     learned: float = 0.0
+    mix: float = 0.0
 
 
 SHARES = frozenset(
