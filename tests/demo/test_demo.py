@@ -59,6 +59,21 @@ def test_realized_performance_is_what_scikit_learn_says(months: dict[str, Any], 
         assert realized["roc_auc"]["value"] == pytest.approx(true.auc, abs=1e-3)
 
 
+def test_estimates_are_isotonic_expectations_and_the_page_says_that_they_failed(
+    months: dict[str, Any], expected: dict[str, Truth]
+) -> None:
+    for name, true in expected.items():
+        estimated = months[name]["performance"]["estimated"]["accuracy"]
+        assert estimated["value"] == pytest.approx(true.estimated, abs=2e-3), name
+        assert estimated["rows"] == true.rows
+    july = months["July"]["performance"]
+    assert july["estimated"]["accuracy"]["value"] == pytest.approx(0.870, abs=2e-3)
+    assert july["realized"]["accuracy"]["value"] < 0.7
+    states = {name: w["performance"]["estimated"]["accuracy"]["record"]["state"] for name, w in months.items()}
+    assert states["March"] == "unknown"
+    assert {states[name] for name in ("July", "August", "December")} == {"failed"}
+
+
 def test_drift_is_what_scipy_says(months: dict[str, Any], expected: dict[str, Truth]) -> None:
     for name, true in expected.items():
         features = months[name]["drift"]["features"]

@@ -66,7 +66,7 @@ def car_loan(nml: Any, said: dict[str, Any]) -> dict[str, Any]:
     said["car_loan"] = figures(nml.CBPE(**of, **task).fit(reference).estimate(analysis), LOAN)
     calculator = nml.PerformanceCalculator(**of, **task)
     said["car_loan"]["realized"] = realized(calculator.fit(reference).calculate(analysis), LOAN)
-    kept = {}
+    kept: dict[str, Any] = {}
     for name, frame in (("reference", reference), ("analysis", analysis)):
         columns = {
             "score": np.round(frame["y_pred_proba"].to_numpy() * 100).astype(np.uint8),
@@ -95,7 +95,7 @@ def cards(nml: Any, said: dict[str, Any]) -> dict[str, Any]:
     said["cards"]["realized"] = realized(
         nml.PerformanceCalculator(**of, **task).fit(reference).calculate(analysis), CARDS
     )
-    kept = {}
+    kept: dict[str, Any] = {}
     for name, frame in (("reference", reference), ("analysis", analysis)):
         columns = {one: np.round(frame[f"y_pred_proba_{one}"].to_numpy() * 100).astype(np.uint8) for one in classes}
         assert all(np.allclose(columns[one] / 100, frame[f"y_pred_proba_{one}"]) for one in classes)
@@ -116,9 +116,9 @@ def car_price(nml: Any, said: dict[str, Any]) -> dict[str, Any]:
     said["car_price"] = figures(dle.fit(reference).estimate(analysis), PRICE)
     calculator = nml.PerformanceCalculator(problem_type="regression", **task)
     said["car_price"]["realized"] = realized(calculator.fit(reference).calculate(analysis), PRICE)
-    kept = {}
+    kept: dict[str, Any] = {}
     for name, frame in (("reference", reference), ("analysis", analysis)):
-        columns = {}
+        columns: dict[str, Any] = {}
         for column in (*PRICE_FEATURES, "y_pred", "y_true"):
             values = frame[column]
             if values.dtype == object:
