@@ -49,7 +49,7 @@ class Truth:
 
     def sums(self, task: Task) -> Pane:
         """Return the outcomes as a pane has them."""
-        pane = fold_outcomes(task, self.scores, self.predicted, self.actual, self.weight, self.relevance)
+        pane = fold_outcomes(task, self.scores, self.predicted, self.actual, self.weight, self.relevance, self.value)
         if self.time is not None and self.outcome_time is not None:
             together = np.zeros(len(self.time), np.int64)
             pane.parts[DELAY] = fold_delays(self.time, self.outcome_time, together, 1).dense(1)[0]
@@ -71,7 +71,7 @@ class Truth:
 
     def performance(self, task: Task, asked: Asked = STANDARD) -> dict[str, Metric]:
         """Return every metric, from the rows."""
-        return from_rows(task, self.scores, self.predicted, self.actual, self.weight, self.relevance, asked=asked)
+        return from_rows(task, self.scores, self.predicted, self.actual, self.weight, self.relevance, self.value, asked)
 
 
 def truths(

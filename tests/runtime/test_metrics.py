@@ -1,0 +1,128 @@
+"""Metrics of the service are those of files: the same names and numbers, from panes and from rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.tables import Task
+from driftline_processor.commands import app
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.render import to_json
+from driftline_processor.runtime.archive import from_text, to_text
+from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.config_performance import Performance
+from typer.testing import CliRunner
+
+from .conftest import Open
+from .state_rows import HOUR, MINUTE, NOON, Clock, outcomes, predictions
+
+ASKED: dict[str, Any] = {
+    "metrics": ["fbeta@2", "lift@0.05"],
+    "costs": {1: {0: 500}, 0: {1: 20, 0: -1}},
+}
+N = 600
+
+
+def rows(kind: str) -> pd.DataFrame:
+    """Predictions over two hours with weights and values that some outcomes said."""
+    rng = np.random.default_rng(5)
+    score = rng.random(N).round(3)
+    frame = pd.DataFrame(
+        {
+            "id": [f"p{i}" for i in range(N)],
+            "x": rng.random(N),
+            "time": pd.to_datetime(NOON + np.arange(N) * 12 * 10**9, utc=True),
+            "weight": rng.choice([1.0, 4.0, 9.5], N),
+            "value": np.where(rng.random(N) < 0.3, np.nan, rng.normal(5, 10, N).round(2)),
+        }
+    )
+    if kind == "binary":
+        return frame.assign(score=score, actual=(rng.random(N) < score).astype(int))
+    if kind == "regression":
+        return frame.assign(score=score * 100, actual=(score * 100 + rng.normal(0, 9, N)).round(2))
+    scores = rng.dirichlet([1.0, 2.0, 3.0], N)
+    actual = np.array([rng.choice(3, p=p) for p in scores])
+    return frame.assign(
+        **{f"p_{name}": scores[:, at] for at, name in enumerate("abc")}, actual=np.array([*"abc"])[actual]
+    )
+
+
+def live(open_state: Open, clock: Clock, frame: pd.DataFrame, kind: str, asked: dict[str, Any]) -> Evaluation:
+    clock.now = NOON + 3 * HOUR
+    state = open_state(churn=Model(task=kind, windows=("1d",), performance=Performance(**asked)))
+    classes = {"binary": ("0", "1"), "multiclass": ("a", "b", "c")}.get(kind, ())
+    task = Task(kind, classes, "1" if kind == "binary" else "")
+    columns = ["p_a", "p_b", "p_c"] if kind == "multiclass" else ["score"]
+    times = (frame["time"].astype("int64")).tolist()
+    for start in range(0, N, 200):  # in pieces, and the outcomes in another order
+        some = slice(start, start + 200)
+        state.send(predictions(frame["id"][some].tolist(), times[some], frame[columns][some].to_numpy(), task=task))
+    for part in np.array_split(np.random.default_rng(1).permutation(N), 4):
+        told = frame.iloc[part]
+        state.send(
+            outcomes(
+                told["id"].tolist(),
+                told["actual"].tolist(),
+                NOON + 2 * HOUR + MINUTE,
+                weight=told["weight"].tolist(),
+                value=told["value"].tolist(),
+            )
+        )
+    (evaluation,) = state.view().windows["1d"]
+    return evaluation
+
+
+def on_files(folder: Path, frame: pd.DataFrame, kind: str, asked: dict[str, Any]) -> dict[str, Any]:
+    frame.drop(columns=["actual", "weight", "value"]).to_parquet(folder / "rows.parquet")
+    frame[["id", "actual", "weight", "value"]].to_csv(folder / "outcomes.csv", index=False)
+    reference = frame.drop(columns=["weight", "value"])
+    reference.to_parquet(folder / "reference.parquet")
+    (folder / "driftline.yaml").write_text(json.dumps({"models": {"churn": {"performance": asked}}}))
+    said = ["evaluate", folder / "rows.parquet", "--baseline", folder / "reference.parquet", "--model", "churn"]
+    said += ["--outcomes", folder / "outcomes.csv", "--task", kind, "--json", "--curves"]
+    said += ["--performance", folder / "driftline.yaml"]
+    if kind == "multiclass":
+        said += ["--score", "p_a,p_b,p_c", "--classes", "a,b,c"]
+    done = CliRunner().invoke(app, [str(word) for word in said])
+    assert done.exit_code == 0, done.stderr
+    (window,) = json.loads(done.stdout)["windows"]
+    found: dict[str, Any] = window["performance"]
+    return found
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_the_service_and_files_say_the_same(open_state: Open, clock: Clock, tmp_path: Path, kind: str) -> None:
+    asked = {"metrics": ["recall[*]", "top_k_accuracy@2"]} if kind == "multiclass" else {}
+    frame = rows(kind)
+    asked = ASKED if kind == "binary" else asked
+    evaluation, files = live(open_state, clock, frame, kind, asked), on_files(tmp_path, frame, kind, asked)
+    service = to_json(evaluation, curves=True)["performance"]
+    own = {name: metric for name, metric in files["realized"].items() if name != "log_loss_constant"}
+    assert service["realized"].keys() == own.keys()
+    for name, metric in service["realized"].items():
+        bound = evaluation.realized[name].bound
+        assert metric["value"] == pytest.approx(own[name]["value"], rel=1e-9, abs=bound + 1e-9), name
+        assert metric["rows"] == own[name]["rows"], name
+        assert (metric["source"], own[name]["source"]) == ("panes", "rows")
+    assert service["confusion"] == (None if kind == "regression" else pytest.approx(np.array(files["confusion"])))
+    assert service["curves"].keys() == files["curves"].keys()
+    for name, curve in service["curves"].items():
+        assert np.array(curve["points"]) == pytest.approx(np.array(files["curves"][name]["points"]), abs=1e-6)
+    assert {"value", "value_per_prediction"} <= service["realized"].keys()
+    assert ("cost" in service["realized"]) == (kind == "binary")
+
+
+def test_an_evaluation_with_its_curves_is_read_back_from_the_archive_whole(open_state: Open, clock: Clock) -> None:
+    evaluation = live(open_state, clock, rows("binary"), "binary", ASKED)
+    assert len(evaluation.curves) == 4
+    assert evaluation.confusion is not None
+    again = from_text(to_text(evaluation))
+    assert to_text(again) == to_text(evaluation)
+    assert (again.curves["roc"].points == evaluation.curves["roc"].points).all()
+    assert again.confusion is not None
+    assert (again.confusion == evaluation.confusion).all()
