@@ -207,10 +207,11 @@ def _classes(
     if scores is None or not len(scores):
         return parts
     with np.errstate(invalid="ignore"):
-        probable = ((scores >= 0) & (scores <= 1)).all(axis=1)
+        probable = (scores.min(axis=1) >= 0) & (scores.max(axis=1) <= 1)
     if task.kind == "multiclass" and scores.shape[1] == classes:
         usable = known & probable & (np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE)
-        parts |= _many(scores[usable], truth[usable], rows.where(usable))
+        whole = bool(usable.all())  # choosing all of fifty columns would cost more than what follows
+        parts |= _many(scores if whole else scores[usable], truth[usable], rows.where(usable))
     elif task.kind == "binary" and scores.shape[1] == 1 and task.positive_class in task.classes:
         usable = known & probable
         positive = truth[usable] == task.classes.index(task.positive_class)
@@ -236,10 +237,13 @@ def _two(score: F64, positive: Mask, rows: _Rows) -> dict[str, Sparse]:
 def _many(scores: F64, truth: I32, rows: _Rows) -> dict[str, Sparse]:
     n, classes = scores.shape
     own = scores[np.arange(n), truth]
-    brier = (scores**2).sum(axis=1) - own**2 + (1 - own) ** 2
+    brier = np.einsum("ij,ij->i", scores, scores) - own**2 + (1 - own) ** 2
     parts = rows.losses([brier, -np.log(np.clip(own, EPSILON, 1 - EPSILON))])
-    later = np.arange(classes) > truth[:, np.newaxis]
-    rank = ((scores > own[:, np.newaxis]) | ((scores == own[:, np.newaxis]) & later)).sum(axis=1)
+    rank = np.count_nonzero(scores > own[:, np.newaxis], axis=1)
+    tied = np.flatnonzero(np.count_nonzero(scores == own[:, np.newaxis], axis=1) > 1)
+    if len(tied):
+        later = np.arange(classes) > truth[tied, np.newaxis]
+        rank[tied] += np.count_nonzero((scores[tied] == own[tied, np.newaxis]) & later, axis=1)
     parts["ranks"] = rows.cells(rank, classes)
     if (excess := rows.excess(rank, classes)) is not None:
         parts["ranks_excess"] = excess

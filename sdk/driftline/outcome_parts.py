@@ -17,7 +17,7 @@ CALIBRATION_BINS = 10
 
 CALIBRATION_EDGES = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)[1:-1]
 
-MOST_CLASS_SCORES = 10
+MOST_CLASS_SCORES = 8
 """Classes whose scores have a place on the score grid each; of more, areas need rows."""
 
 

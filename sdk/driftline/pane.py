@@ -36,7 +36,7 @@ Parts (float64 vectors):
 ``score_negative``     weight per bin of the fixed score grid, rows whose actual is not the positive class (binary)
 ``score_positive``     the same where it is
 ``calibration``        ten bins of the score, each: weight, Σw score, Σw of positives (binary; :mod:`.outcome_parts`)
-``score_negative:I``   multiclass of at most 10 classes: as ``score_negative``, of the score of class I
+``score_negative:I``   multiclass of at most 8 classes: as ``score_negative``, of the score of class I
 ``score_positive:I``   the same of rows that were of class I
 ``ranks``              weight by how many classes scored above the actual one (multiclass); among equal scores the later
                        class is above, as in scikit-learn

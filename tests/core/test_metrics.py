@@ -121,7 +121,7 @@ def test_ranks_and_areas_of_many_classes_are_those_of_scikit_learn(n: int, seed:
     assert exact["roc_auc_ovr"].value == (pytest.approx(np.mean(areas), rel=1e-9) if areas else None)
 
 
-def test_areas_of_more_than_ten_classes_need_the_rows() -> None:
+def test_areas_of_more_than_eight_classes_need_the_rows() -> None:
     task = Task("multiclass", tuple(map(str, range(12))))
     scores, truth = np.eye(12) * 0.5 + 0.5 / 12, Column(numbers=np.arange(12.0))
     assert "roc_auc_ovr" not in realized(fold_outcomes(task, scores, None, truth), task)

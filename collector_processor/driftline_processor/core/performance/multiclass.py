@@ -34,7 +34,7 @@ def from_pane(pane: Pane, task: Task, names: Iterable[str], order: Order | None 
     top_k_accuracy@K: the share of rows whose class is among the K greatest scores, of equal ones the later class first.
     roc_auc_ovr: the plain mean of the areas of each class against all others (Hand & Till 2001, section 2, without
     weights), roc_auc[CLASS] one of them. Brier is Σ over classes of (p - y)², between 0 and 2, as Brier (1950) has it.
-    ``order``: the scores of the rows by class, where they are at hand; else their bins are taken, of up to 10 classes.
+    ``order``: the scores of the rows by class, where they are at hand; else their bins are taken, of up to 8 classes.
     """
     counts, sums, ranks = confusion(pane, len(task.classes)), losses(pane, "multiclass"), pane.parts.get("ranks")
     areas = _Areas(task, order or _binned(pane, task))
