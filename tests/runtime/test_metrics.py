@@ -54,14 +54,17 @@ def rows(kind: str) -> pd.DataFrame:
 
 def live(open_state: Open, clock: Clock, frame: pd.DataFrame, kind: str, asked: dict[str, Any]) -> Evaluation:
     clock.now = NOON + 3 * HOUR
-    state = open_state(churn=Model(task=kind, windows=("1d",), performance=Performance(**asked)))
+    said = {"task": kind, "windows": ["1d"], "performance": Performance(**asked)}
+    state = open_state(churn=Model.model_validate(said))
     classes = {"binary": ("0", "1"), "multiclass": ("a", "b", "c")}.get(kind, ())
     task = Task(kind, classes, "1" if kind == "binary" else "")
     columns = ["p_a", "p_b", "p_c"] if kind == "multiclass" else ["score"]
     times = (frame["time"].astype("int64")).tolist()
     for start in range(0, N, 200):  # in pieces, and the outcomes in another order
         some = slice(start, start + 200)
-        state.send(predictions(frame["id"][some].tolist(), times[some], frame[columns][some].to_numpy(), task=task))
+        state.send(
+            predictions(frame["id"][some].tolist(), times[some], frame[columns][some].to_numpy().tolist(), task=task)
+        )
     for part in np.array_split(np.random.default_rng(1).permutation(N), 4):
         told = frame.iloc[part]
         state.send(
