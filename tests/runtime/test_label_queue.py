@@ -67,6 +67,19 @@ def test_rows_of_what_drifts_are_asked_for(open_state: Open, clock: Clock) -> No
     assert all(row["id"].isdecimal() and int(row["id"]) >= 1_500 for row in drifted)
 
 
+def test_rows_of_the_worst_slice_are_asked_for(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(slices=("region",), windows=("1h",)))
+    ids, regions = [str(i) for i in range(900)], ["n", "s", "w"] * 300
+    wrong = [region == "n" and i % 2 == 0 for i, region in enumerate(regions)]
+    clock.now += 4 * HOUR
+    state.send(predictions(ids, NOON, [0.9] * 900, slices={"region": regions}))
+    state.send(outcomes(ids, [0 if bad else 1 for bad in wrong]))
+    late = [f"late-{i}" for i in range(300)]
+    state.send(predictions(late, NOON + 3 * HOUR, [0.9] * 300, slices={"region": regions[:300]}))
+    rows = client(state).get(URL, params={"limit": "60", "by": "weak"}).json()["rows"]
+    assert [row["slices"]["region"] for row in rows if row["reasons"]["weak"] > 0.5].count("n") > 40
+
+
 def test_the_sheet_can_be_sent_back_as_outcomes(open_state: Open) -> None:
     state = open_state()
     state.send(predictions([str(i) for i in range(300)], scores=np.linspace(0, 1, 300).tolist()))

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from driftline.baseline import Baseline
 from driftline.bins import Bins, count
+from driftline.classes import class_text
 from driftline.fold import target_score
 from driftline.tables import F64, Column, ModelKey
 
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.labels.next import FLOOR, REASONS, Reason, choose, drifted, rise, uncertainty
+from driftline_processor.core.labels.next import FLOOR, REASONS, Reason, choose, drifted, rise, uncertainty, weak
+from driftline_processor.core.performance.by_slice import badness
+from driftline_processor.core.window import length
 
 from .baselines import Baselines
 from .beliefs import Beliefs
@@ -120,12 +124,16 @@ class LabelQueue:
             if scores is not None:
                 features = {**features, "": Column(numbers=target_score(series.task, scores))}
             found["drifted"] = drifted(_risen(in_force.baseline, newest, features), features, len(rows))
+        if "weak" in by and newest is not None and (worse := badness(newest, series.task.kind)):
+            keys = dict.fromkeys(name.partition("=")[0] for name in worse)
+            found["weak"] = weak(_slices(rows, keys), worse, len(rows))
         return found
 
     def _newest(self, series: Series) -> Evaluation | None:
         """The newest closed window of the model's longest windows."""
-        for known in reversed(self._beliefs.history(series.number).values()):
-            closed = [one for one in known.values() if one.closed]
+        history = self._beliefs.history(series.number)
+        for name in sorted(history, key=length, reverse=True):
+            closed = [one for one in history[name].values() if one.closed]
             if closed:
                 return closed[-1]
         return None
@@ -144,4 +152,15 @@ def _risen(baseline: Baseline, newest: Evaluation, features: Mapping[str, Column
         was = baseline.pane.parts.get(part)
         if name in features and was is not None:
             found[name] = (bins, rise(bins, was, count(bins, features[name])))
+    return found
+
+
+def _slices(rows: pa.Table, keys: Collection[str]) -> dict[str, Column]:
+    """The slices of rows, by key."""
+    found: dict[str, Column] = {}
+    maps = rows["slices"].combine_chunks()
+    for key in keys:
+        values = pc.map_lookup(maps, pa.scalar(key), "first").dictionary_encode()
+        codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+        found[key] = Column(codes=codes, labels=tuple(map(class_text, values.dictionary.to_pylist())))
     return found

@@ -105,6 +105,34 @@ def ranking_metric(slices: Iterable[SlicePerformance], kind: str) -> tuple[str, 
     return "", True
 
 
+def badness(evaluation: Evaluation, kind: str) -> dict[str, float]:
+    """Return how much worse than all rows the model surely is in each slice, 0 to 1, of those in which it is worse.
+
+    By the end of the interval that is nearer to all rows: 1 where even there errors are twice as many, or as great.
+
+    >>> from driftline.tables import ModelKey
+    >>> from driftline_processor.core.evaluation import Window
+    >>> sure = Metric(0.7, 900, "panes", low=0.6, high=0.8)
+    >>> found = Evaluation(ModelKey("m"), Window("1d", 0, 1), 9_000, True)
+    >>> found.realized = {"accuracy": Metric(0.9, 9_000, "panes")}
+    >>> found.performance_slices = {"region=n": SlicePerformance(900, {"accuracy": sure})}
+    >>> {name: round(value, 2) for name, value in badness(found, "binary").items()}
+    {'region=n': 1.0}
+    """
+    metric, greater = ranking_metric(evaluation.performance_slices.values(), kind)
+    whole = evaluation.realized.get(metric)
+    if whole is None or whole.value is None:
+        return {}
+    found: dict[str, float] = {}
+    usual = 1 - whole.value if greater else whole.value
+    for name, one in evaluation.performance_slices.items():
+        measured = one.metrics.get(metric)
+        near = None if measured is None else measured.high if greater else measured.low
+        if near is not None and (least := 1 - near if greater else near) > max(usual, 0.0):
+            found[name] = 1.0 if usual <= 0 else min(1.0, float(np.log2(least / usual)))
+    return found
+
+
 def _fairness(
     rule: Rule, pane: Pane, baseline: Baseline | None, task: Task, known: Known, asked: Asked
 ) -> Fairness | None:
