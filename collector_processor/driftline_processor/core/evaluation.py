@@ -210,7 +210,8 @@ class ObjectiveState:
     """What came of one objective in a window. ``rule``: as one writes it.
 
     ``value``, ``low``, ``high``: of the metric, or of its change since the baseline; ``limit``: what they are compared
-    with. ``rows``: those whose outcome is known; ``needed``: how many would tell, None where that is not known.
+    with. ``rows``: those that say something of it, effective ones; ``needed``: how many would tell, None where that is
+    not known.
     ``undecided``: windows in a row, up to this one, that cannot tell. ``since``, ``until``: unix nanoseconds, the
     stretch of a rolling objective that is worst; 0 = the window.
     """

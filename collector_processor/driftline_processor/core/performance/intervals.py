@@ -182,16 +182,18 @@ def logit(value: float, variance: float, confidence: float, freedom: float = mat
     return Interval(low, high, "logit")
 
 
-def separated(pairs: float, confidence: float) -> float:
-    """Return the least area under a ROC curve when every positive scored above every negative.
+def of_pairs(value: float, pairs: float, confidence: float) -> Interval:
+    """Return the interval of an area under a ROC curve so near 0 or 1 that no logit tells how sure it is.
 
-    ``pairs``: (effective) positives or negatives, the fewer. So many pairs of one each are independent, and all were
-    right.
+    ``pairs``: (effective) positives or negatives, the fewer. An area varies no more than a share of so many independent
+    pairs does (van Dantzig, 1951), so its exact interval holds.
 
-    >>> round(separated(100, 0.95), 4)
-    0.9638
+    >>> low, high, _ = of_pairs(1.0, 100, 0.95)
+    >>> round(low, 4), high
+    (0.9638, 1.0)
     """
-    return float(((1 - confidence) / 2) ** (1 / pairs))
+    won, lost = value * pairs, (1 - value) * pairs
+    return clopper_pearson(Summed(won, won), Summed(lost, lost), confidence)
 
 
 def mean_of(values: Sequence[float], limits: Sequence[Interval], inflated: float = 1.0) -> Interval:

@@ -97,7 +97,7 @@ def _state(
     objective: Objective, metric: Metric | None, reference: Mapping[str, Metric], asked: Asked, why: str
 ) -> ObjectiveState:
     """Judge a metric. ``why``: it is not to be judged, yet."""
-    rows = 0 if metric is None else metric.rows
+    rows = 0 if metric is None else metric.rows if metric.effective_rows is None else round(metric.effective_rows)
     unknown = ObjectiveState(objective.metric, objective.rule, "cannot_tell", None, None, None, rows)
     if metric is None or metric.value is None:
         needed = _least_rows(objective, asked.confidence)
@@ -119,7 +119,7 @@ def _state(
     state: Verdict = "cannot_tell" if why or not (good or bad) else "met" if good else "broken"
     if state != "cannot_tell" or why:
         return replace(known, state=state, sentence=_said(known, why))
-    needed = _needed(objective, metric, value, limits, asked.confidence)
+    needed = _needed(objective, metric, rows, value, limits, asked.confidence)
     more = f"{_about(needed)} would tell" if needed else "it is too close for any number of rows"
     return replace(known, needed=needed, sentence=_said(known, more))
 
@@ -167,15 +167,16 @@ def _badness(objective: Objective, one: ObjectiveState) -> tuple[int, float]:
     return rank, -math.inf if end is None else -end if objective.upwards else end
 
 
-def _needed(objective: Objective, metric: Metric, value: float, limits: Interval, confidence: float) -> int | None:
+def _needed(
+    objective: Objective, metric: Metric, rows: int, value: float, limits: Interval, confidence: float
+) -> int | None:
     """How many rows would tell with 90 % power, if the metric is what it seems to be; None where it is the limit."""
-    apart, limit, rows, reach = abs(value - objective.limit), objective.limit, metric.rows, normal_quantile(confidence)
+    apart, limit, reach = abs(value - objective.limit), objective.limit, normal_quantile(confidence)
     if apart <= 1e-12 or not rows or limits.low is None or limits.high is None:
         return None
     if metric.interval != "blocks" and not objective.relative and _is_share(objective.metric) and 0 < limit < 1:
-        each = rows / (metric.effective_rows or rows)
         error = reach * math.sqrt(limit * (1 - limit)) + POWER * math.sqrt(max(value * (1 - value), 0.0))
-        return max(rows + 1, math.ceil(each * (error / apart) ** 2))
+        return max(rows + 1, math.ceil((error / apart) ** 2))
     error = (limits.high - limits.low) / 2 / reach * (reach + POWER)
     return max(rows + 1, math.ceil(rows * (error / apart) ** 2))
 
@@ -194,7 +195,7 @@ def _is_share(metric: str) -> bool:
 def _said(one: ObjectiveState, more: str) -> str:
     value = "" if one.value is None else f"{one.value:.4g}"
     limits = "" if one.low is None or one.high is None else f" ({one.low:.4g} to {one.high:.4g})"
-    return f"{value}{limits} on {one.rows:,} reviewed rows" + (f"; {more}" if more else "")
+    return f"{value}{limits} on {one.rows:,} rows" + (f"; {more}" if more else "")
 
 
 def _about(rows: int) -> str:

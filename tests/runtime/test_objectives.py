@@ -1,0 +1,228 @@
+"""Intervals and objectives in the state: those of files, whatever the order; and when labels are late."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.baseline import Baseline
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables import Task
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.performance.objectives import read_objective
+from driftline_processor.files.asked import Asked
+from driftline_processor.files.cut import Cut
+from driftline_processor.files.evaluate_files import evaluate_files
+from driftline_processor.files.roles import ColumnOptions
+from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.config_performance import Performance
+from driftline_processor.runtime.derived import points
+
+from .conftest import Open
+from .state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
+
+RULES = (
+    "precision >= 0.95 over rolling 1h",
+    "precision >= 0.85 over rolling 1h",
+    "recall >= 0.5 over 1h",
+    "log_loss <= baseline + 0.1",
+)
+
+
+def transactions(n: int, seed: int, hours: int = 3) -> pd.DataFrame:
+    """Transactions, of which what is flagged is reviewed, and one of twenty others; the second hour is a bad one."""
+    rng = np.random.default_rng(seed)
+    time = np.sort(rng.integers(0, hours * HOUR, n))
+    score = rng.beta(0.3, 3, n)
+    bad = (time > 0.75 * HOUR) & (time < 1.75 * HOUR)
+    right = np.where(score >= 0.5, np.where(bad, 0.7, 0.97), score / 4)
+    flagged = score >= 0.5
+    return pd.DataFrame(
+        {
+            "id": [f"t{at}" for at in range(n)],
+            "time": (NOON + time) / 1e9,
+            "amount": rng.exponential(50, n),
+            "score": score,
+            "actual": (rng.random(n) < right).astype(int),
+            "reviewed": flagged | (rng.random(n) < 0.05),
+            "weight": np.where(flagged, 1.0, 20.0),
+        }
+    )
+
+
+def built() -> Baseline:
+    return Baseline.from_frame(
+        transactions(4_000, 1), score="score", actual="actual", time="time", features=["amount"],
+        model="churn", version="1", task="binary", classes=[0, 1],
+    )  # fmt: skip
+
+
+def send(state: Opened, rows: pd.DataFrame, parts: int, rng: np.random.Generator) -> None:
+    """Send predictions and reviews in any order, some of them before their prediction."""
+    reviewed = rows[rows["reviewed"]]
+    for some, told in zip(
+        np.array_split(rng.permutation(len(rows)), parts),
+        np.array_split(rng.permutation(len(reviewed)), parts),
+        strict=True,
+    ):
+        sent, known = rows.iloc[some], reviewed.iloc[told]
+        times = (sent["time"] * 1e9).astype("int64").tolist()
+        state.send(
+            outcomes(known["id"].tolist(), known["actual"].tolist(), NOON + 3 * HOUR, weight=known["weight"].tolist())
+        )
+        state.send(
+            predictions(
+                sent["id"].tolist(), times, sent["score"].tolist(), features={"amount": sent["amount"].tolist()}
+            )
+        )
+
+
+def of_files(tmp_path: Path, rows: pd.DataFrame, rules: tuple[str, ...]) -> list[Evaluation]:
+    built().save(tmp_path / "m.baseline.json")
+    rows[["id", "time", "amount", "score"]].to_parquet(tmp_path / "rows.parquet")
+    rows.loc[rows["reviewed"], ["id", "actual", "weight"]].to_parquet(tmp_path / "reviews.parquet")
+    asked = Asked(objectives=tuple(map(read_objective, rules)))
+    return evaluate_files(
+        [tmp_path / "rows.parquet"],
+        tmp_path / "m.baseline.json",
+        tmp_path / "reviews.parquet",
+        ColumnOptions(time="time", id="id"),
+        Cut(window="1h"),
+        lambda _: None,
+        asked,
+    ).evaluations
+
+
+def test_reviews_of_fraud_come_to_the_same_live_and_on_files(open_state: Open, clock: Clock, tmp_path: Path) -> None:
+    rows = transactions(6_000, 2)
+    asked = Performance(objectives=tuple(map(read_objective, RULES)))
+    model = Model(windows=("1h", "1d"), performance=asked)
+    state = open_state(churn=model)
+    clock.now = NOON + 4 * HOUR
+    state.send(baselines=[built().to_json()])
+    rng = np.random.default_rng(3)
+    send(state, rows.iloc[:3_000], 3, rng)
+    state = open_state(churn=model)
+    send(state, rows.iloc[3_000:], 3, rng)
+    clock.now += 2 * HOUR
+    live, files = state.view().windows["1h"][:3], of_files(tmp_path, rows, RULES)
+    assert len(live) == len(files) == 3
+    for ours, theirs in zip(live, files, strict=True):
+        assert ours.realized.keys() == theirs.realized.keys()
+        for name, one in ours.realized.items():
+            other, exact = theirs.realized[name], one.bound == 0
+            assert (one.interval, one.rows) == (other.interval, other.rows), name
+            for field in ("value", "low", "high", "effective_rows"):
+                was, now = getattr(other, field), getattr(one, field)
+                assert (was is None) == (now is None), (name, field)
+                assert now is None or now == pytest.approx(was, rel=1e-9, abs=1e-9 if exact else 0.02), (name, field)
+        assert [one.rule for one in ours.objectives] == [one.rule for one in theirs.objectives] == list(RULES)
+        for here, there in zip(ours.objectives, theirs.objectives, strict=True):
+            assert (here.state, here.rows, here.needed, here.since, here.until, here.sentence) == (
+                *(there.state, there.rows, there.needed, there.since, there.until, there.sentence),
+            )
+            assert (here.value, here.low, here.high) == pytest.approx((there.value, there.low, there.high), rel=1e-9)
+    rolling = [one.objectives[0] for one in live]
+    assert [one.state for one in rolling] == ["cannot_tell", "broken", "broken"]
+    worst = min(rolling, key=lambda one: one.high or 1.0)
+    assert NOON + 0.6 * HOUR < worst.since < NOON + 0.9 * HOUR
+    assert worst.until - worst.since == HOUR
+    recall = live[0].realized["recall"]
+    assert recall.effective_rows is not None
+    assert recall.effective_rows < recall.rows
+
+
+def test_gauges_say_what_came_of_objectives_and_how_sure_metrics_are(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("1h",), performance=Performance(objectives=(read_objective(RULES[0]),))))
+    clock.now = NOON + 4 * HOUR
+    send(state, transactions(3_000, 4), 1, np.random.default_rng(5))
+    clock.now += 2 * HOUR
+    newest = next(one for one in reversed(state.view().windows["1h"]) if one.closed)
+    said = {
+        (point.metric, dict(point.attributes).get(a.ML_PERFORMANCE_METRIC), dict(point.attributes).get(a.STATE)): point
+        for point in points(state.state.view)
+        if point.metric.startswith("ml.performance")
+    }
+    rolling = next(one.objectives[0] for one in reversed(state.view().windows["1h"]) if one.objectives[0].until)
+    found = said[m.ML_PERFORMANCE_OBJECTIVE_STATE, "precision", rolling.state]
+    assert found.value == 1.0
+    assert dict(found.attributes)[a.ML_PERFORMANCE_OBJECTIVE] == RULES[0]
+    for metric, end in ((m.ML_PERFORMANCE_LOW, "low"), (m.ML_PERFORMANCE_HIGH, "high")):
+        assert said[metric, "precision", None].value == getattr(newest.realized["precision"], end)
+
+
+def test_a_window_ripens_when_its_outcomes_had_their_time(open_state: Open, clock: Clock) -> None:
+    rule = read_objective("accuracy >= 0.5")
+    asked = Performance(objectives=(rule,), min_coverage=0.5)
+    model = Model(windows=("1h",), outcome_delay=timedelta(days=2), performance=asked)
+    state = open_state(churn=model)
+    ids = [f"a{at}" for at in range(100)]
+    state.send(predictions(ids, NOON, [0.9] * 100), outcomes(ids[:40], [1] * 40))
+    clock.now = NOON + 2 * HOUR
+    state.send(predictions(["later"], clock.now))
+
+    def first() -> Evaluation:
+        return next(one for one in state.view().windows["1h"] if one.window.start == NOON)
+
+    young = first()
+    assert (young.maturity, young.objectives[0].state) == ("immature", "cannot_tell")
+    assert young.immature == "its outcomes may still come: they may take 2d (outcome_delay)"
+    clock.now = NOON + 3 * DAY
+    state.send(predictions(["much later"], clock.now))
+    assert first().immature == "the outcomes of 40 % of its rows are known, less than the 50 % it needs (min_coverage)"
+    state.send(outcomes(ids[40:60], [1] * 20))
+    state = open_state(churn=model)
+    assert (first().maturity, first().immature, first().objectives[0].state) == ("mature", "", "met")
+
+
+def test_a_month_of_stormy_days_is_as_unsure_live_as_on_files(open_state: Open, clock: Clock, tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    day = np.repeat(np.arange(28), 40)
+    start = NOON - NOON % DAY - 28 * DAY
+    start -= (start // DAY + 3) % 7 * DAY  # a Monday
+    error = rng.normal(0, 2, 28)[day] + rng.normal(0, 1, len(day))
+    truth = rng.normal(50, 5, len(day))
+    time = start + day * DAY + rng.integers(0, DAY, len(day))
+    rows = pd.DataFrame(
+        {"id": [f"r{at}" for at in range(len(day))], "time": time / 1e9, "x": 1.0, "score": truth + error}
+    )
+    pd.DataFrame({"id": rows["id"], "actual": truth}).to_parquet(tmp_path / "truth.parquet")
+    rows.to_parquet(tmp_path / "rows.parquet")
+    task = Task("regression")
+    baseline = Baseline.from_frame(
+        rows.iloc[:200], score="score", features=["x"], model="churn", version="1", task="regression"
+    )
+    baseline.save(tmp_path / "m.json")
+    clock.now = start + 29 * DAY
+    state = open_state(churn=Model(windows=("4w",)))
+    state.send(baselines=[baseline.to_json()])
+    for some in np.array_split(rng.permutation(len(day)), 4):
+        ids = rows["id"].iloc[some].tolist()
+        state.send(
+            predictions(
+                ids,
+                (rows["time"].iloc[some] * 1e9).astype("int64").tolist(),
+                rows["score"].iloc[some].tolist(),
+                task=task,
+            ),
+            outcomes(ids, truth[some].tolist(), clock.now),
+        )
+    live = next(one for one in state.view().windows["4w"] if one.outcome_rows)
+    (files,) = (
+        one
+        for one in evaluate_files(
+            [tmp_path / "rows.parquet"], tmp_path / "m.json", tmp_path / "truth.parquet",
+            ColumnOptions(time="time", id="id"), Cut(window="4w"), lambda _: None,
+        ).evaluations
+        if one.window == live.window
+    )  # fmt: skip
+    assert live.realized["mae"].interval == live.realized["bias"].interval == live.realized["r2"].interval == "blocks"
+    for name, one in live.realized.items():
+        other = files.realized[name]
+        assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high), rel=1e-9), name
+    alone = 2 * 1.96 * error.std() / len(error) ** 0.5
+    assert (live.realized["bias"].high or 0) - (live.realized["bias"].low or 0) > 3 * alone
