@@ -15,6 +15,12 @@ EARLY = 86_400 * 10**9
 """How much older than its prediction an outcome may say it is, nanoseconds."""
 
 
+def distinct(values: I64) -> I64:
+    """Return the different values, sorted: numpy's ``unique``, by sorting, which is quicker for many that differ."""
+    ordered = np.sort(values)
+    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+
+
 def belongs_to(group: I64, time: I64, asked: I64, at: I64, named: I64) -> NDArray[np.intp]:
     """Return the position of the prediction of each outcome, -1 where it has none.
 
@@ -29,8 +35,7 @@ def belongs_to(group: I64, time: I64, asked: I64, at: I64, named: I64) -> NDArra
     order = np.lexsort((time, group))  # stable
     if not len(order):
         return np.full(len(asked), -1, np.intp)
-    instants = np.unique(time)
-    groups = np.unique(group)
+    instants, groups = distinct(time), distinct(group)
     span = len(instants) + 1
     keys = np.searchsorted(groups, group[order]) * span + np.searchsorted(instants, time[order])
     which = np.minimum(np.searchsorted(groups, asked), len(groups) - 1)

@@ -15,7 +15,7 @@ from driftline.tables import I64
 from numpy.typing import NDArray
 
 from .matching import Matches
-from .rows import integers_of
+from .rows import among, integers_of, kept
 from .store import Connection, read
 
 Mask = NDArray[np.bool_]
@@ -46,7 +46,7 @@ class Verdict:
 
     def changed(self) -> tuple[I64, I64, I64]:
         """Return the predictions, series and times of what counted before and does not now."""
-        rows = [self.rows.filter(pa.array(self.corrected)), self.withdrawn]
+        rows = [kept(self.rows, self.corrected), self.withdrawn]
         prediction, series, time = (
             np.concatenate([integers_of(some, name) for some in rows]) for name in ("prediction", "series", "time")
         )
@@ -54,9 +54,11 @@ class Verdict:
 
     def without(self, refused: I64) -> Verdict:
         """Return what is left when nothing may change for some predictions."""
+        if not len(refused):
+            return self
 
         def allowed(rows: pa.Table) -> Mask:
-            return ~np.isin(integers_of(rows, "prediction"), refused)
+            return ~among(integers_of(rows, "prediction"), refused)
 
         kept = allowed(self.rows)
         return Verdict(
@@ -72,8 +74,8 @@ def judge(connection: Connection, matches: Matches, usable: pa.Table) -> Verdict
     of_held, of_gone = integers_of(held, "prediction"), integers_of(matches.withdrawn, "prediction")
     words = [_words(usable, np.where(_retractions(usable), _RETRACTED, _TOLD))]
     for rows in (held, matches.withdrawn):  # unless all is matched anew, what counted until now has a word too
-        kept = rows.filter(pa.array(~np.isin(integers_of(rows, "prediction"), matches.whole)))
-        words.append(_words(kept, np.full(len(kept), _KEPT)))
+        some = kept(rows, ~among(integers_of(rows, "prediction"), matches.whole))
+        words.append(_words(some, np.full(len(some), _KEPT)))
     prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
     order = np.lexsort((kind, outcome, time, prediction))
     last = order[np.diff(prediction[order], append=-1) != 0]
@@ -81,20 +83,20 @@ def judge(connection: Connection, matches: Matches, usable: pa.Table) -> Verdict
     rows = usable.take(pa.array(row[last[kind[last] == _TOLD]]))
     retracted = usable.take(pa.array(row[last[kind[last] == _RETRACTED]]))
     of_rows = integers_of(rows, "prediction")
-    has = np.isin(of_rows, of_held)
+    has = among(of_rows, of_held)
     before = held.take(pa.array(np.searchsorted(of_held, of_rows[has])))
     same, news, seq = np.zeros(len(rows), bool), np.ones(len(rows), bool), np.zeros(len(rows), np.int64)
-    same[has] = say_the_same(connection, rows.filter(pa.array(has)), before)
+    same[has] = say_the_same(connection, kept(rows, has), before)
     news[has] = ~same[has] | (integers_of(rows, "outcome_time")[has] != integers_of(before, "outcome_time"))
     seq[has] = integers_of(before, "seq")
 
-    silent = np.isin(of_held, matches.whole) & ~np.isin(of_held, prediction)
-    silent |= np.isin(of_held, integers_of(retracted, "prediction"))
-    outspoken = np.isin(of_gone, matches.whole) | np.isin(of_gone, prediction[last[kind[last] != _KEPT]])
+    silent = among(of_held, matches.whole) & ~among(of_held, prediction)
+    silent |= among(of_held, integers_of(retracted, "prediction"))
+    outspoken = among(of_gone, matches.whole) | among(of_gone, prediction[last[kind[last] != _KEPT]])
     return Verdict(
-        rows.filter(pa.array(news)),
+        kept(rows, news),
         *((~has)[news], (has & ~same)[news], seq[news]),
-        *(held.filter(pa.array(silent)), retracted, matches.withdrawn.filter(pa.array(outspoken))),
+        *(kept(held, silent), retracted, kept(matches.withdrawn, outspoken)),
     )
 
 
@@ -117,8 +119,8 @@ def first_heard(matches: Matches, usable: pa.Table) -> pa.Table:
     counted = counted[np.diff(prediction[counted], prepend=-1) != 0]
     fed = integers_of(gone, "prediction")[gone["fed"].to_numpy(zero_copy_only=False).astype(bool)]
     known = np.concatenate([integers_of(matches.held, "prediction"), fed])
-    counted = counted[~np.isin(prediction[counted], known)]
-    counted = counted[~np.isin(outcome[counted], integers_of(matches.held, "outcome"))]  # it was, of another prediction
+    counted = counted[~among(prediction[counted], known)]
+    counted = counted[~among(outcome[counted], integers_of(matches.held, "outcome"))]  # it was, of another prediction
     return usable.take(pa.array(row[counted]))
 
 

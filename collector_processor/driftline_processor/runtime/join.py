@@ -30,7 +30,7 @@ from .pairs import Pairs
 from .panes import PaneChanges, performance_fold
 from .performance import add_outcomes, all_kept, recompute, stored_stretches
 from .rankings import one_row_each, says_something
-from .rows import actual_of, finite_actuals, integers_of
+from .rows import actual_of, among, finite_actuals, integers_of, kept
 from .series import SeriesRegister
 from .sliced_outcomes import add_sliced, recompute_sliced, sliced_changes
 from .slices import SliceValues
@@ -156,7 +156,7 @@ class Join:
 
     def _apply(self, matches: Matches, done: Progress, work: _Work) -> None:
         connection = self._connection
-        usable = matches.matched.filter(pa.array(self._usable(matches.matched, done, work)))
+        usable = kept(matches.matched, self._usable(matches.matched, done, work))
         usable = one_row_each(connection, usable, [one.number for one in self._series if one.task.kind == "ranking"])
         heard = first_heard(matches, usable)
         verdict = judge(connection, matches, usable)
@@ -164,7 +164,7 @@ class Join:
         self._write(matches, verdict, heard, work)
 
         rows, by_number = verdict.rows, self._series.by_number()
-        for number, some in _by_series(rows.filter(pa.array(verdict.first))):
+        for number, some in _by_series(kept(rows, verdict.first)):
             settings = self._series.settings(by_number[number].key.model)
             work.touched.append((number, add_outcomes(work.changes, by_number[number], some)))
             add_sliced(work.sliced, by_number[number], some, settings.sliced, self._values, settings.timezone)
@@ -195,16 +195,16 @@ class Join:
         aged = again.filter(pa.array(ages_of(time, integers_of(again, "outcome_time")) != ages_of(time, before)))
         for number, some in _by_series(aged):
             stretches = stored_stretches(self._connection, number, np.unique(_panes(some)).tolist())
-            kept = [stretch for stretch in stretches if all_kept(self._connection, number, stretch)]
+            whole = [stretch for stretch in stretches if all_kept(self._connection, number, stretch)]
             series = self._series.by_number()[number]
-            recompute_sliced(self._connection, work.sliced, series, self._values, kept)
-            work.touched.append((number, np.array([start for start, _ in kept], dtype=np.int64)))
+            recompute_sliced(self._connection, work.sliced, series, self._values, whole)
+            work.touched.append((number, np.array([start for start, _ in whole], dtype=np.int64)))
         work.sliced.write(self._connection)
 
     def _write(self, matches: Matches, verdict: Verdict, heard: pa.Table, work: _Work) -> None:
         """Bring ``joined`` and ``retractions`` up to date."""
         connection, rows = self._connection, verdict.rows
-        replaced = [rows.filter(pa.array(verdict.seq > 0)), verdict.withdrawn]
+        replaced = [kept(rows, verdict.seq > 0), verdict.withdrawn]
         leaving = tuple(_of_all(replaced, name) for name in ("prediction", "time"))
         before = self._pairs.touching(*leaving)
         _delete(connection, "joined", *leaving)
@@ -214,7 +214,7 @@ class Join:
         set_mark(connection, "joined_seq", work.seq)
         verdict.seq[news] = np.arange(seq + 1, work.seq + 1)
         rows = rows.append_column("seq", pa.array(verdict.seq))
-        work.entered = rows.filter(pa.array(news))
+        work.entered = kept(rows, news)
         insert(connection, "joined", rows.select(_COLUMNS))
         written = (_of_all([rows, verdict.withdrawn], name) for name in ("prediction", "time"))
         work.pairs = (before, self._pairs.touching(*written))
@@ -223,7 +223,7 @@ class Join:
         _delete(connection, "retractions", integers_of(forgotten, "prediction"), integers_of(forgotten, "time"))
         fed = _of_all([heard, matches.held, gone.filter(gone["fed"])], "prediction")
         retracted = verdict.retracted.select(["prediction", "time", "outcome", "outcome_time"])
-        fed_ones = np.isin(integers_of(retracted, "prediction"), fed)
+        fed_ones = among(integers_of(retracted, "prediction"), fed)
         insert(connection, "retractions", retracted.append_column("fed", pa.array(fed_ones)))
 
     def _watch(self, heard: pa.Table, verdict: Verdict, gone: pa.Table) -> None:
@@ -231,23 +231,17 @@ class Join:
         by_number = self._series.by_number()  # classes may have been learned just now
         for number, some in _by_series(heard):
             self._concept.feed(by_number[number], some)
-        rows = verdict.rows.sort_by("prediction")
-        known = np.isin(integers_of(heard, "prediction"), integers_of(rows, "prediction"))
-        now = rows.take(
-            pa.array(np.searchsorted(integers_of(rows, "prediction"), integers_of(heard, "prediction")[known]))
-        )
-        otherwise = ~known
-        otherwise[known] = ~say_the_same(self._connection, heard.filter(pa.array(known)), now)
-        again = verdict.first & np.isin(
-            integers_of(verdict.rows, "prediction"), _of_all([gone.filter(gone["fed"])], "prediction")
-        )
-        series = [
-            verdict.changed()[1],
-            integers_of(heard, "series")[otherwise],
-            integers_of(verdict.rows, "series")[again],
-        ]
-        for number, rows in Counter(np.concatenate(series).tolist()).items():
-            self._concept.corrected(by_number[number], rows)
+        rows = verdict.rows
+        counted, prediction = integers_of(rows, "outcome"), integers_of(rows, "prediction")
+        late = kept(heard, ~among(integers_of(heard, "outcome"), counted)).sort_by("prediction")
+        of_late = integers_of(late, "prediction")  # something else, or nothing, counts of them at the end of this step
+        now = kept(rows, among(prediction, of_late)).sort_by("prediction")
+        same = among(of_late, integers_of(now, "prediction"))
+        same[same] = say_the_same(self._connection, kept(late, same), now)
+        again = verdict.first & among(prediction, _of_all([gone.filter(gone["fed"])], "prediction"))
+        series = [verdict.changed()[1], integers_of(late, "series")[~same], integers_of(rows, "series")[again]]
+        for number, otherwise in Counter(np.concatenate(series).tolist()).items():
+            self._concept.corrected(by_number[number], otherwise)
 
     def _usable(self, rows: pa.Table, done: Progress, work: _Work) -> Mask:
         """Which rows say something: an actual that can be used, or that nothing is known; the others are counted."""
@@ -273,14 +267,14 @@ class Join:
                 reasons[series.number] = "unknown_class"
             usable[at[bad]] = False
         if not usable.all():
-            self._count_unusable(rows.filter(pa.array(~usable)), reasons, done, work)
+            self._count_unusable(kept(rows, ~usable), reasons, done, work)
         return usable
 
     def _count_unusable(self, rows: pa.Table, reasons: dict[int, str], done: Progress, work: _Work) -> None:
         """Count the outcomes that found their predictions only now and cannot be used; they stay as they came."""
         waited = read(self._connection, "SELECT outcome FROM waiting SEMI JOIN rows USING (outcome)", rows=rows)
         outcome = integers_of(rows, "outcome")
-        rows = rows.filter(pa.array((outcome > done.outcomes) | np.isin(outcome, integers_of(waited, "outcome"))))
+        rows = kept(rows, (outcome > done.outcomes) | among(outcome, integers_of(waited, "outcome")))
         by_number = self._series.by_number()
         for number, some in _by_series(rows):
             work.unusable[number, performance_fold(by_number[number].task)] += len(some)
@@ -342,7 +336,7 @@ def _read_unusable(connection: Connection) -> Counter[Unusable]:
 def _by_series(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     numbers = integers_of(rows, "series")
     for number in np.unique(numbers).tolist():
-        yield number, rows.filter(pa.array(numbers == number))
+        yield number, kept(rows, numbers == number)
 
 
 def _panes(rows: pa.Table) -> I64:

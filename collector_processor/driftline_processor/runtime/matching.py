@@ -18,13 +18,13 @@ from driftline.tables import I64
 from driftline_processor.core.belonging import EARLY
 
 from .narrow import ROWS_APART, TIME_APART, Condition, near
-from .rows import integers_of
+from .rows import among, integers_of
 from .search import predictions_of
 from .series import Series
 from .sought import Sought
 from .store import Connection, number, read, run
 
-MOST = 200_000
+MOST = 400_000
 """New outcomes, and new predictions, that are looked at in one transaction: what bounds its memory."""
 
 _COLUMNS = "t.seq AS outcome, t.model, t.environment, t.id, t.time, t.prediction_time"
@@ -85,7 +85,7 @@ class Matches:
             np.concatenate([integers_of(rows, name) for rows in (self.held, self.withdrawn)])
             for name in ("outcome", "prediction")
         )
-        asked = np.isin(outcome, self.asked) & ~np.isin(prediction, self.whole)
+        asked = among(outcome, self.asked) & ~among(prediction, self.whole)
         if not asked.any():
             return outcome[:0]
         candidates = pa.table({"outcome": outcome[asked], "prediction": prediction[asked]})
@@ -151,11 +151,11 @@ def _match(
         others = Sought(connection, whole).read(_COLUMNS, "outcomes", until)
         asked = pa.concat_tables([asked.filter(pc.invert(pc.is_in(asked["id"], whole))), others])
     found = predictions_of(connection, all_series, asked, reached.predictions)
-    of_whole = np.isin(found.which, np.flatnonzero(pc.is_in(found.ids, whole).to_numpy(zero_copy_only=False)))
-    concerned = np.isin(found.candidates, found.prediction) | of_whole
+    of_whole = among(found.which, np.flatnonzero(pc.is_in(found.ids, whole).to_numpy(zero_copy_only=False)))
+    concerned = among(found.candidates, found.prediction) | of_whole
     if len(taken):
         ids = asked["id"].filter(pc.is_in(asked["outcome"], pa.array(taken))).unique()
-        concerned |= np.isin(found.which, np.flatnonzero(pc.is_in(found.ids, ids).to_numpy(zero_copy_only=False)))
+        concerned |= among(found.which, np.flatnonzero(pc.is_in(found.ids, ids).to_numpy(zero_copy_only=False)))
     wanted = pa.table({"prediction": found.candidates[concerned]})
     near_them, times = near("t.time", found.time[concerned], TIME_APART)
     of_them = "SELECT t.* FROM {} t SEMI JOIN wanted USING (prediction) WHERE " + near_them

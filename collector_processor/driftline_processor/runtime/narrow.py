@@ -56,7 +56,7 @@ def stretches(values: I64, apart: int, most: int = _MOST) -> list[tuple[int, int
     """
     if not len(values):
         return []
-    ordered = np.unique(values)
+    ordered = np.sort(values)
     first, last = parts(ordered, ordered, apart, most)
     return list(zip(ordered[first].tolist(), ordered[last].tolist(), strict=True))
 

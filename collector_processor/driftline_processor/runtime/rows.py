@@ -12,6 +12,7 @@ from driftline.classes import class_column
 from driftline.fold import actual_numbers
 from driftline.repeats import U64
 from driftline.tables import F64, I32, I64, Column, Ids, Items, OutcomeTable, PredictionTable, Text
+from numpy.typing import NDArray
 
 MOST_RANKED = 100
 """Items of a ranking that are kept with its row, where no cutoff asks for more; the others are counted."""
@@ -126,6 +127,19 @@ def numbers_of(rows: pa.Table, name: str) -> F64:
 def integers_of(rows: pa.Table, name: str) -> I64:
     """Read a column of whole numbers, none null."""
     return np.asarray(rows.column(name).to_numpy(), dtype=np.int64)
+
+
+def kept(rows: pa.Table, which: NDArray[np.bool_]) -> pa.Table:
+    """Return the rows for which it is true; the table itself where it is for all."""
+    return rows if which.all() else rows.filter(pa.array(which))
+
+
+def among(values: I64, some: I64) -> NDArray[np.bool_]:
+    """Say which values are among others: numpy's ``isin``, by searching, which is quicker for many of few."""
+    if not len(some):
+        return np.zeros(len(values), np.bool_)
+    ordered = np.sort(some)
+    return np.asarray(ordered[np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)] == values)
 
 
 def labels_of(rows: pa.Table, name: str) -> Column:

@@ -10,15 +10,18 @@ import pyarrow as pa
 from driftline.tables import I64
 from numpy.typing import NDArray
 
-from driftline_processor.core.belonging import EARLY, belongs_to
+from driftline_processor.core.belonging import EARLY, belongs_to, distinct
 
-from .narrow import TIME_APART, Condition, near
+from .narrow import ROWS_APART, TIME_APART, Condition, near
 from .rows import integers_of
 from .series import Series
 from .sought import Sought
 from .store import Connection, read
 
 _OWN, _ANYWHERE = "own", "anywhere"
+
+_MANY = 2_000_000
+"""Predictions of the times that outcomes name which are held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def predictions_of(connection: Connection, all_series: Sequence[Series], asked: 
         positions.append(np.arange(len(rows)))
     group, position = np.concatenate(groups), np.concatenate(positions)
 
-    known = np.unique(group)
+    known = distinct(group)
     first, end = (np.searchsorted(known, (which + more) * len(families)) for more in (0, 1))
     row = np.repeat(np.arange(len(asked)), end - first)
     place = np.arange(len(row)) + np.repeat(first - np.cumsum(end - first) + end - first, end - first)
@@ -100,16 +103,28 @@ def _candidates(
     found = []
     if open_ones.any():
         until = Condition("t.time <= ?", (int(at[open_ones].max()) + EARLY,))
-        sought = np.unique(which[open_ones])
+        sought = distinct(which[open_ones])
         rows = Sought(connection, ids.take(pa.array(sought))).read(columns, "predictions", of_models.also(until))
         found.append(rows.set_column(3, "which", pa.array(sought[integers_of(rows, "which")])))
     if not open_ones.all():
         named_ones = pa.table(
             {"which": which[~open_ones], "id": asked["id"].filter(pa.array(~open_ones)), "time": named[~open_ones]}
         )
-        sql, parameters = of_models.also(near("t.time", named[~open_ones], TIME_APART))
-        query = f"SELECT DISTINCT {columns} FROM predictions t JOIN named_ones s ON s.id = t.id AND s.time = t.time"
-        found.append(read(connection, f"{query} WHERE {sql}", *parameters, named_ones=named_ones))
+        found.append(_of_their_time(connection, columns, of_models, named_ones))
     rows = pa.concat_tables(found)
-    _, places = np.unique(integers_of(rows, "prediction"), return_index=True)
-    return rows.take(pa.array(places))
+    prediction = integers_of(rows, "prediction")
+    order = np.argsort(prediction, kind="stable")
+    once = order[np.diff(prediction[order], prepend=-1) != 0]
+    return rows.take(pa.array(once))
+
+
+def _of_their_time(connection: Connection, columns: str, of_models: Condition, named: pa.Table) -> pa.Table:
+    """Predictions of these ids and times: by the time, whose column is small, and of those by the id."""
+    condition = of_models.also(near("t.time", integers_of(named, "time"), TIME_APART))
+    of_time = f"SELECT t.seq FROM predictions t SEMI JOIN named USING (time) WHERE {condition.sql} LIMIT {_MANY}"
+    some = integers_of(read(connection, of_time, *condition.parameters, named=named), "seq")
+    if len(some) < _MANY:  # not a night's batch of one instant
+        condition = near("t.seq", some, ROWS_APART).also(Condition("t.seq IN (SELECT seq FROM known)", ()))
+    query = f"SELECT DISTINCT {columns} FROM predictions t JOIN named s ON s.id = t.id AND s.time = t.time"
+    query = f"{query} WHERE {condition.sql}"
+    return read(connection, query, *condition.parameters, named=named, known=pa.table({"seq": some}))

@@ -62,13 +62,8 @@ class Watch:
     def _first_alarm(self, values: list[float]) -> int:
         if self._river is None:
             self._river = DETECTORS[self.name].make(self.kind, self.delta)
-        river = self._river
-        update = river.update
-        for at, value in enumerate(values):
-            update(value)
-            if river.drift_detected:
-                return at
-        return -1
+        step = DETECTORS[self.name].step(self._river)
+        return next((at for at, value in enumerate(values) if step(value)), -1)
 
     def _changed(self, time: int, heard: int) -> Change | None:
         means = self.stretch.split()

@@ -20,6 +20,20 @@ River = Any
 """One of River's detectors: ``update(value)``, and ``drift_detected`` after it."""
 
 
+Step = Callable[[float], bool]
+"""Takes a value, and says whether it is the one at which a change is found; after that the detector is done with."""
+
+
+def one_by_one(detector: River) -> Step:
+    """Return the step of any detector."""
+
+    def step(value: float) -> bool:
+        detector.update(value)
+        return bool(detector.drift_detected)
+
+    return step
+
+
 @dataclass(frozen=True, slots=True)
 class Detector:
     """One way to find a change in a stream of values.
@@ -27,7 +41,7 @@ class Detector:
     ``name``: as it is written in YAML, JSON and metrics; ``title``: as people write it; ``source``: the paper.
     ``make``: a new one for a kind of values; ``delta`` is ADWIN's, the others have none. ``state`` and ``restore``:
     what it knows, as JSON, and back into one that was just made. ``both_ways``: whether it also finds that values fall.
-    ``kinds``: what can be fed.
+    ``kinds``: what can be fed. ``step``: of one that was made, the quickest way to feed it.
     """
 
     name: str
@@ -38,6 +52,7 @@ class Detector:
     restore: Callable[[River, Any], None]
     both_ways: bool = True
     kinds: frozenset[Kind] = frozenset({"error", "loss"})
+    step: Callable[[River], Step] = one_by_one
 
 
 def plain_state(detector: River, names: tuple[str, ...]) -> list[float | None]:
