@@ -18,7 +18,8 @@ EARLY = 86_400 * 10**9
 def distinct(values: I64) -> I64:
     """Return the different values, sorted: numpy's ``unique``, by sorting, which is quicker for many that differ."""
     ordered = np.sort(values)
-    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+    once: I64 = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+    return once
 
 
 def belongs_to(group: I64, time: I64, asked: I64, at: I64, named: I64) -> NDArray[np.intp]:
