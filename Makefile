@@ -24,7 +24,7 @@ help:
 	@echo "make bench-peers Driftline beside OpenInference, traceloop, logfire, bentoml, whylogs, prometheus_client (.venv-peers/)"
 	@echo "make bench-peers-drift a million rows compared with their reference, beside Evidently (.venv-peers/)"
 	@echo "make simulate  false alarms, power and dependence of drift over years of windows, into the docs (an hour; ARGS='--again rate')"
-	@echo "make interop   with a real Jaeger, Prometheus and Collector (built into .peers/; needs Go)"
+	@echo "make interop   with a real Jaeger, Prometheus, Collector and Kafka (built into .peers/; needs Go, and Maven for Kafka)"
 
 demo:
 	@sh scripts/setup.sh demo

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Install the real peers of the interoperability tests into .peers/ (git-ignored), each from its Go module, and
-# OpenTelemetry's SDK for JavaScript where there is npm.
+# Install the real peers of the interoperability tests into .peers/ (git-ignored), each from its Go module,
+# OpenTelemetry's SDK for JavaScript where there is npm, and a broker of Kafka where there is Maven.
 #
 # Prometheus and Jaeger have replace directives in their go.mod, which `go install pkg@version` refuses, so they are built
 # in a copy of the module's own source: with the dependencies and checksums of the release. One compiler at a time, since
@@ -14,6 +14,7 @@ PROMETHEUS=v0.314.0 # the Go module's number of Prometheus 3.14
 COLLECTOR=v0.160.0
 JAVASCRIPT=2.12.1
 JAVASCRIPT_OTLP=0.223.0
+KAFKA=4.1.0
 
 PEERS=$PWD/.peers
 mkdir -p "$PEERS"
@@ -33,6 +34,34 @@ if command -v npm >/dev/null; then
             missing=1
         fi
     fi
+fi
+
+if command -v mvn >/dev/null && command -v java >/dev/null; then
+    if [ "$(cat "$PEERS/kafka.version" 2>/dev/null)" != "$KAFKA" ]; then
+        echo "fetching a broker of Kafka $KAFKA (once) ..."
+        folder=$(mktemp -d)
+        cat >"$folder/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>driftline</groupId><artifactId>broker</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$KAFKA</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+POM
+        rm -rf "$PEERS/kafka"
+        if mvn -q -B -f "$folder/pom.xml" dependency:copy-dependencies -DoutputDirectory="$PEERS/kafka" \
+            >"$PEERS/kafka.log" 2>&1; then
+            echo "$KAFKA" >"$PEERS/kafka.version"
+        else
+            echo "Kafka could not be fetched; its tests are skipped; see .peers/kafka.log" >&2
+            missing=1
+        fi
+        rm -rf "$folder"
+    fi
+else
+    echo "the tests of Kafka are skipped: they need Java 17 and Maven" >&2
 fi
 
 if ! command -v go >/dev/null; then

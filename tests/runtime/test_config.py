@@ -21,7 +21,9 @@ from driftline_processor.runtime.config import (
     load,
     validate_file,
 )
+from driftline_processor.runtime.config_kafka import Kafka
 from driftline_processor.runtime.config_values import Address
+from pydantic import BaseModel
 
 
 def write(folder: Path, text: str) -> Path:
@@ -426,7 +428,7 @@ def test_forwarding_to_an_unknown_scheme_says_which_there_are() -> None:
         load(None, "kafka://broker:9092")
 
 
-def keys_of(section: type[Section], prefix: str = "") -> list[str]:
+def keys_of(section: type[BaseModel], prefix: str = "") -> list[str]:
     """The keys that the documentation must name, below the last heading."""
     keys: list[str] = []
     for name, field in section.model_fields.items():
@@ -443,13 +445,14 @@ def keys_of(section: type[Section], prefix: str = "") -> list[str]:
     [
         ("### `receivers.otlp.protocols`", Grpc, "grpc."),
         ("### `receivers.otlp.protocols`", Http, "http."),
+        ("### `receivers.kafka/NAME`", Kafka, ""),
         ("### `web`", Web, ""),
         ("### `storage`", Storage, ""),
         ("### `models.NAME`", Model, ""),
         ("### `exporters.NAME`", Exporter, ""),
     ],
 )
-def test_every_key_is_documented(heading: str, section: type[Section], prefix: str) -> None:
+def test_every_key_is_documented(heading: str, section: type[BaseModel], prefix: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
     chapter = page.partition(heading)[2].partition("\n##")[0]
     assert [key for key in keys_of(section, prefix) if f"`{key}`" not in chapter] == []
@@ -458,7 +461,7 @@ def test_every_key_is_documented(heading: str, section: type[Section], prefix: s
 def test_every_section_is_documented() -> None:
     protocols = [f"receivers.otlp.protocols.{name}" for name in ("grpc", "http")]
     others = ["web.endpoint", "storage.directory", "storage.retention", "models", "exporters"]
-    assert keys_of(Config) == protocols + others
+    assert keys_of(Config) == [*protocols, "receivers.kafka", *others]
 
 
 def test_the_file_to_copy_is_valid() -> None:

@@ -17,6 +17,7 @@ from driftline.seasonality import Seasonality
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 from .config_expect import Expect, ExpectFeature, expectations
+from .config_kafka import Kafka, renamed
 from .config_metrics import Metric, mapped
 from .config_performance import Performance
 from .config_values import (
@@ -107,6 +108,7 @@ class Receivers(Section):
     """What is received."""
 
     otlp: Otlp = Otlp()
+    kafka: dict[str, Kafka] = Field(default_factory=dict)
 
 
 class Web(Section):
@@ -371,6 +373,8 @@ def _parse(tree: dict[str, Any], folder: Path, problems: list[str]) -> Config | 
     """Parse; what is wrong is named and taken out, so that the rules can still look at the rest."""
     from .config_messages import sentence, without
 
+    if "receivers" in tree:
+        tree = {**tree, "receivers": renamed(tree["receivers"])}
     tree = {"storage": {}, **tree}  # its default is a path, and paths are relative to the file
     for attempt in range(100):
         try:

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 def sentence(error: ErrorDetails, root: type[BaseModel]) -> str:
     """Say what is wrong: ``models.churn.windows: '25' has no unit; write '25h' or '25m'``."""
     path = ".".join(part for part in error["loc"] if isinstance(part, str) and part != "[key]")
-    return f"{path}: {_rule(error, root)}"
+    return f"{path.replace('receivers.kafka.', 'receivers.kafka/')}: {_rule(error, root)}"
 
 
 def without(tree: Any, path: tuple[int | str, ...]) -> Any:

@@ -9,6 +9,7 @@ from os.path import isfile
 from urllib.parse import urlsplit
 
 from .config import Config, Exporter, Model, transport_of
+from .config_kafka import broken_kafka
 from .config_metrics import broken
 from .config_performance import broken as broken_performance
 from .config_values import Address
@@ -28,7 +29,7 @@ _OF_THE_REQUEST = (
 
 def broken_rules(config: Config) -> list[str]:
     """Return a sentence for every rule that the configuration breaks."""
-    problems = [*_listeners(config)]
+    problems = [*_listeners(config), *(f"receivers.kafka/{one}" for one in broken_kafka(config.receivers.kafka))]
     for name, model in config.models.items():
         problems += [f"models.{name}.{problem}" for problem in (*_model(model), *_baseline(model), *_metrics(model))]
     for name, exporter in config.exporters.items():
@@ -53,7 +54,7 @@ def _listeners(config: Config) -> Iterator[str]:
         for other_key, other in found[:i]:
             if address.meets(other):
                 yield f"{key}: {address} is also {other_key}; give each its own port"
-    if len(found) == 1:
+    if len(found) == 1 and not config.receivers.kafka:
         yield "receivers.otlp.protocols: nothing is received; name grpc, http or both"
     if config.storage.retention <= timedelta(0):
         yield "storage.retention: nothing would be kept; write how long, such as '90d'"

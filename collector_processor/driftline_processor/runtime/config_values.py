@@ -150,7 +150,8 @@ def _confidence(written: object) -> object:
     return written
 
 
-def _one_or_several(written: object) -> object:
+def one_or_several(written: object) -> object:
+    """A text alone is a list of one."""
     return (written,) if isinstance(written, str) else written
 
 
@@ -190,7 +191,7 @@ Text = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
 Secret = Annotated[SecretStr, BeforeValidator(_as_text)]
 Deciding = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, deciding=True))]
 Shown = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, deciding=False))]
-Together = Annotated[tuple[Literal["pca", "correlation"], ...], BeforeValidator(_one_or_several)]
+Together = Annotated[tuple[Literal["pca", "correlation"], ...], BeforeValidator(one_or_several)]
 Keeping = Annotated[Keep, BeforeValidator(_keep)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Between = Annotated[float, Field(gt=0, lt=1)]

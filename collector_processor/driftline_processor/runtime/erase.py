@@ -51,6 +51,7 @@ SUMS = frozenset(
             "requests",
             "batches",
             "uploads",
+            "offsets",
             "watermarks",
         ),
         *("baselines", "kept_columns", "learning_points", "streams", "balance", "concept", "evaluations"),

@@ -19,6 +19,7 @@ from driftline.tables import OutcomeTable
 from driftline_processor.core.decode import Decoded, Mappings, decode_logs, decode_metrics, decode_traces
 
 from .intake import Intake, Request
+from .offsets import Offset
 from .seen import digest_of
 from .signals import Overloaded, Receipt, Signal
 from .uploads import Part
@@ -72,7 +73,7 @@ class Ingest:
             self._thread.join()
         self._intake.close()
 
-    def submit(self, signal: Signal, body: bytes) -> Future[Receipt]:
+    def submit(self, signal: Signal, body: bytes, offsets: Sequence[Offset] = ()) -> Future[Receipt]:
         """Decode an OTLP request and queue it; the future resolves when it is on disk.
 
         Raises Malformed when protobuf would refuse the body, Overloaded when the queue is full. A request that holds
@@ -88,6 +89,7 @@ class Ingest:
             decoded.baselines,
             decoded.points,
             decoded.rejected,
+            offsets=offsets,
         )
         return self.offer(request, len(body))
 
@@ -102,7 +104,7 @@ class Ingest:
 
     def offer(self, request: Request, size: int) -> Future[Receipt]:
         """Queue a decoded request of ``size`` bytes. Raises Overloaded when the queue is full."""
-        if not request.rows and not request.rejected and request.part is None:
+        if not request.rows and not request.rejected and request.part is None and not request.offsets:
             return _done(Receipt())
         future: Future[Receipt] = Future()
         future.set_running_or_notify_cancel()  # a client that goes away must not cancel what is being written

@@ -29,6 +29,7 @@ from .distributions import add_distributions, decided_labels, weigh
 from .health import Counters
 from .kept import KeptFeatures
 from .news import Totals, Touched, read_totals
+from .offsets import Offset, Reached, read_offsets, write_offsets
 from .panes import SLICED, PaneChanges
 from .rows import MOST_RANKED, outcome_rows, prediction_rows, text_array
 from .seen import BATCHES_KEPT, REQUESTS_KEPT, Seen, digest_of
@@ -53,7 +54,7 @@ class Request:
     """One decoded request. ``batches``: parallel to ``predictions``, the batch id or "".
 
     ``baselines``: JSON that a service sent of itself; ``pushed``: JSON that somebody put in force. ``part``: of which
-    upload it is a part, None of none.
+    upload it is a part, None of none. ``offsets``: how far topics of Kafka have been read with it.
     """
 
     digest: bytes
@@ -65,6 +66,7 @@ class Request:
     rejected: Counter[str] = field(default_factory=Counter)
     pushed: Sequence[str] = ()
     part: Part | None = None
+    offsets: Sequence[Offset] = ()
 
     @property
     def rows(self) -> int:
@@ -99,6 +101,7 @@ class Intake:
         self._requests = Seen(connection, "requests", REQUESTS_KEPT, now)
         self._batches = Seen(connection, "batches", BATCHES_KEPT, now)
         self.uploads = Uploads(connection, now)
+        self.offsets = read_offsets(connection)
         self.watermarks: Watermarks = read_watermarks(connection)
         self.totals = read_totals(connection)
         self.streams = Streams(connection, now)
@@ -132,6 +135,7 @@ class Intake:
             self._kept.load(self._connection)
             self._load()
             raise
+        self.offsets |= work.offsets
         self._touched.touch(work.touched, predictions=self._prediction_seq, points=self.streams.seq)
         for reason, rows in (+work.unused).items():
             self._counters.add(m.DRIFTLINE_REJECTED_ROWS, rows, {a.DRIFTLINE_REASON: reason})
@@ -140,6 +144,7 @@ class Intake:
 
     def _sort(self, request: Request, work: _Work) -> Receipt:
         """Put what a request brings to the work, unless it was seen before."""
+        work.offsets.update({offset[:3]: offset.next for offset in request.offsets})
         if request.part is not None:
             state, kept = self.uploads.known(request.part, request.digest)
             if kept is not None:
@@ -299,6 +304,7 @@ class Intake:
         self.streams.write(connection)
         self.balances.write(connection)
         self.uploads.write(connection)
+        write_offsets(connection, [Offset(*place, following) for place, following in work.offsets.items()], work.now)
         self._requests.expire(work.now)
         self.uploads.expire(work.now)
         self._batches.expire(work.now)
@@ -316,6 +322,7 @@ class _Work:
     changes: PaneChanges = field(default_factory=PaneChanges)
     sliced: PaneChanges = field(default_factory=lambda: PaneChanges(SLICED, HOUR))
     digests: list[bytes] = field(default_factory=list)
+    offsets: Reached = field(default_factory=dict)
     batches: list[bytes] = field(default_factory=list)
     watermarks: Watermarks = field(default_factory=dict)
     touched: list[tuple[int, I64]] = field(default_factory=list)

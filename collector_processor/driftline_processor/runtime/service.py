@@ -34,6 +34,7 @@ from .outcome_spans import OutcomeSpans
 from .ports import PortInUse
 from .receive_grpc import GrpcReceiver
 from .receive_http import otlp_app
+from .receive_kafka import KafkaReceiver
 from .signals import Overloaded, Receipt, Signal
 from .state import State
 from .store import StorageError
@@ -63,6 +64,7 @@ class Service:
         self._forwarder: Forwarder | None = None
         self._state: State | None = None
         self._derived: DerivedMetrics | None = None
+        self._reading: list[KafkaReceiver] = []
 
     def start(self) -> None:
         """Start everything, or nothing: ConfigError, PortInUse and StorageError leave nothing behind."""
@@ -74,6 +76,7 @@ class Service:
             self._forwarder.start()
             self._state.start()
             self._serve(self._state)
+            self._read(self._state, self._forwarder)
         except BaseException:
             self.stop()
             raise
@@ -88,11 +91,13 @@ class Service:
             except Exception:
                 _log.exception("a part could not be stopped; the others are")
         self._receiver = self._state = self._derived = self._forwarder = None
+        self._reading = []
 
     def _ending(self) -> Iterator[Callable[[], object]]:
         if self._receiver is not None:
             yield partial(self._receiver.stop, GRACE)
         yield self._servers.stop
+        yield from [receiver.stop for receiver in self._reading]
         if self._state is not None:
             yield self._state.settle
             if self._derived is not None:
@@ -148,6 +153,14 @@ class Service:
         if self._receiver is not None:
             self._receiver.start()
 
+    def _read(self, state: State, forwarder: Forwarder) -> None:
+        """Take in what Kafka has."""
+        for name, kafka in self.config.receivers.kafka.items():
+            pass_on = partial(forwarder.offer, headers={})
+            receiver = KafkaReceiver(name, kafka, state, self.health.counters, self._clock, pass_on)
+            self._reading.append(receiver)
+            receiver.start()
+
     def _accept(self, kind: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
         """Take a request in; what is on disk is forwarded, what was refused is still the sender's."""
         state, forwarder = self._state, self._forwarder
@@ -169,6 +182,7 @@ class Service:
         lines = [
             f"driftline receives {' and '.join(received)}",
             f"pages on http://{self.addresses['web']}",
+            *(f"topics of Kafka: {', '.join(kafka.topics)}" for kafka in self.config.receivers.kafka.values()),
             f"rows are kept in {self.config.storage.directory}",
             *described(self.config),
         ]

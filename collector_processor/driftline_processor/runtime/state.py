@@ -36,6 +36,7 @@ from .intake import Intake, Request
 from .join import Join
 from .label_queue import LabelQueue
 from .news import Touched
+from .offsets import Offset, Reached
 from .overview import Overview
 from .series import Series
 from .shelf import Shelf
@@ -113,9 +114,9 @@ class State:
         self._connection.close()
         self._store.close()
 
-    def submit(self, signal: Signal, body: bytes) -> Future[Receipt]:
+    def submit(self, signal: Signal, body: bytes, offsets: Sequence[Offset] = ()) -> Future[Receipt]:
         """Take in an OTLP request, see :meth:`.ingest.Ingest.submit`."""
-        return self._ingest.submit(signal, body)
+        return self._ingest.submit(signal, body, offsets)
 
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
         """Take in outcomes, see :meth:`.ingest.Ingest.submit_outcomes`."""
@@ -128,6 +129,10 @@ class State:
     def uploaded(self, upload: str) -> Upload | None:
         """Return what has come of an upload, None where nothing has."""
         return self._intake.uploads.found(upload)
+
+    def offsets(self) -> Reached:
+        """Return how far topics of Kafka have been read, see :mod:`.offsets`."""
+        return dict(self._intake.offsets)
 
     def offer(self, request: Request) -> Future[Receipt]:
         """Take in rows that are tables already."""

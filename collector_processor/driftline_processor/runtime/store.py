@@ -77,6 +77,7 @@ CREATE TABLE IF NOT EXISTS requests (digest BLOB, received BIGINT);
 CREATE TABLE IF NOT EXISTS batches (digest BLOB, received BIGINT);
 CREATE TABLE IF NOT EXISTS uploads (
     upload VARCHAR, part BIGINT, digest BLOB, accepted BIGINT, rejected BIGINT, received BIGINT);
+CREATE TABLE IF NOT EXISTS offsets (reader VARCHAR, topic VARCHAR, part INTEGER, next BIGINT, received BIGINT);
 CREATE TABLE IF NOT EXISTS watermarks (
     environment VARCHAR, model VARCHAR, watermark BIGINT, received BIGINT);
 CREATE TABLE IF NOT EXISTS baselines (

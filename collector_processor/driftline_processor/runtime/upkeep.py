@@ -15,6 +15,7 @@ from .balance import forget_old
 from .health import Counters
 from .kept import prune
 from .news import Touched
+from .offsets import forget_old_offsets
 from .panes import KEEP_DAYS, SLICED, roll_up, written_in_pieces
 from .seen import BATCHES_KEPT, REQUESTS_KEPT
 from .series import Series, SeriesRegister
@@ -56,6 +57,7 @@ class Upkeep:
             forget_old_streams(self._connection, now - self._retention)
             forget_old(self._connection, now)
             forget_old_uploads(self._connection, now)
+            forget_old_offsets(self._connection)
         if self._written is None:  # not when opening: it reads all panes once
             self._written = written_in_pieces(self._connection)
             self._sliced = written_in_pieces(self._connection, SLICED)

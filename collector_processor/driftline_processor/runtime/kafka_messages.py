@@ -1,0 +1,69 @@
+"""Messages of outcomes → tables: each message costs only itself."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from driftline.tables import OutcomeTable
+
+from driftline_processor.web.outcome_fields import Unusable, text_of
+from driftline_processor.web.outcome_rows import RowReader, concatenate
+from driftline_processor.web.outcomes import UNUSABLE
+
+BAD_MESSAGE = "bad_message"
+"""The reason under which messages are counted that hold nothing that could be an outcome."""
+
+_DOCUMENT = {"model", "environment", "outcomes"}
+
+
+def tables_of(
+    messages: Iterable[bytes | None], lines: bool, model: str | None, environment: str | None, now: int
+) -> tuple[list[OutcomeTable], Counter[str]]:
+    """Return the outcomes of messages, and reason → how many messages or outcomes could not be used.
+
+    ``lines``: each message holds an outcome a line; else an outcome, a list of them, or a document of them. ``now``:
+    unix nanoseconds, for those that say no time. A message without a value is a tombstone, and says nothing.
+
+    >>> tables, rejected = tables_of([b'{"id": "a", "actual": 1}', b'{', None], False, "churn", None, 5)
+    >>> len(tables[0]), tables[0].time.tolist(), dict(rejected)
+    (1, [5], {'bad_message': 1})
+    """
+    readers: dict[tuple[str | None, str | None], RowReader] = {}
+    rejected = Counter[str]()
+    for message in messages:
+        if message is None:
+            continue
+        try:
+            for outcomes, *said in _documents(message, lines):
+                named = (said[0] or model, said[1] or environment)
+                reader = readers.setdefault(named, RowReader(*named))
+                for outcome in outcomes:
+                    reader.add(0, outcome)
+        except (ValueError, RecursionError):
+            rejected[BAD_MESSAGE] += 1
+    rejected[UNUSABLE] += sum(len(reader.rejected) for reader in readers.values())
+    rows = [reader.rows() for reader in readers.values()]
+    return concatenate(rows).tables(now) if rows else [], +rejected
+
+
+def _documents(message: bytes, lines: bool) -> Iterator[tuple[list[Any], str | None, str | None]]:
+    """Yield outcomes with the model and environment that stand beside them."""
+    if lines:
+        yield [_line(line) for line in message.splitlines() if line.strip()], None, None
+        return
+    document = json.loads(message)
+    if isinstance(document, dict) and isinstance(document.get("outcomes"), list) and not set(document) - _DOCUMENT:
+        model, environment = (text_of(document.get(name), name) for name in ("model", "environment"))
+        yield document["outcomes"], model, environment
+    else:
+        yield document if isinstance(document, list) else [document], None, None
+
+
+def _line(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return Unusable(f"this is not JSON: {error}")

@@ -1,0 +1,212 @@
+"""Outcomes and predictions through a real broker of Kafka: each message once, through kill -9 of both sides."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from operator import eq, le
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from driftline_processor.runtime.config import load
+from driftline_processor.runtime.state import State
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+from tests.runtime.state_rows import Opened
+from tests.runtime.test_service import prediction
+
+from .peers import ROOT, eventually, free_ports, get, running
+
+pytestmark = pytest.mark.interop
+
+JARS = ROOT / ".peers" / "kafka"
+MESSAGES, PARTITIONS = 6_000, 3
+
+
+class Broker:
+    """A broker that is its own controller, in a folder; it may be stopped and started again on the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, (self.port, controller) = folder, free_ports(2)
+        self.address = f"127.0.0.1:{self.port}"
+        self.java = ["java", "-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{JARS}/*"]
+        (folder / "server.properties").write_text(
+            "process.roles=broker,controller\nnode.id=1\n"
+            f"controller.quorum.voters=1@127.0.0.1:{controller}\n"
+            f"listeners=PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{controller}\n"
+            f"advertised.listeners=PLAINTEXT://{self.address}\n"
+            "controller.listener.names=CONTROLLER\n"
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
+            f"log.dirs={folder}/data\nauto.create.topics.enable=false\n"
+            "offsets.topic.replication.factor=1\noffsets.topic.num.partitions=1\n"
+            "transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n"
+            "group.initial.rebalance.delay.ms=0\ngroup.min.session.timeout.ms=1000\n"
+        )
+        name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        format_it = ["kafka.tools.StorageTool", "format", "-t", name, "-c", "server.properties"]
+        subprocess.run([*self.java, *format_it], cwd=folder, check=True, capture_output=True)
+
+    @contextmanager
+    def up(self) -> Iterator[None]:
+        command = [*self.java, "kafka.Kafka", str(self.folder / "server.properties")]
+        with running(command, self.listed, self.folder / "broker.log"):
+            yield
+
+    def listed(self) -> object:
+        from confluent_kafka import KafkaException
+
+        try:
+            return self.admin().list_topics(timeout=2)
+        except KafkaException as error:
+            raise OSError(str(error)) from error
+
+    def admin(self) -> Any:
+        from confluent_kafka.admin import AdminClient
+
+        return AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+
+    def topic(self, name: str) -> None:
+        from confluent_kafka import KafkaException
+        from confluent_kafka.cimpl import NewTopic
+
+        def made() -> bool:
+            admin = self.admin()  # one that is forgotten ends what it began
+            try:
+                admin.create_topics([NewTopic(name, PARTITIONS, 1)])[name].result(10)
+            except KafkaException as error:
+                raise OSError(str(error)) from error
+            return True
+
+        eventually(made)
+
+    def produce(self, topic: str, messages: list[bytes]) -> None:
+        from confluent_kafka import Producer
+
+        producer = Producer({"bootstrap.servers": self.address, "log_level": 0, "linger.ms": 20})
+        for number, message in enumerate(messages):
+            producer.produce(topic, message, partition=number % PARTITIONS)
+            producer.poll(0)
+        assert producer.flush(60) == 0
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    if not JARS.exists() or shutil.which("java") is None:
+        pytest.skip("no broker of Kafka is installed; `make interop` fetches one where there are Java 17 and Maven")
+    pytest.importorskip("confluent_kafka")
+    broker = Broker(tmp_path_factory.mktemp("kafka"))
+    with broker.up():
+        yield broker
+
+
+class Up:
+    """`driftline up` with a receiver of Kafka, in a process that may be killed."""
+
+    def __init__(self, folder: Path, broker: Broker, topic: str, **keys: object) -> None:
+        ports = free_ports(3)
+        self.web = f"http://127.0.0.1:{ports[2]}"
+        endpoints = {
+            name: {"endpoint": f"127.0.0.1:{port}"} for name, port in zip(("grpc", "http"), ports, strict=False)
+        }
+        kafka = {"brokers": broker.address, "topics": topic, "group": topic, **keys}
+        kafka["options"] = {"session.timeout.ms": "1000", "heartbeat.interval.ms": "300"}  # a killed one is soon missed
+        tree = {
+            "receivers": {"otlp": {"protocols": endpoints}, "kafka/labels": kafka},
+            "web": {"endpoint": f"127.0.0.1:{ports[2]}"},
+            "storage": {"directory": str(folder / "data")},
+        }
+        self.file, self.folder = folder / "driftline.yaml", folder
+        self.file.write_text(yaml.safe_dump(tree))
+
+    @contextmanager
+    def running(self) -> Iterator[subprocess.Popen[bytes]]:
+        command = [sys.executable, "-m", "driftline_processor", "up", "--config", str(self.file)]
+        with (self.folder / "driftline.log").open("a") as log, subprocess.Popen(command, stderr=log) as process:
+            try:
+                eventually(lambda: get(f"{self.web}/readyz"))
+                yield process
+            finally:
+                process.terminate()
+                process.wait(30)
+
+    def pending(self) -> float:
+        """Return how many outcomes wait for a prediction: all that came."""
+        lines = str(get(f"{self.web}/metrics")).splitlines()
+        return next((float(line.split()[-1]) for line in lines if line.startswith("driftline_outcomes_pending ")), 0.0)
+
+    def predictions(self) -> int:
+        """Return how many predictions have come."""
+        return sum(model["rows"] for model in get(f"{self.web}/api/v1/models")["models"])
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        state = State(load(self.file))
+        try:
+            return Opened(state).rows(query)
+        finally:
+            state.stop()
+
+
+def outcomes(first: int, count: int) -> list[bytes]:
+    return [json.dumps({"id": f"A-{i}", "actual": i % 2}).encode() for i in range(first, first + count)]
+
+
+COUNTED = "SELECT count(*)::INT AS rows, count(DISTINCT id)::INT AS ids FROM outcomes"
+
+
+def test_every_outcome_counts_once_though_the_processor_is_killed_twice(broker: Broker, tmp_path: Path) -> None:
+    broker.topic("labels")
+    broker.produce("labels", [*outcomes(0, MESSAGES), b"{torn"])
+    up = Up(tmp_path, broker, "labels", model="churn")
+    for some in (1, MESSAGES // 2):
+        with up.running() as process:
+            eventually(up.pending, partial(le, some))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    with up.running():
+        broker.produce("labels", outcomes(MESSAGES, 500))
+        eventually(up.pending, partial(le, MESSAGES + 500))
+    assert up.rows(COUNTED) == [(MESSAGES + 500, MESSAGES + 500)]
+
+
+def test_predictions_as_otlp_in_both_encodings(broker: Broker, tmp_path: Path) -> None:
+    from google.protobuf.json_format import MessageToDict
+
+    def as_json(body: bytes) -> bytes:
+        return json.dumps(MessageToDict(ExportLogsServiceRequest.FromString(body))).encode()
+
+    encodings: dict[str, Callable[[bytes], bytes]] = {"otlp_proto": bytes, "otlp_json": as_json}
+    for kind, encoded in encodings.items():
+        folder = tmp_path / kind
+        folder.mkdir()
+        broker.topic(kind)
+        broker.produce(kind, [encoded(prediction("churn", f"{kind}-{i}")) for i in range(30)])
+        up = Up(folder, broker, kind, format=kind)
+        with up.running():
+            eventually(up.predictions, partial(eq, 30))
+
+
+def test_a_broker_that_goes_away_and_comes_back_costs_nothing(tmp_path: Path) -> None:
+    if not JARS.exists() or shutil.which("java") is None:
+        pytest.skip("no broker of Kafka is installed; `make interop` fetches one where there are Java 17 and Maven")
+    (tmp_path / "kafka").mkdir()
+    broker = Broker(tmp_path / "kafka")
+    up = Up(tmp_path, broker, "labels", model="churn")
+    with ExitStack() as stack:
+        stack.enter_context(up.running())  # before there is a broker at all
+        for round_ in range(2):
+            with broker.up():
+                if not round_:
+                    broker.topic("labels")
+                broker.produce("labels", outcomes(200 * round_, 200))
+                eventually(up.pending, partial(le, 200 * (round_ + 1)))
+    assert up.rows(COUNTED) == [(400, 400)]
