@@ -130,3 +130,10 @@ def test_a_column_that_holds_no_lists_is_named(run: Run) -> None:
         result = run("evaluate", f"{name}.parquet", "--baseline", "was.parquet", "--task", "ranking")
         assert result.exit_code == 2
         assert "items: a ranking is a list of items" in result.stderr
+
+
+def test_silence_is_an_outcome_where_the_model_says_so(run: Run, folder: Path) -> None:
+    (folder / "o.csv").write_text("id,item,actual\na,y,1\n")
+    (folder / "driftline.yaml").write_text("models: {was: {task: ranking, performance: {outcomes: implicit}}}")
+    found, _ = evaluate(run, "rows.parquet", "--outcomes", "o.csv", "--performance", "driftline.yaml", "--model", "was")
+    assert (found["ctr"], found["hit_rate@5"], found["mrr@5"]) == (0.25, 0.25, 0.5)

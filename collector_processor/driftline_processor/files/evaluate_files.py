@@ -45,6 +45,7 @@ from .folded import Folded, newest_rows
 from .known import Outcomes, asked_of
 from .methods import read_choices
 from .past import cut_past
+from .rankings import with_silence
 from .reading import read_files
 from .roles import ColumnOptions
 from .sliced import Slices
@@ -111,6 +112,8 @@ def evaluate_files(
         raise BadInput("--seasonality and --reference-last: choose one of them; 'driftline up' can do both at once")
     if options.seasonality and not all(rows.time is not None for rows in read.rows):
         raise BadInput(f"{data[0]}: --seasonality needs to know when rows were predicted; name the column with --time")
+    if judging.asked.outcomes == "implicit" and baseline.task.kind == "ranking":
+        read = replace(read, rows=[with_silence(rows) for rows in read.rows])
     windows, groups = cut_rows(read.rows, cut)
     wanted, counted = expected_of(asked.expect, baseline, say)
     steps, past = cut_steps(read.rows, cut, windows, groups), None

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from driftline.frames import taken
 from driftline.items import items_of
-from driftline.relevance import Relevance
+from driftline.relevance import Relevance, clicks_of
 from driftline.tables import F64, I64, Column, Items
 
 from driftline_processor.core.performance.relevant import relevance_in, worth_of
@@ -64,6 +64,22 @@ def join_rankings(
         weights.append(entries(outcomes.weight, last, np.nan))
         start += len(read)
     return joined, weights
+
+
+def with_silence(read: Rows) -> Rows:
+    """Return rows in which a list of which nobody said anything is one of which nothing was relevant.
+
+    No more outcomes will come to a file, so every list has had the time that they may take.
+    """
+    relevance = said_of_nothing(len(read)) if read.relevance is None else read.relevance
+    silent = np.isnan(relevance.clicked)
+    clicked, ranked = np.where(silent, 0.0, relevance.clicked), relevance.ranked | silent
+    return _with(read, replace(relevance, clicked=clicked, ranked=ranked))
+
+
+def said_of_nothing(n: int) -> Relevance:
+    """Return what is known of n lists where nobody says anything."""
+    return clicks_of(np.full(n, np.nan))
 
 
 def _heard(outcomes: Outcomes, outcome: Places, row: I64, read: Rows) -> tuple[Relevance, Places, F64 | None]:

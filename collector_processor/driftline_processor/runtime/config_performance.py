@@ -11,7 +11,7 @@ from driftline.tables import CLASSLESS
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from driftline_processor.core.labels.delay import Sla
-from driftline_processor.core.performance.asked import Asked, Shares
+from driftline_processor.core.performance.asked import Asked, Outcomes, Shares
 from driftline_processor.core.performance.fairness import FOUR_FIFTHS, TOLERANCE, Rule
 from driftline_processor.core.performance.names import misnamed
 
@@ -73,6 +73,8 @@ MetricNames = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 def broken(performance: Performance, task: str, classes: Collection[str]) -> Iterator[str]:
     """Yield a sentence for everything that the performance asks of a model and that such a model has not."""
+    if performance.outcomes == "implicit" and task != "ranking":
+        yield f"outcomes: only of a ranking silence is an outcome; leave it out, or write task: ranking, not {task}"
     for name in performance.metrics:
         if problem := misnamed(name, task):
             yield f"metrics: {problem}"
@@ -102,7 +104,8 @@ class Performance(BaseModel):
 
     ``confidence``, ``intervals``: how sure intervals are, and how those of shares are made. ``min_coverage``: the share
     of outcomes that a window needs before its performance counts. ``metrics``: those that are wanted beside the usual
-    ones. ``costs``: actual class → predicted class → what one such row costs.
+    ones. ``costs``: actual class → predicted class → what one such row costs. ``outcomes``:
+    ``implicit`` where a list of which nobody says anything was not clicked.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -116,6 +119,7 @@ class Performance(BaseModel):
     costs: Annotated[dict[str, dict[str, float]], BeforeValidator(_costs)] = Field(default_factory=dict)
     fairness: Fairness = Fairness()
     label_sla: LabelSla | None = None
+    outcomes: Outcomes = "told"
 
     @property
     def asked(self) -> Asked:
@@ -130,4 +134,5 @@ class Performance(BaseModel):
             fairness=self.fairness.rules,
             objectives=self.objectives,
             label_sla=None if self.label_sla is None else self.label_sla.sla,
+            outcomes=self.outcomes,
         )

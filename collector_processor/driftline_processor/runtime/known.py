@@ -10,6 +10,7 @@ import pyarrow as pa
 from driftline.baseline import Baseline
 from driftline.pane import Pane
 
+from driftline_processor.core.distributed import DISTRIBUTED
 from driftline_processor.core.evaluation import Window
 from driftline_processor.core.performance.blocks import cut
 from driftline_processor.core.performance.known import Known
@@ -65,7 +66,11 @@ class KnownOutcomes:
         return Known(blocks, slices, young=age < delay, age=age, delay=delay, steps=steps, timezone=timezone)
 
     def panes(self, series: Series, steps: Sequence[Window], width: Callable[[str, str], int]) -> list[Pane]:
-        """Return the performance parts of each of some steps of time, which follow each other."""
+        """Return the performance parts of each of some steps of time, which follow each other.
+
+        And the ``rows`` of a ranking: a list of which nobody says anything may be one that was not clicked.
+        """
+        counted = ("rows", DISTRIBUTED) if series.task.kind == "ranking" else ("", "")
         fold, panes = performance_fold(series.task), [Pane() for _ in steps]
         if not steps:
             return panes
@@ -80,8 +85,9 @@ class KnownOutcomes:
             self._connection,
             "SELECT step, part, idx, fsum(value) AS value FROM panes"
             " JOIN steps ON pane >= steps.start AND pane < steps.stop"
-            " WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? GROUP BY step, part, idx ORDER BY step, part",
-            *(series.number, fold, steps[0].start, steps[-1].end),
+            " WHERE series = ? AND (fold = ? OR (fold = '' AND part IN (?, ?))) AND pane >= ? AND pane < ?"
+            " GROUP BY step, part, idx ORDER BY step, part",
+            *(series.number, fold, *counted, steps[0].start, steps[-1].end),
             steps=times,
         )
         if not rows.num_rows:

@@ -11,6 +11,7 @@ from driftline_processor.core.labels.delay import Sla
 from .custom import CustomMetric
 from .fairness import Rule
 
+Outcomes = Literal["told", "implicit"]
 Shares = Literal["clopper_pearson", "wilson"]
 
 
@@ -65,7 +66,8 @@ class Asked:
     the attributes that tell groups of people. ``metrics``: names (:mod:`.names`) beside the usual ones. ``costs``:
     actual class → predicted class → what one such row costs. ``custom``: by name, what somebody installed
     (:mod:`.custom`). ``objectives``: what metrics shall be. ``label_sla``: how late outcomes may be,
-    and for how many predictions.
+    and for how many predictions. ``outcomes``: whether a list of which nobody says anything is
+    one that nobody clicked (:mod:`.implicit`).
     """
 
     confidence: float = 0.95
@@ -78,6 +80,7 @@ class Asked:
     custom: Mapping[str, CustomMetric] = field(default_factory=dict)
     objectives: tuple[Objective, ...] = ()
     label_sla: Sla | None = None
+    outcomes: Outcomes = "told"
 
 
 STANDARD = Asked()

@@ -15,6 +15,7 @@ from .asked import Asked
 from .binary import log_loss_of_constant
 from .by_slice import judge_slices
 from .curves import confused, curves
+from .implicit import all_with_silence, unknown_yet, with_silence
 from .known import Known
 from .maturity import maturity
 from .objectives import judge_objectives
@@ -36,10 +37,17 @@ def judge_performance(
     ``pane``: the window's parts. ``baseline``: what it is compared with. ``exact``: metrics from rows, where they are
     at hand; else they are read from the pane.
     """
+    silent = asked.outcomes == "implicit" and task is not None and task.kind == "ranking"
+    young = known.young or not evaluation.closed
+    if silent and task is not None and not young:
+        pane, known = with_silence(pane, task), all_with_silence(known, task)
+        evaluation.outcome_rows, evaluation.coverage = int(pane.parts.get("outcomes", [0])[0]), 1.0
     if exact is not None:
         evaluation.realized = exact
     elif task is not None:
         evaluation.realized = realized(pane, task, asked)
+    if silent and young:
+        evaluation.realized = unknown_yet(evaluation.realized)
     if task is not None and evaluation.realized:
         found = evaluation.realized | custom.from_pane(pane, task, asked.custom)
         evaluation.realized = with_intervals(found, pane, known.blocks, task, asked)

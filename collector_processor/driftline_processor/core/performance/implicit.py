@@ -1,0 +1,60 @@
+"""Lists of which nobody said anything, where silence means something: nobody clicked.
+
+Clicks are events, and nobody sends the absence of one. So where a model says ``outcomes: implicit``, a list without any
+outcome counts as one in which nothing was relevant, as soon as its window has had the time that outcomes may take. In
+sums that is one number: such a list adds its weight and nothing else, so a click that comes late takes its list out of
+it by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from driftline.pane import Pane
+from driftline.relevance import CUTOFFS, PREFIX, WIDTH
+from driftline.tables import F64, Task
+
+from driftline_processor.core.distributed import DISTRIBUTED
+from driftline_processor.core.evaluation import Metric
+
+from .known import Known
+
+OF_ALL_LISTS = ("ctr", "hit_rate", "precision")
+"""Metrics that a list counts for of which nothing was relevant."""
+
+
+def with_silence(pane: Pane, task: Task) -> Pane:
+    """Return a pane in which every list that is counted and of which nothing is known was not clicked.
+
+    Predictions that were only counted, and never sent as rows, are none: nobody could have said anything of them.
+
+    >>> known = {"rows": np.full(3, 9.0), "outcomes": np.full(3, 2.0), "clicks": np.full(2, 1.0)}
+    >>> with_silence(Pane(known), Task("ranking")).parts["outcomes"]
+    array([9., 9., 9.])
+    """
+    rows = pane.parts.get("rows")
+    if rows is None:
+        return pane
+    counted = rows - float(pane.parts.get(DISTRIBUTED, np.zeros(1))[0])
+    silent: F64 = np.maximum(0.0, counted - pane.parts.get("outcomes", np.zeros(3)))
+    if silent[0] < 1:
+        return pane
+    parts = dict(pane.parts)
+    for name in ("outcomes", *(f"{PREFIX}{cutoff}" for cutoff in task.cutoffs or CUTOFFS)):
+        sums = parts.get(name, np.zeros(3 if name == "outcomes" else WIDTH)).copy()
+        sums[:3] += silent
+        parts[name] = sums
+    return Pane(parts)
+
+
+def all_with_silence(known: Known, task: Task) -> Known:
+    """Return the same of the blocks and slices of a window."""
+    slices = {name: with_silence(pane, task) for name, pane in known.slices.items()}
+    return replace(known, blocks=[with_silence(pane, task) for pane in known.blocks], slices=slices)
+
+
+def unknown_yet(realized: Mapping[str, Metric]) -> dict[str, Metric]:
+    """Return the metrics without those that lists nobody clicked belong to: too young to tell which these are."""
+    return {name: one for name, one in realized.items() if name.partition("@")[0] not in OF_ALL_LISTS}
