@@ -10,15 +10,25 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline.baseline import Baseline
-from driftline.tables import Task
+from driftline.bins import NumberBins, count
+from driftline.expected import score_grid
+from driftline.pane import DURATION_BOUNDS, Pane
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables import Column, Task
+from driftline_processor.core import render
+from driftline_processor.core.estimate.estimating import estimated
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.files.cut import Cut
 from driftline_processor.files.evaluate_files import evaluate_files
 from driftline_processor.files.roles import ColumnOptions
 from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.derived import points
+
+from tests.core.decode.metric_requests import histogram_of, metrics_body
 
 from .conftest import Open
-from .state_rows import BINARY, HOUR, NOON, Clock, Opened, predictions
+from .state_rows import BINARY, HOUR, MINUTE, NOON, Clock, Opened, predictions
 
 CLASSES = ("a", "b", "c")
 TASKS = {
@@ -122,3 +132,65 @@ def test_rows_without_features_are_enough_for_a_classifier(open_state: Open, clo
     times = (rows["time"] * 1e9).astype("int64").tolist()
     state.send(predictions([f"p{at}" for at in range(300)], times, rows["score"].tolist()))
     assert windows(state)[0].estimated["accuracy"].value is not None
+
+
+def test_histograms_alone_are_enough_and_no_row_leaves_the_service(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    clock.now = NOON + 3 * HOUR
+    built, rows = build("binary"), frame("binary", 4_000, 7, 1.0)
+    state.send(baselines=[built.to_json()])
+    scores, times = rows["score"].to_numpy(), (NOON, NOON + 5 * MINUTE)
+    assert isinstance(built.bins.score, NumberBins)
+    counts = count(built.bins.score, Column(numbers=scores))[: built.bins.score.size]
+    durations = np.zeros(len(DURATION_BOUNDS) + 1)
+    durations[3] = len(scores)
+    made = [
+        histogram_of(m.ML_PREDICTION_DURATION, DURATION_BOUNDS, durations, start=times[0], time=times[1], sum=0.5),
+        histogram_of(
+            m.ML_PREDICTION_SCORE,
+            np.nextafter(built.bins.score.edges, -np.inf),
+            counts,
+            {},
+            start=times[0],
+            time=times[1],
+        ),
+    ]
+    state.state.submit("metrics", metrics_body(made)).result(30)
+    [window] = [one for one in windows(state) if one.rows]
+    assert (window.rows, window.distributed) == (4_000, 4_000)
+    whole = estimated(pane_of(scores), built, BINARY, HOUR)
+    for name in ("accuracy", "roc_auc", "f1", "log_loss"):
+        assert window.estimated[name].value == pytest.approx(whole[name].value, abs=0.004), name
+    assert window.estimated["accuracy"].rows == 4_000
+
+
+def pane_of(scores: Any) -> Pane:
+    found = score_grid(BINARY, scores[:, np.newaxis], None, None, np.zeros(len(scores), np.int64))
+    return Pane({"rows": np.full(3, float(len(scores)))} | {one.part: one.dense(1)[0] for one in found})
+
+
+def test_six_hours_below_the_baseline_can_be_read_without_a_label(open_state: Open, clock: Clock) -> None:
+    """Scenario 14: five percent below the baseline for six hours, from the API and from the metrics."""
+    state = open_state(churn=Model(windows=("1h",)))
+    built = build("binary")
+    clock.now = NOON + 8 * HOUR
+    state.send(baselines=[built.to_json()])
+    rng = np.random.default_rng(8)
+    for hour in range(7):
+        p = np.clip(rng.normal(0.5, 0.15, 400), 0.01, 0.99)  # it is unsure of everybody
+        times = (NOON + hour * HOUR + np.sort(rng.integers(0, HOUR, 400))).tolist()
+        state.send(predictions([f"h{hour}-{at}" for at in range(400)], times, p.tolist()))
+    model = state.view()
+    closed = [
+        render.to_json(one)["performance"]["estimated"]["roc_auc"] for one in model.windows["1h"][:6] if one.closed
+    ]
+    assert len(closed) == 6
+    assert all(one["value"] < 0.95 * one["reference"] and one["alert"] for one in closed)
+    assert {one["assumes"] for one in closed} == {"P(y|x) unchanged"}
+    said = {
+        point.metric: point.value
+        for point in points(state.state.view)
+        if dict(point.attributes).get(a.ML_PERFORMANCE_METRIC) == "roc_auc"
+    }
+    assert said[m.ML_PERFORMANCE_ESTIMATE] < 0.95 * said[m.ML_PERFORMANCE_REFERENCE]
+    assert said[m.ML_PERFORMANCE_ESTIMATE_STATE] == 1.0

@@ -15,12 +15,13 @@ from driftline.tables import F64, I64, Column
 
 from driftline_processor.core.decode import Point
 from driftline_processor.core.distributed import DISTRIBUTED, GUESSED, MAPPED
+from driftline_processor.core.estimate.exported import score_parts_of
 from driftline_processor.core.histogram import count, spread
 from driftline_processor.core.stretch import pane_or_panes, places, share_out
 
 from .balance import Balances
 from .counting import MOST_LABELS
-from .panes import DECIDED, PaneChanges
+from .panes import DECIDED, PaneChanges, score_fold
 from .series import Series
 from .streams import Increase
 
@@ -110,6 +111,8 @@ class _Gathered:
             return
         elif metric == m.ML_PREDICTION_SCORE:
             self._values(one, "score", self._baseline.bins.score)
+            for part, sums in score_parts_of(histogram, self._baseline).items():
+                self._add(score_fold(self._series.task), part, sums)
         else:
             self._feature(one, n, self._baseline)
 

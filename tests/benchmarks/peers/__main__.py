@@ -24,9 +24,24 @@ from .ways import WAYS
 ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENTS = ROOT / ".venv-peers"
 COMMON = ("opentelemetry-sdk", "pandas")
-BESIDE = {"whylogs": ("numpy<2",), "traceloop-sdk": ("httpx",), "evidently": ("pandas<3", "pyarrow")}
+BESIDE = {
+    "whylogs": ("numpy<2",),
+    "traceloop-sdk": ("httpx",),
+    "evidently": ("pandas<3", "pyarrow"),
+    "nannyml": (
+        *(
+            "numpy<2",
+            "pandas<2.2",
+            "scikit-learn<1.6",
+            "scipy<1.13",
+            "statsmodels",
+            "category_encoders<2.7",
+            "pyarrow<20",
+        ),
+    ),
+}
 """What a peer needs beyond what it requires: whylogs uses names that numpy 2 took away; traceloop imports httpx;
-evidently breaks with pandas 3, and is sent its rows as Parquet."""
+evidently breaks with pandas 3, and is sent its rows as Parquet; nannyml uses what its libraries had in 2024."""
 PATIENCE_SECONDS = 900
 HEAD = (
     "| | times a bare span, on the caller's thread (quartiles) | with what was put off | measured | kept |",
