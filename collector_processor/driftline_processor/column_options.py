@@ -35,6 +35,7 @@ _OPTIONS: dict[str, Any] = {
     "seasonality": _text("hour|weekday|hour_of_week", "Compare with the same hours, weekdays or hours of the week."),
     "timezone": _text("ZONE", "By whose clock, as 'Europe/Paris'; else UTC, or the baseline's."),
     "items": _text("COL", "Of a ranking, the items, best first: lists, or their JSON."),
+    "version_column": _text("COL", "Which version predicted: with outcomes, versions are compared side by side."),
     "cluster": _text("COL", "Rows of one value belong together: one customer's, one machine's."),
 }
 """Field of ``files.roles.ColumnOptions`` → its option; one whose field is a tuple takes a list with commas."""

@@ -15,7 +15,7 @@ from .expectation_commands import expectations_of
 from .options import BAD_INPUT, Data, Url, Version, objectives_of, one_sentence, performance_of, say
 from .outcome_commands import app as outcomes_app
 from .outcome_commands import forget
-from .version_commands import versions
+from .version_commands import show_versions, versions, versions_in
 
 if TYPE_CHECKING:
     from .files.roles import ColumnOptions
@@ -136,6 +136,7 @@ def evaluate(
     """
     with one_sentence():
         from .core.render import evaluations_to_json
+        from .core.versions.render import to_json
         from .files.asked import Asked
         from .files.conditions import check, metrics_in, parse
         from .files.cut import Cut
@@ -157,6 +158,7 @@ def evaluate(
             of_performance,
             metrics_in(fail_on or ()),
             objectives_of(objective or ()),
+            {} if performance is None else versions_in(performance),
         )
         cut = Cut(window, window_rows)
         reference = None if baseline is None else local(baseline)
@@ -164,13 +166,21 @@ def evaluate(
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         known = {name for evaluation in result.evaluations for name in evaluation.realized}
         conditions = [parse(text, names, kind, result.choices.names(), result.slices, known) for text in fail_on or ()]
-        answer = evaluations_to_json(result.key.model, result.key.version, result.evaluations, result.concept, curves)
+        answer = evaluations_to_json(
+            result.key.model,
+            result.key.version,
+            result.evaluations,
+            result.concept,
+            curves,
+            [to_json(one) for one in result.versions],
+        )
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
         else:
             from .files.view import show
 
             show(result.evaluations, concept=result.concept)
+            show_versions(answer.get("versions", ()))
         if openlineage is not None:
             from .files.lineage import write_events
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Url, one_sentence
+from .options import Url, models_of, one_sentence
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from .core.versions import Named
 
 
 def versions(
@@ -28,14 +31,25 @@ def versions(
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
             return
-        from .files.terminal import Readable, terminal
-
         if not answer["challengers"]:
             typer.echo(f"{model} has one version: there is nothing to compare it with")
-        for one in answer["challengers"]:
-            typer.echo(one["sentence"])
-        if answer["challengers"]:
-            terminal().print(Readable(table(answer["challengers"])))
+        show_versions(answer["challengers"])
+
+
+def show_versions(challengers: Sequence[Mapping[str, Any]]) -> None:
+    """Print a sentence for each challenger, and a table of all; ``challengers``: as the API has them."""
+    if not challengers:
+        return
+    from .files.terminal import Readable, terminal
+
+    for one in challengers:
+        typer.echo(one["sentence"])
+    terminal().print(Readable(table(challengers)))
+
+
+def versions_in(file: Path) -> dict[str, Named]:
+    """Return which versions a configuration compares with which, by model."""
+    return {name: model.versions.named for name, model in models_of("--performance", file).items()}
 
 
 def table(challengers: Sequence[Mapping[str, Any]]) -> Table:

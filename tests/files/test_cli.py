@@ -93,7 +93,7 @@ def test_the_commands(run: Run) -> None:
 def test_the_options(run: Run, command: list[str], options: set[str]) -> None:
     columns = {
         "--model", "--task", "--version", "--score", "--predicted", "--actual", "--time", "--id", "--classes",
-        "--positive-class", "--threshold", "--features", "--text-features", "--slices", "--cluster", "--seasonality",
+        "--positive-class", "--threshold", "--features", "--text-features", "--slices", "--cluster", "--version-column", "--seasonality",
         "--items",
         "--timezone",
     }  # fmt: skip

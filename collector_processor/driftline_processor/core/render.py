@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -31,16 +31,18 @@ def evaluations_to_json(
     evaluations: Iterable[Evaluation],
     concept: Concept | None = None,
     curves: bool = False,
+    versions: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return the whole answer for one model and version: ``{"model", "version", "concept", "windows": [...]}``.
 
-    ``curves``: with what is drawn of the performance.
+    ``curves``: with what is drawn of the performance. ``versions``: challengers beside their champion, where there are.
 
     >>> evaluations_to_json("churn", "3", [])
     {'model': 'churn', 'version': '3', 'concept': None, 'windows': []}
     """
     windows = [to_json(evaluation, curves) for evaluation in evaluations]
-    return {"model": model, "version": version, "concept": concept_to_json(concept), "windows": windows}
+    more = {"versions": list(versions)} if versions else {}
+    return {"model": model, "version": version, "concept": concept_to_json(concept), "windows": windows, **more}
 
 
 def concept_to_json(concept: Concept | None) -> dict[str, Any] | None:

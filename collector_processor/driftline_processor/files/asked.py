@@ -9,6 +9,7 @@ from pathlib import Path
 from driftline_processor.core.compared.rolling import Rolling
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.performance import asked as of_performance
+from driftline_processor.core.versions import Named
 
 from .errors import BadInput
 from .exact import rows_of
@@ -22,6 +23,7 @@ class Asked:
     from the rows. ``classifier``: the domain classifier, too. ``expect``: what is expected of each model's data.
     ``past``: windows are compared with the rows before them, :mod:`.past`. ``performance``: what each model's owner
     asks of its performance; ``metrics``: names of those that are wanted, too; ``objectives``: what it shall be.
+    ``versions``: which of each model's are compared with which.
     """
 
     method: Sequence[str] = ()
@@ -34,6 +36,7 @@ class Asked:
     performance: Mapping[str, of_performance.Asked] = field(default_factory=dict)
     metrics: Sequence[str] = ()
     objectives: Sequence[of_performance.Objective] = ()
+    versions: Mapping[str, Named] = field(default_factory=dict)
 
     def check(self, reference: Path | None) -> None:
         """Raise :class:`BadInput` when something is asked for that cannot be had together.

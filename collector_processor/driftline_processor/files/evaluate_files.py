@@ -32,6 +32,7 @@ from driftline_processor.core.incident import incident
 from driftline_processor.core.performance.asked import Asked as PerformanceAsked
 from driftline_processor.core.performance.objectives import undecided
 from driftline_processor.core.performance.weak import WeakSearch
+from driftline_processor.core.versions import Named, SideBySide
 
 from .against import baseline_of, expected_of, first_of, reference_rows
 from .asked import NOTHING_MORE, Asked
@@ -52,6 +53,7 @@ from .sliced import Slices
 from .source import check_path
 from .steps import Trails, cut_steps
 from .truth import Truth, all_rows, truths
+from .versions import versions_of
 from .weak import LabelledRows
 
 
@@ -60,7 +62,7 @@ class Result:
     """What `driftline evaluate` found: the baseline it used, and one evaluation per window, oldest first.
 
     ``choices``: the drift methods that were asked for. ``concept``: whether errors have become more, over all rows.
-    ``slices``: the columns by whose values rows were cut.
+    ``slices``: the columns by whose values rows were cut. ``versions``: challengers beside their champion.
     """
 
     key: ModelKey
@@ -69,6 +71,7 @@ class Result:
     choices: Choices
     concept: Concept | None = None
     slices: tuple[str, ...] = ()
+    versions: tuple[SideBySide, ...] = ()
 
 
 def evaluate_files(
@@ -147,7 +150,9 @@ def evaluate_files(
         current = batches(read.rows, groups, read.roles, judging.key, baseline)
         classify_windows(evaluations, [one.pane for one in folded], before_rows, current, groups, baseline, say)
     concept = concept_of(read.rows, read.heard, baseline, Settings(detectors), slices.values)
-    return Result(judging.key, baseline, evaluations, judging.choices, concept, read.roles.slices)
+    named = asked.versions.get(baseline.model, Named())
+    versions = versions_of(read, baseline.task, named, judging.asked)
+    return Result(judging.key, baseline, evaluations, judging.choices, concept, read.roles.slices, versions)
 
 
 def _beside(

@@ -42,6 +42,7 @@ class ColumnOptions:
     timezone: str = ""
     cluster: str = ""
     items: str = ""
+    version_column: str = ""
 
     @property
     def seasons(self) -> Seasonality | None:
@@ -63,7 +64,7 @@ class Roles:
 
     ``score``: in the order of the classes. ``cluster``: whose rows of one value belong together. ``unknown``: columns
     that could be features and that the baseline lacks. ``slices``: by whose values rows are cut; they may be features.
-    ``items``: what was ranked.
+    ``items``: what was ranked. ``version``: which version of the model predicted.
     """
 
     features: tuple[str, ...]
@@ -76,6 +77,7 @@ class Roles:
     unknown: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     items: str = ""
+    version: str = ""
 
 
 Columns = Mapping[str, str | Sequence[str]]
@@ -135,6 +137,8 @@ def find_roles(
     ids = find("id", _some(options.id), "--id")
     if options.cluster:
         _demand(sources, options.cluster, "--cluster")
+    if options.version_column:
+        _demand(sources, options.version_column, "--version-column")
     items = find("items", _some(options.items), "--items") if task == "ranking" else ()
     slices = _slices(sources, options.slices, [name for name in _remembered(known, "slices") if name in shared])
     for name in options.features:
@@ -143,6 +147,7 @@ def find_roles(
         if name != NO_TEXTS:
             _demand(sources, name, "--text-features")
     taken = {*score, *predicted, *actual, *time, *ids, *items, *_some(options.cluster), *reserved}
+    taken |= {*_some(options.version_column)} - reserved
     others = [name for name in names if name not in taken]
     if not task and "actual" in others:
         others.remove("actual")
@@ -168,7 +173,7 @@ def find_roles(
         if nested:
             say(f"{source.path}: {listed(nested)}: lists or structures, taken as missing")
     named = ("".join(predicted), "".join(actual), "".join(time), "".join(ids))
-    return Roles(chosen, score, *named, options.cluster, unknown, slices, "".join(items))
+    return Roles(chosen, score, *named, options.cluster, unknown, slices, "".join(items), options.version_column)
 
 
 def _slices(sources: Sequence[Source], given: Sequence[str], remembered: Sequence[str]) -> tuple[str, ...]:

@@ -121,9 +121,9 @@ def _readable(name: str, schema: pa.Schema, baseline: Baseline) -> bool:
 
 
 def texts_of(baseline: Baseline, options: ColumnOptions) -> set[str]:
-    """Return the columns whose values are texts however they look: ids, and the baseline's categories and documents."""
+    """Return the columns whose values are texts however they look: ids, versions, known categories and documents."""
     labels = {name for name, over in baseline.bins.features.items() if isinstance(over, CategoryBins)}
-    return {id_column(options, baseline.columns), *labels, *baseline.texts}
+    return {id_column(options, baseline.columns), options.version_column, *labels, *baseline.texts} - {""}
 
 
 def rules_of(baseline: Baseline) -> dict[str, Rule | None]:

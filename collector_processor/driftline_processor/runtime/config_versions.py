@@ -7,7 +7,7 @@ from typing import Annotated
 from driftline.instants import instant
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from driftline_processor.core.versions import Role
+from driftline_processor.core.versions import Named
 
 from .config_values import Text
 
@@ -44,9 +44,10 @@ class Versions(BaseModel):
     canary: Names = ()
     since: Annotated[int, BeforeValidator(_moment)] = 0
 
-    def role(self, version: str) -> Role:
-        """Return what a version is beside the champion."""
-        return "shadow" if version in self.shadow else "canary" if version in self.canary else "challenger"
+    @property
+    def named(self) -> Named:
+        """The same, as a comparison takes it."""
+        return Named(self.champion, self.shadow, self.canary, self.since)
 
     def problems(self) -> list[str]:
         """Return what does not hold between the keys."""

@@ -78,7 +78,7 @@ class VersionWatch:
         yield from ((model, versions) for model, versions in of_model.items() if len(versions) > 1)
 
     def _compared(self, versions: list[Series], stretches: dict[int, Stretch]) -> Iterator[SideBySide]:
-        said = self.register.settings(versions[0].key.model).versions
+        said = self.register.settings(versions[0].key.model).versions.named
         named = [series for series in versions if series.key.version == said.champion]
         champion = named[0] if named else max(versions, key=lambda one: (stretches[one.number].rows, -one.number))
         others = sorted(
@@ -98,7 +98,7 @@ class VersionWatch:
         if first != champion.number:
             pairs = swapped(pairs)
         one, other = (self._side(series, start, stop) for series in (champion, challenger))
-        role = settings.versions.role(challenger.key.version)
+        role = settings.versions.named.role(challenger.key.version)
         return side_by_side(one, other, pairs, role, (start, stop), settings.performance.asked)
 
     def _side(self, series: Series, start: int, stop: int) -> Side:

@@ -1,7 +1,7 @@
 """Versions side by side: whether a challenger is worse or better than the champion, at any moment somebody looks."""
 
 from .compare import Comparison, compare
-from .side_by_side import Role, Side, SideBySide, side_by_side
+from .side_by_side import Named, Role, Side, SideBySide, side_by_side
 from .sums import Alone, Paired, Sums
 
-__all__ = ["Alone", "Comparison", "Paired", "Role", "Side", "SideBySide", "Sums", "compare", "side_by_side"]
+__all__ = ["Alone", "Comparison", "Named", "Paired", "Role", "Side", "SideBySide", "Sums", "compare", "side_by_side"]

@@ -26,6 +26,27 @@ SHARED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Who is compared with whom. ``champion``: None = the version with most rows; who is not named is a challenger.
+
+    ``since``: unix nanoseconds, from when on versions are compared at the earliest.
+    """
+
+    champion: str | None = None
+    shadow: tuple[str, ...] = ()
+    canary: tuple[str, ...] = ()
+    since: int = 0
+
+    def role(self, version: str) -> Role:
+        """Return what a version is beside the champion.
+
+        >>> Named(shadow=("2",)).role("2"), Named().role("2")
+        ('shadow', 'challenger')
+        """
+        return "shadow" if version in self.shadow else "canary" if version in self.canary else "challenger"
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """One version over a stretch of time.
 

@@ -1,0 +1,110 @@
+"""Versions side by side from files: the rows of one column's values, as a running service tells versions apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.fold import fold_outcomes
+from driftline.pane import Pane
+from driftline.tables import I64, Task
+
+from driftline_processor.core.performance.asked import Asked
+from driftline_processor.core.versions import Named, Side, SideBySide, side_by_side
+from driftline_processor.core.versions.losses import fold_pairs, row_losses
+from driftline_processor.core.window import PANE
+
+from .errors import BadInput
+from .reading import Read
+from .rows import Rows
+from .truth import Truth, all_rows
+from .values import ids
+
+
+@dataclass(frozen=True, slots=True)
+class _All:
+    """n rows of all files. ``version`` and ``id``: codes, int64 (n,), -1 where a row has none. ``time``: 0 = none."""
+
+    truth: Truth
+    task: Task
+    names: tuple[str, ...]
+    version: I64
+    id: I64
+    time: I64
+
+
+def versions_of(read: Read, task: Task, said: Named, asked: Asked) -> tuple[SideBySide, ...]:
+    """Return every version beside the champion; () without a column of versions, and where it has one value.
+
+    ``said``: who is the champion, and what the others are. Raises :class:`BadInput` where no file has an outcome, or no
+    row is the champion's.
+    """
+    if not read.roles.version:
+        return ()
+    truth = all_rows(read.rows, read.weights)
+    if truth is None:
+        raise BadInput("--version-column: versions are compared by their outcomes, and no file has any")
+    everything = _all(read, truth, task)
+    rows = np.bincount(everything.version[everything.version >= 0], minlength=len(everything.names))
+    if said.champion is not None and said.champion not in everything.names:
+        raise BadInput(f"--version-column: no row is of version {said.champion}, the champion")
+    champion = int(rows.argmax()) if said.champion is None else everything.names.index(said.champion)
+    others = [other for other in range(len(rows)) if other != champion]
+    return tuple(_beside(everything, champion, other, said, asked) for other in others)
+
+
+def _all(read: Read, truth: Truth, task: Task) -> _All:
+    version, names = _codes(read.rows, read.roles.version)
+    id, _ = _codes(read.rows, read.roles.id) if read.roles.id else (np.full(len(version), -1, np.int64), ())
+    time = np.zeros(len(version), np.int64) if truth.time is None else truth.time
+    usable = np.concatenate([np.ones(len(one), bool) if one.usable is None else one.usable for one in read.rows])
+    return _All(truth, task, names, np.where(usable, version, -1), id, time)
+
+
+def _codes(reads: Sequence[Rows], name: str) -> tuple[I64, tuple[str, ...]]:
+    texts = pa.chunked_array([ids(read.source.column(name)).cast(pa.string()) for read in reads])
+    encoded = texts.combine_chunks().dictionary_encode()
+    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes, tuple(encoded.dictionary.to_pylist())
+
+
+def _beside(rows: _All, champion: int, other: int, said: Named, asked: Asked) -> SideBySide:
+    mine, theirs = (np.flatnonzero(rows.version == one) for one in (champion, other))
+    first, last = ([int(f(rows.time[of])) for of in (mine, theirs)] for f in (np.min, np.max))
+    start, stop = 0, 0
+    if rows.truth.time is not None:  # as panes have it
+        start = max(said.since, *(one - one % PANE for one in first))
+        stop = max(start, min(one - one % PANE + PANE for one in last))
+        mine, theirs = (of[(rows.time[of] >= start) & (rows.time[of] < stop)] for of in (mine, theirs))
+    one, another = _side(rows, champion, mine), _side(rows, other, theirs)
+    return side_by_side(one, another, _pairs(rows, mine, theirs), said.role(another.name), (start, stop), asked)
+
+
+def _side(rows: _All, version: int, at: I64) -> Side:
+    some = rows.truth.taken(at)
+    pane = fold_outcomes(rows.task, some.scores, some.predicted, some.actual, some.weight)
+    return Side(rows.names[version], rows.task, pane, len(at))
+
+
+def _pairs(rows: _All, mine: I64, theirs: I64) -> Pane:
+    """The sums of requests that both scored: of several rows of one id the latest of each."""
+    one, other = (_latest(rows, at) for at in (mine, theirs))
+    _, first, second = np.intersect1d(rows.id[one], rows.id[other], return_indices=True)
+    one, other = one[first], other[second]
+    if not len(one):
+        return Pane()
+    told = (rows.truth.taken(at) for at in (one, other))
+    losses = [row_losses(rows.task, some.scores, some.predicted, some.actual) for some in told]
+    weight = np.ones(len(one)) if rows.truth.weight is None else rows.truth.weight[one]
+    sums = fold_pairs(losses[0], losses[1], weight, np.zeros(len(one), np.int64), 1)
+    return Pane({part: of_all[0] for part, of_all in sums.items()})
+
+
+def _latest(rows: _All, at: I64) -> I64:
+    at = at[rows.id[at] >= 0]
+    at = at[np.lexsort((at, rows.time[at], rows.id[at]))]
+    last: I64 = at[np.diff(rows.id[at], append=-1) != 0]
+    return last
