@@ -93,8 +93,8 @@ def test_the_commands(run: Run) -> None:
 def test_the_options(run: Run, command: list[str], options: set[str]) -> None:
     columns = {
         "--model", "--task", "--version", "--score", "--predicted", "--actual", "--time", "--id", "--classes",
-        "--positive-class", "--threshold", "--features", "--text-features", "--slices", "--cluster", "--version-column", "--seasonality",
-        "--items",
+        "--positive-class", "--threshold", "--features", "--text-features", "--slices", "--cluster", "--seasonality",
+        "--items", "--version-column",
         "--timezone",
     }  # fmt: skip
     result = run(*command, "--help")
