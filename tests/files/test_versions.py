@@ -95,7 +95,7 @@ def baseline(table: pa.Table, kind: str, path: Path) -> Path:
         score=scores if kind == "multiclass" else scores[:, 0],
         actual=np.array(mine["actual"].to_pylist()),
         model="churn",
-        task=kind,  # type: ignore[arg-type]
+        task=kind,
         classes=list(task_of(kind).classes) or None,
     ).save(path)
     return path
