@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from driftline.baseline import Baseline
 from driftline.fold import fold_outcomes
 from driftline_processor.core.evaluation import Evaluation, SlicePerformance
 from driftline_processor.core.performance import realized
+from driftline_processor.core.render_slices import fairness_to_json, slices_to_json
+from driftline_processor.files.asked import Asked
+from driftline_processor.files.cut import Cut
+from driftline_processor.files.evaluate_files import evaluate_files
+from driftline_processor.files.roles import ColumnOptions
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.config_performance import Fairness, Performance
 
@@ -156,3 +165,60 @@ def test_the_values_of_a_key_that_comes_with_outcomes_are_known_after_a_restart(
     told(again, slice(200, 400))
     clock.now = NOON + 3 * DAY
     same(window(again, "1d").performance_slices["gender=M"], GENDER == "M")
+
+
+@pytest.mark.parametrize("with_prediction", [True, False])
+def test_live_and_on_files_slices_ages_and_fairness_are_the_same(
+    open_state: Open, clock: Clock, tmp_path: Path, with_prediction: bool
+) -> None:
+    """The attribute comes with the prediction, or with the outcome alone."""
+    rng = np.random.default_rng(3)
+    income = rng.normal(size=400)
+    built = {"income": rng.normal(size=3_000), "score": rng.random(3_000)}
+    before = Baseline.from_frame(built, score="score", features=["income"], model="churn", task="binary", version="1")
+    known = np.arange(400) < 350
+    age = np.where(np.arange(400) < 200, 30 * MINUTE, 3 * DAY)
+    said = {"country": COUNTRY, **({"gender": GENDER} if with_prediction else {})}
+    later = {} if with_prediction else {"gender": GENDER[known].tolist()}
+
+    state = open_state(churn=SLICED)
+    state.send(baselines=[before.to_json()])
+    slices: Any = {name: values.tolist() for name, values in said.items()}
+    state.send(predictions(IDS, TIMES, SCORES.tolist(), features={"income": income.tolist()}, slices=slices))
+    times = (np.array(TIMES) + age)[known].tolist()
+    state.send(outcomes(np.array(IDS)[known].tolist(), ACTUAL[known].tolist(), times, slices=later))
+    clock.now = NOON + 10 * DAY
+    live = window(state, "1d")
+
+    rows = {"id": IDS, "time": pd.to_datetime(TIMES), "score": SCORES, "income": income, **said}
+    pd.DataFrame(rows).to_parquet(tmp_path / "rows.parquet")
+    truth = {"id": np.array(IDS)[known], "actual": ACTUAL[known], "time": pd.to_datetime(times)}
+    pd.DataFrame({**truth, **{f"slice.{name}": values for name, values in later.items()}}).to_parquet(
+        tmp_path / "outcomes.parquet"
+    )
+    before.save(tmp_path / "baseline.json")
+    files = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", tmp_path / "outcomes.parquet")
+    asked = Asked(performance={"churn": FAIR.asked})
+    [in_file] = evaluate_files(*files, ColumnOptions(slices=("country",)), Cut("1d"), print, asked).evaluations
+
+    assert list(live.performance_slices) == list(in_file.performance_slices)
+    assert len(live.performance_slices) == 5
+    assert list(live.ages) == list(in_file.ages) == ["<1h", "<7d"]
+    assert set(live.slices) == set(in_file.slices) == {"country=BE", "country=FR", "country=NL"}
+    assert nearly(slices_to_json(live.performance_slices, asdict)) == slices_to_json(in_file.performance_slices, asdict)
+    assert nearly(slices_to_json(live.ages, asdict)) == slices_to_json(in_file.ages, asdict)
+    (one,), (other,) = live.fairness, in_file.fairness
+    assert nearly(fairness_to_json(one)) == fairness_to_json(other)
+    assert {criterion.basis for criterion in one.criteria} == (
+        {"predictions", "labelled rows"} if with_prediction else {"labelled rows"}
+    )
+    assert one.coverage == (1.0 if with_prediction else None)
+
+
+def nearly(value: Any) -> Any:
+    """The same, and numbers to 1e-9."""
+    if isinstance(value, dict):
+        return {name: nearly(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [nearly(one) for one in value]
+    return pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value

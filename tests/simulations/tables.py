@@ -11,5 +11,6 @@ from .quality import QUALITY
 from .sliced import SLICES
 from .table import DRIFT
 from .versions import VERSIONS
+from .weak import WEAK
 
-TABLES: tuple[Table, ...] = (DRIFT, SLICES, METHODS, MULTIVARIATE, QUALITY, CONCEPT, VERSIONS, COVERAGE)
+TABLES: tuple[Table, ...] = (DRIFT, SLICES, METHODS, MULTIVARIATE, QUALITY, CONCEPT, VERSIONS, COVERAGE, WEAK)

@@ -7,7 +7,7 @@ that performance is exact, from rows.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -50,6 +50,7 @@ from .rankings import with_silence
 from .reading import read_files
 from .roles import ColumnOptions
 from .sliced import Slices
+from .sliced_truth import SlicedTruth, told_apart
 from .source import check_path
 from .steps import Trails, cut_steps
 from .truth import Truth, all_rows, truths
@@ -110,7 +111,8 @@ def evaluate_files(
         asked_of(asked, baseline, say),
     )
     detectors = detectors_of(asked.concept, baseline.task)
-    read = read_files(data, outcomes, baseline, options, say)
+    attributes = tuple(rule.attribute for rule in judging.asked.fairness)
+    read = read_files(data, outcomes, baseline, options, say, attributes)
     if options.seasonality and asked.past is not None:
         raise BadInput("--seasonality and --reference-last: choose one of them; 'driftline up' can do both at once")
     if options.seasonality and not all(rows.time is not None for rows in read.rows):
@@ -123,7 +125,7 @@ def evaluate_files(
     if asked.past is not None:
         past, steps = cut_past(asked.past, baseline, read.rows, windows, steps)
     trails = Trails(steps, baseline)
-    slices = Slices(read.rows, read.roles, baseline, trails.steps, len(windows), say)
+    slices = Slices(read.rows, read.roles, baseline, trails.steps, len(windows), say, read.groups)
     labelled = LabelledRows.of(read, groups, len(windows), baseline)
     folded = fold_rows(
         read.rows, read.roles, judging.key, baseline, trails, len(windows), counted, slices, past, labelled
@@ -133,10 +135,11 @@ def evaluate_files(
     until = None if cut.window else time.time_ns()  # a window of rows ends with its newest row, which is never old
     beside = _beside(windows, folded, newest_rows(read.rows, groups, len(windows)), until, wanted, trails, slices)
     against = (Compared(baseline) if past is None else past.compared(at) for at in range(len(windows)))
-    weak = (None if labelled is None else labelled.weak(at) for at in range(len(windows)))
+    sliced = SlicedTruth(told_apart(read, slices.values), baseline.task)
+    apart = ((slices.counted(at), None if labelled is None else labelled.weak(at)) for at in range(len(windows)))
     evaluations = [
-        judging.evaluate(happened, *of_window)
-        for of_window in zip(windows, (one.pane for one in folded), known, beside, against, weak, strict=True)
+        judging.evaluate(happened, sliced, *of_window)
+        for of_window in zip(windows, (one.pane for one in folded), known, beside, against, apart, strict=True)
     ]
     for before, evaluation in zip([None, *evaluations], evaluations, strict=False):
         if evaluation.window.end > evaluation.window.start:  # an incident is since when
@@ -149,10 +152,11 @@ def evaluate_files(
         before_rows = reference_rows(reference, options, baseline, judging.key, say)
         current = batches(read.rows, groups, read.roles, judging.key, baseline)
         classify_windows(evaluations, [one.pane for one in folded], before_rows, current, groups, baseline, say)
-    concept = concept_of(read.rows, read.heard, baseline, Settings(detectors), slices.values)
+    declared = {key: own for key, own in slices.values.items() if key not in read.groups}
+    concept = concept_of(read.rows, read.heard, baseline, Settings(detectors), declared)
     named = asked.versions.get(baseline.model, Named())
     versions = versions_of(read, baseline.task, named, judging.asked)
-    return Result(judging.key, baseline, evaluations, judging.choices, concept, read.roles.slices, versions)
+    return Result(judging.key, baseline, evaluations, judging.choices, concept, tuple(declared), versions)
 
 
 def _beside(
@@ -186,14 +190,16 @@ class _Judging:
     def evaluate(
         self,
         happened: Outcomes,
+        sliced: SlicedTruth,
         window: Window,
         pane: Pane,
         truth: Truth | None,
         beside: Beside,
         against: Compared,
-        weak: WeakSearch | None,
+        apart: tuple[Mapping[str, Pane], WeakSearch | None],
     ) -> Evaluation:
-        """Evaluate a window."""
+        """Evaluate a window. ``apart``: the rows of its slices, and what came of the search for weak ones."""
+        counted, weak = apart
         task, realized = self.baseline.task, None
         if task.kind == "ranking":
             task = replace(task, cutoffs=self.asked.cutoffs)
@@ -214,6 +220,8 @@ class _Judging:
             beside=beside,
             choices=self.choices,
             compared=against.note,
-            known=replace(happened.known(truth, window), reference=self.baseline, weak=weak),
+            known=replace(
+                happened.known(truth, window), reference=self.baseline, weak=weak, slices=sliced.of(truth, counted)
+            ),
             asked=self.asked,
         )

@@ -53,6 +53,12 @@ class Outcomes:
     item: Column | None = None
 
 
+def slices_in(path: Path, say: Say) -> tuple[str, ...]:
+    """Return the names of the slices that come with the outcomes of a file. Raises :class:`BadInput`."""
+    names = open_source(path, {"id"}, say).schema.names
+    return tuple(name.removeprefix(SLICE) for name in names if name.startswith(SLICE))
+
+
 def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
     """Read id, actual and, where there are such columns, what else an outcome may say; ``kind``: the kind of task.
 

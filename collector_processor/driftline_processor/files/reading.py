@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from driftline.baseline import Baseline
@@ -13,7 +13,7 @@ from driftline.tables import F64
 from .against import features_in
 from .concept import Heard
 from .errors import BadInput, Say, listed
-from .outcomes import join, read_outcomes
+from .outcomes import join, read_outcomes, slices_in
 from .rankings import join_rankings, with_lists
 from .roles import ColumnOptions, Roles, find_roles
 from .rows import Rows, for_task, read_rows, texts_of, with_time
@@ -26,24 +26,44 @@ from .values import is_text
 class Read:
     """``rows``: of each file. ``weights``: of its outcomes, float64 (n,), None where all count alike.
 
-    ``heard``: per file what came first of each row; None where no outcomes came apart from the rows.
+    ``heard``: per file what came first of each row; None where no outcomes came apart from the rows. ``later``: keys of
+    slices that come with outcomes only; ``groups``: columns that tell groups of people and are no slices otherwise.
     """
 
     roles: Roles
     rows: list[Rows]
     weights: list[F64 | None]
     heard: list[Heard] | None
+    later: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 def read_files(
-    data: Sequence[Path], outcomes: Path | None, baseline: Baseline, options: ColumnOptions, say: Say
+    data: Sequence[Path],
+    outcomes: Path | None,
+    baseline: Baseline,
+    options: ColumnOptions,
+    say: Say,
+    attributes: Sequence[str] = (),
 ) -> Read:
-    """Read the rows of files, and join them with their outcomes where these come apart."""
+    """Read the rows of files, and join them with their outcomes where these come apart.
+
+    ``attributes``: keys that tell groups of people, columns of the rows or slices of the outcomes.
+    """
     task, bins = baseline.task, baseline.bins
     sources = open_sources(data, texts_of(baseline, options), say)
     _name_texts(sources, baseline, say)
     there = features_in(sources, baseline)
+    shared = [name for name in sources[0].schema.names if all(name in source.schema.names for source in sources)]
+    told = () if outcomes is None else slices_in(outcomes, say)
+    later = tuple(key for key in dict.fromkeys((*options.slices, *attributes)) if key in told and key not in shared)
+    if strange := [name for name in attributes if name not in shared and name not in later]:
+        say(f"fairness: no column and no slice of an outcome is called {listed(strange)}")
+    options = replace(options, slices=tuple(key for key in options.slices if key not in later))
     roles = find_roles(sources, options, task.kind, baseline.columns, say, there, bins.projections)
+    groups = tuple(name for name in dict.fromkeys(attributes) if name in shared and name not in roles.slices)
+    unknown = tuple(name for name in roles.unknown if name not in groups)
+    roles = replace(roles, slices=(*roles.slices, *groups), unknown=unknown)
     reads = [for_task(read_rows(source, roles, task.kind, say), task) for source in sources]
     if roles.time:
         reads = [with_time(read, roles.time, say) for read in reads]
@@ -60,7 +80,7 @@ def read_files(
         else:
             reads, weights, heard = join(known, reads, roles.id, say)
     name_strangers(reads, task, say)
-    return Read(roles, reads, weights, heard)
+    return Read(roles, reads, weights, heard, later, groups)
 
 
 def _name_texts(sources: Sequence[Source], baseline: Baseline, say: Say) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -57,13 +57,22 @@ class ByValue:
 class Slices:
     """The slices of all windows.
 
-    ``values``: of each column, those of the baseline, then those with most rows.
+    ``values``: of each column, those of the baseline, then those with most rows. ``groups``: columns that tell groups
+    of people: they are counted, and drift is not looked at by them.
     """
 
     def __init__(
-        self, reads: Sequence[Rows], roles: Roles, baseline: Baseline, steps: Steps, windows: int, say: Say
+        self,
+        reads: Sequence[Rows],
+        roles: Roles,
+        baseline: Baseline,
+        steps: Steps,
+        windows: int,
+        say: Say,
+        groups: Collection[str] = (),
     ) -> None:
         """Choose the values. Raises :class:`BadInput` where there are too many windows for so many slices."""
+        self._groups = frozenset(groups)
         known = baseline.extras.slices
         self.values = {
             key: values_of(
@@ -78,7 +87,7 @@ class Slices:
                 "take longer windows, or fewer columns"
             )
         for key in roles.slices:
-            if known is None or key not in known.of:
+            if key not in self._groups and (known is None or key not in known.of):
                 say(
                     f"--slices: the baseline does not know the values of {key}: they are shown beside all of its "
                     f"rows and decide nothing; build it with --slices {key}"
@@ -104,5 +113,16 @@ class Slices:
 
     def of(self, window: int, end: int) -> dict[str, Sliced]:
         """Return the slices of a window, which ends at ``end``, by their names."""
-        panes = self._panes[window]
-        return {name: Sliced(pane, partial(self._trails[name].until, end)) for name, pane in sorted(panes.items())}
+        return {
+            name: Sliced(pane, partial(self._trails[name].until, end))
+            for name, pane in sorted(self._panes[window].items())
+            if name.partition("=")[0] not in self._groups
+        }
+
+    def counted(self, window: int) -> dict[str, Pane]:
+        """Return how many rows of a window are in each slice, and what was decided of them, groups of people too."""
+        wanted = ("rows", "class")
+        return {
+            name: Pane({part: pane.parts[part] for part in wanted if part in pane.parts})
+            for name, pane in self._panes[window].items()
+        }

@@ -14,7 +14,7 @@ from driftline.pane import Pane
 from driftline.relevance import Relevance
 from driftline.relevance import joined as joined_relevance
 from driftline.relevance import taken as taken_relevance
-from driftline.tables import F64, I64, Column, Task
+from driftline.tables import F64, I64, Column, Task, length
 
 from driftline_processor.core.evaluation import Metric
 from driftline_processor.core.labels.delay import PART as DELAY
@@ -46,6 +46,9 @@ class Truth:
     value: F64 | None = None
     slices: Mapping[str, Column] = field(default_factory=dict)
     relevance: Relevance | None = None
+
+    def __len__(self) -> int:
+        return length(self.actual)
 
     def sums(self, task: Task) -> Pane:
         """Return the outcomes as a pane has them."""
