@@ -77,6 +77,26 @@ class Table:
         part = np.where(gradient != 0, self.block_squares, 0.0).sum(axis=(1, 2)) / max(float(squares.sum()), 1e-300)
         return Moved(varies, np.einsum("bij,ij->b", self.blocks, gradient), varies * part)
 
+    def averaged(self, base: str, *, weighted: bool) -> Moved:
+        """Return how a mean of precision, recall or f1 over classes moves, whose rows and columns they share.
+
+        ``weighted``: by how many rows each class has, else plain.
+        """
+        cells = self.weight
+        hits, actual, decided = cells.diagonal(), cells.sum(axis=1), cells.sum(axis=0)
+        under = {"precision": decided, "recall": actual, "f1": actual + decided}[base]
+        over = 2 * hits if base == "f1" else hits
+        there = under > 0
+        value = np.divide(over, under, out=np.zeros(len(hits)), where=there)
+        share = actual / cells.sum() if weighted else there / max(1, int(there.sum()))
+        each = np.divide(share, under, out=np.zeros(len(hits)), where=there)
+        gradient = np.diag(each * (2.0 if base == "f1" else 1.0))
+        gradient -= (each * value)[:, np.newaxis] if base != "precision" else 0.0
+        gradient -= (each * value)[np.newaxis] if base != "recall" else 0.0
+        if weighted:
+            gradient += (value - share @ value)[:, np.newaxis] / cells.sum()
+        return self.moved(gradient)
+
     def _summed(self, cells: F64, unit: F64) -> Summed:
         more = float((cells * unit).max(initial=0.0)) if cells.any() else 1.0
         return Summed(float((cells * self.weight).sum()), float((cells**2 * self.squares).sum()), more)

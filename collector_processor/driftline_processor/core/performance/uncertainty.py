@@ -13,6 +13,7 @@ from functools import cached_property
 from math import sqrt
 
 import numpy as np
+from driftline.classes import class_text
 from driftline.outcome_parts import class_scores
 from driftline.outcome_parts import intervals as declared
 from driftline.pane import LOSSES, Pane
@@ -77,6 +78,8 @@ class _Sums:
     def _interval(self, name: str, at: str, cls: str | None, value: float) -> tuple[Interval, float] | None:
         if name in ("value", "value_per_prediction"):
             return self._value(total=name == "value")
+        if name in ("cost", "cost_per_prediction"):
+            return self._cost(total=name == "cost")
         if self._task.kind == "regression":
             return self._regression(name, at, value)
         if self._task.kind == "ranking":
@@ -148,12 +151,13 @@ class _Sums:
 
     def _of_classes(self, name: str, value: float) -> tuple[Interval, float] | None:
         """The mean over classes, plain or by how many rows each has."""
+        assert self._table is not None
         base, _, kind = name.partition("_")
         if base not in ("precision", "recall", "f1") or kind not in ("", "macro", "weighted"):
             return None
         ratios = [self._ratio(base, cls) for cls in self._task.classes]
         ratios = [ratio for ratio in ratios if ratio.value is not None]
-        together = self._moved(base, weighted=kind == "weighted")
+        together = self._table.averaged(base, weighted=kind == "weighted")
         if kind == "weighted":
             return self._of_value(value, together, of.logit, self._rows)
         found = [self._share(ratio) for ratio in ratios]
@@ -162,24 +166,6 @@ class _Sums:
         values = [ratio.value for ratio in ratios if ratio.value is not None]
         limits = [one[0] for one in found if one is not None]
         return (of.mean_of(values, limits, inflated), self._rows) if limits else None
-
-    def _moved(self, base: str, *, weighted: bool) -> Moved:
-        """How a mean over classes moves with the cells, whose rows and columns classes share."""
-        assert self._table is not None
-        cells = self._table.weight
-        hits, actual, decided = cells.diagonal(), cells.sum(axis=1), cells.sum(axis=0)
-        under = {"precision": decided, "recall": actual, "f1": actual + decided}[base]
-        over = 2 * hits if base == "f1" else hits
-        there = under > 0
-        value = np.divide(over, under, out=np.zeros(len(hits)), where=there)
-        share = actual / cells.sum() if weighted else there / max(1, int(there.sum()))
-        each = np.divide(share, under, out=np.zeros(len(hits)), where=there)
-        gradient = np.diag(each * (2.0 if base == "f1" else 1.0))
-        gradient -= (each * value)[:, np.newaxis] if base != "precision" else 0.0
-        gradient -= (each * value)[np.newaxis] if base != "recall" else 0.0
-        if weighted:
-            gradient += (value - share @ value)[:, np.newaxis] / cells.sum()
-        return self._table.moved(gradient)
 
     def _loss(self, name: str) -> tuple[tuple[float, float, Moved] | None, of.Form]:
         return linear.mean_of_loss(self._pane, self._blocks, self._task.kind, name), of.student
@@ -251,6 +237,21 @@ class _Sums:
         (low, high, method), rows = bounded
         weight = float(self._pane.parts["value"][1])
         return Interval(None if low is None else low * weight, None if high is None else high * weight, method), rows
+
+    def _cost(self, *, total: bool) -> tuple[Interval, float] | None:
+        """A mean over the cells of the confusion matrix, each of which has a cost."""
+        if self._table is None:
+            return None
+        place = {name: code for code, name in enumerate(self._task.classes)}
+        costs, weight = np.zeros(self._table.weight.shape), float(self._table.weight.sum())
+        for actual, row in self._asked.costs.items():
+            for predicted, cost in row.items():
+                costs[place[class_text(actual)], place[class_text(predicted)]] = cost
+        mean = float((costs * self._table.weight).sum()) / weight
+        rows = weight**2 / float(self._table.squares.sum())
+        (low, high, method), _ = self._of_value(mean, self._table.moved((costs - mean) / weight), of.student, rows)
+        each = weight if total else 1.0
+        return Interval(None if low is None else low * each, None if high is None else high * each, method), rows
 
     def _explained(self, value: float) -> tuple[Interval, float] | None:
         """R² moves with products of losses whose squares nobody keeps: only blocks tell how far."""
