@@ -1,0 +1,44 @@
+"""Blocks of time in the store are the stretches of its panes, also where the clocks change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driftline.fold import fold_outcomes_by
+from driftline.tables import Column, ModelKey
+from driftline_processor.core.performance.blocks import cut
+from driftline_processor.core.window import PANE, window_of
+from driftline_processor.runtime.known import KnownOutcomes
+from driftline_processor.runtime.panes import PaneChanges, part_width, performance_fold, read_window
+from driftline_processor.runtime.series import Series
+from driftline_processor.runtime.store import Store, transaction
+
+from .state_rows import BINARY
+
+
+@pytest.mark.parametrize("timezone", ["UTC", "America/New_York"])
+def test_blocks_add_up_to_what_a_window_of_theirs_is(tmp_path: Path, timezone: str) -> None:
+    march = window_of("1mo", 1_362_900_000 * 10**9, timezone)
+    rng, hours = np.random.default_rng(1), (march.end - march.start) // (12 * PANE)
+    group = np.repeat(np.arange(hours), 5)
+    truth = (rng.random(len(group)) < 0.3).astype(np.float64)
+    sums = fold_outcomes_by(BINARY, rng.random((len(group), 1)), None, Column(numbers=truth), None, None, group, hours)
+    changes = PaneChanges(span=12 * PANE)
+    changes.add_sparse(1, performance_fold(BINARY), march.start + np.arange(hours) * 12 * PANE, sums)
+    connection = Store(tmp_path).connect()
+    with transaction(connection):
+        changes.write(connection)
+
+    def width(_: str, part: str) -> int:
+        return part_width(part, None, BINARY)
+
+    days = cut(march, timezone)
+    blocks = KnownOutcomes(connection).panes(Series(1, ModelKey("m"), BINARY, True), days, width)
+    assert len(blocks) == 31
+    for day, block in zip(days, blocks, strict=True):
+        alone = read_window(connection, 1, day.start, day.end, width)[performance_fold(BINARY)]
+        assert block.parts.keys() == alone.parts.keys()
+        assert all(np.array_equal(block.parts[name], alone.parts[name]) for name in alone.parts)
+    connection.close()
