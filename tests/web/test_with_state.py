@@ -81,3 +81,34 @@ def test_an_outcome_over_http_is_on_every_page(running: tuple[State, TestClient]
 
     names = {family.name for family in text_string_to_metric_families(client.get("/metrics").text)}
     assert {"ml_predictions", "ml_drift_state", "ml_performance_value", "ml_outcome_coverage_ratio"} <= names
+
+
+def test_what_was_said_of_an_id_and_what_was_believed_before(running: tuple[State, TestClient]) -> None:
+    state, _ = running
+    client = TestClient(
+        create_app(state.view, state.submit_outcomes, Health(), lambda: START, history=state.history),
+        raise_server_exceptions=False,
+    )
+    for hour, actual in ((7, "1"), (8, "0")):
+        said = {"id": "id-5", "actual": actual, "time": f"2026-11-20T0{hour}:00:00Z", "value": 2.5}
+        client.post("/v1/outcomes", json={"model": "churn", "outcomes": [said]})
+    state.settle()
+
+    told = client.get("/api/v1/models/churn/outcomes?id=id-5").json()
+    assert told["id"] == "id-5"
+    assert [(one["actual"], one["value"], one["retracted"]) for one in told["outcomes"]] == [
+        ("1", 2.5, False),
+        ("0", 2.5, False),
+    ]
+    assert [one["belongs_to"][0]["counts"] for one in told["outcomes"]] == [False, True]
+    assert told["outcomes"][0]["belongs_to"][0]["time"] == "2026-11-20T00:05:00Z"
+    assert client.get("/api/v1/models/churn/outcomes").status_code == 400
+    assert client.get("/api/v1/models/nobody/outcomes?id=1").status_code == 404
+
+    path = "/api/v1/models/churn/evaluations?window=1h&as_of="
+    now = client.get(path + "2026-11-20T23:00:00Z").json()
+    assert now["as_of"] == "2026-11-20T23:00:00Z"
+    assert [one["start"] for one in now["windows"]][:2] == ["2026-11-20T00:00:00Z", "2026-11-20T01:00:00Z"]
+    assert now["windows"][0]["believed"] == "2026-11-20T06:40:00Z"
+    assert client.get(path + "2026-11-20T06:00:00Z").json()["windows"] == []
+    assert client.get(path + "soon").json()["error"] == "as_of is a time, as in ?as_of=2026-03-03T00:00:00Z"

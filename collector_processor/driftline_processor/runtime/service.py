@@ -147,6 +147,7 @@ class Service:
                     *uploads.routes(state.uploaded),
                 ],
                 submit_part=state.submit_part,
+                history=state.history,
             )
         )
         self._servers.start(applications, GRACE)

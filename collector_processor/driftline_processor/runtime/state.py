@@ -31,6 +31,7 @@ from .config import Config, Model
 from .erase import Erased, NoSubject, Order, Orders, erase, finish
 from .evaluate import Evaluator
 from .health import Counters
+from .history import History
 from .ingest import QUEUE_BYTES, Ingest
 from .intake import Intake, Request
 from .join import Join
@@ -91,6 +92,7 @@ class State:
         self._ingest = Ingest(self._intake, clock, queue_bytes, mappings)
         self.shelf = Shelf(self._store, series, self._intake.baselines, baselines, self._ingest.offer)
         self.snapshots = Snapshots(self._store, series)
+        self.history = History(self._store, series)
         self.labels = LabelQueue(self._store, series, self._intake.baselines, beliefs)
         self.view: View = Overview(
             self._intake, self._join, concept, self._versions, beliefs, self._upkeep, counters, clock

@@ -38,10 +38,8 @@ def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
 
     ``?curves=true``: with what is drawn of the performance.
     """
-    model, window, chosen = _chosen(request, known)
-    curves = request.query_params.get("curves", "false")
-    if curves not in ("true", "false"):
-        raise HTTPException(400, "curves is true or false, as in ?curves=true")
+    model, window, limit, curves = asked(request, known)
+    chosen = model.windows.get(window, [])[-limit:]
     return JSONResponse(
         {
             "model": model.key.model,
@@ -50,7 +48,7 @@ def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
             "window": window,
             "timezone": model.timezone,
             "concept": render.concept_to_json(model.concept),
-            "windows": [render.to_json(one, curves == "true") for one in _recorded(model, window, chosen)],
+            "windows": [render.to_json(one, curves) for one in _recorded(model, window, chosen)],
         }
     )
 
@@ -63,12 +61,13 @@ def _recorded(model: ModelView, window: str, chosen: Sequence[Evaluation]) -> li
 
 def lineage(request: Request, known: Sequence[ModelView], now: int) -> Response:
     """Answer ``GET /api/v1/models/{name}/openlineage``: closed windows as OpenLineage run events, newest last."""
-    _, _, chosen = _chosen(request, known)
+    model, window, limit, _ = asked(request, known)
+    chosen = model.windows.get(window, [])[-limit:]
     return JSONResponse([run_event(evaluation, now) for evaluation in chosen if evaluation.closed])
 
 
-def _chosen(request: Request, known: Sequence[ModelView]) -> tuple[ModelView, str, list[Evaluation]]:
-    """The model, the window's name and the evaluations that a request asks for."""
+def asked(request: Request, known: Sequence[ModelView]) -> tuple[ModelView, str, int, bool]:
+    """Return the model, the window's name, how many windows, and whether with curves, that a request asks for."""
     model = find(request, known)
     window = request.query_params.get("window") or next(iter(model.windows), "")
     if window and window not in model.windows:
@@ -79,7 +78,10 @@ def _chosen(request: Request, known: Sequence[ModelView]) -> tuple[ModelView, st
         limit = 0
     if not 1 <= limit <= MOST_EVALUATIONS:
         raise HTTPException(400, f"limit is a number from 1 to {MOST_EVALUATIONS}, as in ?limit=100")
-    return model, window, model.windows.get(window, [])[-limit:]
+    curves = request.query_params.get("curves", "false")
+    if curves not in ("true", "false"):
+        raise HTTPException(400, "curves is true or false, as in ?curves=true")
+    return model, window, limit, curves == "true"
 
 
 def find(request: Request, known: Sequence[ModelView]) -> ModelView:

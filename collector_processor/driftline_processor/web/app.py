@@ -23,10 +23,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from driftline_processor.runtime.health import Health
+from driftline_processor.runtime.history import History
 from driftline_processor.runtime.shelf import Shelf
 from driftline_processor.runtime.view import View
 
 from . import api, baselines, metrics, outcomes, pages, versions
+from . import history as histories
 
 HERE = Path(__file__).parent
 
@@ -51,6 +53,7 @@ def create_app(
     shelf: Shelf | None = None,
     more: Sequence[BaseRoute] = (),
     submit_part: outcomes.SubmitPart | None = None,
+    history: History | None = None,
 ) -> Starlette:
     """Build the application over what there is to see.
 
@@ -58,7 +61,7 @@ def create_app(
     reasons are what ``/readyz`` answers, and its counters count outcomes that cannot be used. ``clock``: unix
     nanoseconds. ``addresses``: of the OTLP receivers, for the page that says how to start. ``shelf``: where baselines
     are put and got; None = nowhere. ``more``: routes of what the view does not show.
-    ``submit_part``: see :func:`outcomes.routes`.
+    ``submit_part``: see :func:`outcomes.routes`. ``history``: what was said and believed before; None = nobody knows.
     """
 
     def home(request: Request) -> Response:
@@ -71,6 +74,8 @@ def create_app(
         return api.models(view.models(), view.hints())
 
     def list_evaluations(request: Request) -> Response:
+        if history is not None and "as_of" in request.query_params:
+            return histories.believed(request, view, history)
         return api.evaluations(request, view.models())
 
     def list_versions(request: Request) -> Response:
@@ -99,6 +104,7 @@ def create_app(
             Route("/readyz", ready),
             *outcomes.routes(submit_outcomes, health.counters, clock, submit_part),
             *([] if shelf is None else baselines.routes(shelf)),
+            *([] if history is None else histories.routes(view, history)),
             *more,
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
