@@ -29,9 +29,11 @@ def open_state(tmp_path: Path, clock: Clock) -> Iterator[Open]:
         while current:
             current.pop().state.stop()
 
-    def open_state(retention: timedelta = timedelta(days=90), **models: Model) -> Opened:
+    def open_state(retention: timedelta = timedelta(days=90), max_size: int | None = None, **models: Model) -> Opened:
         close()
-        state = State(config(tmp_path / "state", retention, **models), clock=clock)
+        configured = config(tmp_path / "state", retention, **models)
+        storage = configured.storage.model_copy(update={"max_size": max_size})
+        state = State(configured.model_copy(update={"storage": storage}), clock=clock)
         state._ingest.start()  # the keeper's work is done when a test asks for it, see Opened.view
         current.append(Opened(state))
         return current[-1]

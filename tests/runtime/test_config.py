@@ -115,6 +115,14 @@ ONE_PROBLEM = [
     ),
     ("models: {churn: {windows: []}}", "models.churn.windows: none are named; write at least one, such as [1d]"),
     (
+        "storage: {max_size: 10}",
+        "storage.max_size: '10' is no size; write a number and a unit, such as '10GB' or '512MiB'",
+    ),
+    (
+        "storage: {max_size: 10KB}",
+        "storage.max_size: is less than 20MB, which sums alone may take; write more",
+    ),
+    (
         "models: {churn: {windows: [1d, 1d]}}",
         "models.churn.windows: one of 1d, 1d is named twice; name each once",
     ),
@@ -127,7 +135,7 @@ ONE_PROBLEM = [
     ),
     ("storage: {retention: 1.5}", "storage.retention: '1.5' has no unit; write '1.5d' or '1.5h'"),
     ("storage: {directroy: x}", "storage.directroy: there is no such key; did you mean 'directory'?"),
-    ("storage: {colour: x}", "storage.colour: there is no such key; known: directory, retention"),
+    ("storage: {colour: x}", "storage.colour: there is no such key; known: directory, retention, max_size"),
     ("modles: {}", "modles: there is no such key; did you mean 'models'?"),
     (
         "models: {churn: {positiv_class: x}}",
@@ -460,7 +468,7 @@ def test_every_key_is_documented(heading: str, section: type[BaseModel], prefix:
 
 def test_every_section_is_documented() -> None:
     protocols = [f"receivers.otlp.protocols.{name}" for name in ("grpc", "http")]
-    others = ["web.endpoint", "storage.directory", "storage.retention", "models", "exporters"]
+    others = ["web.endpoint", "storage.directory", "storage.retention", "storage.max_size", "models", "exporters"]
     assert keys_of(Config) == [*protocols, "receivers.kafka", *others]
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
+import numpy as np
+import pytest
+from driftline.semconv import metrics as m
 from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.sizing import Sizing
 
 from .conftest import Open
-from .state_rows import DAY, HOUR, NOON, Clock, outcomes, predictions
+from .state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
 
 DAILY = Model(windows=("1d",))
 
@@ -63,3 +68,65 @@ def test_digests_and_watermarks_are_forgotten(open_state: Open, clock: Clock) ->
     state.state.tidy_now()
     counts = "SELECT (SELECT count(*) FROM requests), (SELECT count(*) FROM batches), (SELECT count(*) FROM watermarks)"
     assert state.rows(counts) == [(1, 2, 1)]
+
+
+def test_the_oldest_rows_expire_until_the_file_fits_and_their_sums_stay(
+    open_state: Open, clock: Clock, tmp_path: Path
+) -> None:
+    most = 6 * 2**20
+    rng = np.random.default_rng(1)
+    state = open_state(max_size=most, churn=DAILY)
+    rows, requests = 10_000, 30
+    for number in range(requests):
+        clock.now = NOON + number * HOUR
+        ids = [f"{number}-{value:016x}" for value in rng.integers(0, 2**63, rows)]
+        state.send(predictions(ids, NOON + number * HOUR, rng.random(rows).tolist()), outcomes(ids[:10], [1] * 10))
+    before = state.view()
+    assert used(state) > most
+
+    state.state.tidy_now()
+
+    after = state.view()
+    assert 0.5 * most < used(state) <= most
+    assert (tmp_path / "state" / "driftline.duckdb").stat().st_size <= most + 2**20
+    kept = [int(str(first)) for (first,) in state.rows("SELECT DISTINCT split_part(id, '-', 1) FROM predictions")]
+    assert sorted(kept) == list(range(requests - len(kept), requests))
+    assert 5 < len(kept) < requests
+    assert after.rows == len(kept) * rows
+    assert [one.rows for one in after.windows["1d"]] == [one.rows for one in before.windows["1d"]]
+    state.send(predictions(["next"], clock.now))
+    assert state.view().rows == after.rows + 1
+
+
+def used(state: Opened) -> int:
+    sizing = Sizing(state.state._connection, 0, state.state._ingest.resting, state.state._store.rewrite)
+    return sizing.measured()[0]
+
+
+def test_where_sums_alone_are_too_large_they_stay_and_a_line_says_so(
+    open_state: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = open_state(max_size=1, churn=DAILY)
+    state.send(predictions(["a"], NOON))
+    for _ in range(2):
+        state.state.tidy_now()
+    assert state.rows("SELECT count(*)::INT AS n FROM predictions") == [(0,)]
+    assert state.view().windows["1d"][0].rows == 1
+    assert sum("and they stay; write more" in message for message in caplog.messages) == 1
+
+
+def test_outcomes_that_wait_are_counted_with_the_oldest_and_expire(open_state: Open, clock: Clock) -> None:
+    state = open_state(retention=timedelta(days=30), churn=DAILY)
+    state.send(predictions(["a"], NOON))
+    state.send(outcomes(["x"], [1]), outcomes(["y"], [1], model="stranger"))
+    clock.now += DAY
+    state.send(outcomes(["z"], [1], NOON + DAY))
+    view = state.view()
+    assert (view.pending, view.pending_since) == (2, NOON)
+    counters = state.state.view.counters()
+    assert counters[(m.DRIFTLINE_OUTCOMES_PENDING, ())] == 3
+    assert counters[(m.DRIFTLINE_OUTCOMES_PENDING_AGE, ())] == 86_400
+    clock.now = NOON + 30 * DAY + 1
+    state.state.tidy_now()
+    view = state.view()
+    assert (view.pending, view.pending_since, state.counted("expired")) == (1, NOON + DAY, 2)

@@ -35,6 +35,7 @@ from .config_values import (
     Secret,
     Share,
     Shown,
+    Size,
     Text,
     TimeZone,
     Together,
@@ -118,10 +119,11 @@ class Web(Section):
 
 
 class Storage(Section):
-    """Where rows are kept, and how long."""
+    """Where rows are kept, how long, and how much room they may take."""
 
     directory: FilePath = Field(default=Path("driftline-data"), validate_default=True)
     retention: Days = timedelta(days=90)
+    max_size: Size | None = None
 
 
 class Concept(Section):

@@ -15,6 +15,8 @@ from .config_performance import broken as broken_performance
 from .config_values import Address
 
 _EXAMPLES = {"grpc": "'host:port', as in '127.0.0.1:14317'", "http": "a URL, as in 'http://127.0.0.1:14318'"}
+SMALLEST = 20 * 10**6
+"""Bytes of the smallest file that is worth keeping rows in."""
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OF_THE_REQUEST = (
     "connection",
@@ -56,6 +58,8 @@ def _listeners(config: Config) -> Iterator[str]:
                 yield f"{key}: {address} is also {other_key}; give each its own port"
     if len(found) == 1 and not config.receivers.kafka:
         yield "receivers.otlp.protocols: nothing is received; name grpc, http or both"
+    if config.storage.max_size is not None and config.storage.max_size < SMALLEST:
+        yield f"storage.max_size: is less than {SMALLEST // 10**6}MB, which sums alone may take; write more"
     if config.storage.retention <= timedelta(0):
         yield "storage.retention: nothing would be kept; write how long, such as '90d'"
 

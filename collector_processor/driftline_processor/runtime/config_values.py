@@ -16,6 +16,12 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo
 from driftline_processor.core import window
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_UNITS = {
+    f"{prefix}{kind}B": base**power
+    for kind, base in (("", 1000), ("i", 1024))
+    for power, prefix in enumerate("KMGT", 1)
+}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B)")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _ADDRESS = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^:/\[\]\s]*)):(?P<port>\d{1,5})")
 
@@ -102,6 +108,18 @@ def _seconds(text: object) -> timedelta:
     return parse_duration(text, "s", "m")
 
 
+def parse_size(text: object) -> int:
+    """Return the bytes of a size.
+
+    >>> parse_size("10GB"), parse_size("1.5 MiB")
+    (10000000000, 1572864)
+    """
+    match = _SIZE.fullmatch(str(text).strip())
+    if match is None:
+        raise ValueError(f"'{text}' is no size; write a number and a unit, such as '10GB' or '512MiB'")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
 def _window(written: object) -> str:
     window.parse(str(written).strip())
     return str(written).strip()
@@ -181,6 +199,7 @@ def _keep(written: object) -> Keep:
 
 Days = Annotated[timedelta, BeforeValidator(_days)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+Size = Annotated[int, BeforeValidator(parse_size)]
 Listen = Annotated[Address, BeforeValidator(parse_address)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 WindowName = Annotated[str, BeforeValidator(_window)]

@@ -65,7 +65,8 @@ _COLUMNS = [
 
 
 class Join:
-    """Joins what is new. One thread uses it; others may read ``joined`` by series and ``pending`` by model.
+    """Joins what is new. One thread uses it; others may read ``joined`` by series, ``pending`` by model, and since when
+    the oldest of those waits (unix nanoseconds).
 
     ``unusable``: outcomes by series and fold whose actual is none of the classes or no number; kept over restarts. A
     model whose classes change has another fold, so what was refused before is not held against the new ones.
@@ -306,7 +307,9 @@ class Join:
                 listener(work.entered)
 
     def _count_pending(self) -> dict[str, int]:
-        rows = read(self._connection, "SELECT model, count(*) AS rows FROM waiting GROUP BY model").to_pylist()
+        counted = "SELECT model, count(*) AS rows, min(received) AS since FROM waiting GROUP BY model"
+        rows = read(self._connection, counted).to_pylist()
+        self.pending_since = {row["model"]: row["since"] for row in rows}
         return {row["model"]: row["rows"] for row in rows}
 
 

@@ -54,7 +54,12 @@ class Overview:
     def counters(self) -> dict[tuple[str, Labels], float]:
         """The counters of the process, and how many outcomes wait for their prediction."""
         pending = sum(self._join.pending.values())
-        return {**self._counters.snapshot(), (m.DRIFTLINE_OUTCOMES_PENDING, ()): float(pending)}
+        oldest = max((self._clock() - since for since in self._join.pending_since.values()), default=0)
+        waiting: dict[tuple[str, Labels], float] = {
+            (m.DRIFTLINE_OUTCOMES_PENDING, ()): float(pending),
+            (m.DRIFTLINE_OUTCOMES_PENDING_AGE, ()): oldest / 1e9,
+        }
+        return {**self._counters.snapshot(), **waiting}
 
     def _model(self, series: Series) -> ModelView:
         key, settings = series.key, self._intake.series.settings(series.key.model)
@@ -80,6 +85,7 @@ class Overview:
             duration=totals.duration,
             outcomes=outcomes,
             pending=pending,
+            pending_since=self._join.pending_since.get(key.model, 0),
             baseline=_baseline(key, in_force, learned),
             watermark=watermark.at(now),
             timezone=settings.timezone,

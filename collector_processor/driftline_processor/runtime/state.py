@@ -42,6 +42,7 @@ from .overview import Overview
 from .series import Series
 from .shelf import Shelf
 from .signals import Receipt, Signal
+from .sizing import Sizing
 from .snapshot import Snapshots
 from .store import Store, read
 from .upkeep import Upkeep
@@ -85,11 +86,13 @@ class State:
         self._join = Join(self._connection, series, touched, counters, concept, self._intake.slices)
         beliefs = Beliefs(self._connection, clock)
         self._evaluator = Evaluator(self._connection, series, self._intake.baselines, beliefs, touched, self._watermark)
-        self._upkeep = Upkeep(
-            self._connection, series, touched, self._watermark, config.storage.retention, counters, clock
-        )
         mappings = by_name(mapped for name, model in config.models.items() for mapped in model.mapped(name))
         self._ingest = Ingest(self._intake, clock, queue_bytes, mappings)
+        most, resting = config.storage.max_size, self._ingest.resting
+        sizing = None if most is None else Sizing(self._connection, most, resting, self._store.rewrite)
+        self._upkeep = Upkeep(
+            self._connection, series, touched, self._watermark, config.storage.retention, counters, clock, sizing
+        )
         self.shelf = Shelf(self._store, series, self._intake.baselines, baselines, self._ingest.offer)
         self.snapshots = Snapshots(self._store, series)
         self.history = History(self._store, series)

@@ -19,6 +19,7 @@ from .offsets import forget_old_offsets
 from .panes import KEEP_DAYS, SLICED, roll_up, written_in_pieces
 from .seen import BATCHES_KEPT, REQUESTS_KEPT
 from .series import Series, SeriesRegister
+from .sizing import Sizing
 from .slices import hours_of
 from .store import Connection, number, read, transaction
 from .streams import forget_old_streams
@@ -38,18 +39,22 @@ class Upkeep:
         retention: timedelta,
         counters: Counters,
         clock: Callable[[], int],
+        sizing: Sizing | None = None,
     ) -> None:
+        """``sizing``: keeps the file within a size; None = whatever it grows to."""
         self._connection, self._series, self._touched, self._watermark = connection, series, touched, watermark
         self._retention = int(retention.total_seconds()) * 10**9
-        self._counters, self._clock = counters, clock
+        self._counters, self._clock, self._sizing = counters, clock, sizing
         self._written: dict[int, set[int]] | None = None
         self._sliced: dict[int, set[int]] = {}
         self.expired: Counter[int] = Counter()
 
     def step(self) -> None:
         """Do all of it, one transaction each, so that the join and the evaluation never wait for long."""
-        self._expire()
         now = self._clock()
+        self._expire(now - self._retention)
+        if self._sizing is not None:
+            self._sizing.step(self._expire)
         with transaction(self._connection):
             self._connection.execute("DELETE FROM requests WHERE received < ?", [now - REQUESTS_KEPT])
             self._connection.execute("DELETE FROM batches WHERE received < ?", [now - BATCHES_KEPT])
@@ -82,9 +87,8 @@ class Upkeep:
         for open_ones in (written, sliced):
             open_ones -= {pane for pane in open_ones if pane < watermark - 2 * PANE}
 
-    def _expire(self) -> None:
-        """Delete predictions and outcomes that arrived longer ago than the retention; their sums stay in the panes."""
-        oldest = self._clock() - self._retention
+    def _expire(self, oldest: int) -> None:
+        """Delete predictions and outcomes that arrived before a time; their sums stay in the panes."""
         last = number(self._connection, "SELECT max(seq) FROM predictions WHERE received < ?", oldest)
         lapsed = number(self._connection, "SELECT count(*) FROM waiting WHERE received < ?", oldest)
         with transaction(self._connection):

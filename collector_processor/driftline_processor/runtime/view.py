@@ -39,9 +39,10 @@ class ModelView:
     ``last``: their event times; ``received``: wall time of the newest arrival, 0 where none has arrived (all unix ns).
     ``by_class``: weighted predictions per predicted class since the state began ("" where no class is
     known). ``duration``: as the pane part of that name. ``outcomes``: rows joined; ``pending``: outcomes of this model
-    that found no prediction yet. ``timezone``: the model's, in which its windows begin and end. ``outcome_delay``: how
-    long its outcomes may take, nanoseconds. ``balance``: rows that arrived against predictions that were counted, None
-    where nothing counts them. ``windows``: window name → evaluations, oldest first; the last may be open.
+    that found no prediction yet, ``pending_since``: when the oldest of them arrived, 0 = none waits. ``timezone``: the
+    model's, in which its windows begin and end. ``outcome_delay``: how long its outcomes may take, nanoseconds.
+    ``balance``: rows that arrived against predictions that were counted, None where nothing counts them. ``windows``:
+    window name → evaluations, oldest first; the last may be open.
     ``concept``: whether its errors have become more, on the stream of its outcomes; None where nothing can or shall
     tell. ``versions``: the model's challengers beside its champion, the same for each of its versions.
     ``hints``: full sentences: what is missing, and what to do about it.
@@ -66,6 +67,7 @@ class ModelView:
     windows: dict[str, list[Evaluation]] = field(default_factory=dict)
     concept: Concept | None = None
     versions: tuple[SideBySide, ...] = ()
+    pending_since: int = 0
     hints: tuple[str, ...] = ()
 
     def mature(self, evaluation: Evaluation) -> bool:

@@ -128,6 +128,7 @@ def _model(model: ModelView) -> dict[str, Any]:
         "by_class": model.by_class,
         "outcomes": model.outcomes,
         "pending": model.pending,
+        "pending_since": iso(model.pending_since) if model.pending else None,
         "timezone": model.timezone,
         "concept": render.concept_to_json(model.concept),
         "baseline": None

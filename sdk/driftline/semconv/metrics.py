@@ -106,6 +106,9 @@ DRIFTLINE_OUTCOMES_JOINED: Final = "driftline.outcomes.joined"
 DRIFTLINE_OUTCOMES_PENDING: Final = "driftline.outcomes.pending"
 """Outcomes that wait for their prediction."""
 
+DRIFTLINE_OUTCOMES_PENDING_AGE: Final = "driftline.outcomes.pending.age"
+"""How long the oldest outcome that waits for its prediction has waited; 0 where none does."""
+
 DRIFTLINE_OUTCOME_SPANS_SKIPPED: Final = "driftline.outcome.spans.skipped"
 """Outcomes of sampled predictions that got no span, because more came in a second than spans are made."""
 
@@ -168,6 +171,7 @@ UNITS: Final[Mapping[str, str]] = {
     DRIFTLINE_REJECTED_ROWS: "{row}",
     DRIFTLINE_OUTCOMES_JOINED: "{outcome}",
     DRIFTLINE_OUTCOMES_PENDING: "{outcome}",
+    DRIFTLINE_OUTCOMES_PENDING_AGE: "s",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "{span}",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "By",
     DRIFTLINE_FORWARD_SENT: "{request}",
@@ -215,6 +219,7 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     DRIFTLINE_REJECTED_ROWS: "counter",
     DRIFTLINE_OUTCOMES_JOINED: "counter",
     DRIFTLINE_OUTCOMES_PENDING: "gauge",
+    DRIFTLINE_OUTCOMES_PENDING_AGE: "gauge",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "counter",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "gauge",
     DRIFTLINE_FORWARD_SENT: "counter",
@@ -262,6 +267,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_REJECTED_ROWS: "Spans, rows, outcomes and columns that could not be used.",
     DRIFTLINE_OUTCOMES_JOINED: "Outcomes that found their prediction.",
     DRIFTLINE_OUTCOMES_PENDING: "Outcomes that wait for their prediction.",
+    DRIFTLINE_OUTCOMES_PENDING_AGE: "How long the oldest outcome that waits for its prediction has waited; 0 where none does.",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "Outcomes of sampled predictions that got no span, because more came in a second than spans are made.",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "Bytes that wait to be forwarded.",
     DRIFTLINE_FORWARD_SENT: "Requests that the destination acknowledged.",
@@ -309,6 +315,7 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     DRIFTLINE_REJECTED_ROWS: "driftline_rejected_rows_total",
     DRIFTLINE_OUTCOMES_JOINED: "driftline_outcomes_joined_total",
     DRIFTLINE_OUTCOMES_PENDING: "driftline_outcomes_pending",
+    DRIFTLINE_OUTCOMES_PENDING_AGE: "driftline_outcomes_pending_age_seconds",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "driftline_outcome_spans_skipped_total",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "driftline_forward_queue_size_bytes",
     DRIFTLINE_FORWARD_SENT: "driftline_forward_sent_total",
