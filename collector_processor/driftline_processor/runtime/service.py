@@ -148,6 +148,7 @@ class Service:
                 ],
                 submit_part=state.submit_part,
                 history=state.history,
+                wrong=state.wrong,
             )
         )
         self._servers.start(applications, GRACE)

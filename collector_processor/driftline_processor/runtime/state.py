@@ -36,6 +36,7 @@ from .ingest import QUEUE_BYTES, Ingest
 from .intake import Intake, Request
 from .join import Join
 from .label_queue import LabelQueue
+from .mispredictions import Mispredictions
 from .news import Touched
 from .offsets import Offset, Reached
 from .overview import Overview
@@ -96,6 +97,7 @@ class State:
         self.shelf = Shelf(self._store, series, self._intake.baselines, baselines, self._ingest.offer)
         self.snapshots = Snapshots(self._store, series)
         self.history = History(self._store, series)
+        self.wrong = Mispredictions(self._store, series)
         self.labels = LabelQueue(self._store, series, self._intake.baselines, beliefs)
         self.view: View = Overview(
             self._intake, self._join, concept, self._versions, beliefs, self._upkeep, counters, clock

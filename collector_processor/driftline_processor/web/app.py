@@ -24,10 +24,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from driftline_processor.runtime.health import Health
 from driftline_processor.runtime.history import History
+from driftline_processor.runtime.mispredictions import Mispredictions
 from driftline_processor.runtime.shelf import Shelf
 from driftline_processor.runtime.view import View
 
-from . import api, baselines, metrics, outcomes, pages, versions
+from . import api, baselines, metrics, mispredictions, outcomes, pages, versions
 from . import history as histories
 
 HERE = Path(__file__).parent
@@ -54,6 +55,7 @@ def create_app(
     more: Sequence[BaseRoute] = (),
     submit_part: outcomes.SubmitPart | None = None,
     history: History | None = None,
+    wrong: Mispredictions | None = None,
 ) -> Starlette:
     """Build the application over what there is to see.
 
@@ -62,13 +64,14 @@ def create_app(
     nanoseconds. ``addresses``: of the OTLP receivers, for the page that says how to start. ``shelf``: where baselines
     are put and got; None = nowhere. ``more``: routes of what the view does not show.
     ``submit_part``: see :func:`outcomes.routes`. ``history``: what was said and believed before; None = nobody knows.
+    ``wrong``: where the worst predictions are looked up, None = nowhere.
     """
 
     def home(request: Request) -> Response:
         return pages.models(request, view.models(), view.hints(), clock(), addresses)
 
     def model(request: Request) -> Response:
-        return pages.model(request, view.models(), clock())
+        return pages.model(request, view.models(), clock(), wrong)
 
     def list_models(_: Request) -> Response:
         return api.models(view.models(), view.hints())
@@ -106,6 +109,7 @@ def create_app(
             *([] if shelf is None else baselines.routes(shelf)),
             *([] if history is None else histories.routes(view, history)),
             *more,
+            *([] if wrong is None else mispredictions.routes(view, wrong)),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)],

@@ -28,11 +28,13 @@ from driftline_processor.core.evaluation import Evaluation, State, TargetDrift
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.versions.words import sentence as version_sentence
 from driftline_processor.core.window import closes_at
+from driftline_processor.runtime.mispredictions import Mispredictions
 from driftline_processor.runtime.view import ModelView
 
 from . import charts, estimate_charts, times, words
 from .api import find, no_window
 from .distributions import distribution
+from .mispredictions import slices_of
 from .outcome_fields import Unusable, instant_of
 from .versions import cells as version_cells
 
@@ -66,11 +68,12 @@ def models(
     return _page("models.html", now=now, hints=hints, models=[_summary(model) for model in known])
 
 
-def model(request: Request, known: Sequence[ModelView], now: int) -> Response:
+def model(request: Request, known: Sequence[ModelView], now: int, wrong: Mispredictions | None = None) -> Response:
     """Answer the page of one model in one window.
 
     ``?version=&environment=`` choose among models of one name, ``window=`` the length and ``at=`` the window that holds
-    a moment (ISO 8601 or unix time); without it the newest closed one. Raises 404 for what there is not.
+    a moment (ISO 8601 or unix time); without it the newest closed one. ``slice=key=value`` chooses among the worst
+    predictions, which ``wrong`` finds. Raises 404 for what there is not.
     """
     found = find(request, known)
     same = [other for other in known if other.key.model == found.key.model]
@@ -88,6 +91,10 @@ def model(request: Request, known: Sequence[ModelView], now: int) -> Response:
     everything = [*everything[:begin], *recorded(everything, begin)]
     shown, chosen = everything[begin : begin + STRIP], everything[place]
     ranked = rank(chosen.features.values())
+    asked = slices_of(request)
+    worst = None
+    if wrong is not None and chosen.outcome_rows:
+        worst = wrong.worst(found.key, chosen.window.start, chosen.window.end, slices=asked)
     return _page(
         "model.html",
         **context,
@@ -107,6 +114,8 @@ def model(request: Request, known: Sequence[ModelView], now: int) -> Response:
         checks=CHECKS,
         concept=_concept(found),
         joint=JOINT,
+        worst=worst,
+        worst_slices=asked,
         at=lambda evaluation: address(found, name, evaluation),
     )
 

@@ -1,0 +1,95 @@
+"""``GET /api/v1/models/{name}/mispredictions``: ten wrong ones, the worst first, with the traces to open."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from driftline.instants import instant
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.runtime.mispredictions import MOST, Mispredictions, Wrong
+from driftline_processor.runtime.view import ModelView, View
+
+from .api import find, no_window
+from .times import iso
+
+
+def routes(view: View, source: Mispredictions) -> list[BaseRoute]:
+    """Return the route."""
+
+    def mispredictions(request: Request) -> JSONResponse:
+        model = find(request, view.models())
+        since, until = _stretch(request, model)
+        slices = slices_of(request)
+        found = source.worst(model.key, since, until, _limit(request), slices)
+        return JSONResponse(
+            {
+                "model": model.key.model,
+                "version": model.key.version,
+                "environment": model.key.environment,
+                "start": iso(since),
+                "end": iso(until),
+                "slice": slices,
+                "outcomes": found.outcomes,
+                "wrong": found.wrong,
+                "rows": [_row(row) for row in found.rows],
+            }
+        )
+
+    return [Route("/api/v1/models/{name:path}/mispredictions", mispredictions)]
+
+
+def slices_of(request: Request) -> dict[str, str]:
+    """Read ``?slice=key=value``, which may be given several times. Raises 400 where one has no value."""
+    found = {}
+    for said in request.query_params.getlist("slice"):
+        key, equals, value = said.partition("=")
+        if not key or not equals:
+            raise HTTPException(400, f"slice is a key and a value, as in ?slice=country=NL; not {said[:80]!r}")
+        found[key] = value
+    return found
+
+
+def _row(row: Wrong) -> dict[str, Any]:
+    times = {"time": iso(row.time), "outcome_time": iso(row.outcome_time) if row.outcome_time else None}
+    ids = {"trace_id": row.trace_id or None, "span_id": row.span_id or None}
+    return {**asdict(row), **times, **ids}
+
+
+def _limit(request: Request) -> int:
+    said = request.query_params.get("limit", "10")
+    if not said.isdecimal() or not 1 <= int(said) <= MOST:
+        raise HTTPException(400, f"limit is a number from 1 to {MOST}, as in ?limit=10")
+    return int(said)
+
+
+def _stretch(request: Request, model: ModelView) -> tuple[int, int]:
+    """``?window=1d`` is the newest closed one of the name, else ``?since=&until=``, else all that is kept."""
+    name = request.query_params.get("window")
+    if name:
+        known = model.windows.get(name)
+        if not known:
+            raise HTTPException(404, no_window(model, name))
+        chosen = next((one for one in reversed(known) if one.closed), known[-1])
+        at = _time(request, "at", -1)
+        if at >= 0:
+            holding = [one for one in known if one.window.start <= at < one.window.end]
+            if not holding:
+                raise HTTPException(404, f"no window {name} with predictions holds that moment")
+            chosen = holding[0]
+        return chosen.window.start, chosen.window.end
+    return _time(request, "since", min(model.first, model.last)), _time(request, "until", model.last + 1)
+
+
+def _time(request: Request, name: str, default: int) -> int:
+    said = request.query_params.get(name)
+    if said is None:
+        return default
+    try:
+        return instant(said)
+    except ValueError:
+        raise HTTPException(400, f"{name} is a time, as in ?{name}=2026-03-01T00:00:00Z") from None
