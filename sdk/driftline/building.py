@@ -90,8 +90,14 @@ def build(open_rows: Pass, said: Said) -> Built:
     task, texts = learned(drawn, said, seen)
     reference = table_of(drawn, said.key, task, texts)
 
+    ranked = Pane()
+
     def tables() -> Iterator[tuple[PredictionTable, Column | None]]:
+        nonlocal ranked
         for rows in open_rows():
+            if rows.relevance is not None:
+                clicked = Column(numbers=rows.relevance.clicked)
+                ranked = merge([ranked, fold_outcomes(task, None, None, clicked, relevance=rows.relevance)])
             if rows.actual is not None and said.strange is not None and task.classes:
                 said.strange(rows.actual, task)
             if rows.rows:
@@ -100,6 +106,7 @@ def build(open_rows: Pass, said: Said) -> Built:
     marks = None if said.named else Marks.learned(_not(texts, drawn.features))
     bins = choose_bins([reference], task, marks)
     pane, extras = fold_all(tables(), bins, reference, said.seasonality)
+    pane = merge([pane, ranked])
     return Built(task, bins, pane, texts, replace(extras, marks=marks), reference, drawn.actual)
 
 

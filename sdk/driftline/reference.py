@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .frames import concatenate, taken, used_labels
+from .relevance import Relevance
+from .relevance import taken as taken_relevance
 from .tables import F64, I64, Column
 
 MOST_SAMPLED = 100_000
@@ -27,7 +29,7 @@ class ReferenceRows:
     """n rows. ``scores``: float64 (n, k), in the order of the classes. ``time``: int64 (n,), unix ns, 0 = not known.
 
     Texts among ``features`` are the texts themselves. ``actual``: what really happened. ``slices``: by key, the cuts by
-    which the rows are counted, too.
+    which the rows are counted, too. ``relevance``: of rankings, what was relevant in each list.
     """
 
     rows: int
@@ -37,6 +39,7 @@ class ReferenceRows:
     actual: Column | None = None
     time: I64 | None = None
     slices: Mapping[str, Column] = field(default_factory=dict)
+    relevance: Relevance | None = None
 
     def taken(self, at: NDArray[np.intp]) -> ReferenceRows:
         """Return the rows at these positions, with no text of any other row."""
@@ -52,6 +55,7 @@ class ReferenceRows:
             None if self.actual is None else some(self.actual),
             None if self.time is None else self.time[at],
             {name: some(column) for name, column in self.slices.items()},
+            None if self.relevance is None else taken_relevance(self.relevance, at),
         )
 
     def size(self) -> int:

@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from driftline.baseline import Baseline
+from driftline_processor.core.performance import realized
 
 from .conftest import Run
 
@@ -137,3 +139,20 @@ def test_silence_is_an_outcome_where_the_model_says_so(run: Run, folder: Path) -
     (folder / "driftline.yaml").write_text("models: {was: {task: ranking, performance: {outcomes: implicit}}}")
     found, _ = evaluate(run, "rows.parquet", "--outcomes", "o.csv", "--performance", "driftline.yaml", "--model", "was")
     assert (found["ctr"], found["hit_rate@5"], found["mrr@5"]) == (0.25, 0.25, 0.5)
+
+
+def test_a_baseline_knows_how_well_its_own_lists_were_ranked(run: Run, folder: Path) -> None:
+    was: Any = ROWS.assign(actual=[["y"], ["x", "y"], [], []]).rename(columns={"items": "shown"})
+    pd.concat([was] * 30).to_parquet("was.parquet")
+    build = ("baseline", "build", "was.parquet", "--model", "was", "--task", "ranking", "--items", "shown")
+    built = run(*build, "-o", "b.json")
+    assert built.exit_code == 0, built.stderr
+    baseline = Baseline.load("b.json")
+    before = {name: metric.value for name, metric in realized(baseline.pane, baseline.task).items()}
+    assert (before["ctr"], before["hit_rate@1"]) == (0.5, 0.25)
+    assert before["mrr@5"] == pytest.approx((0.5 + 1) / 2)
+    ROWS.rename(columns={"items": "shown"}).to_parquet("now.parquet")
+    (folder / "o.csv").write_text("id,item,actual\na,y,1\n")
+    result = run("evaluate", "now.parquet", "--baseline", "b.json", "--outcomes", "o.csv", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["windows"][0]["performance"]["realized"]["mrr@5"]["value"] == 0.5

@@ -24,6 +24,7 @@ from driftline.tables import CLASSLESS, F64, I64, Column, ModelKey, length, numb
 from driftline_processor.core.compared.rolling import Rolling
 
 from .errors import BadInput, Say, rows
+from .lists import relevance_of_batch
 from .roles import NO_TEXTS, ColumnOptions, Roles, find_roles, id_column
 from .sidecar import save_rows
 from .source import Source, open_sources, readable
@@ -150,9 +151,11 @@ class _Reading:
         """Yield all rows, from the first on."""
         self._passes += 1
         roles = self._roles
-        names = {*roles.features, *self._score, self._predicted, roles.actual, roles.time, *roles.slices} - {""}
+        names = {*roles.features, *self._score, self._predicted, roles.actual, roles.time, *roles.slices, roles.items}
+        names -= {""}
+        of_lists = {roles.items, roles.actual} if self._kind == "ranking" else set()
         for source in self._sources:
-            nested = {field.name for field in source.schema if is_nested(field.type)}
+            nested = {field.name for field in source.schema if is_nested(field.type)} - of_lists
             for name in (names - set(roles.features)) & nested:
                 raise BadInput(
                     f"{source.path}: column '{name}' holds lists or structures; name a column of plain values"
@@ -181,7 +184,11 @@ class _Reading:
             return whole(name, number) if name in there else None
 
         roles = self._roles
-        actual = optional(roles.actual, self._kind == "regression")
+        relevance = None
+        if self._kind == "ranking" and roles.actual in there:
+            lists = batch.column(roles.items) if roles.items in there else None
+            relevance = relevance_of_batch(source.path, roles.items, lists, batch.column(roles.actual))
+        actual = None if relevance is not None else optional(roles.actual, self._kind == "regression")
         if actual is not None and self._kind == "regression":
             self._numbers(source, roles.actual, actual, before)
         return ReferenceRows(
@@ -194,6 +201,7 @@ class _Reading:
             actual,
             self._times(source, batch.column(roles.time)) if roles.time in there else None,
             {name: whole(name, False) for name in roles.slices},
+            relevance,
         )
 
     def _numbers(self, source: Source, name: str, values: Column, before: int) -> F64:
@@ -270,5 +278,6 @@ def _columns(roles: Roles) -> dict[str, str | list[str]]:
     if roles.score:
         columns["score"] = roles.score[0] if len(roles.score) == 1 else list(roles.score)
     named = {"predicted": roles.predicted, "actual": roles.actual, "time": roles.time, "id": roles.id}
+    named["items"] = roles.items
     columns |= {"slices": list(roles.slices)} if roles.slices else {}
     return columns | {part: name for part, name in named.items() if name}

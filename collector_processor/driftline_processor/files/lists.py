@@ -7,14 +7,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.items import Ranked, items_of
 from driftline.rankings import ITEM_NAMES
+from driftline.relevance import Relevance
 from driftline.tables import F64, Column, Items
 from numpy.typing import NDArray
 
-from driftline_processor.core.performance.relevant import Said, read_actuals, read_relevant
+from driftline_processor.core.performance.relevant import Said, read_actuals, read_relevant, relevance_in
 
 from .errors import BadInput
 from .source import Source, readable
-from .values import column, ids, is_text, one_array, valid_of, values_of, whole_column
+from .values import column, ids, is_text, one_array, valid_of, values_of
 
 Mask = NDArray[np.bool_]
 Places = NDArray[np.intp]
@@ -26,15 +27,25 @@ def read_items(source: Source, name: str) -> Items:
     Raises :class:`BadInput` where no value is one.
     """
     with readable(source.path):
-        array = one_array(source.column(name))
-        if is_text(array.type):
-            return _of_texts(source, name, whole_column(source.column(name), False))
-        if not holds_lists(array.type):
-            raise BadInput(f"{source.path}: {name}: a ranking is a list of items, but this column holds {array.type}")
-        row, item, _ = _entries(array)
+        return items_in(source.path, name, one_array(source.column(name)))
+
+
+def items_in(path: str, name: str, array: pa.Array) -> Items:
+    """Return the rankings of an array, see :func:`read_items`."""
+    if is_text(array.type):
+        return _of_texts(path, name, column(array, False))
+    if not holds_lists(array.type):
+        raise BadInput(f"{path}: {name}: a ranking is a list of items, but this column holds {array.type}")
+    row, item, _ = _entries(array)
     offsets = np.zeros(len(array) + 1, np.int32)
     np.cumsum(np.bincount(row, minlength=len(array)), out=offsets[1:])
     return Items(offsets, item)
+
+
+def relevance_of_batch(path: str, name: str, lists: pa.Array | None, actual: pa.Array) -> Relevance:
+    """Return what rows say was relevant in their own lists. ``lists``: the column ``name``; None = there is none."""
+    items = items_of([None] * len(actual)) if lists is None else items_in(path, name, lists)
+    return relevance_in(items, said_in(actual, np.arange(len(actual))))
 
 
 def said_in(array: pa.Array, row: Places, item: Column | None = None, retracted: Mask | None = None) -> Said:
@@ -101,7 +112,7 @@ def _entries(array: pa.Array) -> tuple[Places, Column, F64]:
     return row, Column(codes=codes, labels=items.labels), np.ones(len(row)) if gains is None else _numbers(gains)
 
 
-def _of_texts(source: Source, name: str, texts: Column) -> Items:
+def _of_texts(path: str, name: str, texts: Column) -> Items:
     """Rankings as their JSON, which is how CSV holds lists."""
     lists: list[Ranked | None] = []
     for label in texts.labels:
@@ -110,7 +121,7 @@ def _of_texts(source: Source, name: str, texts: Column) -> Items:
     codes = np.zeros(0, np.int32) if texts.codes is None else texts.codes
     if (codes >= 0).any() and not any(lists):
         raise BadInput(
-            f'{source.path}: {name}: a ranking is a list of items, as ["p17", "p4"], but this column holds '
+            f'{path}: {name}: a ranking is a list of items, as ["p17", "p4"], but this column holds '
             f"{texts.labels[int(codes[codes >= 0][0])][:80]!r}"
         )
     return items_of([lists[code] if code >= 0 else None for code in codes.tolist()])
