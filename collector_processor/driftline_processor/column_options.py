@@ -29,6 +29,7 @@ _OPTIONS: dict[str, Any] = {
     "classes": _text("X,Y", "The classes, in the order of the score columns."),
     "positive_class": _text("X", "The class whose probability the score is."),
     "threshold": Annotated[float | None, typer.Option(metavar="T", help="The score from which on it is predicted.")],
+    "quantiles": _text("0.1,0.5,0.9", "The levels that a regression predicts, in the order of the score columns."),
     "features": _text("COL,COL", "The features; else all other columns."),
     "text_features": _text("COL,COL", "Features that are documents, or 'none'; else those that look like it."),
     "slices": _text("COL,COL", "Look at drift value by value of these, too: a country, a plan."),

@@ -35,7 +35,9 @@ def readers(task: Task) -> Mapping[type, Reader]:
     ((None, '1'), (0.25, ''), (0.25, ''))
     """
     known: dict[type, Reader] = {}
-    if task.kind == "regression":
+    if task.quantiles:
+        known = {np.ndarray: _quantiles(len(task.quantiles))}
+    elif task.kind == "regression":
         known = {**dict.fromkeys(_INTEGERS, _value), **dict.fromkeys(_FLOATS, _score), np.ndarray: _one_value}
     elif task.kind in ("binary", "multiclass"):
         known = {**dict.fromkeys((*_BOOLEANS, str), _class), **dict.fromkeys(_INTEGERS, _integer)}
@@ -63,6 +65,17 @@ def _score(result: Any) -> Answer:
 
 def _one_value(result: Any) -> Answer | None:
     return (float(result.reshape(-1)[0]), "") if result.dtype.kind in "fiu" and _one(result) else None
+
+
+def _quantiles(k: int) -> Reader:
+    """Return the reader of a row of k quantiles, (k,) or (1, k)."""
+
+    def read(result: Any) -> Answer | None:
+        if result.dtype.kind not in "fiu" or result.shape not in ((1, k), (k,)):
+            return None
+        return tuple(map(float, result.reshape(-1).tolist())), ""
+
+    return read
 
 
 def _columns(task: Task) -> Reader:

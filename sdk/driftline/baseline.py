@@ -77,6 +77,7 @@ class Baseline:
         classes: Sequence[object] | None = None,
         positive_class: object = None,
         threshold: float = 0.5,
+        quantiles: Sequence[float] = (),
         features: Sequence[str] | None = None,
         text_features: Sequence[str] | None = None,
         importance: Mapping[str, float] | ArrayLike | None = None,
@@ -91,15 +92,16 @@ class Baseline:
         ``X``: a dict of columns, or whatever a service may be given as a batch (:mod:`driftline.inputs`). ``score``,
         ``predicted``, ``actual``, ``time``, ``id``: each a column name of X or n values; ``score`` may be (n,), for
         binary also (n, 2), for multiclass (n, k) or k column names, in the order of ``classes``. Of time and id only
-        the column names are kept. ``task``: "binary", "multiclass", "regression" or "ranking", whose ``score`` is
-        that of each first item, or n lists of scores, best first. ``classes``: else the values seen in actual and
-        predicted. ``positive_class``: else the last of (0, 1), (False, True), ("0", "1"). ``threshold``:
-        the score from which on the positive class is predicted. ``features``: else all columns that are nothing else
-        and no points in time; for a 2-D array, the names of its columns. ``text_features``: those that are documents:
-        their descriptors are compared, and short hashes of their common words are kept; else those that look like it
-        (:func:`driftline.descriptors.looks_like_texts`), () for none. ``importance``: how much each feature counts, as
-        name → number or one number per feature in their order; it weighs what drifts. ``predict``: what gives the
-        scores of a frame of the features, ``model.predict_proba``; importance is then found by shuffling
+        the column names are kept. ``task``: "binary", "multiclass", "regression" or "ranking", whose ``score`` is that
+        of each first item, or n lists of scores, best first. ``classes``: else the values seen in actual and predicted.
+        ``positive_class``: else the last of (0, 1), (False, True), ("0", "1"). ``threshold``: the score from which on
+        the positive class is predicted. ``quantiles``: the levels that a regression predicts, in the order of its score
+        columns. ``features``: else all columns that are nothing else and no points in time; for a 2-D array, the names
+        of its columns. ``text_features``: those that are documents: their descriptors are compared, and short hashes of
+        their common words are kept; else those that look like it (:func:`driftline.descriptors.looks_like_texts`), ()
+        for none. ``importance``: how much each feature counts, as name → number or one number per feature in their
+        order; it weighs what drifts. ``predict``: what gives the scores of a frame of the features,
+        ``model.predict_proba``; importance is then found by shuffling
         (:func:`driftline.permutation.permutation_importance`), where none is given.
         ``privacy``: rules that hold for the file too: what is denied, hashed or rounded is so in it, and is not hashed
         again when it is sent. Those of the environment (``DRIFTLINE_PRIVACY_*``) hold without it.
@@ -117,7 +119,8 @@ class Baseline:
         ...
         ValueError: classes are ('no', 'yes') and none is known to be the positive one; pass positive_class=...
         """
-        said = Said(ModelKey(model, version), task, classes, positive_class, threshold, text_features)
+        key = ModelKey(model, version)
+        said = Said(key, task, classes, positive_class, threshold, text_features, quantiles=quantiles)
         columns = FrameColumns(score, predicted, actual, time, id, features, slices)
         table, truth, named, texts = read_frame(X, said, columns)
         seasons = _seasonality(seasonality, timezone, time is not None)
@@ -150,6 +153,7 @@ class Baseline:
         classes: Sequence[object] | None = None,
         positive_class: object = None,
         threshold: float = 0.5,
+        quantiles: Sequence[float] = (),
         features: Sequence[str] | None = None,
         text_features: Sequence[str] | None = None,
         importance: Mapping[str, float] | ArrayLike | None = None,
@@ -180,7 +184,7 @@ class Baseline:
             )
         open_batches = batches if callable(batches) else batches.__iter__
         key, said_so = ModelKey(model, version), features is not None
-        said = Said(key, task, classes, positive_class, threshold, text_features, said_so, sample)
+        said = Said(key, task, classes, positive_class, threshold, text_features, said_so, sample, quantiles=quantiles)
         seasons = _seasonality(seasonality, timezone, time is not None)
         said = replace(said, strange=refuse_unknown_classes, seasonality=seasons)
         named: Columns = {}

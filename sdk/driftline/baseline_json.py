@@ -18,6 +18,7 @@ import numpy as np
 
 from .bins import Bins, CategoryBins, from_json, to_json
 from .checked import floats, is_whole, short
+from .classes import quantile_levels
 from .extras import FOLDED_OVER, Extras
 from .fold import ModelBins
 from .joint import widths
@@ -63,6 +64,7 @@ def dump(fields: Fields) -> str:
             "classes": list(task.classes),
             "positive_class": task.positive_class,
             "threshold": short(task.threshold),
+            **({"quantiles": [short(level) for level in task.quantiles]} if task.quantiles else {}),
         },
         "columns": fields.columns,
         "pane": {name: _vector_json(values) for name, values in pane.parts.items()},
@@ -244,7 +246,11 @@ def _task(read: _Reader, value: dict[str, Any]) -> Task:
         raise read.error("task.positive_class", f"must be one of two classes, but is {positive!r} of {classes}")
     if not isinstance(threshold, int | float) or isinstance(threshold, bool) or not 0 <= threshold <= 1:
         raise read.error("task.threshold", "must be a number between 0 and 1")
-    return Task(kind, classes, positive, float(threshold))
+    try:
+        quantiles = quantile_levels(kind, value.get("quantiles", ()))
+    except (TypeError, ValueError) as error:
+        raise read.error("task.quantiles", str(error)) from None
+    return Task(kind, classes, positive, float(threshold), quantiles=quantiles)
 
 
 def _check_lengths(read: _Reader, pane: Pane, bins: ModelBins, task: Task) -> None:

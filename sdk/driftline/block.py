@@ -104,7 +104,8 @@ class Block:
             raise TypeError("no scores")
         if kind == "ranking":  # of items that nobody named
             return a.ML_PREDICTION_SCORE, scores[:, 0]
-        return self.identity.score_attribute, scores if kind == "multiclass" else scores[:, 0]
+        several = kind == "multiclass" or bool(self.identity.task.quantiles)
+        return self.identity.score_attribute, scores if several else scores[:, 0]
 
     def part(self, start: int, stop: int) -> Block:
         """Return rows ``start`` to ``stop``."""

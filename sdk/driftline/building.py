@@ -46,7 +46,8 @@ class Said:
 
     ``task``: the kind, "" where only features are compared. ``text_features``: None = those that look like it.
     ``named``: the features were named one by one, so none of them is taken for an identifier. ``sample``: rows that
-    bins are chosen from at most, None = all. ``seasonality``: by which seasons they are told apart, None = by none.
+    bins are chosen from at most, None = all. ``quantiles``: the levels that a regression predicts. ``seasonality``: by
+    which seasons they are told apart, None = by none.
     """
 
     key: ModelKey
@@ -60,6 +61,7 @@ class Said:
     settle: Settle | None = None
     strange: Strange | None = None
     seasonality: Seasonality | None = None
+    quantiles: Sequence[float] = ()
 
 
 class Built(NamedTuple):
@@ -246,6 +248,7 @@ def learned(rows: ReferenceRows, said: Said, seen: Collection[str]) -> tuple[Tas
         threshold=said.threshold,
         seen=[Column(codes=np.arange(len(seen), dtype=np.int32), labels=tuple(seen))],
         score_columns=0 if rows.scores is None else rows.scores.shape[1],
+        quantiles=said.quantiles,
     )
     return task, texts
 

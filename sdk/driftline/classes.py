@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -127,12 +128,14 @@ def resolve_task(
     threshold: float = 0.5,
     seen: Iterable[Column] = (),
     score_columns: int = 0,
+    quantiles: Sequence[float] | None = None,
 ) -> Task:
     """Complete what a model predicts from what was said and what was seen.
 
     ``classes``: in the order of the score columns; else the distinct values of ``seen`` (actual, predicted), else
     ("0", "1") for binary. ``positive_class``: else the last class where the classes are 0 and 1 in any spelling.
-    ``score_columns``: how many score columns there are, 0 when unknown. Raises ``ValueError`` with the fix when the
+    ``score_columns``: how many score columns there are, 0 when unknown. ``quantiles``: the levels that a regression
+    predicts, in the order of its score columns. Raises ``ValueError`` with the fix when the
     kind is unknown, the classes do not fit the scores, or nobody said which class is the positive one.
 
     >>> resolve_task("binary", classes=[False, True]).positive_class
@@ -144,8 +147,9 @@ def resolve_task(
     """
     if kind not in ("binary", "multiclass", *CLASSLESS):
         raise ValueError(f"task is {kind!r}; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
+    levels = quantile_levels(kind, quantiles)
     if kind in CLASSLESS:
-        return Task(kind)
+        return Task(kind, quantiles=levels)
     if isinstance(threshold, str) or not 0.0 <= threshold <= 1.0:
         raise ValueError(f"threshold is {threshold!r}; it must be a probability between 0 and 1")
     texts = tuple(class_text(value) for value in classes) if classes is not None else seen_classes(seen)
@@ -176,6 +180,27 @@ def resolve_task(
     if not texts:
         raise ValueError("a multiclass model needs its classes; pass classes=[...] in the order of the score columns")
     return Task(kind, texts)
+
+
+def quantile_levels(kind: str, quantiles: Sequence[float] | None) -> tuple[float, ...]:
+    """Return the levels that a regression predicts. Raises ``ValueError`` with the fix where they are none.
+
+    >>> quantile_levels("regression", [0.1, 0.5, 0.9])
+    (0.1, 0.5, 0.9)
+    """
+    if quantiles is None or not len(quantiles):
+        return ()
+    if kind != "regression":
+        raise ValueError(f"quantiles are {tuple(quantiles)}, but only a regression has any; leave them out")
+    numbers = all(isinstance(one, int | float | np.floating) and not isinstance(one, bool) for one in quantiles)
+    levels = tuple(map(float, quantiles)) if numbers else ()
+    sound = len(levels) > 1 and all(0 < one < 1 for one in levels)
+    if not sound or any(after <= before for before, after in pairwise(levels)):
+        raise ValueError(
+            f"quantiles are {tuple(quantiles)}; they must be two or more levels between 0 and 1, increasing, in the "
+            "order of the score columns, such as (0.1, 0.5, 0.9)"
+        )
+    return levels
 
 
 def _order(text: str) -> tuple[int, float, str]:

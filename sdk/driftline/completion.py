@@ -48,6 +48,10 @@ def completed(
         "threshold": 0.5 if given["threshold"] is None else given["threshold"],
     }
     known = resolve_task(
-        task, classes=said["classes"], positive_class=said["positive_class"], threshold=said["threshold"]
+        task,
+        classes=said["classes"],
+        positive_class=said["positive_class"],
+        threshold=said["threshold"],
+        quantiles=given.get("quantiles"),
     )
     return {**given, **said}, known

@@ -17,6 +17,7 @@ from .block import Block, Values, merge
 from .capture import read_output
 from .choice import Choice
 from .columns import strings, texts
+from .decided import score_columns
 from .faults import FAULTS
 from .features import features_of, slices_of
 from .ids import IDS
@@ -112,7 +113,8 @@ def _singles(plan: Plan, shape: Shape | None, group: Sequence[Single]) -> Block:
 
 def _scores(plan: Plan, scores: Sequence[Any]) -> F64 | None:
     """Return the scores of n rows, NaN where a row has none; None where no row has one."""
-    k = len(plan.identity.task.classes) if plan.identity.task.kind == "multiclass" else 1
+    task = plan.identity.task
+    k = score_columns(task) if task.kind == "multiclass" or task.quantiles else 1
     if None in scores:
         if scores.count(None) == len(scores):
             return None

@@ -63,6 +63,15 @@ def value_column(task: Task, columns: int) -> int:
     return task.quantiles.index(0.5) if 0.5 in task.quantiles else (columns - 1) // 2
 
 
+def score_columns(task: Task) -> int:
+    """Return how many scores a row of several has: one per class, or per declared quantile.
+
+    >>> score_columns(Task("multiclass", ("a", "b", "c"))), score_columns(Task("regression", quantiles=(0.1, 0.9)))
+    (3, 2)
+    """
+    return len(task.quantiles) if task.kind == "regression" else len(task.classes)
+
+
 def actual_numbers(actual: Column) -> F64:
     """Return actual values of a regression: float64 (n,), numbers in text included, NaN where there is none."""
     values = numbers_of(actual)

@@ -16,7 +16,7 @@ from .blocks import Stretches
 from .checked import by_name
 from .classes import class_codes
 from .expected import CLASSES, MOST_CLASSES, class_sums
-from .fold import GREATEST, SUM_TOLERANCE, ModelBins, actual_numbers, decide, fold_outcomes, usable_weight
+from .fold import GREATEST, SUM_TOLERANCE, ModelBins, actual_numbers, decide, fold_outcomes, target_score, usable_weight
 from .leaving import Leaving
 from .loss_trees import LossTrees, cell_of
 from .outcome_blocks import EXPECTED, OutcomeBlocks
@@ -132,7 +132,8 @@ class EstimationGatherer:
         if actual is None or table.scores is None or not len(table) or task.kind not in _KINDS:
             return
         drawn = self._random.random(len(table))
-        known = _usable(task, table.scores, actual)
+        scores = table.scores if task.kind != "regression" else target_score(task, table.scores)[:, np.newaxis]
+        known = _usable(task, scores, actual)
         self._task = task
         rows = np.flatnonzero((drawn < self._limit) & known[0])
         if not len(rows):
@@ -144,12 +145,12 @@ class EstimationGatherer:
                 over["score"] = self._bins.score
             for name, one in over.items():
                 if one.size + 2 <= 256:
-                    cells[name] = cell_of(name, table.features, table.scores[:, 0], self._bins)[rows].astype(np.uint8)
+                    cells[name] = cell_of(name, table.features, scores[:, 0], self._bins)[rows].astype(np.uint8)
         weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
         place = np.zeros(len(table), np.int64) if self._stretches is None else self._stretches.place(table.time)
-        decided = decide(task, table.scores, table.predicted)
+        decided = decide(task, scores, table.predicted)
         self._kept.append(
-            _Kept(drawn[rows], table.scores[rows], decided[rows], known[1][rows], weight[rows], place[rows], cells)
+            _Kept(drawn[rows], scores[rows], decided[rows], known[1][rows], weight[rows], place[rows], cells)
         )
         if sum(map(len, self._kept)) > 2 * MOST_KEPT:
             self._shrink()

@@ -80,7 +80,8 @@ class Identity:
     def __post_init__(self) -> None:
         """Work out what the hot path asks: a plain attribute is read five times as fast as a property."""
         others = [text for text in self.task.classes if text != self.task.positive_class]
-        object.__setattr__(self, "score_attribute", _SCORES.get(self.task.kind, ""))
+        score = a.ML_PREDICTION_SCORES if self.task.quantiles else _SCORES.get(self.task.kind, "")
+        object.__setattr__(self, "score_attribute", score)
         object.__setattr__(self, "negative_class", others[0] if self.task.kind == "binary" else "")
         object.__setattr__(self, "discreet", self.privacy.rules or self.capture != "features")
         object.__setattr__(self, "hash_id", self.privacy.id if self.privacy.hash_id else None)
@@ -106,6 +107,8 @@ class Identity:
             attributes[a.ML_MODEL_TASK] = self.task.kind
         if self.task.classes:
             attributes[a.ML_MODEL_CLASSES] = self.task.classes
+        if self.task.quantiles:
+            attributes[a.ML_MODEL_QUANTILES] = self.task.quantiles
         if self.task.kind == "binary":
             attributes[a.ML_MODEL_POSITIVE_CLASS] = self.task.positive_class
             attributes[a.ML_MODEL_THRESHOLD] = self.task.threshold

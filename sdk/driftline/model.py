@@ -34,14 +34,16 @@ class Model:
     one. ``classes``: in the order of the score columns; binary: (0, 1) unless said. ``positive_class``: the class that
     a binary score is the probability of; else the baseline's, else the last of (0, 1), (False, True), ("0", "1").
     ``threshold``: the score from which on the positive class counts as predicted where the function returns only a
-    score. ``baseline``: a :class:`driftline.Baseline` or the path of one; it is sent once per process, and its features
-    are the only ones recorded. ``feature_names``: the features to record instead, and the names of arrays' columns.
-    ``text_features``: features that are documents; length, words and script of them are recorded, and the text itself
-    only for ``{"message": "keep"}``. ``capture``: what leaves per row: "features" and scores, "scores" alone, or
-    "none"; what does not leave per row is sent as distributions. ``privacy``: rules per feature, for every signal: a
-    :class:`driftline.Privacy`. ``distributions``: whether features, scores and durations are sent as metrics, too;
-    unless said, those of up to 64 features are. ``tracer_provider``, ``meter_provider``, ``channel``,
-    ``metrics_channel``: for tests; else the global providers and the environment's endpoints.
+    score. ``quantiles``: the levels that a regression predicts, in the order of its columns, such as (0.1, 0.5, 0.9);
+    its value is then the level 0.5, or else the middle one. ``baseline``: a :class:`driftline.Baseline` or the path of
+    one; it is sent once per process, and its features are the only ones recorded. ``feature_names``: the features to
+    record instead, and the names of arrays' columns. ``text_features``: features that are documents; length, words and
+    script of them are recorded, and the text itself only for ``{"message": "keep"}``. ``capture``: what leaves per row:
+    "features" and scores, "scores" alone, or "none"; what does not leave per row is sent as distributions. ``privacy``:
+    rules per feature, for every signal: a :class:`driftline.Privacy`. ``distributions``: whether features, scores and
+    durations are sent as metrics, too; unless said, those of up to 64 features are. ``tracer_provider``,
+    ``meter_provider``, ``channel``, ``metrics_channel``: for tests; else the global providers and the environment's
+    endpoints.
 
     Raises ``ValueError`` or ``TypeError``, with the fix, when task, classes and positive class do not fit, and what
     ``Baseline.load`` raises.
@@ -63,6 +65,7 @@ class Model:
         classes: Sequence[object] | None = None,
         positive_class: object = None,
         threshold: float | None = None,
+        quantiles: Sequence[float] | None = None,
         baseline: Baseline | str | os.PathLike[str] | None = None,
         feature_names: Sequence[str] | None = None,
         text_features: Sequence[str] | Mapping[str, str] = (),
@@ -98,10 +101,13 @@ class Model:
                 classes = loaded.task.classes or None if classes is None else classes
                 positive_class = loaded.task.positive_class or None if positive_class is None else positive_class
                 threshold = loaded.task.threshold if threshold is None else threshold
+                quantiles = loaded.task.quantiles if quantiles is None else quantiles
         known = Task()
         if task:
             threshold = 0.5 if threshold is None else threshold
-            known = resolve_task(task, classes=classes, positive_class=positive_class, threshold=threshold)
+            known = resolve_task(
+                task, classes=classes, positive_class=positive_class, threshold=threshold, quantiles=quantiles
+            )
         vocabularies = {} if loaded is None else loaded.texts
         texts, kept_texts = declared_texts(text_features, tuple(vocabularies))
         features = feature_names if feature_names is not None or loaded is None else loaded.raw_features
@@ -127,6 +133,7 @@ class Model:
             "classes": None if classes is None else tuple(classes),
             "positive_class": positive_class,
             "threshold": threshold,
+            "quantiles": quantiles,
             "baseline": loaded,
             "feature_names": feature_names,
             "text_features": text_features,

@@ -2,7 +2,7 @@
 
 Binary: a float is the score of the positive class, two columns are the scores of the classes in their order; an int,
 a bool or a text is the predicted class. Multiclass: k columns are the scores; an int or a text is the class.
-Regression: a number is the value. Anything else is *unread*.
+Regression: a number is the value; of declared quantiles k columns are theirs. Anything else is *unread*.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def one(task: Task, output: Output) -> tuple[Any, str, Unread | None]:
         score = output.rankings[0]
     elif output.scores is not None:
         values = output.scores[0].tolist()
-        score = tuple(values) if task.kind == "multiclass" else values[0]
+        score = tuple(values) if task.kind == "multiclass" or task.quantiles else values[0]
     predicted = ""
     if output.predicted is not None and output.predicted.codes is not None and output.predicted.codes[0] >= 0:
         predicted = output.predicted.labels[output.predicted.codes[0]]
@@ -122,6 +122,9 @@ def read(task: Task, kept: Any, n: int, *, one_row: bool = False) -> Output:
 
 def _numbers(task: Task, values: NDArray[Any], kept: Any) -> Output:
     kind = values.dtype.kind
+    if task.quantiles:
+        fits = values.ndim == 2 and values.shape[1] == len(task.quantiles)
+        return Output(scores=_double(values)) if fits and kind in "fiu" else _unread(kept)
     if task.kind == "regression":
         return Output(scores=_double(values)[:, None]) if values.ndim == 1 and kind in "fiu" else _unread(kept)
     if values.ndim == 2:

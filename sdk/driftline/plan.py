@@ -74,7 +74,8 @@ class Plan:
         self._known: dict[str, bool] = {}
         self.names_held = 0
         self.start_span = self.tracer.start_span
-        self.score_type = float if self.identity.task.kind in ("binary", "regression") else None
+        single = self.identity.task.kind in ("binary", "regression") and not self.identity.task.quantiles
+        self.score_type = float if single else None
         self.keep_said = rankings.keep if self.identity.task.kind == "ranking" else results.keep_said
         self.keep = rankings.keep if self.identity.task.kind == "ranking" else results.keep
         self.inputs = _permitted(self.inputs, self.identity)

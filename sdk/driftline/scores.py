@@ -8,7 +8,8 @@ from .tables import F64, Task
 def scores_for(task: Task, scores: F64) -> F64:
     """Return scores as a table holds them, from (n, k) in the order of ``task.classes``.
 
-    Binary (n, 2) becomes (n, 1), the positive class; of a ranking's k items the first counts. Raises ``ValueError``
+    Binary (n, 2) becomes (n, 1), the positive class; of a ranking's k items the first counts; a regression has one
+    per declared quantile, or one. Raises ``ValueError``
     when the number of columns does not fit.
 
     >>> import numpy as np
@@ -21,7 +22,7 @@ def scores_for(task: Task, scores: F64) -> F64:
     if task.kind == "binary" and k == 2:
         at = task.classes.index(task.positive_class)
         return scores[:, at : at + 1]
-    wanted = len(task.classes) if task.kind == "multiclass" else 1
+    wanted = len(task.classes) if task.kind == "multiclass" else len(task.quantiles) or 1
     if k != wanted:
         raise ValueError(f"there are {k} score columns; a {task.kind} model has {wanted}")
     return scores

@@ -48,6 +48,7 @@ _MODEL: Mapping[str, tuple[tuple[type, ...], str]] = {
     "classes": ((list,), "a list of classes, in the order of the scores"),
     "positive_class": ((str, int, float, bool), "a class"),
     "threshold": ((int, float), "a number"),
+    "quantiles": ((list,), "a list of levels, such as [0.1, 0.5, 0.9]"),
     "feature_names": _NAMES,
     "text_features": ((list, dict), "a list of texts, or a table of name = script"),
     "capture": _TEXT,
@@ -237,7 +238,7 @@ def _mistakes(name: str, table: Any, path: str) -> Iterator[Mistake]:
 def _argument_mistakes(sound: dict[str, Any], table: dict[str, Any], path: str, key: str) -> Iterator[Mistake]:
     """Yield what is wrong with arguments of the right types. ``sound``: those of ``table``."""
     from .baseline import Baseline
-    from .classes import resolve_task
+    from .classes import quantile_levels, resolve_task
     from .features import declared_texts
 
     checks: list[Callable[[], object]] = []
@@ -245,6 +246,8 @@ def _argument_mistakes(sound: dict[str, Any], table: dict[str, Any], path: str, 
         checks.append(lambda: Baseline.load(_beside(path, sound["baseline"])))
     if "threshold" in sound:
         checks.append(lambda: resolve_task("binary", threshold=sound["threshold"]))
+    if "quantiles" in sound:
+        checks.append(lambda: quantile_levels("regression", sound["quantiles"]))
     said: dict[str, Any] = {own: sound[own] for own in _CLASSES if own in sound}
     if "baseline" in table or len(said) < sum(own in table for own in _CLASSES):  # nobody knows the classes
         said = {"classes": ("0", "1")}

@@ -94,7 +94,7 @@ def test_the_options(run: Run, command: list[str], options: set[str]) -> None:
     columns = {
         "--model", "--task", "--version", "--score", "--predicted", "--actual", "--time", "--id", "--classes",
         "--positive-class", "--threshold", "--features", "--text-features", "--slices", "--cluster", "--seasonality",
-        "--items", "--version-column",
+        "--items", "--quantiles", "--version-column",
         "--timezone",
     }  # fmt: skip
     result = run(*command, "--help")

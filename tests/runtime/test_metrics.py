@@ -26,6 +26,7 @@ ASKED: dict[str, Any] = {
     "costs": {1: {0: 500}, 0: {1: 20, 0: -1}},
 }
 N = 600
+LEVELS, QUANTILES = (0.1, 0.5, 0.9), ["q10", "q50", "q90"]
 
 
 def rows(kind: str) -> pd.DataFrame:
@@ -43,6 +44,10 @@ def rows(kind: str) -> pd.DataFrame:
     )
     if kind == "binary":
         return frame.assign(score=score, actual=(rng.random(N) < score).astype(int))
+    if kind == "quantiles":
+        low, high = score * 100 - rng.exponential(12, N), score * 100 + rng.exponential(12, N)
+        actual = score * 100 + rng.normal(0, 9, N)
+        return frame.assign(q10=low.round(2), q50=score * 100, q90=high.round(2), actual=actual.round(2))
     if kind == "regression":
         return frame.assign(score=score * 100, actual=(score * 100 + rng.normal(0, 9, N)).round(2))
     scores = rng.dirichlet([1.0, 2.0, 3.0], N)
@@ -54,11 +59,17 @@ def rows(kind: str) -> pd.DataFrame:
 
 def live(open_state: Open, clock: Clock, frame: pd.DataFrame, kind: str, asked: dict[str, Any]) -> Evaluation:
     clock.now = NOON + 3 * HOUR
-    said = {"task": kind, "windows": ["1d"], "performance": Performance(**asked)}
+    said = {
+        "task": "regression" if kind == "quantiles" else kind,
+        "windows": ["1d"],
+        "performance": Performance(**asked),
+    }
     state = open_state(churn=Model.model_validate(said))
     classes = {"binary": ("0", "1"), "multiclass": ("a", "b", "c")}.get(kind, ())
     task = Task(kind, classes, "1" if kind == "binary" else "")
-    columns = ["p_a", "p_b", "p_c"] if kind == "multiclass" else ["score"]
+    columns = {"multiclass": ["p_a", "p_b", "p_c"], "quantiles": QUANTILES}.get(kind, ["score"])
+    if kind == "quantiles":
+        task = Task("regression", quantiles=LEVELS)
     times = (frame["time"].astype("int64")).tolist()
     for start in range(0, N, 200):  # in pieces, and the outcomes in another order
         some = slice(start, start + 200)
@@ -87,10 +98,14 @@ def on_files(folder: Path, frame: pd.DataFrame, kind: str, asked: dict[str, Any]
     reference.to_parquet(folder / "reference.parquet")
     (folder / "driftline.yaml").write_text(json.dumps({"models": {"churn": {"performance": asked}}}))
     said = ["evaluate", folder / "rows.parquet", "--baseline", folder / "reference.parquet", "--model", "churn"]
-    said += ["--outcomes", folder / "outcomes.csv", "--task", kind, "--json", "--curves"]
+    said += ["--outcomes", folder / "outcomes.csv", "--json", "--curves"]
     said += ["--performance", folder / "driftline.yaml"]
     if kind == "multiclass":
         said += ["--score", "p_a,p_b,p_c", "--classes", "a,b,c"]
+    if kind == "quantiles":
+        said += ["--task", "regression", "--score", ",".join(QUANTILES), "--quantiles", ",".join(map(str, LEVELS))]
+    else:
+        said += ["--task", kind]
     done = CliRunner().invoke(app, [str(word) for word in said])
     assert done.exit_code == 0, done.stderr
     (window,) = json.loads(done.stdout)["windows"]
@@ -98,7 +113,7 @@ def on_files(folder: Path, frame: pd.DataFrame, kind: str, asked: dict[str, Any]
     return found
 
 
-@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression", "quantiles"])
 def test_the_service_and_files_say_the_same(open_state: Open, clock: Clock, tmp_path: Path, kind: str) -> None:
     asked = {"metrics": ["recall[*]", "top_k_accuracy@2"]} if kind == "multiclass" else {}
     frame = rows(kind)
@@ -112,11 +127,15 @@ def test_the_service_and_files_say_the_same(open_state: Open, clock: Clock, tmp_
         assert metric["value"] == pytest.approx(own[name]["value"], rel=1e-9, abs=bound + 1e-9), name
         assert metric["rows"] == own[name]["rows"], name
         assert (metric["source"], own[name]["source"]) == ("panes", "rows")
-    assert service["confusion"] == (None if kind == "regression" else pytest.approx(np.array(files["confusion"])))
+    assert service["confusion"] == (
+        None if kind in ("regression", "quantiles") else pytest.approx(np.array(files["confusion"]))
+    )
     assert service["curves"].keys() == files["curves"].keys()
     for name, curve in service["curves"].items():
         assert np.array(curve["points"]) == pytest.approx(np.array(files["curves"][name]["points"]), abs=1e-6)
     assert {"value", "value_per_prediction"} <= service["realized"].keys()
+    wide = {"quantile_loss@0.1", "quantile_loss@0.5", "quantile_loss@0.9", "interval_coverage@0.8"}
+    assert (wide <= service["realized"].keys()) == (kind == "quantiles")
     assert ("cost" in service["realized"]) == (kind == "binary")
 
 

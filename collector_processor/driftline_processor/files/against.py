@@ -51,6 +51,7 @@ def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -
         ("--classes", options.classes, task.classes),
         ("--positive-class", options.positive_class, task.positive_class),
         ("--threshold", options.threshold, task.threshold),
+        ("--quantiles", options.levels if options.quantiles else (), task.quantiles),
     ):
         if given not in ("", (), None, own):
             raise BadInput(f"{option}: the baseline {reference} was built with {own!r}; leave the option out")

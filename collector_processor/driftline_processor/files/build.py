@@ -71,6 +71,7 @@ def build_from_files(
         sample,
         reading.settle,
         seasonality=options.seasons,
+        quantiles=options.levels,
     )
     if options.seasonality and not roles.time:
         raise BadInput(f"{paths[0]}: --seasonality needs to know when rows were predicted; name the column with --time")

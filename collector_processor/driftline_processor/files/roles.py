@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from driftline.classes import quantile_levels
 from driftline.seasonality import KINDS, Seasonality
 
 from driftline_processor.core.window import time_zone
@@ -35,6 +36,7 @@ class ColumnOptions:
     classes: tuple[str, ...] = ()
     positive_class: str = ""
     threshold: float | None = None
+    quantiles: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     text_features: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
@@ -43,6 +45,14 @@ class ColumnOptions:
     cluster: str = ""
     items: str = ""
     version_column: str = ""
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The quantiles that a regression predicts. Raises :class:`BadInput` where they are none."""
+        try:
+            return quantile_levels(self.task or "regression", [float(level) for level in self.quantiles])
+        except ValueError as error:
+            raise BadInput(f"--quantiles: {error}") from error
 
     @property
     def seasons(self) -> Seasonality | None:

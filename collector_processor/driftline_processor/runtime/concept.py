@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from driftline.decided import score_columns
 from driftline.slices import OTHER, places_of, slice_name
 from driftline.tables import CLASSLESS, ModelKey
 from numpy.typing import NDArray
@@ -188,7 +189,7 @@ def _in_order(rows: pa.Table) -> pa.Table:
 
 def _fed(stream: Stream, series: Series, rows: pa.Table) -> list[Change]:
     task = series.task
-    scores = scores_of(rows, len(task.classes))
+    scores = scores_of(rows, score_columns(task))
     predicted = None if task.kind in CLASSLESS else labels_of(rows, "predicted")
     errors = errors_of(task, scores, predicted, actual_of(rows))
     return stream.feed(errors, integers_of(rows, "time"), integers_of(rows, "outcome_time"))

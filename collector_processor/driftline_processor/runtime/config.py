@@ -30,6 +30,7 @@ from .config_values import (
     FilePath,
     Keep,
     Keeping,
+    Levels,
     Listen,
     Seconds,
     Secret,
@@ -179,6 +180,7 @@ class Model(Section):
     classes: ClassTexts = ()
     positive_class: ClassText | None = None
     threshold: Share | None = None
+    quantiles: Levels = ()
     baseline: FilePath | None = None
     reference: Reference | None = None
     windows: tuple[WindowName, ...] = ("1h", "1d")

@@ -81,6 +81,8 @@ def _model(model: Model) -> Iterator[str]:
             yield f"positive_class: only a binary model has one; leave it out, or write task: binary, not {model.task}"
         elif model.classes and model.positive_class not in model.classes:
             yield f"positive_class: '{model.positive_class}' is not in classes ({listed}); write one of them"
+    if model.quantiles and model.task in ("binary", "multiclass", "ranking"):
+        yield f"quantiles: only a regression has any; leave them out, or write task: regression, not {model.task}"
     if model.threshold is not None and model.task in ("multiclass", *CLASSLESS):
         yield f"threshold: only a binary model has one; leave it out, or write task: binary, not {model.task}"
     of_performance = broken_performance(model.performance, model.task or "", model.classes)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from driftline.classes import class_text
+from driftline.classes import class_text, quantile_levels
 from driftline.items import MOST_ITEMS
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo
 
@@ -80,6 +80,10 @@ class Address:
         if self.host == other.host or self.everywhere or other.everywhere:
             return True
         return self.loopback and other.loopback and "localhost" in (self.host, other.host)
+
+
+def _levels(written: object) -> object:
+    return quantile_levels("regression", written) if isinstance(written, list | tuple) else written
 
 
 def parse_address(written: object) -> Address:
@@ -214,6 +218,7 @@ Together = Annotated[tuple[Literal["pca", "correlation"], ...], BeforeValidator(
 Keeping = Annotated[Keep, BeforeValidator(_keep)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Between = Annotated[float, Field(gt=0, lt=1)]
+Levels = Annotated[tuple[float, ...], BeforeValidator(_levels)]
 Cutoff = Annotated[int, Field(ge=1, le=MOST_ITEMS, strict=True)]
 Watching = Annotated[tuple[str, ...], BeforeValidator(_detector_names)]
 Confidence = Annotated[float, BeforeValidator(_confidence)]

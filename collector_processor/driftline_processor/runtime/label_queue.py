@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from driftline.baseline import Baseline
 from driftline.bins import Bins, count
 from driftline.classes import class_text
+from driftline.decided import score_columns
 from driftline.fold import target_score
 from driftline.tables import F64, Column, ModelKey
 
@@ -114,7 +115,7 @@ class LabelQueue:
     ) -> dict[Reason, F64]:
         """What speaks for each row, of what is asked and can be told."""
         found: dict[Reason, F64] = {}
-        scores, newest = scores_of(rows, len(series.task.classes)), self._newest(series)
+        scores, newest = scores_of(rows, score_columns(series.task)), self._newest(series)
         unsure = uncertainty(series.task, scores) if "uncertain" in by else None
         if unsure is not None:
             found["uncertain"] = unsure

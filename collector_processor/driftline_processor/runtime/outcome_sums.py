@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+from driftline.decided import score_columns
 from driftline.fold import fold_outcomes_by
 from driftline.sparse import Sparse
 from driftline.tables import CLASSLESS, I64, Task
@@ -18,7 +19,7 @@ def fold_joined(task: Task, rows: pa.Table, group: I64, groups: int) -> dict[str
     """
     return fold_outcomes_by(
         task,
-        scores_of(rows, len(task.classes)),
+        scores_of(rows, score_columns(task)),
         None if task.kind in CLASSLESS else labels_of(rows, "predicted"),
         actual_of(rows),
         numbers_of(rows, "weight"),

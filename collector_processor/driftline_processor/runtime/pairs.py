@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+from driftline.decided import score_columns
 from driftline.tables import CLASSLESS, F64, I64
 
 from driftline_processor.core.versions.losses import fold_pairs, losses_of, row_losses
@@ -159,7 +160,7 @@ def _losses(series: Series, rows: pa.Table, side: str) -> dict[str, F64]:
     task = series.task
     own = rows.select([f"{side}_{name}" for name in _BOTH]).rename_columns(list(_BOTH))
     predicted = None if task.kind in CLASSLESS else labels_of(own, "predicted")
-    return row_losses(task, scores_of(own, len(task.classes)), predicted, actual_of(rows))
+    return row_losses(task, scores_of(own, score_columns(task)), predicted, actual_of(rows))
 
 
 def _less(some: pa.Table | None, others: pa.Table | None) -> pa.Table | None:

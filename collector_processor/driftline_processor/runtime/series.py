@@ -124,7 +124,8 @@ class SeriesRegister:
 
 
 def _task(said: dict[str, Any]) -> Task:
-    return Task(**{**said, "classes": tuple(said["classes"]), "cutoffs": tuple(said.get("cutoffs", ()))})
+    lists = {name: tuple(said.get(name, ())) for name in ("classes", "cutoffs", "quantiles")}
+    return Task(**{**said, **lists})
 
 
 def resolve(
@@ -144,7 +145,10 @@ def resolve(
     base = baseline or Task()
     kind = settings.task or sent.kind or base.kind or before.kind
     if kind in CLASSLESS:
-        return Task(kind, cutoffs=settings.performance.cutoffs if kind == "ranking" else ()), True
+        if kind == "ranking":
+            return Task(kind, cutoffs=settings.performance.cutoffs), True
+        known = settings.quantiles or sent.quantiles or base.quantiles or before.quantiles
+        return Task(kind, quantiles=known if kind == "regression" else ()), True
     said = settings.classes
     if sent.classes and (not said or set(said) == set(sent.classes)):
         said = sent.classes

@@ -18,6 +18,9 @@ ML_MODEL_CLASSES: Final = "ml.model.classes"
 ML_MODEL_POSITIVE_CLASS: Final = "ml.model.positive_class"
 """The class that a binary model's score is the probability of."""
 
+ML_MODEL_QUANTILES: Final = "ml.model.quantiles"
+"""The levels of the quantiles that a regression predicts, in the order of its scores; increasing."""
+
 ML_MODEL_THRESHOLD: Final = "ml.model.threshold"
 """The score of the positive class from which on it is the predicted class."""
 

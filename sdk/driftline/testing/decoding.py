@@ -68,6 +68,7 @@ def _rows(said: Mapping[str, Any], spans: Mapping[int, ReadableSpan]) -> Iterato
         tuple(said.get(a.ML_MODEL_CLASSES, ())),
         str(said.get(a.ML_MODEL_POSITIVE_CLASS, "")),
         float(said.get(a.ML_MODEL_THRESHOLD, 0.5)),
+        quantiles=tuple(map(float, said.get(a.ML_MODEL_QUANTILES, ()))),
     )
     identity = Identity(str(said[a.ML_MODEL_NAME]), str(said.get(a.ML_MODEL_VERSION, "")), task)
     span_ids = [int.from_bytes(one or b"") for one in table.get("span_id", [None] * n)]

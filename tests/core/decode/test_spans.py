@@ -196,6 +196,9 @@ def test_a_span_without_a_threshold_has_no_weight(state: str) -> None:
     assert one({a.ML_PREDICTION_SCORE: 0.5}, trace_state=state).weight is None
 
 
+DECILES = {a.ML_MODEL_QUANTILES: [0.1, 0.9]}
+
+
 @pytest.mark.parametrize(
     ("things", "kind", "scores"),
     [
@@ -205,6 +208,8 @@ def test_a_span_without_a_threshold_has_no_weight(state: str) -> None:
         ({a.ML_PREDICTION_CLASS: "a"}, "", None),
         ({a.ML_MODEL_TASK: "clustering", a.ML_PREDICTION_SCORE: 0.5}, "binary", [[0.5]]),
         ({a.ML_MODEL_TASK: "regression", a.ML_PREDICTION_SCORE: 0.5}, "regression", [[0.5]]),
+        ({a.ML_MODEL_TASK: "regression", a.ML_PREDICTION_SCORES: [1.0, 2.0], **DECILES}, "regression", [[1.0, 2.0]]),
+        ({a.ML_MODEL_TASK: "regression", a.ML_PREDICTION_SCORES: [1.0], **DECILES}, "regression", None),
         ({a.ML_MODEL_TASK: "ranking", a.ML_PREDICTION_SCORE: 0.5}, "ranking", [[0.5]]),
         ({a.ML_PREDICTION_ITEMS: ["a", "b"], a.ML_PREDICTION_SCORES: [0.75, 0.25]}, "ranking", [[0.75]]),
         ({a.ML_MODEL_TASK: "binary", a.ML_PREDICTION_SCORES: [0.25, 0.75]}, "binary", [[0.75]]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.classes import class_codes
-from driftline.fold import GREATEST, actual_numbers, decide
+from driftline.fold import GREATEST, actual_numbers, decide, target_score
 from driftline.tables import F64, Column, Task
 
 from driftline_processor.core.performance.sums import losses
@@ -41,7 +41,7 @@ def errors_of(task: Task, scores: F64 | None, predicted: Column | None, actual: 
         truth = actual_numbers(actual)
         if scores is None or not len(scores):
             return np.full(len(truth), np.nan)
-        said = scores[:, 0]
+        said = target_score(task, scores)
         with np.errstate(invalid="ignore", over="ignore"):
             usable = (np.abs(truth) <= GREATEST) & (np.abs(said) <= GREATEST)
             return np.where(usable, np.abs(said - truth), np.nan)

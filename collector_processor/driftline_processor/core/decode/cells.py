@@ -54,6 +54,7 @@ KNOWN: Final = frozenset(
         a.ML_OUTCOME_PREDICTION_TIME,
         a.ML_OUTCOME_WEIGHT,
         a.ML_OUTCOME_ITEM,
+        a.ML_MODEL_QUANTILES,
         a.ML_OUTCOME_VALUE,
         a.ML_OUTCOME_RETRACTED,
     }

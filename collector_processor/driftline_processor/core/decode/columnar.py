@@ -100,6 +100,7 @@ class _Head:
             self.get(a.ML_MODEL_CLASSES, LIST) or (),
             class_text(self.get(a.ML_MODEL_POSITIVE_CLASS, TEXT, NUMBER, INTEGER, BOOLEAN))[:MAX_TEXT],
             0.5 if threshold is None or math.isnan(threshold) else float(threshold),
+            self.get(a.ML_MODEL_QUANTILES, LIST) or (),
         )
 
 

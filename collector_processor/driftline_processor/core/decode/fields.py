@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any, Final
 
 import numpy as np
-from driftline.classes import class_column, class_text
+from driftline.classes import class_column, class_text, quantile_levels
 from driftline.ids import id_text
 from driftline.relevant import MOST_TEXT
 from driftline.semconv import attributes as a
@@ -163,24 +163,32 @@ def tasks(fields: Fields) -> tuple[I64, list[Task]]:
     positive = np.full(fields.n, -1) if positives is None or positives.codes is None else positives.codes
     thresholds = fields.numbers(a.ML_MODEL_THRESHOLD)
     threshold = np.full(fields.n, 0.5) if thresholds is None else np.where(np.isnan(thresholds), 0.5, thresholds)
-    group, first = grouped(kinds, classes, positive, np.unique(threshold, return_inverse=True)[1].reshape(-1))
+    levels, level_lists = fields.lists(a.ML_MODEL_QUANTILES) or (np.full(fields.n, -1), [])
+    group, first = grouped(kinds, classes, positive, np.unique(threshold, return_inverse=True)[1].reshape(-1), levels)
     made = [
         task_of(
             kind_texts[kinds[row]] if kinds[row] >= 0 else "",
             class_lists[classes[row]] if classes[row] >= 0 else (),
             positives.labels[positive[row]] if positives is not None and positive[row] >= 0 else "",
             float(threshold[row]),
+            level_lists[levels[row]] if levels[row] >= 0 else (),
         )
         for row in first
     ]
     return group, made
 
 
-def task_of(kind: str, classes: tuple[Any, ...], positive_class: str, threshold: float) -> Task:
-    """Return the task; a kind that is not known, or classes that are not distinct, are as if they were not sent."""
+def task_of(
+    kind: str, classes: tuple[Any, ...], positive_class: str, threshold: float, quantiles: tuple[Any, ...] = ()
+) -> Task:
+    """Return the task; a kind that is not known, classes that are not distinct, levels that are none, were not sent."""
     texts = tuple(class_text(value)[:MAX_TEXT] for value in classes)
     distinct = "" not in texts and len(set(texts)) == len(texts)
-    return Task(kind if kind in _KINDS else "", texts if distinct else (), positive_class, threshold)
+    try:
+        levels = quantile_levels(kind, quantiles)
+    except ValueError:
+        levels = ()
+    return Task(kind if kind in _KINDS else "", texts if distinct else (), positive_class, threshold, quantiles=levels)
 
 
 def grouped(*codes: NDArray[Any]) -> tuple[I64, list[int]]:

@@ -47,11 +47,13 @@ class Given:
 def scores_of(task: Task, given: Given, rejected: Counter[str]) -> tuple[str, F64 | None]:
     """Return the kind of task, inferred where the sender named none, and the scores, float64 (n, k).
 
-    Items are a ranking's, a value is a regression's, several scores are a multiclass model's, one score is a binary
-    model's. Of a binary model's two scores the positive class's is kept, of a ranking's the first item's. Rows without
-    a usable score are NaN; None where all are.
+    Items are a ranking's, a value is a regression's (of declared quantiles several scores are), several scores are a
+    multiclass model's, one score is a binary model's. Of a binary model's two scores the positive class's is kept, of a
+    ranking's the first item's. Rows without a usable score are NaN; None where all are.
     """
     kind = task.kind or _infer(given)
+    if kind == REGRESSION and task.quantiles:
+        return kind, _matrix(given.scores, len(task.quantiles), rejected)
     if kind == REGRESSION:
         value = given.value
         if given.score is not None:

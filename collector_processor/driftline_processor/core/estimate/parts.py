@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 from driftline.baseline import Baseline
+from driftline.decided import target_score
 from driftline.expected import Entries, class_sums, loss_sums, score_grid
 from driftline.tables import I64, PredictionTable
 
@@ -21,5 +23,6 @@ def learned_parts(table: PredictionTable, baseline: Baseline, group: I64, groups
     if known.classes:
         return class_sums(task, table.scores, table.predicted, weight, group, groups, known.classes)
     if known.losses is not None and task.kind == "regression":
-        return loss_sums(table.features, table.scores, weight, group, groups, baseline.bins, known.losses)
+        scores = None if table.scores is None else target_score(table.task, table.scores)[:, np.newaxis]
+        return loss_sums(table.features, scores, weight, group, groups, baseline.bins, known.losses)
     return []

@@ -21,7 +21,7 @@ from typing import Final
 
 import numpy as np
 from driftline.classes import class_codes
-from driftline.fold import GREATEST, SUM_TOLERANCE, actual_numbers, decide, usable_weight
+from driftline.fold import GREATEST, SUM_TOLERANCE, actual_numbers, decide, target_score, usable_weight
 from driftline.pane import Pane
 from driftline.tables import F64, I32, I64, Column, Task, length
 
@@ -77,7 +77,7 @@ def row_losses(
     {'error': [0.0, 1.0], 'brier': [0.04, 0.36], 'log_loss': [0.22, 0.92]}
     """
     if task.kind == "regression":
-        return _of_values(scores, actual_numbers(actual))
+        return _of_values(task, scores, actual_numbers(actual))
     if task.kind not in _OF_TASK:
         return {}
     n, classes = length(actual), len(task.classes)
@@ -158,8 +158,8 @@ def _alone(outcomes: F64, weight: float, weight_squared: float, *sums: float) ->
     return Alone(round(rows) if unweighted else rows, weight, weight_squared, *map(float, sums))
 
 
-def _of_values(scores: F64 | None, truth: F64) -> dict[str, F64]:
-    said = np.full(len(truth), np.nan) if scores is None or not len(scores) else scores[:, 0]
+def _of_values(task: Task, scores: F64 | None, truth: F64) -> dict[str, F64]:
+    said = np.full(len(truth), np.nan) if scores is None or not len(scores) else target_score(task, scores)
     with np.errstate(invalid="ignore", over="ignore"):
         usable = (np.abs(truth) <= GREATEST) & (np.abs(said) <= GREATEST)
         error = np.where(usable, np.abs(said - truth), np.nan)
