@@ -1,12 +1,13 @@
-"""`driftline outcomes push` and `driftline forget`: what comes to a running processor later than its predictions."""
+"""`driftline outcomes push` and `show`, and `driftline forget`: what comes to a running processor later."""
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -87,6 +88,40 @@ def push(
             write_rejected(rejected, found)
         if any(pushed.rejected for _, pushed in found):
             raise typer.Exit(REJECTED)
+
+
+@app.command()
+def show(
+    id: Annotated[str, typer.Argument(metavar="ID", help="A prediction's id.")],
+    model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    url: Url = PAGES,
+) -> None:
+    """Show all that was said of a prediction, and what of it counts."""
+    with one_sentence():
+        from .remote import told
+
+        answer = told(url, model, id)
+        if as_json:
+            typer.echo(json.dumps(answer, indent=2))
+            return
+        if not answer["outcomes"]:
+            typer.echo(f"nothing was said of {id}")
+        for one in answer["outcomes"]:
+            typer.echo(_sentence(one))
+
+
+def _sentence(one: Mapping[str, Any]) -> str:
+    """Say one outcome in a line: when it was known and came, what it said, and for which versions it counts."""
+    said = "retracted" if one["retracted"] else f"actual {one['actual']}"
+    more = [f"{name} {one[name]}" for name in ("item", "value", "weight") if one[name] is not None]
+    more += [f"{name}={value}" for name, value in one["slices"].items()]
+    versions = [mine["version"] or "the model" for mine in one["belongs_to"] if mine["counts"]]
+    if versions:
+        state = f"counts for {', '.join(versions)}"
+    else:
+        state = "was replaced" if one["belongs_to"] else "waits for its prediction"
+    return f"{one['time']}  {', '.join([said, *more])}  ({state}; came {one['received']})"
 
 
 def _slices(said: list[str]) -> dict[str, str]:

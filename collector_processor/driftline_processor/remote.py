@@ -129,6 +129,14 @@ def snapshot_left(directory: Path, wanted: Rows, path: Path) -> dict[str, Any]:
     return {"rows": found.rows, "labelled": found.labelled, "features": len(found.features), "renamed": found.renamed}
 
 
+def told(url: str, model: str, id: str) -> dict[str, Any]:
+    """Return all that was said of an id, as ``GET /api/v1/models/{name}/outcomes`` answers it.
+
+    Raises :class:`BadInput` when nothing answers there, or the model is not known.
+    """
+    return dict(json.loads(_ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/outcomes", {"id": id})))
+
+
 def erase(url: str, model: str, by: str, values: Sequence[str], environment: str = "") -> str:
     """Delete with ``DELETE /v1/predictions``, and wait until it is done; return what there is to say of it.
 

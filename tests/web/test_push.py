@@ -21,7 +21,7 @@ from driftline_processor.files.outcome_parts import Columns, Part, parts_of
 from driftline_processor.push import ATTEMPTS, Pushed, Target, push
 from typer.testing import CliRunner
 
-from tests.runtime.state_rows import Clock
+from tests.runtime.state_rows import HOUR, NOON, Clock, predictions
 
 from .serve import serve
 from .test_uploads import Running
@@ -250,3 +250,28 @@ def test_progress_is_heard_of_part_by_part(url: str, tmp_path: Path) -> None:
     heard: list[int] = []
     push(written(tmp_path, "csv"), Target(url, "churn"), COLUMNS, quietly, heard.append, rows=10)
     assert heard == [10, 10, 5]
+
+
+def test_show_prints_what_was_said_and_what_counts(running: Running, url: str, tmp_path: Path) -> None:
+    running.send(predictions(["a"], NOON, version="v1"))
+    path = tmp_path / "labels.csv"
+    path.write_text(f"id,actual,time,slice.group\na,1,{NOON + HOUR},\na,0,{NOON + 2 * HOUR},b\nx,1,{NOON},\n")
+    assert invoke(url, path, "--model", "churn")[0] == 0
+    running.state.settle()
+
+    def show(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(commands, ["outcomes", "show", *arguments, "--url", url])
+        return result.exit_code, result.output
+
+    code, said = show("a", "--model", "churn")
+    assert (code, said.splitlines()) == (
+        0,
+        [
+            "2024-10-04T13:00:00Z  actual 1  (was replaced; came 2024-10-04T12:00:00Z)",
+            "2024-10-04T14:00:00Z  actual 0, group=b  (counts for v1; came 2024-10-04T12:00:00Z)",
+        ],
+    )
+    assert "waits for its prediction" in show("x", "--model", "churn")[1]
+    assert show("nobody", "--model", "churn") == (0, "nothing was said of nobody\n")
+    assert [one["actual"] for one in json.loads(show("a", "--model", "churn", "--json")[1])["outcomes"]] == ["1", "0"]
+    assert show("a", "--model", "chrun")[0] == 2

@@ -26,7 +26,8 @@ class Running(Opened):
         self.state._ingest.start()
         view, submit, health = self.state.view, self.state.submit_outcomes, Health()
         more = routes(self.state.uploaded)
-        app = create_app(view, submit, health, clock, more=more, submit_part=self.state.submit_part)
+        parts, history = self.state.submit_part, self.state.history
+        app = create_app(view, submit, health, clock, more=more, submit_part=parts, history=history)
         self.client, self.health = TestClient(app), health
 
     def part(self, number: int, body: str, upload: str = "labels") -> Response:
