@@ -1,19 +1,27 @@
-"""What the sums of rankings cost a list, beside scikit-learn's NDCG on the same lists.
+"""What the sums of rankings cost a list, beside scikit-learn's NDCG on the same lists; and clicks in the join.
 
 python -m tests.benchmarks.bench_ranking
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+from driftline.items import items_of
 from driftline.relevance import CUTOFFS, Relevance, fold_relevance
-from driftline.tables import F64
+from driftline.tables import F64, Task
+from driftline_processor.runtime.state import State
 from sklearn.metrics import ndcg_score
 
+from tests.runtime.state_rows import BINARY, HOUR, NOON, Clock, Opened, config, outcomes, predictions, text
+
 LISTS, ITEMS, PANES = 200_000, 20, 288
+JOINED = 30_000
 
 
 def cpu(work: Callable[[], object]) -> float:
@@ -31,6 +39,34 @@ def main() -> None:
             f"{over_panes / LISTS * 1e6:.2f} µs over {PANES} panes; scikit-learn's NDCG at one: "
             f"{theirs / LISTS * 1e6:.2f} µs, {theirs / ours:.1f} times as long"
         )
+    clicks, labels = joined(ranking=True), joined(ranking=False)
+    print(
+        f"{1 / clicks:,.0f} clicks joined a CPU-second, three on each list of {ITEMS}; {1 / labels:,.0f} labels of a "
+        f"binary model: a click costs {clicks / labels:.1f} times as much"
+    )
+
+
+def joined(*, ranking: bool) -> float:
+    """Return the CPU seconds for each outcome that the join takes; three clicks on each list."""
+    rng, n = np.random.default_rng(0), JOINED
+    with tempfile.TemporaryDirectory() as folder:
+        state = Opened(State(config(Path(folder)), clock=Clock()))
+        state.state._ingest.start()
+        ids = [f"{number}" for number in range(n)]
+        table = predictions(ids, NOON, [0.5] * n, model="feed", task=Task("ranking") if ranking else BINARY)
+        if ranking:
+            shown = [tuple(f"p{item}" for item in rng.permutation(500)[:ITEMS]) for _ in range(n)]
+            table = replace(table, items=items_of([(one, None) for one in shown]))
+        state.send(table)
+        state.state.join_now()
+        for part in range(3 if ranking else 1):
+            said = outcomes(ids, [1] * n, NOON + HOUR + part, model="feed")
+            if ranking:
+                said = replace(said, item=text([one[part % ITEMS] for one in shown]))
+            state.send(said)
+        took = cpu(state.state.join_now)
+        state.state.stop()
+    return took / (n * (3 if ranking else 1))
 
 
 def timed(share: float) -> tuple[float, float, float]:
