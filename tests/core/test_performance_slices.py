@@ -69,7 +69,7 @@ def test_slices_are_ranked_from_the_worst() -> None:
         return SlicePerformance(9, {"mae": Metric(value, 9, "panes")})
 
     slices = {"a=1": of(2.0), "a=2": of(9.0), "a=3": of(None), "a=4": of(5.0)}
-    assert [name for name, _ in ranked(slices, "regression")] == ["a=2", "a=4", "a=1", "a=3"]
+    assert [name for name, _ in ranked(slices)] == ["a=2", "a=4", "a=1", "a=3"]
 
 
 def test_fairness_is_judged_where_somebody_asks_and_says_how_much_is_known_of_the_attribute() -> None:

@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from driftline.baseline import Baseline
 from driftline.fold import fold_outcomes
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
 from driftline_processor.core.evaluation import Evaluation, SlicePerformance
 from driftline_processor.core.performance import realized
 from driftline_processor.core.render_slices import fairness_to_json, slices_to_json
@@ -21,6 +23,10 @@ from driftline_processor.files.evaluate_files import evaluate_files
 from driftline_processor.files.roles import ColumnOptions
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.config_performance import Fairness, Performance
+from driftline_processor.runtime.derived import points
+from driftline_processor.runtime.health import Health
+from driftline_processor.web.app import create_app
+from starlette.testclient import TestClient
 
 from .conftest import Open
 from .state_rows import BINARY, DAY, HOUR, MINUTE, NOON, Clock, Opened, column, outcomes, predictions
@@ -222,3 +228,34 @@ def nearly(value: Any) -> Any:
     if isinstance(value, list):
         return [nearly(one) for one in value]
     return pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value
+
+
+def test_slices_are_metrics_a_page_and_json(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=SLICED)
+    sent(state)
+    told(state)
+    clock.now = NOON + 3 * DAY
+    found = window(state, "1d")
+    view = state.state.view
+    values = {
+        dict(point.attributes).get(a.ML_PERFORMANCE_SLICE): point.value
+        for point in points(view)
+        if point.metric == m.ML_PERFORMANCE_VALUE
+        and dict(point.attributes)[a.ML_PERFORMANCE_METRIC] == "accuracy"
+        and dict(point.attributes)[a.ML_WINDOW] == "1d"
+    }
+    assert set(values) == {None, *found.performance_slices, "label_age=<1d"}
+    assert values["gender=F"] == found.performance_slices["gender=F"].metrics["accuracy"].value
+    states = {
+        (dict(point.attributes)[a.ML_FAIRNESS_CRITERION], dict(point.attributes)[a.STATE])
+        for point in points(view)
+        if point.metric == m.ML_FAIRNESS_STATE and dict(point.attributes)[a.ML_WINDOW] == "1d"
+    }
+    assert states == {(one.name, one.state) for one in found.fairness[0].criteria}
+    page = TestClient(create_app(view, lambda *_: None, Health(), clock=clock))  # type: ignore[arg-type]
+    html = page.get("/models/churn?window=1d").text
+    answer = page.get("/api/v1/models/churn/evaluations?window=1d").json()["windows"][-1]["performance"]
+    assert answer["slices"]["gender=F"]["metrics"]["accuracy"]["value"] == values["gender=F"]
+    assert list(answer["label_age"]) == ["<1d"]
+    for text in ("Performance by slice", "country=NL", "Fairness", "disparate impact", "beside M"):
+        assert text in html

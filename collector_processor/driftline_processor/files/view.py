@@ -20,6 +20,7 @@ from .drift_table import DriftTable
 from .errors import rows
 from .estimates import about, estimates
 from .sections import by_slice, causes, expectations, findings, joint, objectives, performance
+from .slice_sections import by_age, fairness, performance_by_slice, weak_slices
 from .terminal import Readable, terminal
 from .windows_table import WindowsTable
 from .words import minute, percent, printable, resemblances, sentence, window_text
@@ -40,6 +41,14 @@ def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableTyp
         parts += [Text(), expectations(evaluation)]
     if evaluation.realized:
         parts += [Text(), performance(evaluation)]
+    if evaluation.performance_slices:
+        parts += [Text(), performance_by_slice(evaluation)]
+    if evaluation.weak is not None and evaluation.weak.slices:
+        parts += [Text(), weak_slices(evaluation.weak)]
+    for found in evaluation.fairness:
+        parts += [Text(), fairness(found)]
+    if len(evaluation.ages) > 1:
+        parts += [Text(), by_age(evaluation)]
     if evaluation.estimated:
         parts += [Text(), estimates(evaluation), Text(f"estimated: {about(evaluation)}", style="dim")]
     if evaluation.objectives:

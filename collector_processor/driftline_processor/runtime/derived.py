@@ -37,6 +37,7 @@ from driftline_processor.core.labels.delay import QUANTILES
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.web.words import LINKED, handle
 
+from .derived_slices import sliced
 from .view import ModelView, View
 
 SERVICE: Final = "driftline"
@@ -109,6 +110,7 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
             mature = next((evaluation for evaluation in reversed(known) if model.mature(evaluation)), None)
             if mature is not None:
                 yield from _performance(mature, of, window)
+                yield from (_point(name, {**of, **what, **window}, value) for name, what, value in sliced(mature))
             yield from _objectives(known, mature, of, window)
             judged = [one.label_sla for one in reversed(known) if one.label_sla is not None]
             if judged:

@@ -125,7 +125,7 @@ class LabelQueue:
             if scores is not None:
                 features = {**features, "": Column(numbers=target_score(series.task, scores))}
             found["drifted"] = drifted(_risen(in_force.baseline, newest, features), features, len(rows))
-        if "weak" in by and newest is not None and (worse := badness(newest, series.task.kind)):
+        if "weak" in by and newest is not None and (worse := badness(newest)):
             keys = dict.fromkeys(name.partition("=")[0] for name in worse)
             found["weak"] = weak(_slices(rows, keys), worse, len(rows))
         return found

@@ -25,6 +25,8 @@ from driftline_processor.core.estimate import words as estimate_words
 from driftline_processor.core.estimate.record import recorded
 from driftline_processor.core.estimate.result import ASSUMES
 from driftline_processor.core.evaluation import Evaluation, State, TargetDrift
+from driftline_processor.core.performance import by_slice as sliced
+from driftline_processor.core.performance import fairness_words
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.versions.words import sentence as version_sentence
 from driftline_processor.core.window import closes_at
@@ -248,7 +250,8 @@ def _templates() -> Environment:
         words=words, times=times, charts=charts, distribution=distribution, address=address, anchor=anchor
     )
     templates.globals.update(estimate_chart=estimate_charts.estimate, estimate_words=estimate_words, assumes=ASSUMES)
-    templates.globals.update(ranked_slices=by_slice.ranked, told=by_slice.told)
+    templates.globals.update(ranked_slices=by_slice.ranked, told=by_slice.told, fairness_told=fairness_words.told)
+    templates.globals.update(ranked_performance=sliced.ranked, ranking_metric=sliced.ranking_metric)
     return templates
 
 

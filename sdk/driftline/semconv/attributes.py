@@ -141,6 +141,15 @@ ML_QUALITY_VERDICT: Final = "ml.quality.verdict"
 ML_PERFORMANCE_METRIC: Final = "ml.performance.metric"
 """Which performance metric the value is."""
 
+ML_PERFORMANCE_SLICE: Final = "ml.performance.slice"
+"""The slice that was measured, `key=value`; absent where it is all rows."""
+
+ML_FAIRNESS_ATTRIBUTE: Final = "ml.fairness.attribute"
+"""What tells the groups of people."""
+
+ML_FAIRNESS_CRITERION: Final = "ml.fairness.criterion"
+"""What must be alike between the groups."""
+
 ML_PERFORMANCE_OBJECTIVE: Final = "ml.performance.objective"
 """What the metric shall be, as its owner wrote it."""
 

@@ -43,6 +43,9 @@ ML_QUALITY_EXPECTATIONS: Final = "ml.quality.expectations"
 ML_PERFORMANCE_VALUE: Final = "ml.performance.value"
 """How well the model did in the newest closed window, measured on outcomes."""
 
+ML_FAIRNESS_STATE: Final = "ml.fairness.state"
+"""Whether groups of people are treated alike in the window that `ml.performance.value` describes; 1 for the state that holds."""
+
 ML_PERFORMANCE_ESTIMATE: Final = "ml.performance.estimate"
 """How well the model does in the newest closed window, estimated without outcomes."""
 
@@ -150,6 +153,7 @@ UNITS: Final[Mapping[str, str]] = {
     ML_QUALITY_FINDINGS: "{finding}",
     ML_QUALITY_EXPECTATIONS: "{expectation}",
     ML_PERFORMANCE_VALUE: "{score}",
+    ML_FAIRNESS_STATE: "{state}",
     ML_PERFORMANCE_ESTIMATE: "{score}",
     ML_PERFORMANCE_ESTIMATE_STATE: "{state}",
     ML_PERFORMANCE_REFERENCE: "{score}",
@@ -198,6 +202,7 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_QUALITY_FINDINGS: "gauge",
     ML_QUALITY_EXPECTATIONS: "gauge",
     ML_PERFORMANCE_VALUE: "gauge",
+    ML_FAIRNESS_STATE: "gauge",
     ML_PERFORMANCE_ESTIMATE: "gauge",
     ML_PERFORMANCE_ESTIMATE_STATE: "gauge",
     ML_PERFORMANCE_REFERENCE: "gauge",
@@ -246,6 +251,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_QUALITY_FINDINGS: "What one check found wrong with the data of the newest closed window, 0 where nothing.",
     ML_QUALITY_EXPECTATIONS: "How many expectations of the data were met, broken or not to be told in the newest closed window.",
     ML_PERFORMANCE_VALUE: "How well the model did in the newest closed window, measured on outcomes.",
+    ML_FAIRNESS_STATE: "Whether groups of people are treated alike in the window that `ml.performance.value` describes; 1 for the state that holds.",
     ML_PERFORMANCE_ESTIMATE: "How well the model does in the newest closed window, estimated without outcomes.",
     ML_PERFORMANCE_ESTIMATE_STATE: "1 for the state of an estimate, which the attribute `state` names.",
     ML_PERFORMANCE_REFERENCE: "How well the model did on the baseline's rows, whose outcomes were known.",
@@ -294,6 +300,7 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     ML_QUALITY_FINDINGS: "ml_quality_findings",
     ML_QUALITY_EXPECTATIONS: "ml_quality_expectations",
     ML_PERFORMANCE_VALUE: "ml_performance_value",
+    ML_FAIRNESS_STATE: "ml_fairness_state",
     ML_PERFORMANCE_ESTIMATE: "ml_performance_estimate",
     ML_PERFORMANCE_ESTIMATE_STATE: "ml_performance_estimate_state",
     ML_PERFORMANCE_REFERENCE: "ml_performance_reference",

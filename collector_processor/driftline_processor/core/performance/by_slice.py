@@ -36,12 +36,8 @@ COHORTS: tuple[str, ...] = (*(name for name, _ in AGES), OLDEST)
 
 _ENDS = np.array([end for _, end in AGES], np.int64)
 
-_WORST: Mapping[str, tuple[tuple[str, bool], ...]] = {
-    "binary": (("accuracy", True), ("log_loss", False)),
-    "multiclass": (("accuracy", True), ("log_loss", False)),
-    "regression": (("mae", False),),
-}
-"""Kind of task → the metrics by which slices are ranked, the first that is known; True where more is better."""
+_WORST = (("accuracy", True), ("mae", False), ("log_loss", False), ("ctr", True), ("value_per_prediction", True))
+"""The metrics by which slices are ranked, the first that is known; True where more is better."""
 
 
 def ages_of(time: I64, outcome_time: I64) -> I64:
@@ -78,14 +74,14 @@ def judge_slices(
         evaluation.fairness = tuple(one for one in judged if one is not None)
 
 
-def ranked(slices: Mapping[str, SlicePerformance], kind: str) -> list[tuple[str, SlicePerformance]]:
+def ranked(slices: Mapping[str, SlicePerformance]) -> list[tuple[str, SlicePerformance]]:
     """Return slices from the one in which the model does worst, by what :func:`ranking_metric` names.
 
     >>> def slice_of(value): return SlicePerformance(9, {"accuracy": Metric(value, 9, "panes")})
-    >>> [name for name, _ in ranked({"a=1": slice_of(0.9), "a=2": slice_of(0.7), "a=3": slice_of(None)}, "binary")]
+    >>> [name for name, _ in ranked({"a=1": slice_of(0.9), "a=2": slice_of(0.7), "a=3": slice_of(None)})]
     ['a=2', 'a=1', 'a=3']
     """
-    metric, greater = ranking_metric(slices.values(), kind)
+    metric, greater = ranking_metric(slices.values())
 
     def place(one: tuple[str, SlicePerformance]) -> tuple[bool, float, str]:
         measured = one[1].metrics.get(metric)
@@ -96,16 +92,16 @@ def ranked(slices: Mapping[str, SlicePerformance], kind: str) -> list[tuple[str,
     return sorted(slices.items(), key=place)
 
 
-def ranking_metric(slices: Iterable[SlicePerformance], kind: str) -> tuple[str, bool]:
+def ranking_metric(slices: Iterable[SlicePerformance]) -> tuple[str, bool]:
     """Return the metric by which slices are ranked, and whether more is better; "" where none is known."""
     known: list[dict[str, Metric]] = [one.metrics for one in slices]
-    for name, greater in _WORST.get(kind, ()):
+    for name, greater in _WORST:
         if any(name in metrics and metrics[name].value is not None for metrics in known):
             return name, greater
     return "", True
 
 
-def badness(evaluation: Evaluation, kind: str) -> dict[str, float]:
+def badness(evaluation: Evaluation) -> dict[str, float]:
     """Return how much worse than all rows the model surely is in each slice, 0 to 1, of those in which it is worse.
 
     By the end of the interval that is nearer to all rows: 1 where even there errors are twice as many, or as great.
@@ -116,10 +112,10 @@ def badness(evaluation: Evaluation, kind: str) -> dict[str, float]:
     >>> found = Evaluation(ModelKey("m"), Window("1d", 0, 1), 9_000, True)
     >>> found.realized = {"accuracy": Metric(0.9, 9_000, "panes")}
     >>> found.performance_slices = {"region=n": SlicePerformance(900, {"accuracy": sure})}
-    >>> {name: round(value, 2) for name, value in badness(found, "binary").items()}
+    >>> {name: round(value, 2) for name, value in badness(found).items()}
     {'region=n': 1.0}
     """
-    metric, greater = ranking_metric(evaluation.performance_slices.values(), kind)
+    metric, greater = ranking_metric(evaluation.performance_slices.values())
     whole = evaluation.realized.get(metric)
     if whole is None or whole.value is None:
         return {}

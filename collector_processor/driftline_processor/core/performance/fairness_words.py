@@ -1,0 +1,46 @@
+"""What came of a criterion of fairness, in words."""
+
+from __future__ import annotations
+
+from .fairness import Comparison, Criterion
+
+_RATES = {
+    "selection_rate": "selected",
+    "true_positive_rate": "true positives",
+    "false_positive_rate": "false positives",
+    "precision": "precision",
+}
+NAMED = 4
+"""Comparisons that are told, the widest apart first."""
+
+
+def told(criterion: Criterion) -> str:
+    """Tell the comparisons with the reference group, those that are furthest apart first.
+
+    >>> one = Comparison("F", "selection_rate", -0.06, -0.09, -0.03, "met")
+    >>> told(Criterion("demographic_parity", "predictions", "met", 0.06, 0.76, 0.1, (one,)))
+    'F −6 points selected (−9 to −3), of all predictions'
+    """
+    ratio = criterion.name == "disparate_impact"
+    known = [one for one in criterion.comparisons if one.value is not None]
+    if not known:
+        return "a group has no rows to measure it on"
+    centre = 1.0 if ratio else 0.0
+    known.sort(key=lambda one: -abs((one.value or 0.0) - centre))
+    parts = [_comparison(one, ratio) for one in known[:NAMED]]
+    more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
+    return f"{'; '.join(parts)}{more}, of {'all ' if criterion.basis == 'predictions' else ''}{criterion.basis}"
+
+
+def _comparison(one: Comparison, ratio: bool) -> str:
+    rate = _RATES.get(one.rate, one.rate)
+    if ratio:
+        high = "" if one.high is None else f" to {one.high:.2f}"
+        return f"{one.group} {one.value:.2f} times as often {rate} ({one.low:.2f}{high or ' or more'})"
+    return f"{one.group} {_points(one.value)} points {rate} ({_points(one.low)} to {_points(one.high)})"
+
+
+def _points(share: float | None) -> str:
+    value = round(100 * (share or 0.0), 1)
+    sign = "−" if value < 0 else "+" if value > 0 else ""
+    return f"{sign}{abs(value):g}"
