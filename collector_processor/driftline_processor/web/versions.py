@@ -10,11 +10,10 @@ from starlette.responses import JSONResponse, Response
 
 from driftline_processor.core.versions import Comparison, SideBySide
 from driftline_processor.core.versions.render import to_json
-from driftline_processor.core.versions.words import LOSS_WORDS, VERDICT_WORDS, interval, value
+from driftline_processor.core.versions.words import LOSS_WORDS, VERDICT_WORDS, about, interval, value
 from driftline_processor.runtime.view import ModelView
 
 from .api import find
-from .words import finite
 
 
 def versions(request: Request, known: Sequence[ModelView]) -> Response:
@@ -50,8 +49,8 @@ def cells(found: SideBySide) -> list[Cells]:
 
 def _cells(one: Comparison) -> Cells:
     rows = f"{one.rows:,} {'of both' if one.paired else 'in all'}"
-    if one.rows_needed is not None and finite(one.rows_needed) is not None:
-        rows += f", {one.rows_needed:,} needed"
+    if one.rows_needed is not None:
+        rows += f", about {about(one.rows_needed):,} needed"
     state = {"worse": "drift", "better": "ok", "not_yet": "too_few_rows"}[one.verdict]
     return Cells(
         LOSS_WORDS.get(one.loss, one.loss),

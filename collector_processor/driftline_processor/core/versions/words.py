@@ -47,6 +47,16 @@ def ends(loss: str, low: float | None, high: float | None) -> str:
     return " to ".join("?" if end is None else f"{end * scale:+.3g}" for end in (low, high)) + unit
 
 
+def about(rows: int) -> int:
+    """Return a number of rows with two digits, rounded up: it is a guess.
+
+    >>> about(14_791), about(99)
+    (15000, 99)
+    """
+    unit = int(10 ** max(len(str(rows)) - 2, 0))
+    return -(-rows // unit) * unit
+
+
 def sentence(found: SideBySide) -> str:
     """Say what is known of a challenger, and what it rests on."""
     name, champion = (f"version {one.name}" if one.name else "no version" for one in (found.challenger, found.champion))
@@ -62,5 +72,5 @@ def sentence(found: SideBySide) -> str:
         f"{value(one.loss, one.champion)} in {rows}, a difference of {interval(one)}"
     )
     if one.rows_needed is not None:
-        said += f"; if it goes on like this, about {one.rows_needed:,} requests will tell"
+        said += f"; if it goes on like this, about {about(one.rows_needed):,} requests will tell"
     return said
