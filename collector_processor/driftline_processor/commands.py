@@ -114,6 +114,9 @@ def evaluate(
     classifier: Annotated[
         bool, typer.Option("--classifier", help="Whether a classifier tells the rows from the baseline's, and by what.")
     ] = False,
+    importance_weighted: Annotated[
+        bool, typer.Option("--importance-weighted", help="Estimates by the baseline's labelled rows, weighted, too.")
+    ] = False,
     concept: Annotated[
         str, typer.Option(metavar="NAME[,NAME]", help="Detectors of concept drift, or 'none'; else adwin, if it can.")
     ] = "",
@@ -159,6 +162,7 @@ def evaluate(
             metrics_in(fail_on or ()),
             objectives_of(objective or ()),
             {} if performance is None else versions_in(performance),
+            importance_weighted,
         )
         cut = Cut(window, window_rows)
         reference = None if baseline is None else local(baseline)

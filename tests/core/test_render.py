@@ -161,6 +161,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         },
                     },
                     "estimated": {},
+                    "importance_weighted": {},
                     "slices": {},
                     "label_age": {},
                     "weak_slices": None,

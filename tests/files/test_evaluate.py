@@ -103,8 +103,8 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         *("importance", "weight", "score_shift", "sentence"),
     ]
     assert list(window["performance"]) == [
-        *("maturity", "immature", "realized", "estimated", "slices", "label_age", "weak_slices", "fairness"),
-        *("broken", "undecided", "objectives"),
+        *("maturity", "immature", "realized", "estimated", "importance_weighted", "slices", "label_age", "weak_slices"),
+        *("fairness", "broken", "undecided", "objectives"),
     ]
     auc = window["performance"]["realized"]["roc_auc"]
     assert list(auc) == ["value", "low", "high", "interval", "rows", "effective_rows", "source"]

@@ -300,7 +300,8 @@ class Evaluation:
     the gravest first. ``expected``: what came of what somebody expects of it (:mod:`.expectations`).
     ``explanation``: why it drifts (:mod:`.explain`); None where nothing does. ``maturity``: whether the window still
     fills, or its outcomes may still come, or its performance counts. ``estimated``: metrics where nobody knows yet
-    (:mod:`.estimate`), from all of its rows; {} where the baseline has taught nothing about them.
+    (:mod:`.estimate`), from all of its rows; {} where the baseline has taught nothing about them. ``weighted``: by
+    importance weights, where they were asked for.
     ``performance_slices``: by ``key=value``, and
     ``ages``: by how long outcomes took to come, what was realized of those rows. ``weak``: what came of the search for
     weak slices (:mod:`.performance.weak`), None where rows are not at hand. ``fairness``: by attribute.
@@ -337,6 +338,7 @@ class Evaluation:
     explanation: Explanation | None = None
     maturity: Maturity = "mature"
     estimated: dict[str, Estimate] = field(default_factory=dict)
+    weighted: dict[str, Estimate] = field(default_factory=dict)
     performance_slices: dict[str, SlicePerformance] = field(default_factory=dict)
     ages: dict[str, SlicePerformance] = field(default_factory=dict)
     weak: WeakSearch | None = None

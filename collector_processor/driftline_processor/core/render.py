@@ -129,6 +129,7 @@ def to_json(evaluation: Evaluation, curves: bool = False) -> dict[str, Any]:
             "immature": evaluation.immature or None,
             "realized": {name: _metric(metric) for name, metric in evaluation.realized.items()},
             "estimated": {name: _estimate(estimate) for name, estimate in evaluation.estimated.items()},
+            "importance_weighted": {name: _estimate(estimate) for name, estimate in evaluation.weighted.items()},
             "slices": slices_to_json(evaluation.performance_slices, _metric),
             "label_age": slices_to_json(evaluation.ages, _metric),
             "weak_slices": weak_to_json(evaluation.weak),

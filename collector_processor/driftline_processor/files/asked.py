@@ -24,6 +24,7 @@ class Asked:
     ``past``: windows are compared with the rows before them, :mod:`.past`. ``performance``: what each model's owner
     asks of its performance; ``metrics``: names of those that are wanted, too; ``objectives``: what it shall be.
     ``versions``: which of each model's are compared with which.
+    ``weighted``: estimates by importance weights, too.
     """
 
     method: Sequence[str] = ()
@@ -37,17 +38,17 @@ class Asked:
     metrics: Sequence[str] = ()
     objectives: Sequence[of_performance.Objective] = ()
     versions: Mapping[str, Named] = field(default_factory=dict)
+    weighted: bool = False
 
     def check(self, reference: Path | None) -> None:
         """Raise :class:`BadInput` when something is asked for that cannot be had together.
 
         ``reference``: what is compared with, None where nobody named it.
         """
-        rows_wanted = [name for name in ("exact", "classifier") if getattr(self, name)]
+        rows_wanted = [name for name in ("exact", "classifier", "weighted") if getattr(self, name)]
         if self.past is not None and rows_wanted:
-            raise BadInput(
-                f"--{rows_wanted[0]} and --reference-last: of rows before a window only counts are kept; choose one"
-            )
+            option = _OPTIONS.get(rows_wanted[0], rows_wanted[0])
+            raise BadInput(f"--{option} and --reference-last: of rows before a window only counts are kept; choose one")
         if reference is None:
             if self.past is None:
                 raise BadInput(
@@ -59,6 +60,10 @@ class Asked:
             rows_of(reference, "--exact")
         if self.classifier:
             rows_of(reference, "--classifier")
+        if self.weighted:
+            rows_of(reference, "--importance-weighted")
 
+
+_OPTIONS = {"weighted": "importance-weighted"}
 
 NOTHING_MORE = Asked()

@@ -66,15 +66,15 @@ def _classified(
     known, windows = rows
     worth = [alike(space, evaluation.features) for evaluation in evaluations]
     before = ((table, np.zeros(len(table), dtype=np.int64)) for table in reference)
-    [was] = _drawn(before, np.zeros(known, dtype=np.int64), [MOST_ROWS], bins, space, rng)
+    [was] = drawn(before, np.zeros(known, dtype=np.int64), [MOST_ROWS], bins, space, rng)
     most = [min(MOST_ROWS, int(one.rows / like)) for one, like in zip(evaluations, worth, strict=True)]
-    drawn = _drawn(current, windows, most, bins, space, rng)
-    for now, like in zip(drawn, worth, strict=True):
+    some = drawn(current, windows, most, bins, space, rng)
+    for now, like in zip(some, worth, strict=True):
         kept = int(min(len(was.z), known / like))
         yield classify(Points(was.names, was.z[:kept], was.missing[:kept]), now, rng)
 
 
-def _drawn(
+def drawn(
     batches: Batches, group: I64, most: Sequence[int], bins: dict[str, Bins], space: Space, rng: np.random.Generator
 ) -> list[Points]:
     """Draw at most so many rows of each window, as points; in an order that chance has made."""

@@ -56,6 +56,7 @@ from .steps import Trails, cut_steps
 from .truth import Truth, all_rows, truths
 from .versions import versions_of
 from .weak import LabelledRows
+from .weighted import weigh_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,9 @@ def evaluate_files(
         before_rows = reference_rows(reference, options, baseline, judging.key, say)
         current = batches(read.rows, groups, read.roles, judging.key, baseline)
         classify_windows(evaluations, [one.pane for one in folded], before_rows, current, groups, baseline, say)
+    if asked.weighted and reference is not None:
+        current = batches(read.rows, groups, read.roles, judging.key, baseline)
+        weigh_windows(evaluations, reference, current, groups, baseline, options, say)
     declared = {key: own for key, own in slices.values.items() if key not in read.groups}
     concept = concept_of(read.rows, read.heard, baseline, Settings(detectors), declared)
     named = asked.versions.get(baseline.model, Named())

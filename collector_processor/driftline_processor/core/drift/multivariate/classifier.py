@@ -72,7 +72,7 @@ def classify(reference: Points, current: Points, rng: np.random.Generator) -> Fo
     n, m = len(reference.z), len(current.z)
     if min(n, m) < 2 * FOLDS:
         return None
-    design = _Design.of(reference, current, rng)
+    design = Design.of(reference, current, rng)
     side = np.concatenate([np.zeros(n), np.ones(m)])
     fold = np.concatenate([rng.permutation(n) % FOLDS, rng.permutation(m) % FOLDS])
     trials = [_Trial.of(design.columns, fold == at) for at in range(FOLDS)]
@@ -86,7 +86,7 @@ def classify(reference: Points, current: Points, rng: np.random.Generator) -> Fo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Design:
+class Design:
     """``columns``: float64 (n, p), standardised. ``made_of``: the features of each column, (p,), by position."""
 
     names: tuple[str, ...]
@@ -94,7 +94,7 @@ class _Design:
     made_of: list[tuple[int, ...]]
 
     @classmethod
-    def of(cls, reference: Points, current: Points, rng: np.random.Generator) -> _Design:
+    def of(cls, reference: Points, current: Points, rng: np.random.Generator) -> Design:
         z = np.concatenate([reference.z, current.z])
         missing = np.concatenate([reference.missing, current.missing])
         d = z.shape[1]
@@ -150,7 +150,7 @@ def _permuted(trials: list[_Trial], side: F64, found: float, rng: np.random.Gene
     return (as_great + 1) / (tried + 1)
 
 
-def _told(design: _Design, trials: list[_Trial], side: F64, found: float, rng: np.random.Generator) -> tuple[Told, ...]:
+def _told(design: Design, trials: list[_Trial], side: F64, found: float, rng: np.random.Generator) -> tuple[Told, ...]:
     """The features without which, shuffled among the held-out rows, the AUC falls most."""
     falls = np.zeros(len(design.names))
     for trial in trials:
