@@ -83,6 +83,17 @@ def test_every_task_has_its_result(service: Service) -> None:
     captured.assert_predicted("feed", items=("i7", "i3"), score=None)
 
 
+def test_what_was_relevant_in_a_list_is_asserted_as_it_was_said(service: Service) -> None:
+    shelf = service.model("shelf", "ranking")
+    with capture() as captured:
+        shelf.outcome("A-1", item="i7", actual=1)
+        shelf.outcome("A-2", actual=["i7", 3])
+        shelf.outcome("A-3", actual={"i7": 2})
+    captured.assert_outcome("shelf", id="A-1", actual=1, item="i7")
+    captured.assert_outcome("shelf", id="A-2", actual=["i7", "3"])
+    captured.assert_outcome("shelf", id="A-3", actual={"i7": 2})
+
+
 def test_vectors_and_texts_are_what_leaves_of_them(service: Service) -> None:
     model = service.model(text_features=("message",))
     with capture() as captured:
