@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from driftline_processor.commands import app
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.render import to_json
 from driftline_processor.runtime.archive import from_text, to_text
-from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.config import Model, validate_file
 from driftline_processor.runtime.config_performance import Performance
 from typer.testing import CliRunner
 
@@ -148,3 +149,41 @@ def test_an_evaluation_with_its_curves_is_read_back_from_the_archive_whole(open_
     assert (again.curves["roc"].points == evaluation.curves["roc"].points).all()
     assert again.confusion is not None
     assert (again.confusion == evaluation.confusion).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("metrics: [f1_score]", "'f1_score' is no metric; there are accuracy"),
+        ("metrics: fbeta", "'fbeta' needs a beta above 0, as in 'fbeta@2'"),
+        ('metrics: ["recall[*]"]', "'recall[*]' is not told of single classes"),
+        ("costs: {2: {0: 1}}", "2 is not in classes (0, 1); write one of them"),
+        ("costs: {1: {0: dear}}", "the cost of 0 where it is 1 is 'dear'; write a number"),
+        ("costs: 500", "costs are by actual class, then by predicted class, as in"),
+        ("costs: {1: 500}", "the costs of 1 are by predicted class, as in"),
+    ],
+)
+def test_what_may_not_be_asked_is_said_with_its_place(tmp_path: Path, text: str, problem: str) -> None:
+    file = tmp_path / "driftline.yaml"
+    file.write_text(f"models: {{churn: {{task: binary, classes: [0, 1], performance: {{{text}}}}}}}")
+    (found,) = validate_file(file)
+    assert found.startswith("models.churn.performance.")
+    assert problem in found
+
+
+def test_what_a_model_has_not_is_logged_once_where_only_its_sender_says_what_it_is(
+    open_state: Open, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock.now = NOON + 3 * HOUR
+    asked = Performance(metrics=("top_k_accuracy@5",), costs={"fraud": {"0": 5.0}})
+    caplog.set_level(logging.WARNING, "driftline_processor.runtime.evaluate")
+    state = open_state(churn=Model(windows=("1h",), performance=asked))
+    for hour in range(3):
+        state.send(predictions([f"{hour}"], NOON + hour * HOUR, [0.5]))
+        state.send(outcomes([f"{hour}"], [1], NOON + hour * HOUR))
+    clock.now = NOON + 30 * HOUR
+    assert [window.closed for window in state.view().windows["1h"]] == [True] * 3
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert said[0].startswith("models.churn.performance.metrics: 'top_k_accuracy@5' is no metric of a binary model")
+    assert said[1].startswith("models.churn.performance.costs: fraud is not in classes (0, 1); write one of them")

@@ -50,10 +50,10 @@ def _costs(written: object) -> object:
     read: dict[str, dict[str, float]] = {}
     for actual, row in written.items():
         if not isinstance(row, Mapping):
-            raise ValueError(f"the costs of {actual!r} are by predicted class, as in {{{actual}: {{0: 500}}}}")
+            raise ValueError(f"the costs of {actual} are by predicted class, as in {{{actual}: {{0: 500}}}}")
         for predicted, cost in row.items():
             if isinstance(cost, bool) or not isinstance(cost, int | float) or not abs(cost) <= GREATEST_COST:
-                raise ValueError(f"the cost of {predicted!r} where it is {actual!r} is {cost!r}; write a number")
+                raise ValueError(f"the cost of {predicted} where it is {actual} is {cost!r}; write a number")
         read[class_text(actual)] = {class_text(predicted): float(cost) for predicted, cost in row.items()}
     return read
 

@@ -26,6 +26,7 @@ from driftline_processor.custom_metrics import load_custom_metrics
 from .baselines import Baselines
 from .beliefs import Beliefs
 from .config import Model
+from .config_performance import broken
 from .known import KnownOutcomes, delay_of
 from .news import Reached, Touched
 from .panes import learned_fold, part_width, performance_fold, read_window, score_fold, stored_unit
@@ -148,6 +149,8 @@ class Evaluator:
             self._warn(series, settings, baseline)
             complete(pane, baseline.bins)
             compared = self._compared(series, baseline, window, pane, width if closed else None)
+        if closed:
+            self._warn_asked(series, settings)
         beside = self._beside(series, window, closed, baseline, width)
         if compared is not None:
             beside = replace(beside, trail=levelled(beside.trail, compared.baseline, pane.parts.get(SEASONS)))
@@ -171,6 +174,14 @@ class Evaluator:
             ),
             asked=replace(settings.performance.asked, custom=self._custom),
         )
+
+    def _warn_asked(self, series: Series, settings: Model) -> None:
+        """Log once what is asked of the performance and a model of this kind, or with these classes, has not."""
+        for wrong in broken(settings.performance, series.task.kind, series.task.classes):
+            said = f"models.{series.key.model}.performance.{wrong}"
+            if (series.key.model, said) not in self._warned:
+                self._warned.add((series.key.model, said))
+                _log.warning("%s; until then it is left out", said)
 
     def _warn(self, series: Series, settings: Model, baseline: Baseline) -> None:
         """Log once of each baseline which methods were chosen for a feature that they do not compare."""
