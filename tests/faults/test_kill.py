@@ -25,9 +25,9 @@ ROOT = Path(__file__).parents[2]
 class Victim:
     """The process that will be killed."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, module: str = "killed_state") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.killed_state", str(directory)],
+            [sys.executable, "-m", f"tests.faults.{module}", str(directory)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

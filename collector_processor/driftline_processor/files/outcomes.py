@@ -14,6 +14,8 @@ from driftline.frames import taken
 from driftline.tables import F64, I64, Column, told
 from numpy.typing import NDArray
 
+from driftline_processor.core.belonging import EARLY, belongs_to
+
 from .concept import Heard
 from .errors import BadInput, Say, near, rows
 from .lists import told_in
@@ -118,8 +120,8 @@ def join(
     """Give every row what the last of its outcomes says, and return in parallel, per file, weights and what came first.
 
     An outcome belongs to the row of its id: with a prediction time to the one of that time, else to the latest at or
-    before it, else to the earliest after it; where rows or outcomes have no times, to all rows of its id. The last by
-    time (without times, the last in the file) holds, and a retraction leaves a row without.
+    before it, else to the earliest up to a day after it; where rows or outcomes have no times, to all rows of its id.
+    The last by time (without times, the last in the file) holds, and a retraction leaves a row without.
 
     Weights: float64 (n,), NaN = not given. ``name``: the rows' id column. What joins nothing is counted and named.
     """
@@ -191,9 +193,14 @@ def paired(outcomes: Outcomes, codes: Sequence[I64], times: Sequence[I64 | None]
     code = np.concatenate(codes) if codes else np.empty(0, np.int64)
     time = None if any(one is None for one in times) else np.concatenate([one for one in times if one is not None])
     several = np.bincount(code[code >= 0], minlength=len(outcomes.ids)) > 1
-    if time is None or outcomes.time is None or not (several.any() or outcomes.made is not None):
-        return _all_of_an_id(outcomes, code)
-    return _by_time(outcomes, outcomes.time, code, time)
+    if time is not None and outcomes.time is not None and (several.any() or outcomes.made is not None):
+        return _by_time(outcomes, outcomes.time, code, time)
+    row, outcome = _all_of_an_id(outcomes, code)
+    if time is None or outcomes.time is None:
+        return row, outcome
+    heard = outcomes.time[outcome]
+    fits = (heard <= 0) | (time[row] - heard <= EARLY)
+    return row[fits], outcome[fits]
 
 
 def name_strange(outcomes: Outcomes, strange: NDArray[np.bool_], name: str, say: Say) -> None:
@@ -216,26 +223,9 @@ def _all_of_an_id(outcomes: Outcomes, code: I64) -> tuple[Places, Places]:
 
 def _by_time(outcomes: Outcomes, heard: I64, code: I64, time: I64) -> tuple[Places, Places]:
     """Pairs of an outcome and the one row that it is about, outcomes oldest first."""
-    named = np.zeros(len(heard), np.bool_) if outcomes.made is None else outcomes.made > 0
+    named = np.zeros(len(heard), np.int64) if outcomes.made is None else outcomes.made
     when = np.where(heard > 0, heard, np.iinfo(np.int64).max)  # who says no time means what was predicted last
-    if outcomes.made is not None:
-        when = np.where(named, outcomes.made, when)
-    is_row = np.concatenate([np.ones(len(code), np.bool_), np.zeros(len(heard), np.bool_)])
-    both, moment = np.concatenate([code, outcomes.code]), np.concatenate([time, when])
-    order = np.lexsort((~is_row, moment, both))  # of one id and moment rows stand first
-    places = np.arange(len(order))
-    behind = np.maximum.accumulate(np.where(is_row[order], places, -1))
-    ahead = np.minimum.accumulate(np.where(is_row[order], places, len(order))[::-1])[::-1]
-    at = np.empty(len(order), np.intp)
-    at[order] = places
-    mine = at[len(code) :]
-    found = np.full(len(heard), -1, np.intp)
-    for near_by in (ahead, behind):  # the latest before wins over the earliest after
-        place = np.clip(near_by[mine], 0, len(order) - 1)
-        row = order[place]
-        fits = is_row[row] & (both[row] == outcomes.code)
-        found = np.where(fits, row, found)
-    found[named & ((found < 0) | (moment[found] != when))] = -1
+    found = belongs_to(code, time, outcomes.code, when, named)
     known = np.flatnonzero(found >= 0)
     return found[known], known
 
