@@ -34,7 +34,7 @@ def events(number: int) -> list[Made | Known]:
     minutes = chance.sample(range(60), ROWS)
     said: list[Made | Known] = []
     for row in range(ROWS):
-        id, at = f"id {chance.randrange(150)}", chance.randrange(4_000)
+        id, at = f"id {chance.randrange(60)}", chance.randrange(600)
         if row % 3 == 0:
             said.append(Made(id, at, at % 10 / 10, chance.choice("12"), ""))
             continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from driftline.fold import fold_outcomes
 from driftline.pane import Pane
 from driftline.tables import OutcomeTable, PredictionTable
+from driftline_processor.core.labels.delay import BOUNDS
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.config_performance import Fairness, Performance
 from driftline_processor.runtime.panes import SLICED as SLICED_PANES
@@ -100,7 +103,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
 
 
 @given(st.lists(REQUESTS, min_size=1, max_size=6))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_join_is_what_a_join_of_everything_at_once_would_be(state: Opened, story: Story) -> None:
     model = f"model {len(state.state.keys())}"
     state.send(predictions(["first"], NOON, model=model))
@@ -111,7 +114,7 @@ def test_the_join_is_what_a_join_of_everything_at_once_would_be(state: Opened, s
 
 
 @given(st.lists(REQUESTS, min_size=3, max_size=5))
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_stopping_and_starting_changes_nothing(tmp_path: Path, story: Story) -> None:
     directory = tmp_path / str(len(list(tmp_path.iterdir())))
     for request in story:
@@ -149,6 +152,7 @@ def check(state: Opened, model: str, events: Sequence[Made | Known]) -> None:
     for key, number in numbers.items():
         mine = {one: known for one, known in expected.items() if one[:2] == (key.environment, key.version)}
         folds: dict[str, list[Key]] = {"": list(mine)}
+        check_delays(state, number, [known.at - one[3] for one, known in mine.items()])
         for one, known in mine.items():
             age = known.at - one[3]  # minutes
             cohort = "<1h" if age < 60 else "<1d" if age < 1_440 else "<7d"
@@ -174,9 +178,17 @@ def check_sums(state: Opened, number: int, rows: dict[str, list[tuple[float, Kno
         actual, value = column([known.actual for _, known in some]), np.array([known.value for _, known in some])
         whole = fold_outcomes(BINARY, scores, None, actual, value=value)
         summed = folds[performance_fold(BINARY) + name]
-        assert whole.parts.keys() >= summed.parts.keys()
+        assert {*whole.parts, "delay"} >= summed.parts.keys()
         for part, sums in whole.parts.items():
-            assert summed.parts.get(part, sums * 0) == pytest.approx(sums, abs=1e-12)
+            assert summed.parts.get(part, sums * 0) == pytest.approx(sums, rel=1e-12, abs=1e-12)
+
+
+def check_delays(state: Opened, number: int, minutes: list[int]) -> None:
+    rows = state.state.read(
+        "SELECT idx, sum(value) AS rows FROM panes WHERE series = ? AND part = 'delay' GROUP BY idx", number
+    ).to_pylist()
+    found = {row["idx"]: row["rows"] for row in rows if row["rows"]}
+    assert found == Counter(bisect_left(BOUNDS, max(0, delay) * 60) for delay in minutes)
 
 
 def join(made: list[Key], known: list[Known]) -> dict[Key, Known]:

@@ -17,6 +17,7 @@ from driftline.semconv import metrics as m
 from driftline.tables import I64
 from numpy.typing import NDArray
 
+from driftline_processor.core.labels.delay import place_of
 from driftline_processor.core.performance.by_slice import ages_of
 from driftline_processor.core.window import PANE
 
@@ -32,7 +33,7 @@ from .performance import add_outcomes, all_kept, recompute, stored_stretches
 from .rankings import one_row_each, says_something
 from .rows import actual_of, among, finite_actuals, integers_of, kept
 from .series import SeriesRegister
-from .sliced_outcomes import add_sliced, recompute_sliced, sliced_changes
+from .sliced_outcomes import add_sliced, sliced_changes
 from .slices import SliceValues
 from .store import Connection, insert, mark, read, run, set_mark, transaction
 
@@ -186,21 +187,20 @@ class Join:
         self._pairs.follow(*work.pairs, verdict.changed()[0], work.changes)
 
     def _age(self, matches: Matches, verdict: Verdict, work: _Work) -> None:
-        """Make the cohorts anew in which an outcome is that says the same again, but later."""
-        again = verdict.rows.filter(pa.array(~verdict.first & ~verdict.corrected))
+        """Make the panes anew in which delays and ages change: of outcomes that say the same again, but later."""
+        again = kept(verdict.rows, ~verdict.first & ~verdict.corrected)
         held = matches.held.sort_by("prediction")
         if not len(again) or not len(held):
             return
         at = np.searchsorted(integers_of(held, "prediction"), integers_of(again, "prediction"))
         time, before = integers_of(again, "time"), integers_of(held, "outcome_time")[at]
-        aged = again.filter(pa.array(ages_of(time, integers_of(again, "outcome_time")) != ages_of(time, before)))
-        for number, some in _by_series(aged):
+        now = integers_of(again, "outcome_time")
+        aged = (place_of(time, now) != place_of(time, before)) | (ages_of(time, now) != ages_of(time, before))
+        for number, some in _by_series(kept(again, aged)):
             stretches = stored_stretches(self._connection, number, np.unique(_panes(some)).tolist())
             whole = [stretch for stretch in stretches if all_kept(self._connection, number, stretch)]
             series = self._series.by_number()[number]
-            recompute_sliced(self._connection, work.sliced, series, self._values, whole)
-            work.touched.append((number, np.array([start for start, _ in whole], dtype=np.int64)))
-        work.sliced.write(self._connection)
+            work.touched.append((number, recompute(self._connection, work.changes, series, whole, self._values)))
 
     def _write(self, matches: Matches, verdict: Verdict, heard: pa.Table, work: _Work) -> None:
         """Bring ``joined`` and ``retractions`` up to date."""

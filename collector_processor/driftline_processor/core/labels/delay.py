@@ -79,9 +79,14 @@ def fold_delays(time: I64, outcome_time: I64, group: I64, groups: int) -> Sparse
     [0, 3]
     """
     known = np.flatnonzero(outcome_time > 0)
-    delay = np.maximum(outcome_time[known] - time[known], 0)
+    return cells(group[known], place_of(time[known], outcome_time[known]), None, groups, WIDTH)
+
+
+def place_of(time: I64, outcome_time: I64) -> I64:
+    """Return where each delay is counted, 0 to ``WIDTH - 1``; times are int64 (n,), unix nanoseconds."""
+    delay = np.maximum(outcome_time - time, 0)
     place = np.searchsorted(np.array(BOUNDS, np.int64) * 10**9, delay, side="left")
-    return cells(group[known], place.astype(np.int64, copy=False), None, groups, WIDTH)
+    return place.astype(np.int64, copy=False)
 
 
 def delay_of(pane: Pane) -> Delay | None:
