@@ -86,7 +86,7 @@ def place_of(time: I64, outcome_time: I64) -> I64:
     """Return where each delay is counted, 0 to ``WIDTH - 1``; times are int64 (n,), unix nanoseconds."""
     delay = np.maximum(outcome_time - time, 0)
     place = np.searchsorted(np.array(BOUNDS, np.int64) * 10**9, delay, side="left")
-    return place.astype(np.int64, copy=False)
+    return np.asarray(place, dtype=np.int64)
 
 
 def delay_of(pane: Pane) -> Delay | None:
