@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline_processor.core.versions.losses import fold_pairs, row_losses
+from driftline_processor.runtime.erase import Order
 from driftline_processor.runtime.pairs import PAIR, pair_fold
 from driftline_processor.runtime.state import State
 from hypothesis import HealthCheck, given, settings
@@ -184,3 +185,13 @@ def test_pairs_of_many_panes_are_kept_pane_by_pane(open_state: Open) -> None:
     )
     assert found == [(minute * MINUTE, 5) for minute in range(0, 30, 5)]
     assert sums(state)["paired:error"] == [30, 30, 30, 0, 30, 30, 30]
+
+
+def test_what_is_deleted_for_good_leaves_the_sums_too(open_state: Open) -> None:
+    state = open_state()
+    state.send(*BOTH, outcomes(["a", "b", "c"], [1, 1, 1]))
+    state.state.settle()
+    assert state.view().versions[0].pairs == 3
+    state.state.erase(Order("churn", "id", ("b",)))
+    assert sums(state)["paired:error"][:5] == [2, 2, 2, 0, 0]
+    assert state.view().versions[0].pairs == 2

@@ -22,6 +22,7 @@ from driftline.tables import I64
 from driftline_processor.core.window import PANE
 
 from .baselines import Baselines
+from .pairs import Pairs
 from .panes import PaneChanges
 from .performance import all_kept, recompute, stored_stretches
 from .rows import integers_of
@@ -130,10 +131,14 @@ def erase(connection: Connection, register: SeriesRegister, baselines: Baselines
         gone = read(connection, "SELECT p.* FROM predictions p SEMI JOIN gone_predictions g ON g.seq = p.seq")
         lost = read(connection, f"SELECT DISTINCT series, time FROM joined WHERE {ROWS['joined']}")
         whole = list(_stretches(connection, register, lost))
+        of_pairs = read(connection, f"SELECT prediction, time FROM joined WHERE {ROWS['joined']}")
+        pairs = Pairs(connection, register)
+        paired = pairs.touching(integers_of(of_pairs, "prediction"), integers_of(of_pairs, "time"))
         counts = {table: _delete(connection, table, condition) for table, condition in ROWS.items()}
         baselines.unlearn(connection, integers_of(gone, "series"), integers_of(gone, "seq"))
         changes = PaneChanges()
         touched = [(series.number, recompute(connection, changes, series, some)) for series, some in whole]
+        pairs.follow(paired, None, np.empty(0, np.int64), changes)
         changes.write(connection)
     numbers, rows = np.unique(integers_of(gone, "series"), return_counts=True)
     return Erased(

@@ -15,7 +15,7 @@ from driftline_processor.core.versions.losses import swapped
 from .pairs import pair_fold
 from .panes import part_width, performance_fold
 from .series import Series, SeriesRegister
-from .store import Connection, mark, read
+from .store import Connection, mark, number, read
 
 MOST = 20
 """Versions that are compared with the champion, those that predicted last."""
@@ -53,7 +53,8 @@ class VersionWatch:
     def step(self) -> bool:
         """Compare what there is now; False when nothing has come since the last time."""
         marks = ("joined_outcomes", "joined_predictions", "joined_seq")
-        seen = (len(list(self.register)), *(mark(self.connection, name) for name in marks))
+        joined = number(self.connection, "SELECT count(*) FROM joined") or 0  # rows may be deleted for good
+        seen = (joined, len(list(self.register)), *(mark(self.connection, name) for name in marks))
         if seen == self._seen:
             return False
         stretches = {
