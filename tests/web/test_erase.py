@@ -97,3 +97,18 @@ def test_the_command_says_what_it_deleted(state: Opened, tmp_path: Path) -> None
         assert (code, "models.fraud.subject says nothing" in said) == (2, True)
         assert forget("--model", "fraud")[0] == 2
     assert found_on_disk(tmp_path) == found_on_disk(tmp_path, "anna") == []
+
+
+def test_a_deletion_that_cannot_be_finished_says_so_and_is_finished_later(
+    state: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(state.state._store, "rewrite", full)
+        answer = pages(state).delete(f"/v1/predictions?model=churn&id={MARK}")
+    assert (answer.status_code, "No space left on device; it is tried again" in answer.json()["error"]) == (503, True)
+    assert found_on_disk(tmp_path) != []
+    pages(state).delete(f"/v1/predictions?model=fraud&id={MARK}")
+    assert found_on_disk(tmp_path) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from driftline.classes import class_text
@@ -12,6 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.runtime.erase import Erased, NoSubject, Order
+
+_log = logging.getLogger(__name__)
 
 Erase = Callable[[Order], Erased]
 """Carries out an order; returns when nothing of it is on disk."""
@@ -41,6 +44,13 @@ def routes(erase: Erase) -> list[BaseRoute]:
             erased = await run_in_threadpool(erase, order)
         except NoSubject as reason:
             return _error(400, str(reason))
+        except Exception as error:  # a full disk, or readers that do not end
+            _log.exception("a deletion could not be finished")
+            return _error(
+                503,
+                f"the order is written down, but not finished: {error}; it is tried again every ten minutes, and "
+                "at the next start",
+            )
         return JSONResponse({"predictions": erased.predictions, "outcomes": erased.outcomes, "joined": erased.joined})
 
     return [Route("/v1/predictions", delete, methods=["DELETE"])]
