@@ -226,3 +226,34 @@ def test_a_month_of_stormy_days_is_as_unsure_live_as_on_files(open_state: Open, 
         assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high), rel=1e-9), name
     alone = 2 * 1.96 * error.std() / len(error) ** 0.5
     assert (live.realized["bias"].high or 0) - (live.realized["bias"].low or 0) > 3 * alone
+
+
+def test_what_nobody_chose_for_review_is_excluded_where_outcomes_are_sampled(
+    open_state: Open, clock: Clock, tmp_path: Path
+) -> None:
+    rows = transactions(600, 8).iloc[:300]
+    told = rows.assign(weight=rows["weight"].where(rows.index % 3 > 0))
+    state = open_state(churn=Model(windows=("4h",), performance=Performance(outcomes="sampled")))
+    clock.now = NOON + 5 * HOUR
+    ids, times = rows["id"].tolist(), (rows["time"] * 1e9).astype("int64").tolist()
+    state.send(outcomes(ids[:50], rows["actual"].tolist()[:50], weight=told["weight"].tolist()[:50]))
+    state.send(predictions(ids, times, rows["score"].tolist()))
+    state.send(outcomes(ids[50:], rows["actual"].tolist()[50:], weight=told["weight"].tolist()[50:]))
+    newest = state.view().windows["4h"][-1]
+    assert (newest.outcome_rows, state.counted("no_weight")) == (200, 100)
+    chosen = told.dropna(subset=["weight"])
+    right = (chosen["score"] >= 0.5) == (chosen["actual"] == 1)
+    assert newest.realized["accuracy"].value == pytest.approx(np.average(right, weights=chosen["weight"]), rel=1e-12)
+
+    built().save(tmp_path / "m.json")
+    rows[["id", "time", "amount", "score"]].to_parquet(tmp_path / "rows.parquet")
+    told[["id", "actual", "weight"]].to_parquet(tmp_path / "reviews.parquet")
+    said: list[str] = []
+    (files,) = evaluate_files(
+        [tmp_path / "rows.parquet"], tmp_path / "m.json", tmp_path / "reviews.parquet",
+        ColumnOptions(time="time", id="id"), Cut(window="4h"), said.append,
+        Asked(performance={"churn": Performance(outcomes="sampled").asked}),
+    ).evaluations  # fmt: skip
+    assert files.realized["accuracy"].value == pytest.approx(newest.realized["accuracy"].value, rel=1e-12)
+    assert files.outcome_rows == 200
+    assert any("100" in line and "without a weight" in line for line in said)

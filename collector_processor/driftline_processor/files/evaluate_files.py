@@ -113,7 +113,7 @@ def evaluate_files(
     )
     detectors = detectors_of(asked.concept, baseline.task)
     attributes = tuple(rule.attribute for rule in judging.asked.fairness)
-    read = read_files(data, outcomes, baseline, options, say, attributes)
+    read = read_files(data, outcomes, baseline, options, say, attributes, judging.asked.outcomes == "sampled")
     if options.seasonality and asked.past is not None:
         raise BadInput("--seasonality and --reference-last: choose one of them; 'driftline up' can do both at once")
     if options.seasonality and not all(rows.time is not None for rows in read.rows):

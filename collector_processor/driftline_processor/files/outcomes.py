@@ -61,11 +61,12 @@ def slices_in(path: Path, say: Say) -> tuple[str, ...]:
     return tuple(name.removeprefix(SLICE) for name in names if name.startswith(SLICE))
 
 
-def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
+def read_outcomes(path: Path, kind: str, say: Say, sampled: bool = False) -> Outcomes:
     """Read id, actual and, where there are such columns, what else an outcome may say; ``kind``: the kind of task.
 
     The columns are those of ``POST /v1/outcomes``: time, prediction_time, weight, value, retracted, slice.NAME.
     Outcomes without id or actual, and those with a weight that is no positive number, are counted, named and left out.
+    ``sampled``: so are those without a weight.
 
     Raises :class:`BadInput` when the file or one of the two columns cannot be read.
     """
@@ -96,6 +97,10 @@ def read_outcomes(path: Path, kind: str, say: Say) -> Outcomes:
         wrong = ~(np.isnan(weight) | ((weight > 0) & np.isfinite(weight)))
         _name(say, path, wrong & usable, "with a weight that is no positive number")
         usable &= ~wrong
+    if sampled:
+        lacking = ~retracted & (np.ones(source.rows, np.bool_) if weight is None else np.isnan(weight))
+        _name(say, path, lacking & usable, "without a weight, of a model whose outcomes are sampled")
+        usable &= ~lacking
     order = order[usable[order]]
     codes = id_texts.take(positions(order)).dictionary_encode()
     return Outcomes(

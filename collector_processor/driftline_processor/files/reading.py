@@ -45,10 +45,12 @@ def read_files(
     options: ColumnOptions,
     say: Say,
     attributes: Sequence[str] = (),
+    sampled: bool = False,
 ) -> Read:
     """Read the rows of files, and join them with their outcomes where these come apart.
 
-    ``attributes``: keys that tell groups of people, columns of the rows or slices of the outcomes.
+    ``attributes``: keys that tell groups of people, columns of the rows or slices of the outcomes. ``sampled``:
+    outcomes without a weight are left out.
     """
     task, bins = baseline.task, baseline.bins
     sources = open_sources(data, texts_of(baseline, options), say)
@@ -74,7 +76,7 @@ def read_files(
     if outcomes is not None:
         if not roles.id:
             raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with --id COL")
-        known = read_outcomes(outcomes, task.kind, say)
+        known = read_outcomes(outcomes, task.kind, say, sampled)
         if task.kind == "ranking":
             reads, weights = join_rankings(known, reads, roles.id, say)
         else:

@@ -269,17 +269,30 @@ class Join:
             usable[at[bad]] = False
         if not usable.all():
             self._count_unusable(kept(rows, ~usable), reasons, done, work)
+        unweighted = self._lacks_weight(rows, numbers) & usable & ~retracted
+        if unweighted.any():
+            work.rejected["no_weight"] += len(self._new(kept(rows, unweighted), done))
+        usable[unweighted] = False
         return usable
+
+    def _lacks_weight(self, rows: pa.Table, numbers: I64) -> Mask:
+        """Which rows have no weight, of models whose outcomes are those of rows that were chosen for review."""
+        how = {one.number: self._series.settings(one.key.model).performance.outcomes for one in self._series}
+        lacking: Mask = ~np.asarray(rows["weighted"].to_numpy(zero_copy_only=False), dtype=bool)
+        return lacking & among(numbers, np.array([one for one, said in how.items() if said == "sampled"], np.int64))
 
     def _count_unusable(self, rows: pa.Table, reasons: dict[int, str], done: Progress, work: _Work) -> None:
         """Count the outcomes that found their predictions only now and cannot be used; they stay as they came."""
-        waited = read(self._connection, "SELECT outcome FROM waiting SEMI JOIN rows USING (outcome)", rows=rows)
-        outcome = integers_of(rows, "outcome")
-        rows = kept(rows, (outcome > done.outcomes) | among(outcome, integers_of(waited, "outcome")))
         by_number = self._series.by_number()
-        for number, some in _by_series(rows):
+        for number, some in _by_series(self._new(rows, done)):
             work.unusable[number, performance_fold(by_number[number].task)] += len(some)
             work.rejected[reasons[number]] += len(some)
+
+    def _new(self, rows: pa.Table, done: Progress) -> pa.Table:
+        """Return those that found their predictions only now."""
+        waited = read(self._connection, "SELECT outcome FROM waiting SEMI JOIN rows USING (outcome)", rows=rows)
+        outcome = integers_of(rows, "outcome")
+        return kept(rows, (outcome > done.outcomes) | among(outcome, integers_of(waited, "outcome")))
 
     def _refused(self, verdict: Verdict, work: _Work) -> I64:
         """The predictions whose outcome cannot change: rows of their pane have expired, it cannot be made anew."""

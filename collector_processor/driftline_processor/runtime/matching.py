@@ -47,7 +47,8 @@ UNION SELECT o.seq FROM outcomes o SEMI JOIN fresh f
 _MATCHED = """
 SELECT h.outcome, h.prediction, p.series, p.time, p.score, p.scores, p.predicted, p.trace_id, p.span_id, p.id,
     md5_number_lower(p.id) AS request, o.actual, o.number,
-    coalesce(p.weight, 1) * coalesce(o.weight, 1) AS weight, o.time AS outcome_time, o.value, o.item,
+    coalesce(p.weight, 1) * coalesce(o.weight, 1) AS weight, o.weight IS NOT NULL AS weighted,
+    o.time AS outcome_time, o.value, o.item,
     coalesce(o.retracted, false) AS retracted, map_concat(p.slices, o.slices) AS slices,
     p.received, o.received AS outcome_received
 FROM hits h JOIN predictions p ON p.seq = h.prediction JOIN outcomes o ON o.seq = h.outcome WHERE {}

@@ -11,7 +11,7 @@ from driftline_processor.core.labels.delay import Sla
 from .custom import CustomMetric
 from .fairness import Rule
 
-Outcomes = Literal["told", "implicit"]
+Outcomes = Literal["told", "implicit", "sampled"]
 Shares = Literal["clopper_pearson", "wilson"]
 
 
@@ -65,9 +65,9 @@ class Asked:
     usual ones, :data:`driftline.relevance.CUTOFFS`. ``shares``: the method of the intervals of shares. ``fairness``:
     the attributes that tell groups of people. ``metrics``: names (:mod:`.names`) beside the usual ones. ``costs``:
     actual class → predicted class → what one such row costs. ``custom``: by name, what somebody installed
-    (:mod:`.custom`). ``objectives``: what metrics shall be. ``label_sla``: how late outcomes may be,
-    and for how many predictions. ``outcomes``: whether a list of which nobody says anything is
-    one that nobody clicked (:mod:`.implicit`).
+    (:mod:`.custom`). ``objectives``: what metrics shall be. ``label_sla``:
+    how late outcomes may be, and for how many predictions. ``outcomes``: whether a list of which nobody says anything
+    is one that nobody clicked (:mod:`.implicit`), and whether rows were ``sampled`` for review, each with its weight.
     """
 
     confidence: float = 0.95
