@@ -279,7 +279,8 @@ class Join:
         """Which rows have no weight, of models whose outcomes are those of rows that were chosen for review."""
         how = {one.number: self._series.settings(one.key.model).performance.outcomes for one in self._series}
         lacking: Mask = ~np.asarray(rows["weighted"].to_numpy(zero_copy_only=False), dtype=bool)
-        return lacking & among(numbers, np.array([one for one, said in how.items() if said == "sampled"], np.int64))
+        lacking &= among(numbers, np.array([one for one, said in how.items() if said == "sampled"], np.int64))
+        return lacking
 
     def _count_unusable(self, rows: pa.Table, reasons: dict[int, str], done: Progress, work: _Work) -> None:
         """Count the outcomes that found their predictions only now and cannot be used; they stay as they came."""
