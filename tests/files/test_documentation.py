@@ -16,7 +16,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "evaluate.md").read_text(encoding="
 def test_every_command_on_the_page_runs(run: Run, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (files / "week.parquet").rename(files / "lastweek.parquet")
     monkeypatch.chdir(files)
-    commands = [shlex.split(line)[1:] for line in PAGE.splitlines() if line.startswith("    driftline ")]
+    written = [shlex.split(line)[1:] for line in PAGE.splitlines() if line.startswith("    driftline ")]
+    commands = [command for command in written if "lists.parquet" not in command]  # rankings have files of their own
     assert len(commands) == 9
     codes = [run(*command).exit_code for command in commands]
     assert codes == [0, 0, 0, 0, 0, 0, 0, 3, 0]
