@@ -151,3 +151,15 @@ def test_without_outcomes_a_performance_condition_says_that_it_cannot_tell(run: 
         "driftline: --fail-on 'performance.realized.roc_auc.value < 0.9': "
         "the value is unknown in 1 of 1 window, where it never fires\n"
     )
+
+
+def test_estimates_have_a_short_path_and_metrics_of_their_own() -> None:
+    window = {"performance": {"estimated": {"roc_auc": {"value": 0.7, "alert": True}}}}
+    assert parse("estimated.roc_auc < 0.8", (), "binary").holds(window)
+    assert parse("estimated.roc_auc.value < 0.6", (), "binary").holds(window) is False
+    assert parse("performance.estimated.roc_auc.alert > 0", (), "binary").holds(window)
+    assert parse("estimated.mae > 3", (), "regression").holds(window) is None
+    with pytest.raises(BadInput, match="no estimated metric 'auc'"):
+        parse("estimated.auc < 0.8", (), "binary")
+    with pytest.raises(BadInput, match="no 'record' in an estimate"):
+        parse("estimated.roc_auc.record > 0", (), "binary")
