@@ -88,6 +88,16 @@ def test_nothing_reviewed_is_told_and_so_is_what_would_be_the_least() -> None:
     assert state(Pane(), "mae <= 3").needed is None
 
 
+def test_of_what_was_never_seen_more_rows_are_needed_than_there_are() -> None:
+    """All that was reviewed was right, and the next miss may weigh a hundred."""
+    pane = Pane({"outcomes": np.array([60.0, 1050, 100_050]), "confusion": np.array([1000.0, 0, 0, 50])})
+    pane.parts["confusion_excess"] = np.array([99_000.0, 0, 0, 0])
+    found = state(pane, "recall >= 0.5")
+    assert (found.state, found.value, found.rows) == ("cannot_tell", 1.0, 50)
+    assert found.needed is not None
+    assert found.needed > 150
+
+
 def test_exactly_at_the_objective_no_number_of_rows_tells() -> None:
     found = state(flagged(95, 5), "precision >= 0.95")
     assert (found.state, found.needed) == ("cannot_tell", None)

@@ -11,7 +11,7 @@ from driftline_processor.core.evaluation import Evaluation, Explanation, Metric
 
 from .styles import SEVERITY_STYLES, change_style
 from .terminal import empty, plain_table
-from .words import STATE_WORDS, metric_name, number, p_value, printable
+from .words import STATE_WORDS, metric_name, minute, number, p_value, printable
 
 MOST_CAUSES = 8
 """Causes that are told; ``--json`` has all."""
@@ -121,7 +121,8 @@ def objectives(evaluation: Evaluation) -> Table:
     for one in sorted(evaluation.objectives, key=lambda one: one.state):
         style = {"broken": "bold red", "met": "green"}.get(one.state, "yellow")
         state = Text(one.state.replace("_", " "), style=style)
-        table.add_row(state, Text(printable(one.sentence)), Text(printable(one.rule), style="dim"))
+        when = f"{minute(one.since)} on: " if one.until else ""
+        table.add_row(state, Text(when + printable(one.sentence)), Text(printable(one.rule), style="dim"))
     return table
 
 

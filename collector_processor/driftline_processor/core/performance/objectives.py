@@ -176,8 +176,10 @@ def _needed(
         return None
     if metric.interval != "blocks" and not objective.relative and _is_share(objective.metric) and 0 < limit < 1:
         error = reach * math.sqrt(limit * (1 - limit)) + POWER * math.sqrt(max(value * (1 - value), 0.0))
-        return max(rows + 1, math.ceil((error / apart) ** 2))
-    error = (limits.high - limits.low) / 2 / reach * (reach + POWER)
+        if (error / apart) ** 2 > rows:
+            return math.ceil((error / apart) ** 2)
+    side = value - limits.low if value > limit else limits.high - value
+    error = side / reach * (reach + POWER)
     return max(rows + 1, math.ceil(rows * (error / apart) ** 2))
 
 
