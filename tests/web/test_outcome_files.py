@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -211,6 +212,12 @@ def test_a_parquet_file_of_other_columns_is_refused_with_their_name(table: pa.Ta
     with pytest.raises(MalformedOutcomes) as refused:
         parse_parquet(written(table, "parquet"), "m", None)
     assert sentence in str(refused.value)
+
+
+def test_the_row_numbers_of_pandas_are_no_field_of_an_outcome() -> None:
+    body = io.BytesIO()
+    pd.DataFrame({"id": ["a", "b", "c"], "actual": [1, 0, 1]}).iloc[[2, 0]].to_parquet(body)
+    assert parse_parquet(body.getvalue(), "churn", None).rows.id.to_pylist() == ["c", "a"]
 
 
 def test_a_small_parquet_file_that_unpacks_to_too_much_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ gigabyte of texts.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ MAX_UNPACKED = 2**30
 """Bytes of columns that one document may come to."""
 
 _BATCH_ROWS = 65_536
+_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def parse_parquet(body: bytes, model: str | None, environment: str | None) -> Parsed:
@@ -76,9 +78,12 @@ def _bounded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 def plain(table: pa.Table) -> pa.Table:
     """Return a table with the few types of columns that outcomes are read from, where another stands for one of them.
 
+    Without the row numbers that pandas writes as a column.
+
     >>> plain(pa.table({"actual": pa.array([1], pa.uint8()), "time": pa.array([0], pa.date32())})).schema.types
     [DataType(int64), TimestampType(timestamp[s])]
     """
+    table = table.drop_columns([name for name in table.column_names if _INDEX.fullmatch(name)])
     columns = [pc.cast(column, kind) if (kind := _plain(column.type)) else column for column in table.columns]
     named = zip(table.column_names, columns, strict=True)
     return pa.table(

@@ -1,0 +1,118 @@
+"""A processor of its own process that is killed in the middle, and what it says afterwards."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+import yaml
+
+from .stage import PATIENCE, Windows
+
+BOUNDED = {"roc_auc": 1e-3, "average_precision": 5e-3, "ks": 0.02, "lift@0.1": 0.5, "gain@0.1": 0.05}
+"""What panes know up to a bound, and how far a window of so many rows may be from its rows."""
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+class Processor:
+    """``driftline up`` on ports that stay the same when it is started again."""
+
+    def __init__(self, folder: Path, configuration: str) -> None:
+        self._folder = folder
+        self._ports = {name: free_port() for name in ("grpc", "http", "web")}
+        self.web, self.otlp = (f"http://127.0.0.1:{self._ports[name]}" for name in ("web", "http"))
+        listen = {name: {"endpoint": f"127.0.0.1:{port}"} for name, port in self._ports.items()}
+        receivers = {"otlp": {"protocols": {name: listen[name] for name in ("grpc", "http")}}}
+        said = {**yaml.safe_load(configuration), "receivers": receivers, "web": listen["web"]}
+        (folder / "up.yaml").write_text(yaml.safe_dump({**said, "storage": {"directory": str(folder / "state")}}))
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "driftline_processor", "up", "--config", "up.yaml"]
+        with (self._folder / "up.log").open("ab") as log:
+            self._process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.web}/readyz", trust_env=False).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.1)
+        pytest.fail((self._folder / "up.log").read_text())
+
+    def kill(self) -> None:
+        """kill -9, at once; and start again over what is left."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+        self.start()
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+
+    def post(self, outcomes: pd.DataFrame, model: str) -> None:
+        body = outcomes.to_parquet()
+        kind = {"Content-Type": "application/vnd.apache.parquet"}
+        answer = httpx.post(
+            f"{self.otlp}/v1/outcomes", params={"model": model}, content=body, headers=kind, trust_env=False
+        )
+        assert (answer.status_code, answer.json().get("rejected")) == (200, []), answer.text
+
+    def windows(self, model: str, window: str, told: Windows) -> Windows:
+        """Return the closed windows, as soon as they have the rows and outcomes of those that files tell of."""
+        wanted = [(one["start"], one["rows"], one["outcomes"]["rows"]) for one in told]
+        url, deadline = f"{self.web}/api/v1/models/{model}/evaluations", time.monotonic() + PATIENCE
+        while True:
+            answer = httpx.get(url, params={"window": window, "limit": 1000}, trust_env=False)
+            found: Windows = answer.json()["windows"] if answer.status_code == 200 else []
+            closed = [one for one in found if one["closed"]]
+            known = [(one["start"], one["rows"], one["outcomes"]["rows"]) for one in closed]
+            if closed and known == wanted[: len(known)] and len(known) >= len(wanted) - 2:
+                return closed
+            if time.monotonic() > deadline:
+                pytest.fail(f"{known} is not {wanted}\n{(self._folder / 'up.log').read_text()[-3000:]}")
+            time.sleep(0.3)
+
+
+def different(live: Any, told: Any, where: str = "") -> list[str]:
+    """Return where what is live differs from what files tell, beyond 1e-9 and beyond what panes know only in bounds."""
+    if isinstance(live, dict) and isinstance(told, dict):
+        if live.keys() != told.keys():
+            return [f"{where}: keys {sorted(live)} and {sorted(told)}"]
+        return [one for key in live if key != "source" for one in different(live[key], told[key], f"{where}.{key}")]
+    if isinstance(live, list) and isinstance(told, list):
+        if len(live) != len(told):
+            return [f"{where}: {len(live)} and {len(told)}"]
+        return [
+            one for at, both in enumerate(zip(live, told, strict=True)) for one in different(*both, f"{where}.{at}")
+        ]
+    if all(isinstance(each, int | float) and not isinstance(each, bool) for each in (live, told)):
+        near = next((bound for name, bound in BOUNDED.items() if f".{name}." in where), 1e-9)
+        return [] if math.isclose(live, told, rel_tol=near, abs_tol=near) else [f"{where}: {live!r} and {told!r}"]
+    return [] if live == told else [f"{where}: {live!r} and {told!r}"]
+
+
+def evaluated(result: Any) -> Windows:
+    assert result.exit_code == 0, result.output
+    found: Windows = json.loads(result.stdout)["windows"]
+    return found
