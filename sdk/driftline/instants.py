@@ -56,7 +56,12 @@ def _nanoseconds(value: Any) -> int:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**63:
         raise ValueError(f"{value!r} is no time; give a datetime, ISO 8601 text or unix seconds, ms, µs or ns")
-    return int(value * nanoseconds_per_unit(value))
+    return value * nanoseconds_per_unit(value) if isinstance(value, int) else _whole(value)
+
+
+def _whole(value: float) -> int:
+    unit = nanoseconds_per_unit(value)
+    return round(value * (unit // 1_000)) * 1_000 if unit >= 1_000 else int(value)
 
 
 def instants(values: NDArray[Any] | Column) -> I64:
@@ -64,8 +69,10 @@ def instants(values: NDArray[Any] | Column) -> I64:
 
     ``values``: numbers (n,), told apart by their size as in :func:`instant`, or a column of texts and numbers.
 
-    >>> instants(np.array([1795161600, 1795161600000, -5.0])).tolist()
-    [1795161600000000000, 1795161600000000000, 0]
+    Numbers are read to the microsecond.
+
+    >>> instants(np.array([1795161600.123456, 1795161600000, -5.0])).tolist()
+    [1795161600123456000, 1795161600000000000, 0]
     """
     column = values if isinstance(values, Column) else Column(numbers=np.asarray(values, np.float64))
     numbers, codes = column.numbers, column.codes
@@ -75,7 +82,8 @@ def instants(values: NDArray[Any] | Column) -> I64:
         low = np.nextafter(0.0, 1.0)
         for limit, unit in _UNITS:
             at = (numbers >= low) & (numbers < min(limit, 2.0**63 / unit))
-            times[at] = (numbers[at] * unit).astype(np.int64)
+            fine = 1_000 if unit >= 1_000 else 1  # a double holds today's seconds to 0.24 µs: to whole ones it is exact
+            times[at] = np.rint(numbers[at] * (unit // fine)).astype(np.int64) * fine
             low = limit
     if codes is not None:
         read = np.array([_or_zero(label) for label in column.labels] or [0], np.int64)

@@ -38,3 +38,14 @@ def test_delays_are_restated_and_judged(open_state: Open, clock: Clock) -> None:
     }
     assert shown["ml.outcome.sla.state", "met", None] == 1.0
     assert shown["ml.outcome.delay", None, "0.5"] == 7_200
+
+
+def test_what_is_said_again_later_counts_as_late(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=DAILY)
+    clock.now += 9 * DAY
+    state.send(predictions(["a"], NOON), outcomes(["a"], [1], NOON + HOUR))
+    assert state.view().windows["1d"][0].delay is not None
+    state.send(outcomes(["a"], [1], NOON + 8 * DAY))
+    found = state.view().windows["1d"][0].delay
+    assert found is not None
+    assert (found.rows, found.median) == (1, 10 * 86_400)

@@ -36,7 +36,7 @@ class Case:
     hours: int
 
 
-def moments(rng: Rng, size: int, hours: int) -> pd.Series:
+def moments(rng: Rng, size: int, hours: int) -> pd.DatetimeIndex:
     return START + pd.to_timedelta(np.sort(rng.uniform(0, hours * 3_600 * 1_000, size)).astype(int), unit="ms")
 
 
@@ -56,7 +56,7 @@ def customers(rng: Rng, size: int) -> pd.DataFrame:
 
 def leaves(rng: Rng, rows: pd.DataFrame) -> pd.Series:
     late = 0.0 if "time" not in rows else np.where(rows["time"] >= START + pd.Timedelta(days=4), 1.0, 0.0)
-    return likely(rng, 4 - 0.35 * rows["tenure"] + 0.05 * (rows["charges"] - 60) + 6 * late * (rows["tenure"] > 20))
+    return likely(rng, 12 - rows["tenure"] + 0.05 * (rows["charges"] - 60) + 30 * late * (rows["tenure"] > 20))
 
 
 def late_and_corrected(rng: Rng, rows: pd.DataFrame) -> pd.DataFrame:
@@ -103,9 +103,9 @@ def applicants(rng: Rng, size: int) -> pd.DataFrame:
 
 
 def defaults(rng: Rng, rows: pd.DataFrame) -> pd.Series:
-    worse = 0.0
+    worse = pd.Series(0.0, rows.index)
     if "time" in rows:
-        worse = ((rows["time"] >= START + pd.Timedelta("14D")) & (rows["region"] == "south")).astype(float)
+        worse += (rows["time"] >= START + pd.Timedelta("14D")) & (rows["region"] == "south")
     return likely(rng, (1 - worse) * (1.5 * rows["debt"] - 1.5 * rows["income"]) - 1)
 
 
@@ -183,6 +183,8 @@ def replayed(
             processor.kill()
             processor.post(rest.iloc[len(rest) // 2 :], case.model)
             found = processor.windows(case.model, case.window, told)
+            for one in found:
+                one["performance"]["weak_slices"] = processor.weak_slices(case.model, case.window, one["start"])
             driftline.shutdown()
             return found
     finally:
@@ -203,7 +205,7 @@ def test_what_is_measured_is_the_same_live_and_of_files(
     live = replayed(case, section, made_of, told, tmp_path)
 
     mature = [one for one in live if one["performance"]["maturity"] == "mature"]
-    assert len(mature) >= 3
+    assert len(mature) >= 2
     by_start = {one["start"]: one for one in told}
     for window in mature:
         of_files = by_start[window["start"]]

@@ -20,7 +20,7 @@ from pathlib import Path
 from driftline.semconv import attributes, metrics
 from starlette.types import ASGIApp
 
-from driftline_processor.web import erase, labels, outcomes, snapshots, uploads
+from driftline_processor.web import erase, labels, outcomes, snapshots, uploads, weak
 from driftline_processor.web.app import create_app
 from driftline_processor.web.pages import Addresses
 
@@ -144,6 +144,7 @@ class Service:
                     *snapshots.routes(state.snapshots),
                     *erase.routes(state.erase),
                     *labels.routes(state.view, state.labels, self._clock),
+                    *weak.routes(state.view, state.weak),
                     *uploads.routes(state.uploaded),
                 ],
                 submit_part=state.submit_part,

@@ -50,6 +50,7 @@ from .upkeep import Upkeep
 from .uploads import Part, Upload
 from .versions import VersionWatch
 from .view import View
+from .weak_rows import WeakRows
 
 _log = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ class State:
         self.history = History(self._store, series)
         self.wrong = Mispredictions(self._store, series)
         self.labels = LabelQueue(self._store, series, self._intake.baselines, beliefs)
+        self.weak = WeakRows(self._store, series, self._intake.baselines)
         self.view: View = Overview(
             self._intake, self._join, concept, self._versions, beliefs, self._upkeep, counters, clock
         )

@@ -1,0 +1,71 @@
+"""Weak slices of what the state keeps: of rows whose features and outcome are both known, when somebody asks.
+
+Not with every evaluation: late labels restate a window every second, and a search reads all of its rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from driftline.bins import assign
+from driftline.tables import CLASSLESS, ModelKey
+
+from driftline_processor.core.performance.weak import WeakSearch, evenly, losses_of, weak_slices
+
+from .baselines import Baselines
+from .kept import read_features
+from .rows import actual_of, integers_of, labels_of, numbers_of, scores_of
+from .series import SeriesRegister
+from .store import Store, read
+
+MOST_ROWS = 200_000
+"""Rows that are searched, drawn evenly where there are more."""
+
+_ROWS = (
+    "SELECT j.* FROM joined j SEMI JOIN kept k ON k.series = j.series AND k.prediction = j.prediction"
+    " WHERE j.series = ? AND j.time >= ? AND j.time < ? ORDER BY j.prediction"
+)
+
+
+class WeakRows:
+    """Any thread may ask."""
+
+    def __init__(self, store: Store, series: SeriesRegister, baselines: Baselines) -> None:
+        self._store, self._series, self._baselines = store, series, baselines
+
+    def search(self, key: ModelKey, since: int, until: int) -> WeakSearch | None:
+        """Search the rows that were predicted in ``[since, until)``, unix nanoseconds, over the baseline's bins.
+
+        None where there is no baseline, where no features are kept, or too few outcomes are known.
+        """
+        series = next((one for one in self._series if one.key == key), None)
+        in_force = self._baselines.in_force(key)
+        if series is None or in_force is None:
+            return None
+        connection = self._store.connect()
+        try:
+            connection.execute("BEGIN")  # what joins meanwhile is not seen in half of the rows
+            rows = read(connection, _ROWS, series.number, since, until)
+            task, time = series.task, integers_of(rows, "time")
+            losses = losses_of(
+                task,
+                scores_of(rows, len(task.classes)),
+                None if task.kind in CLASSLESS else labels_of(rows, "predicted"),
+                actual_of(rows),
+            )
+            if not losses:
+                return None
+            chosen = np.flatnonzero(evenly(time, list(losses.values()), MOST_ROWS))
+            rows = rows.take(pa.array(chosen))
+            features = read_features(connection, series.number, integers_of(rows, "prediction"))
+        finally:
+            connection.close()
+        bins = in_force.baseline.bins.features
+        codes = {name: (bins[name], assign(bins[name], features[name])) for name in bins if name in features}
+        weight = numbers_of(rows, "weight")
+        return weak_slices(
+            codes,
+            {by: values[chosen] for by, values in losses.items()},
+            None if (weight == 1).all() else weight,
+            time[chosen],
+        )

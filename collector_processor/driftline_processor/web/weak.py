@@ -1,0 +1,42 @@
+"""``GET /api/v1/models/{name}/weak-slices``: slices of one or two features in which the model does worse."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.core.render_slices import weak_to_json
+from driftline_processor.runtime.view import View
+from driftline_processor.runtime.weak_rows import WeakRows
+
+from .api import find, no_window
+from .times import iso
+
+
+def routes(view: View, source: WeakRows) -> list[BaseRoute]:
+    """Return the route."""
+
+    def weak_slices(request: Request) -> JSONResponse:
+        model = find(request, view.models())
+        name = request.query_params.get("window") or next(iter(model.windows), "")
+        if name not in model.windows:
+            raise HTTPException(404, no_window(model, name))
+        asked = request.query_params.get("start", "")
+        closed = [one.window for one in model.windows[name] if one.closed and asked in ("", iso(one.window.start))]
+        if not closed:
+            raise HTTPException(404, f"no closed window {name!r} begins there; /evaluations lists them")
+        window = closed[-1]
+        return JSONResponse(
+            {
+                "model": model.key.model,
+                "version": model.key.version,
+                "environment": model.key.environment,
+                "start": iso(window.start),
+                "end": iso(window.end),
+                "weak_slices": weak_to_json(source.search(model.key, window.start, window.end)),
+            }
+        )
+
+    return [Route("/api/v1/models/{name:path}/weak-slices", weak_slices)]
