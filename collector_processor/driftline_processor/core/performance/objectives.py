@@ -195,7 +195,7 @@ def _is_share(metric: str) -> bool:
 
 
 def _said(one: ObjectiveState, more: str) -> str:
-    value = "" if one.value is None else f"{one.value:.4g}"
+    value = "" if one.value is None else f"{one.value:+.4g}" if "= baseline " in one.rule else f"{one.value:.4g}"
     limits = "" if one.low is None or one.high is None else f" ({one.low:.4g} to {one.high:.4g})"
     return f"{value}{limits} on {one.rows:,} rows" + (f"; {more}" if more else "")
 
