@@ -12,6 +12,7 @@ import pytest
 from driftline.tables import ModelKey
 from driftline_processor.core.concept.verdict import Change, Concept
 from driftline_processor.core.evaluation import Cause, Expected, Explanation, Finding, MethodValue, Metric
+from driftline_processor.core.labels.delay import Delay, Kept
 from driftline_processor.runtime.balance import Balance
 from driftline_processor.runtime.view import View
 from driftline_processor.web.times import iso
@@ -117,6 +118,27 @@ def test_a_window_whose_outcomes_may_still_arrive_is_not_final(browse: Browse) -
     assert "Its outcomes may arrive until 2014-01-03 08:00: its performance is not final before." in text
 
 
+def test_how_late_outcomes_come_and_what_was_agreed_is_a_line_below_the_window(browse: Browse) -> None:
+    view, day = many(), 86_400
+    chosen = next(one for one in view.known if one.key.model == "flights").windows["1mo"][0]
+    assert 'id="lateness"' not in browse(view).get(f"/models/flights?window=1mo&at={iso(chosen.window.start)}").text
+    chosen.delay = Delay(400, day, 5 * day, None)
+    chosen.label_sla = Kept("broken", 7 * day * 10**9, 0.95, 0.5, 0.6, 500)
+    page = browse(view).get(f"/models/flights?window=1mo&at={iso(chosen.window.start)}").text
+    assert (
+        '<p class="bad" id="lateness">Half of its outcomes came within 1d, 90 % within 5d, some later than 730d. '
+        "Label SLA broken: 95 % of predictions shall have theirs within 7d, 50 % to 60 % did.</p>" in page
+    )
+
+
+def test_a_page_leads_to_its_weak_slices_and_to_what_to_label_next(browse: Browse) -> None:
+    start = ns(2013, 3, 1)
+    page = Page(browse(many()).get(f"/models/flights?window=1mo&at={iso(start)}").text)
+    asked = "version=winter&environment=demo"
+    assert f"/api/v1/models/flights/weak-slices?{asked}&window=1mo&start=2013-03-01T00%3A00%3A00Z" in page.links
+    assert f"/api/v1/models/flights/label-next?{asked}&format=csv" in page.links
+
+
 def test_a_realized_value_says_what_it_is_from_and_how_exact_it_is(browse: Browse) -> None:
     model = animals()
     model.windows["1d"][0].realized = {
@@ -132,7 +154,8 @@ def test_every_link_of_the_overview_and_of_a_model_leads_somewhere(browse: Brows
     client = browse(many())
     home = page(client)
     links = {*home.links, *page(client, "/models/flights?window=1mo").links, *page(client, "/models/churn").links}
-    for link in sorted(link for link in links if not link.startswith("#")):
+    of_rows = {link for link in links if "/weak-slices" in link or "/label-next" in link}  # a view has no rows
+    for link in sorted(link for link in links - of_rows if not link.startswith("#")):
         address, _, target = link.partition("#")
         answer = client.get(address)
         assert answer.status_code == 200, link

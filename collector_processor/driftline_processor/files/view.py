@@ -15,6 +15,7 @@ from driftline_processor.core.concept.verdict import Concept
 from driftline_processor.core.concept.words import sentence as concept_sentence
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.incident import targets
+from driftline_processor.core.labels.delay_words import lateness
 
 from .drift_table import DriftTable
 from .errors import rows
@@ -93,6 +94,8 @@ def _remarks(evaluation: Evaluation, zone: tzinfo) -> list[str]:
     remarks = []
     if evaluation.immature:
         remarks.append(f"its performance is not final: {evaluation.immature}")
+    if late := lateness(evaluation):
+        remarks.append(f"{late[0].lower()}{late[1:]}".rstrip("."))
     if evaluation.baseline_version not in (None, evaluation.key.version):
         version = printable(evaluation.baseline_version or "")
         remarks.append(f"compared with the baseline of {f'version {version}' if version else 'any version'}")

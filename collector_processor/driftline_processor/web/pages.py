@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -119,6 +119,7 @@ def model(request: Request, known: Sequence[ModelView], now: int, wrong: Mispred
         worst=worst,
         worst_slices=asked,
         at=lambda evaluation: address(found, name, evaluation),
+        api=partial(_api, found),
     )
 
 
@@ -141,6 +142,14 @@ def address(model: ModelView, window: str = "", evaluation: Evaluation | None = 
     query = urlencode({key: value for key, value in asked.items() if value})
     fragment = "#" + quote(target, safe="") if target else ""
     return "/models/" + quote(words.handle(model.key.model), safe="") + ("?" + query if query else "") + fragment
+
+
+def _api(model: ModelView, resource: str, **asked: str) -> str:
+    """Return the address of what the API says of one model."""
+    key = {"version": words.handle(model.key.version), "environment": words.handle(model.key.environment)}
+    query = urlencode({name: value for name, value in {**key, **asked}.items() if value})
+    path = f"/api/v1/models/{quote(words.handle(model.key.model), safe='')}/{resource}"
+    return path + ("?" + query if query else "")
 
 
 def anchor(kind: str, name: str) -> str:

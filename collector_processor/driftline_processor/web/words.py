@@ -22,6 +22,7 @@ from driftline_processor.core.evaluation import (
     TargetDrift,
     Window,
 )
+from driftline_processor.core.labels.delay_words import lateness as lateness
 from driftline_processor.core.performance.intervals import METHODS as INTERVALS
 from driftline_processor.core.performance.names import direction as better
 

@@ -21,7 +21,7 @@ def maturity(evaluation: Evaluation, known: Known, asked: Asked) -> tuple[Maturi
         return "open", ""
     coverage = evaluation.coverage or 0.0
     if known.young:
-        return "immature", f"its outcomes may still come: they may take {_duration(known.delay)} (outcome_delay)"
+        return "immature", f"its outcomes may still come: they may take {duration(known.delay)} (outcome_delay)"
     if coverage < asked.min_coverage:
         return "immature", (
             f"the outcomes of {coverage * 100:.3g} % of its rows are known, less than the "
@@ -30,10 +30,10 @@ def maturity(evaluation: Evaluation, known: Known, asked: Asked) -> tuple[Maturi
     return "mature", ""
 
 
-def _duration(nanoseconds: int) -> str:
+def duration(nanoseconds: int) -> str:
     """As it is written in YAML.
 
-    >>> _duration(90 * 60 * 10**9), _duration(2 * 86_400 * 10**9), _duration(30 * 10**9)
+    >>> duration(90 * 60 * 10**9), duration(2 * 86_400 * 10**9), duration(30 * 10**9)
     ('1h30m', '2d', '30s')
     """
     text, rest = "", nanoseconds // 10**9
