@@ -16,7 +16,8 @@ import pytest
 from driftline.baseline import Baseline
 from driftline.semconv import attributes, metrics
 from driftline_processor.runtime.config import Exporter
-from driftline_processor.runtime.derived import Point, metrics_request
+from driftline_processor.runtime.derived import metrics_request
+from driftline_processor.runtime.points import Point
 from driftline_processor.runtime.transport import HttpTransport
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 

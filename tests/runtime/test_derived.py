@@ -23,7 +23,8 @@ from driftline_processor.core.evaluation import (
     Window,
 )
 from driftline_processor.core.quality import CHECKS
-from driftline_processor.runtime.derived import DerivedMetrics, Point, Sink, growth, metrics_request, points
+from driftline_processor.runtime.derived import DerivedMetrics, Sink, metrics_request, points
+from driftline_processor.runtime.points import Point, growth
 from driftline_processor.runtime.view import ModelView
 from driftline_processor.web import metrics as page
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest

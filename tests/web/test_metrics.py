@@ -6,9 +6,13 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+from driftline.semconv import metrics as m
 from driftline.tables import ModelKey
 from driftline_processor.core.evaluation import MethodValue
+from driftline_processor.runtime.points import Exemplar, Point
 from driftline_processor.runtime.view import View
+from driftline_processor.web.metrics import exposition
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
@@ -42,11 +46,40 @@ def named(series: Series, name: str) -> list[dict[str, str]]:
 
 
 def test_the_format_is_announced(browse: Browse) -> None:
-    headers = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}
-    answer = browse(many()).get("/metrics", headers=headers)
+    answer = browse(many()).get("/metrics", headers={"Accept": "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"})
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "# TYPE ml_predictions_total counter\n" in answer.text
     assert "# HELP ml_drift_value " in answer.text
+
+
+def test_openmetrics_for_who_asks_for_it_says_the_same(browse: Browse) -> None:
+    client = browse(many())
+    headers = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}
+    answer = client.get("/metrics", headers=headers)
+    assert answer.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert "# TYPE ml_predictions counter\n" in answer.text
+    families = openmetrics_families(answer.text)  # type: ignore[no-untyped-call]
+    samples = {
+        (sample.name, tuple(sorted((key, text) for key, text in sample.labels.items() if key != "le"))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+    plain = {
+        (name, tuple(sorted((key, text) for key, text in labels if key != "le"))): value
+        for (name, labels), value in scrape(client).items()
+    }
+    assert samples == plain
+
+
+def test_a_counter_of_openmetrics_has_the_trace_of_the_worst() -> None:
+    one, other = Exemplar(1_700_000_000_250_000_000, b"t" * 16, b"s" * 8), Exemplar(0, b"u" * 16, b"s" * 8)
+    point = Point(m.ML_OUTCOMES, (("ml.model.name", "churn"),), 3.0, exemplars=(one, other))
+    [family] = openmetrics_families("".join(exposition([point], openmetrics=True)))  # type: ignore[no-untyped-call]
+    [sample] = family.samples
+    assert (sample.name, sample.value) == ("ml_outcomes_total", 3.0)
+    assert sample.exemplar.labels == {"trace_id": (b"t" * 16).hex(), "span_id": (b"s" * 8).hex()}
+    assert (sample.exemplar.value, float(sample.exemplar.timestamp)) == (1.0, 1_700_000_000.25)
+    assert "trace_id" not in "".join(exposition([point]))
 
 
 def test_predictions_are_counted_per_class(browse: Browse) -> None:

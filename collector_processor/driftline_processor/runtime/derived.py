@@ -15,7 +15,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from driftline.identity import VERSION
@@ -35,9 +35,10 @@ from driftline_processor.core.evaluation import Evaluation, JointDrift, TargetDr
 from driftline_processor.core.incident import WHERE, targets
 from driftline_processor.core.labels.delay import QUANTILES
 from driftline_processor.core.quality import CHECKS
-from driftline_processor.web.words import LINKED, handle
 
 from .derived_slices import sliced
+from .exemplars import WorstJoined, attach
+from .points import Labels, Point, counts_up, ended, growth, labels, of_model
 from .view import ModelView, View
 
 SERVICE: Final = "driftline"
@@ -46,24 +47,9 @@ SERVICE: Final = "driftline"
 EVERY = 15.0
 """Seconds from one export to the next."""
 
-Labels = tuple[tuple[str, str], ...]
 Temporality = Literal["cumulative", "delta"]
 
 _log = logging.getLogger("driftline")
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """The value of one series now; ``metric`` and the keys of ``attributes`` are names of the registry.
-
-    ``buckets``: of a histogram, how many fell into each bucket of ``DURATION_BOUNDS`` and beyond; ``value`` is their
-    sum, then. A gauge of NaN is one that has ended.
-    """
-
-    metric: str
-    attributes: Labels
-    value: float
-    buckets: tuple[float, ...] | None = None
 
 
 def points(view: View) -> list[Point]:
@@ -75,14 +61,14 @@ def points(view: View) -> list[Point]:
 
 def _counted(models: Iterable[ModelView]) -> Iterator[Point]:
     for model in models:
-        labels = _model(model)
+        of = _model(model)
         for name, value in model.by_class.items():
-            yield _point(m.ML_PREDICTIONS, {**labels, a.ML_PREDICTION_CLASS: name}, value)
+            yield _point(m.ML_PREDICTIONS, {**of, a.ML_PREDICTION_CLASS: name}, value)
         if model.duration is not None and len(model.duration) == len(DURATION_BOUNDS) + 2:
             *buckets, total = model.duration.tolist()
-            yield Point(m.ML_PREDICTION_DURATION, _labels(labels), total, tuple(buckets))
+            yield Point(m.ML_PREDICTION_DURATION, labels(of), total, tuple(buckets))
         if model.balance is not None:
-            yield _point(m.DRIFTLINE_RECORD_COMPLETENESS, labels, model.balance.completeness)
+            yield _point(m.DRIFTLINE_RECORD_COMPLETENESS, of, model.balance.completeness)
 
 
 def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
@@ -230,57 +216,16 @@ def _quality(newest: Evaluation, model: dict[str, str], window: dict[str, str]) 
 
 
 def _own(view: View) -> Iterator[Point]:
-    for (name, labels), value in sorted(view.counters().items()):
-        yield Point(name, labels, value)
+    for (name, known), value in sorted(view.counters().items()):
+        yield Point(name, known, value)
 
 
 def _model(model: ModelView) -> dict[str, str]:
-    labels = {a.ML_MODEL_NAME: model.key.model, a.ML_MODEL_VERSION: model.key.version}
-    if model.key.environment:  # without it, two environments of one model would be one series twice
-        labels[a.DEPLOYMENT_ENVIRONMENT_NAME] = model.key.environment
-    return labels
+    return of_model(model.key)
 
 
 def _point(metric: str, attributes: Mapping[str, str], value: float | None) -> Point:
-    return Point(metric, _labels(attributes), math.nan if value is None else value)
-
-
-def _labels(attributes: Mapping[str, str]) -> Labels:
-    return tuple((key, text if len(text) <= LINKED else handle(text)) for key, text in attributes.items())
-
-
-def growth(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
-    """Return the points with their counters and histograms less what they were before; gauges as they are.
-
-    >>> growth([Point(m.ML_PREDICTIONS, (), 5.0)], [Point(m.ML_PREDICTIONS, (), 3.0)])
-    [Point(metric='ml.predictions', attributes=(), value=2.0, buckets=None)]
-    """
-    known = {(point.metric, point.attributes): point for point in before if _counts(point)}
-    grown = []
-    for point in now:
-        old = known.get((point.metric, point.attributes))
-        if old is not None:
-            buckets = point.buckets
-            if buckets is not None and old.buckets is not None:
-                buckets = tuple(max(new - was, 0.0) for new, was in zip(buckets, old.buckets, strict=True))
-            point = replace(point, value=max(point.value - old.value, 0.0), buckets=buckets)
-        grown.append(point)
-    return grown
-
-
-def ended(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
-    """Return the gauges of before that are there no more, with NaN for a value.
-
-    >>> ended([], [Point(m.ML_DRIFT_STATE, ((a.STATE, "ok"),), 1.0)])
-    [Point(metric='ml.drift.state', attributes=(('state', 'ok'),), value=nan, buckets=None)]
-    """
-    there = {(point.metric, point.attributes) for point in now}
-    gauges = (point for point in before if not _counts(point))
-    return [replace(point, value=math.nan) for point in gauges if (point.metric, point.attributes) not in there]
-
-
-def _counts(point: Point) -> bool:
-    return point.buckets is not None or m.INSTRUMENTS.get(point.metric) == "counter"
+    return Point(metric, labels(attributes), math.nan if value is None else value)
 
 
 def metrics_request(
@@ -318,10 +263,14 @@ def metrics_request(
                 bucket_counts=counts,
                 explicit_bounds=DURATION_BOUNDS,
             )
-        elif _counts(point):
+        elif counts_up(point):
             metric.sum.aggregation_temporality = how
             metric.sum.is_monotonic = True
-            metric.sum.data_points.add(**stamp, start_time_unix_nano=start, as_double=point.value)
+            made_of = metric.sum.data_points.add(**stamp, start_time_unix_nano=start, as_double=point.value)
+            for one in point.exemplars:
+                made_of.exemplars.add(
+                    time_unix_nano=one.time, as_double=1.0, trace_id=one.trace_id, span_id=one.span_id
+                )
         elif math.isnan(point.value):
             metric.gauge.data_points.add(**stamp, flags=otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK)
         else:
@@ -344,13 +293,19 @@ class Sink:
 class DerivedMetrics:
     """Sends what a view shows to every sink, every few seconds, on a thread of its own.
 
-    ``clock``: unix nanoseconds. Make it before anything is received: counters count from here.
+    ``clock``: unix nanoseconds. ``worst``: what it sends as exemplars. Make it before anything is received: counters
+    count from here.
     """
 
     def __init__(
-        self, view: View, sinks: Sequence[Sink], clock: Callable[[], int] = time.time_ns, every: float = EVERY
+        self,
+        view: View,
+        sinks: Sequence[Sink],
+        clock: Callable[[], int] = time.time_ns,
+        every: float = EVERY,
+        worst: WorstJoined | None = None,
     ) -> None:
-        self._view, self._sinks, self._clock, self._every = view, sinks, clock, every
+        self._view, self._sinks, self._clock, self._every, self._worst = view, sinks, clock, every, worst
         self._instance = str(uuid.uuid4())
         self._first, self._began = points(view), clock()
         self._last, self._sent = self._first, self._began
@@ -370,6 +325,7 @@ class DerivedMetrics:
 
     def send(self) -> None:
         """Send what is known now."""
+        striking = {} if self._worst is None else self._worst.take()  # before what is counted, so that it counts them
         known, now = points(self._view), self._clock()
         gone = ended(known, self._last)
         bodies: dict[Temporality, bytes] = {}
@@ -378,7 +334,7 @@ class DerivedMetrics:
                 delta = sink.temporality == "delta"
                 before, since = (self._last, self._sent) if delta else (self._first, self._began)
                 bodies[sink.temporality] = metrics_request(
-                    [*growth(known, before), *gone], now, since, sink.temporality, self._instance
+                    [*attach(growth(known, before), striking), *gone], now, since, sink.temporality, self._instance
                 )
             sink.offer(bodies[sink.temporality])
         self._last, self._sent = known, now

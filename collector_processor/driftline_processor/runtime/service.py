@@ -27,6 +27,7 @@ from driftline_processor.web.pages import Addresses
 from .config import Config, ConfigError, load
 from .config_values import Address
 from .derived import DerivedMetrics, Sink
+from .exemplars import WorstJoined
 from .forward import Forwarder, described
 from .health import Health
 from .http_server import HttpServers
@@ -64,6 +65,7 @@ class Service:
         self._forwarder: Forwarder | None = None
         self._state: State | None = None
         self._derived: DerivedMetrics | None = None
+        self._worst: WorstJoined | None = None
         self._reading: list[KafkaReceiver] = []
 
     def start(self) -> None:
@@ -124,7 +126,10 @@ class Service:
             for name, exporter in self.config.exporters.items()
             if "metrics" in exporter.derived
         ]
-        self._derived = DerivedMetrics(state.view, sinks, self._clock)
+        worst = WorstJoined(state.series, self.health.counters, self._clock)
+        state.on_joined(worst)
+        self._worst = worst
+        self._derived = DerivedMetrics(state.view, sinks, self._clock, worst=worst)
         self._derived.start()
         wanting = [name for name, exporter in self.config.exporters.items() if "traces" in exporter.derived]
         offers = [partial(forwarder.send, name, "traces") for name in wanting]
@@ -150,6 +155,7 @@ class Service:
                 submit_part=state.submit_part,
                 history=state.history,
                 wrong=state.wrong,
+                striking=None if self._worst is None else self._worst.shown,
             )
         )
         self._servers.start(applications, GRACE)

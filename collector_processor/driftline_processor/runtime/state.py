@@ -159,6 +159,10 @@ class State:
         """Return the model of every series."""
         return {series.number: series.key for series in self._intake.series}
 
+    def series(self) -> list[Series]:
+        """Return what is known of every series."""
+        return list(self._intake.series)
+
     def on_joined(self, listener: Callable[[pa.Table], None]) -> None:
         """Call ``listener`` with the rows that each join entered or corrected.
 

@@ -56,6 +56,7 @@ def create_app(
     submit_part: outcomes.SubmitPart | None = None,
     history: History | None = None,
     wrong: Mispredictions | None = None,
+    striking: metrics.Striking | None = None,
 ) -> Starlette:
     """Build the application over what there is to see.
 
@@ -65,6 +66,7 @@ def create_app(
     are put and got; None = nowhere. ``more``: routes of what the view does not show.
     ``submit_part``: see :func:`outcomes.routes`. ``history``: what was said and believed before; None = nobody knows.
     ``wrong``: where the worst predictions are looked up, None = nowhere.
+    ``striking``: the exemplars of the scrape page.
     """
 
     def home(request: Request) -> Response:
@@ -87,8 +89,8 @@ def create_app(
     def list_events(request: Request) -> Response:
         return api.lineage(request, view.models(), clock())
 
-    def scrape(_: Request) -> Response:
-        return metrics.scrape(view)
+    def scrape(request: Request) -> Response:
+        return metrics.scrape(request, view, striking)
 
     def ready(_: Request) -> Response:
         reasons = health.reasons()

@@ -1,30 +1,43 @@
-"""``/metrics``: the Prometheus text format, version 0.0.4, of the points that are also sent over OTLP."""
+"""``/metrics``: the Prometheus text format 0.0.4 of the points that are also sent over OTLP, or OpenMetrics 1.0.0.
+
+OpenMetrics, for who asks for it, has exemplars too: the trace of a striking prediction, after the value of a counter.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from driftline.pane import DURATION_BOUNDS
 from driftline.semconv import metrics as m
+from starlette.requests import Request
 from starlette.responses import Response
 
-from driftline_processor.runtime.derived import Labels, Point, points
+from driftline_processor.runtime.derived import points
+from driftline_processor.runtime.exemplars import Key, attach
+from driftline_processor.runtime.points import Exemplar, Labels, Point
 from driftline_processor.runtime.view import View
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text"
+OPENMETRICS_TYPE = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
+
+Striking = Callable[[], Mapping[Key, tuple[Exemplar, ...]]]
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", '"': '\\"'})
 
 
-def scrape(view: View) -> Response:
-    """Answer ``GET /metrics``."""
-    text = "".join(exposition(points(view)))
-    return Response(text.encode("utf-8", "replace"), headers={"Content-Type": CONTENT_TYPE})
+def scrape(request: Request, view: View, striking: Striking | None = None) -> Response:
+    """Answer ``GET /metrics``. ``striking``: the exemplars of what is counted."""
+    openmetrics = OPENMETRICS in request.headers.get("accept", "").lower()
+    found = striking() if openmetrics and striking is not None else {}  # before the points, so that they count them
+    text = "".join(exposition(attach(points(view), found), openmetrics=openmetrics))
+    kind = OPENMETRICS_TYPE if openmetrics else CONTENT_TYPE
+    return Response(text.encode("utf-8", "replace"), headers={"Content-Type": kind, "Vary": "Accept"})
 
 
-def exposition(known: Iterable[Point]) -> Iterator[str]:
+def exposition(known: Iterable[Point], *, openmetrics: bool = False) -> Iterator[str]:
     """Yield the lines of the scrape page, a metric's together.
 
     >>> print("".join(exposition([Point(m.DRIFTLINE_OUTCOMES_PENDING, (), 3.0)])), end="")
@@ -40,22 +53,41 @@ def exposition(known: Iterable[Point]) -> Iterator[str]:
         kind = m.INSTRUMENTS.get(metric, "untyped")
         if kind == "histogram" and any(point.buckets is None for point in family):
             kind = "untyped"
-        words = m.DESCRIPTIONS.get(metric, metric).replace("\\", "\\\\").replace("\n", "\\n")
-        yield f"# HELP {name} {words}\n# TYPE {name} {kind}\n"
+        yield _head(name, kind, m.DESCRIPTIONS.get(metric, metric), openmetrics)
         for point in family:
-            yield from _histogram(name, point, point.buckets) if point.buckets else _sample(name, point)
+            if point.buckets:
+                yield from _histogram(name, point, point.buckets, openmetrics)
+            else:
+                yield _sample(name, point, openmetrics)
+    if openmetrics:
+        yield "# EOF\n"
 
 
-def _sample(name: str, point: Point) -> Iterator[str]:
-    yield f"{name}{_labels(point.attributes)} {_number(point.value)}\n"
+def _head(name: str, kind: str, words: str, openmetrics: bool) -> str:
+    """A counter of OpenMetrics is named without the suffix of its samples."""
+    words = words.replace("\\", "\\\\").replace("\n", "\\n")
+    if openmetrics:
+        name, words = name.removesuffix("_total") if kind == "counter" else name, words.replace('"', '\\"')
+        kind = "unknown" if kind == "untyped" else kind
+    return f"# HELP {name} {words}\n# TYPE {name} {kind}\n"
 
 
-def _histogram(name: str, point: Point, buckets: tuple[float, ...]) -> Iterator[str]:
+def _sample(name: str, point: Point, openmetrics: bool) -> str:
+    """OpenMetrics has at most one exemplar for a sample."""
+    line = f"{name}{_labels(point.attributes)} {_number(point.value)}"
+    if openmetrics and point.exemplars:
+        one = point.exemplars[0]
+        line += f' # {{trace_id="{one.trace_id.hex()}",span_id="{one.span_id.hex()}"}} 1 {one.time / 1e9:.3f}'
+    return line + "\n"
+
+
+def _histogram(name: str, point: Point, buckets: tuple[float, ...], openmetrics: bool) -> Iterator[str]:
     """Buckets are cumulative on the page, and each has its upper bound."""
     total = 0.0
     for bound, weight in zip((*DURATION_BOUNDS, math.inf), buckets, strict=True):
         total += weight
-        yield f"{name}_bucket{_labels((*point.attributes, ('le', _number(bound))))} {_number(total)}\n"
+        upper = repr(float(bound)) if openmetrics and math.isfinite(bound) else _number(bound)
+        yield f"{name}_bucket{_labels((*point.attributes, ('le', upper)))} {_number(total)}\n"
     yield f"{name}_sum{_labels(point.attributes)} {_number(point.value)}\n"
     yield f"{name}_count{_labels(point.attributes)} {_number(total)}\n"
 

@@ -7,6 +7,9 @@ from typing import Final
 ML_PREDICTIONS: Final = "ml.predictions"
 """Predictions made, complete whatever the sampling."""
 
+ML_OUTCOMES: Final = "ml.outcomes"
+"""Outcomes that found their prediction, and corrections of them."""
+
 ML_PREDICTION_DURATION: Final = "ml.prediction.duration"
 """How long predictions took."""
 
@@ -141,6 +144,7 @@ DRIFTLINE_SDK_UNUSABLE_VALUES: Final = "driftline.sdk.unusable.values"
 
 UNITS: Final[Mapping[str, str]] = {
     ML_PREDICTIONS: "{prediction}",
+    ML_OUTCOMES: "{outcome}",
     ML_PREDICTION_DURATION: "s",
     ML_PREDICTION_SCORE: "{score}",
     ML_FEATURE_VALUE: "{value}",
@@ -190,6 +194,7 @@ UNITS: Final[Mapping[str, str]] = {
 
 INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_PREDICTIONS: "counter",
+    ML_OUTCOMES: "counter",
     ML_PREDICTION_DURATION: "histogram",
     ML_PREDICTION_SCORE: "histogram",
     ML_FEATURE_VALUE: "histogram",
@@ -239,6 +244,7 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_PREDICTIONS: "Predictions made, complete whatever the sampling.",
+    ML_OUTCOMES: "Outcomes that found their prediction, and corrections of them.",
     ML_PREDICTION_DURATION: "How long predictions took.",
     ML_PREDICTION_SCORE: "What the model gave, as a distribution of the score of the positive class, the greatest of several scores, the value of a regression, or the first item's score.",
     ML_FEATURE_VALUE: "The numbers of one feature, as a distribution.",
@@ -288,6 +294,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
 
 PROMETHEUS: Final[Mapping[str, str]] = {
     ML_PREDICTIONS: "ml_predictions_total",
+    ML_OUTCOMES: "ml_outcomes_total",
     ML_PREDICTION_DURATION: "ml_prediction_duration_seconds",
     ML_PREDICTION_SCORE: "ml_prediction_score",
     ML_FEATURE_VALUE: "ml_feature_value",

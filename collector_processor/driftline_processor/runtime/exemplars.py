@@ -1,0 +1,136 @@
+"""The worst mispredictions of what was just joined, as exemplars of ``ml.outcomes``: the traces to open first.
+
+Only predictions whose trace was sampled can be shown. A few per model are held, in memory: a restart loses exemplars.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.classes import class_codes
+from driftline.semconv import metrics as m
+from driftline.tables import F64, Task
+
+from .health import Counters
+from .points import Exemplar, Labels, Point, labels, of_model
+from .rows import actual_of, finite_actuals, labels_of, numbers_of, scores_of
+from .series import Series
+
+MOST: Final = 5
+"""Exemplars of one model in one export."""
+
+SHOWN: Final = 5 * 60 * 10**9
+"""Nanoseconds for which the scrape page shows one: every scraper should see it, and its trace still be new."""
+
+Key = tuple[str, Labels]
+_Found = tuple[float, Exemplar]
+
+
+def losses(task: Task, joined: pa.Table) -> F64:
+    """Return how wrong each prediction was, float64 (n,): NaN where it was right, or nobody can tell.
+
+    Of classes, how likely what happened was not, by the score: 0 to 1; of a regression the absolute error.
+    ``joined``: with the columns of ``joined``.
+    """
+    actual, nobody = actual_of(joined), np.full(len(joined), np.nan)
+    if task.kind == "regression":
+        off = np.abs(numbers_of(joined, "score") - finite_actuals(actual))
+        return np.where(np.isfinite(off), off, np.nan)
+    happened = class_codes(actual, task.classes)
+    decided = class_codes(labels_of(joined, "predicted"), task.classes)
+    if task.kind == "ranking" or happened is None or decided is None:
+        return nobody
+    known = (happened >= 0) & (happened < len(task.classes)) & (decided >= 0)
+    likely = nobody.copy()
+    if task.kind == "multiclass" and (scores := scores_of(joined, len(task.classes))) is not None:
+        if scores.shape[1] == len(task.classes):
+            likely[known] = scores[known, happened[known]]
+    elif task.kind == "binary" and task.positive_class in task.classes:
+        score = numbers_of(joined, "score")
+        likely = np.where(happened == task.classes.index(task.positive_class), score, 1 - score)
+    return np.where(known & (happened != decided), 1 - np.nan_to_num(likely, nan=0.0), np.nan)
+
+
+class WorstJoined:
+    """Counts joined outcomes by model, and keeps the worst: a listener of ``State.on_joined``; any thread may ask.
+
+    ``series``: what is known of every series. ``clock``: unix nanoseconds.
+    """
+
+    def __init__(
+        self, series: Callable[[], Iterable[Series]], counters: Counters, clock: Callable[[], int] = time.time_ns
+    ) -> None:
+        self._series, self._counters, self._clock = series, counters, clock
+        self._new: dict[Key, list[_Found]] = {}
+        self._shown: dict[Key, _Found] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, joined: pa.Table) -> None:
+        """Take the rows of one join."""
+        now, known = self._clock(), {one.number: one for one in self._series()}
+        sampled = joined.filter(pc.and_(pc.is_valid(joined["trace_id"]), pc.is_valid(joined["span_id"])))
+        for number, rows in zip(*np.unique(joined["series"].to_numpy(), return_counts=True), strict=True):
+            if (series := known.get(int(number))) is None:
+                continue
+            named = dict(labels(of_model(series.key)))
+            self._counters.add(m.ML_OUTCOMES, int(rows), named)
+            found = _worst(series.task, sampled.filter(pc.equal(sampled["series"], int(number))), now)
+            if found:
+                self._keep((m.ML_OUTCOMES, tuple(sorted(named.items()))), found, now)
+
+    def _keep(self, key: Key, found: list[_Found], now: int) -> None:
+        with self._lock:
+            self._new[key] = heapq.nlargest(MOST, [*self._new.get(key, ()), *found], key=_loss)
+            shown = self._shown.get(key)
+            if shown is None or shown[0] <= found[0][0] or now - shown[1].time > SHOWN:
+                self._shown[key] = found[0]
+
+    def take(self) -> dict[Key, tuple[Exemplar, ...]]:
+        """Return the worst since this was last asked, the worst first."""
+        with self._lock:
+            taken, self._new = self._new, {}
+        return {key: tuple(one for _, one in found) for key, found in taken.items()}
+
+    def shown(self) -> dict[Key, tuple[Exemplar, ...]]:
+        """Return the worst one of each model, of the last minutes."""
+        now = self._clock()
+        with self._lock:
+            return {key: (one,) for key, (_, one) in self._shown.items() if now - one.time <= SHOWN}
+
+
+def _worst(task: Task, sampled: pa.Table, now: int) -> list[_Found]:
+    if not len(sampled):
+        return []
+    loss = losses(task, sampled)
+    order = np.argsort(-loss, kind="stable")[: min(MOST, int(np.count_nonzero(~np.isnan(loss))))]
+    return [
+        (float(loss[at]), Exemplar(now, sampled["trace_id"][at].as_py(), sampled["span_id"][at].as_py()))
+        for at in order.tolist()
+    ]
+
+
+def _loss(found: _Found) -> float:
+    return found[0]
+
+
+def attach(measured: Iterable[Point], found: Mapping[Key, tuple[Exemplar, ...]]) -> list[Point]:
+    """Return the points with their exemplars.
+
+    >>> point = Point(m.ML_OUTCOMES, (), 1.0)
+    >>> attach([point], {(m.ML_OUTCOMES, ()): (Exemplar(5, b"t" * 16, b"s" * 8),)})[0].exemplars[0].time
+    5
+    """
+    return [
+        replace(point, exemplars=found[point.metric, point.attributes])
+        if (point.metric, point.attributes) in found
+        else point
+        for point in measured
+    ]
