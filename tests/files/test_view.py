@@ -17,6 +17,7 @@ from driftline_processor.core.evaluation import (
     TargetDrift,
     Window,
 )
+from driftline_processor.core.labels.delay import Delay, Kept
 from driftline_processor.files.view import evaluation_view, show
 from driftline_processor.files.words import ranked, sentence
 from rich.console import Console
@@ -66,6 +67,18 @@ def test_what_it_is_compared_with_is_said_where_that_is_not_the_whole_baseline()
     assert "compared with the same hours" in [line.rstrip() for line in drawn(shown).splitlines()]
 
 
+def test_how_late_outcomes_came_is_said() -> None:
+    shown = evaluation(feature("temp", "ok", 0.01))
+    shown.delay = Delay(970, 3_600, 3_600, 86_400)
+    shown.label_sla = Kept("met", 7 * DAY, 0.95, 0.97, 0.97, 1_000)
+    said = " ".join(drawn(shown).split())
+    assert "half" not in said
+    assert (
+        "90 % of its outcomes came within 1h, 99 % within 1d. "
+        "Label SLA met: 95 % of predictions shall have theirs within 7d, 97 % did" in said
+    )
+
+
 def test_the_whole_picture() -> None:
     lines = drawn(evaluation(feature("temp", "drift", 0.205, "large"), feature("wind", "ok", 0.0001))).splitlines()
     assert [line.rstrip() for line in lines] == [
@@ -75,9 +88,9 @@ def test_the_whole_picture() -> None:
         "temp  ▅▅    ▃█   drift  large   KS 0.410  0.5   0.205   0.102  0 % → 4 %",
         "wind  ▅▅    ▃█   ok            KS <0.001  0.5  <0.001  <0.001  0 % → 4 %",
         "",
-        "performance     is  baseline  change  outcomes",
-        "AUC          0.660     0.670  −0.010       970",
-        "log loss     0.500         –               970",
+        "performance     is  interval  baseline  change  outcomes",
+        "AUC          0.660               0.670  −0.010       970",
+        "log loss     0.500                   –               970",
         "",
         "importance unknown: every feature counts alike",
         "",
