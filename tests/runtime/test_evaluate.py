@@ -92,7 +92,7 @@ def test_late_rows_and_outcomes_restate_a_closed_window_and_what_was_believed_is
 
 def test_what_did_not_change_is_not_believed_again(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=HOURLY)
-    state.send(predictions(["a"], NOON), outcomes(["a"], [1]))
+    state.send(predictions(["a"], NOON), outcomes(["a"], [1], NOON + 65 * MINUTE))
     clock.now += 2 * HOUR
     state.state.settle()
     state.send(outcomes(["a"], [1], NOON + 90 * MINUTE))

@@ -26,7 +26,7 @@ from driftline_processor.runtime.service import Service
 from typer.testing import CliRunner, Result
 
 PAGE = Path(__file__).parents[2] / "docs" / "scenarios.md"
-PATIENCE = 150.0
+PATIENCE = 120.0
 """Seconds until windows that are not there are a failure; a machine under load is slow, not wrong."""
 
 TOLERANCE = 1e-9

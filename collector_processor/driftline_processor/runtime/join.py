@@ -177,30 +177,39 @@ class Join:
         work.sliced.write(connection)
         for number, some in _by_series(verdict.withdrawn):
             work.joined[number] -= len(some)
-        _, series, time = verdict.changed()
-        for number in np.unique(series).tolist():
-            panes = np.unique(time[series == number] // PANE * PANE)
-            stretches = stored_stretches(connection, number, panes.tolist())
-            anew = recompute(connection, work.changes, by_number[number], stretches, self._values)
-            work.touched.append((number, anew))
-        self._age(matches, verdict, work)
+        self._restate(matches, verdict, work)
         self._pairs.follow(*work.pairs, verdict.changed()[0], work.changes)
 
-    def _age(self, matches: Matches, verdict: Verdict, work: _Work) -> None:
-        """Make the panes anew in which delays and ages change: of outcomes that say the same again, but later."""
+    def _restate(self, matches: Matches, verdict: Verdict, work: _Work) -> None:
+        """Make the panes anew of which something was corrected, taken back, or said again later; each once."""
+        _, series, time = verdict.changed()
+        aged = self._aged(matches, verdict)
+        numbers, by_number = np.concatenate([series, integers_of(aged, "series")]), self._series.by_number()
+        panes = np.concatenate([time // PANE * PANE, _panes(aged)])
+        for number in np.unique(numbers).tolist():
+            corrected = np.unique(panes[: len(series)][series == number])
+            stretches = [
+                (start, end)
+                for start, end in stored_stretches(
+                    self._connection, number, np.unique(panes[numbers == number]).tolist()
+                )
+                # what was corrected can be made anew, or it was refused; else nothing is lost where it cannot
+                if ((corrected >= start) & (corrected < end)).any() or all_kept(self._connection, number, (start, end))
+            ]
+            anew = recompute(self._connection, work.changes, by_number[number], stretches, self._values)
+            work.touched.append((number, anew))
+
+    def _aged(self, matches: Matches, verdict: Verdict) -> pa.Table:
+        """The rows whose outcome says the same again, but so much later that its delay or age is another one."""
         again = kept(verdict.rows, ~verdict.first & ~verdict.corrected)
         held = matches.held.sort_by("prediction")
         if not len(again) or not len(held):
-            return
+            return again.slice(0, 0)
         at = np.searchsorted(integers_of(held, "prediction"), integers_of(again, "prediction"))
         time, before = integers_of(again, "time"), integers_of(held, "outcome_time")[at]
         now = integers_of(again, "outcome_time")
         aged = (place_of(time, now) != place_of(time, before)) | (ages_of(time, now) != ages_of(time, before))
-        for number, some in _by_series(kept(again, aged)):
-            stretches = stored_stretches(self._connection, number, np.unique(_panes(some)).tolist())
-            whole = [stretch for stretch in stretches if all_kept(self._connection, number, stretch)]
-            series = self._series.by_number()[number]
-            work.touched.append((number, recompute(self._connection, work.changes, series, whole, self._values)))
+        return kept(again, aged)
 
     def _write(self, matches: Matches, verdict: Verdict, heard: pa.Table, work: _Work) -> None:
         """Bring ``joined`` and ``retractions`` up to date."""
