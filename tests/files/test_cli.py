@@ -83,6 +83,7 @@ def test_the_commands(run: Run) -> None:
                 "--performance",
                 "--curves",
                 "--objective",
+                "--importance-weighted",
                 "--openlineage",
                 "--reference-last",
                 "--reference-without",

@@ -37,6 +37,7 @@ def test_the_keeper_joins_and_evaluates_by_itself(tmp_path: Path) -> None:
         (m.DRIFTLINE_RECEIVED_ROWS, ()): 4.0,
         (m.DRIFTLINE_OUTCOMES_JOINED, ()): 2.0,
         (m.DRIFTLINE_OUTCOMES_PENDING, ()): 0.0,
+        (m.DRIFTLINE_OUTCOMES_PENDING_AGE, ()): 0.0,
     }
     state.stop()
 

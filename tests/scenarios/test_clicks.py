@@ -16,7 +16,7 @@ from driftline.baseline import Baseline
 from tests.runtime import processes
 from tests.sdk.service import Service
 
-from .stage import PATIENCE, Windows, evaluated, same
+from .stage import Windows, evaluated, same
 
 HOURS, LISTS, ITEMS = 4, 250, 12
 START = pd.Timestamp("2026-03-02T08:00:00Z")

@@ -12,6 +12,7 @@ from driftline.pane import Pane
 from driftline.tables import F64, I64
 
 from driftline_processor.core.distributed import DISTRIBUTED, MAPPED, complete
+from driftline_processor.core.labels.delay import PART as DELAY
 
 from .panes import part_width, performance_fold
 from .series import Series
@@ -19,8 +20,6 @@ from .store import Connection, read
 
 _PLAIN = ("rows", "duration", DISTRIBUTED, MAPPED)
 """What is read of a pane beside its bins."""
-
-_OF_OUTCOMES = ("outcomes", "confusion", "losses", "score_negative", "score_positive")
 
 _NOTES = {DISTRIBUTED, MAPPED, "guessed", "unknown"}
 """Parts, or what their names begin with, that say how rows came and not what they are."""
@@ -40,6 +39,10 @@ def read_counted(
     """
     first, last = stretches[0][0], stretches[-1][1]
     over = (series.number, first, last, like.fold)
+    performance = performance_fold(series.task)
+    known = "SELECT DISTINCT part FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND fold = ?"
+    told = read(connection, known, *over[:3], performance).column("part").to_pylist() if outcomes else []
+    of_outcomes = [part for part in told if part != DELAY]  # how late they came says nothing of the model
     query = "SELECT DISTINCT pane FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND fold = ?"
     counted = read(connection, query, *over).column("pane").to_numpy()
     # which stretch a pane is in is found here: a join by inequality takes ten times as long as all the rest
@@ -51,12 +54,12 @@ def read_counted(
         " WHERE series = ? AND pane >= ? AND pane < ?"
         " AND (fold = ? OR fold = ? AND part IN (SELECT unnest(?)) OR fold = '' AND part IN (SELECT unnest(?)))"
         " GROUP BY stretch, part, idx ORDER BY stretch, part",
-        *(*over, performance_fold(series.task), list(_OF_OUTCOMES if outcomes else ()), list(_PLAIN)),
+        *(*over, performance, of_outcomes, list(_PLAIN)),
         place=place,
     )
     panes = [Pane() for _ in stretches]
     for at, part, index, values in _runs(rows):
-        own = None if part in _PLAIN or part in _OF_OUTCOMES else like
+        own = None if part in _PLAIN or part in of_outcomes else like
         sums = np.zeros(max(part_width(part, own, series.task), int(index.max()) + 1))
         sums[index] = values
         panes[at].parts[part] = sums

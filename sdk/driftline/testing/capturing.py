@@ -42,8 +42,8 @@ def capture(*, clock: Clock | None = None, raising: bool = True) -> Iterator[Cap
     >>> from driftline import Model
     >>> with capture() as captured:
     ...     Model("churn").outcome("A-1001", actual=1)
-    >>> captured.outcomes
-    [CapturedOutcome(model='churn', id='A-1001', actual=1, time=None, prediction_time=None, weight=None)]
+    >>> [(one.model, one.id, one.actual) for one in captured.outcomes]
+    [('churn', 'A-1001', 1)]
     """
     with ExitStack() as stack:
         captured = Capture(Clock() if clock is None else clock, lambda: flush())
