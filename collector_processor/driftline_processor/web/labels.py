@@ -21,8 +21,8 @@ from .api import find
 from .times import iso
 
 MOST = 10_000
-LAST = timedelta(days=7)
-"""How far back rows are looked for where nobody says since when."""
+LAST = timedelta(days=1)
+"""How far back rows are looked for where nobody says since when: what is asked every day is drawn from once."""
 
 _DAY = 86_400 * 10**9
 
