@@ -260,3 +260,9 @@ def _curve(pane: Pane) -> linear.Curve:
 
 def _sum(panes: list[Pane]) -> Pane:
     return Pane({name: np.sum([pane.parts[name] for pane in panes], axis=0) for name in panes[0].parts})
+
+
+def test_the_week_in_which_clocks_go_forward_has_seven_days() -> None:
+    window = window_of("1w", 1_774_396_800 * 10**9, "Europe/Paris")
+    assert window.end - window.start == 167 * 3_600 * 10**9
+    assert len(cut(window, "Europe/Paris")) == 7

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 from driftline.bins import assign
+from driftline.decided import score_columns
 from driftline.tables import CLASSLESS, ModelKey
 
 from driftline_processor.core.performance.weak import WeakSearch, evenly, losses_of, weak_slices
@@ -49,7 +50,7 @@ class WeakRows:
             task, time = series.task, integers_of(rows, "time")
             losses = losses_of(
                 task,
-                scores_of(rows, len(task.classes)),
+                scores_of(rows, score_columns(task)),
                 None if task.kind in CLASSLESS else labels_of(rows, "predicted"),
                 actual_of(rows),
             )

@@ -42,7 +42,7 @@ MOST_KEPT = 0.9
 """The most that a block is taken to keep of the one before: 19 such blocks count as one."""
 
 
-_WEEK = 7 * 86_400 * 10**9
+_WEEK = (7 * 24 - 2) * 3_600 * 10**9  # the one in which clocks go forward is shorter
 
 _SHORT, _LONG = ("5m", "15m", "1h", "4h"), ("1d", "2d", "1w", "1mo", "3mo")
 """Lengths of blocks, of windows shorter than a week and of others: what a day is like is the same all through it."""

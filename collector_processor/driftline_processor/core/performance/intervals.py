@@ -61,6 +61,8 @@ Form = Callable[[float, float, float, float], Interval]
 """A value, its variance, the confidence, degrees of freedom → its interval."""
 
 TOO_FEW = Interval(None, None, "too_few")
+ALIKE = 1e-18
+"""A variance that is no more, of the value's square, is that of rounding."""
 NONE = Interval(None, None, "")
 
 METHODS = {
@@ -154,7 +156,13 @@ def share_variance(hits: Summed, misses: Summed) -> float:
 
 
 def student(value: float, variance: float, confidence: float, freedom: float = math.inf) -> Interval:
-    """Return value ± t √variance."""
+    """Return value ± t √variance; too few where all rows are alike: those that differ have not come yet.
+
+    >>> student(0.0, 0.0, 0.95)
+    Interval(low=None, high=None, method='too_few')
+    """
+    if variance <= ALIKE * value**2:
+        return TOO_FEW
     half = student_quantile(confidence, freedom) * math.sqrt(variance)
     return Interval(value - half, value + half, "normal")
 
