@@ -84,9 +84,9 @@ def test_what_cannot_be_used_is_named_and_the_rest_is_kept(run: Run, folder: Pat
     window, said = evaluate(run, "o.csv")
     assert said == [
         "driftline: o.csv: 2 outcomes without id or actual left out: the first is row 2",
+        "driftline: o.csv: 1 outcome with an actual that is none of the classes 0, 1 left out: the first is row 7",
         "driftline: o.csv: 2 outcomes with a weight that is no positive number left out: the first is row 4",
         "driftline: o.csv: 1 outcome of an id that no row has in 'id', such as '99999'",
-        "driftline: rows.parquet: 1 row with an actual that is none of the classes 0, 1, taken as not known",
     ]
     assert window["outcomes"]["rows"] == 1
 
@@ -95,7 +95,13 @@ def test_a_value_that_is_no_number_in_a_regression(run: Run, folder: Path) -> No
     (folder / "o.csv").write_text("id,actual\n2,0.5\n3,many\n")
     window, said = evaluate(run, "o.csv", task="regression")
     assert window["performance"]["realized"]["mae"]["value"] == pytest.approx(0.3, abs=1e-12)
-    assert said == ["driftline: rows.parquet: 1 row with an actual that is no number, taken as not known"]
+    assert said == ["driftline: o.csv: 1 outcome with an actual that is no number left out: the first is row 2"]
+
+
+def test_a_later_word_that_cannot_be_used_leaves_the_one_before(run: Run, folder: Path) -> None:
+    (folder / "o.csv").write_text("id,actual,time\n2,1,2026-01-01\n2,maybe,2026-01-02\n")
+    window, _ = evaluate(run, "o.csv")
+    assert window["outcomes"]["rows"] == 1
 
 
 @pytest.mark.parametrize(
@@ -152,6 +158,15 @@ def test_an_id_that_was_scored_often_has_its_outcome_at_the_named_time_or_at_the
     found = {window["start"][:10]: window["outcomes"]["rows"] for window in json.loads(result.stdout)["windows"]}
     assert found == {"2026-01-01": 1, "2026-01-05": 1, "2026-01-09": 0}
     assert "1 outcome of an id that no row has in 'id', such as 'b'" in result.stderr
+
+
+def test_the_time_of_a_prediction_is_enough_to_name_it(run: Run, folder: Path) -> None:
+    rows = pd.DataFrame({"id": ["a", "a"], "score": [0.9, 0.1], "time": pd.to_datetime(["2026-01-01", "2026-01-02"])})
+    rows.assign(x=[1, 2]).to_parquet("often.parquet")
+    (folder / "o.csv").write_text("id,actual,prediction_time\na,1,2026-01-01\na,0,2026-01-02\n")
+    window, said = evaluate(run, "o.csv", data="often.parquet")
+    assert (window["performance"]["realized"]["accuracy"]["value"], window["outcomes"]["rows"]) == (1.0, 2)
+    assert said == []
 
 
 MOMENTS = st.integers(1, 6)

@@ -65,6 +65,19 @@ def test_features_predictions_and_outcomes_stand_in_one_row(open_state: Open, tm
     assert [row["id"] for row in write(state, tmp_path / "labelled.parquet", labelled=True)] == ["a", "c"]
 
 
+def test_a_sample_is_even_also_before_it_is_tidied(open_state: Open, tmp_path: Path) -> None:
+    state = open_state(churn=Model(keep_features=Keep(40)))
+    for first in range(0, 400, 50):
+        ids = [str(i) for i in range(first, first + 50)]
+        state.send(predictions(ids, features={"x": [float(i) for i in ids]}))
+    held = len(state.rows("SELECT prediction FROM kept"))
+    rows = write(state, tmp_path / "rows.parquet")
+    assert held > len(rows) == 40
+    assert [row["weight"] for row in rows] == [10.0] * 40
+    state = open_state(churn=ALL)
+    assert [row["weight"] for row in write(state, tmp_path / "all.parquet")] == [400 / held] * held
+
+
 def test_a_sample_says_what_each_row_stands_for(open_state: Open, tmp_path: Path) -> None:
     state = open_state(churn=Model(keep_features=Keep(5)))
     state.send(predictions([str(i) for i in range(40)], features={"x": list(range(40))}))

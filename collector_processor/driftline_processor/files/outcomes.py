@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 from driftline.classes import class_column
 from driftline.frames import taken
-from driftline.tables import F64, I64, Column, told
+from driftline.tables import F64, I64, Column, Task, told
 from numpy.typing import NDArray
 
 from driftline_processor.core.belonging import EARLY, belongs_to
@@ -22,6 +22,7 @@ from .lists import told_in
 from .rows import Rows
 from .source import Source, open_source, readable
 from .times import oldest_first, read_times
+from .truth import strange_to, strangers
 from .values import column, ids, one_array, positions, valid_of, values_of, whole_column
 
 Places = NDArray[np.intp]
@@ -61,12 +62,12 @@ def slices_in(path: Path, say: Say) -> tuple[str, ...]:
     return tuple(name.removeprefix(SLICE) for name in names if name.startswith(SLICE))
 
 
-def read_outcomes(path: Path, kind: str, say: Say, sampled: bool = False) -> Outcomes:
-    """Read id, actual and, where there are such columns, what else an outcome may say; ``kind``: the kind of task.
+def read_outcomes(path: Path, task: Task, say: Say, sampled: bool = False) -> Outcomes:
+    """Read id, actual and, where there are such columns, what else an outcome may say.
 
     The columns are those of ``POST /v1/outcomes``: time, prediction_time, weight, value, retracted, slice.NAME.
-    Outcomes without id or actual, and those with a weight that is no positive number, are counted, named and left out.
-    ``sampled``: so are those without a weight.
+    Outcomes without id or actual, those whose actual the ``task`` cannot have, and those with a weight that is no
+    positive number, are counted, named and left out. ``sampled``: so are those without a weight.
 
     Raises :class:`BadInput` when the file or one of the two columns cannot be read.
     """
@@ -77,8 +78,8 @@ def read_outcomes(path: Path, kind: str, say: Say, sampled: bool = False) -> Out
             raise BadInput(f"{path}: no column '{name}'; {near(name, names)}")
     with readable(path):
         id_texts = ids(source.column("id"))
-        said = one_array(source.column("actual")) if kind == "ranking" else None
-        actual = Column() if said is not None else whole_column(source.column("actual"), kind == "regression")
+        said = one_array(source.column("actual")) if task.kind == "ranking" else None
+        actual = Column() if said is not None else whole_column(source.column("actual"), task.kind == "regression")
         item = column(ids(source.column("item")), False) if said is not None and "item" in names else None
         weight, value = (numbers_of(source, name) if name in names else None for name in ("weight", "value"))
         times, made = (
@@ -93,6 +94,11 @@ def read_outcomes(path: Path, kind: str, say: Say, sampled: bool = False) -> Out
         }
     usable = valid_of(id_texts) & (values_of(pc.binary_length(id_texts), 0) > 0) & (_told(said, actual) | retracted)
     _name(say, path, ~usable, "without id or actual")
+    strange = strangers(actual, task)
+    if len(strange):
+        strange &= ~retracted
+        _name(say, path, strange & usable, f"with an actual that is {strange_to(task)}")
+        usable &= ~strange
     if weight is not None:
         wrong = ~(np.isnan(weight) | ((weight > 0) & np.isfinite(weight)))
         _name(say, path, wrong & usable, "with a weight that is no positive number")
@@ -198,8 +204,9 @@ def paired(outcomes: Outcomes, codes: Sequence[I64], times: Sequence[I64 | None]
     code = np.concatenate(codes) if codes else np.empty(0, np.int64)
     time = None if any(one is None for one in times) else np.concatenate([one for one in times if one is not None])
     several = np.bincount(code[code >= 0], minlength=len(outcomes.ids)) > 1
-    if time is not None and outcomes.time is not None and (several.any() or outcomes.made is not None):
-        return _by_time(outcomes, outcomes.time, code, time)
+    if time is not None and (outcomes.made is not None or (outcomes.time is not None and several.any())):
+        heard = np.zeros(len(outcomes.code), np.int64) if outcomes.time is None else outcomes.time
+        return _by_time(outcomes, heard, code, time)
     row, outcome = _all_of_an_id(outcomes, code)
     if time is None or outcomes.time is None:
         return row, outcome

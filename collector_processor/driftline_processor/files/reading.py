@@ -76,7 +76,7 @@ def read_files(
     if outcomes is not None:
         if not roles.id:
             raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with --id COL")
-        known = read_outcomes(outcomes, task.kind, say, sampled)
+        known = read_outcomes(outcomes, task, say, sampled)
         if task.kind == "ranking":
             reads, weights = join_rankings(known, reads, roles.id, say)
         else:

@@ -15,6 +15,7 @@ from driftline.relevance import Relevance
 from driftline.relevance import joined as joined_relevance
 from driftline.relevance import taken as taken_relevance
 from driftline.tables import F64, I64, Column, Task, length
+from numpy.typing import NDArray
 
 from driftline_processor.core.evaluation import Metric
 from driftline_processor.core.labels.delay import PART as DELAY
@@ -26,6 +27,7 @@ from .errors import Say, rows
 from .rows import Rows
 
 Numbers = TypeVar("Numbers", F64, I64)
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +148,23 @@ def _joined(parts: Sequence[Column | None]) -> Column | None:
 
 def name_strangers(reads: Sequence[Rows], task: Task, say: Say) -> None:
     """Name the actual values that are nothing the model could have predicted; they count as not known."""
-    if task.kind == "ranking":
-        return
     for read in reads:
-        if read.actual is None:
-            continue
-        if task.kind == "regression":
-            strange = np.zeros(0, np.bool_) if read.actual.codes is None else read.actual.codes >= 0
-        else:
-            codes = class_codes(read.actual, task.classes)
-            strange = np.zeros(0, np.bool_) if codes is None else codes == len(task.classes)
+        strange = np.zeros(0, np.bool_) if read.actual is None else strangers(read.actual, task)
         if strange.any():
-            what = "no number" if task.kind == "regression" else f"none of the classes {', '.join(task.classes)}"
-            say(f"{read.source.path}: {rows(int(strange.sum()))} with an actual that is {what}, taken as not known")
+            count = rows(int(strange.sum()))
+            say(f"{read.source.path}: {count} with an actual that is {strange_to(task)}, taken as not known")
+
+
+def strangers(actual: Column, task: Task) -> Mask:
+    """Tell which values are nothing that the model could have predicted: bool (n,), or of no rows where none can be."""
+    if task.kind == "ranking":
+        return np.zeros(0, np.bool_)
+    if task.kind == "regression":
+        return np.zeros(0, np.bool_) if actual.codes is None else actual.codes >= 0
+    codes = class_codes(actual, task.classes)
+    return np.zeros(0, np.bool_) if codes is None else codes == len(task.classes)
+
+
+def strange_to(task: Task) -> str:
+    """Say what such a value is not."""
+    return "no number" if task.kind == "regression" else f"none of the classes {', '.join(task.classes)}"

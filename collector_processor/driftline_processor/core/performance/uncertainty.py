@@ -13,7 +13,7 @@ from functools import cached_property
 from math import sqrt
 
 import numpy as np
-from driftline.classes import class_text
+from driftline.classes import class_text, number_text
 from driftline.outcome_parts import class_scores
 from driftline.outcome_parts import intervals as declared
 from driftline.pane import LOSSES, Pane
@@ -215,7 +215,7 @@ class _Sums:
         """The mean pinball loss of a level, or the share of rows inside an interval."""
         levels, inside = list(self._task.quantiles), list(declared(self._task))
         known = levels if name == "quantile_loss" else inside
-        place = next((place for place, level in enumerate(known) if f"{level:g}" == at), None)
+        place = next((place for place, level in enumerate(known) if number_text(level) == at), None)
         if place is None:
             return None
         if known is levels:
