@@ -9,6 +9,7 @@ from driftline_processor.runtime.config_values import Keep
 from driftline_processor.runtime.health import Health
 from driftline_processor.web.app import create_app
 from driftline_processor.web.labels import routes
+from driftline_processor.web.outcome_files import parse_csv
 from starlette.testclient import TestClient
 
 from .conftest import Open
@@ -80,12 +81,17 @@ def test_rows_of_the_worst_slice_are_asked_for(open_state: Open, clock: Clock) -
     assert [row["slices"]["region"] for row in rows if row["reasons"]["weak"] > 0.5].count("n") > 40
 
 
-def test_the_sheet_can_be_sent_back_as_outcomes(open_state: Open) -> None:
+def test_the_sheet_can_be_filled_in_and_sent_back(open_state: Open) -> None:
     state = open_state()
-    state.send(predictions([str(i) for i in range(300)], scores=np.linspace(0, 1, 300).tolist()))
+    ids, times = [str(i) for i in range(300)], [NOON + 7 * i for i in range(300)]
+    state.send(predictions(ids, times, scores=np.linspace(0, 1, 300).tolist()))
     sheet = client(state).get(URL, params={"limit": "20", "format": "csv"}).text.splitlines()
-    assert sheet[0] == "id,prediction_time,weight,score,predicted,actual"
-    assert len(sheet) == 21
+    assert sheet[0] == "id,prediction_time,weight,actual"
+    parsed = parse_csv("\n".join([sheet[0], *(f"{line}1" for line in sheet[1:])]).encode(), "churn", None)
+    assert parsed.rejected == []
+    state.send(*parsed.rows.tables(NOON + HOUR))
+    found = state.view()
+    assert (found.outcomes, found.pending) == (20, 0)
 
 
 @pytest.mark.parametrize(

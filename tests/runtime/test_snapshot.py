@@ -114,6 +114,23 @@ def test_a_model_that_keeps_no_features_has_rows_without(open_state: Open, tmp_p
     assert "age" not in rows[0]
 
 
+def test_quantiles_are_columns_and_the_middle_one_is_the_score(open_state: Open, tmp_path: Path) -> None:
+    state = open_state(churn=ALL)
+    task = Task("regression", quantiles=(0.1, 0.5, 0.9))
+    state.send(predictions(["a"], scores=[[1.0, 2.0, 4.0]], task=task, features={"x": [1]}))
+    state.send(outcomes(["a"], [12.5]))
+    [row] = write(state, tmp_path / "rows.parquet")
+    assert [row[name] for name in ("score", "score.0.1", "score.0.5", "score.0.9", "actual")] == [
+        2.0,
+        1.0,
+        2.0,
+        4.0,
+        12.5,
+    ]
+    found = state.state.wrong.worst(ModelKey("churn", "1"), NOON - DAY, NOON + DAY, 10, {})
+    assert (found.wrong, found.outcomes) == (1, 1)
+
+
 def test_a_regression_has_numbers(open_state: Open, tmp_path: Path) -> None:
     state = open_state(churn=ALL)
     state.send(predictions(["a", "b"], scores=[3.5, 4.0], task=Task("regression"), features={"x": [1, 2]}))

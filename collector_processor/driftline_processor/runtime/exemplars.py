@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.classes import class_codes
+from driftline.decided import score_columns, target_score
 from driftline.semconv import metrics as m
 from driftline.tables import F64, Task
 
@@ -42,7 +43,10 @@ def losses(task: Task, joined: pa.Table) -> F64:
     """
     actual, nobody = actual_of(joined), np.full(len(joined), np.nan)
     if task.kind == "regression":
-        off = np.abs(numbers_of(joined, "score") - finite_actuals(actual))
+        scores = scores_of(joined, score_columns(task))
+        if scores is None:
+            return nobody
+        off = np.abs(target_score(task, scores) - finite_actuals(actual))
         return np.where(np.isfinite(off), off, np.nan)
     happened = class_codes(actual, task.classes)
     decided = class_codes(labels_of(joined, "predicted"), task.classes)

@@ -16,7 +16,7 @@ from driftline.classes import class_codes
 from driftline.tables import Column, ModelKey, Task
 
 from .narrow import ROWS_APART, near
-from .rows import actual_of, integers_of, labels_of
+from .rows import actual_of, integers_of, labels_of, score_in
 from .series import Series, SeriesRegister
 from .store import Connection, Store, number, read
 
@@ -40,7 +40,7 @@ LEFT JOIN decisions d ON d.predicted = j.predicted
 WHERE {within}
 """
 _VALUES = """
-SELECT j.prediction, j.actual, j.number, abs(j.score - coalesce(j.number, TRY_CAST(j.actual AS DOUBLE))) AS loss,
+SELECT j.prediction, j.actual, j.number, abs({value} - coalesce(j.number, TRY_CAST(j.actual AS DOUBLE))) AS loss,
     j.outcome_time, j.weight, j.slices, 0 AS happened, 1 AS decided
 FROM joined j WHERE {within}
 """
@@ -125,7 +125,7 @@ class _Asked:
         within = _WITHIN + cut
         tables = {}
         if self.series.task.kind == "regression":
-            known = _VALUES.format(within=within)
+            known = _VALUES.format(within=within, value=score_in(self.series.task, "j"))
         else:
             task = self.series.task
             if not task.classes or (task.kind == "binary" and task.positive_class not in task.classes):

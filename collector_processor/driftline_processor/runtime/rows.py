@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from driftline import items
 from driftline.classes import class_column
+from driftline.decided import score_columns, value_column
 from driftline.fold import actual_numbers
 from driftline.repeats import U64
-from driftline.tables import F64, I32, I64, Column, Ids, Items, OutcomeTable, PredictionTable, Text
+from driftline.tables import F64, I32, I64, Column, Ids, Items, OutcomeTable, PredictionTable, Task, Text
 from numpy.typing import NDArray
 
 MOST_RANKED = 100
@@ -232,3 +233,14 @@ def _codes(column: pa.ChunkedArray) -> tuple[I32, tuple[str, ...]]:
     encoded = column.combine_chunks().dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
     return codes, tuple(encoded.dictionary.to_pylist())
+
+
+def score_in(task: Task, row: str) -> str:
+    """Return the SQL that reads the one score of a row of ``joined`` or ``predictions``: of quantiles the middle.
+
+    >>> score_in(Task("regression", quantiles=(0.1, 0.5, 0.9)), "j"), score_in(Task("binary"), "p")
+    ('coalesce(j.score, j.scores[2])', 'p.score')
+    """
+    if not task.quantiles:
+        return f"{row}.score"
+    return f"coalesce({row}.score, {row}.scores[{value_column(task, score_columns(task)) + 1}])"

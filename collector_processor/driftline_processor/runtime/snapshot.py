@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from driftline.classes import class_column, number_text
-from driftline.tables import Column, ModelKey
+from driftline.tables import Column, ModelKey, Task
 
 from .config_values import Keep
 from .kept import DAY, read_columns, read_features
-from .rows import actual_of, finite_actuals, integers_of, label_array, number_array
+from .rows import actual_of, finite_actuals, integers_of, label_array, number_array, score_in
 from .series import Series, SeriesRegister
 from .store import Connection, StorageError, Store, number, read
 
@@ -46,7 +46,7 @@ WHERE p.series = ? AND p.time >= ? AND p.time < ? {labelled} ORDER BY p.seq
 """
 
 _SCORE = "score."
-"""Before a class, of which the scores of a multiclass model are."""
+"""Before a class of a multiclass model, or a level of one of quantiles."""
 
 _COLUMNS = {
     "id": "p.id",
@@ -131,8 +131,8 @@ class _Writing:
             dict.fromkeys(name for one in known for name in (*one.numbers, *one.texts, *one.vectors))
         )
         self._rowless = not self._features
-        classes = {label for one in series if one.task.kind == "multiclass" for label in one.task.classes}
-        self._extra = (*(f"{_SCORE}{label}" for label in sorted(classes)), *self._slice_columns())
+        labels = {label for one in series for label in _labels(one.task)}
+        self._extra = (*(f"{_SCORE}{label}" for label in sorted(labels)), *self._slice_columns())
         self._named = {name: f"prediction_{name}" if name in self._features else name for name, _ in PARTS}
 
     def write(self, path: Path) -> Snapshot | None:
@@ -212,12 +212,12 @@ class _Writing:
 
     def _columns(self, series: Series) -> dict[str, str]:
         """Column → the expression that reads it."""
-        found = dict(_COLUMNS)
+        found = {**_COLUMNS, "score": score_in(series.task, "p")}
         for name in self._extra:
             part, _, of = name.partition(".")
             if f"{part}." == _SCORE:
-                known = of in series.task.classes
-                found[name] = f"p.scores[{series.task.classes.index(of) + 1}]" if known else "NULL::DOUBLE"
+                labels = _labels(series.task)
+                found[name] = f"p.scores[{labels.index(of) + 1}]" if of in labels else "NULL::DOUBLE"
             else:
                 one = "map_extract({}.slices, {})[1]".format
                 text = "'" + of.replace("'", "''") + "'"
@@ -253,6 +253,11 @@ class _Writing:
         if name in self._texts:
             return _as_texts(column, n)
         return number_array(None if column is None else column.numbers, n)
+
+
+def _labels(task: Task) -> tuple[str, ...]:
+    """What the columns of several scores are called: classes, or the levels of quantiles."""
+    return task.classes if task.kind == "multiclass" else tuple(map(number_text, task.quantiles))
 
 
 def _as_texts(column: Column | None, n: int) -> pa.Array:

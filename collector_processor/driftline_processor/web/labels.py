@@ -64,12 +64,12 @@ def routes(view: View, queue: LabelQueue, clock: Callable[[], int]) -> list[Base
 
 
 def _csv(found: Queue) -> str:
-    """A file that can be filled in and sent back: the columns are those of ``POST /v1/outcomes``, but for two."""
+    """A file that can be filled in and sent back to ``POST /v1/outcomes``, whose columns these are."""
     text = io.StringIO()
     sheet = csv.writer(text, lineterminator="\n")
-    sheet.writerow(["id", "prediction_time", "weight", "score", "predicted", "actual"])
+    sheet.writerow(["id", "prediction_time", "weight", "actual"])
     for row in found.rows:
-        sheet.writerow([row.id, iso(row.time), repr(1 / row.probability), row.score, row.predicted, ""])
+        sheet.writerow([row.id, row.time, repr(1 / row.probability), ""])  # unix nanoseconds: a text has fewer digits
     return text.getvalue()
 
 

@@ -128,6 +128,7 @@ def _rolling(objective: Objective, evaluation: Evaluation, task: Task, known: Kn
     """Judge every stretch that ends within the window; return the worst with what all of them come to."""
     assert known.steps is not None
     steps, panes = known.steps
+    why = "" if evaluation.young else evaluation.immature  # too few outcomes; the young ones are not among the steps
     worst: ObjectiveState | None = None
     states: set[Verdict] = set()
     first = 0
@@ -144,7 +145,7 @@ def _rolling(objective: Objective, evaluation: Evaluation, task: Task, known: Kn
         wanted = {objective.metric: metrics[objective.metric]} if objective.metric in metrics else {}
         bounded = with_intervals(wanted, pane, panes[first : last + 1], task, asked)
         found = replace(
-            _state(objective, bounded.get(objective.metric), evaluation.reference, asked, ""),
+            _state(objective, bounded.get(objective.metric), evaluation.reference, asked, why),
             since=start,
             until=step.end,
         )
