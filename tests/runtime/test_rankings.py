@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from driftline.items import items_of
 from driftline.tables import OutcomeTable, PredictionTable, Task
+from driftline_processor.core.performance.objectives import read_objective
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.config_performance import Performance
 from driftline_processor.runtime.state import State
@@ -180,3 +181,18 @@ def test_any_order_of_clicks_in_any_pieces_comes_to_what_all_at_once_does(
         found.append((sorted(map(repr, kept)), panes))
         state.stop()
     assert found[0] == found[1]
+
+
+def test_an_objective_that_rolls_counts_the_lists_that_nobody_clicked(open_state: Open, clock: Clock) -> None:
+    objectives = (read_objective("ctr >= 0.5 over rolling 1h"), read_objective("ctr >= 0.5"))
+    asked = Performance(outcomes="implicit", cutoffs=(1,), objectives=objectives)
+    state = open_state(feed=Model(windows=("1h",), performance=asked))
+    times = [NOON + at * 20 * 10**9 for at in range(180)]
+    state.send(lists([f"l{at}" for at in range(180)], [["x", "y"]] * 180, times))
+    for at in range(0, 180, 4):
+        state.send(said(f"l{at}", 1, "x", times[at] + MINUTE))
+    clock.now = NOON + 5 * HOUR
+    state.send(lists(["y"], [["x"]], NOON - HOUR), lists(["z"], [["x"]], NOON + 4 * HOUR))
+    window = next(one for one in state.view("feed").windows["1h"] if one.window.start == NOON)
+    assert window.realized["ctr"].value == 0.25
+    assert [one.state for one in window.objectives] == ["broken", "broken"]

@@ -15,6 +15,7 @@ from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerform
 from . import custom
 from .asked import Asked
 from .fairness import Counts, Fairness, Rule, judge_fairness
+from .implicit import unknown_yet
 from .known import Known
 from .realized import realized
 from .uncertainty import with_intervals
@@ -59,6 +60,8 @@ def judge_slices(
     for name, own in known.slices.items():
         key, _, value = name.partition("=")
         metrics = realized(own, task, asked) | custom.from_pane(own, task, asked.custom)
+        if asked.outcomes == "implicit" and task.kind == "ranking" and "rows" not in own.parts:
+            metrics = unknown_yet(metrics)  # how many of its lists nobody clicked is not known
         measured = with_intervals(metrics, own, (), task, asked)
         found = SlicePerformance(_labelled(own), measured, own.rows or None)
         if not found.rows:

@@ -55,6 +55,14 @@ def all_with_silence(known: Known, task: Task) -> Known:
     return replace(known, blocks=[with_silence(pane, task) for pane in known.blocks], slices=slices)
 
 
+def steps_with_silence(known: Known, task: Task) -> Known:
+    """Return the same of the steps over which objectives roll: those that are there had their time, all of them."""
+    if known.steps is None:
+        return known
+    steps, panes = known.steps
+    return replace(known, steps=(steps, [with_silence(pane, task) for pane in panes]))
+
+
 def unknown_yet(realized: Mapping[str, Metric]) -> dict[str, Metric]:
     """Return the metrics without those that lists nobody clicked belong to: too young to tell which these are."""
     return {name: one for name, one in realized.items() if name.partition("@")[0] not in OF_ALL_LISTS}

@@ -15,7 +15,7 @@ from .asked import Asked
 from .binary import log_loss_of_constant
 from .by_slice import judge_slices
 from .curves import confused, curves
-from .implicit import all_with_silence, unknown_yet, with_silence
+from .implicit import all_with_silence, steps_with_silence, unknown_yet, with_silence
 from .known import Known
 from .maturity import maturity
 from .objectives import judge_objectives
@@ -39,6 +39,8 @@ def judge_performance(
     """
     silent = asked.outcomes == "implicit" and task is not None and task.kind == "ranking"
     young = known.young or not evaluation.closed
+    if silent and task is not None:
+        known = steps_with_silence(known, task)
     if silent and task is not None and not young:
         pane, known = with_silence(pane, task), all_with_silence(known, task)
         evaluation.outcome_rows, evaluation.coverage = int(pane.parts.get("outcomes", [0])[0]), 1.0
