@@ -31,6 +31,15 @@ _NAME = re.compile(r"(\d+)(m|h|d|w|mo)")
 _FIRST_MONDAY = date(1970, 1, 5)
 
 
+def pane_from(time: int) -> int:
+    """Return the start of the first pane that begins at ``time`` (unix nanoseconds) or later.
+
+    >>> pane_from(1), pane_from(PANE)
+    (300000000000, 300000000000)
+    """
+    return -(-time // PANE) * PANE
+
+
 class Length(NamedTuple):
     """A parsed window name: ``number`` times ``unit``."""
 

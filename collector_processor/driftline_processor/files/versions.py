@@ -15,7 +15,7 @@ from driftline.tables import I64, Task
 from driftline_processor.core.performance.asked import Asked
 from driftline_processor.core.versions import Named, Side, SideBySide, side_by_side
 from driftline_processor.core.versions.losses import fold_pairs, row_losses
-from driftline_processor.core.window import PANE
+from driftline_processor.core.window import PANE, pane_from
 
 from .errors import BadInput
 from .reading import Read
@@ -76,7 +76,7 @@ def _beside(rows: _All, champion: int, other: int, said: Named, asked: Asked) ->
     first, last = ([int(f(rows.time[of])) for of in (mine, theirs)] for f in (np.min, np.max))
     start, stop = 0, 0
     if rows.truth.time is not None:  # as panes have it
-        start = max(said.since, *(one - one % PANE for one in first))
+        start = max(pane_from(said.since), *(one - one % PANE for one in first))
         stop = max(start, min(one - one % PANE + PANE for one in last))
         mine, theirs = (of[(rows.time[of] >= start) & (rows.time[of] < stop)] for of in (mine, theirs))
     one, another = _side(rows, champion, mine), _side(rows, other, theirs)

@@ -8,6 +8,7 @@ decisions), a baseline's ``fold`` for what its bins counted, :func:`performance_
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -221,19 +222,21 @@ def roll_up(
     timezone: str,
     written: Container[int],
     table: str = "panes",
+    cuts: Sequence[int] = (),
 ) -> None:
     """Add up the closed panes that were written in pieces, and lengthen the old ones.
 
     ``written``: the starts of panes that were. Inside the caller's transaction; what another thread appends meanwhile
-    is left for the next time. ``table``: which panes.
+    is left for the next time. ``table``: which panes. ``cuts``: moments at which a longer pane ends, ascending.
     """
     targets: list[tuple[int, int, int, int]] = []
     stored = f"SELECT DISTINCT pane, span FROM {table} WHERE series = ? AND pane < ?"
     for row in read(connection, stored, series, watermark - 2 * PANE).to_pylist():
         pane, span = row["pane"], row["span"]
-        unit = stored_unit(pane, watermark, timezone)
-        if unit.end - unit.start > span:
-            targets.append((pane, span, unit.start, unit.end - unit.start))
+        unit, at = stored_unit(pane, watermark, timezone), bisect_right(cuts, pane)
+        start, end = max([unit.start, *cuts[at - 1 : at]]), min([unit.end, *cuts[at : at + 1]])
+        if end - start > span:
+            targets.append((pane, span, start, end - start))
         elif pane in written:
             targets.append((pane, span, pane, span))
     connection.execute(f"DELETE FROM {table} WHERE series = ? AND pane < ?", [series, watermark - KEEP_DAYS])

@@ -23,6 +23,7 @@ from .sizing import Sizing
 from .slices import hours_of
 from .store import Connection, number, read, transaction
 from .streams import forget_old_streams
+from .stretches import cuts_of
 from .uploads import forget_old_uploads
 from .watermark import forget_old_watermarks
 
@@ -69,15 +70,17 @@ class Upkeep:
         for which, panes in self._touched.take_written().items():
             self._written.setdefault(which, set()).update(panes)
             self._sliced.setdefault(which, set()).update(panes)
+        cuts = cuts_of(self._connection, self._series)
         for series in self._series:
-            self._roll_up(series, self._written.setdefault(series.number, set()))
+            own = cuts[series.number].tolist() if series.number in cuts else []
+            self._roll_up(series, self._written.setdefault(series.number, set()), own)
 
-    def _roll_up(self, series: Series, written: set[int]) -> None:
+    def _roll_up(self, series: Series, written: set[int], cuts: list[int]) -> None:
         """``written``: the panes that may be in pieces; those that are still open stay in it."""
         timezone, watermark = self._series.settings(series.key.model).timezone, self._watermark(series)
         with transaction(self._connection):
             prune(self._connection, series.number, self._series.settings(series.key.model).keep_features)
-            roll_up(self._connection, series.number, watermark, timezone, written)
+            roll_up(self._connection, series.number, watermark, timezone, written, cuts=cuts)
             sliced = self._sliced.setdefault(series.number, set())
             hours = set(hours_of(sliced, timezone).values())
             roll_up(self._connection, series.number, watermark, timezone, hours, SLICED)

@@ -16,29 +16,17 @@ from .pairs import pair_fold
 from .panes import part_width, performance_fold
 from .series import Series, SeriesRegister
 from .store import Connection, mark, number, read
+from .stretches import Stretch, clear_of_panes, stretches_of, versions_of
 
 MOST = 20
 """Versions that are compared with the champion, those that predicted last."""
 
-_STRETCHES = """
-SELECT series, min(pane) AS start, max(pane + span) AS stop, fsum(value) FILTER (idx = 0) AS rows
-FROM panes WHERE fold = '' AND part = 'rows' GROUP BY series
-"""
 _ROWS = "SELECT fsum(value) FROM panes WHERE series = ? AND fold = '' AND part = 'rows' AND idx = 0 AND {}"
 _WITHIN = "pane >= ? AND pane < ?"
 _SUMS = f"""
 SELECT part, idx, fsum(value) AS value FROM panes WHERE series = ? AND fold = ? AND {_WITHIN}
 GROUP BY part, idx ORDER BY part
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """When a series predicted: ``[start, stop)`` of its panes, unix nanoseconds, and how many rows in all."""
-
-    start: int
-    stop: int
-    rows: float
 
 
 @dataclass(slots=True)
@@ -57,26 +45,17 @@ class VersionWatch:
         seen = (joined, len(list(self.register)), *(mark(self.connection, name) for name in marks))
         if seen == self._seen:
             return False
-        stretches = {
-            row["series"]: Stretch(row["start"], row["stop"], row["rows"] or 0.0)
-            for row in read(self.connection, _STRETCHES).to_pylist()
-        }
+        stretches = stretches_of(self.connection)
         shown = {}
-        for model, versions in self._models(stretches):
-            shown[model] = tuple(self._compared(versions, stretches))
+        for versions in versions_of(self.register, stretches):
+            key = versions[0].key
+            shown[key.environment, key.model] = tuple(self._compared(versions, stretches))
         self._shown, self._seen = shown, seen
         return True
 
     def of(self, key: ModelKey) -> tuple[SideBySide, ...]:
         """Return the challengers of a model in an environment beside its champion, () where it has one version."""
         return self._shown.get((key.environment, key.model), ())
-
-    def _models(self, stretches: dict[int, Stretch]) -> Iterator[tuple[tuple[str, str], list[Series]]]:
-        of_model: dict[tuple[str, str], list[Series]] = {}
-        for series in self.register:
-            if series.number in stretches:
-                of_model.setdefault((series.key.environment, series.key.model), []).append(series)
-        yield from ((model, versions) for model, versions in of_model.items() if len(versions) > 1)
 
     def _compared(self, versions: list[Series], stretches: dict[int, Stretch]) -> Iterator[SideBySide]:
         said = self.register.settings(versions[0].key.model).versions.named
@@ -86,13 +65,17 @@ class VersionWatch:
             (series for series in versions if series is not champion),
             key=lambda one: (-stretches[one.number].stop, one.number),
         )
-        for challenger in others[:MOST]:
-            yield self._pair(champion, challenger, stretches, said.since)
+        shown = others[:MOST]
+        mine = stretches[champion.number]
+        theirs = [stretches[one.number] for one in shown]
+        starts = [max(said.since, mine.start, one.start) for one in theirs]
+        stops = [min(mine.stop, one.stop) for one in theirs]
+        clear = clear_of_panes(self.connection, versions, [*starts, *stops]).tolist()
+        for at, challenger in enumerate(shown):
+            start, stop = clear[at], clear[at + len(shown)]
+            yield self._pair(champion, challenger, start, max(start, stop))
 
-    def _pair(self, champion: Series, challenger: Series, stretches: dict[int, Stretch], since: int) -> SideBySide:
-        both = stretches[champion.number], stretches[challenger.number]
-        start, stop = max(since, *(one.start for one in both)), min(one.stop for one in both)
-        stop = max(start, stop)
+    def _pair(self, champion: Series, challenger: Series, start: int, stop: int) -> SideBySide:
         settings = self.register.settings(champion.key.model)
         first, second = sorted((champion.number, challenger.number))
         pairs = self._read(first, pair_fold(second), start, stop)
