@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import astuple
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from driftline.pane import Pane
 from driftline.tables import Task
 from driftline_processor.core.performance.by_slice import counts_of
 from driftline_processor.core.performance.fairness import CRITERIA, Counts, Criterion, Fairness, Rule, judge_fairness
-from driftline_processor.core.performance.proportions import Share, difference_interval, ratio_interval, wilson
+from driftline_processor.core.performance.intervals import Interval, Summed, difference, quotient, wilson
+from driftline_processor.core.performance.linear import Table
+from driftline_processor.core.performance.proportions import Share, ratio_interval
 
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "golden" / "fairness.json").read_text(encoding="utf-8")
@@ -23,7 +26,17 @@ GOLDEN: dict[str, Any] = json.loads(
 
 def counts(confusion: tuple[int, int, int, int] | list[int], weight: float = 1.0) -> Counts:
     square = np.array(confusion, dtype=np.float64).reshape(2, 2)
-    return Counts(square * weight, square * weight**2)
+    return Counts(Table(square * weight, square * weight**2))
+
+
+def reviewed(confusion: tuple[int, int, int, int], one_in: float) -> Counts:
+    """What was flagged is all reviewed, of the others one in so many."""
+    square, weight = np.array(confusion, dtype=np.float64).reshape(2, 2), np.array([one_in, 1.0])
+    return Counts(Table(square * weight, square * weight**2))
+
+
+def score_limits(hits: float, of: float) -> Interval:
+    return wilson(Summed(hits, hits), Summed(of - hits, of - hits), 0.95)
 
 
 def judged(groups: dict[str, Counts], rule: Rule | None = None) -> Fairness:
@@ -51,8 +64,10 @@ def test_differences_and_ratios_are_those_of_fairlearn(name: str) -> None:
 def test_intervals_are_those_of_statsmodels(one: dict[str, Any]) -> None:
     hits, of, other, other_of = one["pair"]
     share, beside = Share(hits / of, of), Share(other / other_of, other_of)
-    assert wilson(share, 0.95) == pytest.approx(one["wilson"], rel=1e-9)
-    assert difference_interval(share, beside, 0.95) == pytest.approx(one["difference"], rel=1e-9, abs=1e-12)
+    limits = score_limits(hits, of), score_limits(other, other_of)
+    assert limits[0][:2] == pytest.approx(one["wilson"], rel=1e-9)
+    apart = difference(share.value, limits[0], beside.value, limits[1])
+    assert apart[:2] == pytest.approx(one["difference"], rel=1e-9, abs=1e-12)
     assert ratio_interval(share, beside, 0.95) == pytest.approx(one["ratio"], rel=1e-7)  # where their search stops
 
 
@@ -71,6 +86,36 @@ def test_a_ratio_interval_covers_as_it_says() -> None:
         low, high = ratio_interval(Share(hits / 60, 60), Share(other / 80, 80), 0.95)
         inside += low <= 0.2 / 0.3 <= high
     assert 0.94 <= inside / 2_000 <= 0.965
+
+
+def test_a_quotient_of_limits_is_near_the_score_interval_and_has_the_ends_it_must() -> None:
+    share, beside = Share(0.1, 100), Share(0.2, 100)
+    found = quotient(0.1, score_limits(10, 100), 0.2, score_limits(20, 100))
+    assert found == pytest.approx(ratio_interval(share, beside, 0.95), abs=0.03)
+    some, none = score_limits(5, 30), score_limits(0, 30)
+    low, high = quotient(5 / 30, some, 0.0, none)
+    assert high == inf
+    other_low, other_high = quotient(0.0, none, 5 / 30, some)
+    assert other_low == 0.0
+    assert other_high == pytest.approx(1 / low, rel=1e-9)
+
+
+def test_a_group_of_which_no_miss_was_among_the_reviewed_is_not_known() -> None:
+    groups = {"M": reviewed((90, 10, 0, 90), 100.0), "F": reviewed((100, 10, 1, 90), 100.0)}
+    found = judged(groups)
+    rate = found.groups[1].rates["true_positive_rate"]
+    assert rate.value == 1.0
+    assert rate.low is not None
+    assert rate.low < 0.3  # one miss more would weigh a hundred: .96 where all weigh one
+    own = criterion(found, "equal_opportunity").comparisons[0]
+    assert own.state == "cannot_tell"
+    assert own.value == pytest.approx(1 - 90 / 190)
+    assert own.low is not None
+    assert own.low < -0.2
+    impact = criterion(found, "disparate_impact")
+    assert impact.basis == "labelled rows"
+    assert impact.ratio == pytest.approx((100 / 10_200) / (100 / 9_100))
+    assert impact.state == "cannot_tell"
 
 
 def test_the_largest_group_is_the_reference_unless_one_is_named() -> None:
@@ -125,8 +170,8 @@ def test_what_is_not_defined_in_a_group_is_not_known() -> None:
 def test_selection_rates_are_those_of_all_predictions_where_these_are_known() -> None:
     labelled = counts((70, 10, 5, 15))
     groups = {
-        "M": Counts(labelled.confusion, labelled.squared, 500, 2_000, 2_000),
-        "F": Counts(labelled.confusion, labelled.squared, 200, 1_000, 1_000),
+        "M": Counts(labelled.labelled, 500, 2_000, 2_000),
+        "F": Counts(labelled.labelled, 200, 1_000, 1_000),
     }
     found = judged(groups)
     parity = criterion(found, "demographic_parity")
@@ -138,8 +183,10 @@ def test_selection_rates_are_those_of_all_predictions_where_these_are_known() ->
 
 def test_weights_count_as_kish_has_it() -> None:
     even, heavy = counts((700, 100, 50, 150)), counts((700, 100, 50, 150), 3.0)
-    assert judged({"M": even, "F": even}).groups[0].rates == judged({"M": heavy, "F": heavy}).groups[0].rates
-    mixed = Counts(np.array([[70.0, 10], [5, 15]]), np.array([[140.0, 20], [10, 30]]))
+    same = judged({"M": heavy, "F": heavy}).groups[0].rates
+    for name, rate in judged({"M": even, "F": even}).groups[0].rates.items():
+        assert astuple(rate) == pytest.approx(astuple(same[name]), rel=1e-12)
+    mixed = Counts(Table(np.array([[70.0, 10], [5, 15]]), np.array([[140.0, 20], [10, 30]])))
     assert judged({"M": mixed, "F": mixed}).groups[0].rates["accuracy"].rows == pytest.approx(50)
 
 
@@ -166,7 +213,8 @@ def test_counts_of_a_pane_put_the_positive_class_second() -> None:
     of = {name: float(at) for at, name in enumerate(baseline.bins.classes.labels)}
     decided = np.zeros(baseline.bins.classes.size + 2)
     decided[int(of["yes"])], decided[int(of["no"])] = 30, 90
-    pane = Pane({"confusion": np.array([15.0, 5, 10, 70]), "class": decided, "rows": np.array([120.0, 120, 120])})
-    found = counts_of(pane, task, baseline)
-    assert found.confusion.tolist() == [[70, 10], [5, 15]]
+    parts = {"outcomes": np.full(3, 100.0), "confusion": np.array([15.0, 5, 10, 70])}
+    found = counts_of(Pane({**parts, "class": decided, "rows": np.full(3, 120.0)}), task, baseline)
+    assert found.labelled is not None
+    assert found.labelled.weight.tolist() == [[70, 10], [5, 15]]
     assert (found.selected, found.decided, found.doubled) == (30, 120, 120)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,8 @@ from driftline.pane import Pane
 from driftline.tables import F64, Task
 from driftline_processor.core.evaluation import Metric
 from driftline_processor.core.performance.asked import Asked, Shares
+from driftline_processor.core.performance.by_slice import counts_of
+from driftline_processor.core.performance.fairness import Rule, judge_fairness
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.uncertainty import with_intervals
 from scipy.special import ndtr, ndtri
@@ -25,6 +27,9 @@ RUNS = 20_000
 
 Window = tuple[Pane, tuple[Pane, ...]]
 """A pane and its blocks."""
+
+Limits = tuple[float | None, float | None, str]
+"""Of an interval, and how it was made."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +51,45 @@ def covering(
 ) -> Callable[[int, Random], Figures]:
     """Return how often the interval of a metric holds the truth, is below it and above it, and how long it is."""
     asked = Asked(shares=shares)
+    unknown = Metric(0.5, 0, "panes")  # of those not derived from sums alone, only the limits are looked at
+
+    def limits(rng: Random) -> Limits:
+        pane, parts = draw(rng)
+        measured = {metric: realized(pane, task).get(metric, unknown)}
+        found = with_intervals(measured, pane, parts, task, asked)[metric]
+        return found.low, found.high, found.interval
+
+    return holding(limits, truth)
+
+
+def comparing(groups: Sequence[Callable[[Random], Window]], truth: float) -> Callable[[int, Random], Figures]:
+    """Return the same of the difference between the true positive rates of two groups."""
+
+    def limits(rng: Random) -> Limits:
+        counts = {name: counts_of(draw(rng)[0], BINARY, None) for name, draw in zip("ab", groups, strict=True)}
+        found = judge_fairness(Rule("group", "b"), counts)
+        assert found is not None
+        criterion = next(one for one in found.criteria if one.name == "equal_opportunity")
+        return criterion.comparisons[0].low, criterion.comparisons[0].high, ""
+
+    return holding(limits, truth)
+
+
+def holding(limits: Callable[[Random], Limits], truth: float) -> Callable[[int, Random], Figures]:
+    """Return how often such limits hold the truth, are below it and above it, and how far they are apart."""
 
     def measure(runs: int, rng: Random) -> Figures:
         held = below = above = silent = blocks = 0
         length = 0.0
-        unknown = Metric(0.5, 0, "panes")  # of those not derived from sums alone, only the limits are looked at
         for _ in range(runs):
-            pane, parts = draw(rng)
-            found = with_intervals({metric: realized(pane, task).get(metric, unknown)}, pane, parts, task, asked)[
-                metric
-            ]
-            if found.low is None or found.high is None:
+            low, high, how = limits(rng)
+            if low is None or high is None:
                 silent += 1
                 continue
-            below, above = below + (found.high < truth), above + (found.low > truth)
-            held += found.low <= truth <= found.high
-            blocks += found.interval == "blocks"
-            length += found.high - found.low
+            below, above = below + (high < truth), above + (low > truth)
+            held += low <= truth <= high
+            blocks += how == "blocks"
+            length += high - low
         said = max(1, runs - silent)
         figures = {"covered": held / said, "below": below / said, "above": above / said, "length": length / said}
         return {**figures, "silent": silent / runs, "blocks": blocks / said}
@@ -255,6 +282,13 @@ def _weighted() -> Iterator[Covered]:
     accuracy = (500 * right + 50_000 * (1 - missed)) / 50_500
     measure = covering(reviewed(500, 50_000, 100, right, missed), BINARY, "accuracy", accuracy)
     yield Covered("review-accuracy", measure, RUNS, "accuracy of the same, one of 100 reviewed", 0.945)
+    missed_of = (0.0009, 0.0087)
+    rates = [100 * right / (100 * right + 10_000 * missed) for missed in missed_of]
+    for one_in in (10, 100):
+        groups = [reviewed(100, 10_000, one_in, right, missed) for missed in missed_of]
+        what = f"difference between two groups' recall, .91 and .51: 100 flagged each, one of {one_in} of 10,000 others"
+        measure = comparing(groups, rates[0] - rates[1])
+        yield Covered(f"fairness-{one_in}", measure, 2_000, what, 0.945, short=100)
     weights: Mapping[str, tuple[str, Callable[[Random, int], F64]]] = {
         "even": ("probabilities of .1 to 1", lambda rng, n: rng.uniform(0.1, 1, n)),
         "steps": (".05 for nine of ten, else 1", lambda rng, n: np.where(rng.random(n) < 0.9, 0.05, 1.0)),

@@ -8,7 +8,7 @@ import numpy as np
 from driftline.baseline import Baseline
 from driftline.classes import class_text
 from driftline.pane import Pane
-from driftline.tables import F64, I64, Task
+from driftline.tables import I64, Task
 
 from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance
 
@@ -17,6 +17,7 @@ from .asked import Asked
 from .fairness import Counts, Fairness, Rule, judge_fairness
 from .implicit import unknown_yet
 from .known import Known
+from .linear import table_of
 from .realized import realized
 from .uncertainty import with_intervals
 
@@ -154,21 +155,16 @@ def counts_of(pane: Pane, task: Task, baseline: Baseline | None) -> Counts:
     The decisions of all rows are known where the pane has the ``class`` of every prediction.
     """
     positive = task.classes.index(task.positive_class) if task.positive_class in task.classes else 1
-    order = [1 - positive, positive]
-    confusion = _square(pane.parts.get("confusion"))[np.ix_(order, order)]
-    squared = confusion + _square(pane.parts.get("confusion_excess"))[np.ix_(order, order)]
+    rows = table_of(pane, (), 2)
+    labelled = None if rows is None else rows.ordered([1 - positive, positive])
     decided, classes = pane.parts.get("class"), None if baseline is None else baseline.bins.classes
-    rows = pane.parts.get("rows")
-    if decided is None or classes is None or rows is None or rows[1] <= 0:
-        return Counts(confusion, squared)
+    sent = pane.parts.get("rows")
+    if decided is None or classes is None or sent is None or sent[1] <= 0:
+        return Counts(labelled)
     labels = [class_text(label) for label in classes.labels]
     own = [float(decided[labels.index(name)]) if name in labels else 0.0 for name in task.classes]
     total = sum(own)
-    return Counts(confusion, squared, own[positive], total, total * float(rows[2] / rows[1]))
-
-
-def _square(counts: F64 | None) -> F64:
-    return np.zeros((2, 2)) if counts is None or len(counts) != 4 else counts.reshape(2, 2)
+    return Counts(labelled, own[positive], total, total * float(sent[2] / sent[1]))
 
 
 def _labelled(pane: Pane) -> int:

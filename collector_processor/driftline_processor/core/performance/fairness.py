@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isinf
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from driftline.tables import F64
 
-from .proportions import Share, difference_interval, ratio_interval, wilson
+from . import intervals as of
+from .intervals import Interval, Summed
+from .linear import Table
+from .proportions import Share, ratio_interval
 
 Basis = Literal["predictions", "labelled rows"]
 State = Literal["met", "broken", "cannot_tell"]
@@ -30,25 +33,27 @@ TOLERANCE = 0.1
 class Counts:
     """Sums of one group.
 
-    ``selected``, ``decided``: the weight of the rows that were predicted positive, and of all that have a decision;
-    ``doubled``: the sum of the squares of the latter's weights.
-
-    ``confusion``, ``squared``: weights and squared weights by actual and predicted, the positive class second: float64
-    (2, 2), of labelled rows.
+    ``labelled``: its labelled rows, the positive class second; None where there are none. ``selected``, ``decided``:
+    the weight of the rows that were predicted positive, and of all that have a decision; ``doubled``: the sum of the
+    squares of the latter's weights.
     """
 
-    confusion: F64
-    squared: F64
+    labelled: Table | None
     selected: float = 0.0
     decided: float = 0.0
     doubled: float = 0.0
+
+    @property
+    def weight(self) -> float:
+        """Of its labelled rows."""
+        return 0.0 if self.labelled is None else float(self.labelled.weight.sum())
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
     """``value``: None where it is not defined. ``rows``: those it is a share of, Kish's number where weighted.
 
-    ``low``, ``high``: Wilson's interval.
+    ``low``, ``high``: its interval, see :func:`.intervals.wilson`.
     """
 
     value: float | None
@@ -132,6 +137,18 @@ CRITERIA: Mapping[str, tuple[str, ...]] = {
 }
 """Criterion → the rates that must be alike."""
 
+_RATES: Mapping[str, tuple[F64, F64]] = {
+    name: (np.array(hits, np.float64), np.array(misses, np.float64))
+    for name, hits, misses in (
+        ("selection_rate", [[0, 1], [0, 1]], [[1, 0], [1, 0]]),
+        ("true_positive_rate", [[0, 0], [0, 1]], [[0, 0], [1, 0]]),
+        ("false_positive_rate", [[0, 1], [0, 0]], [[1, 0], [0, 0]]),
+        ("precision", [[0, 0], [0, 1]], [[0, 1], [0, 0]]),
+        ("accuracy", [[1, 0], [0, 1]], [[0, 1], [1, 0]]),
+    )
+}
+"""Rate → the rows that count for it and those that count against it, by actual and predicted class."""
+
 
 def judge_fairness(
     rule: Rule,
@@ -144,14 +161,13 @@ def judge_fairness(
 
     A criterion is met where every comparison lies within the limit with its whole interval, broken where one lies
     outside with it, else nobody can tell. With g groups the intervals of the g - 1 comparisons hold together with at
-    least that confidence (Bonferroni). Differences are Newcombe's (1998, method 10), ratios those of Miettinen and
-    Nurminen (1985). Selection rates are those of all predictions where the attribute came with them, else of the
-    labelled rows.
+    least that confidence (Bonferroni). Where all rows weigh the same, limits of rates are Wilson's, of differences
+    Newcombe's (1998, method 10), of ratios those of Miettinen and Nurminen (1985); else limits of rates are the exact
+    ones of weighted rows, and differences and ratios come from these (MOVER). Selection rates are those of all
+    predictions where the attribute came with them, else of the labelled rows.
 
-    >>> counts = {
-    ...     group: Counts(np.array([[700.0, 100], [50, 150]]) * many, np.array([[700.0, 100], [50, 150]]) * many)
-    ...     for group, many in {"M": 4, "F": 2}.items()
-    ... }
+    >>> cells = np.array([[700.0, 100], [50, 150]])
+    >>> counts = {group: Counts(Table(cells * many, cells * many)) for group, many in {"M": 4, "F": 2}.items()}
     >>> found = judge_fairness(Rule("gender"), counts)
     >>> found.reference, [(one.name, one.state, one.difference) for one in found.criteria][:2]
     ('M', [('demographic_parity', 'met', 0.0), ('disparate_impact', 'met', 0.0)])
@@ -159,60 +175,69 @@ def judge_fairness(
     if len(groups) < 2:
         return None
     basis: Basis = "predictions" if all(one.decided > 0 for one in groups.values()) else "labelled rows"
-    shares = {value: _shares(counts, basis) for value, counts in groups.items()}
-    size = {
-        value: one.decided if basis == "predictions" else float(one.confusion.sum()) for value, one in groups.items()
-    }
+    parts = {value: _parts(counts, basis) for value, counts in groups.items()}
+    size = {value: one.decided if basis == "predictions" else one.weight for value, one in groups.items()}
     reference = rule.reference if rule.reference in groups else max(sorted(size), key=lambda value: size[value])
     each = 1 - (1 - confidence) / (len(groups) - 1)
     told = tuple(
-        Group(value, round(float(groups[value].confusion.sum())), _rates(shares[value], confidence))
+        Group(value, round(groups[value].weight), _rates(parts[value], confidence))
         for value in sorted(groups, key=lambda value: (value != reference, -size[value], value))
     )
-    criteria = tuple(_criterion(name, rule, shares, reference, each, basis) for name in CRITERIA)
+    criteria = tuple(_criterion(name, rule, parts, reference, each, basis) for name in CRITERIA)
     return Fairness(rule.attribute, reference, coverage, labelled, told, criteria)
 
 
-def _shares(counts: Counts, basis: Basis) -> dict[str, Share | None]:
-    """The rates of a group and their effective rows; None where there are none."""
-    (right_no, wrong_yes), (wrong_no, right_yes) = counts.confusion.tolist()
-    squares = counts.squared
+class _Part(NamedTuple):
+    """A rate of a group: the rows that count for it, and those that count against it."""
+
+    hits: Summed
+    misses: Summed
+
+    @property
+    def value(self) -> float:
+        return self.hits.weight / (self.hits.weight + self.misses.weight)
+
+    @property
+    def rows(self) -> float:
+        return (self.hits.weight + self.misses.weight) ** 2 / (self.hits.squares + self.misses.squares)
+
+    def limits(self, confidence: float) -> Interval:
+        return of.wilson(self.hits, self.misses, confidence)
+
+
+def _parts(counts: Counts, basis: Basis) -> dict[str, _Part | None]:
+    """The rates of a group; None where there are no rows."""
+    found: dict[str, _Part | None] = dict.fromkeys(_RATES)
+    if counts.labelled is not None:
+        for name, cells in _RATES.items():
+            hits, misses, _ = counts.labelled.ratio(*cells)
+            found[name] = _Part(hits, misses) if hits.weight + misses.weight > 0 else None
     if basis == "predictions":
-        selection = _share(counts.selected, counts.decided, counts.doubled)
-    else:
-        selection = _share(wrong_yes + right_yes, float(counts.confusion.sum()), float(squares.sum()))
+        each = counts.doubled / counts.decided
+        sides = (counts.selected, counts.decided - counts.selected)
+        found["selection_rate"] = _Part(*(Summed(weight, weight * each, each) for weight in sides))
+    return found
+
+
+def _rates(parts: Mapping[str, _Part | None], confidence: float) -> dict[str, Rate]:
     return {
-        "selection_rate": selection,
-        "true_positive_rate": _share(right_yes, wrong_no + right_yes, float(squares[1].sum())),
-        "false_positive_rate": _share(wrong_yes, right_no + wrong_yes, float(squares[0].sum())),
-        "precision": _share(right_yes, wrong_yes + right_yes, float(squares[:, 1].sum())),
-        "accuracy": _share(right_no + right_yes, float(counts.confusion.sum()), float(squares.sum())),
-    }
-
-
-def _share(part: float, whole: float, squares: float) -> Share | None:
-    return Share(part / whole, whole**2 / squares) if whole > 0 and squares > 0 else None
-
-
-def _rates(shares: Mapping[str, Share | None], confidence: float) -> dict[str, Rate]:
-    return {
-        name: Rate(None, 0.0) if share is None else Rate(share.value, share.rows, *wilson(share, confidence))
-        for name, share in shares.items()
+        name: Rate(None, 0.0) if part is None else Rate(part.value, part.rows, *part.limits(confidence)[:2])
+        for name, part in parts.items()
     }
 
 
 def _criterion(
-    name: str, rule: Rule, shares: Mapping[str, Mapping[str, Share | None]], reference: str, each: float, basis: Basis
+    name: str, rule: Rule, parts: Mapping[str, Mapping[str, _Part | None]], reference: str, each: float, basis: Basis
 ) -> Criterion:
     ratio = name == "disparate_impact"
     compare, limit = (_ratio, rule.least_ratio) if ratio else (_difference, rule.tolerance)
     found = tuple(
-        compare(value, rate, own[rate], shares[reference][rate], limit, each)
-        for value, own in sorted(shares.items())
+        compare(value, rate, own[rate], parts[reference][rate], limit, each)
+        for value, own in sorted(parts.items())
         for rate in CRITERIA[name]
         if value != reference
     )
-    spans = [_span([own[rate] for own in shares.values()]) for rate in CRITERIA[name]]
+    spans = [_span([own[rate] for own in parts.values()]) for rate in CRITERIA[name]]
     differences, ratios = [one for one, _ in spans], [one for _, one in spans]
     return Criterion(
         name,
@@ -226,26 +251,31 @@ def _criterion(
 
 
 def _difference(
-    group: str, rate: str, one: Share | None, other: Share | None, limit: float, confidence: float
+    group: str, rate: str, one: _Part | None, other: _Part | None, limit: float, confidence: float
 ) -> Comparison:
     if one is None or other is None:
         return Comparison(group, rate, None, None, None, "cannot_tell")
-    low, high = difference_interval(one, other, confidence)
+    low, high, _ = of.difference(one.value, one.limits(confidence), other.value, other.limits(confidence))
     return Comparison(group, rate, one.value - other.value, low, high, _state(low, high, -limit, limit))
 
 
 def _ratio(
-    group: str, rate: str, one: Share | None, other: Share | None, limit: float, confidence: float
+    group: str, rate: str, one: _Part | None, other: _Part | None, limit: float, confidence: float
 ) -> Comparison:
     if one is None or other is None:
         return Comparison(group, rate, None, None, None, "cannot_tell")
-    low, high = ratio_interval(one, other, confidence)
+    if of.alike(*one) and of.alike(*other):
+        low, high = ratio_interval(Share(one.value, one.rows), Share(other.value, other.rows), confidence)
+    else:
+        low, high = of.quotient(one.value, one.limits(confidence), other.value, other.limits(confidence))
     value = one.value / other.value if other.value > 0 else None
     state = _state(low, high, limit, 1 / limit if limit > 0 else np.inf)
     return Comparison(group, rate, value, low, None if isinf(high) else high, state)
 
 
-def _state(low: float, high: float, least: float, most: float) -> State:
+def _state(low: float | None, high: float | None, least: float, most: float) -> State:
+    if low is None or high is None:
+        return "cannot_tell"
     if low >= least and high <= most:
         return "met"
     return "broken" if high < least or low > most else "cannot_tell"
@@ -257,10 +287,10 @@ def _together(states: Sequence[State]) -> State:
     return "met" if all(state == "met" for state in states) else "cannot_tell"
 
 
-def _span(shares: Sequence[Share | None]) -> tuple[float | None, float | None]:
+def _span(parts: Sequence[_Part | None]) -> tuple[float | None, float | None]:
     """The difference between the greatest and the smallest rate, and the smallest by the greatest."""
-    values = [share.value for share in shares if share is not None]
-    if len(values) < len(shares):
+    values = [part.value for part in parts if part is not None]
+    if len(values) < len(parts):
         return None, None
     low, high = min(values), max(values)
     return high - low, low / high if high > 0 else None

@@ -8,8 +8,8 @@ all weights are one it is the exact interval.
 Source: Clopper and Pearson (1934); Wilson (1927); Fay and Feuer, "Confidence intervals for directly standardized
 rates" (1997), whose gamma limits of weighted counts are taken for both sides of the share; Korn and Graubard (1998)
 for the design effect in an exact interval; Zou and Donner, "Construction of confidence limits about effect measures"
-(2008) for means and differences of metrics that have their own limits; Hanley and McNeil (1982), DeLong (1988) and Qin
-and Hotilovac (2008) for the logit of the area under a ROC curve.
+(2008) for means and differences of metrics that have their own limits, and (2012) for quotients of them; Hanley and
+McNeil (1982), DeLong (1988) and Qin and Hotilovac (2008) for the logit of the area under a ROC curve.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ Form = Callable[[float, float, float, float], Interval]
 TOO_FEW = Interval(None, None, "too_few")
 ALIKE = 1e-18
 """A variance that is no more, of the value's square, is that of rounding."""
+ROUNDED = 1e-9
+"""How far sums of equal weights may be apart, of themselves, by rounding."""
 NONE = Interval(None, None, "")
 
 METHODS = {
@@ -124,8 +126,22 @@ def _quantile(some: Summed, others: Summed, tail: float) -> float:
     return each * share / (each * share + other * (1 - share))
 
 
+def alike(hits: Summed, misses: Summed) -> bool:
+    """Return whether all rows weigh the same, and so would one more.
+
+    >>> alike(Summed(9, 9), Summed(1, 1)), alike(Summed(9, 9), Summed(0, 0, 100))
+    (True, False)
+    """
+    total = hits.weight + misses.weight
+    each = (hits.squares + misses.squares) / total if total > 0 else 1.0
+    found = [(one.more, 1.0) for one in (hits, misses)] + [(one.squares, one.weight) for one in (hits, misses)]
+    return all(math.isclose(one, each * rows, rel_tol=ROUNDED) for one, rows in found)
+
+
 def wilson(hits: Summed, misses: Summed, confidence: float, design: float = 1.0) -> Interval:
     """Return Wilson's interval: shorter, and right on average; at 20 rows and a share of 0.95 it covers 92.5 %.
+
+    It knows nothing of weights: where rows do not weigh the same it is the exact one (Wilson 1927, JASA 22:209).
 
     >>> low, high, _ = wilson(Summed(19, 19), Summed(1, 1), 0.95)
     >>> round(low, 4), round(high, 4)
@@ -134,10 +150,9 @@ def wilson(hits: Summed, misses: Summed, confidence: float, design: float = 1.0)
     total = hits.weight + misses.weight
     if total <= 0:
         return NONE
-    p = hits.weight / total
-    varies = share_variance(hits, misses)
-    kish = total**2 / (hits.squares + misses.squares)
-    n = (p * (1 - p) / varies if varies > 0 else kish) / design
+    if not alike(hits, misses):
+        return clopper_pearson(hits, misses, confidence, design)
+    p, n = hits.weight / total, total**2 / (hits.squares + misses.squares) / design
     z = normal_quantile(confidence)
     middle, half = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2)
     low, high = ((middle + sign * half) / (1 + z**2 / n) for sign in (-1, 1))
@@ -235,3 +250,24 @@ def difference(value: float, of: Interval, less: float, than: Interval) -> Inter
         apart + math.hypot(of.high - value, less - than.low),
         of.method,
     )
+
+
+def quotient(value: float, of: Interval, by: float, than: Interval) -> tuple[float, float]:
+    """Return the limits of ``value / by``, two independent shares that have limits of their own (MOVER).
+
+    0 where the one may be 0, infinite where the other may be.
+
+    >>> low, high = quotient(0.9, Interval(0.8, 0.95, ""), 0.5, Interval(0.4, 0.6, ""))
+    >>> round(low, 3), round(high, 3)
+    (1.448, 2.264)
+    """
+    if of.low is None or of.high is None or than.low is None or than.high is None:
+        return 0.0, math.inf
+    product = value * by
+    # what is under a root is never below 0 but by rounding: x (2 v - x) is at most v²
+    below, above = of.low * (2 * value - of.low), than.high * (2 * by - than.high)
+    divisor = product + math.sqrt(max(product**2 - below * above, 0.0))
+    low = below / divisor if divisor > 0 else 0.0
+    below, above = than.low * (2 * by - than.low), of.high * (2 * value - of.high)
+    divided = product + math.sqrt(max(product**2 - below * above, 0.0))
+    return low, divided / below if below > 0 else math.inf

@@ -7,7 +7,7 @@ gradient, and the variance under independent rows is that of one row, from Σw²
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +33,10 @@ class Moved(NamedTuple):
         return design(self.influence, self.expected)
 
 
+def _no_blocks() -> F64:
+    return np.empty((0, 1, 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Rows by actual and predicted class. ``weight``, ``squares``: Σw and Σw² of each cell, float64 (k, k).
@@ -43,8 +47,8 @@ class Table:
 
     weight: F64
     squares: F64
-    blocks: F64
-    block_squares: F64
+    blocks: F64 = field(default_factory=_no_blocks)
+    block_squares: F64 = field(default_factory=_no_blocks)
     uneven: float = 1.0
 
     @property
@@ -58,6 +62,11 @@ class Table:
         unit: F64 = np.divide(squares, weight, out=np.full(len(weight), most), where=weight > 0)
         heavier: F64 = unit * self.uneven**0.5
         return heavier
+
+    def ordered(self, classes: Sequence[int]) -> Table:
+        """Return the rows of these classes, in this order, without blocks."""
+        at = np.ix_(classes, classes)
+        return Table(self.weight[at], self.squares[at], uneven=self.uneven)
 
     def ratio(self, hits: F64, misses: F64) -> Ratio:
         """Return Σ hits C / Σ (hits + misses) C of the cells C: float64 (k, k) each, 0 where a cell does not count."""

@@ -1,6 +1,6 @@
-"""Shares and how sure they are: one, the difference of two, their ratio.
+"""The ratio of two shares and how sure it is, where all rows weigh the same.
 
-Rows are effective ones: those of a weighted share are Kish's, and need not be whole.
+Rows are effective ones: those of shares of equal weights are Kish's, and need not be whole.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 from math import exp, inf, log, sqrt
 from typing import NamedTuple
 
-from .intervals import Summed, normal_quantile
-from .intervals import wilson as of_shares
+from .intervals import normal_quantile
 
 FAR = 300.0
 """The logarithm of a ratio beyond which none is looked for."""
@@ -20,31 +19,6 @@ class Share(NamedTuple):
 
     value: float
     rows: float
-
-
-def wilson(share: Share, confidence: float) -> tuple[float, float]:
-    """Return the score interval of a share (Wilson 1927, JASA 22:209).
-
-    >>> [round(end, 4) for end in wilson(Share(0.95, 20), 0.95)]
-    [0.7639, 0.9911]
-    """
-    hits, misses = (Summed(part * share.rows, part * share.rows) for part in (share.value, 1 - share.value))
-    low, high, _ = of_shares(hits, misses, confidence)
-    return (0.0, 1.0) if low is None or high is None else (low, high)
-
-
-def difference_interval(one: Share, other: Share, confidence: float) -> tuple[float, float]:
-    """Return the hybrid score interval of ``one - other`` (Newcombe 1998, Statistics in Medicine 17:873, method 10).
-
-    >>> [round(end, 4) for end in difference_interval(Share(56 / 70, 70), Share(48 / 80, 80), 0.95)]
-    [0.0524, 0.3339]
-    """
-    low, high = wilson(one, confidence)
-    other_low, other_high = wilson(other, confidence)
-    value = one.value - other.value
-    below = sqrt((one.value - low) ** 2 + (other_high - other.value) ** 2)
-    above = sqrt((high - one.value) ** 2 + (other.value - other_low) ** 2)
-    return value - below, value + above
 
 
 def ratio_interval(one: Share, other: Share, confidence: float) -> tuple[float, float]:

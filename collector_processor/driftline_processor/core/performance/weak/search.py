@@ -10,8 +10,7 @@ from driftline.bins import Bins, Index
 from driftline.tables import F64, I64
 from numpy.typing import NDArray
 
-from driftline_processor.core.performance.intervals import student
-from driftline_processor.core.performance.proportions import Share, wilson
+from driftline_processor.core.performance.intervals import Interval, Summed, student, wilson
 
 from .cells import COARSE, FINE, Cut, cut
 from .confirm import Difference, difference
@@ -156,10 +155,11 @@ class _Rows:
         held = float(weight.sum())
         effective = held**2 / float(weight @ weight) / told.effect
         if by == "error":
-            low, high = wilson(Share(told.value, effective), CONFIDENCE)
+            wrong, right = (Summed(rows, rows) for rows in (told.value * effective, (1 - told.value) * effective))
+            low, high = _ends(told.value, wilson(wrong, right, CONFIDENCE))
         else:
             spread = float(weight @ (loss[at] - told.value) ** 2) / held
-            low, high = _mean_interval(told.value, spread / effective)
+            low, high = _ends(told.value, student(told.value, spread / effective, CONFIDENCE))
         every = np.flatnonzero(rows)
         total = (np.ones(len(every)) if self.weight is None else self.weight[every]) @ loss[every]
         excess = held * (told.value - told.rest) / float(total)
@@ -174,9 +174,8 @@ class _Rows:
         return WeakSlice(by, conditions, number, told.value, low, high, told.rest, p, excess, sentence)
 
 
-def _mean_interval(value: float, variance: float) -> tuple[float, float]:
-    low, high, _ = student(value, variance, CONFIDENCE)
-    return (value, value) if low is None or high is None else (low, high)
+def _ends(value: float, limits: Interval) -> tuple[float, float]:
+    return (value, value) if limits.low is None or limits.high is None else (limits.low, limits.high)
 
 
 def _overlap(one: Mask, other: Mask) -> bool:
