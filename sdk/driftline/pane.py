@@ -8,6 +8,7 @@ Parts (float64 vectors):
 
 =====================  ==================================================================================
 ``rows``               n, sum of weights, sum of squared weights
+``erased``             the same of those of them that were deleted for good, and are waited for no more
 ``feature:NAME``       weight per bin of that feature's bins (see :mod:`driftline.bins`), then missing, then invalid
 ``embedding:NAME``     weight of the vectors of a feature, then sums of their random features (:mod:`.projection`)
 ``score``              the same over the score's bins (binary: positive class; multiclass: winner; regression: value;

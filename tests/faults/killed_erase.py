@@ -43,7 +43,7 @@ def main(directory: Path, step: str) -> None:
     opened = Opened(state.State(config(directory), clock=Clock()))
     opened.state.start()
     ids = [MARK, *(f"other-{i}" for i in range(OTHERS))]
-    opened.send(predictions(ids, NOON), outcomes(ids, [1] * len(ids), NOON + HOUR))
+    opened.send(predictions(ids, NOON), outcomes(ids[1:], [1] * OTHERS, NOON + HOUR))
     opened.state.settle()
     owner, name, after = STEPS[step]
     setattr(owner, name, killing(getattr(owner, name), after))

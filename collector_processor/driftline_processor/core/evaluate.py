@@ -23,6 +23,7 @@ from .performance.asked import STANDARD, Asked
 from .performance.judged import judge_performance
 from .performance.known import NOTHING_KNOWN, Known
 from .quality import quality
+from .sent import sent
 
 
 def evaluate(
@@ -60,10 +61,9 @@ def evaluate(
     outcomes = pane.parts.get("outcomes")
     if outcomes is not None:
         evaluation.outcome_rows = int(outcomes[0])
-    sent = pane.rows - evaluation.distributed  # an outcome joins a row; of rows that nobody sent none can be known
-    if sent > 0:
+    if (rows := float(sent(pane)[0])) > 0:
         # by rows: a reviewed row has the weight of all that were not, and a tenth reviewed would pass for everything
-        evaluation.coverage = min(1.0, evaluation.outcome_rows / sent)
+        evaluation.coverage = min(1.0, evaluation.outcome_rows / rows)
     judge_performance(evaluation, pane, baseline, task, known, asked, realized)
     evaluation.expected = judge(beside, pane, baseline, window)
     if baseline is None:

@@ -3,14 +3,15 @@
 An order is written down first, and forgotten last: a processor that is killed in between finishes it when it starts.
 The rows leave every table in one transaction; then the file is written anew (:meth:`.store.Store.rewrite`), because
 what DuckDB has deleted stays in its blocks until something else needs them. The performance of the windows concerned is
-made anew from the rows that stay, where all of those are kept; other sums stay as they are.
+made anew from the rows that stay, where all of those are kept; other sums stay as they are, and how many of their rows
+were deleted is counted beside them (:mod:`.erased`).
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -22,12 +23,15 @@ from driftline.tables import I64
 from driftline_processor.core.window import PANE
 
 from .baselines import Baselines
+from .erased import add_erased, write_restated
 from .pairs import Pairs
 from .panes import PaneChanges
 from .performance import all_kept, recompute, stored_stretches
-from .rows import integers_of
+from .rows import among, integers_of, kept
 from .series import Series, SeriesRegister
-from .store import Connection, Store, read, synced, transaction
+from .sliced_outcomes import sliced_changes
+from .slices import SliceValues
+from .store import Connection, read, synced, transaction
 
 ROWS = {
     "predictions": "seq IN (SELECT seq FROM gone_predictions)",
@@ -48,6 +52,7 @@ SUMS = frozenset(
             "panes",
             "slice_panes",
             "slice_values",
+            "restated",
             "days",
             "requests",
             "batches",
@@ -124,22 +129,35 @@ class Orders:
         synced(self._file.parent)
 
 
-def erase(connection: Connection, register: SeriesRegister, baselines: Baselines, order: Order) -> Erased:
-    """Delete the rows of an order in one transaction; they are gone for every reader, and not yet from the disk."""
+def erase(
+    connection: Connection, register: SeriesRegister, baselines: Baselines, values: SliceValues, order: Order
+) -> Erased:
+    """Delete the rows of an order in one transaction; they are gone for every reader, and not yet from the disk.
+
+    ``values``: which values of slices are told apart.
+    """
     with transaction(connection):
         _find(connection, order)
         gone = read(connection, "SELECT p.* FROM predictions p SEMI JOIN gone_predictions g ON g.seq = p.seq")
-        lost = read(connection, f"SELECT DISTINCT series, time FROM joined WHERE {ROWS['joined']}")
+        lost = read(connection, f"SELECT prediction, series, time FROM joined WHERE {ROWS['joined']}")
         whole = list(_stretches(connection, register, lost))
-        of_pairs = read(connection, f"SELECT prediction, time FROM joined WHERE {ROWS['joined']}")
         pairs = Pairs(connection, register)
-        paired = pairs.touching(integers_of(of_pairs, "prediction"), integers_of(of_pairs, "time"))
+        paired = pairs.touching(integers_of(lost, "prediction"), integers_of(lost, "time"))
         counts = {table: _delete(connection, table, condition) for table, condition in ROWS.items()}
         baselines.unlearn(connection, integers_of(gone, "series"), integers_of(gone, "seq"))
-        changes = PaneChanges()
-        touched = [(series.number, recompute(connection, changes, series, some)) for series, some in whole]
+        changes, sliced = PaneChanges(), sliced_changes()
+        touched = [(series.number, recompute(connection, changes, series, some, values)) for series, some in whole]
         pairs.follow(paired, None, np.empty(0, np.int64), changes)
+        stays = _stays(lost, whole)
+        counted = kept(gone, ~among(integers_of(gone, "seq"), stays))
+        for series in register:
+            some = kept(counted, integers_of(counted, "series") == series.number)
+            if len(some):
+                timezone = register.settings(series.key.model).timezone
+                touched.append((series.number, add_erased(changes, sliced, series, some, values, timezone)))
         changes.write(connection)
+        sliced.write(connection)
+        write_restated(connection, touched)
     numbers, rows = np.unique(integers_of(gone, "series"), return_counts=True)
     return Erased(
         counts["predictions"],
@@ -148,22 +166,6 @@ def erase(connection: Connection, register: SeriesRegister, baselines: Baselines
         dict(zip(numbers.tolist(), rows.tolist(), strict=True)),
         touched,
     )
-
-
-def finish(store: Store, orders: Orders) -> None:
-    """Carry out the orders that a killed processor left, so that nothing of them is on disk."""
-    left = list(orders)
-    if not left:
-        return
-    connection = store.connect()
-    try:
-        register, baselines = SeriesRegister(connection, {}), Baselines(connection, {})
-        for order in left:
-            erase(connection, register, baselines, order)
-    finally:
-        connection.close()
-    store.rewrite()
-    orders.done()
 
 
 def _find(connection: Connection, order: Order) -> None:
@@ -185,6 +187,15 @@ def _find(connection: Connection, order: Order) -> None:
 
 def _delete(connection: Connection, table: str, condition: str) -> int:
     return int(connection.execute(f"DELETE FROM {table} WHERE {condition}").fetchall()[0][0])
+
+
+def _stays(lost: pa.Table, whole: Sequence[tuple[Series, Sequence[tuple[int, int]]]]) -> I64:
+    """The predictions whose outcome stays in the sums, so that they stay among those that have one."""
+    stays, time = np.ones(len(lost), np.bool_), integers_of(lost, "time")
+    for series, stretches in whole:
+        for start, end in stretches:
+            stays &= (integers_of(lost, "series") != series.number) | (time < start) | (time >= end)
+    return integers_of(lost, "prediction")[stays]
 
 
 def _stretches(

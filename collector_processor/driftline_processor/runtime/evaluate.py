@@ -27,6 +27,7 @@ from .baselines import Baselines
 from .beliefs import Beliefs
 from .config import Model
 from .config_performance import broken
+from .erased import read_restated
 from .known import KnownOutcomes, delay_of
 from .news import Reached, Touched
 from .panes import learned_fold, part_width, performance_fold, read_window, score_fold, stored_unit
@@ -91,6 +92,7 @@ class Evaluator:
                 set_mark(self._connection, "evaluated_predictions", reached.predictions)
                 set_mark(self._connection, "evaluated_joined", reached.joined)
                 set_mark(self._connection, "evaluated_points", reached.points)
+                self._connection.execute("DELETE FROM restated")
         return bool(work)
 
     def _collect(self) -> Reached:
@@ -333,6 +335,8 @@ class Evaluator:
         reached = {"predictions": "predictions", "joined": "joined", "points": "streams"}
         for name, table in reached.items():
             self._touched.touch([], **{name: number(self._connection, f"SELECT max(seq) FROM {table}") or 0})
+        for which, pane in read_restated(self._connection):
+            panes.setdefault(which, set()).add(pane)
         for which, starts in panes.items():
             self._mark_dirty(by_number[which], starts)
         for which, starts in counted.items():

@@ -16,6 +16,7 @@ from driftline_processor.core.evaluation import Window
 from driftline_processor.core.performance.blocks import cut
 from driftline_processor.core.performance.known import Known
 from driftline_processor.core.performance.objectives import stretch
+from driftline_processor.core.sent import ERASED
 from driftline_processor.core.window import GRACE, is_closed, length
 
 from .config import Model
@@ -71,7 +72,7 @@ class KnownOutcomes:
 
         And the ``rows`` of a ranking: a list of which nobody says anything may be one that was not clicked.
         """
-        counted = ("rows", DISTRIBUTED) if series.task.kind == "ranking" else ("", "")
+        counted = ("rows", DISTRIBUTED, ERASED) if series.task.kind == "ranking" else ("", "", "")
         fold, panes = performance_fold(series.task), [Pane() for _ in steps]
         if not steps:
             return panes
@@ -80,7 +81,7 @@ class KnownOutcomes:
         count = np.diff(ends, prepend=start) // unit
         asked = (start, unit, series.number, fold, *counted, start, steps[-1].end)
         sums_of = "SELECT {} AS step, part, idx, fsum(value) AS value FROM panes {} WHERE series = ?"
-        sums_of += " AND (fold = ? OR (fold = '' AND part IN (?, ?))) AND pane >= ? AND pane < ?"
+        sums_of += " AND (fold = ? OR (fold = '' AND part IN (?, ?, ?))) AND pane >= ? AND pane < ?"
         sums_of += " GROUP BY ALL ORDER BY step, part"
         if len(steps) == count.sum():
             rows = read(self._connection, sums_of.format("(pane - ?) // ?", ""), *asked)

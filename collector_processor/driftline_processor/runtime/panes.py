@@ -26,6 +26,7 @@ from driftline_processor.core.evaluation import Window
 from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
 from driftline_processor.core.expectations.rule import WIDTH as EXPECTED_WIDTH
 from driftline_processor.core.labels import delay
+from driftline_processor.core.sent import ERASED
 from driftline_processor.core.window import PANE, window_of
 
 from .store import Connection, insert, read, run
@@ -205,7 +206,7 @@ def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
         return clusters.WIDTH
     if (known := widths(task).get(part)) is not None:
         return known
-    return {"rows": 3, "duration": len(DURATION_BOUNDS) + 2, delay.PART: delay.WIDTH}.get(part, 1)
+    return {"rows": 3, ERASED: 3, "duration": len(DURATION_BOUNDS) + 2, delay.PART: delay.WIDTH}.get(part, 1)
 
 
 def stored_unit(pane: int, watermark: int, timezone: str) -> Window:

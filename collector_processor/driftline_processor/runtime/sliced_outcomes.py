@@ -25,10 +25,8 @@ from .outcome_sums import fold_joined
 from .panes import SLICED, PaneChanges, performance_fold, read_window
 from .rows import integers_of, labels_of
 from .series import Series
-from .slices import HOUR, SliceValues, fold_of, hours_of
+from .slices import BETWEEN, HOUR, SliceValues, fold_of, hours_of
 from .store import Connection, read
-
-_BETWEEN = "|"
 
 Width = Callable[[str, str], int]
 
@@ -113,7 +111,7 @@ def _add(
         present, group = np.unique(at[inside] * len(names) + place[inside], return_inverse=True)
         some = rows if len(inside) == len(rows) else rows.take(pa.array(inside))
         sums = fold_joined(series.task, some, group, len(present))
-        folds = [f"{fold}{_BETWEEN}{slice_name(key, names[which])}" for which in (present % len(names)).tolist()]
+        folds = [f"{fold}{BETWEEN}{slice_name(key, names[which])}" for which in (present % len(names)).tolist()]
         changes.add_sparse(series.number, folds, hours[present // len(names)], sums)
 
 
@@ -136,18 +134,21 @@ def slices_of(
     fold = performance_fold(series.task)
 
     def own_width(over: str, part: str) -> int:
-        return width(over.partition(_BETWEEN)[0], part)
+        return width(over.partition(BETWEEN)[0], part)
 
     def panes(prefix: str, parts: Sequence[str] = ()) -> dict[str, Pane]:
         folds = read_window(
             connection, series.number, window.start, window.end, own_width, table=SLICED, prefix=prefix, parts=parts
         )
-        return {name.partition(_BETWEEN)[2]: pane for name, pane in folds.items()}
+        return {name.partition(BETWEEN)[2]: pane for name, pane in folds.items()}
 
     wanted = {*keys, LABEL_AGE}
-    found = {name: pane for name, pane in panes(fold + _BETWEEN).items() if name.partition("=")[0] in wanted}
+    found = {name: pane for name, pane in panes(fold + BETWEEN).items() if name.partition("=")[0] in wanted}
     if keys and baseline is not None:
         for name, pane in panes(fold_of(baseline, ""), ("rows", "class") if groups else ("rows",)).items():
             if name.partition("=")[0] in keys:
                 found.setdefault(name, Pane()).parts.update(pane.parts)
+        for name, pane in panes(BETWEEN).items():  # what was deleted, over whatever bins it was counted
+            if name in found:
+                found[name].parts.update(pane.parts)
     return dict(sorted(found.items()))

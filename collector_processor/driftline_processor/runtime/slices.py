@@ -34,12 +34,12 @@ from .trails import Trails
 HOUR = 12 * PANE
 """How long a slice's pane is, nanoseconds: twelve times fewer than those of all rows, of up to 21 times as many."""
 
-_BETWEEN = "|"
+BETWEEN = "|"
 
 
 def fold_of(baseline: Baseline, name: str) -> str:
     """Return the fold under which the panes of a slice are stored."""
-    return f"{baseline.fold}{_BETWEEN}{name}"
+    return f"{baseline.fold}{BETWEEN}{name}"
 
 
 def hours_of(panes: Iterable[int], timezone: str) -> dict[int, int]:
@@ -214,7 +214,7 @@ class SlicePanes:
         """The rows of each slice of the declared keys between two times, over the baseline's bins."""
 
         def own_width(fold: str, part: str) -> int:
-            return width(fold.partition(_BETWEEN)[0], part)
+            return width(fold.partition(BETWEEN)[0], part)
 
         prefix = fold_of(baseline, "")
         folds = read_window(self._connection, series.number, start, end, own_width, table=SLICED, prefix=prefix)

@@ -28,7 +28,7 @@ from driftline_processor.core.decode.mapped import by_name
 from .beliefs import Beliefs
 from .concept import ConceptWatch
 from .config import Config, Model
-from .erase import Erased, NoSubject, Order, Orders, erase, finish
+from .erase import Erased, NoSubject, Order, Orders, erase
 from .evaluate import Evaluator
 from .health import Counters
 from .history import History
@@ -78,7 +78,6 @@ class State:
         self._clock = clock
         self._store = Store(Path(config.storage.directory))
         self._orders = Orders(self._store.path.parent)
-        finish(self._store, self._orders)
         self._touched = touched = Touched()
         self._intake = Intake(self._store, config.models, baselines, touched, counters, clock)
         self._connection = self._store.connect(lasting=True)
@@ -107,6 +106,7 @@ class State:
         self._keeping = threading.Lock()
         self._stopping = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="driftline-keeper", daemon=True)
+        self._finish()
 
     def start(self) -> None:
         """Start both threads."""
@@ -187,7 +187,7 @@ class State:
         """Carry out all orders; return what the last one deleted."""
         erased = Erased()
         for order in self._orders:
-            erased = erase(self._connection, self._intake.series, self._intake.baselines, order)
+            erased = erase(self._connection, self._intake.series, self._intake.baselines, self._intake.slices, order)
             self._intake.baselines.load(self._connection)
             self._touched.touch(erased.touched, joined=1)
             self._upkeep.expired.update(erased.series)
@@ -246,10 +246,14 @@ class State:
                 due[position] = began + max(every, 3 * took)
             self._stopping.wait(max(0.0, min(due) - time.monotonic()))
 
-    def _tidy(self) -> None:
+    def _finish(self) -> None:
+        """Carry out the orders that are left, of a processor that was killed or a disk that was full."""
         if list(self._orders):
             with self._ingest.resting():
                 self._carry_out()
+
+    def _tidy(self) -> None:
+        self._finish()
         self._upkeep.step()
         self._join.recount()
 

@@ -66,6 +66,7 @@ CREATE TABLE IF NOT EXISTS panes (
     series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, part VARCHAR, idx INTEGER, value DOUBLE);
 CREATE TABLE IF NOT EXISTS slice_panes (
     series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, part VARCHAR, idx INTEGER, value DOUBLE);
+CREATE TABLE IF NOT EXISTS restated (series INTEGER, pane BIGINT);
 CREATE TABLE IF NOT EXISTS slice_values (series INTEGER, key VARCHAR, value VARCHAR);
 CREATE TABLE IF NOT EXISTS days (
     series INTEGER, fold VARCHAR, day BIGINT, stop BIGINT, part VARCHAR, sums DOUBLE[]);

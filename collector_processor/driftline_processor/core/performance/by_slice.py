@@ -11,6 +11,7 @@ from driftline.pane import Pane
 from driftline.tables import I64, Task
 
 from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance
+from driftline_processor.core.sent import kept
 
 from . import custom
 from .asked import Asked
@@ -64,7 +65,7 @@ def judge_slices(
         if asked.outcomes == "implicit" and task.kind == "ranking" and "rows" not in own.parts:
             metrics = unknown_yet(metrics)  # how many of its lists nobody clicked is not known
         measured = with_intervals(metrics, own, (), task, asked)
-        found = SlicePerformance(_labelled(own), measured, own.rows or None)
+        found = SlicePerformance(_labelled(own), measured, int(kept(own)[0]) or None)
         if not found.rows:
             continue
         if key == LABEL_AGE:
@@ -139,12 +140,13 @@ def _fairness(
     prefix = f"{rule.attribute}="
     own = {name.removeprefix(prefix): one for name, one in known.slices.items() if name.startswith(prefix)}
     counts = {value: counts_of(one, task, baseline) for value, one in own.items()}
-    rows, labelled = sum(one.rows for one in own.values()), sum(map(_labelled, own.values()))
+    all_rows, rows = float(kept(pane)[0]), sum(float(kept(one)[0]) for one in own.values())
+    labelled = sum(map(_labelled, own.values()))
     return judge_fairness(
         rule,
         counts,
         asked.confidence,
-        rows / pane.rows if rows and pane.rows else None,
+        rows / all_rows if rows and all_rows else None,
         labelled / _labelled(pane) if _labelled(pane) else None,
     )
 

@@ -16,8 +16,8 @@ from driftline.pane import Pane
 from driftline.relevance import CUTOFFS, PREFIX, WIDTH
 from driftline.tables import F64, Task
 
-from driftline_processor.core.distributed import DISTRIBUTED
 from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.sent import sent
 
 from .known import Known
 
@@ -28,17 +28,14 @@ OF_ALL_LISTS = ("ctr", "hit_rate", "precision")
 def with_silence(pane: Pane, task: Task) -> Pane:
     """Return a pane in which every list that is counted and of which nothing is known was not clicked.
 
-    Predictions that were only counted, and never sent as rows, are none: nobody could have said anything of them.
+    Predictions that were only counted, and never sent as rows, are none: nobody could have said anything of them. Nor
+    are those that were deleted.
 
     >>> known = {"rows": np.full(3, 9.0), "outcomes": np.full(3, 2.0), "clicks": np.full(2, 1.0)}
     >>> with_silence(Pane(known), Task("ranking")).parts["outcomes"]
     array([9., 9., 9.])
     """
-    rows = pane.parts.get("rows")
-    if rows is None:
-        return pane
-    counted = rows - float(pane.parts.get(DISTRIBUTED, np.zeros(1))[0])
-    silent: F64 = np.maximum(0.0, counted - pane.parts.get("outcomes", np.zeros(3)))
+    silent: F64 = np.maximum(0.0, sent(pane) - pane.parts.get("outcomes", np.zeros(3)))
     if silent[0] < 1:
         return pane
     parts = dict(pane.parts)

@@ -9,6 +9,7 @@ from driftline.tables import Task
 from driftline_processor.core.estimate.estimating import estimated
 from driftline_processor.core.evaluation import Evaluation, Metric
 from driftline_processor.core.labels.delay import delay_of, judge_sla
+from driftline_processor.core.sent import sent
 
 from . import custom
 from .asked import Asked
@@ -58,8 +59,7 @@ def judge_performance(
     evaluation.young = known.young
     evaluation.delay = delay_of(pane)
     if asked.label_sla is not None and evaluation.closed and (evaluation.delay is not None or known.age is not None):
-        sent = evaluation.rows - evaluation.distributed
-        evaluation.label_sla = judge_sla(pane, sent, known.age, asked.label_sla)
+        evaluation.label_sla = judge_sla(pane, int(sent(pane)[0]), known.age, asked.label_sla)
     if task is not None:
         judge_slices(evaluation, pane, baseline, task, known, asked)
     if baseline is not None:

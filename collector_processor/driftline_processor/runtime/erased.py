@@ -1,0 +1,66 @@
+"""What was deleted, in sums of its own: how many rows of a pane and of its slices no outcome is waited for any more.
+
+What was counted of these rows stays: a pane cannot forget in which bins they lay. Their number is known when they are
+deleted, and is all that is needed for every share of predictions whose outcome is known (:mod:`.core.sent`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.fold import usable_weight
+from driftline.slices import OTHER, places_of, slice_name
+from driftline.tables import F64, I64
+
+from driftline_processor.core.sent import ERASED
+from driftline_processor.core.window import PANE
+
+from .panes import PaneChanges
+from .rows import integers_of, labels_of, numbers_of
+from .series import Series
+from .slices import BETWEEN, SliceValues, hours_of
+from .store import Connection, insert, read
+
+
+def add_erased(
+    changes: PaneChanges, sliced: PaneChanges, series: Series, rows: pa.Table, values: SliceValues, timezone: str
+) -> I64:
+    """Count deleted rows of one series; return the starts of their panes.
+
+    ``rows``: columns of the table ``predictions``. ``sliced``: what is added to the panes of slices; ``values``: which
+    are told apart.
+    """
+    weight = usable_weight(numbers_of(rows, "weight"))
+    panes, at = np.unique(integers_of(rows, "time") // PANE * PANE, return_inverse=True)
+    changes.add_part(series.number, "", panes, ERASED, _sums(weight, at, len(panes)))
+    starts = hours_of(panes.tolist(), timezone)
+    hours, hour = np.unique([starts[pane] for pane in panes.tolist()], return_inverse=True)
+    for key in values.keys(series.number):
+        texts = pa.table({key: pc.map_lookup(rows.column("slices"), pa.scalar(key), "first")})
+        names = (*values.of(series.number, key), OTHER)
+        place = places_of(labels_of(texts, key), names[:-1], len(rows))
+        inside = place >= 0
+        group = hour[at][inside] * len(names) + place[inside]
+        folds = [f"{BETWEEN}{slice_name(key, name)}" for name in names] * len(hours)
+        sums = _sums(weight[inside], group, len(folds))
+        sliced.add_part(series.number, folds, np.repeat(hours, len(names)), ERASED, sums)
+    return panes
+
+
+def _sums(weight: F64, group: I64, groups: int) -> F64:
+    powers = [np.bincount(group, weight**power, minlength=groups) for power in (0, 1, 2)]
+    return np.stack(powers, axis=1).astype(np.float64)
+
+
+def write_restated(connection: Connection, touched: list[tuple[int, I64]]) -> None:
+    """Remember panes that have to be evaluated again, inside the caller's transaction: no row tells of them."""
+    for series, panes in touched:
+        rows = {"series": pa.repeat(pa.scalar(series, pa.int32()), len(panes)), "pane": pa.array(panes, pa.int64())}
+        insert(connection, "restated", pa.table(rows))
+
+
+def read_restated(connection: Connection) -> list[tuple[int, int]]:
+    """Return series and start of the panes that were not evaluated since."""
+    rows = read(connection, "SELECT DISTINCT series, pane FROM restated ORDER BY ALL").to_pylist()
+    return [(row["series"], row["pane"]) for row in rows]
