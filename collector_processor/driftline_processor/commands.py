@@ -169,7 +169,9 @@ def evaluate(
         result = evaluate_files(named(data), reference, outcomes, columns, cut, say, asked)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         known = {name for evaluation in result.evaluations for name in evaluation.realized}
-        conditions = [parse(text, names, kind, result.choices.names(), result.slices, known) for text in fail_on or ()]
+        cuts = {name.partition("=")[0] for evaluation in result.evaluations for name in evaluation.performance_slices}
+        keys, chosen = {*cuts, *result.slices}, result.choices.names()
+        conditions = [parse(text, names, kind, chosen, keys, known) for text in fail_on or ()]
         answer = evaluations_to_json(
             result.key.model,
             result.key.version,

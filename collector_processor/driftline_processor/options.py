@@ -12,7 +12,8 @@ import typer
 from .files.errors import BadInput
 
 if TYPE_CHECKING:
-    from .core.performance.asked import Asked, Objective
+    from .core.performance.asked import Asked
+    from .core.performance.objective import Objective
     from .runtime.config import Model
 
 BAD_INPUT = 2
@@ -50,7 +51,7 @@ def models_of(option: str, file: Path) -> Mapping[str, Model]:
 
 def objectives_of(written: Sequence[str]) -> tuple[Objective, ...]:
     """Read the objectives of an option. Raises :class:`BadInput` for what is none."""
-    from .core.performance.objectives import read_objective
+    from .core.performance.objective import read_objective
 
     try:
         return tuple(read_objective(text) for text in written)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +11,19 @@ from driftline.pane import Pane, merge
 from driftline.tables import ModelKey, Task
 from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, Window
 from driftline_processor.core.performance import intervals as of
-from driftline_processor.core.performance.asked import Asked, Objective
+from driftline_processor.core.performance.asked import Asked
+from driftline_processor.core.performance.by_slice import judge_slices
 from driftline_processor.core.performance.intervals import Summed
 from driftline_processor.core.performance.known import Known
 from driftline_processor.core.performance.maturity import maturity
-from driftline_processor.core.performance.objectives import judge_objectives, read_objective, stretch, undecided
+from driftline_processor.core.performance.objective import Objective, read_objective
+from driftline_processor.core.performance.objectives import (
+    judge_objectives,
+    newest_objectives,
+    overdue,
+    stretch,
+    undecided,
+)
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.uncertainty import with_intervals
 from driftline_processor.core.window import PANE
@@ -32,9 +41,9 @@ def flagged(right: int, wrong: int) -> Pane:
 
 
 def judged(
-    pane: Pane, *written: str, window: Window = WINDOW, known: Known | None = None, closed: bool = True
+    pane: Pane, *written: str | Objective, window: Window = WINDOW, known: Known | None = None, closed: bool = True
 ) -> Evaluation:
-    asked = Asked(objectives=tuple(read_objective(text) for text in written))
+    asked = Asked(objectives=tuple(read_objective(one) if isinstance(one, str) else one for one in written))
     evaluation = Evaluation(ModelKey("fraud"), window, pane.rows, closed)
     evaluation.realized = with_intervals(realized(pane, BINARY), pane, (), BINARY, asked)
     evaluation.maturity, evaluation.immature = maturity(evaluation, known or Known(), asked)
@@ -178,6 +187,93 @@ def test_of_a_window_that_is_open_the_hours_that_have_ended_are_judged() -> None
     assert (early.objectives[0].state, early.objectives[0].until) == ("cannot_tell", 0)
 
 
+SLICED = {"country=BE": (188, 12), "country=LU": (20, 29), "country=NL": (165, 35), "plan=x": (0, 99)}
+
+
+def by_slice(written: str | Objective, slices: dict[str, tuple[int, int]] = SLICED) -> ObjectiveState:
+    objective = written if isinstance(written, Objective) else read_objective(written)
+    asked, known = Asked(objectives=(objective,)), Known(slices={name: flagged(*own) for name, own in slices.items()})
+    whole = merge(list(known.slices.values()))
+    evaluation = Evaluation(ModelKey("fraud"), WINDOW, whole.rows, True)
+    judge_slices(evaluation, whole, None, BINARY, known, asked)
+    (found,) = judge_objectives(evaluation, BINARY, known, asked)
+    return found
+
+
+def test_an_objective_of_a_slice_is_judged_by_its_rows_alone() -> None:
+    found = by_slice("precision >= 0.87 in country=NL")
+    limits = stats.binomtest(165, 200).proportion_ci(0.95)
+    assert (found.state, found.rows, found.slice, found.slices) == ("cannot_tell", 200, "country=NL", {})
+    assert (found.low, found.high) == pytest.approx((limits.low, limits.high))
+    assert by_slice("precision >= 0.9 in country=NL").state == "broken"
+    unknown = by_slice("precision >= 0.9 in country=FR")
+    assert (unknown.state, unknown.rows, unknown.value) == ("cannot_tell", 0, None)
+    assert unknown.sentence.startswith("no reviewed row tells of precision in country=FR; about 36 rows")
+
+
+def test_slices_that_may_be_broken_are_held_together_and_those_that_may_be_met_are_not() -> None:
+    found = by_slice("precision >= 0.878 in country")
+    limits = stats.binomtest(165, 200).proportion_ci(0.975)  # two countries: half of 5 % each
+    assert (found.state, found.slice, found.few) == ("cannot_tell", "country=NL", 1)
+    assert (found.low, found.high) == pytest.approx((limits.low, limits.high))
+    assert limits.high > 0.878 > stats.binomtest(165, 200).proportion_ci(0.95).high
+    assert found.slices == {"country=BE": "met", "country=NL": "cannot_tell"}
+    assert found.sentence.endswith("; of 2 by country: 1 met, 1 cannot tell; 1 with fewer than 50 rows is left out")
+    assert by_slice("precision >= 0.9 in country").state == "broken"
+    assert by_slice("precision >= 0.75 in country").state == "met"
+    assert by_slice(Objective("precision", least=0.75, slice="country", min_rows=49)).state == "broken"
+
+
+def test_at_the_limit_one_of_many_slices_is_called_broken_no_more_often_than_all_rows() -> None:
+    """Of 20 slices whose precision is just what it shall be, exactly, over what each of them may be."""
+    hits, n = np.arange(201), 200
+    slices = by_slice("precision >= 0.9 in country", {f"country={k}": (k, n - k) for k in range(150, 170)}).slices
+    most = max(int(name.partition("=")[2]) for name, state in slices.items() if state == "broken")
+    alone = float(stats.binom.pmf(hits[: most + 1], n, 0.9).sum())
+    assert 0.005 < 1 - (1 - alone) ** 20 < 0.025
+
+
+def test_without_a_slice_of_enough_rows_nobody_can_tell() -> None:
+    found = by_slice("precision >= 0.9 in country", {"country=LU": (20, 29)})
+    assert (found.state, found.needed, found.few) == ("cannot_tell", 50, 1)
+    assert found.sentence == "no value of country has 50 rows that tell of precision; country=LU has most, 49"
+    assert by_slice("precision >= 0.9 in plan", {}).sentence == "no value of plan has 50 rows that tell of precision"
+
+
+def test_a_change_in_a_slice_is_against_all_rows_of_the_baseline() -> None:
+    objective = read_objective("precision >= baseline - 0.1 in country")
+    known = Known(slices={"country=NL": flagged(150, 50), "country=BE": flagged(195, 5)})
+    evaluation = Evaluation(ModelKey("fraud"), WINDOW, 400, True)
+    evaluation.reference = {"precision": Metric(0.95, 9_000, "panes", low=0.94, high=0.96)}
+    asked = Asked(objectives=(objective,))
+    judge_slices(evaluation, Pane(), None, BINARY, known, asked)
+    (found,) = judge_objectives(evaluation, BINARY, known, asked)
+    assert (found.state, found.slice) == ("broken", "country=NL")
+    assert found.value == pytest.approx(-0.2)
+
+
+def test_windows_that_cannot_tell_for_too_long_say_so_and_how_many_rows_would() -> None:
+    previous = None
+    for _ in range(3):
+        current = judged(flagged(300, 15), Objective("precision", least=0.94, alert_after=3))
+        current.objectives = undecided(current, previous)
+        previous = current
+    (found,) = current.objectives
+    assert (found.undecided, found.overdue) == (3, True)
+    assert overdue(found).startswith("nobody could tell in 3 windows in a row: too little is reviewed, about ")
+    assert overdue(replace(found, needed=None)) == "nobody could tell in 3 windows in a row"
+    assert overdue(replace(found, undecided=2)) == ""
+
+
+def test_a_window_whose_outcomes_may_still_come_is_not_one_that_cannot_tell() -> None:
+    past = judged(flagged(95, 5), "precision >= 0.95")
+    past.objectives = undecided(past, None)
+    young = judged(flagged(95, 5), "precision >= 0.95", known=Known(young=True, delay=48 * HOUR))
+    young.young = True
+    assert undecided(young, past)[0].undecided == 1
+    assert newest_objectives([past, young])["precision >= 0.95"].undecided == 1
+
+
 def test_windows_that_cannot_tell_are_counted_until_one_can() -> None:
     previous = None
     counts = []
@@ -192,13 +288,17 @@ def test_windows_that_cannot_tell_are_counted_until_one_can() -> None:
 @pytest.mark.parametrize(
     "text",
     ["precision >= 0.95", "mae <= 3.2 over 1d", "precision >= 0.95 over rolling 1h", "roc_auc >= baseline - 0.02",
-     "log_loss <= baseline + 0.1 over 1w", "ndcg@10 >= 0.3", "recall[red] >= 0.5"],
+     "log_loss <= baseline + 0.1 over 1w", "ndcg@10 >= 0.3", "recall[red] >= 0.5", "recall >= 0.9 in country=NL",
+     "recall >= 0.9 in country over 1d", "mae <= baseline + 1 in plan=in a box over 1d"],
 )  # fmt: skip
 def test_an_objective_is_written_as_it_is_read(text: str) -> None:
     assert read_objective(text).rule == text
 
 
-@pytest.mark.parametrize("text", ["precision", "precision > 0.95", "precision >= high", ">= 0.9", "mae <= 3 over 7m"])
+@pytest.mark.parametrize(
+    "text",
+    ["precision", "precision > 0.95", "precision >= high", ">= 0.9", "mae <= 3 over 7m", "mae <= 3 in country="],
+)
 def test_what_is_no_objective_says_how_one_is_written(text: str) -> None:
     with pytest.raises(ValueError, match=r"write|whole number of 5-minute panes"):
         read_objective(text)

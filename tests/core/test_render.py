@@ -168,6 +168,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "fairness": [],
                     "broken": 0,
                     "undecided": 0,
+                    "overdue": 0,
                     "objectives": [],
                 },
                 "outcomes": {"rows": 600, "coverage": 0.6, "delay": None, "sla": None},

@@ -12,6 +12,7 @@ from driftline_processor.files.errors import BadInput
 from .conftest import Run
 
 NO_VALUE = "is no value of a target; there are rows, effect, missing.was, missing.now and methods.METHOD.value"
+OF_SLICE = "slices.KEY=VALUE.METRIC, or .rows or .coverage"
 COMPARE = "compare a number, such as methods.psi.value or drift.share"
 
 WINDOW: dict[str, Any] = {
@@ -32,7 +33,11 @@ WINDOW: dict[str, Any] = {
         "score": None,
         "incident": {"feature:temp.max": "2026-02-01T00:00:00Z"},
     },
-    "performance": {"realized": {"roc_auc": {"value": 0.7}}, "estimated": {}},
+    "performance": {
+        "realized": {"roc_auc": {"value": 0.7}},
+        "estimated": {},
+        "slices": {"country=N.L": {"rows": 9, "metrics": {"recall": {"value": 0.7, "low": 0.5}}}},
+    },
     "outcomes": {"rows": 80, "coverage": 0.8},
 }
 
@@ -61,10 +66,15 @@ WINDOW: dict[str, Any] = {
         ("performance.realized.accuracy.value < 0.71", None),
         ("performance.estimated.roc_auc.value < 0.71", None),
         ("performance.realized.roc_auc.low < 0.71", None),
+        ("slices.country=N.L.recall < 0.71", True),
+        ("slices.country=N.L.rows > 9", False),
+        ("slices.country=BE.recall < 0.71", None),
+        ("performance.slices.country=N.L.metrics.recall.low < 0.5", False),
+        ("performance.slices.country=N.L.fbeta@0.5.value < 0.5", None),
     ],
 )
 def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
-    assert parse(text, ["temp.max", "temp"], "binary").holds(WINDOW) is holds
+    assert parse(text, ["temp.max", "temp"], "binary", slices=["country"]).holds(WINDOW) is holds
 
 
 @pytest.mark.parametrize(
@@ -82,6 +92,8 @@ def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
         ("drift.score.temp.rows > 1", "'temp.rows' " + NO_VALUE),
         ("performance.realized.auc.value > 1", "no metric 'auc'; did you mean 'roc_auc'?"),
         ("performance.realized.roc_auc.mean > 1", "no 'mean' in a metric; there are value, low, high, rows"),
+        ("slices.country=NL.recall < 1", "there are no slices by 'country'; add --slices country"),
+        ("slices.country < 1", "'slices.country' is no value of a slice; write " + OF_SLICE),
     ],
 )  # fmt: skip
 def test_a_path_that_cannot_exist_is_bad_input(text: str, why: str) -> None:

@@ -104,7 +104,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     ]
     assert list(window["performance"]) == [
         *("maturity", "immature", "realized", "estimated", "importance_weighted", "slices", "label_age", "weak_slices"),
-        *("fairness", "broken", "undecided", "objectives"),
+        *("fairness", "broken", "undecided", "overdue", "objectives"),
     ]
     auc = window["performance"]["realized"]["roc_auc"]
     assert list(auc) == ["value", "low", "high", "interval", "rows", "effective_rows", "source"]

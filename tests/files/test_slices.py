@@ -141,3 +141,30 @@ def test_a_baseline_is_built_with_slices(files: Path, tmp_path: Path) -> None:
     assert baseline.columns["slices"] == ["country"]
     shown = CliRunner().invoke(app, ["baseline", "show", str(tmp_path / "b.json")])
     assert "slices: country (4 values)" in shown.stdout
+
+
+def test_objectives_of_slices_are_judged_and_decide_exit_codes(tmp_path: Path) -> None:
+    """The score of one country is of no use; nobody names the column by --slices where an objective does."""
+    rows = frame(3_000, 4).drop(columns="time").assign(actual=0)
+    rows["actual"] = (rows["score"] > np.where(rows["country"] == "NL", 2.0, 0.5)).astype(int)
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    Baseline.from_frame(rows, score="score", actual="actual", features=["income"], model="m", task="binary").save(
+        tmp_path / "m.json"
+    )
+
+    def run(*options: str) -> Any:
+        given = ["evaluate", str(tmp_path / "rows.csv"), "--baseline", str(tmp_path / "m.json")]
+        return CliRunner().invoke(app, [*given, "--actual", "actual", *options])
+
+    said = run("--objective", "accuracy >= 0.9 in country", "--json", "--fail-on", "performance.broken > 0")
+    assert said.exit_code == 3
+    (one,) = json.loads(said.stdout)["windows"][0]["performance"]["objectives"]
+    assert (one["state"], one["slice"], one["objective"]) == ("broken", "country=NL", "accuracy >= 0.9 in country")
+    assert one["slices"] == {"country=BE": "met", "country=DE": "met", "country=FR": "met", "country=NL": "broken"}
+    shown = run("--objective", "accuracy >= 0.9 in country=NL")
+    assert "accuracy >= 0.9 in country=NL" in shown.stdout
+    assert run("--slices", "country", "--fail-on", "slices.country=NL.fbeta@2 < 0.8").exit_code == 3
+    assert run("--slices", "country", "--fail-on", "slices.country=NL.accuracy < 0.8").exit_code == 3
+    wrong = run("--objective", "accuracy >= 0.9 in contry", "--slices", "country")
+    assert wrong.exit_code == 2
+    assert "no column and no slice of an outcome is called 'contry'; did you mean 'country'?" in wrong.stderr

@@ -500,3 +500,29 @@ def test_what_is_wrong_with_concept_drift_is_said(tmp_path: Path, written: str, 
     path = tmp_path / "driftline.yaml"
     path.write_text(f"models: {{churn: {{concept: {written}}}}}")
     assert validate_file(path) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("{metric: recall, min: 0.9, slice: 7}", "7 is no slice; write slice: country=NL, or slice: country for each"),
+        ("{metric: recall, min: 0.9, slice: country, window: 1h, rolling: true}", "nothing rolls over them; leave out"),
+        ("{metric: recall, min: 0.9, slice: a, min_rows: 0}", "min_rows: 0 is no count; write 1 or more"),
+        ("{metric: recall, min: 0.9, alert_after: true}", "alert_after: True is no count; write 1 or more"),
+        ("recall >= 0.9 in country= over 1d", "'country=' is no slice; write key=value, or the key alone"),
+        ("recall >= 0.9 in country over 5m", "of windows of minutes none is known; write a window of an hour or more"),
+    ],
+)
+def test_what_is_wrong_with_an_objective_is_said(tmp_path: Path, written: str, said: str) -> None:
+    text = f"models: {{churn: {{windows: [5m, 1d], performance: {{objectives: [{written}]}}}}}}"
+    [problem] = validate_file(write(tmp_path, text))
+    assert said in problem
+
+
+def test_an_objective_of_a_slice_is_read_in_either_form_and_its_key_is_cut_by(tmp_path: Path) -> None:
+    said = "[{metric: recall, min: 0.9, slice: vip=true, window: 1d, alert_after: 3}, 'recall >= 0.9 in vip=1 over 1d']"
+    text = f"models: {{churn: {{slices: [country], performance: {{objectives: {said}}}}}}}"
+    model = load(write(tmp_path, text)).models["churn"]
+    one, other = model.performance.objectives
+    assert (one.rule, other.rule, one.alert_after) == (other.rule, "recall >= 0.9 in vip=1 over 1d", 3)
+    assert model.sliced == ("country", "vip")

@@ -13,7 +13,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables import Task
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.performance.objectives import read_objective
+from driftline_processor.core.performance.objective import Objective, read_objective
 from driftline_processor.files.asked import Asked
 from driftline_processor.files.cut import Cut
 from driftline_processor.files.evaluate_files import evaluate_files
@@ -177,6 +177,47 @@ def test_a_window_ripens_when_its_outcomes_had_their_time(open_state: Open, cloc
     state.send(outcomes(ids[40:60], [1] * 20))
     state = open_state(churn=model)
     assert (first().maturity, first().immature, first().objectives[0].state) == ("mature", "", "met")
+
+
+def test_who_reviews_too_little_is_told_once_in_the_log_and_as_long_as_it_lasts_elsewhere(
+    open_state: Open, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    rule = Objective("accuracy", least=0.9, alert_after=3)
+    asked = Performance(objectives=(rule,), min_coverage=0.5)
+    state = open_state(churn=Model(windows=("1h",), performance=asked))
+
+    def hour(number: int, reviewed: int) -> None:
+        ids, at = [f"{number}-{row}" for row in range(100)], NOON + number * HOUR
+        clock.now = at + HOUR // 2
+        state.send(predictions(ids, at, [0.9] * 100), outcomes(ids[:reviewed], [1] * reviewed, at))
+        state.view()
+
+    def gauges() -> dict[str, float]:
+        return {
+            one.metric: one.value
+            for one in points(state.state.view)
+            if dict(one.attributes).get(a.ML_PERFORMANCE_OBJECTIVE) == rule.rule
+        }
+
+    def hints() -> list[str]:
+        return [one for one in state.view().hints if "nobody could tell" in one]
+
+    hour(0, 60)  # enough, and all right
+    for number in range(1, 4):
+        hour(number, 10)
+    assert (gauges()[m.ML_PERFORMANCE_OBJECTIVE_OVERDUE], hints(), caplog.messages) == (0.0, [], [])
+    for number in range(4, 7):
+        hour(number, 10)
+    said = "nobody could tell in 3 windows in a row: too little is reviewed, about 50 rows in a window would tell"
+    assert caplog.messages == [f"churn 1: accuracy >= 0.9, in windows of 1h: {said}"]
+    assert len(hints()) == 1
+    found = gauges()
+    assert (found[m.ML_PERFORMANCE_OBJECTIVE_OVERDUE], found[m.ML_PERFORMANCE_OBJECTIVE_UNDECIDED]) == (1.0, 4.0)
+    assert found[m.ML_PERFORMANCE_OBJECTIVE_NEEDED] == 50.0
+    for number in range(7, 10):
+        hour(number, 60)
+    assert (gauges()[m.ML_PERFORMANCE_OBJECTIVE_OVERDUE], hints()) == (0.0, [])
+    assert m.ML_PERFORMANCE_OBJECTIVE_NEEDED not in gauges()
 
 
 def test_a_month_of_stormy_days_is_as_unsure_live_as_on_files(open_state: Open, clock: Clock, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from driftline.items import items_of
 from driftline.tables import OutcomeTable, PredictionTable, Task
-from driftline_processor.core.performance.objectives import read_objective
+from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.config_performance import Performance
 from driftline_processor.runtime.state import State

@@ -16,6 +16,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.core.evaluation import Evaluation, SlicePerformance
 from driftline_processor.core.performance import realized
+from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.render_slices import fairness_to_json, slices_to_json
 from driftline_processor.files.asked import Asked
 from driftline_processor.files.cut import Cut
@@ -31,7 +32,11 @@ from starlette.testclient import TestClient
 from .conftest import Open
 from .state_rows import BINARY, DAY, HOUR, MINUTE, NOON, Clock, Opened, column, outcomes, predictions
 
-FAIR = Performance(fairness=Fairness(attributes=("gender",), reference={"gender": "M"}))
+OBJECTIVES = ("accuracy >= 0.45 in country", "recall >= 0.1 in country=NL", "precision <= 0.9 in gender over 1d")
+FAIR = Performance(
+    fairness=Fairness(attributes=("gender",), reference={"gender": "M"}),
+    objectives=tuple(map(read_objective, OBJECTIVES)),
+)
 SLICED = Model(slices=("country",), windows=("1h", "1d"), performance=FAIR)
 GIVEN = np.random.default_rng(5)
 SCORES, ACTUAL = GIVEN.random(400), GIVEN.integers(0, 2, 400)
@@ -213,6 +218,9 @@ def test_live_and_on_files_slices_ages_and_fairness_are_the_same(
     assert set(live.slices) == set(in_file.slices) == {"country=BE", "country=FR", "country=NL"}
     assert nearly(slices_to_json(live.performance_slices, asdict)) == slices_to_json(in_file.performance_slices, asdict)
     assert nearly(slices_to_json(live.ages, asdict)) == slices_to_json(in_file.ages, asdict)
+    assert [one.rule for one in live.objectives] == list(OBJECTIVES)
+    assert live.objectives[0].slices.keys() == {"country=BE", "country=FR", "country=NL"}
+    assert [nearly(asdict(one)) for one in live.objectives] == [asdict(one) for one in in_file.objectives]
     (one,), (other,) = live.fairness, in_file.fairness
     assert nearly(fairness_to_json(one)) == fairness_to_json(other)
     assert {criterion.basis for criterion in one.criteria} == (
@@ -252,10 +260,20 @@ def test_slices_are_metrics_a_page_and_json(open_state: Open, clock: Clock) -> N
         if point.metric == m.ML_FAIRNESS_STATE and dict(point.attributes)[a.ML_WINDOW] == "1d"
     }
     assert states == {(one.name, one.state) for one in found.fairness[0].criteria}
+    objectives = {
+        dict(point.attributes)[a.ML_PERFORMANCE_SLICE]: dict(point.attributes)[a.STATE]
+        for point in points(view)
+        if point.metric == m.ML_PERFORMANCE_OBJECTIVE_STATE and dict(point.attributes)[a.ML_WINDOW] == "1d"
+    }
+    assert objectives == {one.slice.partition("=")[0]: one.state for one in found.objectives} | {
+        "country=NL": found.objectives[1].state,
+        "country": found.objectives[0].state,
+    }
     page = TestClient(create_app(view, lambda *_: None, Health(), clock=clock))  # type: ignore[arg-type]
     html = page.get("/models/churn?window=1d").text
     answer = page.get("/api/v1/models/churn/evaluations?window=1d").json()["windows"][-1]["performance"]
     assert answer["slices"]["gender=F"]["metrics"]["accuracy"]["value"] == values["gender=F"]
     assert list(answer["label_age"]) == ["<1d"]
+    assert answer["objectives"][0]["slices"] == found.objectives[0].slices
     for text in ("Performance by slice", "country=NL", "Fairness", "disparate impact", "beside M"):
         assert text in html

@@ -212,8 +212,10 @@ class ObjectiveState:
     ``value``, ``low``, ``high``: of the metric, or of its change since the baseline; ``limit``: what they are compared
     with. ``rows``: those that say something of it, effective ones; ``needed``: how many would tell, None where that is
     not known.
-    ``undecided``: windows in a row, up to this one, that cannot tell. ``since``, ``until``: unix nanoseconds, the
-    stretch of a rolling objective that is worst; 0 = the window.
+    ``undecided``: windows in a row, up to this one, that cannot tell; ``alert_after`` so many are too many. ``since``,
+    ``until``: unix nanoseconds, the stretch of a rolling objective that is worst; 0 = the window. ``slice``: the one
+    that it is of, or the worst of those of its key, whose states are ``slices``; ``few``: how many more have too few
+    rows to be judged.
     """
 
     metric: str
@@ -229,6 +231,15 @@ class ObjectiveState:
     since: int = 0
     until: int = 0
     sentence: str = ""
+    slice: str = ""
+    slices: dict[str, Verdict] = field(default_factory=dict)
+    few: int = 0
+    alert_after: int = 0
+
+    @property
+    def overdue(self) -> bool:
+        """Whether nobody could tell for so long that somebody has to know."""
+        return 0 < self.alert_after <= self.undecided
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from .evaluation import (
     TargetDrift,
 )
 from .labels.delay import Kept
+from .performance.objectives import overdue
 from .render_slices import fairness_to_json, slices_to_json, weak_to_json
 
 
@@ -137,6 +138,7 @@ def to_json(evaluation: Evaluation, curves: bool = False) -> dict[str, Any]:
             **(_drawn(evaluation) if curves else {}),
             "broken": sum(objective.state == "broken" for objective in evaluation.objectives),
             "undecided": max((objective.undecided for objective in evaluation.objectives), default=0),
+            "overdue": sum(objective.overdue for objective in evaluation.objectives),
             "objectives": [_objective(objective) for objective in evaluation.objectives],
         },
         "outcomes": {
@@ -312,8 +314,11 @@ def _objective(objective: ObjectiveState) -> dict[str, Any]:
         "rows": objective.rows,
         "needed": objective.needed,
         "undecided": objective.undecided,
+        "overdue": overdue(objective) or None,
         "since": _time(objective.since),
         "until": _time(objective.until),
+        "slice": objective.slice or None,
+        "slices": objective.slices,
         "sentence": objective.sentence,
     }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from driftline_processor.core.compared.rolling import Rolling
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.performance import asked as of_performance
+from driftline_processor.core.performance.objective import Objective
 from driftline_processor.core.versions import Named
 
 from .errors import BadInput
@@ -36,7 +37,7 @@ class Asked:
     past: Rolling | None = None
     performance: Mapping[str, of_performance.Asked] = field(default_factory=dict)
     metrics: Sequence[str] = ()
-    objectives: Sequence[of_performance.Objective] = ()
+    objectives: Sequence[Objective] = ()
     versions: Mapping[str, Named] = field(default_factory=dict)
     weighted: bool = False
 

@@ -11,7 +11,7 @@ from typing import Any
 from driftline_processor.core.drift.choice import Choices
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.multivariate import JOINT
-from driftline_processor.core.performance.names import KNOWN, misnamed
+from driftline_processor.core.performance.names import KNOWN, NAME, misnamed
 
 from .errors import BadInput, Say, near, rows
 
@@ -34,6 +34,7 @@ _PLAIN |= {
     ("quality", "broken"),
     ("performance", "broken"),
     ("performance", "undecided"),
+    ("performance", "overdue"),
 }
 _LEAF = re.compile(
     r"(?:(?P<name>.+)\.)?(?P<leaf>rows|effect|design_effect|missing\.(?:was|now)|size|state|decided_by|"
@@ -45,7 +46,12 @@ _SLICED = re.compile(r"(?P<name>(?P<key>[^=]+)=.*?)\.(?P<below>share|rows|judged
 _JOINT_LEAVES = ("value", "p_value", "was", "now", "rows")
 _CONCEPT_LEAVES = ("rise", "before", "after", "outcomes")
 _SLICES = "drift.slices."
+_PERFORMANCE_SLICES = ("performance.slices.", "slices.")
 _METRIC_LEAVES = ("value", "low", "high", "rows")
+_OF_SLICES = re.compile(
+    r"(?:performance\.)?slices\.(?P<name>(?P<key>[^=]+)=.+?)\."
+    rf"(?:(?P<leaf>rows|predictions|coverage)|(?:metrics\.)?(?P<metric>{NAME})(?:\.(?P<of>{'|'.join(_METRIC_LEAVES)}))?)"
+)
 _METRIC = re.compile(rf"performance\.realized\.(?P<name>.+)\.(?P<leaf>{'|'.join(_METRIC_LEAVES)})")
 
 _ESTIMATE_LEAVES = ("value", "low", "high", "sampling_error", "alert", "reference", "rows", "error")
@@ -115,6 +121,8 @@ def parse(
     try:
         if path.startswith(_SLICES):
             keys = _slice_keys(path.removeprefix(_SLICES), features, methods, slices)
+        elif path.startswith(_PERFORMANCE_SLICES):
+            keys = _performance_slice_keys(path, kind, metrics, slices)
         else:
             keys = _keys(path, features, kind, metrics, methods)
     except LookupError as error:
@@ -129,8 +137,10 @@ def metrics_in(conditions: Iterable[str]) -> tuple[str, ...]:
     ('fbeta@0.5',)
     """
     found = (_CONDITION.fullmatch(text) for text in conditions)
-    paths = (_METRIC.fullmatch(match[1]) for match in found if match is not None)
-    return tuple(path["name"] for path in paths if path is not None)
+    paths = [match[1] for match in found if match is not None]
+    whole, slices = map(_METRIC.fullmatch, paths), map(_OF_SLICES.fullmatch, paths)
+    names = (*(path["name"] for path in whole if path), *(path["metric"] for path in slices if path))
+    return tuple(name for name in names if name)
 
 
 def _keys(
@@ -147,10 +157,7 @@ def _keys(
         metric = _METRIC.fullmatch(path)
         if metric is None:
             raise LookupError(f"no '{parts[-1]}' in a metric; {near(parts[-1], _METRIC_LEAVES)}")
-        if metric["name"] not in metrics and (wrong := misnamed(metric["name"], kind)):
-            known = tuple(sorted({*KNOWN.get(kind, ()), *metrics}))
-            guessed = near(metric["name"], known)
-            raise LookupError(f"no metric '{metric['name']}'; {guessed}" if "did you mean" in guessed else wrong)
+        _check_metric(metric["name"], kind, metrics)
         return ("performance", "realized", metric["name"], metric["leaf"])
     if parts[0] == "concept" and len(parts) == 2:
         if parts[1] not in _CONCEPT_LEAVES:
@@ -169,10 +176,16 @@ def _keys(
         f"there is no '{path}' in a window; there are rows, drift.share, drift.features.NAME..., drift.score..., "
         "drift.class..., drift.incident, drift.drifted_slices, drift.slices.KEY=VALUE..., "
         "drift.multivariate.METHOD.value, performance.realized.METRIC.value, estimated.METRIC.value, "
-        "outcomes.rows, outcomes.coverage, quality.found, quality.critical, quality.broken, "
-        "performance.broken, performance.undecided; "
+        "slices.KEY=VALUE.METRIC, outcomes.rows, outcomes.coverage, quality.found, quality.critical, quality.broken, "
+        "performance.broken, performance.undecided, performance.overdue; "
         "and, of all rows, concept.rise"
     )
+
+
+def _check_metric(name: str, kind: str, metrics: Collection[str]) -> None:
+    if name not in metrics and (wrong := misnamed(name, kind)):
+        guessed = near(name, tuple(sorted({*KNOWN.get(kind, ()), *metrics})))
+        raise LookupError(f"no metric '{name}'; {guessed}" if "did you mean" in guessed else wrong)
 
 
 def _estimated_keys(parts: tuple[str, ...]) -> tuple[str, ...]:
@@ -192,12 +205,29 @@ def _slice_keys(
     match = _SLICED.fullmatch(path)
     if match is None:
         raise LookupError(f"'{path}' is no value of a slice; there are KEY=VALUE.share and KEY=VALUE.features.NAME...")
-    if match["key"] not in slices:
-        near_one = f"; {near(match['key'], tuple(slices))}" if slices else f"; add --slices {match['key']}"
-        raise LookupError(f"there are no slices by '{match['key']}'{near_one}")
+    _check_key(match["key"], slices)
     kind, _, below = match["below"].partition(".")
     leaf = _target_keys(below, features if kind == "features" else None, methods) if below else ()
     return ("drift", "slices", match["name"], kind, *leaf)
+
+
+def _performance_slice_keys(path: str, kind: str, metrics: Collection[str], slices: Collection[str]) -> tuple[str, ...]:
+    """The keys of ``performance.slices.KEY=VALUE.metrics.METRIC.value``, or in short ``slices.KEY=VALUE.METRIC``."""
+    match = _OF_SLICES.fullmatch(path)
+    if match is None:
+        raise LookupError(f"'{path}' is no value of a slice; write slices.KEY=VALUE.METRIC, or .rows or .coverage")
+    _check_key(match["key"], slices)
+    above = ("performance", "slices", match["name"])
+    if match["leaf"]:
+        return (*above, match["leaf"])
+    _check_metric(match["metric"], kind, metrics)
+    return (*above, "metrics", match["metric"], match["of"] or "value")
+
+
+def _check_key(key: str, slices: Collection[str]) -> None:
+    if key not in slices:
+        fix = near(key, tuple(slices)) if slices else f"add --slices {key}"
+        raise LookupError(f"there are no slices by '{key}'; {fix}")
 
 
 def _target_keys(path: str, features: Collection[str] | None, methods: Sequence[str]) -> tuple[str, ...]:

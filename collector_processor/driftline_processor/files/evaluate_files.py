@@ -43,7 +43,7 @@ from .errors import BadInput, Say
 from .exact import exact_values, rows_of
 from .fold_rows import batches, fold_rows
 from .folded import Folded, newest_rows
-from .known import Outcomes, asked_of
+from .known import Outcomes, asked_of, check_slices
 from .methods import read_choices
 from .past import cut_past
 from .rankings import with_silence
@@ -112,8 +112,8 @@ def evaluate_files(
         asked_of(asked, baseline, say),
     )
     detectors = detectors_of(asked.concept, baseline.task)
-    attributes = tuple(rule.attribute for rule in judging.asked.fairness)
-    read = read_files(data, outcomes, baseline, options, say, attributes, judging.asked.outcomes == "sampled")
+    sampled = judging.asked.outcomes == "sampled"
+    read = read_files(data, outcomes, baseline, options, say, judging.asked.keys, sampled)
     if options.seasonality and asked.past is not None:
         raise BadInput("--seasonality and --reference-last: choose one of them; 'driftline up' can do both at once")
     if options.seasonality and not all(rows.time is not None for rows in read.rows):
@@ -137,6 +137,7 @@ def evaluate_files(
     beside = _beside(windows, folded, newest_rows(read.rows, groups, len(windows)), until, wanted, trails, slices)
     against = (Compared(baseline) if past is None else past.compared(at) for at in range(len(windows)))
     sliced = SlicedTruth(told_apart(read, slices.values), baseline.task)
+    check_slices(judging.asked, sliced.values)
     apart = ((slices.counted(at), None if labelled is None else labelled.weak(at)) for at in range(len(windows)))
     evaluations = [
         judging.evaluate(happened, sliced, *of_window)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -68,6 +68,16 @@ def panes(truth: Truth, steps: Sequence[Window], task: Task) -> list[Pane]:
         truth, time = truth.taken(order), time[order]
     ends = np.searchsorted(time, [steps[0].start, *(step.end for step in steps)])
     return [truth.taken(np.arange(first, last)).sums(task) for first, last in pairwise(ends)]
+
+
+def check_slices(asked: Asked, keys: Collection[str]) -> None:
+    """Raise :class:`BadInput` where an objective is of a slice that neither rows nor outcomes tell apart."""
+    for objective in asked.objectives:
+        if objective.key and objective.key not in keys:
+            known = f"; {near(objective.key, tuple(keys))}" if keys else ""
+            raise BadInput(
+                f"objective '{objective.rule}': no column and no slice of an outcome is called '{objective.key}'{known}"
+            )
 
 
 def asked_of(asked: AskedOfFiles, baseline: Baseline, say: Say) -> Asked:

@@ -49,8 +49,8 @@ def read_files(
 ) -> Read:
     """Read the rows of files, and join them with their outcomes where these come apart.
 
-    ``attributes``: keys that tell groups of people, columns of the rows or slices of the outcomes. ``sampled``:
-    outcomes without a weight are left out.
+    ``attributes``: keys that tell groups of people, and those of objectives: columns of the rows or slices of the
+    outcomes. ``sampled``: outcomes without a weight are left out.
     """
     task, bins = baseline.task, baseline.bins
     sources = open_sources(data, texts_of(baseline, options), say)
@@ -60,7 +60,7 @@ def read_files(
     told = () if outcomes is None else slices_in(outcomes, say)
     later = tuple(key for key in dict.fromkeys((*options.slices, *attributes)) if key in told and key not in shared)
     if strange := [name for name in attributes if name not in shared and name not in later]:
-        say(f"fairness: no column and no slice of an outcome is called {listed(strange)}")
+        say(f"fairness, objectives: no column and no slice of an outcome is called {listed(strange)}")
     options = replace(options, slices=tuple(key for key in options.slices if key not in later))
     roles = find_roles(sources, options, task.kind, baseline.columns, say, there, bins.projections)
     groups = tuple(name for name in dict.fromkeys(attributes) if name in shared and name not in roles.slices)

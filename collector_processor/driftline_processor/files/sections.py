@@ -8,6 +8,7 @@ from rich.text import Text
 from driftline_processor.core.drift.by_slice import ranked, told
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import Evaluation, Explanation, Metric
+from driftline_processor.core.performance.objectives import overdue
 
 from .styles import SEVERITY_STYLES, change_style
 from .terminal import empty, plain_table
@@ -119,10 +120,11 @@ def objectives(evaluation: Evaluation) -> Table:
     for heading in ("objective", f"{met} of {len(evaluation.objectives)} met", ""):
         table.add_column(heading, no_wrap=not heading)
     for one in sorted(evaluation.objectives, key=lambda one: one.state):
-        style = {"broken": "bold red", "met": "green"}.get(one.state, "yellow")
+        style = {"broken": "bold red", "met": "green"}.get(one.state, "bold yellow" if one.overdue else "yellow")
         state = Text(one.state.replace("_", " "), style=style)
         when = f"{minute(one.since)} on: " if one.until else ""
-        table.add_row(state, Text(when + printable(one.sentence)), Text(printable(one.rule), style="dim"))
+        said = "; ".join(filter(None, (one.sentence, overdue(one))))
+        table.add_row(state, Text(when + printable(said)), Text(printable(one.rule), style="dim"))
     return table
 
 

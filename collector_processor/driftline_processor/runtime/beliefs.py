@@ -7,6 +7,7 @@ labels touch every second costs megabytes a day, not gigabytes.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -15,11 +16,13 @@ import pyarrow as pa
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.incident import incident
-from driftline_processor.core.performance.objectives import undecided
+from driftline_processor.core.performance.objectives import newest_objectives, overdue, undecided
 
 from .archive import from_text, share, to_text
 from .seen import digest_of
 from .store import Connection, insert, number, read
+
+_log = logging.getLogger(__name__)
 
 KEPT = 400
 """Evaluations of one window name and series that are held in memory, some 30 kB each; the table keeps all."""
@@ -49,6 +52,7 @@ class Beliefs:
         self._stored: dict[Place, bytes] = {}
         self._unstored: dict[Place, Evaluation] = {}
         self._restated = clock()
+        self._overdue: set[tuple[int, str, str]] = set()
         self._last = number(connection, "SELECT max(believed) FROM evaluations") or 0
         self.ends: dict[tuple[int, str], int] = {}
         """(series, window name) → the end of the last window that was stored: later ones were open, or not seen."""
@@ -99,6 +103,21 @@ class Beliefs:
                     break
                 previous = replace(later, incident=known, objectives=objectives)
                 self._take(series, previous)
+        self._warn(series, evaluation)
+
+    def _warn(self, series: int, evaluation: Evaluation) -> None:
+        """Log which objectives nobody can tell any more, each when it has lasted too long."""
+        key, name = evaluation.key, evaluation.window.name
+        if not evaluation.objectives:
+            return
+        for rule, one in newest_objectives(list(self.history(series)[name].values())).items():
+            place = (series, name, rule)
+            if not one.overdue:
+                self._overdue.discard(place)
+            elif place not in self._overdue:
+                self._overdue.add(place)
+                of = f"{key.model} {key.version}".rstrip()
+                _log.warning("%s: %s, in windows of %s: %s", of, rule, name, overdue(one))
 
     def _take(self, series: int, evaluation: Evaluation) -> None:
         place = Place(series, evaluation.window.name, evaluation.window.start)

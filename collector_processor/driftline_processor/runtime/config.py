@@ -209,8 +209,8 @@ class Model(Section):
 
     @property
     def sliced(self) -> tuple[str, ...]:
-        """The keys by which rows are cut: slices, and the attributes that tell groups of people."""
-        return tuple(dict.fromkeys((*self.slices, *self.performance.fairness.attributes)))
+        """The keys by which rows are cut: slices, the attributes that tell groups of people, those of objectives."""
+        return tuple(dict.fromkeys((*self.slices, *self.performance.asked.keys)))
 
     @property
     def choices(self) -> Choices:

@@ -108,6 +108,12 @@ def _model(model: Model) -> Iterator[str]:
                 f"performance.objectives: '{objective.rule}' is over {objective.window}, and windows are "
                 f"{', '.join(model.windows)}; name it there, too, or write rolling: true"
             )
+        minutes = [name.endswith("m") for name in ((objective.window,) if objective.window else model.windows)]
+        if objective.slice and minutes and all(minutes):
+            yield (
+                f"performance.objectives: '{objective.rule}' is of a slice, and of windows of minutes none is known; "
+                "write a window of an hour or more"
+            )
     if "delta" in model.concept.model_fields_set and "adwin" not in model.concept.detectors:
         yield "concept.delta: is of adwin, which is not among concept.detectors; name it there, or leave delta out"
     yield from (f"versions: {problem}" for problem in model.versions.problems())

@@ -34,6 +34,7 @@ from driftline_processor.core.estimate.words import standing
 from driftline_processor.core.evaluation import Evaluation, JointDrift, TargetDrift, Verdict
 from driftline_processor.core.incident import WHERE, targets
 from driftline_processor.core.labels.delay import QUANTILES
+from driftline_processor.core.performance.objectives import newest_objectives
 from driftline_processor.core.quality import CHECKS
 
 from .derived_slices import sliced
@@ -97,7 +98,7 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
             if mature is not None:
                 yield from _performance(mature, of, window)
                 yield from (_point(name, {**of, **what, **window}, value) for name, what, value in sliced(mature))
-            yield from _objectives(known, mature, of, window)
+            yield from _objectives(known, of, window)
             judged = [one.label_sla for one in reversed(known) if one.label_sla is not None]
             if judged:
                 told = next((one for one in judged if one.state != "cannot_tell"), judged[0])
@@ -144,19 +145,15 @@ def _estimates(newest: Evaluation, model: dict[str, str], window: dict[str, str]
         yield _point(m.ML_PERFORMANCE_REFERENCE, {**model, a.ML_PERFORMANCE_METRIC: metric, **window}, measured.value)
 
 
-def _objectives(
-    known: Sequence[Evaluation], mature: Evaluation | None, model: dict[str, str], window: dict[str, str]
-) -> Iterator[Point]:
-    """Those of the newest mature window, and of rolling ones those of the newest in which a stretch has ended."""
-    found = {} if mature is None else {one.rule: one for one in mature.objectives if not one.until}
-    for evaluation in reversed(known[-2:]):
-        for one in evaluation.objectives:
-            if one.until:
-                found.setdefault(one.rule, one)
-    for rule, one in found.items():
+def _objectives(known: Sequence[Evaluation], model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
+    for rule, one in newest_objectives(known).items():
         what = {**model, a.ML_PERFORMANCE_METRIC: one.metric, a.ML_PERFORMANCE_OBJECTIVE: rule, **window}
+        if one.slice:  # over a key that itself, since another of its slices may be the worst next time
+            what[a.ML_PERFORMANCE_SLICE] = one.slice.partition("=")[0] if one.slices else one.slice
         yield _point(m.ML_PERFORMANCE_OBJECTIVE_STATE, {**what, a.STATE: one.state}, 1.0)
         yield _point(m.ML_PERFORMANCE_OBJECTIVE_UNDECIDED, what, float(one.undecided))
+        yield _point(m.ML_PERFORMANCE_OBJECTIVE_OVERDUE, what, float(one.overdue))
+        yield _point(m.ML_PERFORMANCE_OBJECTIVE_NEEDED, what, one.needed)
 
 
 def _drift(target: TargetDrift, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:

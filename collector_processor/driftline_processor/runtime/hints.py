@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from driftline_processor.core.drift.misfit import misfits
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.performance.objectives import newest_objectives, overdue
 from driftline_processor.web.times import span
 from driftline_processor.web.words import COMPLETE, many, metric_word, percent, short
 
@@ -51,6 +52,7 @@ def hints(
         *_methods(series, in_force, settings),
         *_slices(in_force, settings),
         *_too_good(series, in_force, windows or {}),
+        *_overdue(series, windows or {}),
     ]
     found += _unusable(series, unusable)
     if totals.distributed and not totals.rows:
@@ -194,6 +196,14 @@ def _too_good(series: Series, in_force: InForce | None, windows: Mapping[str, Se
             "rows, build the baseline from others."
         )
         return
+
+
+def _overdue(series: Series, windows: Mapping[str, Sequence[Evaluation]]) -> Iterator[str]:
+    """Say which objectives nobody could tell for too long."""
+    for name, known in windows.items():
+        for one in newest_objectives(known).values():
+            if said := overdue(one):
+                yield f"{series.key.model}: {short(one.rule)}, in windows of {name}: {said}."
 
 
 def _unusable(series: Series, unusable: int) -> Iterator[str]:

@@ -25,6 +25,7 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.labels.delay_words import lateness as lateness
 from driftline_processor.core.performance.intervals import METHODS as INTERVALS
 from driftline_processor.core.performance.names import direction as better
+from driftline_processor.core.performance.objectives import overdue
 
 from . import times
 
@@ -281,8 +282,13 @@ def effective(metric: Metric) -> str:
 def objective(one: ObjectiveState, timezone: str) -> str:
     """Say what came of an objective, of a rolling one when, and for how long nobody can tell."""
     when = f"{times.span(Window('', one.since, one.until), timezone)}: " if one.until else ""
-    long = f"; for {many(one.undecided, 'window')} in a row" if one.undecided > 1 else ""
-    return f"{when}{one.sentence}{long}"
+    long = overdue(one) or (f"for {many(one.undecided, 'window')} in a row" if one.undecided > 1 else "")
+    return when + "; ".join(filter(None, (one.sentence, long)))
+
+
+def objective_state(one: ObjectiveState) -> str:
+    """Return the word for what came of an objective."""
+    return "too little reviewed" if one.overdue and one.needed else one.state.replace("_", " ")
 
 
 def drifted(evaluation: Evaluation) -> int:

@@ -65,10 +65,16 @@ ML_PERFORMANCE_HIGH: Final = "ml.performance.high"
 """The upper end of the interval in which the metric's true value is."""
 
 ML_PERFORMANCE_OBJECTIVE_STATE: Final = "ml.performance.objective.state"
-"""Whether an objective was met in the window that `ml.performance.value` describes, or cannot be told; 1 for the state that holds."""
+"""Whether an objective was met in the newest window whose outcomes have had their time, or cannot be told; 1 for the state that holds."""
 
 ML_PERFORMANCE_OBJECTIVE_UNDECIDED: Final = "ml.performance.objective.undecided"
 """How many windows in a row, up to that one, could not tell whether an objective was met."""
+
+ML_PERFORMANCE_OBJECTIVE_OVERDUE: Final = "ml.performance.objective.overdue"
+"""1 where nobody could tell for so many windows in a row that somebody has to know (`alert_after`), else 0."""
+
+ML_PERFORMANCE_OBJECTIVE_NEEDED: Final = "ml.performance.objective.needed"
+"""How many rows in a window would tell, while nobody can; absent where that is not known."""
 
 ML_PERFORMANCE_WINDOW_END: Final = "ml.performance.window.end"
 """The end of the window that `ml.performance.value` describes, in unix seconds."""
@@ -165,6 +171,8 @@ UNITS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_HIGH: "{score}",
     ML_PERFORMANCE_OBJECTIVE_STATE: "{state}",
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "{window}",
+    ML_PERFORMANCE_OBJECTIVE_OVERDUE: "{objective}",
+    ML_PERFORMANCE_OBJECTIVE_NEEDED: "{row}",
     ML_PERFORMANCE_WINDOW_END: "s",
     ML_VERSION_DIFFERENCE: "{score}",
     ML_VERSION_DIFFERENCE_LOW: "{score}",
@@ -215,6 +223,8 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_HIGH: "gauge",
     ML_PERFORMANCE_OBJECTIVE_STATE: "gauge",
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "gauge",
+    ML_PERFORMANCE_OBJECTIVE_OVERDUE: "gauge",
+    ML_PERFORMANCE_OBJECTIVE_NEEDED: "gauge",
     ML_PERFORMANCE_WINDOW_END: "gauge",
     ML_VERSION_DIFFERENCE: "gauge",
     ML_VERSION_DIFFERENCE_LOW: "gauge",
@@ -263,8 +273,10 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_REFERENCE: "How well the model did on the baseline's rows, whose outcomes were known.",
     ML_PERFORMANCE_LOW: "The lower end of the interval in which the metric's true value is, in 95 of 100 windows if nothing else is asked for.",
     ML_PERFORMANCE_HIGH: "The upper end of the interval in which the metric's true value is.",
-    ML_PERFORMANCE_OBJECTIVE_STATE: "Whether an objective was met in the window that `ml.performance.value` describes, or cannot be told; 1 for the state that holds.",
+    ML_PERFORMANCE_OBJECTIVE_STATE: "Whether an objective was met in the newest window whose outcomes have had their time, or cannot be told; 1 for the state that holds.",
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "How many windows in a row, up to that one, could not tell whether an objective was met.",
+    ML_PERFORMANCE_OBJECTIVE_OVERDUE: "1 where nobody could tell for so many windows in a row that somebody has to know (`alert_after`), else 0.",
+    ML_PERFORMANCE_OBJECTIVE_NEEDED: "How many rows in a window would tell, while nobody can; absent where that is not known.",
     ML_PERFORMANCE_WINDOW_END: "The end of the window that `ml.performance.value` describes, in unix seconds.",
     ML_VERSION_DIFFERENCE: "The mean loss of a version less that of its champion, over the stretch of time in which both predicted.",
     ML_VERSION_DIFFERENCE_LOW: "The lower end of the interval of `ml.version.difference`.",
@@ -315,6 +327,8 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_HIGH: "ml_performance_high",
     ML_PERFORMANCE_OBJECTIVE_STATE: "ml_performance_objective_state",
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "ml_performance_objective_undecided",
+    ML_PERFORMANCE_OBJECTIVE_OVERDUE: "ml_performance_objective_overdue",
+    ML_PERFORMANCE_OBJECTIVE_NEEDED: "ml_performance_objective_needed",
     ML_PERFORMANCE_WINDOW_END: "ml_performance_window_end_seconds",
     ML_VERSION_DIFFERENCE: "ml_version_difference",
     ML_VERSION_DIFFERENCE_LOW: "ml_version_difference_low",

@@ -10,52 +10,10 @@ from driftline_processor.core.labels.delay import Sla
 
 from .custom import CustomMetric
 from .fairness import Rule
+from .objective import Objective
 
 Outcomes = Literal["told", "implicit", "sampled"]
 Shares = Literal["clopper_pearson", "wilson"]
-
-
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """What a metric shall be: one of the four limits. ``least_change``, ``most_change``: against the baseline.
-
-    ``window``: in windows of this name; "" = in all. ``rolling``: over every stretch of this length.
-    """
-
-    metric: str
-    least: float | None = None
-    most: float | None = None
-    least_change: float | None = None
-    most_change: float | None = None
-    window: str = ""
-    rolling: bool = False
-
-    @property
-    def relative(self) -> bool:
-        """Whether it is the change since the baseline that is limited."""
-        return self.least_change is not None or self.most_change is not None
-
-    @property
-    def upwards(self) -> bool:
-        """Whether more is better."""
-        return self.least is not None or self.least_change is not None
-
-    @property
-    def limit(self) -> float:
-        """The limit."""
-        given = (self.least, self.most, self.least_change, self.most_change)
-        return next(limit for limit in given if limit is not None)
-
-    @property
-    def rule(self) -> str:
-        """The objective as one writes it.
-
-        >>> Objective("roc_auc", least_change=-0.02).rule, Objective("mae", most=3.2, window="1d").rule
-        ('roc_auc >= baseline - 0.02', 'mae <= 3.2 over 1d')
-        """
-        limit = f"baseline {'-' if self.limit < 0 else '+'} {abs(self.limit):g}" if self.relative else f"{self.limit:g}"
-        over = f" over {'rolling ' if self.rolling else ''}{self.window}" if self.window else ""
-        return f"{self.metric} {'>=' if self.upwards else '<='} {limit}{over}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +39,12 @@ class Asked:
     objectives: tuple[Objective, ...] = ()
     label_sla: Sla | None = None
     outcomes: Outcomes = "told"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of slices that fairness and objectives are of."""
+        named = (*(rule.attribute for rule in self.fairness), *(one.key for one in self.objectives if one.key))
+        return tuple(dict.fromkeys(named))
 
 
 STANDARD = Asked()

@@ -61,11 +61,7 @@ def judge_slices(
     groups = {rule.attribute for rule in asked.fairness}
     for name, own in known.slices.items():
         key, _, value = name.partition("=")
-        metrics = realized(own, task, asked) | custom.from_pane(own, task, asked.custom)
-        if asked.outcomes == "implicit" and task.kind == "ranking" and "rows" not in own.parts:
-            metrics = unknown_yet(metrics)  # how many of its lists nobody clicked is not known
-        measured = with_intervals(metrics, own, (), task, asked)
-        found = SlicePerformance(_labelled(own), measured, int(kept(own)[0]) or None)
+        found = SlicePerformance(_labelled(own), measured(own, task, asked), int(kept(own)[0]) or None)
         if not found.rows:
             continue
         if key == LABEL_AGE:
@@ -77,6 +73,16 @@ def judge_slices(
     if task.kind == "binary" and groups:
         judged = (_fairness(rule, pane, baseline, task, known, asked) for rule in asked.fairness)
         evaluation.fairness = tuple(one for one in judged if one is not None)
+
+
+def measured(own: Pane, task: Task, asked: Asked, only: str = "") -> dict[str, Metric]:
+    """Return the metrics of a slice from its sums, with their intervals; ``only``: one of them."""
+    metrics = realized(own, task, asked) | custom.from_pane(own, task, asked.custom)
+    if asked.outcomes == "implicit" and task.kind == "ranking" and "rows" not in own.parts:
+        metrics = unknown_yet(metrics)  # how many of its lists nobody clicked is not known
+    if only:
+        metrics = {only: metrics[only]} if only in metrics else {}
+    return with_intervals(metrics, own, (), task, asked)
 
 
 def ranked(slices: Mapping[str, SlicePerformance]) -> list[tuple[str, SlicePerformance]]:

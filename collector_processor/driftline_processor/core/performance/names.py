@@ -13,6 +13,9 @@ from driftline.classes import number_text
 from driftline.outcome_parts import intervals
 from driftline.tables import Task
 
+NAME = r"[a-z][a-z0-9_]*(?:@[0-9.eE+-]+)?(?:\[.*\])?"
+"""A regular expression of every name."""
+
 _NAME = re.compile(r"(?P<base>[a-z][a-z0-9_]*)(?:@(?P<at>[0-9.eE+-]+))?(?:\[(?P<of>.*)\])?", re.DOTALL)
 
 _BINARY = (

@@ -7,14 +7,23 @@ that precision is below 0.95 with 90 % power takes some 1,400 reviewed rows wher
 An objective over rolling hours looks at every hour that ends within the window: broken where one of them is, met where
 all are. Hours that overlap are judged each on its own, so at the objective one of them is called broken more often than
 in 2.5 of 100 windows.
+
+An objective over a key is judged in the slice of each of its values of which enough rows tell: broken where one is, met
+where all are. With k such slices those on the wrong side of the limit are judged by intervals that hold the truth
+together as often as one alone (Bonferroni: 1 - (1 - confidence) / k each), so a model exactly at its objective in all
+of them is called broken in 2.5 of 100 windows, whatever k is. Those on the right side need no more than their own
+interval: the objective is met only if all of them are, which is false no more often than of the one that is not (an
+intersection-union test; Berger, 1982).
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import get_args
 
 from driftline.pane import merge
 from driftline.tables import Task
@@ -22,75 +31,87 @@ from driftline.tables import Task
 from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, Verdict, Window
 from driftline_processor.core.window import PANE, before, parse
 
-from .asked import Asked, Objective
+from .asked import Asked
+from .by_slice import measured
 from .intervals import Interval, difference, normal_quantile
 from .known import Known
+from .objective import Objective
 from .realized import realized
 from .uncertainty import with_intervals
 
 POWER = 1.2816
 """The normal quantile of 90 %: how likely so many rows tell, if the metric is what it seems to be."""
 
-_WRITTEN = re.compile(
-    r"(?P<metric>[^<>=]+?)\s*(?P<sign>>=|<=)\s*(?P<baseline>baseline\s*(?P<change>[+-]))?\s*(?P<number>\d[\d.eE]*|\d*\.\d+)"
-    r"(?:\s+over\s+(?P<rolling>rolling\s+)?(?P<window>\d+(?:m|h|d|w|mo)))?"
-)
 _SHARES = ("accuracy", "precision", "recall", "specificity", "hit_rate", "ctr", "top_k_accuracy", "interval_coverage")
-
-
-def read_objective(text: str) -> Objective:
-    """Read an objective as one writes it: ``METRIC >= NUMBER [over [rolling] 1h]``.
-
-    Raises ``ValueError`` with the rule and the fix.
-
-    >>> read_objective("precision >= 0.95 over rolling 1h").rule
-    'precision >= 0.95 over rolling 1h'
-    >>> read_objective("roc_auc >= baseline - 0.02").least_change
-    -0.02
-    """
-    match = _WRITTEN.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(
-            f"'{text:.80}' is no objective; write METRIC >= NUMBER, as in 'precision >= 0.95', "
-            "'precision >= 0.95 over rolling 1h' or 'roc_auc >= baseline - 0.02'"
-        )
-    number = float(match["number"])
-    least = match["sign"] == ">="
-    window = match["window"] or ""
-    if window:
-        parse(window)
-    rolling = bool(match["rolling"])
-    if match["baseline"]:
-        number = -number if match["change"] == "-" else number
-        ends = {"least_change": number} if least else {"most_change": number}
-    else:
-        ends = {"least": number} if least else {"most": number}
-    return Objective(match["metric"], window=window, rolling=rolling, **ends)
 
 
 def judge_objectives(
     evaluation: Evaluation, task: Task | None, known: Known, asked: Asked
 ) -> tuple[ObjectiveState, ...]:
     """Return the states of the objectives that concern a window, whose metrics are known by now."""
-    found = []
+    found: list[ObjectiveState] = []
     for objective in asked.objectives:
         if objective.rolling:
             if known.steps is not None and task is not None:
                 found.append(_rolling(objective, evaluation, task, known, asked))
-        elif objective.window in ("", evaluation.window.name):
-            metric = evaluation.realized.get(objective.metric)
+        elif objective.window in ("", evaluation.window.name) and (not objective.slice or _has_slices(evaluation)):
             why = "" if evaluation.maturity == "mature" else evaluation.immature or "the window is still open"
-            found.append(_state(objective, metric, evaluation.reference, asked, why))
+            if objective.slice == objective.key != "":
+                found.append(_each(objective, evaluation, task, known, asked, why))
+            else:
+                own = evaluation.performance_slices.get(objective.slice)
+                metrics = evaluation.realized if not objective.slice else {} if own is None else own.metrics
+                one = _state(objective, metrics.get(objective.metric), evaluation.reference, asked, why)
+                found.append(replace(one, slice=objective.slice))
+    patience = {one.rule: one.patience(evaluation.window.name) for one in asked.objectives}
+    found = [replace(one, alert_after=patience[one.rule]) for one in found]
+    if evaluation.maturity == "immature" and not evaluation.young:
+        rows = evaluation.outcome_rows / evaluation.coverage if evaluation.coverage else evaluation.rows
+        least = math.ceil(round(asked.min_coverage * rows, 6))
+        found = [replace(one, needed=max(least, one.needed or 0)) for one in found]
     return tuple(found)
 
 
 def undecided(current: Evaluation, previous: Evaluation | None) -> tuple[ObjectiveState, ...]:
-    """Return the objectives of a window with how many windows in a row cannot tell, up to this one."""
+    """Return the objectives of a window with how many windows in a row cannot tell, up to this one.
+
+    One that is open, or whose outcomes may still come, adds nothing.
+    """
     earlier = {} if previous is None else {one.rule: one.undecided for one in previous.objectives}
-    return tuple(
-        replace(one, undecided=earlier.get(one.rule, 0) + 1 if one.state == "cannot_tell" and current.closed else 0)
-        for one in current.objectives
-    )
+
+    def count(one: ObjectiveState) -> int:
+        counts = current.closed and (one.until or not current.young)
+        return earlier.get(one.rule, 0) + bool(counts) if one.state == "cannot_tell" else 0
+
+    return tuple(replace(one, undecided=count(one)) for one in current.objectives)
+
+
+def overdue(one: ObjectiveState) -> str:
+    """Say for how long nobody can tell, and how many rows would, where that is too long; "" where it is not.
+
+    >>> overdue(ObjectiveState("recall", "recall >= 0.9", "cannot_tell", .9, .8, .95, 90, .9, 260, 7, alert_after=7))
+    'nobody could tell in 7 windows in a row: too little is reviewed, about 260 rows in a window would tell'
+    """
+    if not one.overdue:
+        return ""
+    more = f": too little is reviewed, {_about(one.needed)} in a window would tell" if one.needed else ""
+    return f"nobody could tell in {one.undecided} windows in a row{more}"
+
+
+def newest_objectives(windows: Sequence[Evaluation]) -> dict[str, ObjectiveState]:
+    """Return by rule what came of each objective last, in windows of one name, oldest first.
+
+    In the newest whose outcomes had their time, few or many; of a rolling one, where a stretch has ended last.
+    """
+    judged = next((one for one in reversed(windows) if one.closed and not one.young), None)
+    found = {} if judged is None else {one.rule: one for one in judged.objectives}
+    return found | {one.rule: one for window in windows[-2:] for one in window.objectives if one.until}
+
+
+def _has_slices(evaluation: Evaluation) -> bool:
+    """Slices are kept by the hour: of windows of minutes a service knows none."""
+    name = evaluation.window.name
+    return bool(evaluation.performance_slices) or not name or parse(name).unit != "m"
 
 
 def _state(
@@ -102,7 +123,8 @@ def _state(
     if metric is None or metric.value is None:
         needed = _least_rows(objective, asked.confidence)
         more = f"; {_about(needed)} would be the least to tell" if needed else ""
-        return replace(unknown, needed=needed, sentence=why or f"no reviewed row tells of {objective.metric}{more}")
+        where = f"{objective.metric} in {objective.slice}" if objective.slice else objective.metric
+        return replace(unknown, needed=needed, sentence=why or f"no reviewed row tells of {where}{more}")
     value, limits, limit = metric.value, Interval(metric.low, metric.high, metric.interval), objective.limit
     if objective.relative:
         own = reference.get(objective.metric)
@@ -116,12 +138,12 @@ def _state(
     good, bad = (
         (limits.low >= limit, limits.high < limit) if objective.upwards else (limits.high <= limit, limits.low > limit)
     )
-    state: Verdict = "cannot_tell" if why or not (good or bad) else "met" if good else "broken"
-    if state != "cannot_tell" or why:
+    if good or bad:
+        state: Verdict = "cannot_tell" if why else "met" if good else "broken"
         return replace(known, state=state, sentence=_said(known, why))
     needed = _needed(objective, metric, rows, value, limits, asked.confidence)
     more = f"{_about(needed)} would tell" if needed else "it is too close for any number of rows"
-    return replace(known, needed=needed, sentence=_said(known, more))
+    return replace(known, needed=needed, sentence=_said(known, why or more))
 
 
 def _rolling(objective: Objective, evaluation: Evaluation, task: Task, known: Known, asked: Asked) -> ObjectiveState:
@@ -129,8 +151,7 @@ def _rolling(objective: Objective, evaluation: Evaluation, task: Task, known: Kn
     assert known.steps is not None
     steps, panes = known.steps
     why = "" if evaluation.young else evaluation.immature  # too few outcomes; the young ones are not among the steps
-    worst: ObjectiveState | None = None
-    states: set[Verdict] = set()
+    found: list[ObjectiveState] = []
     first = 0
     for last, step in enumerate(steps):
         if step.end <= evaluation.window.start:
@@ -144,21 +165,64 @@ def _rolling(objective: Objective, evaluation: Evaluation, task: Task, known: Kn
         metrics = realized(pane, task, asked)
         wanted = {objective.metric: metrics[objective.metric]} if objective.metric in metrics else {}
         bounded = with_intervals(wanted, pane, panes[first : last + 1], task, asked)
-        found = replace(
-            _state(objective, bounded.get(objective.metric), evaluation.reference, asked, why),
-            since=start,
-            until=step.end,
-        )
-        states.add(found.state)
-        if worst is None or _badness(objective, found) > _badness(objective, worst):
-            worst = found
-    if worst is None:
+        one = _state(objective, bounded.get(objective.metric), evaluation.reference, asked, why)
+        found.append(replace(one, since=start, until=step.end))
+    if not found:
         return ObjectiveState(
             *(objective.metric, objective.rule, "cannot_tell", None, None, None, 0),
             sentence="no such stretch has ended whose outcomes had their time, or its minutes are not kept any more",
         )
+    return _worst(objective, found)
+
+
+def _each(
+    objective: Objective, evaluation: Evaluation, task: Task | None, known: Known, asked: Asked, why: str
+) -> ObjectiveState:
+    """Judge the slice of each value of a key; return the worst with what all of them come to."""
+    found: dict[str, ObjectiveState] = {}
+    for name, own in evaluation.performance_slices.items():
+        if name.partition("=")[0] == objective.key:
+            metric = own.metrics.get(objective.metric)
+            found[name] = replace(_state(objective, metric, evaluation.reference, asked, why), slice=name)
+    judged = {name: one for name, one in found.items() if one.rows >= objective.min_rows}
+    few = len(found) - len(judged)
+    if not judged:
+        most = max(found.values(), key=lambda one: one.rows, default=None)
+        said = f"no value of {objective.key} has {objective.min_rows:,} rows that tell of {objective.metric}"
+        said += "" if most is None or not most.rows else f"; {most.slice} has most, {most.rows:,}"
+        unknown = ObjectiveState(objective.metric, objective.rule, "cannot_tell", None, None, None, 0)
+        return replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=why or said)
+    surer = replace(asked, confidence=1 - (1 - asked.confidence) / len(judged))
+    reach = normal_quantile(surer.confidence) / normal_quantile(asked.confidence)
+    reference = {name: _wider(metric, reach) for name, metric in evaluation.reference.items()}
+    for name, one in judged.items():
+        if task is not None and one.value is not None and _is_wrong(objective, one.value) and name in known.slices:
+            metrics = measured(known.slices[name], task, surer, only=objective.metric)
+            again = _state(objective, metrics.get(objective.metric), reference, surer, why)
+            judged[name] = replace(again, slice=name)
+    worst = _worst(objective, list(judged.values()))
+    slices = {name: one.state for name, one in judged.items()}
+    return replace(worst, slices=slices, few=few, sentence=_said_by_slice(objective, worst, slices, few))
+
+
+def _is_wrong(objective: Objective, value: float) -> bool:
+    """On the side of the limit where no number of rows would show that the objective is met."""
+    return value < objective.limit if objective.upwards else value > objective.limit
+
+
+def _wider(metric: Metric, reach: float) -> Metric:
+    """The same with an interval so many times as long on either side."""
+    if metric.value is None or metric.low is None or metric.high is None:
+        return metric
+    low, high = (metric.value + (end - metric.value) * reach for end in (metric.low, metric.high))
+    return replace(metric, low=low, high=high)
+
+
+def _worst(objective: Objective, found: Sequence[ObjectiveState]) -> ObjectiveState:
+    """The worst of several, with the state of all: broken where one is, met where all are."""
+    states = {one.state for one in found}
     state: Verdict = "broken" if "broken" in states else "cannot_tell" if "cannot_tell" in states else "met"
-    return replace(worst, state=state)
+    return replace(max(found, key=lambda one: _badness(objective, one)), state=state)
 
 
 def _badness(objective: Objective, one: ObjectiveState) -> tuple[int, float]:
@@ -199,6 +263,13 @@ def _said(one: ObjectiveState, more: str) -> str:
     value = "" if one.value is None else f"{one.value:+.4g}" if "= baseline " in one.rule else f"{one.value:.4g}"
     limits = "" if one.low is None or one.high is None else f" ({one.low:.4g} to {one.high:.4g})"
     return f"{value}{limits} on {one.rows:,} rows" + (f"; {more}" if more else "")
+
+
+def _said_by_slice(objective: Objective, worst: ObjectiveState, slices: Mapping[str, Verdict], few: int) -> str:
+    states = Counter(slices.values())
+    told = ", ".join(f"{states[one]} {one.replace('_', ' ')}" for one in get_args(Verdict) if states[one])
+    left = f"; {few} with fewer than {objective.min_rows:,} rows {'is' if few == 1 else 'are'} left out" if few else ""
+    return f"{worst.slice}: {worst.sentence}; of {len(slices)} by {objective.key}: {told}{left}"
 
 
 def _about(rows: int) -> str:

@@ -1,0 +1,132 @@
+"""An objective: what a metric shall be, in which rows and windows, and how one writes it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from driftline.classes import class_text
+from driftline.slices import slice_name
+
+from driftline_processor.core.window import length, parse
+
+LEAST_ROWS = 50
+"""Rows that tell of a metric, which a value of a key needs to be judged, where nobody says."""
+
+_WEEK = 7 * 86_400 * 10**9
+
+_WRITTEN = re.compile(
+    r"(?P<metric>[^<>=]+?)\s*(?P<sign>>=|<=)\s*(?P<baseline>baseline\s*(?P<change>[+-]))?\s*(?P<number>\d[\d.eE]*|\d*\.\d+)"
+    r"(?:\s+in\s+(?P<slice>\S.*?))?(?:\s+over\s+(?P<rolling>rolling\s+)?(?P<window>\d+(?:m|h|d|w|mo)))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What a metric shall be: one of the four limits. ``least_change``, ``most_change``: against the baseline.
+
+    ``window``: in windows of this name; "" = in all. ``rolling``: over every stretch of this length. ``slice``: of the
+    rows of ``key=value``, or by ``key`` of those of each of its values of which ``min_rows`` tell; "" = of all rows.
+    ``alert_after``: so many windows in a row that cannot tell are too many; 0 = those of a week.
+    """
+
+    metric: str
+    least: float | None = None
+    most: float | None = None
+    least_change: float | None = None
+    most_change: float | None = None
+    window: str = ""
+    rolling: bool = False
+    slice: str = ""
+    min_rows: int = LEAST_ROWS
+    alert_after: int = 0
+
+    @property
+    def relative(self) -> bool:
+        """Whether it is the change since the baseline that is limited."""
+        return self.least_change is not None or self.most_change is not None
+
+    @property
+    def upwards(self) -> bool:
+        """Whether more is better."""
+        return self.least is not None or self.least_change is not None
+
+    @property
+    def limit(self) -> float:
+        """The limit."""
+        given = (self.least, self.most, self.least_change, self.most_change)
+        return next(limit for limit in given if limit is not None)
+
+    @property
+    def key(self) -> str:
+        """The key of its slice or slices; "" where it is of all rows."""
+        return self.slice.partition("=")[0]
+
+    @property
+    def rule(self) -> str:
+        """The objective as one writes it.
+
+        >>> Objective("roc_auc", least_change=-0.02).rule, Objective("mae", most=3.2, window="1d").rule
+        ('roc_auc >= baseline - 0.02', 'mae <= 3.2 over 1d')
+        >>> Objective("recall", least=0.9, slice="country=NL").rule
+        'recall >= 0.9 in country=NL'
+        """
+        limit = f"baseline {'-' if self.limit < 0 else '+'} {abs(self.limit):g}" if self.relative else f"{self.limit:g}"
+        where = f" in {self.slice}" if self.slice else ""
+        over = f" over {'rolling ' if self.rolling else ''}{self.window}" if self.window else ""
+        return f"{self.metric} {'>=' if self.upwards else '<='} {limit}{where}{over}"
+
+    def patience(self, window: str) -> int:
+        """Return after how many windows of a name in a row that cannot tell somebody has to know.
+
+        >>> [Objective("recall", least=0.9).patience(name) for name in ("1h", "1d", "1mo", "")]
+        [168, 7, 2, 7]
+        """
+        return self.alert_after or (max(2, _WEEK // length(window)) if window else 7)
+
+
+def read_objective(text: str) -> Objective:
+    """Read an objective as one writes it: ``METRIC >= NUMBER [in KEY[=VALUE]] [over [rolling] 1h]``.
+
+    Raises ``ValueError`` with the rule and the fix.
+
+    >>> read_objective("precision >= 0.95 over rolling 1h").rule
+    'precision >= 0.95 over rolling 1h'
+    >>> read_objective("roc_auc >= baseline - 0.02").least_change
+    -0.02
+    >>> read_objective("recall >= 0.9 in country=NL over 1d").slice
+    'country=NL'
+    """
+    match = _WRITTEN.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(
+            f"'{text:.80}' is no objective; write METRIC >= NUMBER, as in 'precision >= 0.95', 'recall >= 0.9 in "
+            "country=NL', 'precision >= 0.95 over rolling 1h' or 'roc_auc >= baseline - 0.02'"
+        )
+    number = float(match["number"])
+    number = -number if match["change"] == "-" else number
+    place = 2 * bool(match["baseline"]) + (match["sign"] == "<=")
+    least, most, least_change, most_change = (number if at == place else None for at in range(4))
+    found = Objective(match["metric"], least, most, least_change, most_change, match["window"] or "")
+    return checked(replace(found, rolling=bool(match["rolling"])), match["slice"])
+
+
+def checked(objective: Objective, slice: str | None) -> Objective:
+    """Return an objective of a slice, its value spelled as values of slices are.
+
+    Raises ``ValueError`` where its window is none, or where it cannot be told of slices.
+    """
+    if objective.window:
+        parse(objective.window)
+    if not slice:
+        return objective
+    if objective.rolling:
+        raise ValueError(
+            f"'{objective.rule} in {slice}': slices are told apart by the hour, and nothing rolls over them; "
+            "leave out rolling, or the slice"
+        )
+    key, given, value = slice.partition("=")
+    if not key.strip() or (given and not value.strip()):
+        raise ValueError(f"'{slice:.80}' is no slice; write key=value, or the key alone for each of its values")
+    named = slice_name(key.strip(), class_text(value)) if given else key.strip()
+    return replace(objective, slice=named)
