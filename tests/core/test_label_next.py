@@ -6,47 +6,64 @@ import numpy as np
 import pytest
 from driftline.bins import CategoryBins, count, number_bins
 from driftline.tables import Column, Task
-from driftline_processor.core.labels.next import FLOOR, choose, drifted, rise, uncertainty, weak
+from driftline_processor.core.labels.next import draw, drifted, lots, rise, uncertainty, weak
 from hypothesis import given
 from hypothesis import strategies as st
 
-BINARY = Task("binary", ("0", "1"), "1")
+NONE = np.nan
 
 
 @given(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=60), st.integers(1, 30), st.integers(0, 2**32))
-def test_as_many_as_asked_are_chosen_each_once(sizes: list[float], most: int, seed: int) -> None:
-    chosen = choose(np.array(sizes), most, np.random.default_rng(seed))
-    assert len(chosen.rows) == min(most, len(sizes))
-    assert len(set(chosen.rows.tolist())) == len(chosen.rows)
-    assert ((chosen.probability > 0) & (chosen.probability <= 1)).all()
+def test_as_many_as_asked_are_drawn_each_once(sizes: list[float], most: int, first: int) -> None:
+    n = len(sizes)
+    drawn = draw(np.array(sizes), lots(np.arange(first, first + n)), np.full(n, NONE), most)
+    assert len(drawn.new.rows) == min(most, n)
+    assert len(set(drawn.new.rows.tolist())) == len(drawn.new.rows)
+    assert ((drawn.new.probability > 0) & (drawn.new.probability <= 1)).all()
+    assert not len(drawn.again.rows)
 
 
-def test_rows_are_chosen_as_often_as_they_say() -> None:
-    sizes = np.array([1.0, 2.0, 4.0, 8.0, 1.0, 2.0, 4.0, 30.0, 0.5, 1.5])
-    hits, said = np.zeros(10), np.full(10, np.nan)
-    for seed in range(4_000):
-        chosen = choose(sizes, 4, np.random.default_rng(seed))
-        hits[chosen.rows] += 1
-        said[chosen.rows] = chosen.probability
-    assert hits / 4_000 == pytest.approx(said, abs=4 * 0.5 / 4_000**0.5)
-    assert said[7] == 1.0
+def test_what_was_drawn_in_parts_is_what_is_drawn_at_once() -> None:
+    sizes, lot = np.random.default_rng(1).uniform(0.1, 2, 5_000), lots(np.arange(5_000))
+    before = np.full(5_000, NONE)
+    for most in (100, 1, 50, 149):
+        drawn = draw(sizes, lot, before, most)
+        assert not set(drawn.new.rows.tolist()) & set(drawn.again.rows.tolist())
+        for chosen in (drawn.new, drawn.again):
+            before[chosen.rows] = chosen.probability
+    at_once = draw(sizes, lot, np.full(5_000, NONE), 300).new
+    assert np.flatnonzero(~np.isnan(before)).tolist() == at_once.rows.tolist()
+    assert before[at_once.rows].tolist() == at_once.probability.tolist()
 
 
-def test_labels_that_come_back_with_their_weight_leave_the_error_rate_unbiased() -> None:
-    rng = np.random.default_rng(1)
-    score = rng.beta(0.6, 0.6, 20_000)
-    wrong = rng.random(20_000) < np.minimum(score, 1 - score)
-    unsure = uncertainty(BINARY, score[:, np.newaxis])
-    assert unsure is not None
-    weighted, plain = [], []
-    for seed in range(200):
-        chosen = choose(FLOOR + unsure, 300, np.random.default_rng(seed))
-        weight = 1 / chosen.probability
-        weighted.append((weight @ wrong[chosen.rows]) / weight.sum())
-        plain.append(wrong[chosen.rows].mean())
-    spread = np.std(weighted) / 200**0.5
-    assert np.mean(weighted) == pytest.approx(wrong.mean(), abs=4 * spread + 0.002)
-    assert np.mean(plain) > 1.3 * wrong.mean()  # what was chosen is wrong far more often than all rows
+def test_what_was_drawn_once_keeps_its_probability_where_it_is_now_less() -> None:
+    lot = np.array([0.2, 0.1, 0.9, 0.6])
+    before = np.array([0.25, NONE, NONE, NONE])
+    assert draw(np.array([0.1, 1, 1, 1]), lot, before, 2).again.rows.tolist() == []
+    again = draw(np.array([2.0, 1, 1, 1]), lot, before, 1).again
+    assert (again.rows.tolist(), again.probability.tolist()) == ([0], [1.0])
+
+
+def test_a_label_that_nobody_drew_keeps_its_weight() -> None:
+    before = np.array([0.1, NONE, NONE])  # somebody's own sample: its lot is above the probability
+    assert draw(np.ones(3), np.array([0.3, 0.1, 0.6]), before, 1).again.rows.tolist() == []
+
+
+def test_all_that_was_drawn_stands_for_itself_when_all_is_known() -> None:
+    drawn = draw(np.ones(3), np.array([0.3, 0.1, 0.6]), np.array([NONE, 0.2, NONE]), 2)
+    assert drawn.new.probability.tolist() == [1.0, 1.0]
+    assert drawn.again.probability.tolist() == [1.0]
+
+
+def test_rows_beyond_what_is_looked_at_are_drawn_by_those_within() -> None:
+    sizes, lot = np.random.default_rng(1).uniform(0.1, 3, 20_000), lots(np.arange(20_000))
+    near = np.flatnonzero(lot <= np.sort(lot)[9_999])
+    part = draw(sizes[near], lot[near], np.full(len(near), NONE), 100, float(np.sort(lot)[10_000])).new
+    whole = draw(sizes, lot, np.full(20_000, NONE), 100).new
+    assert near[part.rows].tolist() == whole.rows.tolist()
+    assert part.probability.tolist() == whole.probability.tolist()
+    all_of_it = draw(sizes[near], lot[near], np.full(len(near), NONE), 10_000, float(np.sort(lot)[10_000])).new
+    assert (1 / all_of_it.probability).sum() == pytest.approx(20_000, rel=0.02)
 
 
 def test_a_multiclass_model_is_unsure_where_two_classes_are_close() -> None:

@@ -8,9 +8,10 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from driftline.tables import Column
+from driftline_processor.core.mixing import mixed
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.config_values import Keep
-from driftline_processor.runtime.kept import kept_where, ranks, read_features
+from driftline_processor.runtime.kept import kept_where, read_features
 from scipy.stats import chisquare
 
 from .conftest import Open
@@ -74,13 +75,13 @@ def test_a_days_sample_is_the_same_however_the_rows_came(open_state: Open, at_on
     assert 20 <= held < 400
     state.state.tidy_now()
     kept = sorted(int(str(row[0])) for row in state.rows("SELECT prediction FROM kept"))
-    assert kept == sorted((np.argsort(ranks(np.arange(1, 401)))[:20] + 1).tolist())
+    assert kept == sorted((np.argsort(mixed(np.arange(1, 401)))[:20] + 1).tolist())
     assert len(state.rows("SELECT seq FROM predictions")) == 400
 
 
 def test_every_row_is_as_likely_to_be_kept() -> None:
     chosen = np.concatenate(
-        [np.argsort(ranks(np.arange(first, first + 1_000)))[:100] for first in range(1, 400_000, 1_000)]
+        [np.argsort(mixed(np.arange(first, first + 1_000)))[:100] for first in range(1, 400_000, 1_000)]
     )
     assert chisquare(np.bincount(chosen // 50, minlength=20)).pvalue > 1e-4
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .concept import CONCEPT
 from .coverage import COVERAGE
 from .frame import Table
+from .labels import LABELS
 from .methods import METHODS
 from .multivariate import MULTIVARIATE
 from .quality import QUALITY
@@ -13,4 +14,4 @@ from .table import DRIFT
 from .versions import VERSIONS
 from .weak import WEAK
 
-TABLES: tuple[Table, ...] = (DRIFT, SLICES, METHODS, MULTIVARIATE, QUALITY, CONCEPT, VERSIONS, COVERAGE, WEAK)
+TABLES: tuple[Table, ...] = (DRIFT, SLICES, METHODS, MULTIVARIATE, QUALITY, CONCEPT, VERSIONS, COVERAGE, WEAK, LABELS)

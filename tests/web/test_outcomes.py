@@ -159,7 +159,7 @@ BAD: list[tuple[object, str]] = [
     ({"id": "a", "actual": 1, "weight": "2"}, "weight is a text; send a number"),
     (
         {"id": "a", "actual": 1, "time": "noon"},
-        "time is 'noon'; send ISO 8601 (2026-11-20T08:00:00Z) or unix seconds, ms or ns",
+        "time is 'noon'; send ISO 8601 (2026-11-20T08:00:00Z) or unix seconds, ms or ns, 1970 to 2262",
     ),
     ({"id": "a", "actual": 1, "time": -5}, "time is -5, which is no time between 1970 and 2262"),
     ({"id": "a", "actual": 1, "time": 10**30}, "time is 1e+30, which is no time between 1970 and 2262"),
@@ -230,7 +230,10 @@ def test_a_csv_with_bad_lines_keeps_the_good_ones() -> None:
         {"index": 2, "reason": "actual is missing"},
         {"index": 3, "reason": "actual is not finite; send a finite number, or nothing until it is known"},
         {"index": 4, "reason": "the line has not the 5 cells of the header"},
-        {"index": 5, "reason": "time is 'noon'; send ISO 8601 (2026-11-20T08:00:00Z) or unix seconds, ms or ns"},
+        {
+            "index": 5,
+            "reason": "time is 'noon'; send ISO 8601 (2026-11-20T08:00:00Z) or unix seconds, ms or ns, 1970 to 2262",
+        },
         {"index": 6, "reason": "weight is no number above 0; a weight is 1 / probability of review"},
         {"index": 8, "reason": "the line has not the 5 cells of the header"},
         {"index": 9, "reason": "id has more than 1,024 characters"},

@@ -16,20 +16,17 @@ import pyarrow as pa
 from driftline.tables import F64, I64, Column, PredictionTable
 from numpy.typing import NDArray
 
+from driftline_processor.core.mixing import U64, mixed
+
 from .config_values import Keep
+from .narrow import DAY
 from .rows import integers_of, label_array
 from .store import Connection, insert, number, read
 from .take import take_predictions
 
-U64 = NDArray[np.uint64]
-
-DAY = 86_400 * 10**9
-"""Days begin at midnight UTC, nanoseconds."""
-
 MOST_COLUMNS = 1024
 """Features of one kind that are kept of a series: a sender that names a feature after each row must not widen all."""
 
-_KINDS = ("number", "text", "vector")
 _ROWS = "SELECT prediction, numbers, texts, vectors FROM kept WHERE series = ? AND prediction IN (SELECT * FROM wanted)"
 
 
@@ -92,7 +89,7 @@ class KeptFeatures:
         if keep.per_day == 0 or not table.features:
             return
         seq = np.arange(first, first + len(table))
-        rank, day = ranks(seq), table.time - table.time % DAY
+        rank, day = mixed(seq), table.time - table.time % DAY
         chosen = np.arange(len(table))
         if keep.per_day is not None:
             chosen = np.flatnonzero(self._within(connection, series, rank, day, keep.per_day))
@@ -140,21 +137,6 @@ class KeptFeatures:
             insert(connection, "kept_columns", pa.table({**said, "width": pa.array(widths, pa.int32())}))
         if rows:
             insert(connection, "kept", pa.concat_tables(rows))
-
-
-def ranks(seq: I64) -> U64:
-    """Return a number between 0 and 2**64 - 1 for each sequence number, as if drawn: uint64 (n,).
-
-    The finaliser of SplitMix64 (Steele, Lea, Flood 2014), which takes different numbers to different ones.
-
-    >>> np.unique(ranks(np.arange(1000))).size, bool(abs(ranks(np.arange(10_000)).mean() / 2.0**63 - 1) < 0.02)
-    (1000, True)
-    """
-    with np.errstate(over="ignore"):
-        mixed = (seq.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(mixed ^ (mixed >> np.uint64(31)), dtype=np.uint64)
 
 
 def read_columns(connection: Connection) -> dict[int, _Columns]:

@@ -13,27 +13,50 @@ from driftline.bins import Bins, count
 from driftline.classes import class_text
 from driftline.decided import score_columns
 from driftline.fold import target_score
-from driftline.tables import F64, Column, ModelKey
+from driftline.tables import F64, I64, Column, ModelKey
 
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.labels.next import FLOOR, REASONS, Reason, choose, drifted, rise, uncertainty, weak
+from driftline_processor.core.labels.next import (
+    FLOOR,
+    REASONS,
+    Chosen,
+    Reason,
+    draw,
+    drifted,
+    lots,
+    rise,
+    uncertainty,
+    weak,
+)
 from driftline_processor.core.performance.by_slice import badness
 from driftline_processor.core.window import length
 
 from .baselines import Baselines
 from .beliefs import Beliefs
 from .kept import read_features
-from .rows import integers_of, scores_of
+from .narrow import ROWS_APART, days_of, near
+from .rows import integers_of, numbers_of, scores_of
 from .series import Series, SeriesRegister
 from .store import Connection, Store, number, read
 
-MOST_CANDIDATES = 200_000
-"""Rows that are looked at; of more, as many are drawn first, evenly, and every probability counts that, too."""
+MOST_LOOKED_AT = 200_000
+"""Rows that are looked at: those of the least lots, where there are more."""
 
-_UNKNOWN = (
-    "FROM predictions p ANTI JOIN joined j ON j.prediction = p.seq"
-    " WHERE p.series = ? AND p.time >= ? AND p.time < ? AND p.id <> ''"
-)
+# Without an outcome, or with that of a row that was drawn before: it stands for more rows than itself.
+_ASKED = """
+FROM predictions p LEFT JOIN joined j ON j.prediction = p.seq AND j.time >= ? AND j.time < ?
+WHERE p.series = ? AND p.time >= ? AND p.time < ? AND p.id <> ''
+    AND (j.prediction IS NULL OR j.weight > coalesce(p.weight, 1))
+"""
+_ROWS = """
+SELECT p.seq, p.id, p.time, p.score, p.scores, p.predicted, p.slices, coalesce(p.weight, 1) / j.weight AS before
+FROM predictions p SEMI JOIN wanted ON wanted.seq = p.seq LEFT JOIN joined j ON j.prediction = p.seq
+WHERE {} ORDER BY p.seq
+"""
+_SAID = """
+SELECT j.prediction, o.id, o.environment, o.time, o.actual, o.number, o.value, o.slices
+FROM joined j SEMI JOIN wanted ON wanted.seq = j.prediction JOIN outcomes o ON o.seq = j.outcome
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +73,32 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
-    """``rows``: what should be labelled, the most telling first. ``candidates``: of how many rows without outcome."""
+class Reweighted:
+    """A label of a row that was drawn before, as it was said, and the ``probability`` that it has from now on.
 
-    rows: tuple[Wanted, ...]
-    candidates: int
-    seed: int
+    ``prediction_time``, ``time``: unix nanoseconds. ``environment``: None where the label names none.
+    """
+
+    id: str
+    prediction_time: int
+    environment: str | None
+    time: int
+    actual: str | float | None
+    value: float | None
+    slices: Mapping[str, str]
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """``rows``: what should be labelled, the most telling first. ``candidates``: of how many rows without outcome.
+
+    ``labelled``: what is known already and now stands for fewer rows.
+    """
+
+    rows: tuple[Wanted, ...] = ()
+    labelled: tuple[Reweighted, ...] = ()
+    candidates: int = 0
 
 
 class LabelQueue:
@@ -64,51 +107,37 @@ class LabelQueue:
     def __init__(self, store: Store, series: SeriesRegister, baselines: Baselines, beliefs: Beliefs) -> None:
         self._store, self._series, self._baselines, self._beliefs = store, series, baselines, beliefs
 
-    def next(
-        self, key: ModelKey, since: int, until: int, most: int, seed: int, by: Collection[Reason] = REASONS
-    ) -> Queue:
+    def next(self, key: ModelKey, since: int, until: int, most: int, by: Collection[Reason] = REASONS) -> Queue:
         """Draw at most ``most`` predictions of ``[since, until)``, unix nanoseconds, whose outcome is not known.
 
         ``by``: what speaks for a row; with none of them all rows are as likely. A prediction without an id cannot be
         labelled.
         """
-        series = next((one for one in self._series if one.key == key), None)
+        series = self._series.find(key)
         if series is None:
-            return Queue((), 0, seed)
-        connection = self._store.connect()
-        try:
-            return self._draw(connection, series, (since, until), most, seed, by)
-        finally:
-            connection.close()
+            return Queue()
+        with self._store.reading() as connection:
+            return self._draw(connection, series, (since, until), most, by)
 
     def _draw(
-        self,
-        connection: Connection,
-        series: Series,
-        stretch: tuple[int, int],
-        most: int,
-        seed: int,
-        by: Collection[Reason],
+        self, connection: Connection, series: Series, stretch: tuple[int, int], most: int, by: Collection[Reason]
     ) -> Queue:
-        candidates = number(connection, f"SELECT count(*) {_UNKNOWN}", series.number, *stretch) or 0
-        share = min(1.0, MOST_CANDIDATES / candidates) if candidates else 1.0
-        rows = read(
-            connection,
-            f"SELECT p.seq, p.id, p.time, p.score, p.scores, p.predicted, p.slices {_UNKNOWN}"
-            " AND hash(p.seq, ?) <= ? ORDER BY p.seq",
-            *(series.number, *stretch, seed, int(share * (2**64 - 1))),
-        )
+        unknown = f"SELECT count(*) {_ASKED} AND j.prediction IS NULL"
+        candidates = number(connection, unknown, *stretch, series.number, *stretch)
+        some, reach = _least(connection, series, stretch)
+        where = near("p.seq", some, ROWS_APART)
+        rows = read(connection, _ROWS.format(where.sql), *where.parameters, wanted=pa.table({"seq": some}))
         speaking = self._reasons(connection, series, rows, by)
         sizes = np.full(len(rows), FLOOR) + sum(speaking.values(), np.zeros(len(rows)))
-        chosen = choose(sizes, most, np.random.default_rng(seed))
-        order = np.argsort(-sizes[chosen.rows], kind="stable")
-        at, probability = chosen.rows[order], chosen.probability[order] * share
-        found = []
-        for row, p, place in zip(rows.take(pa.array(at)).to_pylist(), probability.tolist(), at.tolist(), strict=True):
+        drawn = draw(sizes, lots(integers_of(rows, "seq")), numbers_of(rows, "before"), most, reach)
+        order = np.argsort(-sizes[drawn.new.rows], kind="stable")
+        at, found = drawn.new.rows[order], []
+        probability = drawn.new.probability[order].tolist()
+        for row, p, place in zip(rows.take(pa.array(at)).to_pylist(), probability, at.tolist(), strict=True):
             why = {reason: float(values[place]) for reason, values in speaking.items()}
             slices = dict(row["slices"] or ())
             found.append(Wanted(row["id"], row["time"], row["score"], row["predicted"], slices, why, p))
-        return Queue(tuple(found), candidates, seed)
+        return Queue(tuple(found), _labelled(connection, rows, drawn.again), candidates or 0)
 
     def _reasons(
         self, connection: Connection, series: Series, rows: pa.Table, by: Collection[Reason]
@@ -138,6 +167,34 @@ class LabelQueue:
             if closed:
                 return closed[-1]
         return None
+
+
+def _least(connection: Connection, series: Series, stretch: tuple[int, int]) -> tuple[I64, float]:
+    """The rows of the least lots, and up to which lot they are all there: 1 where all rows are."""
+    seq, lot, reach = np.empty(0, np.int64), np.empty(0), 1.0
+    for day in days_of(connection, series.number, *stretch):
+        more = integers_of(read(connection, f"SELECT p.seq {_ASKED}", *day, series.number, *day), "seq")
+        seq, lot = np.concatenate([seq, more]), np.concatenate([lot, lots(more)])
+        if len(seq) > MOST_LOOKED_AT:
+            order = np.argpartition(lot, MOST_LOOKED_AT)
+            reach, order = min(reach, float(lot[order[MOST_LOOKED_AT]])), order[:MOST_LOOKED_AT]
+            seq, lot = seq[order], lot[order]
+    return seq, reach
+
+
+def _labelled(connection: Connection, rows: pa.Table, again: Chosen) -> tuple[Reweighted, ...]:
+    """What was said of rows that were drawn before."""
+    if not len(again.rows):
+        return ()
+    some = rows.take(pa.array(again.rows))
+    of = {row["prediction"]: row for row in read(connection, _SAID, wanted=some.select(["seq"])).to_pylist()}
+    found = []
+    for seq, time, p in zip(some["seq"].to_pylist(), some["time"].to_pylist(), again.probability.tolist(), strict=True):
+        said = of[seq]
+        actual = said["actual"] if said["number"] is None else said["number"]
+        told = (said["environment"], said["time"], actual, said["value"], dict(said["slices"] or ()))
+        found.append(Reweighted(said["id"], time, *told, p))
+    return tuple(found)
 
 
 def _risen(baseline: Baseline, newest: Evaluation, features: Mapping[str, Column]) -> dict[str, tuple[Bins, F64]]:

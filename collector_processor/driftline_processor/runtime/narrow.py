@@ -12,6 +12,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from driftline.tables import I64
 
+from .store import Connection, read
+
 _MOST = 16
 """Stretches of one search: each is compared with every row of the blocks that are read."""
 
@@ -24,6 +26,10 @@ TIME_APART = 3_600 * 10**9
 """The same for times, nanoseconds."""
 
 
+DAY = 86_400 * 10**9
+"""Days begin at midnight UTC, nanoseconds."""
+
+
 class Condition(NamedTuple):
     """Part of a WHERE clause, and its parameters."""
 
@@ -33,6 +39,13 @@ class Condition(NamedTuple):
     def also(self, other: Condition) -> Condition:
         """Return both together."""
         return Condition(f"{self.sql} AND {other.sql}", self.parameters + other.parameters)
+
+
+def days_of(connection: Connection, series: int, since: int, until: int) -> list[tuple[int, int]]:
+    """Return the days of ``[since, until)`` that have predictions, from when until when: what is read at a time."""
+    query = f"SELECT DISTINCT time - time % {DAY} AS day FROM predictions WHERE series = ? AND time >= ? AND time < ?"
+    days = sorted(row["day"] for row in read(connection, query, series, since, until).to_pylist())
+    return [(max(day, since), min(day + DAY, until)) for day in days]
 
 
 def within(column: str, stretches: Sequence[tuple[_Bound, _Bound]]) -> Condition:

@@ -64,6 +64,10 @@ class SeriesRegister:
     def __iter__(self) -> Iterator[Series]:
         return iter(list(self._by_key.values()))
 
+    def find(self, key: ModelKey) -> Series | None:
+        """Return the series of a model, version and environment, None where nothing of it has come."""
+        return self._by_key.get(key)
+
     def by_number(self) -> dict[int, Series]:
         """Return all series by their number."""
         return {series.number: series for series in self}

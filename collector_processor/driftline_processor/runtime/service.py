@@ -148,7 +148,7 @@ class Service:
                 more=[
                     *snapshots.routes(state.snapshots),
                     *erase.routes(state.erase),
-                    *labels.routes(state.view, state.labels, self._clock),
+                    *labels.routes(state.view, state.labels),
                     *weak.routes(state.view, state.weak),
                     *uploads.routes(state.uploaded),
                 ],

@@ -25,6 +25,8 @@ Connection = Any
 
 SCHEMA_VERSION = 1
 
+_FILE = "driftline.duckdb"
+
 _PATIENCE = 60.0
 """Seconds that readers get to end before the file is exchanged below them."""
 
@@ -110,7 +112,7 @@ class Store:
         ``threads`` and ``memory`` bound what DuckDB takes. Raises StorageError when the directory cannot be written,
         another process holds the file, or a newer Driftline wrote it.
         """
-        self.path = directory / "driftline.duckdb"
+        self.path = directory / _FILE
         self._config: dict[str, Any] = {"threads": str(threads), "memory_limit": memory}
         self._gate = threading.Condition()
         self._handles: dict[_Handle, bool] = {}
@@ -157,6 +159,16 @@ class Store:
             handle = _Handle(self, self._root.cursor())
             self._handles[handle] = lasting
             return handle
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Lend a connection that sees one moment: what is written meanwhile is not in half of what it reads."""
+        connection = self.connect()
+        try:
+            connection.execute("BEGIN")
+            yield connection
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Write the log into the file and close it."""
@@ -223,6 +235,21 @@ class Store:
         with self._gate:
             self._handles.pop(handle, None)
             self._gate.notify_all()
+
+
+@contextmanager
+def left_behind(directory: Path) -> Iterator[Store]:
+    """Open the state that a processor left in a directory.
+
+    Raises StorageError when there is none, or a processor that runs has it open.
+    """
+    if not (directory / _FILE).exists():
+        raise StorageError(f"{directory}: there is no state of a processor; name its storage.directory")
+    store = Store(directory)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 class _Handle:

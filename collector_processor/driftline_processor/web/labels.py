@@ -4,39 +4,40 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from driftline.instants import instant
+from driftline.classes import number_text
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.labels.next import REASONS, Reason
-from driftline_processor.runtime.label_queue import LabelQueue, Queue
+from driftline_processor.core.render import iso_time
+from driftline_processor.runtime.label_queue import LabelQueue, Queue, Reweighted
 from driftline_processor.runtime.view import View
 
-from .api import find
-from .times import iso
+from .outcome_fields import SLICE
+from .queries import find, moment, number
 
 MOST = 10_000
-LAST = timedelta(days=1)
-"""How far back rows are looked for where nobody says since when: what is asked every day is drawn from once."""
+LAST = 7 * 86_400 * 10**9
+"""How far back rows are looked for where nobody says since when, nanoseconds."""
 
-_DAY = 86_400 * 10**9
+_SHEET = ("id", "prediction_time", "weight", "actual")
 
 
-def routes(view: View, queue: LabelQueue, clock: Callable[[], int]) -> list[BaseRoute]:
-    """Return the route. ``clock``: unix nanoseconds; its day is the seed where nobody names one."""
+def routes(view: View, queue: LabelQueue) -> list[BaseRoute]:
+    """Return the route."""
 
     def label_next(request: Request) -> Response:
-        model, asked, now = find(request, view.models()), request.query_params, clock()
-        until = _instant(asked.get("until"), max(model.last, 0) + 1, "until")
-        since = _instant(asked.get("since"), until - LAST // timedelta(microseconds=1) * 1_000, "since")
-        most, seed = _number(asked.get("limit", "100"), MOST, "limit"), asked.get("seed", str(now // _DAY))
-        found = queue.next(model.key, since, until, most, _number(seed, 2**32 - 1, "seed"), tuple(_reasons(asked)))
-        if asked.get("format") == "csv":
+        model = find(request, view.models())
+        until = moment(request, "until", max(model.last, 0) + 1)
+        since = moment(request, "since", until - LAST)
+        most = number(request, "limit", 100, MOST)
+        found = queue.next(model.key, since, until, most, tuple(_reasons(request.query_params)))
+        if request.query_params.get("format") == "csv":
             return PlainTextResponse(_csv(found), media_type="text/csv")
         return JSONResponse(
             {
@@ -44,11 +45,10 @@ def routes(view: View, queue: LabelQueue, clock: Callable[[], int]) -> list[Base
                 "version": model.key.version,
                 "environment": model.key.environment,
                 "candidates": found.candidates,
-                "seed": found.seed,
                 "rows": [
                     {
                         "id": row.id,
-                        "time": iso(row.time),
+                        "time": iso_time(row.time),
                         "score": row.score,
                         "predicted": row.predicted,
                         "slices": dict(row.slices),
@@ -57,19 +57,40 @@ def routes(view: View, queue: LabelQueue, clock: Callable[[], int]) -> list[Base
                     }
                     for row in found.rows
                 ],
+                "labelled": [_outcome(row) for row in found.labelled],
             }
         )
 
     return [Route("/api/v1/models/{name:path}/label-next", label_next)]
 
 
+def _outcome(row: Reweighted) -> dict[str, Any]:
+    """A label as ``POST /v1/outcomes`` takes it: what was said before, with another weight."""
+    said = {"environment": row.environment, "value": row.value, "slices": dict(row.slices) or None}
+    return {
+        "id": row.id,
+        "prediction_time": iso_time(row.prediction_time),
+        "time": iso_time(row.time),
+        "actual": row.actual,
+        "weight": 1 / row.probability,
+        **{name: value for name, value in said.items() if value is not None},
+    }
+
+
 def _csv(found: Queue) -> str:
     """A file that can be filled in and sent back to ``POST /v1/outcomes``, whose columns these are."""
+    known = [_outcome(row) for row in found.labelled]
+    for one, row in zip(known, found.labelled, strict=True):
+        one |= {f"{SLICE}{name}": value for name, value in one.pop("slices", {}).items()}
+        one["actual"] = number_text(row.actual) if isinstance(row.actual, float) else row.actual
+        one["prediction_time"], one["time"] = row.prediction_time, row.time
     text = io.StringIO()
-    sheet = csv.writer(text, lineterminator="\n")
-    sheet.writerow(["id", "prediction_time", "weight", "actual"])
-    for row in found.rows:
-        sheet.writerow([row.id, row.time, repr(1 / row.probability), ""])  # unix nanoseconds: a text has fewer digits
+    names = dict.fromkeys((*_SHEET, *(name for one in known for name in one)))
+    sheet = csv.DictWriter(text, names, lineterminator="\n")
+    sheet.writeheader()
+    for new in found.rows:
+        sheet.writerow({"id": new.id, "prediction_time": new.time, "weight": repr(1 / new.probability)})
+    sheet.writerows({**one, "weight": repr(one["weight"])} for one in known)
     return text.getvalue()
 
 
@@ -81,18 +102,3 @@ def _reasons(asked: Mapping[str, str]) -> Iterator[Reason]:
             raise HTTPException(400, f"by={name[:40]} is not known; write some of {', '.join(REASONS)}, or random")
         if known is not None:
             yield known
-
-
-def _instant(said: str | None, default: int, name: str) -> int:
-    if said is None:
-        return default
-    try:
-        return instant(said)
-    except ValueError:
-        raise HTTPException(400, f"{name} is a time, as in ?{name}=2026-03-01T00:00:00Z") from None
-
-
-def _number(said: str, most: int, name: str) -> int:
-    if not said.isdecimal() or not (name == "seed" or int(said) >= 1) or int(said) > most:
-        raise HTTPException(400, f"{name} is a whole number up to {most:,}")
-    return int(said)

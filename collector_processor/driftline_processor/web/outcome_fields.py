@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
 from driftline.classes import class_text
-from driftline.instants import nanoseconds_per_unit
+from driftline.instants import instant, nanoseconds_per_unit
 from driftline.relevant import MOST_TEXT, relevant_text
 
 FIELDS = (
@@ -35,7 +34,6 @@ MAX_TEXT = 1024
 """Longest id, actual or name, in characters: what is longer was sent by mistake, and would be stored with every row."""
 
 LAST = 2**63 - 1
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Unusable(ValueError):  # noqa: N818 - the state of a row, and the sentence its sender reads
@@ -201,16 +199,14 @@ def weight_of(value: object) -> float:
 
 def _iso(value: str, name: str) -> int:
     try:
-        moment = datetime.fromisoformat(value.strip())
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        microseconds = (moment - _EPOCH) // timedelta(microseconds=1)
-    except (ValueError, OverflowError):
+        time = instant(value.strip())
+    except ValueError:
+        time = 0
+    if not 0 < time < LAST:
         raise Unusable(
-            f"{name} is {value[:80]!r}; send ISO 8601 (2026-11-20T08:00:00Z) or unix seconds, ms or ns"
-        ) from None
-    if not 0 < microseconds * 1000 < LAST:
-        raise Unusable(f"{name} is {value[:80]!r}, which is no time between 1970 and 2262")
-    return microseconds * 1000
+            f"{name} is {value[:80]!r}; send ISO 8601 (2026-11-20T08:00:00Z) or unix seconds, ms or ns, 1970 to 2262"
+        )
+    return time
 
 
 def _float(value: float, name: str) -> float:

@@ -54,7 +54,7 @@ def drawing(bins: Bins, reference: F64) -> Drawing:
 
     Where the cells are and what they are called is settled here, once: two thirds of the work.
     """
-    was = _shares(reference)
+    was = shares(reference)
     if isinstance(bins, CategoryBins):
         return partial(_labels, bins, was)
     atoms = np.flatnonzero(was[1:-1] > 0) + 1 if len(bins.edges) else np.empty(0, dtype=np.intp)
@@ -63,13 +63,14 @@ def drawing(bins: Bins, reference: F64) -> Drawing:
     return _widths(bins, was)
 
 
-def _shares(counts: F64) -> F64:
+def shares(counts: F64) -> F64:
+    """Return counts as shares that add up to 1, all 0 where there is nothing to share."""
     total = float(counts.sum())
     return counts / total if total > 0 else np.zeros(len(counts))
 
 
 def _labels(bins: CategoryBins, was: F64, current: F64) -> Cells:
-    now = _shares(current)
+    now = shares(current)
     # the frequent ones of both sides, in the order of the baseline, so that a picture keeps its shape over time
     shown = np.sort(np.argsort(-np.maximum(was, now)[:-1], kind="stable")[:MOST_LABELS])
     labels = [bins.labels[at] for at in shown.tolist()]
@@ -95,7 +96,7 @@ def _values(bins: NumberBins, atoms: Index, was: F64) -> Drawing:
     drawn_was = was[atoms]
 
     def draw(current: F64) -> Cells:
-        now = _shares(current)
+        now = shares(current)
         rest = float(now.sum() - now[atoms].sum())
         if rest > 1e-12:
             return Cells((*labels, "other values"), np.append(drawn_was, 0.0), np.append(now[atoms], rest))
@@ -108,14 +109,14 @@ def _widths(bins: NumberBins, was: F64) -> Drawing:
     fine = np.clip(bins.edges, -GREATEST, GREATEST)
     edges = _nice_edges(fine, was)
     if len(edges) == 0:
-        return lambda current: Cells(("all",), np.array([was.sum()]), np.array([_shares(current).sum()]))
+        return lambda current: Cells(("all",), np.array([was.sum()]), np.array([shares(current).sum()]))
     texts = _edge_texts(tuple(edges.tolist()))
     labels = (f"< {texts[0]}", *(f"{low} – {high}" for low, high in pairwise(texts)), f"≥ {texts[-1]}")
     spread = _spread(fine, edges)
     drawn_was = spread(was)
 
     def draw(current: F64) -> Cells:
-        drawn_now = spread(_shares(current))
+        drawn_now = spread(shares(current))
         first = 0 if max(drawn_was[0], drawn_now[0]) > 1e-12 else 1
         last = len(labels) if max(drawn_was[-1], drawn_now[-1]) > 1e-12 else len(labels) - 1
         between = texts[first : last - 1]

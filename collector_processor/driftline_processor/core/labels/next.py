@@ -2,7 +2,10 @@
 
 Rows are drawn with probabilities that grow with what a label of theirs would teach, and each says its own: a label that
 comes back with ``weight`` 1 / probability leaves every estimate unbiased (Horvitz and Thompson 1952), however one-sided
-the choice was. Drawn without replacement, systematically over rows in random order (Madow 1949; Tillé 2006, chapter 7).
+the choice was. Every row has a lot for good (permanent random numbers: Ohlsson 1995), and those whose lots are least
+for their size are drawn, each with the probability that its lot was below the first one which was passed over (priority
+sampling: Duffield, Lund and Thorup 2007, Journal of the ACM 54, 6). So a draw holds those before it: all rows that were
+ever drawn are one sample, and a row belongs to it with the greatest of the probabilities that it was drawn with.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from typing import Literal
 import numpy as np
 from driftline.bins import Bins, CategoryBins, assign
 from driftline.tables import F64, I64, Column, Task, length
-from numpy.typing import NDArray
+
+from driftline_processor.core.drift.cells import shares
+from driftline_processor.core.mixing import mixed
 
 Reason = Literal["uncertain", "drifted", "weak"]
 REASONS: tuple[Reason, ...] = ("uncertain", "drifted", "weak")
@@ -29,12 +34,25 @@ GREAT_RISE = 4.0
 """What has become so many times as frequent counts fully as drifted."""
 
 
+_SALT = 0x6C6162656C  # "label": lots are not those by which features are kept
+_ROUNDED = 1.01
+"""A label whose weight was rounded on its way is still one of a row that was drawn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """``rows``: int64 (k,), positions of what was chosen. ``probability``: float64 (k,), with which each was."""
 
     rows: I64
     probability: F64
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """``new``: rows to be labelled. ``again``: rows with a label that now stand for fewer: drawn more likely."""
+
+    new: Chosen
+    again: Chosen
 
 
 def uncertainty(task: Task, scores: F64 | None) -> F64 | None:
@@ -67,7 +85,7 @@ def rise(bins: Bins, was: F64, now: F64) -> F64:
     """
     group = np.arange(len(was))
     if not isinstance(bins, CategoryBins):
-        held = np.cumsum((_shares(was) + _shares(now))[: bins.size] / 2)
+        held = np.cumsum((shares(was) + shares(now))[: bins.size] / 2)
         group[: bins.size] = np.unique(np.minimum(held / FEWEST, 1 / FEWEST - 1).astype(int), return_inverse=True)[1]
     before, after = (np.bincount(group, counts, minlength=len(was)) for counts in (was, now))
     cells = len(np.unique(group))
@@ -103,37 +121,33 @@ def weak(slices: Mapping[str, Column], badness: Mapping[str, float], rows: int) 
     return worst
 
 
-def choose(sizes: F64, most: int, rng: np.random.Generator) -> Chosen:
-    """Draw ``most`` rows without replacement, with probabilities proportional to ``sizes``: float64 (n,), above 0.
+def lots(rows: I64) -> F64:
+    """Return the lot of each row, the same whenever one asks: float64 (n,), between 0 and 1.
 
-    All of them where there are no more.
-
-    >>> chosen = choose(np.array([1.0, 1.0, 1.0, 97.0]), 2, np.random.default_rng(1))
-    >>> len(chosen.rows), chosen.probability[chosen.rows == 3].tolist()
-    (2, [1.0])
+    ``rows``: int64 (n,), numbers that rows keep for good. Other draws from the same numbers say nothing about it.
     """
-    if len(sizes) <= most:
-        return Chosen(np.arange(len(sizes)), np.ones(len(sizes)))
-    probability = _inclusion(sizes, most)
-    order, start = rng.permutation(len(sizes)), rng.random()
-    passed = np.floor(np.cumsum(probability[order]) - start + 1e-9)
-    taken = order[np.diff(passed, prepend=-1.0 if start > 0 else 0.0) > 0]
-    taken = np.sort(taken)[:most]
-    return Chosen(taken, probability[taken])
+    return (mixed(rows, _SALT).astype(np.float64) + 0.5) / 2.0**64
 
 
-def _inclusion(sizes: F64, most: int) -> F64:
-    """Probabilities proportional to sizes that add up to ``most``; what would be above 1 is certain."""
-    certain: NDArray[np.bool_] = np.zeros(len(sizes), np.bool_)
-    while True:
-        rest = sizes[~certain].sum()
-        probability = np.where(certain, 1.0, (most - np.count_nonzero(certain)) * sizes / rest)
-        more = ~certain & (probability >= 1)
-        if not more.any():
-            return np.asarray(probability, dtype=np.float64)
-        certain |= more
+def draw(sizes: F64, lot: F64, before: F64, most: int, reach: float = 1.0) -> Drawn:
+    """Draw ``most`` rows to be labelled, with probabilities that grow with ``sizes``; all where there are no more.
 
+    ``sizes``: float64 (n,), above 0; ``lot``: float64 (n,), of :func:`lots`. ``before``: float64 (n,), the probability
+    with which a row was drawn that has been labelled since, NaN of those without a label. ``reach``: rows are here up
+    to this lot only.
 
-def _shares(counts: F64) -> F64:
-    total = counts.sum()
-    return np.asarray(counts / total if total > 0 else counts, dtype=np.float64)
+    >>> sizes, lot = np.array([1.0, 1.0, 1.0, 97.0]), np.array([0.3, 0.2, 0.6, 0.9])
+    >>> first = draw(sizes, lot, np.full(4, np.nan), 2).new
+    >>> first.rows.tolist(), first.probability.round(2).tolist()
+    ([1, 3], [0.3, 1.0])
+    >>> second = draw(sizes, lot, np.array([np.nan, 0.3, np.nan, 1.0]), 1)  # the two have come back
+    >>> second.new.rows.tolist(), second.again.rows.tolist(), second.again.probability.round(2).tolist()
+    ([0], [1], [0.6])
+    """
+    rank, asked = lot / sizes, np.isnan(before)
+    waiting = rank[asked]
+    next_one = np.partition(waiting, most)[most] if len(waiting) > most else np.inf
+    probability = np.minimum(reach, sizes * next_one)
+    new = np.flatnonzero(asked & (rank < next_one))
+    again = np.flatnonzero((lot <= before * _ROUNDED) & (before < probability))
+    return Drawn(Chosen(new, probability[new]), Chosen(again, probability[again]))

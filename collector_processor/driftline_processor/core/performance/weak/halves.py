@@ -8,13 +8,11 @@ import numpy as np
 from driftline.tables import I64
 from numpy.typing import NDArray
 
-U64 = NDArray[np.uint64]
+from driftline_processor.core.mixing import U64, mix, mixed
+
 Mask = NDArray[np.bool_]
 
 HOUR, DAY = 3_600 * 10**9, 86_400 * 10**9
-
-_ODD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_SHIFT = np.uint64(30), np.uint64(27), np.uint64(31)
 
 
 def stretches(time: I64) -> I64 | None:
@@ -46,9 +44,9 @@ def halves(time: I64, content: Sequence[NDArray[np.generic]]) -> Mask:
     """
     stretch = stretches(time)
     if stretch is None:
-        return _drawn(mixed(time, content))
+        return _drawn(_bits(time, content))
     first: Mask = stretch % 2 == 1
-    return first ^ _drawn(_mix((stretch // 2).astype(np.uint64)))
+    return first ^ _drawn(mixed(stretch // 2))
 
 
 def _drawn(bits: U64) -> Mask:
@@ -63,31 +61,22 @@ def evenly(time: I64, content: Sequence[NDArray[np.generic]], most: int) -> Mask
     """
     if len(time) <= most:
         return np.ones(len(time), np.bool_)
-    draws = mixed(time, content) << np.uint64(1)  # the bit above is that of the halves
+    draws = _bits(time, content) << np.uint64(1)  # the bit above is that of the halves
     bound = np.uint64(2**64 - 1)
     while int(np.count_nonzero(draws <= bound)) > most:
         bound >>= np.uint64(1)
     return draws <= bound
 
 
-def mixed(time: I64, content: Sequence[NDArray[np.generic]]) -> U64:
+def _bits(time: I64, content: Sequence[NDArray[np.generic]]) -> U64:
     """Return 64 random bits of each row: uint64 (n,)."""
     print_of_row = np.zeros(len(time), np.uint64)
     for column in content:
-        print_of_row = _mix(print_of_row ^ np.ascontiguousarray(column).view(np.uint64))
+        print_of_row = mix(print_of_row ^ np.ascontiguousarray(column).view(np.uint64))
     order = np.lexsort((print_of_row, time))
     ordered = time[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1)) if len(ordered) else np.empty(0, np.intp)
     first = np.repeat(starts, np.diff(np.append(starts, len(ordered))))
     rank = np.empty(len(time), np.uint64)
     rank[order] = (np.arange(len(time)) - first).astype(np.uint64)
-    return _mix(_mix(time.astype(np.uint64)) ^ rank)
-
-
-def _mix(bits: U64) -> U64:
-    """The finaliser of splitmix64 (Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators)."""
-    odd, shift = _ODD, _SHIFT
-    bits = bits + odd[0]
-    bits = (bits ^ (bits >> shift[0])) * odd[1]
-    bits = (bits ^ (bits >> shift[1])) * odd[2]
-    return bits ^ (bits >> shift[2])
+    return mix(mixed(time) ^ rank)
