@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from driftline.baseline import Baseline
 from driftline.instants import instant
 from driftline.tables import ModelKey
 
+from .core.render import iso_time
 from .files.errors import BadInput
 
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
@@ -39,8 +40,7 @@ def production(url: str, model: str, version: str, environment: str, since: str,
     ``since`` / ``until``: a time, or how long ago ("30d", "24h"). Raises :class:`BadInput` when nothing answers there,
     or it has no such rows.
     """
-    now = datetime.now(UTC)
-    parameters = {"since": moment("--since", since, now), "until": moment("--until", until, now)}
+    parameters = _written(stretch(since, until))
     if environment:
         parameters["environment"] = environment
     return Baseline.from_json(_ask("GET", url, _path(model, version), parameters), where=url)
@@ -54,10 +54,8 @@ def production_left(directory: Path, model: str, version: str, environment: str,
     from .runtime.shelf import production_of_state
     from .runtime.store import StorageError
 
-    now = datetime.now(UTC)
-    stretch = [instant(moment(option, said, now)) for option, said in (("--since", since), ("--until", until))]
     try:
-        found = production_of_state(directory, ModelKey(model, version, environment), stretch[0], stretch[1])
+        found = production_of_state(directory, ModelKey(model, version, environment), *stretch(since, until))
     except StorageError as error:
         raise BadInput(str(error)) from error
     if found is None:
@@ -82,8 +80,7 @@ def snapshot(url: str, wanted: Rows, path: Path) -> dict[str, Any]:
 
     Raises :class:`BadInput` when nothing answers there, it has no such rows, or the file cannot be written.
     """
-    now = datetime.now(UTC)
-    parameters = {"since": moment("--since", wanted.since, now), "until": moment("--until", wanted.until, now)}
+    parameters = _written(stretch(wanted.since, wanted.until))
     named = {"version": wanted.version, "environment": wanted.environment, "labelled": "1" if wanted.labelled else ""}
     parameters |= {name: value for name, value in named.items() if value}
     address, part = _address(url), path.with_name(path.name + ".part")
@@ -115,8 +112,7 @@ def snapshot_left(directory: Path, wanted: Rows, path: Path) -> dict[str, Any]:
     from .runtime.snapshot import snapshot_of_state
     from .runtime.store import StorageError
 
-    now = datetime.now(UTC)
-    since, until = (instant(moment(o, said, now)) for o, said in (("--since", wanted.since), ("--until", wanted.until)))
+    since, until = stretch(wanted.since, wanted.until)
     key = ModelKey(wanted.model, wanted.version, wanted.environment)
     try:
         found = snapshot_of_state(directory, path, key, since, until, wanted.labelled)
@@ -126,7 +122,7 @@ def snapshot_left(directory: Path, wanted: Rows, path: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
     if found is None:
         raise BadInput(f"{directory}: no rows of {wanted.model} are kept from that time")
-    return {"rows": found.rows, "labelled": found.labelled, "features": len(found.features), "renamed": found.renamed}
+    return found.told()
 
 
 def told(url: str, model: str, id: str) -> dict[str, Any]:
@@ -156,19 +152,27 @@ def versions(url: str, model: str, environment: str) -> dict[str, Any]:
     return found
 
 
-def moment(option: str, said: str, now: datetime) -> str:
-    """Return a time as ISO 8601, from a time or from how long ago it was.
+def stretch(since: str, until: str, now: int | None = None) -> tuple[int, int]:
+    """Return the two times that ``--since`` and ``--until`` say, unix nanoseconds: times, or how long ago they were.
 
-    >>> moment("--since", "36h", datetime(2026, 3, 2, 12, tzinfo=UTC))
-    '2026-03-01T00:00:00+00:00'
+    >>> stretch("36h", "2026-03-02T00:00:00Z", now=1772452800 * 10**9)
+    (1772323200000000000, 1772409600000000000)
     """
+    now = time.time_ns() if now is None else now
+    return _moment("--since", since, now), _moment("--until", until, now)
+
+
+def _moment(option: str, said: str, now: int) -> int:
     if said[:-1].isdecimal() and said[-1:] in _SECONDS:
-        return (now - timedelta(seconds=int(said[:-1]) * _SECONDS[said[-1]])).isoformat()
+        return now - int(said[:-1]) * _SECONDS[said[-1]] * 10**9
     try:
-        nanoseconds = instant(said)
+        return instant(said)
     except ValueError:
         raise BadInput(f"{option}: {said!r} is no time; say 30d, 24h or 2026-03-01T00:00:00Z") from None
-    return datetime.fromtimestamp(nanoseconds / 10**9, UTC).isoformat()
+
+
+def _written(times: tuple[int, int]) -> dict[str, str]:
+    return {"since": iso_time(times[0]), "until": iso_time(times[1])}
 
 
 def _path(model: str, version: str) -> str:

@@ -116,8 +116,8 @@ def test_the_configuration_wins(client: TestClient) -> None:
 def test_what_is_not_there(client: TestClient) -> None:
     for path, status, sentence in (
         ("/v1/baselines/churn/v9", 404, "churn v9 has no baseline; put one here, or name it in YAML"),
-        ("/v1/baselines/churn/v9?since=2026-01-01", 400, "a time of production has both: ?since="),
-        ("/v1/baselines/churn/v9?since=x&until=2026-01-01", 400, "since is 'x', no time; write it as 2026-03-01T"),
+        ("/v1/baselines/churn/v9?since=2026-01-01", 400, "until is a time, as in ?until=2026-03-01T"),
+        ("/v1/baselines/churn/v9?since=x&until=2026-01-01", 400, "since is a time, as in ?since=2026-03-01T"),
         ("/v1/baselines/churn/v9?since=2026-01-01&until=2026-02-01", 404, "no rows of churn v9 were counted over"),
     ):
         answer = client.get(path)

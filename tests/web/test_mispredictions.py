@@ -56,6 +56,13 @@ def test_the_worst_come_first_with_their_traces_in_any_spelling_of_what_happened
     assert answer["rows"][1]["loss"] == pytest.approx(0.8)
 
 
+def test_times_have_all_their_digits_and_are_read_so(client: TestClient) -> None:
+    row = client.get(PATH).json()["rows"][1]
+    assert row["time"].endswith(".000000002Z")
+    assert rows(client, f"?since={row['time']}") == ["c"]
+    assert rows(client, f"?until={row['time']}") == ["a", "b"]
+
+
 def test_a_slice_a_window_a_time_and_a_limit_choose(client: TestClient) -> None:
     assert rows(client, "?slice=country=NL") == ["a", "b"]
     assert rows(client, "?slice=country=NL&limit=1") == ["a"]

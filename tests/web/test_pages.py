@@ -13,9 +13,9 @@ from driftline.tables import ModelKey
 from driftline_processor.core.concept.verdict import Change, Concept
 from driftline_processor.core.evaluation import Cause, Expected, Explanation, Finding, MethodValue, Metric
 from driftline_processor.core.labels.delay import Delay, Kept
+from driftline_processor.core.render import iso_time
 from driftline_processor.runtime.balance import Balance
 from driftline_processor.runtime.view import View
-from driftline_processor.web.times import iso
 from starlette.testclient import TestClient
 
 from .fake_view import FakeView, animals, fraud, learning, many, ns, price
@@ -121,10 +121,11 @@ def test_a_window_whose_outcomes_may_still_arrive_is_not_final(browse: Browse) -
 def test_how_late_outcomes_come_and_what_was_agreed_is_a_line_below_the_window(browse: Browse) -> None:
     view, day = many(), 86_400
     chosen = next(one for one in view.known if one.key.model == "flights").windows["1mo"][0]
-    assert 'id="lateness"' not in browse(view).get(f"/models/flights?window=1mo&at={iso(chosen.window.start)}").text
+    address = f"/models/flights?window=1mo&at={iso_time(chosen.window.start)}"
+    assert 'id="lateness"' not in browse(view).get(address).text
     chosen.delay = Delay(400, day, 5 * day, None)
     chosen.label_sla = Kept("broken", 7 * day * 10**9, 0.95, 0.5, 0.6, 500)
-    page = browse(view).get(f"/models/flights?window=1mo&at={iso(chosen.window.start)}").text
+    page = browse(view).get(address).text
     assert (
         '<p class="bad" id="lateness">Half of its outcomes came within 1d, 90 % within 5d, some later than 730d. '
         "Label SLA broken: 95 % of predictions shall have theirs within 7d, 50 % to 60 % did.</p>" in page
@@ -133,7 +134,7 @@ def test_how_late_outcomes_come_and_what_was_agreed_is_a_line_below_the_window(b
 
 def test_a_page_leads_to_its_weak_slices_and_to_what_to_label_next(browse: Browse) -> None:
     start = ns(2013, 3, 1)
-    page = Page(browse(many()).get(f"/models/flights?window=1mo&at={iso(start)}").text)
+    page = Page(browse(many()).get(f"/models/flights?window=1mo&at={iso_time(start)}").text)
     asked = "version=winter&environment=demo"
     assert f"/api/v1/models/flights/weak-slices?{asked}&window=1mo&start=2013-03-01T00%3A00%3A00Z" in page.links
     assert f"/api/v1/models/flights/label-next?{asked}&format=csv" in page.links
@@ -232,7 +233,7 @@ def test_what_is_wrong_with_the_data_has_a_section(browse: Browse) -> None:
         Expected("temp", "range: [-40, 120]", "broken", 0.9, 0.9, 100, "temp: 90 % of values lie within"),
         Expected("", "rows: >= 10", "met", 100.0, 100.0, 100, "100 rows"),
     )
-    at = iso(newest.window.start)
+    at = iso_time(newest.window.start)
     body = browse(FakeView([model])).get(f"/models/flights?window=1mo&at={at}").text
     section = body.partition('<section id="quality">')[2].partition("</section>")[0]
     for said in (
@@ -251,7 +252,7 @@ def test_why_a_window_drifts_has_a_section(browse: Browse) -> None:
         ("<temp>",), "", 0.4, sentence="<temp> has drifted since 2013-04-08: values below 5 went from 41 % to 6 %"
     )
     newest.explanation = Explanation((cause,), cause.sentence)
-    body = browse(FakeView([model])).get(f"/models/flights?window=1mo&at={iso(newest.window.start)}").text
+    body = browse(FakeView([model])).get(f"/models/flights?window=1mo&at={iso_time(newest.window.start)}").text
     section = body.partition('<section id="why">')[2].partition("</section>")[0]
     assert "<li>&lt;temp&gt; has drifted since 2013-04-08: values below 5 went from 41 % to 6 %</li>" in section
     assert 'id="why"' not in browse(many()).get("/models/flights?window=1mo").text
@@ -261,7 +262,7 @@ def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_base
     model = next(one for one in many().known if one.key.model == "flights")
     newest = model.windows["1mo"][-2]
     newest.compared = "<the same hours>"
-    body = browse(FakeView([model])).get(f"/models/flights?window=1mo&at={iso(newest.window.start)}").text
+    body = browse(FakeView([model])).get(f"/models/flights?window=1mo&at={iso_time(newest.window.start)}").text
     assert "Compared with &lt;the same hours&gt;." in body
     assert 'id="compared"' not in browse(many()).get("/models/flights?window=1mo").text
 
@@ -296,7 +297,7 @@ def test_versions_of_one_name_are_reached_from_each_other(browse: Browse) -> Non
     [
         ("/models/nobody", 404, "no model 'nobody' has been seen"),
         ("/models/flights?window=7h", 404, "'7h' is no window of this model; it has 1d, 1mo"),
-        ("/models/flights?at=noon", 400, "at is 'noon'; send ISO 8601"),
+        ("/models/flights?at=noon", 400, "at is a time, as in ?at=2026-03-01T00:00:00Z"),
         ("/models/flights?at=1999-01-01", 404, "no window with predictions holds 1999-01-01"),
         ("/nowhere", 404, "there is nothing at /nowhere"),
     ],

@@ -74,7 +74,7 @@ def test_parts_come_in_any_order_and_the_first_that_is_missing_is_next(running: 
         "next": 1,
         "accepted": 2,
         "rejected": 2,
-        "received": "2024-10-04T12:00:00+00:00",
+        "received": "2024-10-04T12:00:00Z",
         "parts_with_rejected": [0],
     }
     running.part(1, "id,actual\nb,1\n")

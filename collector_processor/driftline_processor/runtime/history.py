@@ -84,11 +84,8 @@ class History:
 
         An id that says when it was made is looked for there, any other in all that is stored.
         """
-        connection = self._store.connect()
-        try:
+        with self._store.reading() as connection:
             return self._outcomes(connection, model, id)
-        finally:
-            connection.close()
 
     def believed(self, key: ModelKey, window: str, as_of: int, limit: int) -> list[Belief]:
         """Return what was believed of the windows of a name at a time, the newest ``limit``, oldest first.
@@ -96,12 +93,11 @@ class History:
         Of each window that had closed, as it was last stored by then: when it closed, and within the hour after it was
         restated. ``as_of``: unix nanoseconds.
         """
-        number = next((series.number for series in self._series if series.key == key), None)
-        connection = self._store.connect()
-        try:
-            rows = read(connection, _BELIEVED, number, window, as_of, limit).to_pylist()
-        finally:
-            connection.close()
+        series = self._series.find(key)
+        if series is None:
+            return []
+        with self._store.reading() as connection:
+            rows = read(connection, _BELIEVED, series.number, window, as_of, limit).to_pylist()
         return [Belief(from_text(row["json"]), row["believed"]) for row in reversed(rows)]
 
     def _outcomes(self, connection: Connection, model: str, id: str) -> list[Told]:

@@ -100,14 +100,11 @@ class Mispredictions:
 
         ``slices``: key → value, all of which a row must have.
         """
-        series = next((one for one in self.register if one.key == key), None)
+        series = self.register.find(key)
         if series is None or series.task.kind not in ("binary", "multiclass", "regression"):
             return Worst()
-        connection = self.store.connect()
-        try:
+        with self.store.reading() as connection:
             return _Asked(connection, series, (since, until), min(limit, MOST), dict(slices or {})).worst()
-        finally:
-            connection.close()
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from .intake import Request
 from .production import of_production
 from .series import SeriesRegister
 from .signals import Overloaded, Receipt
-from .store import StorageError, Store
+from .store import Store, left_behind
 
 
 class Named(Exception):  # noqa: N818 - an answer, not a fault
@@ -57,16 +57,13 @@ class Shelf:
 
     def of_production(self, key: ModelKey, since: int, until: int) -> Baseline | None:
         """Return the rows that were counted between two times as a baseline; None where none were."""
-        series = next((one for one in self._series if one.key == key), None)
+        series = self._series.find(key)
         in_force = self._baselines.in_force(key)
         if series is None or in_force is None:
             return None
-        connection = self._store.connect()
-        try:
-            seasons = self._series.settings(key.model).seasons
+        seasons = self._series.settings(key.model).seasons
+        with self._store.reading() as connection:
             return of_production(connection, series, in_force.baseline, since, until, seasons)
-        finally:
-            connection.close()
 
 
 def production_of_state(directory: Path, key: ModelKey, since: int, until: int) -> Baseline | None:
@@ -74,16 +71,9 @@ def production_of_state(directory: Path, key: ModelKey, since: int, until: int) 
 
     Raises StorageError when there is none, or a processor that runs has it open.
     """
-    if not (directory / "driftline.duckdb").exists():
-        raise StorageError(f"{directory}: there is no state of a processor; name its storage.directory")
-    store = Store(directory)
-    connection = store.connect()
-    try:
+    with left_behind(directory) as store, store.reading() as connection:
         series, baselines = SeriesRegister(connection, {}), Baselines(connection, {})
         return Shelf(store, series, baselines, {}, _closed).of_production(key, since, until)
-    finally:
-        connection.close()
-        store.close()
 
 
 def _closed(_request: Request, _size: int) -> Future[Receipt]:

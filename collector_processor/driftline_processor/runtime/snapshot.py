@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +19,11 @@ from driftline.classes import class_column, number_text
 from driftline.tables import Column, ModelKey, Task
 
 from .config_values import Keep
-from .kept import DAY, read_columns, read_features
+from .kept import read_columns, read_features
+from .narrow import DAY, days_of
 from .rows import actual_of, finite_actuals, integers_of, label_array, number_array, score_in
 from .series import Series, SeriesRegister
-from .store import Connection, StorageError, Store, number, read
+from .store import Connection, Store, left_behind, number, read
 
 PARTS = (
     ("id", pa.string()),
@@ -68,6 +70,11 @@ class Snapshot:
     features: tuple[str, ...]
     renamed: tuple[str, ...]
 
+    def told(self) -> dict[str, Any]:
+        """Return what is in the file, as JSON has it."""
+        features, renamed = len(self.features), list(self.renamed)
+        return {"rows": self.rows, "labelled": self.labelled, "features": features, "renamed": renamed}
+
 
 class Snapshots:
     """Any thread may ask."""
@@ -89,12 +96,8 @@ class Snapshots:
             and wanted.environment in ("", one.key.environment)
         ]
         keep = self._series.settings(wanted.model).keep_features
-        connection = self._store.connect()
-        try:
-            connection.execute("BEGIN")  # what joins or expires meanwhile is not seen in half of the file
+        with self._store.reading() as connection:
             return _Writing(connection, mine, keep, since, until, labelled).write(path) if mine else None
-        finally:
-            connection.close()
 
 
 def snapshot_of_state(
@@ -104,15 +107,8 @@ def snapshot_of_state(
 
     Raises StorageError when there is none, or a processor that runs has it open.
     """
-    if not (directory / "driftline.duckdb").exists():
-        raise StorageError(f"{directory}: there is no state of a processor; name its storage.directory")
-    store = Store(directory)
-    connection = store.connect()
-    try:
+    with left_behind(directory) as store, store.reading() as connection:
         return Snapshots(store, SeriesRegister(connection, {})).write(path, wanted, since, until, labelled)
-    finally:
-        connection.close()
-        store.close()
 
 
 class _Writing:
@@ -140,7 +136,7 @@ class _Writing:
         writer: pq.ParquetWriter | None = None
         try:
             for series in self._series:
-                for start, end in self._days(series.number):
+                for start, end in days_of(self._connection, series.number, self._since, self._until):
                     part, known = self._part(series, start, end)
                     if part is None:
                         continue
@@ -152,13 +148,6 @@ class _Writing:
                 writer.close()
         renamed = tuple(f"{name} as {other}" for name, other in self._named.items() if other != name)
         return Snapshot(rows, labelled, self._features, renamed) if rows else None
-
-    def _days(self, series: int) -> list[tuple[int, int]]:
-        query = (
-            f"SELECT DISTINCT time - time % {DAY} AS day FROM predictions WHERE series = ? AND time >= ? AND time < ?"
-        )
-        days = sorted(row["day"] for row in read(self._connection, query, series, self._since, self._until).to_pylist())
-        return [(max(day, self._since), min(day + DAY, self._until)) for day in days]
 
     def _slice_columns(self) -> list[str]:
         numbers = pa.table({"series": pa.array([one.number for one in self._series], pa.int32())})

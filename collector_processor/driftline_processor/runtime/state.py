@@ -149,11 +149,8 @@ class State:
 
     def read(self, query: str, *parameters: object) -> pa.Table:
         """Read from the store with SQL, see :mod:`.store` for its tables; any thread may."""
-        connection = self._store.connect()
-        try:
+        with self._store.reading() as connection:
             return read(connection, query, *parameters)
-        finally:
-            connection.close()
 
     def keys(self) -> dict[int, ModelKey]:
         """Return the model of every series."""

@@ -39,13 +39,11 @@ class WeakRows:
 
         None where there is no baseline, where no features are kept, or too few outcomes are known.
         """
-        series = next((one for one in self._series if one.key == key), None)
+        series = self._series.find(key)
         in_force = self._baselines.in_force(key)
         if series is None or in_force is None:
             return None
-        connection = self._store.connect()
-        try:
-            connection.execute("BEGIN")  # what joins meanwhile is not seen in half of the rows
+        with self._store.reading() as connection:
             rows = read(connection, _ROWS, series.number, since, until)
             task, time = series.task, integers_of(rows, "time")
             losses = losses_of(
@@ -59,8 +57,6 @@ class WeakRows:
             chosen = np.flatnonzero(evenly(time, list(losses.values()), MOST_ROWS))
             rows = rows.take(pa.array(chosen))
             features = read_features(connection, series.number, integers_of(rows, "prediction"))
-        finally:
-            connection.close()
         bins = in_force.baseline.bins.features
         codes = {name: (bins[name], assign(bins[name], features[name])) for name in bins if name in features}
         weight = numbers_of(rows, "weight")

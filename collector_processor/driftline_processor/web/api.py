@@ -16,11 +16,12 @@ from driftline_processor.core import render
 from driftline_processor.core.estimate.record import recorded
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.openlineage import run_event
+from driftline_processor.core.render import iso_time
 from driftline_processor.runtime.balance import Balance
 from driftline_processor.runtime.view import ModelView
 
-from .times import iso
-from .words import compared, drifted, finite, handle, overall
+from .queries import find, no_window, number
+from .words import compared, drifted, finite, overall
 
 MOST_EVALUATIONS = 1000
 
@@ -71,43 +72,12 @@ def asked(request: Request, known: Sequence[ModelView]) -> tuple[ModelView, str,
     model = find(request, known)
     window = request.query_params.get("window") or next(iter(model.windows), "")
     if window and window not in model.windows:
-        raise HTTPException(404, no_window(model, window))
-    try:
-        limit = int(request.query_params.get("limit", "100"))
-    except ValueError:
-        limit = 0
-    if not 1 <= limit <= MOST_EVALUATIONS:
-        raise HTTPException(400, f"limit is a number from 1 to {MOST_EVALUATIONS}, as in ?limit=100")
+        raise no_window(model, window)
+    limit = number(request, "limit", 100, MOST_EVALUATIONS)
     curves = request.query_params.get("curves", "false")
     if curves not in ("true", "false"):
         raise HTTPException(400, "curves is true or false, as in ?curves=true")
     return model, window, limit, curves == "true"
-
-
-def find(request: Request, known: Sequence[ModelView]) -> ModelView:
-    """Return the model that the path and ``?version=&environment=`` name.
-
-    Where they leave a choice: the one that says no version and no environment, else the busiest.
-    Raises 404 with a sentence that says what there is instead.
-    """
-    name = request.path_params["name"]
-    named = [model for model in known if handle(model.key.model) == name]
-    if not named:
-        raise HTTPException(404, f"no model {name[:80]!r} has been seen; / lists those that have")
-    parts = ("version", "environment")
-    wanted = {part: request.query_params[part] for part in parts if part in request.query_params}
-    fitting = [
-        model for model in named if all(handle(getattr(model.key, part)) == value for part, value in wanted.items())
-    ]
-    if not fitting:
-        asked = " and ".join(f"{part} {value[:80]!r}" for part, value in wanted.items())
-        raise HTTPException(404, f"model {name[:80]!r} has no {asked}; /models/{name[:80]} shows what it has")
-    return min(fitting, key=lambda model: sum(getattr(model.key, part) != "" for part in parts))
-
-
-def no_window(model: ModelView, window: str) -> str:
-    """Say that a model has no window of this name, and which it has."""
-    return f"{window[:80]!r} is no window of this model; it has {', '.join(model.windows) or 'none yet'}"
 
 
 def _model(model: ModelView) -> dict[str, Any]:
@@ -122,13 +92,13 @@ def _model(model: ModelView) -> dict[str, Any]:
         "rows": model.rows,
         "distributed": model.distributed,
         "completeness": None if model.balance is None else _completeness(model.balance),
-        "first": iso(model.first) if model.received else None,
-        "last": iso(model.last) if model.received else None,
-        "received": iso(model.received) if model.received else None,
+        "first": iso_time(model.first) if model.received else None,
+        "last": iso_time(model.last) if model.received else None,
+        "received": iso_time(model.received) if model.received else None,
         "by_class": model.by_class,
         "outcomes": model.outcomes,
         "pending": model.pending,
-        "pending_since": iso(model.pending_since) if model.pending else None,
+        "pending_since": iso_time(model.pending_since) if model.pending else None,
         "timezone": model.timezone,
         "concept": render.concept_to_json(model.concept),
         "baseline": None
@@ -161,8 +131,8 @@ def _completeness(balance: Balance) -> dict[str, Any]:
         "value": finite(balance.completeness),
         "rows": balance.rows,
         "counted": balance.counted,
-        "start": iso(balance.start),
-        "end": iso(balance.end),
+        "start": iso_time(balance.start),
+        "end": iso_time(balance.end),
     }
 
 
@@ -172,8 +142,8 @@ def _brief(evaluation: Evaluation | None) -> dict[str, Any] | None:
         return None
     psi = evaluation.score.methods.get("psi") if evaluation.score else None
     return {
-        "start": iso(evaluation.window.start),
-        "end": iso(evaluation.window.end),
+        "start": iso_time(evaluation.window.start),
+        "end": iso_time(evaluation.window.end),
         "rows": evaluation.rows,
         "distributed": evaluation.distributed,
         "closed": evaluation.closed,
@@ -183,7 +153,7 @@ def _brief(evaluation: Evaluation | None) -> dict[str, Any] | None:
             "compared": compared(evaluation),
             "share": finite(evaluation.share),
             "weighted_share": finite(evaluation.weighted_share),
-            "incident": {part: iso(since) for part, since in evaluation.incident.items()},
+            "incident": {part: iso_time(since) for part, since in evaluation.incident.items()},
             "score_psi": None if psi is None else finite(psi.value),
         },
         "performance": {

@@ -6,7 +6,6 @@ import asyncio
 from urllib.parse import unquote
 
 from driftline.baseline import Baseline
-from driftline.instants import instant
 from driftline.tables import ModelKey
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -17,6 +16,7 @@ from driftline_processor.runtime.shelf import Named, Shelf
 from driftline_processor.runtime.signals import Overloaded
 
 from .bodies import MalformedBody, TooLarge, whole_body
+from .queries import moment
 
 MAX_BASELINE = 32 * 2**20
 """A hundred features are half a megabyte."""
@@ -81,15 +81,12 @@ async def _put(request: Request, shelf: Shelf, model: str, version: str) -> Resp
 
 
 def _get(request: Request, shelf: Shelf, key: ModelKey) -> Response:
-    since, until = (request.query_params.get(name) for name in ("since", "until"))
-    if since is None and until is None:
+    if not {"since", "until"} & request.query_params.keys():
         found = shelf.in_force(key)
         if found is None:
             raise _Refused(404, f"{_words(key.model, key.version)} has no baseline; put one here, or name it in YAML")
         return Response(found.baseline.to_json(), media_type="application/json")
-    if since is None or until is None:
-        raise _Refused(400, "a time of production has both: ?since=2026-03-01T00:00:00Z&until=2026-03-31T00:00:00Z")
-    of_then = shelf.of_production(key, _time("since", since), _time("until", until))
+    of_then = shelf.of_production(key, moment(request, "since"), moment(request, "until"))
     if of_then is None:
         raise _Refused(
             404,
@@ -97,16 +94,6 @@ def _get(request: Request, shelf: Shelf, key: ModelKey) -> Response:
             "'driftline top' shows what arrived",
         )
     return Response(of_then.to_json(), media_type="application/json")
-
-
-def _time(name: str, said: str) -> int:
-    try:
-        time = instant(said)
-    except ValueError:
-        time = 0
-    if not time:
-        raise _Refused(400, f"{name} is {said[:80]!r}, no time; write it as 2026-03-01T00:00:00Z")
-    return time
 
 
 def _named(request: Request) -> tuple[str, str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from driftline.instants import instant
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,11 +14,12 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core import render
 from driftline_processor.core.estimate.record import recorded
+from driftline_processor.core.render import iso_time
 from driftline_processor.runtime.history import History, Told
 from driftline_processor.runtime.view import View
 
-from .api import asked, find
-from .times import iso
+from .api import asked
+from .queries import find, moment
 
 
 def routes(view: View, history: History) -> list[BaseRoute]:
@@ -38,10 +38,7 @@ def routes(view: View, history: History) -> list[BaseRoute]:
 def believed(request: Request, view: View, history: History) -> Response:
     """Answer ``GET /api/v1/models/{name}/evaluations?as_of=``: closed windows as they were believed then."""
     model, window, limit, curves = asked(request, view.models())
-    try:
-        as_of = instant(request.query_params["as_of"])
-    except ValueError:
-        raise HTTPException(400, "as_of is a time, as in ?as_of=2026-03-03T00:00:00Z") from None
+    as_of = moment(request, "as_of")
     known = history.believed(model.key, window, as_of, limit)
     windows = recorded([one.evaluation for one in known], 0)
     return JSONResponse(
@@ -51,9 +48,9 @@ def believed(request: Request, view: View, history: History) -> Response:
             "environment": model.key.environment,
             "window": window,
             "timezone": model.timezone,
-            "as_of": iso(as_of),
+            "as_of": iso_time(as_of),
             "windows": [
-                {**render.to_json(one, curves), "believed": iso(belief.believed)}
+                {**render.to_json(one, curves), "believed": iso_time(belief.believed)}
                 for one, belief in zip(windows, known, strict=True)
             ],
         }
@@ -62,10 +59,10 @@ def believed(request: Request, view: View, history: History) -> Response:
 
 def _told(one: Told) -> dict[str, Any]:
     return {
-        "time": iso(one.time),
-        "received": iso(one.received),
+        "time": iso_time(one.time),
+        "received": iso_time(one.received),
         "environment": one.environment,
-        "prediction_time": None if one.prediction_time is None else iso(one.prediction_time),
+        "prediction_time": None if one.prediction_time is None else iso_time(one.prediction_time),
         "actual": one.actual,
         "item": one.item,
         "value": one.value,
@@ -73,7 +70,12 @@ def _told(one: Told) -> dict[str, Any]:
         "slices": dict(one.slices),
         "retracted": one.retracted,
         "belongs_to": [
-            {"version": mine.version, "environment": mine.environment, "time": iso(mine.time), "counts": mine.counts}
+            {
+                "version": mine.version,
+                "environment": mine.environment,
+                "time": iso_time(mine.time),
+                "counts": mine.counts,
+            }
             for mine in one.belongs_to
         ],
     }

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from driftline.instants import instant
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
+from driftline_processor.core.render import iso_time
 from driftline_processor.runtime.mispredictions import MOST, Mispredictions, Wrong
 from driftline_processor.runtime.view import ModelView, View
 
-from .api import find, no_window
-from .times import iso
+from .queries import find, moment, no_window, number
 
 
 def routes(view: View, source: Mispredictions) -> list[BaseRoute]:
@@ -25,14 +24,14 @@ def routes(view: View, source: Mispredictions) -> list[BaseRoute]:
         model = find(request, view.models())
         since, until = _stretch(request, model)
         slices = slices_of(request)
-        found = source.worst(model.key, since, until, _limit(request), slices)
+        found = source.worst(model.key, since, until, number(request, "limit", 10, MOST), slices)
         return JSONResponse(
             {
                 "model": model.key.model,
                 "version": model.key.version,
                 "environment": model.key.environment,
-                "start": iso(since),
-                "end": iso(until),
+                "start": iso_time(since),
+                "end": iso_time(until),
                 "slice": slices,
                 "outcomes": found.outcomes,
                 "wrong": found.wrong,
@@ -55,16 +54,9 @@ def slices_of(request: Request) -> dict[str, str]:
 
 
 def _row(row: Wrong) -> dict[str, Any]:
-    times = {"time": iso(row.time), "outcome_time": iso(row.outcome_time) if row.outcome_time else None}
+    times = {"time": iso_time(row.time), "outcome_time": iso_time(row.outcome_time) if row.outcome_time else None}
     ids = {"trace_id": row.trace_id or None, "span_id": row.span_id or None}
     return {**asdict(row), **times, **ids}
-
-
-def _limit(request: Request) -> int:
-    said = request.query_params.get("limit", "10")
-    if not said.isdecimal() or not 1 <= int(said) <= MOST:
-        raise HTTPException(400, f"limit is a number from 1 to {MOST}, as in ?limit=10")
-    return int(said)
 
 
 def _stretch(request: Request, model: ModelView) -> tuple[int, int]:
@@ -73,23 +65,13 @@ def _stretch(request: Request, model: ModelView) -> tuple[int, int]:
     if name:
         known = model.windows.get(name)
         if not known:
-            raise HTTPException(404, no_window(model, name))
+            raise no_window(model, name)
         chosen = next((one for one in reversed(known) if one.closed), known[-1])
-        at = _time(request, "at", -1)
-        if at >= 0:
+        at = moment(request, "at", 0)
+        if at:
             holding = [one for one in known if one.window.start <= at < one.window.end]
             if not holding:
                 raise HTTPException(404, f"no window {name} with predictions holds that moment")
             chosen = holding[0]
         return chosen.window.start, chosen.window.end
-    return _time(request, "since", min(model.first, model.last)), _time(request, "until", model.last + 1)
-
-
-def _time(request: Request, name: str, default: int) -> int:
-    said = request.query_params.get(name)
-    if said is None:
-        return default
-    try:
-        return instant(said)
-    except ValueError:
-        raise HTTPException(400, f"{name} is a time, as in ?{name}=2026-03-01T00:00:00Z") from None
+    return moment(request, "since", min(model.first, model.last)), moment(request, "until", model.last + 1)

@@ -28,16 +28,16 @@ from driftline_processor.core.evaluation import Evaluation, State, TargetDrift
 from driftline_processor.core.performance import by_slice as sliced
 from driftline_processor.core.performance import fairness_words
 from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.render import iso_time
 from driftline_processor.core.versions.words import sentence as version_sentence
 from driftline_processor.core.window import closes_at
 from driftline_processor.runtime.mispredictions import Mispredictions
 from driftline_processor.runtime.view import ModelView
 
 from . import charts, estimate_charts, times, words
-from .api import find, no_window
 from .distributions import distribution
 from .mispredictions import slices_of
-from .outcome_fields import Unusable, instant_of
+from .queries import find, moment, no_window
 from .versions import cells as version_cells
 
 STRIP = 60
@@ -82,12 +82,12 @@ def model(request: Request, known: Sequence[ModelView], now: int, wrong: Mispred
     name = request.query_params.get("window") or _default_window(found)
     everything = found.windows.get(name)
     if everything is None and name:
-        raise HTTPException(404, no_window(found, name))
+        raise no_window(found, name)
     context: dict[str, Any] = {"now": now, "model": found, "same": same, "window": name}
     context |= {"version_sentence": version_sentence, "version_cells": version_cells}
     if not everything:
         return _page("model.html", **context, chosen=None)
-    chosen = _chosen(everything, request.query_params.get("at"), found.timezone)
+    chosen = _chosen(everything, request, found.timezone)
     place = everything.index(chosen)
     begin = max(min(place - STRIP // 2, len(everything) - STRIP), 0)
     everything = [*everything[:begin], *recorded(everything, begin)]
@@ -137,7 +137,7 @@ def address(model: ModelView, window: str = "", evaluation: Evaluation | None = 
         "version": words.handle(model.key.version),
         "environment": words.handle(model.key.environment),
         "window": window,
-        "at": times.iso(evaluation.window.start) if evaluation else "",
+        "at": iso_time(evaluation.window.start) if evaluation else "",
     }
     query = urlencode({key: value for key, value in asked.items() if value})
     fragment = "#" + quote(target, safe="") if target else ""
@@ -213,18 +213,15 @@ def _default_window(model: ModelView) -> str:
     return min(length, key=lambda name: length[name]) if length else next(iter(model.windows), "")
 
 
-def _chosen(known: Sequence[Evaluation], at: str | None, timezone: str) -> Evaluation:
-    if not at:
+def _chosen(known: Sequence[Evaluation], request: Request, timezone: str) -> Evaluation:
+    time = moment(request, "at", 0)
+    if not time:
         return next((evaluation for evaluation in reversed(known) if evaluation.closed), known[-1])
-    try:
-        time = instant_of(at, "at")
-    except Unusable as reason:
-        raise HTTPException(400, str(reason)) from None
     for evaluation in known:
         if evaluation.window.start <= time < evaluation.window.end:
             return evaluation
-    first, last = times.moment(known[0].window.start, timezone), times.moment(known[-1].window.end, timezone)
-    raise HTTPException(404, f"no window with predictions holds {at[:80]}; there are some from {first} to {last}")
+    asked, first, last = (times.moment(at, timezone) for at in (time, known[0].window.start, known[-1].window.end))
+    raise HTTPException(404, f"no window with predictions holds {asked}; there are some from {first} to {last}")
 
 
 def _heated(shown: Sequence[Evaluation], ranked: Sequence[TargetDrift]) -> list[str]:
@@ -255,9 +252,8 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.globals.update(
-        words=words, times=times, charts=charts, distribution=distribution, address=address, anchor=anchor
-    )
+    templates.globals.update(words=words, times=times, iso_time=iso_time, charts=charts, distribution=distribution)
+    templates.globals.update(address=address, anchor=anchor)
     templates.globals.update(estimate_chart=estimate_charts.estimate, estimate_words=estimate_words, assumes=ASSUMES)
     templates.globals.update(ranked_slices=by_slice.ranked, told=by_slice.told, fairness_told=fairness_words.told)
     templates.globals.update(ranked_performance=sliced.ranked, ranking_metric=sliced.ranking_metric)

@@ -7,15 +7,17 @@ import os
 import tempfile
 from pathlib import Path
 
-from driftline.instants import instant
 from driftline.tables import ModelKey
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.runtime.snapshot import Snapshots
+
+from .queries import moment
 
 PARQUET = "application/vnd.apache.parquet"
 SAID = "Driftline-Snapshot"
@@ -27,10 +29,7 @@ def routes(snapshots: Snapshots) -> list[BaseRoute]:
 
     async def snapshot(request: Request) -> Response:
         asked = request.query_params
-        try:
-            since, until = (instant(asked[name]) for name in ("since", "until"))
-        except (KeyError, ValueError):
-            return _error(400, "since and until say from when until when, as in ?since=2026-03-01T00:00:00Z&until=...")
+        since, until = moment(request, "since"), moment(request, "until")
         key = ModelKey(request.path_params["model"], asked.get("version", ""), asked.get("environment", ""))
         handle, name = tempfile.mkstemp(suffix=".parquet")
         os.close(handle)
@@ -43,19 +42,14 @@ def routes(snapshots: Snapshots) -> list[BaseRoute]:
             if done is None:
                 path.unlink(missing_ok=True)
         if done is None:
-            return _error(
+            raise HTTPException(
                 404, f"no rows of {key.model[:80]!r} are kept from that time; /api/v1/models lists the models"
             )
-        told = {"rows": done.rows, "labelled": done.labelled, "features": len(done.features), "renamed": done.renamed}
         return FileResponse(
             path,
             media_type=PARQUET,
-            headers={SAID: json.dumps(told), "Content-Encoding": "identity"},  # it is compressed already
+            headers={SAID: json.dumps(done.told()), "Content-Encoding": "identity"},  # it is compressed already
             background=BackgroundTask(path.unlink, missing_ok=True),
         )
 
     return [Route("/v1/snapshots/{model:path}", snapshot, methods=["GET"])]
-
-
-def _error(status: int, sentence: str) -> Response:
-    return JSONResponse({"error": sentence}, status_code=status)

@@ -45,15 +45,6 @@ def moment(time: int, timezone: str = "UTC") -> str:
     return _local(time, timezone).strftime("%Y-%m-%d %H:%M")
 
 
-def iso(time: int) -> str:
-    """Write unix nanoseconds as an address and an API say them.
-
-    >>> iso(1372636800 * 10**9)
-    '2013-07-01T00:00:00Z'
-    """
-    return datetime.fromtimestamp(time // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def span(window: Window, timezone: str = "UTC") -> str:
     """Name a window as a calendar does.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from driftline_processor.core.render import iso_time
 from driftline_processor.runtime.uploads import Upload
 
 SHOWN_PARTS = 10_000
@@ -29,7 +29,7 @@ def routes(found: Callable[[str], Upload | None]) -> list[BaseRoute]:
                 "next": known.next,
                 "accepted": known.accepted,
                 "rejected": known.rejected,
-                "received": datetime.fromtimestamp(known.received / 10**9, UTC).isoformat(),
+                "received": iso_time(known.received),
                 "parts_with_rejected": list(known.faulty[:SHOWN_PARTS]),
             }
         )

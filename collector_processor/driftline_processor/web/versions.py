@@ -13,7 +13,7 @@ from driftline_processor.core.versions.render import to_json
 from driftline_processor.core.versions.words import LOSS_WORDS, VERDICT_WORDS, about, interval, value
 from driftline_processor.runtime.view import ModelView
 
-from .api import find
+from .queries import find
 
 
 def versions(request: Request, known: Sequence[ModelView]) -> Response:

@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
+from driftline_processor.core.render import iso_time
 from driftline_processor.core.render_slices import weak_to_json
 from driftline_processor.runtime.view import View
 from driftline_processor.runtime.weak_rows import WeakRows
 
-from .api import find, no_window
-from .times import iso
+from .queries import find, moment, no_window
 
 
 def routes(view: View, source: WeakRows) -> list[BaseRoute]:
@@ -22,9 +22,9 @@ def routes(view: View, source: WeakRows) -> list[BaseRoute]:
         model = find(request, view.models())
         name = request.query_params.get("window") or next(iter(model.windows), "")
         if name not in model.windows:
-            raise HTTPException(404, no_window(model, name))
-        asked = request.query_params.get("start", "")
-        closed = [one.window for one in model.windows[name] if one.closed and asked in ("", iso(one.window.start))]
+            raise no_window(model, name)
+        asked = moment(request, "start", 0)
+        closed = [one.window for one in model.windows[name] if one.closed and asked in (0, one.window.start)]
         if not closed:
             raise HTTPException(404, f"no closed window {name!r} begins there; /evaluations lists them")
         window = closed[-1]
@@ -33,8 +33,8 @@ def routes(view: View, source: WeakRows) -> list[BaseRoute]:
                 "model": model.key.model,
                 "version": model.key.version,
                 "environment": model.key.environment,
-                "start": iso(window.start),
-                "end": iso(window.end),
+                "start": iso_time(window.start),
+                "end": iso_time(window.end),
                 "weak_slices": weak_to_json(source.search(model.key, window.start, window.end)),
             }
         )
