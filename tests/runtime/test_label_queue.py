@@ -102,7 +102,8 @@ def test_the_sheet_can_be_filled_in_and_sent_back(open_state: Open) -> None:
 
 def weights(state: Opened) -> dict[object, object]:
     state.view()
-    return dict(state.rows("SELECT p.id, j.weight FROM joined j JOIN predictions p ON p.seq = j.prediction"))
+    rows = state.state.read("SELECT p.id, j.weight FROM joined j JOIN predictions p ON p.seq = j.prediction")
+    return dict(zip(rows["id"].to_pylist(), rows["weight"].to_pylist(), strict=True))
 
 
 @pytest.mark.parametrize("form", ["json", "csv"])
