@@ -99,7 +99,10 @@ def fold_outcomes_by(
     else:
         parts = _classes(task, scores, predicted, actual, rows)
     if value is not None and (usable := np.abs(value) <= GREATEST).any():
-        parts["value"] = rows.where(usable).means([value[usable]], counted=True)
+        worth = rows.where(usable)
+        parts["value"] = worth.means([value[usable]], counted=True)
+        if (value[usable] < 0).any():
+            parts["value_negative"] = columns(worth.group, [worth.times(np.maximum(-value[usable], 0.0))], 1)
     return parts
 
 

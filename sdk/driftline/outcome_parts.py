@@ -52,7 +52,7 @@ def widths(task: Task) -> Mapping[str, int]:
     9
     """
     k, losses = len(task.classes), len(LOSSES.get(task.kind, ()))
-    found = {"outcomes": 3, "value": 6, "confusion": k * k, "confusion_excess": k * k}
+    found = {"outcomes": 3, "value": 6, "value_negative": 1, "confusion": k * k, "confusion_excess": k * k}
     found |= {"losses": losses, "spread": max(0, 2 * losses - 1)}
     if task.kind == "binary":
         found |= {"calibration": 3 * CALIBRATION_BINS, "score_negative": SCORE_BINS, "score_positive": SCORE_BINS}

@@ -46,6 +46,7 @@ Parts (float64 vectors):
 ``quantiles``          regression of declared quantiles: Σw, Σw², then those three of the pinball loss of each level,
                        and of being inside each interval (:func:`driftline.outcome_parts.intervals`), 1 or 0
 ``value``              rows with a value of their own: n, Σw, Σw², then those three of the value
+``value_negative``     Σw abs(value) of values below 0; not there where there are none
 =====================  ==================================================================================
 """
 

@@ -93,6 +93,58 @@ def test_f1_is_as_sure_as_the_share_it_is_made_of() -> None:
     assert found["fbeta@2"].low < 150 / 240 < (found["fbeta@2"].high or 0)
 
 
+def test_a_cost_that_is_one_share_is_as_sure_as_it() -> None:
+    confusion = counted(np.array([170.0, 20, 3, 7]))
+    costs = {"1": {"0": 500.0}}
+    asked = Asked(costs=costs)
+    found = with_intervals(realized(confusion, BINARY, asked), confusion, (), BINARY, asked)
+    exact = stats.binomtest(3, 200).proportion_ci(0.95)
+    cost, mean = found["cost"], found["cost_per_prediction"]
+    assert (mean.low, mean.high) == pytest.approx((500 * exact.low, 500 * exact.high))
+    assert (cost.low, cost.high) == pytest.approx((100_000 * exact.low, 100_000 * exact.high))
+    assert (cost.interval, cost.effective_rows) == ("mover", 200.0)
+
+
+def test_a_cost_that_no_row_had_may_still_come() -> None:
+    """Of 300 rows that all cost 0 or 20, up to 1.2 in a hundred may be of those that cost 500."""
+    confusion = counted(np.array([250.0, 20, 0, 30]))
+    asked = Asked(costs={"1": {"0": 500.0}, "0": {"1": 20.0}})
+    found = with_intervals(realized(confusion, BINARY, asked), confusion, (), BINARY, asked)["cost_per_prediction"]
+    unseen = stats.binomtest(0, 300).proportion_ci(0.95).high
+    mean, seen = 400 / 300, stats.binomtest(20, 300).proportion_ci(0.95).high
+    assert found.value == pytest.approx(mean)
+    assert found.high == pytest.approx(mean + math.hypot((500 - mean) * unseen, 20 * (seen - 20 / 300)), rel=0.01)
+
+
+@pytest.mark.parametrize(("rows", "loss", "metrics"), [(1_000_000, 0.1, ("brier", "log_loss", "mean_score"))])
+def test_rows_that_are_all_alike_say_nothing_of_others(rows: int, loss: float, metrics: tuple[str, ...]) -> None:
+    pane = _scored(np.full(rows, loss), np.zeros(rows))
+    found = with_intervals(realized(pane, BINARY), pane, (), BINARY, Asked())
+    assert {(found[name].low, found[name].interval) for name in metrics} == {(None, "too_few")}
+
+
+@pytest.mark.parametrize(("spikes", "known"), [(9, False), (12, True)])
+def test_a_mean_that_few_rows_make_up_is_not_known(spikes: int, known: bool) -> None:
+    error = np.zeros(1_000)
+    error[:spikes] = 50.0
+    pane = fold_outcomes(Task("regression"), error[:, None], None, Column(numbers=np.zeros(1_000)))
+    found = with_intervals(realized(pane, Task("regression")), pane, (), Task("regression"), Asked())
+    assert {name: found[name].low is not None for name in ("mae", "bias", "rmse")} == dict.fromkeys(
+        ("mae", "bias", "rmse"), known
+    )
+
+
+def test_what_is_made_up_of_gains_and_losses_is_known_although_it_comes_to_nothing() -> None:
+    value = np.tile([100.0, -99.0], 50)
+    pane = fold_outcomes(
+        BINARY, np.full((100, 1), 0.7), None, Column(numbers=np.ones(100)), value=value, weight=np.full(100, 2.0)
+    )
+    assert pane.parts["value_negative"].tolist() == [99.0 * 50 * 2]
+    found = with_intervals(realized(pane, BINARY), pane, (), BINARY, Asked())["value_per_prediction"]
+    expected = stats.ttest_1samp(value, 0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
 def test_an_area_varies_as_delong_says() -> None:
     rng = np.random.default_rng(1)
     positive, negative = np.round(rng.normal(1, 1, 80), 1), np.round(rng.normal(0, 1, 120), 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from driftline.bins import SCORE_BINS, score_bin
@@ -15,6 +16,7 @@ from driftline_processor.core.performance.by_slice import counts_of
 from driftline_processor.core.performance.fairness import Rule, judge_fairness
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.uncertainty import with_intervals
+from driftline_processor.core.performance.worth import Costs
 from scipy.special import ndtr, ndtri
 from scipy.stats import beta
 
@@ -47,15 +49,20 @@ class Covered(Row):
 
 
 def covering(
-    draw: Callable[[Random], Window], task: Task, metric: str, truth: float, shares: Shares = "clopper_pearson"
+    draw: Callable[[Random], Window],
+    task: Task,
+    metric: str,
+    truth: float,
+    shares: Shares = "clopper_pearson",
+    costs: Costs = MappingProxyType({}),
 ) -> Callable[[int, Random], Figures]:
     """Return how often the interval of a metric holds the truth, is below it and above it, and how long it is."""
-    asked = Asked(shares=shares)
+    asked = Asked(shares=shares, costs=costs)
     unknown = Metric(0.5, 0, "panes")  # of those not derived from sums alone, only the limits are looked at
 
     def limits(rng: Random) -> Limits:
         pane, parts = draw(rng)
-        measured = {metric: realized(pane, task).get(metric, unknown)}
+        measured = {metric: realized(pane, task, asked).get(metric, unknown)}
         found = with_intervals(measured, pane, parts, task, asked)[metric]
         return found.low, found.high, found.interval
 
@@ -338,6 +345,31 @@ def _means() -> Iterator[Covered]:
             yield Covered(f"mean-{name}-{n}", measure, RUNS, f"{metric.upper()} of {n} rows, {said}", least)
 
 
+def _costly() -> Iterator[Covered]:
+    costs = {"1": {"0": 500.0}, "0": {"1": 20.0}}
+    rare = np.array([[0.90, 0.045], [0.005, 0.05]])
+    for n in (200, 500, 1_000):
+        measure = covering(table(n, rare), BINARY, "cost_per_prediction", 3.4, costs=costs)
+        yield Covered(f"cost-{n}", measure, RUNS, f"cost of {n:,} rows, 20 of one in 22 and 500 of one in 200", 0.945)
+    truth = (20 * 400 + 500 * 100) / 50_500
+    measure = covering(reviewed(500, 50_000, 100, 0.2, 0.002), BINARY, "cost_per_prediction", truth, costs=costs)
+    what = "cost of 50,500 rows, 500 flagged and reviewed, 100 of it right, and one of 100 others"
+    yield Covered("cost-review", measure, RUNS, what, 0.945)
+    said = "MAE of {:,} rows, 50 in one of a hundred, else normal errors of σ .1"
+    for n in (200, 1_000, 5_000):
+        measure = covering(errors(n, _rarely), REGRESSION, "mae", 0.5 + 0.1 * float(np.sqrt(2 / np.pi)))
+        yield Covered(f"spikes-{n}", measure, RUNS, said.format(n), None if n < 1_000 else 0.93)
+    for n in (200, 1_000):
+        measure = covering(errors(n, lambda rng, n: rng.lognormal(0, 1, n)), REGRESSION, "mae", float(np.exp(0.5)))
+        least = None if n < 1_000 else 0.93
+        yield Covered(f"lognormal-{n}", measure, RUNS, f"MAE of {n:,} rows, lognormal errors of σ 1", least)
+
+
+def _rarely(rng: Random, n: int) -> F64:
+    found: F64 = rng.normal(0, 0.1, n) + np.where(rng.random(n) < 0.01, 50.0 * rng.choice([-1, 1], n), 0.0)
+    return found
+
+
 def _days() -> Iterator[Covered]:
     said = "accuracy of .9 on {} days of {} rows, on which it differs by {}"
     for many, each, spread in ((30, 200, 0.0), (30, 200, 0.01), (30, 200, 0.02), (30, 200, 0.05), (30, 2_000, 0.05)):
@@ -361,7 +393,7 @@ def _days() -> Iterator[Covered]:
     )
 
 
-ROWS = {row.name: row for rows in (_shares, _weighted, _areas, _means, _days) for row in rows()}
+ROWS = {row.name: row for rows in (_shares, _weighted, _areas, _means, _costly, _days) for row in rows()}
 
 
 def text(figures: Mapping[str, Figures]) -> str:
@@ -375,7 +407,7 @@ def text(figures: Mapping[str, Figures]) -> str:
         promised = f"{percent(row.least or 0)} to {percent(row.most)}" if row.most < 1 else promised
         sides = f"{percent(found['above'])} / {percent(found['below'])}"
         blocks = percent(found["blocks"]) if found["blocks"] else "–"
-        runs = f"{percent(found['covered'])} of {found['windows']:,}"
+        runs = f"{percent(found['covered'])} of {round(found['windows'] * (1 - found['silent'])):,}"
         lines.append([f"`{row.name}`", row.what, promised, runs, sides, f"{found['length']:.3g}", blocks])
     head = ["row", "what", "promised", "held the truth", "above / below it", "mean length", "from blocks"]
     return markdown(head, lines)

@@ -27,6 +27,10 @@ calls itself 95 % covers 81 %."""
 FEWEST_ROWS = 20
 """(Effective) rows from which on a mean has an interval."""
 
+FEWEST_TELLING = 10
+"""The same of rows that make up the mean, most others being as good as nothing: of a loss that one row in a hundred
+has, what calls itself 95 % covers 40 % of 50 rows and 87 % of 200."""
+
 
 class Interval(NamedTuple):
     """``low`` / ``high``: None where nobody can tell. ``method``: how, see :data:`METHODS`; "" = there is none."""
@@ -61,8 +65,6 @@ Form = Callable[[float, float, float, float], Interval]
 """A value, its variance, the confidence, degrees of freedom → its interval."""
 
 TOO_FEW = Interval(None, None, "too_few")
-ALIKE = 1e-18
-"""A variance that is no more, of the value's square, is that of rounding."""
 ROUNDED = 1e-9
 """How far sums of equal weights may be apart, of themselves, by rounding."""
 NONE = Interval(None, None, "")
@@ -176,18 +178,25 @@ def student(value: float, variance: float, confidence: float, freedom: float = m
     >>> student(0.0, 0.0, 0.95)
     Interval(low=None, high=None, method='too_few')
     """
-    if variance <= ALIKE * value**2:
+    if variance <= 0:
         return TOO_FEW
     half = student_quantile(confidence, freedom) * math.sqrt(variance)
     return Interval(value - half, value + half, "normal")
 
 
-def logarithmic(value: float, variance: float, confidence: float, freedom: float = math.inf) -> Interval:
-    """Return the interval of something positive that is skewed, as a mean of squares is."""
-    if value <= 0:
-        return NONE
+def root(value: float, variance: float, confidence: float, freedom: float = math.inf) -> Interval:
+    """Return the interval of the root of a mean of squares, which is skewed; too few as :func:`student`.
+
+    ``value``, ``variance``: of the mean.
+
+    >>> low, high, _ = root(4.0, 0.5**2, 0.95)
+    >>> round(low, 3), round(high, 3)
+    (1.769, 2.261)
+    """
+    if variance <= 0:
+        return TOO_FEW
     factor = math.exp(student_quantile(confidence, freedom) * math.sqrt(variance) / value)
-    return Interval(value / factor, value * factor, "log")
+    return Interval(math.sqrt(value / factor), math.sqrt(value * factor), "log")
 
 
 def logit(value: float, variance: float, confidence: float, freedom: float = math.inf) -> Interval:

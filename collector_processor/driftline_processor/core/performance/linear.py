@@ -17,6 +17,10 @@ from driftline.tables import F64
 from .blocks import Design, design
 from .intervals import Summed, share_variance
 
+ALIKE = 1e-10
+"""What is left of a sum of squares when the mean's are taken off, as a share of it, up to which rows are alike and this
+is rounding: in sums of ten million equal losses it is up to 1e-11."""
+
 
 class Moved(NamedTuple):
     """``variance``: of a metric under independent rows. ``influence``, ``expected``: float64 (b,), see :func:`design`.
@@ -158,8 +162,8 @@ def _squares(pane: Pane) -> F64:
     return weight * (squares / total if total > 0 and squares != total else 1.0)
 
 
-def mean_of_loss(pane: Pane, blocks: Sequence[Pane], kind: str, name: str) -> tuple[float, float, Moved] | None:
-    """Return a mean loss, how many effective rows it has, and how it moves; None where its squares are not known."""
+def mean_of_loss(pane: Pane, blocks: Sequence[Pane], kind: str, name: str) -> Mean | None:
+    """Return a mean loss; None where its squares are not known."""
     place = LOSSES[kind].index(name)
     sums, spread = pane.parts.get("losses"), pane.parts.get("spread")
     if sums is None or spread is None or len(sums) <= place or len(spread) < 2 * place + 1 or sums[0] <= 0:
@@ -168,25 +172,52 @@ def mean_of_loss(pane: Pane, blocks: Sequence[Pane], kind: str, name: str) -> tu
     by_block = np.array([(one.parts["losses"][0], one.parts["losses"][place]) for one in own]).reshape(-1, 2)
     squares = np.array([one.parts["spread"][0] if "spread" in one.parts else 0.0 for one in own])
     first, second = spread[2 * place - 1], spread[2 * place]
-    return of_mean(sums[0], sums[place], (spread[0], first, second), by_block, squares)
+    found = of_mean(sums[0], sums[place], (spread[0], first, second), by_block, squares, sums[place])
+    if kind == "regression" and found is not None:  # of errors, whatever is made of them
+        size = LOSSES[kind].index("absolute_error")
+        return found._replace(telling=_telling(sums[size], spread[2 * size]))
+    return found
+
+
+class Mean(NamedTuple):
+    """A mean over rows. ``rows``: effective ones; ``telling``: those that make up the mean, (Σw|l|)² / Σw²l²: of a loss
+    that one row in two hundred has, and the others have not, these few.
+    """
+
+    value: float
+    rows: float
+    moved: Moved
+    telling: float
 
 
 def of_mean(
-    weight: float, total: float, squares: tuple[float, float, float], blocks: F64, block_squares: F64
-) -> tuple[float, float, Moved] | None:
-    """Return a mean, its effective rows and how it moves.
+    weight: float,
+    total: float,
+    squares: tuple[float, float, float],
+    blocks: F64,
+    block_squares: F64,
+    size: float,
+) -> Mean | None:
+    """Return a mean over rows, and how it moves.
 
     ``squares``: Σw², Σw²l, Σw²l². ``blocks``: float64 (b, 2), Σw and Σwl of each; ``block_squares``: Σw² of each.
+    ``size``: Σw|l|.
     """
     of_weight, first, second = (float(one) for one in squares)
     if weight <= 0 or of_weight <= 0:
         return None
     mean = float(total / weight)
     rows = float(weight**2 / of_weight)
-    varies = max(second - 2 * mean * first + mean**2 * of_weight, 0.0) / weight**2
+    apart = second - 2 * mean * first + mean**2 * of_weight
+    varies = apart / weight**2 if apart > ALIKE * second else 0.0
     varies *= rows / (rows - 1) if rows > 1 else 1.0
     influence = (blocks[:, 1] - mean * blocks[:, 0]) / weight
-    return mean, rows, Moved(varies, influence, varies * block_squares / of_weight)
+    moved = Moved(varies, influence, varies * block_squares / of_weight)
+    return Mean(mean, rows, moved, _telling(size, second))
+
+
+def _telling(size: float, squares: float) -> float:
+    return float(size**2 / squares) if squares > 0 else 0.0
 
 
 class Curve(NamedTuple):

@@ -13,7 +13,7 @@ from functools import cached_property
 from math import sqrt
 
 import numpy as np
-from driftline.classes import class_text, number_text
+from driftline.classes import number_text
 from driftline.outcome_parts import class_scores
 from driftline.outcome_parts import intervals as declared
 from driftline.pane import LOSSES, Pane
@@ -25,9 +25,11 @@ from . import intervals as of
 from . import linear
 from .asked import Asked
 from .blocks import alone
+from .costs import mean_cost
 from .intervals import Interval, Summed
 from .linear import Moved, Ratio, Table
 from .ranking import Mean, means
+from .worth import matrix
 
 _NAMED = re.compile(r"(?P<name>[a-z0-9_]+?)(?:@(?P<at>[^\[\]]+))?(?:\[(?P<cls>.*)\])?", re.DOTALL)
 _LOSSES = {"mae": "absolute_error", "bias": "error", "rmse": "squared_error", "mean_score": "score"}
@@ -91,7 +93,7 @@ class _Sums:
         if name == "top_k_accuracy":
             return self._top(at)
         if _LOSSES.get(name, name) in LOSSES[self._task.kind]:
-            return self._mean(*self._loss(_LOSSES.get(name, name)))
+            return self._mean(self._loss(_LOSSES.get(name, name)))
         if self._table is None:
             return None
         if name in ("accuracy", "recall_weighted") or name.endswith("_micro"):
@@ -108,13 +110,21 @@ class _Sums:
     def _share(self, ratio: Ratio) -> tuple[Interval, float] | None:
         if ratio.value is None:
             return None
-        found, design = ratio.moved.design(), 1.0
-        if found is not None:
-            longer = of.student_quantile(self._asked.confidence, found.freedom)
-            design = max(1.0, found.effect * (longer / of.normal_quantile(self._asked.confidence)) ** 2)
+        design, from_blocks = self._counting_as_one(ratio.moved)
+        limits = self._exact(ratio.hits, ratio.misses, design)
+        return self._named(limits, blocks=from_blocks), _effective(ratio.hits, ratio.misses)
+
+    def _exact(self, hits: Summed, misses: Summed, design: float) -> Interval:
         exact = of.wilson if self._asked.shares == "wilson" else of.clopper_pearson
-        limits = exact(ratio.hits, ratio.misses, self._asked.confidence, design)
-        return self._named(limits, blocks=found is not None), _effective(ratio.hits, ratio.misses)
+        return exact(hits, misses, self._asked.confidence, design)
+
+    def _counting_as_one(self, moved: Moved) -> tuple[float, bool]:
+        """How many rows of a share count as one, Student's t included; and whether blocks of time say so."""
+        found = moved.design()
+        if found is None:
+            return 1.0, False
+        longer = of.student_quantile(self._asked.confidence, found.freedom)
+        return max(1.0, found.effect * (longer / of.normal_quantile(self._asked.confidence)) ** 2), True
 
     def _named(self, limits: Interval, *, blocks: bool) -> Interval:
         return limits._replace(method="blocks") if blocks and limits.method else limits
@@ -167,13 +177,15 @@ class _Sums:
         limits = [one[0] for one in found if one is not None]
         return (of.mean_of(values, limits, inflated), self._rows) if limits else None
 
-    def _loss(self, name: str) -> tuple[tuple[float, float, Moved] | None, of.Form]:
-        return linear.mean_of_loss(self._pane, self._blocks, self._task.kind, name), of.student
+    def _loss(self, name: str) -> linear.Mean | None:
+        return linear.mean_of_loss(self._pane, self._blocks, self._task.kind, name)
 
-    def _mean(
-        self, found: tuple[float, float, Moved] | None, form: of.Form = of.student
-    ) -> tuple[Interval, float] | None:
-        return None if found is None else self._of_value(found[0], found[2], form, found[1])
+    def _mean(self, found: linear.Mean | None, form: of.Form = of.student) -> tuple[Interval, float] | None:
+        if found is None:
+            return None
+        if found.telling < of.FEWEST_TELLING:
+            return of.TOO_FEW, found.rows
+        return self._of_value(found.value, found.moved, form, found.rows)
 
     def _of_value(self, value: float, moved: Moved, form: of.Form, rows: float) -> tuple[Interval, float]:
         if rows < of.FEWEST_ROWS:
@@ -193,23 +205,21 @@ class _Sums:
             return self._explained(value)
         if _LOSSES.get(name, name) not in LOSSES["regression"]:
             return None
-        found = linear.mean_of_loss(self._pane, self._blocks, "regression", _LOSSES.get(name, name))
-        if name != "rmse" or found is None:
-            return self._mean(found)
-        bounded, rows = self._of_value(found[0], found[2], of.logarithmic, found[1])
-        if bounded.low is None or bounded.high is None:
-            return bounded, rows
-        return bounded._replace(low=sqrt(bounded.low), high=sqrt(bounded.high)), rows
+        return self._mean(self._loss(_LOSSES.get(name, name)), of.root if name == "rmse" else of.student)
 
-    def _part_mean(self, part: str, place: int, head: int = 0) -> tuple[float, float, Moved] | None:
-        """Of a part that holds Σw, Σw², then Σwl, Σw²l and Σw²l² of each loss. ``head``: entries before them."""
+    def _part_mean(self, part: str, place: int, head: int = 0, negative: float = 0.0) -> linear.Mean | None:
+        """Of a part that holds Σw, Σw², then Σwl, Σw²l and Σw²l² of each loss.
+
+        ``head``: entries before them. ``negative``: Σw|l| of those below 0.
+        """
         sums = self._pane.parts.get(part)
         at = head + 2 + 3 * place
         if sums is None or len(sums) < at + 3:
             return None
         own = np.array([one.parts[part] for one in self._blocks if part in one.parts]).reshape(-1, len(sums))
         squares = (sums[head + 1], sums[at + 1], sums[at + 2])
-        return linear.of_mean(sums[head], sums[at], squares, own[:, [head, at]], own[:, head + 1])
+        size = sums[at] + 2 * negative
+        return linear.of_mean(sums[head], sums[at], squares, own[:, [head, at]], own[:, head + 1], size)
 
     def _quantile(self, name: str, at: str) -> tuple[Interval, float] | None:
         """The mean pinball loss of a level, or the share of rows inside an interval."""
@@ -230,7 +240,8 @@ class _Sums:
         return self._share(Ratio(hits, misses, found[2]))
 
     def _value(self, *, total: bool) -> tuple[Interval, float] | None:
-        found = self._part_mean("value", 0, head=1)
+        negative = float(self._pane.parts.get("value_negative", np.zeros(1))[0])
+        found = self._part_mean("value", 0, head=1, negative=negative)
         bounded = self._mean(found)
         if not total or bounded is None:
             return bounded
@@ -239,19 +250,16 @@ class _Sums:
         return Interval(None if low is None else low * weight, None if high is None else high * weight, method), rows
 
     def _cost(self, *, total: bool) -> tuple[Interval, float] | None:
-        """A mean over the cells of the confusion matrix, each of which has a cost."""
+        """What decisions cost, by how many rows are in cells of each cost."""
         if self._table is None:
             return None
-        place = {name: code for code, name in enumerate(self._task.classes)}
-        costs, weight = np.zeros(self._table.weight.shape), float(self._table.weight.sum())
-        for actual, row in self._asked.costs.items():
-            for predicted, cost in row.items():
-                costs[place[class_text(actual)], place[class_text(predicted)]] = cost
+        costs, weight = matrix(self._asked.costs, self._task), float(self._table.weight.sum())
         mean = float((costs * self._table.weight).sum()) / weight
-        rows = weight**2 / float(self._table.squares.sum())
-        (low, high, method), _ = self._of_value(mean, self._table.moved((costs - mean) / weight), of.student, rows)
+        design, from_blocks = self._counting_as_one(self._table.moved((costs - mean) / weight))
         each = weight if total else 1.0
-        return Interval(None if low is None else low * each, None if high is None else high * each, method), rows
+        low, high = mean_cost(self._table, costs, lambda hits, misses: self._exact(hits, misses, design))
+        rows = weight**2 / float(self._table.squares.sum())
+        return self._named(Interval(low * each, high * each, "mover"), blocks=from_blocks), rows
 
     def _explained(self, value: float) -> tuple[Interval, float] | None:
         """R² moves with products of losses whose squares nobody keeps: only blocks tell how far."""
@@ -280,9 +288,14 @@ class _Sums:
         of_blocks = [one[name] for one in self._means[1] if name in one]
         blocks = np.array([(one.weight, one.total) for one in of_blocks]).reshape(-1, 2)
         squares = np.array([one.squared for one in of_blocks])
-        found = linear.of_mean(own.weight, own.total, (own.squared, own.weighted, own.spread), blocks, squares)
-        if found is None or not name.startswith(("ctr", "hit_rate")):
-            return self._mean(found)
+        found = linear.of_mean(
+            own.weight, own.total, (own.squared, own.weighted, own.spread), blocks, squares, own.total
+        )
+        if found is None:
+            return None
+        if not name.startswith(("ctr", "hit_rate")):  # at most 1: rare bad lists are few, too
+            lost = (own.weight - own.total) ** 2, own.squared - 2 * own.weighted + own.spread
+            return self._mean(found._replace(telling=min(found.telling, lost[0] / max(lost[1], 1e-300))))
         each = own.squared / own.weight
         sides = Summed(own.total, own.weighted, each), Summed(own.weight - own.total, own.squared - own.weighted, each)
         return self._share(Ratio(*sides, found[2]))
@@ -293,7 +306,7 @@ class _Sums:
 
     def _rate(self) -> tuple[Interval, float] | None:
         """The share of positives, whose Σw² the spread of the losses holds."""
-        found = linear.mean_of_loss(self._pane, self._blocks, "binary", "positive")
+        found = self._loss("positive")
         if found is None:
             return None
         sums, spread = self._pane.parts["losses"], self._pane.parts["spread"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 from driftline.classes import class_text
 from driftline.pane import Pane
-from driftline.tables import Task
+from driftline.tables import F64, Task
 
 from driftline_processor.core.evaluation import Metric
 
@@ -31,17 +32,27 @@ def from_pane(pane: Pane, task: Task, costs: Costs) -> dict[str, Metric]:
     found: dict[str, Metric] = {}
     counts = confusion(pane, len(task.classes)) if costs and task.classes else None
     if counts is not None and not strangers(costs, task):
-        place = {name: code for code, name in enumerate(task.classes)}
-        total, rows = 0.0, float(counts.sum())
-        for actual, row in costs.items():
-            for predicted, cost in row.items():
-                total += cost * float(counts[place[class_text(actual)], place[class_text(predicted)]])
+        total, rows = float((matrix(costs, task) * counts).sum()), float(counts.sum())
         found["cost"] = Metric(total, rows_of(pane, rows), "panes")
         found["cost_per_prediction"] = Metric(ratio(total, rows), rows_of(pane, rows), "panes")
     value, held = means(pane, task).get("value"), pane.parts.get("value")
     if value is not None and held is not None:
         found["value"] = Metric(value.total, int(held[0]), "panes")
         found["value_per_prediction"] = Metric(value.value, int(held[0]), "panes")
+    return found
+
+
+def matrix(costs: Costs, task: Task) -> F64:
+    """Return what a row of each cell costs: float64 (k, k), by actual and predicted class.
+
+    >>> matrix({"1": {"0": 500.0}}, Task("binary", ("0", "1"), "1")).tolist()
+    [[0.0, 0.0], [500.0, 0.0]]
+    """
+    place = {name: code for code, name in enumerate(task.classes)}
+    found = np.zeros((len(place), len(place)))
+    for actual, row in costs.items():
+        for predicted, cost in row.items():
+            found[place[class_text(actual)], place[class_text(predicted)]] = cost
     return found
 
 
