@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+from driftline.items import items_of
 from driftline.tables import ModelKey, Task
 from driftline_processor.commands import app
 from driftline_processor.runtime.config import Model
@@ -129,6 +131,40 @@ def test_quantiles_are_columns_and_the_middle_one_is_the_score(open_state: Open,
     ]
     found = state.state.wrong.worst(ModelKey("churn", "1"), NOON - DAY, NOON + DAY, 10, {})
     assert (found.wrong, found.outcomes) == (1, 1)
+
+
+def test_a_ranking_has_its_items_and_what_was_clicked(open_state: Open, tmp_path: Path) -> None:
+    state = open_state(feed=Model())
+    shown = [
+        (("x", "y", "z", "w"), (0.9, 0.5, np.nan, 0.1)),
+        (("x", "y"), None),
+        (("z", "x"), None),
+        (("y",), None),
+        ((), None),
+    ]
+    table = predictions(["a", "b", "c", "d", "e"], [*range(NOON, NOON + 5)], model="feed", task=Task("ranking"))
+    state.send(replace(table, items=items_of(shown)))
+    for id, actual in (("a", '{"y": 2.5, "q": 4, "z": 1}'), ("b", 0), ("c", 1), ("e", '["x"]')):
+        state.send(outcomes([id], [actual], model="feed"))
+    rows = write(state, tmp_path / "rows.parquet", key=ModelKey("feed"))
+    assert [
+        tuple(row[name] for name in ("id", "items", "item_scores", "clicked", "gains", "missed_gains", "actual"))
+        for row in rows
+    ] == [
+        ("a", ["x", "y", "z", "w"], [0.9, 0.5, None, 0.1], ["y", "z"], [0.0, 2.5, 1.0, 0.0], [4.0], "1"),
+        ("b", ["x", "y"], [None, None], [], [0.0, 0.0], [], "0"),
+        ("c", ["z", "x"], [None, None], None, None, None, "1"),
+        ("d", ["y"], [None], None, None, None, None),
+        ("e", [], [], [], [], [1.0], "0"),
+    ]
+    assert "items" not in pq.read_schema(written(open_state, tmp_path)).names
+
+
+def written(open_state: Open, tmp_path: Path) -> Path:
+    state = open_state(churn=ALL)
+    fill(state)
+    write(state, tmp_path / "churn.parquet")
+    return tmp_path / "churn.parquet"
 
 
 def test_a_regression_has_numbers(open_state: Open, tmp_path: Path) -> None:

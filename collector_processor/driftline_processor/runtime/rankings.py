@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from driftline.relevance import Relevance
 from driftline.tables import F64, I64
 from numpy.typing import NDArray
@@ -80,6 +81,33 @@ def relevance_of(rows: pa.Table) -> Relevance:
     missed, missed_offsets = _flat(rows, "missed")
     known = rows["relevance"].is_valid().to_numpy()
     return Relevance(numbers_of(rows, "number"), known, offsets, gains, missed_offsets, missed)
+
+
+def of_lists(rows: pa.Table) -> dict[str, pa.Array]:
+    """Return what was relevant in each list, from its ``items``, ``relevance`` and ``missed``.
+
+    ``gains``: of each of its items; ``clicked``: those of its items that have any; ``missed_gains``: of relevant items
+    that it lacks. All are null where nobody knows which items were relevant.
+    """
+    items, known = rows["items"].combine_chunks(), rows["relevance"].is_valid().to_numpy()
+    lengths = np.nan_to_num(items.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    relevance, starts = _flat(rows, "relevance")
+    row = np.repeat(np.arange(len(rows)), np.minimum(np.diff(starts), lengths))
+    rank = np.arange(len(row)) - np.searchsorted(row, row)
+    gains = np.zeros(offsets[-1])
+    gains[offsets[row] + rank] = relevance[starts[row] + rank]
+    hit = gains > 0
+    of_row = np.bincount(np.repeat(np.arange(len(rows)), lengths)[hit], minlength=len(rows))
+    hits = np.concatenate([[0], np.cumsum(of_row)])
+    unknown = pa.array(~known)
+    return {
+        "gains": pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(gains), mask=unknown),
+        "clicked": pa.ListArray.from_arrays(
+            pa.array(hits.astype(np.int32)), items.flatten().filter(pa.array(hit)), mask=unknown
+        ),
+        "missed_gains": pc.if_else(unknown, pa.scalar(None, pa.list_(pa.float64())), rows["missed"].combine_chunks()),
+    }
 
 
 def _lists(connection: Connection, predictions: I64) -> pa.Table:

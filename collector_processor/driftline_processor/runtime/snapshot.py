@@ -21,6 +21,7 @@ from driftline.tables import Column, ModelKey, Task
 from .config_values import Keep
 from .kept import read_columns, read_features
 from .narrow import DAY, days_of
+from .rankings import of_lists
 from .rows import actual_of, finite_actuals, integers_of, label_array, number_array, score_in
 from .series import Series, SeriesRegister
 from .store import Connection, Store, left_behind, number, read
@@ -39,6 +40,16 @@ PARTS = (
 )
 """What a snapshot has besides features, slices and the scores of classes. A feature of such a name keeps it, and the
 part is called ``prediction_NAME``."""
+
+LISTS = (
+    ("items", pa.list_(pa.string())),
+    ("item_scores", pa.list_(pa.float64())),
+    ("left_out", pa.int32()),
+    ("clicked", pa.list_(pa.string())),
+    ("gains", pa.list_(pa.float64())),
+    ("missed_gains", pa.list_(pa.float64())),
+)
+"""What the snapshot of a ranking has besides; a list each, the best rank first. See :func:`.rankings.of_lists`."""
 
 _ROWS = """
 SELECT p.seq, {columns}, coalesce(j.weight, p.weight, 1) * ? AS weight, j.actual, j.number,
@@ -59,6 +70,14 @@ _COLUMNS = {
     "value": "j.value",
 }
 """Part → the expression that reads it."""
+
+_LIST_COLUMNS = {
+    "items": "p.items",
+    "item_scores": "p.item_scores",
+    "left_out": "p.left_out",
+    "relevance": "j.relevance",
+    "missed": "j.missed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +148,8 @@ class _Writing:
         self._rowless = not self._features
         labels = {label for one in series for label in _labels(one.task)}
         self._extra = (*(f"{_SCORE}{label}" for label in sorted(labels)), *self._slice_columns())
-        self._named = {name: f"prediction_{name}" if name in self._features else name for name, _ in PARTS}
+        self._parts = PARTS + (LISTS if any(one.task.kind == "ranking" for one in series) else ())
+        self._named = {name: f"prediction_{name}" if name in self._features else name for name, _ in self._parts}
 
     def write(self, path: Path) -> Snapshot | None:
         rows = labelled = 0
@@ -183,7 +203,9 @@ class _Writing:
         of["version"], of["environment"] = (pa.repeat(pa.scalar(one), n) for one in (key.version, key.environment))
         actual = actual_of(rows)
         of["actual"] = number_array(finite_actuals(actual), n) if regression else label_array(class_column(actual), n)
-        kinds = {**dict(PARTS), "actual": pa.float64() if regression else pa.string()}
+        if "items" in rows.column_names:
+            of |= of_lists(rows)
+        kinds = {**dict(self._parts), "actual": pa.float64() if regression else pa.string()}
         fields = [pa.field(self._named[name], kind) for name, kind in kinds.items()]
         values = [of[name] for name in kinds]
         for name in self._extra:
@@ -202,6 +224,8 @@ class _Writing:
     def _columns(self, series: Series) -> dict[str, str]:
         """Column → the expression that reads it."""
         found = {**_COLUMNS, "score": score_in(series.task, "p")}
+        if len(self._parts) > len(PARTS):
+            found |= _LIST_COLUMNS
         for name in self._extra:
             part, _, of = name.partition(".")
             if f"{part}." == _SCORE:
