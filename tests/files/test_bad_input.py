@@ -130,9 +130,12 @@ def test_a_baseline_that_is_none(run: Run, folder: Path) -> None:
 def test_an_option_that_a_built_baseline_contradicts(run: Run, folder: Path) -> None:
     options = ("--model", "m", "--task", "binary", "--score", "x", "-o", str(folder / "b.json"))
     assert run("baseline", "build", "ref.parquet", *options).exit_code == 0
-    result = run("evaluate", "ref.parquet", "--baseline", "b.json", "--threshold", "0.7")
+    result = run("evaluate", "ref.parquet", "--baseline", "b.json", "--task", "regression")
     assert result.exit_code == 2
-    assert result.stderr == "driftline: --threshold: the baseline b.json was built with 0.5; leave the option out\n"
+    assert result.stderr == "driftline: --task: the baseline b.json was built with 'binary'; leave the option out\n"
+    result = run("evaluate", "ref.parquet", "--baseline", "b.json", "--threshold", "7")
+    assert result.exit_code == 2
+    assert result.stderr == "driftline: --threshold 7: a score from 0 to 1, and only a binary model has one\n"
 
 
 def test_a_ragged_line_is_named_and_its_neighbours_are_kept(run: Run, folder: Path) -> None:

@@ -35,8 +35,9 @@ def first_of(data: Sequence[Path], past: Rolling, options: ColumnOptions, say: S
 def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -> Baseline:
     """Return what rows are compared with: ``reference``, which is a baseline or rows to build one from.
 
-    Without what cannot be compared. ``data``: its name is that of a model that nobody names. Raises :class:`BadInput`
-    when the file cannot be read, or an option contradicts what the baseline says.
+    Without what cannot be compared. ``data``: its name is that of a model that nobody names. What is read may be
+    decided at another threshold. Raises :class:`BadInput` when the file cannot be read, or an option contradicts what
+    the baseline says.
     """
     if reference.suffix != ".json":
         options = replace(options, model=options.model or data.name.split(".")[0])
@@ -50,11 +51,12 @@ def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -
         ("--task", options.task, task.kind),
         ("--classes", options.classes, task.classes),
         ("--positive-class", options.positive_class, task.positive_class),
-        ("--threshold", options.threshold, task.threshold),
         ("--quantiles", options.levels if options.quantiles else (), task.quantiles),
     ):
         if given not in ("", (), None, own):
             raise BadInput(f"{option}: the baseline {reference} was built with {own!r}; leave the option out")
+    if options.threshold is not None and (task.kind != "binary" or not 0 <= options.threshold <= 1):
+        raise BadInput(f"--threshold {options.threshold:g}: a score from 0 to 1, and only a binary model has one")
     _check_seasons(baseline, reference, options)
     if options.text_features:
         raise BadInput(

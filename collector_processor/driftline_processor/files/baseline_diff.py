@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from driftline.baseline import Baseline
 from driftline.tables import ModelKey
 from rich.console import Console
 from rich.text import Text
 
+from driftline_processor.core.compared import decided_alike
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.rebin import changed_types, over
@@ -26,8 +28,10 @@ def compared(old: Baseline, new: Baseline) -> Evaluation:
     """
     period = new.extras.period
     window = Window("", 0, 0) if period is None else Window("", period.first, period.last + 1)
-    pane = over(old, new)
-    return evaluate(pane, old, ModelKey(new.model, new.version), window, closed=True, task=old.task)
+    pane, task = over(old, new), replace(old.task, threshold=new.task.threshold)
+    alike = decided_alike(old, pane, task)
+    key = ModelKey(new.model, new.version)
+    return evaluate(pane, alike.baseline, key, window, closed=True, task=task, compared=alike.note)
 
 
 def changes(old: Baseline, new: Baseline) -> Iterator[str]:

@@ -18,7 +18,7 @@ from driftline.seasonality import Seasonality
 from driftline.tables import ModelKey
 
 from driftline_processor.core.beside import Beside
-from driftline_processor.core.compared import Compared, seasonal
+from driftline_processor.core.compared import Compared, decided_alike, seasonal
 from driftline_processor.core.compared.levelled import levelled
 from driftline_processor.core.compared.season import PART as SEASONS
 from driftline_processor.core.concept import Settings
@@ -102,6 +102,9 @@ def evaluate_files(
         baseline = first_of(data, asked.past, options, say)
     else:
         baseline = baseline_of(reference, data[0], options, say)
+    built = baseline
+    if options.threshold is not None and options.threshold != built.task.threshold:
+        baseline = replace(built, task=replace(built.task, threshold=options.threshold))  # as the rows are decided
     if (reference is not None and reference.suffix != ".json") or outcomes is not None:
         options = replace(options, actual="")  # the reference rows had it; the truth of these may come later, or apart
     judging = _Judging(
@@ -124,7 +127,7 @@ def evaluate_files(
     wanted, counted = expected_of(asked.expect, baseline, say)
     steps, past = cut_steps(read.rows, cut, windows, groups), None
     if asked.past is not None:
-        past, steps = cut_past(asked.past, baseline, read.rows, windows, steps)
+        past, steps = cut_past(asked.past, read.rows, windows, steps)
     trails = Trails(steps, baseline)
     slices = Slices(read.rows, read.roles, baseline, trails.steps, len(windows), say, read.groups)
     labelled = LabelledRows.of(read, groups, len(windows), baseline)
@@ -135,13 +138,16 @@ def evaluate_files(
     happened = Outcomes.of(lambda: all_rows(read.rows, read.weights), baseline.task, judging.asked)
     until = None if cut.window else time.time_ns()  # a window of rows ends with its newest row, which is never old
     beside = _beside(windows, folded, newest_rows(read.rows, groups, len(windows)), until, wanted, trails, slices)
-    against = (Compared(baseline) if past is None else past.compared(at) for at in range(len(windows)))
+    alike = [decided_alike(built, one.pane, baseline.task) for one in folded]
+    against = (one if past is None else past.compared(at, one) for at, one in enumerate(alike))
     sliced = SlicedTruth(told_apart(read, slices.values), baseline.task)
     check_slices(judging.asked, sliced.values)
     apart = ((slices.counted(at), None if labelled is None else labelled.weak(at)) for at in range(len(windows)))
     evaluations = [
-        judging.evaluate(happened, sliced, *of_window)
-        for of_window in zip(windows, (one.pane for one in folded), known, beside, against, apart, strict=True)
+        judging.evaluate(happened, sliced, own.baseline, *of_window)
+        for own, *of_window in zip(
+            alike, windows, (one.pane for one in folded), known, beside, against, apart, strict=True
+        )
     ]
     for before, evaluation in zip([None, *evaluations], evaluations, strict=False):
         if evaluation.window.end > evaluation.window.start:  # an incident is since when
@@ -196,6 +202,7 @@ class _Judging:
         self,
         happened: Outcomes,
         sliced: SlicedTruth,
+        own: Baseline,
         window: Window,
         pane: Pane,
         truth: Truth | None,
@@ -203,7 +210,11 @@ class _Judging:
         against: Compared,
         apart: tuple[Mapping[str, Pane], WeakSearch | None],
     ) -> Evaluation:
-        """Evaluate a window. ``apart``: the rows of its slices, and what came of the search for weak ones."""
+        """Evaluate a window.
+
+        ``own``: the baseline, decided as its rows are; ``against``: what of it, or of the rows before, it is compared
+        with. ``apart``: the rows of its slices, and what came of the search for weak ones.
+        """
         counted, weak = apart
         task, realized = self.baseline.task, None
         if task.kind == "ranking":
@@ -225,8 +236,6 @@ class _Judging:
             beside=beside,
             choices=self.choices,
             compared=against.note,
-            known=replace(
-                happened.known(truth, window), reference=self.baseline, weak=weak, slices=sliced.of(truth, counted)
-            ),
+            known=replace(happened.known(truth, window), reference=own, weak=weak, slices=sliced.of(truth, counted)),
             asked=self.asked,
         )

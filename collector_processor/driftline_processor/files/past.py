@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from driftline.baseline import Baseline
 from driftline.pane import Pane, merge
 from driftline.slices import Slices
 from driftline.tables import I64
@@ -30,14 +29,13 @@ class Past:
     """
 
     rolling: Rolling
-    baseline: Baseline
     stretches: list[list[Window]]
     edges: I64
     intervals: I64
     _panes: dict[int, Pane] = field(default_factory=dict)
     _sliced: dict[int, dict[str, Pane]] = field(default_factory=dict)
     _summed: dict[tuple[int, int], Pane] = field(default_factory=dict)
-    _compared: dict[tuple[int, int], Compared] = field(default_factory=dict)
+    _compared: dict[tuple[int, int, str], Compared] = field(default_factory=dict)
 
     def add(self, piece: int, pane: Pane) -> None:
         """Add the rows of a piece."""
@@ -50,16 +48,20 @@ class Past:
             known = self._sliced.setdefault(int(self.intervals[piece.piece]), {})
             known[piece.name] = merge([known.get(piece.name, Pane()), piece.pane])
 
-    def compared(self, window: int) -> Compared:
-        """Return what a window is compared with, by its place; once all rows are there."""
-        stretches = self.stretches[window]
-        key = (stretches[0].start, stretches[-1].end)
+    def compared(self, window: int, alike: Compared) -> Compared:
+        """Return what a window is compared with, by its place; once all rows are there.
+
+        ``alike``: the baseline, decided as the rows of the window are.
+        """
+        stretches, baseline = self.stretches[window], alike.baseline
+        edges = (stretches[0].start, stretches[-1].end)
+        key = (*edges, baseline.digest)
         if key not in self._compared:  # all hours of a day have the same
             panes = [self._stretch(one.start, one.end) for one in stretches]
-            found = rolled(self.baseline, self.rolling, stretches, panes)
-            if found.baseline is not self.baseline:
-                found = found._replace(baseline=with_slices(found.baseline, self._slices(*key)))
-            self._compared[key] = found
+            found = rolled(baseline, self.rolling, stretches, panes)
+            if found.baseline is not baseline:
+                found = found._replace(baseline=with_slices(found.baseline, self._slices(*edges)))
+            self._compared[key] = found._replace(note=alike.and_also(found.note))
         return self._compared[key]
 
     def _slices(self, start: int, end: int) -> Slices | None:
@@ -79,9 +81,7 @@ class Past:
         return self._summed[start, end]
 
 
-def cut_past(
-    rolling: Rolling, baseline: Baseline, reads: Sequence[Rows], windows: Sequence[Window], steps: Steps
-) -> tuple[Past, Steps]:
+def cut_past(rolling: Rolling, reads: Sequence[Rows], windows: Sequence[Window], steps: Steps) -> tuple[Past, Steps]:
     """Cut the pieces of rows where a stretch ends that some window is compared with."""
     stretches = [rolling.stretches(window) for window in windows]
     edges = np.array(sorted({edge for some in stretches for one in some for edge in (one.start, one.end)}), np.int64)
@@ -99,7 +99,7 @@ def cut_past(
     every[keys >= 0] = pieces
     finer = np.split(every, np.cumsum([len(piece) for piece in steps.pieces])[:-1])
     coarse = there // width
-    past = Past(rolling, baseline, stretches, edges, there % width)
+    past = Past(rolling, stretches, edges, there % width)
     return past, replace(steps, owner=steps.owner[coarse], step=steps.step[coarse], pieces=finer)
 
 

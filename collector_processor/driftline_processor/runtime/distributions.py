@@ -111,7 +111,7 @@ class _Gathered:
             return
         elif metric == m.ML_PREDICTION_SCORE:
             self._values(one, "score", self._baseline.bins.score)
-            for part, sums in score_parts_of(histogram, self._baseline).items():
+            for part, sums in score_parts_of(histogram, self._baseline, self._series.task.threshold).items():
                 self._add(score_fold(self._series.task), part, sums)
         else:
             self._feature(one, n, self._baseline)

@@ -12,7 +12,7 @@ from driftline.baseline import Baseline
 from driftline.pane import Pane
 
 from driftline_processor.core.beside import Beside
-from driftline_processor.core.compared import Compared, seasonal
+from driftline_processor.core.compared import Compared, decided_alike, seasonal
 from driftline_processor.core.compared.levelled import levelled
 from driftline_processor.core.compared.season import PART as SEASONS
 from driftline_processor.core.distributed import complete
@@ -146,11 +146,15 @@ class Evaluator:
             pane.parts.update(folds.get(fold, Pane()).parts)
         settings = self._series.settings(series.key.model)
         closed = is_closed(window, self._watermark(series))
-        compared = None
+        compared, alike = None, None
         if baseline is not None:
             self._warn(series, settings, baseline)
             complete(pane, baseline.bins)
-            compared = self._compared(series, baseline, window, pane, width if closed else None)
+            alike = decided_alike(baseline, pane, series.task)
+            if alike.note:
+                self._warn_once(series.key.model, f"{series.key.model} is compared with {alike.note}")
+            compared = self._compared(series, alike.baseline, window, pane, width if closed else None)
+            compared = compared._replace(note=alike.and_also(compared.note))
         if closed:
             self._warn_asked(series, settings)
         beside = self._beside(series, window, closed, baseline, width)
@@ -172,7 +176,8 @@ class Evaluator:
             compared="" if compared is None else compared.note,
             shift=0.0 if compared is None else compared.shift,
             known=replace(
-                self._known.of(series, window, settings, self._watermark(series), width, baseline), reference=baseline
+                self._known.of(series, window, settings, self._watermark(series), width, baseline),
+                reference=None if alike is None else alike.baseline,
             ),
             asked=replace(settings.performance.asked, custom=self._custom),
         )
@@ -181,9 +186,12 @@ class Evaluator:
         """Log once what is asked of the performance and a model of this kind, or with these classes, has not."""
         for wrong in broken(settings.performance, series.task.kind, series.task.classes):
             said = f"models.{series.key.model}.performance.{wrong}"
-            if (series.key.model, said) not in self._warned:
-                self._warned.add((series.key.model, said))
-                _log.warning("%s; until then it is left out", said)
+            self._warn_once(series.key.model, f"{said}; until then it is left out")
+
+    def _warn_once(self, model: str, said: str) -> None:
+        if (model, said) not in self._warned:
+            self._warned.add((model, said))
+            _log.warning("%s", said)
 
     def _warn(self, series: Series, settings: Model, baseline: Baseline) -> None:
         """Log once of each baseline which methods were chosen for a feature that they do not compare."""

@@ -242,7 +242,9 @@ class Intake:
         """Add what the points of one model count that is new, see :mod:`.distributions` and :mod:`.balance`."""
         in_force = self.baselines.in_force(key)
         task = self.series.said(key)
-        task = task if task.kind else Task(next((point.task for point in points if point.task), ""))
+        if not task.kind:
+            decides = 0.5 if in_force is None else in_force.baseline.task.threshold  # which no metric says
+            task = Task(next((point.task for point in points if point.task), ""), threshold=decides)
         rowless = PredictionTable(key, task, _NONE, _NO_TEXTS, predicted=decided_labels(points))
         series = self.series.of(rowless, in_force.baseline.task if in_force else None)
         taken = [self.streams.take(point, series.number, work.now) for point in points]

@@ -91,7 +91,7 @@ def _targets(baseline: Baseline) -> Iterator[tuple[Literal["feature", "score", "
         yield "feature", name, f"feature:{name}", bins
     if baseline.bins.score is not None:
         yield "score", "", "score", baseline.bins.score
-    if baseline.bins.classes is not None:
+    if baseline.bins.classes is not None and "class" in baseline.pane.parts:
         yield "class", "", "class", baseline.bins.classes
 
 

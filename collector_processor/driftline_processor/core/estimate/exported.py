@@ -13,10 +13,10 @@ from driftline_processor.core.histogram import Histogram, spread
 _BINS = NumberBins(score_edges()[1:])
 
 
-def score_parts_of(histogram: Histogram, baseline: Baseline) -> dict[str, F64]:
+def score_parts_of(histogram: Histogram, baseline: Baseline, threshold: float) -> dict[str, F64]:
     """Return the parts ``score_grid:CLASS`` of a histogram of a binary model's scores; {} where it cannot tell.
 
-    What lies in one bucket is shared out as the baseline's scores lie in it, and decided as the threshold says: so
+    What lies in one bucket is shared out as the baseline's scores lie in it, and decided at ``threshold``: so
     nothing of a shift within a bucket is seen, and buckets that hold more than half of the scores, or two nine tenths,
     tell too little (:func:`driftline_processor.core.histogram.spread`).
 
@@ -25,7 +25,7 @@ def score_parts_of(histogram: Histogram, baseline: Baseline) -> dict[str, F64]:
     >>> p = np.repeat([0.1, 0.4, 0.9], 50)
     >>> built = Baseline.from_frame({"x": p, "p": p, "y": p > 0.5}, score="p", actual="y", model="m", task="binary")
     >>> scores = Explicit(np.array([0.2, 0.5, 0.7]), np.array([6.0, 4.0, 0.0, 2.0]))
-    >>> {name: float(sums.sum()) for name, sums in score_parts_of(scores, built).items()}
+    >>> {name: float(sums.sum()) for name, sums in score_parts_of(scores, built, 0.5).items()}
     {'score_grid:1': 2.0, 'score_grid:0': 10.0}
     """
     task, pane = baseline.task, baseline.pane
@@ -36,5 +36,5 @@ def score_parts_of(histogram: Histogram, baseline: Baseline) -> dict[str, F64]:
     if guessed or len(counts) != SCORE_BINS:
         return {}
     positive = task.classes.index(task.positive_class)
-    above = score_edges() >= task.threshold
+    above = score_edges() >= threshold
     return {f"{GRID}{positive}": counts * above, f"{GRID}{1 - positive}": counts * ~above}

@@ -1,0 +1,149 @@
+"""The reference as if it had decided as a window's rows were decided: decisions at two thresholds are never compared.
+
+A baseline keeps the scores of its rows by what came true, on the fixed score grid, so what it would have decided at
+another threshold is known to the bin, 1/128 on the logit scale. What is not kept by score is left out, and said to be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from driftline.baseline import Baseline
+from driftline.bins import SCORE_BINS, score_bin
+from driftline.expected import GRID
+from driftline.outcome_blocks import EXPECTED
+from driftline.pane import Pane
+from driftline.rising import Steps
+from driftline.slices import Slices
+from driftline.tables import F64, Task
+
+from .compared import Compared
+from .derived import derived
+
+STRAY = 0.01
+"""The share of rows that may be decided otherwise than a threshold says, and it still is the one: they were decided
+while it was changed, or by a rule of their own."""
+
+_DECIDED = ("class", "confusion", "confusion_excess", EXPECTED)
+"""Parts of a baseline's panes that its decisions are in."""
+
+_KNOWN: WeakKeyDictionary[Baseline, dict[float | None, Compared]] = WeakKeyDictionary()
+
+
+def decided_alike(baseline: Baseline, pane: Pane, task: Task) -> Compared:
+    """Return the baseline as it would be had its rows been decided at the threshold of a window's rows.
+
+    ``pane``: of the window; its scores by decision tell at which of two thresholds its rows were decided, that of
+    ``task``, which is the model's now, or the baseline's own: a service may decide by itself, and rows may be older
+    than a threshold. The predicted classes of the baseline, which are not kept by score, are not compared then. Where
+    its scores are not known, or the rows were decided at neither, it is the baseline without its decisions. The note
+    says which; "" = the baseline as it is.
+
+    >>> p = np.repeat([0.1, 0.4, 0.9], 50)
+    >>> built = Baseline.from_frame({"x": p, "p": p, "y": p > 0.5}, score="p", actual="y", model="m", task="binary")
+    >>> found = decided_alike(built, Pane(), replace(built.task, threshold=0.3))
+    >>> built.pane.parts["confusion"].tolist(), found.baseline.pane.parts["confusion"].tolist()
+    ([100.0, 0.0, 0.0, 50.0], [50.0, 50.0, 0.0, 50.0])
+    >>> found.note
+    'the baseline, its rows decided at 0.3 as these are, not at 0.5; its predicted classes are not compared'
+    """
+    own = baseline.task
+    if task.kind != "binary" or task.threshold == own.threshold or replace(task, threshold=own.threshold) != own:
+        return Compared(baseline)
+    sides = _by_decision(pane, task)
+    at = next((one for one in (task.threshold, own.threshold) if _follows(sides, one)), None)
+    if at == own.threshold or (at is not None and _decided_at(baseline, at)):
+        return Compared(baseline)
+    known = _KNOWN.setdefault(baseline, {})
+    if at not in known:
+        known[at] = _at(baseline, at, replace(own, threshold=task.threshold))
+    return known[at]
+
+
+def _at(baseline: Baseline, threshold: float | None, task: Task) -> Compared:
+    """The baseline decided at a threshold, None = at none; ``task``: that of the rows."""
+    scores, known, sliced = _scores(baseline.pane), baseline.extras.estimation, baseline.extras.slices
+    steps = None if scores is None else Steps.of(*scores)
+    rates = None if steps is None else steps.rates()
+    extras = baseline.extras
+    if known is not None and known.blocks is not None:
+        panes = [_redecided(pane, threshold, task, rates) for pane in known.blocks.panes]
+        extras = replace(extras, estimation=replace(known, blocks=replace(known.blocks, panes=panes)))
+    if sliced is not None:
+        of = {
+            key: {value: _redecided(pane, None, task) for value, pane in panes.items()}
+            for key, panes in sliced.of.items()
+        }
+        extras = replace(extras, slices=Slices(of))
+    pane = _redecided(baseline.pane, threshold, task)
+    found = derived(baseline, pane, extras, replace(task, threshold=task.threshold if threshold is None else threshold))
+    own = baseline.task.threshold
+    if "confusion" not in pane.parts:
+        rows = f"at {task.threshold:g}" if threshold is not None else f"neither there nor at {task.threshold:g}"
+        return Compared(found, f"the baseline without its decisions, made at {own:g}: these rows were decided {rows}")
+    said = f"its rows decided at {threshold:g} as these are, not at {own:g}"
+    return Compared(found, f"the baseline, {said}; its predicted classes are not compared")
+
+
+def _redecided(pane: Pane, threshold: float | None, task: Task, rates: F64 | None = None) -> Pane:
+    """Decide the rows of a pane anew where their scores are known, else without what depends on decisions.
+
+    ``rates``: the chance that a row of each bin is positive.
+    """
+    parts = {name: sums for name, sums in pane.parts.items() if name not in _DECIDED}
+    scores = _scores(pane)
+    if threshold is None or scores is None:
+        return Pane(parts)
+    counts = parts["confusion"] = _confusion(scores, threshold, task)
+    before, excess = (pane.parts.get(name) for name in ("confusion", "confusion_excess"))
+    if before is not None and excess is not None and before.any():  # that of all rows is known, and not where it lies
+        parts["confusion_excess"] = counts * (excess.sum() / before.sum())
+    if EXPECTED in pane.parts and rates is not None:
+        whole = scores[0] + scores[1]
+        parts[EXPECTED] = _confusion((whole * (1 - rates), whole * rates), threshold, task)
+    return Pane(parts)
+
+
+def _by_decision(pane: Pane, task: Task) -> tuple[F64, F64]:
+    """The scores of rows that were decided for the negative and for the positive class, each float64 (SCORE_BINS,)."""
+    positive = task.classes.index(task.positive_class)
+    negatives, positives = (pane.parts.get(f"{GRID}{at}", np.zeros(SCORE_BINS)) for at in (1 - positive, positive))
+    return negatives, positives
+
+
+def _follows(sides: tuple[F64, F64], threshold: float) -> bool:
+    """Whether decisions are those of a threshold; which those of its own bin are depends on more than the bin."""
+    cut = _cut(threshold)
+    off = sides[0][cut + 1 :].sum() + sides[1][:cut].sum()
+    return bool(off <= STRAY * (sides[0].sum() + sides[1].sum()))
+
+
+def _decided_at(baseline: Baseline, threshold: float) -> bool:
+    """Whether the decisions of a baseline are those of a threshold that is not its own: somebody else made them."""
+    counts, scores = baseline.pane.parts.get("confusion"), _scores(baseline.pane)
+    if counts is None or scores is None or not np.isclose(counts.sum(), sum(side.sum() for side in scores), rtol=1e-6):
+        return False
+    off = np.abs(counts - _confusion(scores, threshold, baseline.task)).sum() / 2
+    in_bin = sum(float(side[_cut(threshold)]) for side in scores)
+    return bool(off <= STRAY * counts.sum() + in_bin)
+
+
+def _scores(pane: Pane) -> tuple[F64, F64] | None:
+    """The scores of rows that came out negative and positive, each float64 (SCORE_BINS,)."""
+    negative, positive = (pane.parts.get(f"score_{side}") for side in ("negative", "positive"))
+    return None if negative is None or positive is None else (negative, positive)
+
+
+def _cut(threshold: float) -> int:
+    return int(score_bin(np.array([threshold]))[0])
+
+
+def _confusion(scores: tuple[F64, F64], threshold: float, task: Task) -> F64:
+    """Return the part ``confusion`` of rows with these scores; those in the threshold's own bin are at it or above."""
+    cut, positive = _cut(threshold), task.classes.index(task.positive_class)
+    counts = np.zeros((2, 2))
+    for actual, side in zip((1 - positive, positive), scores, strict=True):
+        counts[actual, [1 - positive, positive]] = side[:cut].sum(), side[cut:].sum()
+    return counts.reshape(-1)

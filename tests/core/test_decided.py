@@ -1,0 +1,134 @@
+"""A window is compared with what the baseline would have decided at the window's own threshold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from driftline.baseline import Baseline
+from driftline.bins import SCORE_BINS, score_bin
+from driftline.outcome_blocks import EXPECTED
+from driftline.pane import Pane
+from driftline.tables import F64
+from driftline_processor.core.compared import decided_alike
+from driftline_processor.core.performance.realized import realized
+
+ROWS = 6_000
+DAY = 86_400
+AT_DECISION = ("accuracy", "precision", "recall", "f1", "specificity")
+
+
+def scored(seed: int, rows: int = ROWS) -> tuple[F64, F64]:
+    rng = np.random.default_rng(seed)
+    score = rng.beta(2, 3, rows)
+    return score, (rng.random(rows) < score).astype(float)
+
+
+@cache
+def built(threshold: float) -> Baseline:
+    return made(threshold)
+
+
+def made(threshold: float, **changes: object) -> Baseline:
+    score, actual = scored(1)
+    said = {"actual": actual, "time": np.linspace(0, 30 * DAY, ROWS) + DAY, "slices": {"half": np.arange(ROWS) % 2}}
+    return Baseline.from_frame(
+        {"x": score},
+        score=score,
+        model="churn",
+        task="binary",
+        threshold=threshold,
+        **(said | changes),  # type: ignore[arg-type]
+    )
+
+
+def window(threshold: float, strays: int = 0) -> Pane:
+    """Scores by decision; ``strays``: so many rows that are decided the other way."""
+    score, _ = scored(2, 1_000)
+    decided = (score >= threshold).astype(int)
+    decided[:strays] = 1 - decided[:strays]
+    counts = [np.bincount(score_bin(score[decided == side]), minlength=SCORE_BINS) for side in (0, 1)]
+    return Pane({f"score_grid:{side}": of.astype(float) for side, of in enumerate(counts)})
+
+
+def test_a_baseline_is_what_it_would_be_had_it_been_built_at_the_threshold() -> None:
+    half, third = built(0.5), built(0.3)
+    found = decided_alike(half, window(0.3), third.task)
+    anew, own = (realized(one.pane, one.task) for one in (found.baseline, third))
+    before = realized(half.pane, half.task)
+    assert {name: anew[name].value for name in AT_DECISION} == pytest.approx(
+        {name: own[name].value for name in AT_DECISION}, abs=5e-3
+    )
+    assert abs((before["recall"].value or 0) - (own["recall"].value or 0)) > 0.3
+    assert anew["roc_auc"] == own["roc_auc"]
+    assert found.baseline.fold == half.fold
+    assert found.baseline.task == third.task
+    assert found.note == (
+        "the baseline, its rows decided at 0.3 as these are, not at 0.5; its predicted classes are not compared"
+    )
+    sliced = found.baseline.extras.slices
+    assert sliced is not None
+    panes = [found.baseline.pane, *(pane for values in sliced.of.values() for pane in values.values())]
+    assert not any("class" in pane.parts for pane in panes)
+
+
+def test_its_stretches_of_time_are_decided_anew_too() -> None:
+    half, third = built(0.5), built(0.3)
+    found = decided_alike(half, Pane(), third.task).baseline
+    for part in ("confusion", EXPECTED):
+        anew, own = (in_blocks(one, part) for one in (found, third))
+        assert anew == pytest.approx(own, abs=0.02 * ROWS)
+
+
+def in_blocks(baseline: Baseline, part: str) -> F64:
+    known = baseline.extras.estimation
+    assert known is not None
+    assert known.blocks is not None
+    total: F64 = np.sum([pane.parts[part] for pane in known.blocks.panes], axis=0)
+    return total
+
+
+def test_weights_that_differ_stay_as_uneven_as_they_were() -> None:
+    half = made(0.5)
+    half.pane.parts["confusion_excess"] = 2 * half.pane.parts["confusion"]
+    found = decided_alike(half, Pane(), replace(half.task, threshold=0.3)).baseline.pane.parts
+    assert found["confusion_excess"] == pytest.approx(2 * found["confusion"])
+
+
+@pytest.mark.parametrize("pane", [window(0.5), window(0.5, strays=9)])
+def test_rows_that_the_service_decided_at_the_baselines_threshold_are_compared_as_they_are(pane: Pane) -> None:
+    baseline = built(0.5)
+    found = decided_alike(baseline, pane, replace(baseline.task, threshold=0.3))
+    assert found.baseline is baseline
+    assert found.note == ""
+
+
+def test_a_baseline_whose_own_decisions_are_those_of_the_window_is_compared_as_it_is() -> None:
+    score, _ = scored(1)
+    baseline = made(0.5, predicted=(score >= 0.3).astype(int))
+    assert decided_alike(baseline, window(0.3), replace(baseline.task, threshold=0.3)).baseline is baseline
+
+
+def test_decisions_of_a_window_in_which_the_threshold_changed_are_compared_with_none() -> None:
+    baseline = built(0.5)
+    found = decided_alike(baseline, window(0.5, strays=100), replace(baseline.task, threshold=0.3))
+    assert {"accuracy", "recall"}.isdisjoint(known := realized(found.baseline.pane, found.baseline.task))
+    assert known["roc_auc"] == realized(baseline.pane, baseline.task)["roc_auc"]
+    assert found.note == (
+        "the baseline without its decisions, made at 0.5: these rows were decided neither there nor at 0.3"
+    )
+
+
+def test_a_baseline_that_knows_no_outcomes_is_compared_without_its_decisions() -> None:
+    baseline = made(0.5, actual=None)
+    found = decided_alike(baseline, window(0.3), replace(baseline.task, threshold=0.3))
+    assert "class" not in found.baseline.pane.parts
+    assert found.note == "the baseline without its decisions, made at 0.5: these rows were decided at 0.3"
+
+
+def test_of_one_threshold_and_of_other_classes_nothing_changes() -> None:
+    baseline = built(0.5)
+    for task in (baseline.task, replace(baseline.task, classes=("no", "yes"), threshold=0.3)):
+        assert decided_alike(baseline, window(0.3), task).baseline is baseline
