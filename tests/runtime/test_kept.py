@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from driftline.tables import Column
+from driftline.tables import Column, ModelKey
 from driftline_processor.core.mixing import mixed
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.config_values import Keep
@@ -15,17 +15,14 @@ from driftline_processor.runtime.kept import kept_where, read_features
 from scipy.stats import chisquare
 
 from .conftest import Open
-from .state_rows import DAY, HOUR, NOON, Clock, Opened, predictions
+from .state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, outcomes, predictions
 
 ALL = Model(keep_features=Keep(None))
 
 
 def features_of(state: Opened, rows: int) -> dict[str, Column]:
-    connection = state.state._store.connect()
-    try:
+    with state.state._store.reading() as connection:
         return read_features(connection, 1, np.arange(1, rows + 1))
-    finally:
-        connection.close()
 
 
 def values(column: Column) -> list[object]:
@@ -114,3 +111,18 @@ def test_rows_are_found_by_the_value_of_a_feature(open_state: Open) -> None:
     assert kept_where(connection, 1, "shop", "18").tolist() == [2]
     assert kept_where(connection, 1, "shop", "x").tolist() == kept_where(connection, 1, "no", "x").tolist() == []
     connection.close()
+
+
+def test_weak_slices_are_searched_in_the_even_sample_also_before_it_is_tidied(open_state: Open) -> None:
+    state = open_state(churn=Model(keep_features=Keep(500)))
+    x = np.random.default_rng(1).normal(size=3_000).tolist()
+    known = baseline([0.5] * 3_000, {"x": x})
+    state.send(baselines=[known.to_json()])
+    for first in range(0, 3_000, 300):
+        ids = [str(i) for i in range(first, first + 300)]
+        state.send(predictions(ids, features={"x": x[first : first + 300]}), outcomes(ids, [1] * 300))
+    state.state.settle()
+    assert len(state.rows("SELECT prediction FROM kept")) > 500
+    found = state.state.weak.search(ModelKey("churn", "1"), NOON, NOON + 1)
+    assert found is not None
+    assert found.rows == 500

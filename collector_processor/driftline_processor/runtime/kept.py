@@ -27,6 +27,12 @@ from .take import take_predictions
 MOST_COLUMNS = 1024
 """Features of one kind that are kept of a series: a sender that names a feature after each row must not widen all."""
 
+SAMPLE = """
+SELECT prediction FROM kept WHERE series = ? AND day >= ? AND day < ?
+QUALIFY row_number() OVER (PARTITION BY day ORDER BY rank) <= ?
+"""
+"""The rows of a series that are in the sample of their day, see :func:`sampled`: what is kept beyond waits to go."""
+
 _ROWS = "SELECT prediction, numbers, texts, vectors FROM kept WHERE series = ? AND prediction IN (SELECT * FROM wanted)"
 
 
@@ -187,6 +193,11 @@ def read_features(connection: Connection, series: int, predictions: I64) -> dict
         found[name] = Column(np.linalg.norm(vectors, axis=1).astype(np.float64), vectors=vectors)
         start += width
     return {name: column for name, column in found.items() if _any(column)}
+
+
+def sampled(series: int, since: int, until: int, keep: Keep) -> tuple[int, ...]:
+    """Return the parameters of :data:`SAMPLE` for the days that ``[since, until)``, unix nanoseconds, touches."""
+    return series, since - since % DAY, until, 2**62 if keep.per_day is None else keep.per_day
 
 
 def prune(connection: Connection, series: int, keep: Keep) -> None:

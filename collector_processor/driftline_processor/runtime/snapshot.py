@@ -19,7 +19,7 @@ from driftline.classes import class_column, number_text
 from driftline.tables import Column, ModelKey, Task
 
 from .config_values import Keep
-from .kept import read_columns, read_features
+from .kept import SAMPLE, read_columns, read_features, sampled
 from .narrow import DAY, days_of
 from .rankings import of_lists
 from .rows import actual_of, finite_actuals, integers_of, label_array, number_array, score_in
@@ -185,16 +185,12 @@ class _Writing:
         """The rows of one series and day, and how many of their outcomes are known."""
         query = _ROWS.format(
             columns=", ".join(f"{read_by} AS {_identifier(name)}" for name, read_by in self._columns(series).items()),
-            kept=""
-            if self._rowless
-            else "SEMI JOIN (SELECT prediction FROM kept WHERE series = ? AND day = ? AND rank <= ?) k"
-            " ON k.prediction = p.seq",
+            kept="" if self._rowless else f"SEMI JOIN ({SAMPLE}) k ON k.prediction = p.seq",
             labelled="AND j.prediction IS NOT NULL" if self._labelled else "",
         )
         day = start - start % DAY
-        greatest = self._greatest_rank(series.number, day)
-        sample = () if self._rowless else (series.number, day, greatest)
-        times = self._times(series.number, day, greatest)
+        sample = () if self._rowless else sampled(series.number, day, day + DAY, self._keep)
+        times = self._times(series.number, day)
         rows = read(self._connection, query, times, *sample, series.number, start, end)
         if not rows.num_rows:
             return None, 0
@@ -237,22 +233,13 @@ class _Writing:
                 found[name] = f"coalesce({one('j', text)}, {one('p', text)})"
         return found
 
-    def _greatest_rank(self, series: int, day: int) -> int:
-        """The rank up to which rows of a day are in its sample; what is kept beyond it waits to be deleted."""
-        most = 2**64 - 1
-        if self._keep.per_day is None:
-            return most
-        query = "SELECT max(rank) FROM (SELECT rank FROM kept WHERE series = ? AND day = ? ORDER BY rank LIMIT ?)"
-        found = number(self._connection, query, series, day, self._keep.per_day)
-        return most if found is None else found
-
-    def _times(self, series: int, day: int, greatest: int) -> float:
+    def _times(self, series: int, day: int) -> float:
         """How many rows of a day each of those in its sample stands for."""
         if self._rowless:
             return 1.0
         rows = "SELECT count(*) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
-        chosen = "SELECT count(*) FROM kept WHERE series = ? AND day = ? AND rank <= ?"
-        kept = number(self._connection, chosen, series, day, greatest) or 0
+        sample = sampled(series, day, day + DAY, self._keep)
+        kept = number(self._connection, f"SELECT count(*) FROM ({SAMPLE})", *sample) or 0
         return max(1.0, (number(self._connection, rows, series, day, day + DAY) or 0) / kept) if kept else 1.0
 
     def _feature(self, name: str, column: Column | None, n: int) -> pa.Array:

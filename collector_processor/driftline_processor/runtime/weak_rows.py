@@ -14,7 +14,7 @@ from driftline.tables import CLASSLESS, ModelKey
 from driftline_processor.core.performance.weak import WeakSearch, evenly, losses_of, weak_slices
 
 from .baselines import Baselines
-from .kept import read_features
+from .kept import SAMPLE, read_features, sampled
 from .rows import actual_of, integers_of, labels_of, numbers_of, scores_of
 from .series import SeriesRegister
 from .store import Store, read
@@ -23,7 +23,7 @@ MOST_ROWS = 200_000
 """Rows that are searched, drawn evenly where there are more."""
 
 _ROWS = (
-    "SELECT j.* FROM joined j SEMI JOIN kept k ON k.series = j.series AND k.prediction = j.prediction"
+    f"SELECT j.* FROM joined j SEMI JOIN ({SAMPLE}) k ON k.prediction = j.prediction"
     " WHERE j.series = ? AND j.time >= ? AND j.time < ? ORDER BY j.prediction"
 )
 
@@ -44,7 +44,9 @@ class WeakRows:
         if series is None or in_force is None:
             return None
         with self._store.reading() as connection:
-            rows = read(connection, _ROWS, series.number, since, until)
+            keep = self._series.settings(key.model).keep_features
+            sample = sampled(series.number, since, until, keep)
+            rows = read(connection, _ROWS, *sample, series.number, since, until)
             task, time = series.task, integers_of(rows, "time")
             losses = losses_of(
                 task,
