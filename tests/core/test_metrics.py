@@ -18,6 +18,7 @@ from driftline_processor.core.performance.names import direction, is_known, misn
 from driftline_processor.core.performance.ranked import Ranked
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
@@ -266,6 +267,10 @@ def test_curves_are_a_few_points_of_those_that_scikit_learn_draws() -> None:
     assert bins.weight is not None
     assert bins.weight.sum() == 20_000
     assert np.abs(bins.points - np.column_stack([said, actual])).max() < 1e-6
+    assert bins.limits is not None
+    for (_, share), weight, limits in zip(bins.points, bins.weight, bins.limits, strict=True):
+        exact = stats.binomtest(round(share * weight), round(weight)).proportion_ci(0.95)
+        assert limits == pytest.approx([exact.low, exact.high], abs=1e-6)
 
 
 def test_nothing_is_drawn_of_what_is_not_known() -> None:

@@ -133,7 +133,8 @@ def test_the_service_and_files_say_the_same(open_state: Open, clock: Clock, tmp_
     )
     assert service["curves"].keys() == files["curves"].keys()
     for name, curve in service["curves"].items():
-        assert np.array(curve["points"]) == pytest.approx(np.array(files["curves"][name]["points"]), abs=1e-6)
+        for what in ("points", *(("limits",) if name == "calibration" else ())):
+            assert np.array(curve[what]) == pytest.approx(np.array(files["curves"][name][what]), abs=1e-6)
     assert {"value", "value_per_prediction"} <= service["realized"].keys()
     wide = {"quantile_loss@0.1", "quantile_loss@0.5", "quantile_loss@0.9", "interval_coverage@0.8"}
     assert (wide <= service["realized"].keys()) == (kind == "quantiles")
@@ -147,6 +148,8 @@ def test_an_evaluation_with_its_curves_is_read_back_from_the_archive_whole(open_
     again = from_text(to_text(evaluation))
     assert to_text(again) == to_text(evaluation)
     assert (again.curves["roc"].points == evaluation.curves["roc"].points).all()
+    assert again.curves["roc"].limits is None
+    assert np.array_equal(again.curves["calibration"].limits, evaluation.curves["calibration"].limits)  # type: ignore[arg-type]
     assert again.confusion is not None
     assert (again.confusion == evaluation.confusion).all()
 

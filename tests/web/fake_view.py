@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
+from driftline.fold import fold_outcomes
 from driftline.pane import DURATION_BOUNDS
-from driftline.tables import F64, ModelKey, Task
+from driftline.tables import F64, Column, ModelKey, Task
 from driftline_processor.core.evaluation import (
     Evaluation,
     MethodValue,
@@ -22,6 +23,8 @@ from driftline_processor.core.evaluation import (
     TargetDrift,
     Window,
 )
+from driftline_processor.core.performance import realized
+from driftline_processor.core.performance.curves import confused, curves
 from driftline_processor.runtime.view import BaselineView, ModelView
 
 from tests.windows import windows_over
@@ -176,6 +179,20 @@ def flight_window(window: Window, rows: int, closed: bool, coverage: float | Non
     )
 
 
+def with_curves(evaluation: Evaluation) -> Evaluation:
+    """Give a window of flights the curves of as many scores: an area of .75, and too high by a half."""
+    rng = np.random.default_rng(6)
+    truth = rng.random(evaluation.outcome_rows) < 0.2
+    score = 1 / (1 + np.exp(-rng.normal(np.where(truth, -0.2, -1.3), 1.15)))
+    task = Task("binary", ("0", "1"), "1", 0.5)
+    pane = fold_outcomes(task, score[:, np.newaxis], None, Column(numbers=truth.astype(float)))
+    metrics = realized(pane, task)
+    told = {name: metrics[name] for name in ("recall", "precision", "specificity", "actual_rate")}
+    evaluation.realized |= told
+    evaluation.curves, evaluation.confusion = curves(pane, task), confused(pane, task)
+    return evaluation
+
+
 def flights() -> ModelView:
     """Ten months of flights; the days from March on, the last of each open."""
     months = [
@@ -188,6 +205,7 @@ def flights() -> ModelView:
         if place % 41 != 17
     ]
     days.append(flight_window(Window("1d", ns(2014, 1, 1), ns(2014, 1, 2)), 64, False, 0.3))
+    with_curves(months[-2])
     buckets = np.zeros(len(DURATION_BOUNDS) + 2)
     buckets[3:7], buckets[-1] = [30_000.0, 20_000.0, 5_000.0, 1_965.0], 120.5
     return ModelView(
@@ -283,6 +301,7 @@ def animals() -> ModelView:
         realized={"accuracy": Metric(0.91, 400, "panes"), "log_loss": Metric(0.3, 400, "panes")},
         outcome_rows=400,
         coverage=0.1,
+        confusion=np.array([[190.0, 8, 2], [10, 105, 5], [6, 5, 69]]),
     )
     return ModelView(
         key, Task("multiclass", classes), 4000, window.start, window.end - 1, NOW, windows={"1d": [evaluation]}

@@ -6,8 +6,9 @@ import re
 from dataclasses import replace
 
 import numpy as np
-from driftline_processor.core.evaluation import Evaluation, Metric, TargetDrift, Window
+from driftline_processor.core.evaluation import Curve, Evaluation, Metric, TargetDrift, Window
 from driftline_processor.web import charts
+from driftline_processor.web.curve_charts import drawn, matrix
 from driftline_processor.web.distributions import distribution
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,3 +79,41 @@ def test_a_window_without_values_still_shows_the_baseline() -> None:
 
 def test_nothing_is_drawn_of_nothing() -> None:
     assert distribution(TargetDrift("feature", "x", "no_baseline", "", 0, {})) is None
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=5), ANY)
+def test_any_curve_can_be_drawn(points: list[tuple[float, float]], recall: float | None) -> None:
+    first = replace(price().windows["1d"][0], realized={"recall": Metric(recall, 1, "rows")})
+    first.realized |= {name: Metric(0.5, 1, "rows") for name in ("specificity", "precision", "actual_rate")}
+    there = np.array(points)
+    limits = np.column_stack([there[:, 1], np.ones(len(there))])
+    names = ("roc", "precision_recall", "gain")
+    first.curves = {name: Curve("x", "y", there) for name in names}
+    first.curves["calibration"] = Curve("x", "y", there, np.ones(len(there)), limits)
+    for one in drawn(first):
+        assert "nan" not in one.picture
+        assert "inf" not in one.picture
+
+
+def test_calibration_of_small_scores_fills_its_picture_and_says_its_intervals() -> None:
+    first = replace(price().windows["1d"][0])
+    points, limits = np.array([[0.01, 0.02], [0.12, 0.15]]), np.array([[0.01, 0.04], [0.1, 0.2]])
+    first.curves = {"calibration": Curve("mean_score", "actual_rate", points, np.array([900.0, 40.0]), limits)}
+    (one,) = drawn(first)
+    assert "<title>score 0.12: 0.15 (0.1 to 0.2) of 40 are positive</title>" in one.picture
+    assert one.picture.count('class="interval"') == 2
+    assert ">0.2</text>" in one.picture
+    assert ">1</text>" not in one.picture
+
+
+def test_of_many_classes_only_what_is_confused_most_is_told() -> None:
+    names = tuple(f"c{at}" for at in range(40))
+    confusion = np.eye(40) * 90
+    confusion[3, 7], confusion[9, 1] = 10, 5
+    found = matrix(confusion, names)
+    assert found is not None
+    assert found.rows == ()
+    assert found.most == (("c3", "c7", "10", "10 %"), ("c9", "c1", "5", "5.26 %"))
+    assert matrix(confusion, names[:2]) is None
+    assert matrix(np.zeros((2, 2)), ("0", "1")) is None

@@ -415,3 +415,19 @@ def test_concept_drift_is_a_line_above_the_performance(browse: Browse) -> None:
     assert f'<p class="bad" id="concept">{line}</p>' in page
     model.concept = Concept("unknown", reason="River is not installed: pip install 'driftline[concept]'")
     assert "concept: unknown, River is not installed" in browse(FakeView([model])).get("/models/flights").text
+
+
+def test_scores_and_decisions_of_a_window_are_drawn_small_and_say_what_they_show(browse: Browse) -> None:
+    client = browse(many())
+    text = client.get("/models/flights?window=1mo&at=2013-11-15").text
+    found = Page(text)
+    assert {"curve-roc", "curve-precision_recall", "curve-calibration", "curve-gain", "confusion"} <= set(found.ids)
+    section = text[text.index('<section id="curves">') :].partition("</section>")[0]
+    assert len(section) < 20_000
+    assert section.count('role="img" aria-label=') == section.count("<desc>") == 4
+    assert "as it was decided: false positive rate 0.1322, recall 0.4235" in section
+    assert section.count('scope="row"') == 2
+    animals_page = page(client, "/models/animals")
+    assert "curve-roc" not in animals_page.ids
+    assert "actual bird, predicted cat: 7.5 % of bird" in client.get("/models/animals").text
+    assert "curves" not in page(client, "/models/price").ids

@@ -162,12 +162,16 @@ class SlicePerformance:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What is drawn. ``points``: float64 (m, 2), ``x`` and ``y`` say of what; ``weight``: of each, if told."""
+    """What is drawn. ``points``: float64 (m, 2), ``x`` and ``y`` say of what; ``weight``: of each, if told.
+
+    ``limits``: float64 (m, 2), between which the true ``y`` of each is, if told.
+    """
 
     x: str
     y: str
     points: F64
     weight: F64 | None = None
+    limits: F64 | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,7 @@ def _drawn(evaluation: Evaluation) -> dict[str, Any]:
                 "y": curve.y,
                 "points": curve.points.tolist(),
                 "weight": None if curve.weight is None else curve.weight.tolist(),
+                "limits": None if curve.limits is None else curve.limits.tolist(),
             }
             for name, curve in evaluation.curves.items()
         },

@@ -104,7 +104,8 @@ def _or_none(values: F64 | None) -> F64:
 
 def _curve(said: dict[str, Any]) -> Curve:
     points = np.array(said["points"], dtype=np.float64).reshape(-1, 2)
-    return Curve(said["x"], said["y"], points, _array_or_none(said["weight"]))
+    limits = None if said.get("limits") is None else np.array(said["limits"], np.float64).reshape(-1, 2)
+    return Curve(said["x"], said["y"], points, _array_or_none(said["weight"]), limits)
 
 
 def _array_or_none(values: list[Any] | None) -> F64 | None:

@@ -34,7 +34,7 @@ from driftline_processor.core.window import closes_at
 from driftline_processor.runtime.mispredictions import Mispredictions
 from driftline_processor.runtime.view import ModelView
 
-from . import charts, estimate_charts, times, words
+from . import charts, curve_charts, estimate_charts, times, words
 from .distributions import distribution
 from .mispredictions import slices_of
 from .queries import find, moment, no_window
@@ -255,6 +255,7 @@ def _templates() -> Environment:
     templates.globals.update(words=words, times=times, iso_time=iso_time, charts=charts, distribution=distribution)
     templates.globals.update(address=address, anchor=anchor)
     templates.globals.update(estimate_chart=estimate_charts.estimate, estimate_words=estimate_words, assumes=ASSUMES)
+    templates.globals.update(drawn_curves=curve_charts.drawn, confusion_matrix=curve_charts.matrix)
     templates.globals.update(ranked_slices=by_slice.ranked, told=by_slice.told, fairness_told=fairness_words.told)
     templates.globals.update(ranked_performance=sliced.ranked, ranking_metric=sliced.ranking_metric)
     return templates

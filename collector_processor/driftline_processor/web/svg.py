@@ -11,12 +11,22 @@ from markupsafe import Markup, escape
 
 
 def picture(
-    width: float, height: float, marks: Iterable[Markup], label: str, css: str = "", stretch: bool = False
+    width: float,
+    height: float,
+    marks: Iterable[Markup],
+    label: str,
+    css: str = "",
+    stretch: bool = False,
+    about: str = "",
 ) -> Markup:
-    """Return an ``<svg>``. ``label``: what a screen reader says. ``stretch``: fill the box whatever its proportions."""
+    """Return an ``<svg>``. ``label``: what a screen reader says, ``about``: and what it says when asked for more.
+
+    ``stretch``: fill the box whatever its proportions.
+    """
     ratio = Markup(' preserveAspectRatio="none"') if stretch else Markup()
-    return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}"{}>{}</svg>').format(
-        css, _short(width), _short(height), label, ratio, Markup("").join(marks)
+    described = Markup("<desc>{}</desc>").format(about) if about else Markup()
+    return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}"{}>{}{}</svg>').format(
+        css, _short(width), _short(height), label, ratio, described, Markup("").join(marks)
     )
 
 

@@ -9,6 +9,7 @@ from driftline.tables import F64, Task
 
 from driftline_processor.core.evaluation import Curve
 
+from .intervals import Summed, clopper_pearson
 from .ranked import Ranked
 from .sums import confusion
 
@@ -21,12 +22,13 @@ MOST_CLASSES = 50
 _DIGITS = 6
 
 
-def curves(pane: Pane, task: Task) -> dict[str, Curve]:
+def curves(pane: Pane, task: Task, confidence: float = 0.95) -> dict[str, Curve]:
     """Return roc, precision_recall, gain and calibration of a binary classifier; {} of anything else.
 
     roc: false positive rate → recall. precision_recall: recall → precision. gain: share of the rows, highest scores
     first → share of the positives among them. Each point is the threshold at an edge of the score grid, so it is exact.
-    calibration: mean score → share of positives, by ten bins of the score, with the weight of each.
+    calibration: mean score → share of positives, by ten bins of the score, with the weight of each and the limits of
+    that share, as if rows were independent.
 
     >>> from driftline.fold import fold_outcomes
     >>> from driftline.tables import Column
@@ -53,8 +55,19 @@ def curves(pane: Pane, task: Task) -> dict[str, Curve]:
         weight, scores, positives = held.reshape(CALIBRATION_BINS, 3).T
         there = weight > 0
         points = np.column_stack([scores[there] / weight[there], positives[there] / weight[there]])
-        found["calibration"] = Curve("mean_score", "actual_rate", np.round(points, _DIGITS), weight[there])
+        limits = _limits(positives[there], weight[there], pane.parts.get("outcomes"), confidence)
+        found["calibration"] = Curve("mean_score", "actual_rate", np.round(points, _DIGITS), weight[there], limits)
     return found
+
+
+def _limits(positives: F64, weight: F64, outcomes: F64 | None, confidence: float) -> F64:
+    """The exact interval of each share of positives, float64 (m, 2); weighted rows weigh what all do on average."""
+    each = 1.0 if outcomes is None or outcomes[1] <= 0 else float(outcomes[2] / outcomes[1])
+    found = []
+    for hits, rows in zip(positives.tolist(), weight.tolist(), strict=True):
+        right, wrong = (Summed(one, one * each, each) for one in (hits, max(rows - hits, 0.0)))
+        found.append(clopper_pearson(right, wrong, confidence))
+    return np.array([[one.low, one.high] for one in found], np.float64).reshape(-1, 2).round(_DIGITS)
 
 
 def confused(pane: Pane, task: Task) -> F64 | None:

@@ -54,7 +54,7 @@ def judge_performance(
     if task is not None and evaluation.realized:
         found = evaluation.realized | custom.from_pane(pane, task, asked.custom)
         evaluation.realized = with_intervals(found, pane, known.blocks, task, asked)
-        evaluation.curves, evaluation.confusion = curves(pane, task), confused(pane, task)
+        evaluation.curves, evaluation.confusion = curves(pane, task, asked.confidence), confused(pane, task)
     evaluation.maturity, evaluation.immature = maturity(evaluation, known, asked)
     evaluation.young = known.young
     evaluation.delay = delay_of(pane)
