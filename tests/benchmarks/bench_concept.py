@@ -20,6 +20,7 @@ from driftline_processor.runtime.state import State
 from tests.runtime.state_rows import NOON, Clock, Opened, config, outcomes, predictions
 
 ROWS, STEPS = 20_000, 5
+VALUES, DEAR_VALUES = 500_000, 5_000
 
 
 def cpu(work: Callable[[], object]) -> float:
@@ -50,7 +51,7 @@ def joined(detectors: tuple[str, ...]) -> float:
 
 def fed(name: str) -> tuple[float, float]:
     """Return microseconds a value, and kilobytes of state."""
-    n = 5_000 if name == "kswin" else 500_000
+    n = DEAR_VALUES if name == "kswin" else VALUES
     stream = Stream("error", Settings((name,)))
     values = (np.random.default_rng(1).random(n) < 0.2).astype(np.float64)
     at = np.arange(n)

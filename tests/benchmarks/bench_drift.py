@@ -29,6 +29,8 @@ REFERENCE_ROWS = 100_000
 FEATURES = 20
 ROUNDS = 5
 LIMIT = 2.0
+WINDOWS = ((200, 100), (2_000, 100), (20_000, 20), (ROWS, 1))
+"""Rows of a window, and how many such windows."""
 
 
 def rows(n: int, seed: int) -> dict[str, F64]:
@@ -115,7 +117,7 @@ def main() -> int:
     ratio = statistics.median(measured["fold + evaluate"]) / reference
     print(f"ratio {ratio:.2f}, at most {LIMIT} promised: {'kept' if ratio <= LIMIT else 'BROKEN'}")
     dear = False
-    for n, windows in ((200, 100), (2_000, 100), (20_000, 20), (ROWS, 1)):
+    for n, windows in WINDOWS:
         histograms, spent = p_values(baseline, n, windows)
         dear |= spent >= histograms
         each = f"{1e3 * histograms / windows:8.3f} ms of histograms, {1e3 * spent / windows:6.3f} ms of p-values"

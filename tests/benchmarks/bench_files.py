@@ -26,6 +26,7 @@ from driftline_processor.files.roles import ColumnOptions
 ROWS, REFERENCE_ROWS, NUMBERS = 1_000_000, 100_000, 15
 LABELS = (3, 8, 20, 50, 100)
 MAX_RATIO = 3.0
+RUNS = 5
 
 
 def write(path: Path, n: int, seed: int) -> None:
@@ -39,7 +40,7 @@ def write(path: Path, n: int, seed: int) -> None:
     pq.write_table(pa.table(columns), path)
 
 
-def best(function: Callable[[], object], runs: int = 5) -> tuple[float, float]:
+def best(function: Callable[[], object], runs: int) -> tuple[float, float]:
     """Return the least wall and CPU seconds."""
     walls, cpus = [], []
     for _ in range(runs):
@@ -73,10 +74,10 @@ def main() -> int:
             f"number_{i}": np.quantile(random.normal(i, 1 + i, 100_000), np.arange(1, 100) / 100)
             for i in range(NUMBERS)
         }
-        floor_wall, floor_cpu = best(lambda: bare(week, edges))
-        wall, cpu = best(lambda: evaluate_files([week], built, None, ColumnOptions(), Cut(), print))
+        floor_wall, floor_cpu = best(lambda: bare(week, edges), RUNS)
+        wall, cpu = best(lambda: evaluate_files([week], built, None, ColumnOptions(), Cut(), print), RUNS)
         command = [sys.executable, "-m", "driftline_processor", "evaluate", str(week), "--baseline", str(built)]
-        whole, _ = best(lambda: subprocess.run(command, check=True, capture_output=True), 3)
+        whole, _ = best(lambda: subprocess.run(command, check=True, capture_output=True), min(RUNS, 3))
     ratio = cpu / floor_cpu
     print(f"evaluate, {ROWS:,} rows of {NUMBERS + len(LABELS)} features")
     print(f"  read + searchsorted + bincount   {floor_wall:6.2f} s wall  {floor_cpu:6.2f} s CPU")

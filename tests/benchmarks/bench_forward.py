@@ -33,7 +33,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from starlette.requests import Request
 from starlette.responses import Response
 
-REQUESTS, SPANS, SENDERS = 200, 512, 4
+REQUESTS, WARM_REQUESTS, SPANS, SENDERS = 200, 20, 512, 4
 LOCAL = Address("127.0.0.1", 0)
 TRACES = next(method for method, signal in METHODS.items() if signal == "traces")
 Stop = Callable[[], object]
@@ -182,7 +182,7 @@ def measure(target: Callable[..., None], sink: Sink | None, *arguments: object) 
     seconds = []
     with serving(target, *arguments) as (pipe, grpc_address, http_address):
         for send, address in ((over_grpc, grpc_address), (over_http, http_address)):
-            for requests in (20, REQUESTS):  # the first ones warm up
+            for requests in (WARM_REQUESTS, REQUESTS):  # the first ones warm up
                 bodies = [ordinary(SPANS) for _ in range(requests)]
                 before = cpu(pipe)
                 send(address, bodies)

@@ -21,11 +21,11 @@ print((time.process_time() - start) * 1000)
 """
 
 
-def measure(rounds: int = ROUNDS) -> list[float]:
-    """Return the milliseconds of CPU that each of ``rounds`` interpreters took for ``import driftline``."""
+def measure() -> list[float]:
+    """Return the milliseconds of CPU that each of ``ROUNDS`` interpreters took for ``import driftline``."""
     outputs = [
         subprocess.run([sys.executable, "-c", _MEASURE], capture_output=True, text=True, check=True).stdout
-        for _ in range(rounds)
+        for _ in range(ROUNDS)
     ]
     return [float(output) for output in outputs]
 

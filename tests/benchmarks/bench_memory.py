@@ -41,13 +41,13 @@ def _child(case: str, side: str) -> dict[str, float]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     variables = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
-    command = [sys.executable, __file__, "--child", case, side]
+    command = [sys.executable, __file__, "--child", case, side, str(SECONDS)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=variables)
     return dict(json.loads(done.stdout))
 
 
-def child(case: str, side: str) -> None:
-    """Predict for ``SECONDS``, and print the peak of this process in MiB and how many rows it predicted."""
+def child(case: str, side: str, seconds: float) -> None:
+    """Predict for some seconds, and print the peak of this process in MiB and how many rows it predicted."""
     import driftline
     import numpy as np
     import pandas as pd
@@ -73,7 +73,7 @@ def child(case: str, side: str) -> None:
         model.predict(single)({"f0": 0.5})  # what the first record loads is there on both sides
         driftline.flush(1.0)
     inputs: list[Any] = rows if CASES[case] == 1 else [values if "array" in case else frame]
-    done, end = 0, time.monotonic() + (SECONDS if side == "ours" else 1.0)
+    done, end = 0, time.monotonic() + (seconds if side == "ours" else min(seconds, 1.0))
     while time.monotonic() < end:
         for each in inputs:
             predict({**each} if CASES[case] == 1 else each)
@@ -86,7 +86,7 @@ def child(case: str, side: str) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Print the table (or JSON with ``--json``); 1 when the limit is broken."""
     if "--child" in arguments:
-        child(arguments[-2], arguments[-1])
+        child(arguments[-3], arguments[-2], float(arguments[-1]))
     results = measure()
     if "--json" in arguments:
         print(json.dumps(results))

@@ -27,6 +27,7 @@ from driftline_processor.core.drift.choice import Choice, Choices
 from driftline_processor.core.drift.methods import METHODS
 
 MODELS, ROUNDS = 10, 5
+REFERENCE_ROWS, ROWS = 20_000, 2_000
 PROMISED = 10_000
 
 
@@ -39,10 +40,10 @@ def rows(n: int, seed: int, numbers: int, categories: int, moved: int = 0) -> di
 
 
 def model(seed: int, numbers: int, categories: int, moved: int) -> tuple[Baseline, Pane]:
-    reference = rows(20_000, seed, numbers, categories)
+    reference = rows(REFERENCE_ROWS, seed, numbers, categories)
     baseline = Baseline.from_frame(reference, score="score", model="m", task="binary")
     table, *_ = table_from_frame(
-        rows(2_000, seed + 1, numbers, categories, moved), score="score", model="m", task="binary"
+        rows(ROWS, seed + 1, numbers, categories, moved), score="score", model="m", task="binary"
     )
     return baseline, fold(table, baseline.bins)
 
@@ -82,7 +83,7 @@ def main() -> int:
         ("15 numbers, 5 categories, 3 moved", 15, 5, 3),
         ("200 numbers", 200, 0, 0),
     ):
-        models = MODELS * 20 // (numbers + categories)
+        models = max(1, MODELS * 20 // (numbers + categories))
         known = [model(seed * 2, numbers, categories, moved) for seed in range(models)]
         pairs = [(stacked(baseline.pane, numbers), stacked(current, numbers)) for baseline, current in known]
         count = models * (numbers + categories)

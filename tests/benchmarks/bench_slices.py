@@ -19,6 +19,8 @@ from driftline_processor.runtime.state import State
 
 FEATURES = 20
 NOON = 20_000 * 86_400 * 10**9 + 12 * 3_600 * 10**9
+SIZES = ((500, 30), (5_000, 20), (50_000, 6))
+"""Rows a transaction, and how many transactions."""
 KEYS: tuple[tuple[str, ...], ...] = ((), ("country",), ("country", "plan"))
 
 
@@ -63,7 +65,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     frame = {f"x{at}": rng.normal(size=20_000) for at in range(FEATURES)} | {"score": rng.random(20_000)}
     baseline = Baseline.from_frame(frame, score="score", model="churn", version="1", task="binary")
-    for rows, count in ((500, 30), (5_000, 20), (50_000, 6)):
+    for rows, count in SIZES:
         tables = [table(rows, at) for at in range(count)]
         took = {keys: min(seconds(tables, keys, baseline) for _ in range(2)) for keys in KEYS}
         for keys, cpu in took.items():

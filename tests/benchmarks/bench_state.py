@@ -27,6 +27,8 @@ from driftline_processor.runtime.store import insert
 NOW = 1_800_000_000 * 10**9
 FEATURES = 20
 SECOND = 10**9
+SIZES = ((1, True), (500, True), (500, False), (5_000, True), (5_000, False))
+"""Rows a request, and whether they come as plain records."""
 
 
 def ids(first: int, n: int) -> Text:
@@ -92,7 +94,7 @@ def main(total: int) -> None:
             state.offer(request).result(60)
 
     send([Request(digest_of(b"learn"), [predictions(10**9, 1_000, False)], ["learn"])])
-    for size, keyed in ((1, True), (500, True), (500, False), (5_000, True), (5_000, False)):
+    for size, keyed in SIZES:
         many = max(3, min(100, total // size))
         tables = [predictions(done + i * size, size, keyed) for i in range(many)]
         done += many * size

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline.fold import fold_outcomes_by
+from driftline.pane import merge
 from driftline.tables import Column, ModelKey
 from driftline_processor.core.performance.blocks import cut
 from driftline_processor.core.window import PANE, window_of
 from driftline_processor.runtime.known import KnownOutcomes
-from driftline_processor.runtime.panes import PaneChanges, part_width, performance_fold, read_window
+from driftline_processor.runtime.panes import OUTCOMES, PaneChanges, part_width, performance_fold, read_window
 from driftline_processor.runtime.series import Series
 from driftline_processor.runtime.store import Store, transaction
 
@@ -35,10 +36,19 @@ def test_blocks_add_up_to_what_a_window_of_theirs_is(tmp_path: Path, timezone: s
         return part_width(part, None, BINARY)
 
     days = cut(march, timezone)
-    blocks = KnownOutcomes(connection).panes(Series(1, ModelKey("m"), BINARY, True), days, width)
+    blocks = KnownOutcomes(connection).blocks(Series(1, ModelKey("m"), BINARY, True), march, timezone, width)
     assert len(blocks) == 31
     for day, block in zip(days, blocks, strict=True):
         alone = read_window(connection, 1, day.start, day.end, width)[performance_fold(BINARY)]
         assert block.parts.keys() == alone.parts.keys()
         assert all(np.array_equal(block.parts[name], alone.parts[name]) for name in alone.parts)
+    whole = read_window(connection, 1, march.start, march.end, width)[performance_fold(BINARY)]
+    total = merge(blocks)
+    assert total.parts.keys() == whole.parts.keys()
+    counts = {name for name, sums in whole.parts.items() if np.array_equal(sums, np.rint(sums))}
+    assert {"confusion", "score_negative", "score_positive", "outcomes"} <= counts
+    for name, sums in whole.parts.items():
+        np.testing.assert_allclose(total.parts[name], sums, rtol=0 if name in counts else 1e-14)
+    without = read_window(connection, 1, march.start, march.end, width, without=OUTCOMES)
+    assert not without, "what the blocks say is not read a second time"
     connection.close()

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 from driftline.baseline import Baseline
-from driftline.pane import Pane
+from driftline.pane import Pane, merge
 
 from driftline_processor.core.beside import Beside
 from driftline_processor.core.compared import Compared, decided_alike, seasonal
@@ -30,7 +30,7 @@ from .config_performance import broken
 from .erased import read_restated
 from .known import KnownOutcomes, delay_of
 from .news import Reached, Touched
-from .panes import learned_fold, part_width, performance_fold, read_window, score_fold, stored_unit
+from .panes import OUTCOMES, learned_fold, part_width, performance_fold, read_window, score_fold, stored_unit
 from .past import Past
 from .repeating import repeats_between
 from .seasons import mix_of
@@ -134,17 +134,19 @@ class Evaluator:
         def width(fold: str, part: str) -> int:
             return part_width(part, self._baselines.by_fold(fold), series.task)
 
-        folds = read_window(self._connection, series.number, window.start, window.end, width)
+        settings = self._series.settings(series.key.model)
+        blocks = self._known.blocks(series, window, settings.timezone, width)
+        folds = read_window(self._connection, series.number, window.start, window.end, width, without=OUTCOMES)
+        folds[performance_fold(series.task)] = merge(blocks)
         if not any(sums.any() for pane in folds.values() for sums in pane.parts.values()):
             known = self._beliefs.history(series.number).get(window.name, {})
             if window.start not in known:
                 return None
         baseline = self._compared_with(folds, None if in_force is None else in_force.baseline)
         pane = Pane()
-        own = ("", performance_fold(series.task), score_fold(series.task))
+        own = (performance_fold(series.task), "", score_fold(series.task))
         for fold in (*own, *(() if baseline is None else (baseline.fold, learned_fold(baseline)))):
             pane.parts.update(folds.get(fold, Pane()).parts)
-        settings = self._series.settings(series.key.model)
         closed = is_closed(window, self._watermark(series))
         compared, alike = None, None
         if baseline is not None:
@@ -176,7 +178,7 @@ class Evaluator:
             compared="" if compared is None else compared.note,
             shift=0.0 if compared is None else compared.shift,
             known=replace(
-                self._known.of(series, window, settings, self._watermark(series), width, baseline),
+                self._known.of(series, window, settings, self._watermark(series), blocks, width, baseline),
                 reference=None if alike is None else alike.baseline,
             ),
             asked=replace(settings.performance.asked, custom=self._custom),
@@ -273,7 +275,8 @@ class Evaluator:
         panes: list[Pane] = []
         for _ in range(EARLIER):
             window = window_of(window.name, window.start - PANE, timezone)
-            folds = read_window(self._connection, series.number, window.start, window.end, width)
+            ends = (window.start, window.end)
+            folds = read_window(self._connection, series.number, *ends, width, prefix=baseline.fold)
             if baseline.fold not in folds:
                 break
             panes.append(folds[baseline.fold])

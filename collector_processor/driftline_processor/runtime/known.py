@@ -44,21 +44,21 @@ class KnownOutcomes:
         window: Window,
         settings: Model,
         watermark: int,
+        blocks: Sequence[Pane],
         width: Callable[[str, str], int],
         baseline: Baseline | None = None,
     ) -> Known:
         """Return what is known of a window.
 
-        ``watermark``: that of its model, unix nanoseconds. ``width``: how long the vector of a (fold, part) is.
-        ``baseline``: over whose bins its rows were counted. Of an open window, which is judged many times, slices are
-        not looked at.
+        ``watermark``: that of its model, unix nanoseconds. ``blocks``: see :meth:`blocks`. ``width``: how long the
+        vector of a (fold, part) is. ``baseline``: over whose bins its rows were counted. Of an open window, which is
+        judged many times, slices are not looked at.
         """
         slices: Mapping[str, Pane] = {}
         if is_closed(window, watermark):
             groups = settings.performance.fairness.attributes
             slices = slices_of(self._connection, series, window, settings.sliced, width, baseline, groups)
         delay, timezone = delay_of(settings), settings.timezone
-        blocks = self.panes(series, cut(window, timezone), width)
         steps = None
         if window.name == min(settings.windows, key=length):
             ripe = watermark - GRACE - delay
@@ -66,6 +66,10 @@ class KnownOutcomes:
             steps = None if minutes is None else (minutes, self.panes(series, minutes, width))
         age = watermark - window.end
         return Known(blocks, slices, young=age < delay, age=age, delay=delay, steps=steps, timezone=timezone)
+
+    def blocks(self, series: Series, window: Window, timezone: str, width: Callable[[str, str], int]) -> list[Pane]:
+        """Return the performance parts of a window by block of time: added up, they are those of the window."""
+        return self.panes(series, cut(window, timezone) or (window,), width)
 
     def panes(self, series: Series, steps: Sequence[Window], width: Callable[[str, str], int]) -> list[Pane]:
         """Return the performance parts of each of some steps of time, which follow each other.
@@ -82,22 +86,22 @@ class KnownOutcomes:
         asked = (start, unit, series.number, fold, *counted, start, steps[-1].end)
         sums_of = "SELECT {} AS step, part, idx, fsum(value) AS value FROM panes {} WHERE series = ?"
         sums_of += " AND (fold = ? OR (fold = '' AND part IN (?, ?, ?))) AND pane >= ? AND pane < ?"
-        sums_of += " GROUP BY ALL ORDER BY step, part"
+        sums_of += " GROUP BY ALL"
         if len(steps) == count.sum():
             rows = read(self._connection, sums_of.format("(pane - ?) // ?", ""), *asked)
         else:  # the clocks change: DuckDB finds equal keys quickly, and ranges slowly
             times = pa.table({"unit": np.arange(count.sum()), "step": np.repeat(np.arange(len(steps)), count)})
             join = "JOIN steps ON (pane - ?) // ? = unit"
             rows = read(self._connection, sums_of.format("steps.step", join), *asked, steps=times)
-        if not rows.num_rows:
-            return panes
         step, index, value = (rows.column(name).to_numpy() for name in ("step", "idx", "value"))
         part = rows.column("part").combine_chunks().dictionary_encode()
         code, names = part.indices.to_numpy(), part.dictionary.to_pylist()
-        edges = np.flatnonzero(np.diff(step) | np.diff(code)) + 1
-        for first, last in zip([0, *edges], [*edges, len(index)], strict=True):
-            name = names[code[first]]
-            sums = np.zeros(max(width(fold, name), int(index[first:last].max()) + 1))
-            sums[index[first:last]] = value[first:last]
-            panes[step[first]].parts[name] = sums
+        order = np.argsort(code.astype(np.int16), kind="stable")  # of few values, without comparing them
+        ends = np.searchsorted(code, range(len(names) + 1), sorter=order)
+        for name, first, last in zip(names, ends, ends[1:], strict=False):
+            own = order[first:last]
+            sums = np.zeros((len(steps), max(width(fold, name), int(index[own].max()) + 1)))
+            sums[step[own], index[own]] = value[own]
+            for at in np.unique(step[own]):
+                panes[at].parts[name] = sums[at]
         return panes

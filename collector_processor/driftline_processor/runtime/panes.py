@@ -37,6 +37,9 @@ DECIDED = "decided:"
 _AT_ONCE = 64
 """Panes that are made one dense matrix: score histograms of a month of panes would be a gigabyte."""
 
+OUTCOMES = "task:"
+"""Prefix of the folds of what outcomes added."""
+
 SLICED = "slice_panes"
 """The table of the panes of slices, like that of all rows and apart from it, so that nobody reads past them."""
 
@@ -50,12 +53,12 @@ def performance_fold(task: Task) -> str:
     """Name what the sums of outcomes were folded over: kind, classes in order, positive class, cutoffs, quantiles."""
     own = (*(f"@{cutoff}" for cutoff in task.cutoffs), *map(repr, task.quantiles))
     said = "\0".join((task.kind, task.positive_class, *task.classes, *own))
-    return "task:" + xxhash.xxh3_64_hexdigest(said.encode())
+    return OUTCOMES + xxhash.xxh3_64_hexdigest(said.encode())
 
 
 def score_fold(task: Task) -> str:
     """Name what the scores of all rows were counted over: the same, for sums that no outcome changes."""
-    return "score" + performance_fold(task).removeprefix("task")
+    return "score:" + performance_fold(task).removeprefix(OUTCOMES)
 
 
 def learned_fold(baseline: Baseline) -> str:
@@ -157,20 +160,21 @@ def read_window(
     table: str = "panes",
     prefix: str = "",
     parts: Sequence[str] = (),
+    without: str = "",
 ) -> dict[str, Pane]:
     """Sum the panes of a stretch of time: fold → Pane.
 
     ``width``: how long the vector of a (fold, part) is; trailing zeros are not stored. ``counted``: a fold that a pane
-    must have, or it is left out. ``table``: which panes. ``prefix``: with which the folds begin, ``parts``: those that
-    are wanted, () = all.
+    must have, or it is left out. ``table``: which panes. ``prefix``: with which the folds begin, ``without``: with
+    which none does; ``parts``: those that are wanted, () = all.
     """
     rows = read(
         connection,
         f"SELECT fold, part, idx, fsum(value) AS value FROM {table} WHERE series = ? AND pane >= ? AND pane < ?"
         f" AND (? = '' OR pane IN (SELECT pane FROM {table} WHERE series = ? AND fold = ? AND pane >= ? AND pane < ?))"
-        " AND starts_with(fold, ?) AND (len(?) = 0 OR list_contains(?, part))"
+        " AND starts_with(fold, ?) AND (? = '' OR NOT starts_with(fold, ?)) AND (len(?) = 0 OR list_contains(?, part))"
         " GROUP BY fold, part, idx ORDER BY fold, part",
-        *(series, start, end, counted, series, counted, start, end, prefix, list(parts), list(parts)),
+        *(series, start, end, counted, series, counted, start, end, prefix, without, without, list(parts), list(parts)),
     )
     if not rows.num_rows:
         return {}
