@@ -22,6 +22,7 @@ from .state_rows import DAY, NOON, Clock, Opened, predictions
 
 DAYS, ROWS, SINCE = 14, 400, 9
 MIDNIGHT = NOON - DAY // 2
+DAYS_ONLY = Model(windows=("1d",))
 
 
 def frame(days: int, seed: int) -> pd.DataFrame:
@@ -101,7 +102,7 @@ def test_drift_is_explained_live_as_in_a_file(
 def test_a_step_that_late_rows_touch_is_read_again(open_state: Open, clock: Clock, baseline: Baseline) -> None:
     rows = drifting()
     early = rows["time"] // DAY == MIDNIGHT // DAY + SINCE  # the first day of the drift comes last
-    state = open_state()
+    state = open_state(churn=DAYS_ONLY)
     before = live(state, clock, rows[~early], baseline, "1d")
     assert {cause.since for cause in explanation(before).causes} == {MIDNIGHT + (SINCE + 1) * DAY}
     send(state, rows[early])
@@ -125,6 +126,6 @@ def test_rows_without_times_have_no_date(tmp_path: Path, baseline: Baseline) -> 
 
 
 def test_an_explanation_outlives_the_process(open_state: Open, clock: Clock, baseline: Baseline) -> None:
-    found = live(open_state(), clock, drifting(), baseline, "1d")
-    again = [one for one in open_state().view().windows["1d"] if one.rows]
+    found = live(open_state(churn=DAYS_ONLY), clock, drifting(), baseline, "1d")
+    again = [one for one in open_state(churn=DAYS_ONLY).view().windows["1d"] if one.rows]
     assert said(again) == said(found)

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from .state_rows import BINARY, DAY, MINUTE, NOON, Clock, Opened, column, config, outcomes, predictions
 
-SLICED = Model(performance=Performance(fairness=Fairness(attributes=("gender",))))
+SLICED = Model(windows=("1w",), performance=Performance(fairness=Fairness(attributes=("gender",))))
 
 
 class Made(NamedTuple):

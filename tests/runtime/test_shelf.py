@@ -109,7 +109,7 @@ def test_panes_of_one_fold_go_on_under_a_baseline_with_the_same_bins(open_state:
 
 
 def test_production_as_a_baseline_is_the_fold_of_its_rows(open_state: Open, clock: object) -> None:
-    state = open_state()
+    state = open_state(churn=Model(windows=("1d",)))
     clock.now = NOON + 40 * DAY  # type: ignore[attr-defined]
     put(state, ONE)
     times = NOON + np.arange(600) * (30 * DAY // 600)

@@ -29,6 +29,7 @@ from driftline_processor.core.labels import delay
 from driftline_processor.core.sent import ERASED
 from driftline_processor.core.window import PANE, window_of
 
+from .narrow import Condition
 from .store import Connection, insert, read, run
 
 DECIDED = "decided:"
@@ -168,13 +169,22 @@ def read_window(
     must have, or it is left out. ``table``: which panes. ``prefix``: with which the folds begin, ``without``: with
     which none does; ``parts``: those that are wanted, () = all.
     """
+    within = Condition("series = ? AND pane >= ? AND pane < ?", (series, start, end))
+    asked = within
+    if counted:
+        of_panes = f"pane IN (SELECT pane FROM {table} WHERE {within.sql} AND fold = ?)"
+        asked = asked.also(Condition(of_panes, (*within.parameters, counted)))
+    if prefix:
+        asked = asked.also(Condition("starts_with(fold, ?)", (prefix,)))
+    if without:
+        asked = asked.also(Condition("NOT starts_with(fold, ?)", (without,)))
+    if parts:
+        asked = asked.also(Condition(f"part IN ({', '.join('?' * len(parts))})", tuple(parts)))
     rows = read(
         connection,
-        f"SELECT fold, part, idx, fsum(value) AS value FROM {table} WHERE series = ? AND pane >= ? AND pane < ?"
-        f" AND (? = '' OR pane IN (SELECT pane FROM {table} WHERE series = ? AND fold = ? AND pane >= ? AND pane < ?))"
-        " AND starts_with(fold, ?) AND (? = '' OR NOT starts_with(fold, ?)) AND (len(?) = 0 OR list_contains(?, part))"
-        " GROUP BY fold, part, idx ORDER BY fold, part",
-        *(series, start, end, counted, series, counted, start, end, prefix, without, without, list(parts), list(parts)),
+        f"SELECT fold, part, idx, fsum(value) AS value FROM {table} WHERE {asked.sql} GROUP BY fold, part, idx"
+        " ORDER BY fold, part",
+        *asked.parameters,
     )
     if not rows.num_rows:
         return {}
