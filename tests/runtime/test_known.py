@@ -45,10 +45,10 @@ def test_blocks_add_up_to_what_a_window_of_theirs_is(tmp_path: Path, timezone: s
     whole = read_window(connection, 1, march.start, march.end, width)[performance_fold(BINARY)]
     total = merge(blocks)
     assert total.parts.keys() == whole.parts.keys()
-    counts = {name for name, sums in whole.parts.items() if np.array_equal(sums, np.rint(sums))}
+    counts = {name for name, of_all in whole.parts.items() if np.array_equal(of_all, np.rint(of_all))}
     assert {"confusion", "score_negative", "score_positive", "outcomes"} <= counts
-    for name, sums in whole.parts.items():
-        np.testing.assert_allclose(total.parts[name], sums, rtol=0 if name in counts else 1e-14)
+    for name, of_all in whole.parts.items():
+        np.testing.assert_allclose(total.parts[name], of_all, rtol=0 if name in counts else 1e-14)
     without = read_window(connection, 1, march.start, march.end, width, without=OUTCOMES)
     assert not without, "what the blocks say is not read a second time"
     connection.close()
