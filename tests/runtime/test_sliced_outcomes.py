@@ -216,8 +216,8 @@ def test_live_and_on_files_slices_ages_and_fairness_are_the_same(
     assert len(live.performance_slices) == 5
     assert list(live.ages) == list(in_file.ages) == ["<1h", "<7d"]
     assert set(live.slices) == set(in_file.slices) == {"country=BE", "country=FR", "country=NL"}
-    assert nearly(slices_to_json(live.performance_slices, asdict)) == slices_to_json(in_file.performance_slices, asdict)
-    assert nearly(slices_to_json(live.ages, asdict)) == slices_to_json(in_file.ages, asdict)
+    assert nearly(slices_to_json(live.performance_slices)) == slices_to_json(in_file.performance_slices)
+    assert nearly(slices_to_json(live.ages)) == slices_to_json(in_file.ages)
     assert [one.rule for one in live.objectives] == list(OBJECTIVES)
     assert live.objectives[0].slices.keys() == {"country=BE", "country=FR", "country=NL"}
     assert [nearly(asdict(one)) for one in live.objectives] == [asdict(one) for one in in_file.objectives]
@@ -274,6 +274,9 @@ def test_slices_are_metrics_a_page_and_json(open_state: Open, clock: Clock) -> N
     answer = page.get("/api/v1/models/churn/evaluations?window=1d").json()["windows"][-1]["performance"]
     assert answer["slices"]["gender=F"]["metrics"]["accuracy"]["value"] == values["gender=F"]
     assert list(answer["label_age"]) == ["<1d"]
+    short = page.get("/api/v1/models/churn/evaluations?window=1d&slices=false").json()["windows"][-1]
+    assert (short["performance"]["slices"], short["performance"]["label_age"], short["drift"]["slices"]) == (None,) * 3
+    assert short["performance"]["objectives"] == answer["objectives"]
     assert answer["objectives"][0]["slices"] == found.objectives[0].slices
     for text in ("Performance by slice", "country=NL", "Fairness", "disparate impact", "beside M"):
         assert text in html

@@ -16,14 +16,13 @@ from .evaluation import (
     Explanation,
     Finding,
     JointDrift,
-    Metric,
     ObjectiveState,
     SliceDrift,
     TargetDrift,
 )
 from .labels.delay import Kept
 from .performance.objectives import overdue
-from .render_slices import fairness_to_json, slices_to_json, weak_to_json
+from .render_slices import fairness_to_json, metric_to_json, picked, slices_to_json, weak_to_json
 
 
 def evaluations_to_json(
@@ -70,9 +69,7 @@ def concept_to_json(concept: Concept | None) -> dict[str, Any] | None:
             name: {
                 "state": found.state,
                 "since": _time(found.since),
-                "before": found.before,
-                "after": found.after,
-                "changes": found.changes,
+                **picked(found, "before", "after", "changes"),
             }
             for name, found in concept.detectors.items()
         },
@@ -95,9 +92,10 @@ def _time(nanoseconds: int | None) -> str | None:
     return iso_time(nanoseconds) if nanoseconds else None
 
 
-def to_json(evaluation: Evaluation, curves: bool = False) -> dict[str, Any]:
+def to_json(evaluation: Evaluation, curves: bool = False, slices: bool = True) -> dict[str, Any]:
     """Return one window as plain JSON values. What is unknown is null, never 0. ``curves``: with what is drawn.
 
+    ``slices``: False leaves out what is known of single ones, and of the ages of labels, which may be most of it.
     ``start`` and ``end`` are null where rows have no time. ``distributed``: how many of the rows are known from
     distributions only. ``weighted_share``: null where the importance of the features is unknown. ``incident``: the
     targets whose drift lasts, as ``feature:NAME``, ``score`` or ``class``, those of a slice with `` where key=value``
@@ -121,18 +119,18 @@ def to_json(evaluation: Evaluation, curves: bool = False) -> dict[str, Any]:
             "share": evaluation.share,
             "weighted_share": evaluation.weighted_share,
             "drifted_slices": sum(found.state == "drift" for found in evaluation.slices.values()),
-            "slices": {name: _slice(found) for name, found in evaluation.slices.items()},
+            "slices": {name: _slice(found) for name, found in evaluation.slices.items()} if slices else None,
             "incident": {part: iso_time(since) for part, since in evaluation.incident.items()},
         },
         "explanation": None if evaluation.explanation is None else _explanation(evaluation.explanation),
         "performance": {
             "maturity": evaluation.maturity,
             "immature": evaluation.immature or None,
-            "realized": {name: _metric(metric) for name, metric in evaluation.realized.items()},
+            "realized": {name: metric_to_json(metric) for name, metric in evaluation.realized.items()},
             "estimated": {name: _estimate(estimate) for name, estimate in evaluation.estimated.items()},
             "importance_weighted": {name: _estimate(estimate) for name, estimate in evaluation.weighted.items()},
-            "slices": slices_to_json(evaluation.performance_slices, _metric),
-            "label_age": slices_to_json(evaluation.ages, _metric),
+            "slices": slices_to_json(evaluation.performance_slices) if slices else None,
+            "label_age": slices_to_json(evaluation.ages) if slices else None,
             "weak_slices": weak_to_json(evaluation.weak),
             "fairness": [fairness_to_json(one) for one in evaluation.fairness],
             **(_drawn(evaluation) if curves else {}),
@@ -203,9 +201,7 @@ def _target(target: TargetDrift) -> dict[str, Any]:
         "state": target.state,
         "decided_by": target.decided_by or None,
         "rows": target.rows,
-        "methods": {
-            name: {"value": method.value, "p_value": method.p_value} for name, method in target.methods.items()
-        },
+        "methods": {name: picked(method, "value", "p_value") for name, method in target.methods.items()},
         "effect": target.effect,
         "size": target.size or None,
         "missing": {"was": target.missing_was, "now": target.missing_now},
@@ -229,19 +225,9 @@ def _slice(found: SliceDrift) -> dict[str, Any]:
 
 
 def _joint(found: JointDrift) -> dict[str, Any]:
-    return {
-        "state": found.state,
-        "rows": found.rows,
-        "value": found.value,
-        "p_value": found.p_value,
-        "was": found.was,
-        "now": found.now,
-        "told_by": [
-            {"features": list(one.features), "value": one.value, "was": one.was, "now": one.now, "p_value": one.p_value}
-            for one in found.told
-        ],
-        "sentence": found.sentence,
-    }
+    told = [{"features": list(one.features), **picked(one, "value", "was", "now", "p_value")} for one in found.told]
+    known = picked(found, "state", "rows", "value", "p_value", "was", "now")
+    return {**known, "told_by": told, "sentence": found.sentence}
 
 
 def _explanation(explanation: Explanation) -> dict[str, Any]:
@@ -257,15 +243,11 @@ def _cause(cause: Cause) -> dict[str, Any]:
         "features": list(cause.features),
         "check": cause.check or None,
         "moved": cause.moved,
-        "changes": [{"where": one.where, "was": one.was, "now": one.now} for one in cause.changes],
+        "changes": [picked(one, "where", "was", "now") for one in cause.changes],
         "slice": cause.slice or None,
         "since": None if cause.since is None else iso_time(cause.since),
         "or_before": cause.before,
-        "p_value": cause.p_value,
-        "importance": cause.importance,
-        "weight": cause.weight,
-        "score_shift": cause.score_shift,
-        "sentence": cause.sentence,
+        **picked(cause, "p_value", "importance", "weight", "score_shift", "sentence"),
     }
 
 
@@ -275,88 +257,34 @@ def _kept(kept: Kept) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    return {
-        "check": finding.check,
-        "features": list(finding.features),
-        "severity": finding.severity,
-        "was": finding.was,
-        "now": finding.now,
-        "p_value": finding.p_value,
-        "sentence": finding.sentence,
-    }
+    found = picked(finding, "check", "features", "severity", "was", "now", "p_value", "sentence")
+    return {**found, "features": list(finding.features)}
 
 
 def _expected(expected: Expected) -> dict[str, Any]:
-    return {
-        "feature": expected.feature or None,
-        "rule": expected.rule,
-        "state": expected.state,
-        "low": expected.low,
-        "high": expected.high,
-        "rows": expected.rows,
-        "sentence": expected.sentence,
-    }
-
-
-def metric_to_json(metric: Metric) -> dict[str, Any]:
-    """Return a metric with its interval."""
-    return _metric(metric)
+    found = picked(expected, "feature", "rule", "state", "low", "high", "rows", "sentence")
+    return {**found, "feature": expected.feature or None}
 
 
 def _objective(objective: ObjectiveState) -> dict[str, Any]:
+    """What came of an objective; ``overdue``: a sentence where nobody could tell for too long."""
     return {
         "objective": objective.rule,
-        "metric": objective.metric,
-        "state": objective.state,
-        "value": objective.value,
-        "low": objective.low,
-        "high": objective.high,
-        "limit": objective.limit,
-        "rows": objective.rows,
-        "needed": objective.needed,
-        "undecided": objective.undecided,
+        **picked(objective, "metric", "state", "value", "low", "high", "limit", "rows", "needed", "undecided"),
         "overdue": overdue(objective) or None,
         "since": _time(objective.since),
         "until": _time(objective.until),
         "slice": objective.slice or None,
-        "slices": objective.slices,
-        "sentence": objective.sentence,
-    }
-
-
-def _metric(metric: Metric) -> dict[str, Any]:
-    return {
-        "value": metric.value,
-        "low": metric.low,
-        "high": metric.high,
-        "interval": metric.interval or None,
-        "rows": metric.rows,
-        "effective_rows": metric.effective_rows,
-        "source": metric.source,
+        **picked(objective, "slices", "sentence"),
     }
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
     """An estimate; ``bounds``: what a window has while all is as in the reference."""
     return {
-        "value": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
-        "sampling_error": estimate.sampling_error,
-        "reference": estimate.reference,
+        **picked(estimate, "value", "low", "high", "sampling_error", "reference"),
         "bounds": {"low": estimate.lower_bound, "high": estimate.upper_bound},
-        "alert": estimate.alert,
-        "rows": estimate.rows,
-        "source": estimate.source,
-        "method": estimate.method,
-        "error": estimate.error,
-        "error_deviation": estimate.error_deviation,
-        "record": {
-            "state": estimate.record.state,
-            "windows": estimate.record.windows,
-            "missed": estimate.record.missed,
-            "inside": estimate.record.inside,
-            "mean_error": estimate.record.mean_error,
-        },
+        **picked(estimate, "alert", "rows", "source", "method", "error", "error_deviation"),
+        "record": picked(estimate.record, "state", "windows", "missed", "inside", "mean_error"),
         "assumes": ASSUMES.removeprefix("assumes "),
     }

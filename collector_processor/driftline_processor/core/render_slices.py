@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .evaluation import Metric, SlicePerformance
-from .performance.fairness import Criterion, Fairness, Rate
+from .performance.fairness import Criterion, Fairness
 from .performance.weak.found import WeakSearch, WeakSlice
 
 
-def slices_to_json(
-    slices: Mapping[str, SlicePerformance], metric: Callable[[Metric], dict[str, Any]]
-) -> dict[str, Any]:
-    """Return name → rows, predictions (null where not known), coverage and metrics; ``metric``: how one is written."""
+def picked(one: object, *names: str) -> dict[str, Any]:
+    """Return attributes of something by their names, in this order.
+
+    >>> picked(Metric(0.9, 20, "rows"), "value", "rows")
+    {'value': 0.9, 'rows': 20}
+    """
+    return {name: getattr(one, name) for name in names}
+
+
+def metric_to_json(metric: Metric) -> dict[str, Any]:
+    """Return a metric with its interval; null where there is none."""
+    found = picked(metric, "value", "low", "high", "interval", "rows", "effective_rows", "source")
+    return {**found, "interval": metric.interval or None}
+
+
+def slices_to_json(slices: Mapping[str, SlicePerformance]) -> dict[str, Any]:
+    """Return name → rows, predictions (null where not known), coverage and metrics."""
     return {
         name: {
             "rows": one.rows,
             "predictions": one.predictions,
             "coverage": min(1.0, one.rows / one.predictions) if one.predictions else None,
-            "metrics": {which: metric(measured) for which, measured in one.metrics.items()},
+            "metrics": {which: metric_to_json(measured) for which, measured in one.metrics.items()},
         }
         for name, one in slices.items()
     }
@@ -29,38 +42,16 @@ def weak_to_json(weak: WeakSearch | None) -> dict[str, Any] | None:
     """Return what the search for weak slices found; null where there was none."""
     if weak is None:
         return None
-    return {
-        "rows": weak.rows,
-        "features": weak.features,
-        "pairs": weak.pairs,
-        "found": [_weak(one) for one in weak.slices],
-    }
+    return {**picked(weak, "rows", "features", "pairs"), "found": [_weak(one) for one in weak.slices]}
 
 
 def _weak(found: WeakSlice) -> dict[str, Any]:
-    return {
-        "by": found.by,
-        "name": found.name,
-        "conditions": [
-            {
-                "feature": one.feature,
-                "low": one.low,
-                "high": one.high,
-                "label": one.label,
-                "absent": one.absent or None,
-                "text": one.text,
-            }
-            for one in found.conditions
-        ],
-        "rows": found.rows,
-        "value": found.value,
-        "low": found.low,
-        "high": found.high,
-        "rest": found.rest,
-        "p_value": found.p_value,
-        "excess": found.excess,
-        "sentence": found.sentence,
-    }
+    conditions = [
+        {**picked(one, "feature", "low", "high", "label", "absent", "text"), "absent": one.absent or None}
+        for one in found.conditions
+    ]
+    told = picked(found, "rows", "value", "low", "high", "rest", "p_value", "excess", "sentence")
+    return {**picked(found, "by", "name"), "conditions": conditions, **told}
 
 
 def fairness_to_json(found: Fairness) -> dict[str, Any]:
@@ -71,33 +62,16 @@ def fairness_to_json(found: Fairness) -> dict[str, Any]:
         "coverage": found.coverage,
         "labelled_coverage": found.labelled,
         "groups": {
-            group.value: {"rows": group.rows, **{name: _rate(rate) for name, rate in group.rates.items()}}
+            group.value: {
+                "rows": group.rows,
+                **{name: picked(rate, "value", "low", "high", "rows") for name, rate in group.rates.items()},
+            }
             for group in found.groups
         },
         "criteria": {one.name: _criterion(one) for one in found.criteria},
     }
 
 
-def _rate(rate: Rate) -> dict[str, Any]:
-    return {"value": rate.value, "low": rate.low, "high": rate.high, "rows": rate.rows}
-
-
 def _criterion(one: Criterion) -> dict[str, Any]:
-    return {
-        "state": one.state,
-        "basis": one.basis,
-        "difference": one.difference,
-        "ratio": one.ratio,
-        "limit": one.limit,
-        "comparisons": [
-            {
-                "group": beside.group,
-                "rate": beside.rate,
-                "value": beside.value,
-                "low": beside.low,
-                "high": beside.high,
-                "state": beside.state,
-            }
-            for beside in one.comparisons
-        ],
-    }
+    comparisons = [picked(beside, "group", "rate", "value", "low", "high", "state") for beside in one.comparisons]
+    return {**picked(one, "state", "basis", "difference", "ratio", "limit"), "comparisons": comparisons}

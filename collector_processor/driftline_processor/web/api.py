@@ -5,10 +5,9 @@ Errors are ``{"error": "a sentence"}``. An unknown value is ``null``, never 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -20,7 +19,7 @@ from driftline_processor.core.render import iso_time
 from driftline_processor.runtime.balance import Balance
 from driftline_processor.runtime.view import ModelView
 
-from .queries import find, no_window, number
+from .queries import find, no_window, number, switch
 from .words import compared, drifted, finite, overall
 
 MOST_EVALUATIONS = 1000
@@ -37,21 +36,12 @@ def models(known: Sequence[ModelView], hints: Sequence[str]) -> Response:
 def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
     """Answer ``GET /api/v1/models/{name}/evaluations``: windows of one name, newest last.
 
-    ``?curves=true``: with what is drawn of the performance.
+    ``?curves=true``: with what is drawn of the performance. ``?slices=false``: without single slices.
     """
-    model, window, limit, curves = asked(request, known)
-    chosen = model.windows.get(window, [])[-limit:]
-    return JSONResponse(
-        {
-            "model": model.key.model,
-            "version": model.key.version,
-            "environment": model.key.environment,
-            "window": window,
-            "timezone": model.timezone,
-            "concept": render.concept_to_json(model.concept),
-            "windows": [render.to_json(one, curves) for one in _recorded(model, window, chosen)],
-        }
-    )
+    wanted = asked(request, known)
+    chosen = wanted.model.windows.get(wanted.window, [])[-wanted.limit :]
+    windows = [wanted.rendered(one) for one in _recorded(wanted.model, wanted.window, chosen)]
+    return wanted.answer(windows, concept=render.concept_to_json(wanted.model.concept))
 
 
 def _recorded(model: ModelView, window: str, chosen: Sequence[Evaluation]) -> list[Evaluation]:
@@ -62,22 +52,39 @@ def _recorded(model: ModelView, window: str, chosen: Sequence[Evaluation]) -> li
 
 def lineage(request: Request, known: Sequence[ModelView], now: int) -> Response:
     """Answer ``GET /api/v1/models/{name}/openlineage``: closed windows as OpenLineage run events, newest last."""
-    model, window, limit, _ = asked(request, known)
-    chosen = model.windows.get(window, [])[-limit:]
+    wanted = asked(request, known)
+    chosen = wanted.model.windows.get(wanted.window, [])[-wanted.limit :]
     return JSONResponse([run_event(evaluation, now) for evaluation in chosen if evaluation.closed])
 
 
-def asked(request: Request, known: Sequence[ModelView]) -> tuple[ModelView, str, int, bool]:
-    """Return the model, the window's name, how many windows, and whether with curves, that a request asks for."""
+class Wanted(NamedTuple):
+    """Which windows of which model a request asks for, how many, and with what."""
+
+    model: ModelView
+    window: str
+    limit: int
+    curves: bool
+    slices: bool
+
+    def rendered(self, evaluation: Evaluation) -> dict[str, Any]:
+        """Return a window as it was asked for."""
+        return render.to_json(evaluation, self.curves, self.slices)
+
+    def answer(self, windows: Sequence[Mapping[str, Any]], **more: Any) -> Response:
+        """Answer with windows; ``more``: what else there is to say of all of them."""
+        of = self.model.key
+        named = {"model": of.model, "version": of.version, "environment": of.environment, "window": self.window}
+        return JSONResponse({**named, "timezone": self.model.timezone, **more, "windows": windows})
+
+
+def asked(request: Request, known: Sequence[ModelView]) -> Wanted:
+    """Return what a request for windows asks for. Raises 400 or 404 with a sentence."""
     model = find(request, known)
     window = request.query_params.get("window") or next(iter(model.windows), "")
     if window and window not in model.windows:
         raise no_window(model, window)
     limit = number(request, "limit", 100, MOST_EVALUATIONS)
-    curves = request.query_params.get("curves", "false")
-    if curves not in ("true", "false"):
-        raise HTTPException(400, "curves is true or false, as in ?curves=true")
-    return model, window, limit, curves == "true"
+    return Wanted(model, window, limit, switch(request, "curves", False), switch(request, "slices", True))
 
 
 def _model(model: ModelView) -> dict[str, Any]:

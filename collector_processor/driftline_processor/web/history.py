@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core import render
 from driftline_processor.core.estimate.record import recorded
 from driftline_processor.core.render import iso_time
 from driftline_processor.runtime.history import History, Told
@@ -37,24 +36,14 @@ def routes(view: View, history: History) -> list[BaseRoute]:
 
 def believed(request: Request, view: View, history: History) -> Response:
     """Answer ``GET /api/v1/models/{name}/evaluations?as_of=``: closed windows as they were believed then."""
-    model, window, limit, curves = asked(request, view.models())
-    as_of = moment(request, "as_of")
-    known = history.believed(model.key, window, as_of, limit)
+    wanted, as_of = asked(request, view.models()), moment(request, "as_of")
+    known = history.believed(wanted.model.key, wanted.window, as_of, wanted.limit)
     windows = recorded([one.evaluation for one in known], 0)
-    return JSONResponse(
-        {
-            "model": model.key.model,
-            "version": model.key.version,
-            "environment": model.key.environment,
-            "window": window,
-            "timezone": model.timezone,
-            "as_of": iso_time(as_of),
-            "windows": [
-                {**render.to_json(one, curves), "believed": iso_time(belief.believed)}
-                for one, belief in zip(windows, known, strict=True)
-            ],
-        }
-    )
+    told = [
+        {**wanted.rendered(one), "believed": iso_time(belief.believed)}
+        for one, belief in zip(windows, known, strict=True)
+    ]
+    return wanted.answer(told, as_of=iso_time(as_of))
 
 
 def _told(one: Told) -> dict[str, Any]:

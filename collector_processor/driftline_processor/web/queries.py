@@ -60,3 +60,11 @@ def number(request: Request, name: str, default: int, most: int) -> int:
     if not said.isdecimal() or not 1 <= int(said) <= most:
         raise HTTPException(400, f"{name} is a number from 1 to {most}, as in ?{name}={default}")
     return int(said)
+
+
+def switch(request: Request, name: str, default: bool) -> bool:
+    """Return what a parameter says that is true or false."""
+    said = request.query_params.get(name, str(default).lower())
+    if said not in ("true", "false"):
+        raise HTTPException(400, f"{name} is true or false, as in ?{name}={str(not default).lower()}")
+    return said == "true"

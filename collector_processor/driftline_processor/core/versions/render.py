@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from driftline_processor.core.render import iso_time, metric_to_json
+from driftline_processor.core.render import iso_time
+from driftline_processor.core.render_slices import metric_to_json, picked
 
 from .compare import Comparison
 from .side_by_side import SideBySide, Version
@@ -38,16 +39,5 @@ def _version_to_json(version: Version) -> dict[str, Any]:
 
 
 def _comparison_to_json(one: Comparison) -> dict[str, Any]:
-    return {
-        "verdict": one.verdict,
-        "paired": one.paired,
-        "rows": one.rows,
-        "champion": one.champion,
-        "challenger": one.challenger,
-        "difference": one.difference,
-        "low": one.low,
-        "high": one.high,
-        "confidence": one.confidence,
-        "method": one.method,
-        "rows_needed": one.rows_needed,
-    }
+    told = picked(one, "champion", "challenger", "difference", "low", "high", "confidence", "method", "rows_needed")
+    return {**picked(one, "verdict", "paired", "rows"), **told}
