@@ -101,6 +101,7 @@ def evaluate(
     curves: Annotated[
         bool, typer.Option("--curves", help="Points of curves, and the confusion matrix, with --json.")
     ] = False,
+    mispredictions: Annotated[int, typer.Option(metavar="N", help="The N most wrong rows of each window.")] = 0,
     fail_on: Annotated[
         list[str] | None, typer.Option(metavar='"PATH OP NUMBER"', help="Exit 3 when true in any window; repeatable.")
     ] = None,
@@ -138,6 +139,7 @@ def evaluate(
     Columns default to the baseline's. Exit code 0: fine, 3: a --fail-on crossed, 2: bad input.
     """
     with one_sentence():
+        from .core.performance.wrong import to_json as worst_to_json
         from .core.render import evaluations_to_json
         from .core.versions.render import to_json
         from .files.asked import Asked
@@ -163,6 +165,7 @@ def evaluate(
             objectives_of(objective or ()),
             {} if performance is None else versions_in(performance),
             importance_weighted,
+            mispredictions,
         )
         cut = Cut(window, window_rows)
         reference = None if baseline is None else local(baseline)
@@ -180,12 +183,14 @@ def evaluate(
             curves,
             [to_json(one) for one in result.versions],
         )
+        for told, worst in zip(answer["windows"], result.wrong, strict=False):
+            told["performance"]["mispredictions"] = worst_to_json(worst)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
         else:
             from .files.view import show
 
-            show(result.evaluations, concept=result.concept)
+            show(result.evaluations, concept=result.concept, wrong=result.wrong)
             show_versions(answer.get("versions", ()))
         if openlineage is not None:
             from .files.lineage import write_events

@@ -82,6 +82,7 @@ def test_the_commands(run: Run) -> None:
                 "--expect",
                 "--performance",
                 "--curves",
+                "--mispredictions",
                 "--objective",
                 "--importance-weighted",
                 "--openlineage",

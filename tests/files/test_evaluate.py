@@ -414,3 +414,23 @@ def test_exact_values_of_rows_that_were_kept_rounded_are_of_rounded_ones(
     was, now = ((rows["income"].dropna() / 10).round() * 10 for rows in (reference, week))
     found = window["drift"]["features"]["income"]["methods"]["ks"]["value"]
     assert found == pytest.approx(stats.ks_2samp(was, now).statistic, abs=1e-9)
+
+
+def test_the_most_wrong_rows_are_told_with_their_traces(run: Run, files: Path, week: pd.DataFrame) -> None:
+    traced = week.drop(columns="actual").assign(trace_id=[f"{at:032x}" for at in range(len(week))])
+    traced.to_parquet(files / "traced.parquet")
+    reference, outcomes = files / "reference.parquet", files / "outcomes.csv"
+    asked = (files / "traced.parquet", "--baseline", reference, "--task", "binary", "--outcomes", outcomes)
+    found = windows(run, *asked, "--window", "1d", "--mispredictions", 3)
+    first = found[0]["performance"]["mispredictions"]
+    rows = week.head(2_400)[lambda rows: rows["time"] < week["time"].min().normalize() + pd.Timedelta(days=1)]
+    chance = rows["score"].where(rows["actual"] == 1, 1 - rows["score"])
+    wrong = (1 - chance)[chance < 0.5].nlargest(3)
+    assert (first["outcomes"], first["wrong"]) == (len(rows), int((chance < 0.5).sum()))
+    assert [row["id"] for row in first["rows"]] == [str(id) for id in rows.loc[wrong.index, "id"]]
+    assert [row["loss"] for row in first["rows"]] == pytest.approx(wrong.tolist())
+    assert [row["trace_id"] for row in first["rows"]] == [f"{at:032x}" for at in wrong.index]
+    assert "trace_id" not in found[0]["drift"]["features"]
+    assert found[-1]["performance"]["mispredictions"] == {"outcomes": 0, "wrong": 0, "rows": []}
+    assert run("evaluate", *asked, "--mispredictions", 3).stdout.count("000000000000000") == 3
+    assert "mispredictions" not in windows(run, *asked)[0]["performance"]

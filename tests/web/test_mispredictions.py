@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from driftline.tables import Task
+from driftline.tables import Column, ModelKey, Task
+from driftline_processor.core.performance.wrong import misses
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.health import Health
 from driftline_processor.runtime.state import State
@@ -13,7 +15,7 @@ from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
 from tests.runtime.conftest import Open, clock, open_state  # noqa: F401 - fixtures
-from tests.runtime.state_rows import DAY, HOUR, NOON, Opened, outcomes, predictions
+from tests.runtime.state_rows import DAY, HOUR, NOON, Opened, column, outcomes, predictions
 
 PATH = "/api/v1/models/churn/mispredictions"
 TRACE = bytes(range(16))
@@ -132,6 +134,27 @@ def test_what_was_corrected_is_wrong_no_more(open_state: Open) -> None:  # noqa:
     assert rows(client_of(state)) == ["a"]
     state.send(outcomes(["a"], [1], NOON + 2 * HOUR))
     assert rows(client_of(state)) == []
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_live_and_files_find_the_same(open_state: Open, kind: str) -> None:  # noqa: F811
+    rng = np.random.default_rng(3)
+    classes = {"binary": ("0", "1"), "multiclass": ("0", "1", "2"), "regression": ()}[kind]
+    task = Task(kind, classes, "1" if kind == "binary" else "")
+    scores = rng.dirichlet([1.0] * 3, 300) if kind == "multiclass" else rng.random((300, 1))
+    said = [("0", "1", "?", None)[at] for at in rng.integers(0, 4, 300)] if classes else None
+    actual = rng.integers(0, 2, 300).tolist()
+    state = open_state()
+    ids = [str(at) for at in range(300)]
+    state.send(predictions(ids, NOON, scores.tolist(), task=task, predicted=said), outcomes(ids, actual))
+    state.state.settle()
+    found = state.state.wrong.worst(ModelKey("churn", "1"), NOON, NOON + 1, 1_000)
+    same = misses(task, scores, None if said is None else column(said), Column(numbers=np.array(actual, float)))
+    assert same is not None
+    worst = same.worst(1_000)
+    assert [row.id for row in found.rows] == [ids[at] for at in worst]
+    assert [row.loss for row in found.rows] == pytest.approx(same.loss[worst])
+    assert (found.wrong, found.outcomes) == (int(same.wrong.sum()), 300)
 
 
 def test_a_state_without_rows_has_none(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from driftline_processor.core.compared.rolling import Rolling
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.performance import asked as of_performance
 from driftline_processor.core.performance.objective import Objective
+from driftline_processor.core.performance.wrong import MOST
 from driftline_processor.core.versions import Named
 
 from .errors import BadInput
@@ -25,7 +26,7 @@ class Asked:
     ``past``: windows are compared with the rows before them, :mod:`.past`. ``performance``: what each model's owner
     asks of its performance; ``metrics``: names of those that are wanted, too; ``objectives``: what it shall be.
     ``versions``: which of each model's are compared with which.
-    ``weighted``: estimates by importance weights, too.
+    ``weighted``: estimates by importance weights, too. ``mispredictions``: how many of the worst rows of each window.
     """
 
     method: Sequence[str] = ()
@@ -40,12 +41,15 @@ class Asked:
     objectives: Sequence[Objective] = ()
     versions: Mapping[str, Named] = field(default_factory=dict)
     weighted: bool = False
+    mispredictions: int = 0
 
     def check(self, reference: Path | None) -> None:
         """Raise :class:`BadInput` when something is asked for that cannot be had together.
 
         ``reference``: what is compared with, None where nobody named it.
         """
+        if not 0 <= self.mispredictions <= MOST:
+            raise BadInput(f"--mispredictions is {self.mispredictions}; it is a number from 1 to {MOST:,}")
         rows_wanted = [name for name in ("exact", "classifier", "weighted") if getattr(self, name)]
         if self.past is not None and rows_wanted:
             option = _OPTIONS.get(rows_wanted[0], rows_wanted[0])

@@ -32,6 +32,7 @@ from driftline_processor.core.incident import incident
 from driftline_processor.core.performance.asked import Asked as PerformanceAsked
 from driftline_processor.core.performance.objectives import undecided
 from driftline_processor.core.performance.weak import WeakSearch
+from driftline_processor.core.performance.wrong import Worst
 from driftline_processor.core.versions import Named, SideBySide
 
 from .against import baseline_of, expected_of, first_of, reference_rows
@@ -57,6 +58,7 @@ from .truth import Truth, all_rows, truths
 from .versions import versions_of
 from .weak import LabelledRows
 from .weighted import weigh_windows
+from .wrong import worst_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class Result:
     """What `driftline evaluate` found: the baseline it used, and one evaluation per window, oldest first.
 
     ``choices``: the drift methods that were asked for. ``concept``: whether errors have become more, over all rows.
-    ``slices``: the columns by whose values rows were cut. ``versions``: challengers beside their champion.
+    ``slices``: the columns by whose values rows were cut. ``versions``: challengers beside their champion. ``wrong``:
+    the worst rows of each window, [] where nobody asked.
     """
 
     key: ModelKey
@@ -74,6 +77,7 @@ class Result:
     concept: Concept | None = None
     slices: tuple[str, ...] = ()
     versions: tuple[SideBySide, ...] = ()
+    wrong: Sequence[Worst] = ()
 
 
 def evaluate_files(
@@ -167,7 +171,8 @@ def evaluate_files(
     concept = concept_of(read.rows, read.heard, baseline, Settings(detectors), declared)
     named = asked.versions.get(baseline.model, Named())
     versions = versions_of(read, baseline.task, named, judging.asked)
-    return Result(judging.key, baseline, evaluations, judging.choices, concept, tuple(declared), versions)
+    wrong = worst_of(read, groups, len(windows), baseline.task, asked.mispredictions)
+    return Result(judging.key, baseline, evaluations, judging.choices, concept, tuple(declared), versions, wrong)
 
 
 def _beside(

@@ -18,6 +18,9 @@ from .values import is_nested, is_time, is_vector
 NO_TEXTS = "none"
 """What ``--text-features`` says where no feature is a document."""
 
+TRACES = ("trace_id", "span_id")
+"""Columns that say in which trace a row was predicted, hexadecimal or bytes: features only where somebody says so."""
+
 _INDEX = re.compile(r"|__index_level_\d+__|Unnamed: \d+")
 
 
@@ -157,7 +160,7 @@ def find_roles(
         if name != NO_TEXTS:
             _demand(sources, name, "--text-features")
     taken = {*score, *predicted, *actual, *time, *ids, *items, *_some(options.cluster), *reserved}
-    taken |= {*_some(options.version_column)} - reserved
+    taken |= {*_some(options.version_column), *TRACES} - reserved
     others = [name for name in names if name not in taken]
     if not task and "actual" in others:
         others.remove("actual")

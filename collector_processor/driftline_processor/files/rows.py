@@ -20,7 +20,7 @@ from driftline.vocabulary import Vocabulary
 from numpy.typing import NDArray
 
 from .errors import BadInput, Say, rows
-from .roles import ColumnOptions, Roles, id_column
+from .roles import TRACES, ColumnOptions, Roles, id_column
 from .source import Source, readable
 from .times import UNIT_NAMES, read_times
 from .values import as_known, column, is_nested, is_vector, whole_column
@@ -123,7 +123,8 @@ def _readable(name: str, schema: pa.Schema, baseline: Baseline) -> bool:
 def texts_of(baseline: Baseline, options: ColumnOptions) -> set[str]:
     """Return the columns whose values are texts however they look: ids, versions, known categories and documents."""
     labels = {name for name, over in baseline.bins.features.items() if isinstance(over, CategoryBins)}
-    return {id_column(options, baseline.columns), options.version_column, *labels, *baseline.texts} - {""}
+    named = {id_column(options, baseline.columns), options.version_column, *TRACES} - {""}
+    return {*named, *labels, *baseline.texts}
 
 
 def rules_of(baseline: Baseline) -> dict[str, Rule | None]:

@@ -9,6 +9,7 @@ from driftline_processor.core.drift.by_slice import ranked, told
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import Evaluation, Explanation, Metric
 from driftline_processor.core.performance.objectives import overdue
+from driftline_processor.core.performance.wrong import Worst
 
 from .styles import SEVERITY_STYLES, change_style
 from .terminal import empty, plain_table
@@ -132,3 +133,21 @@ def _change(was: float | None, now: float | None) -> str:
     if was is None or now is None:
         return ""
     return f"{'+' if now >= was else '−'}{number(abs(now - was))}"
+
+
+def mispredictions(found: Worst) -> Table:
+    """Show the worst rows, the worst first: how sure it was of what did not happen, or how far off."""
+    table = plain_table("worst", ())
+    of_classes = any(row.predicted is not None for row in found.rows)
+    headings = ("time", "predicted", "actual", "sure" if of_classes else "error", "trace")
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in ("sure", "error") else "left", no_wrap=True)
+    for row in found.rows:
+        actual = number(row.actual) if isinstance(row.actual, float) else row.actual or ""
+        predicted = row.predicted if row.predicted is not None else number(row.score)
+        time = minute(row.time) if row.time else ""
+        cells = (row.id, time, predicted, actual, number(row.loss), row.trace_id)
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    if found.wrong > len(found.rows):
+        table.add_row(Text(f"and {found.wrong - len(found.rows):,} more of {found.outcomes:,}", style="dim"))
+    return table

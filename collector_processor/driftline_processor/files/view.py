@@ -16,11 +16,12 @@ from driftline_processor.core.concept.words import sentence as concept_sentence
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.incident import targets
 from driftline_processor.core.labels.delay_words import lateness
+from driftline_processor.core.performance.wrong import Worst
 
 from .drift_table import DriftTable
 from .errors import rows
 from .estimates import about, estimates
-from .sections import by_slice, causes, expectations, findings, joint, objectives, performance
+from .sections import by_slice, causes, expectations, findings, joint, mispredictions, objectives, performance
 from .slice_sections import by_age, fairness, performance_by_slice, weak_slices
 from .terminal import Readable, terminal
 from .windows_table import WindowsTable
@@ -63,17 +64,25 @@ def windows_view(evaluations: Sequence[Evaluation], zone: tzinfo = UTC) -> Rende
     return Readable(WindowsTable(tuple(evaluations), zone))
 
 
-def show(evaluations: Sequence[Evaluation], console: Console | None = None, concept: Concept | None = None) -> None:
+def show(
+    evaluations: Sequence[Evaluation],
+    console: Console | None = None,
+    concept: Concept | None = None,
+    wrong: Sequence[Worst] = (),
+) -> None:
     """Print evaluations: several windows as a table of them, then the newest that can be judged in full.
 
-    ``concept``: what the errors of all of them say.
+    ``concept``: what the errors of all of them say. ``wrong``: the worst rows of each, where somebody asked.
     """
     console = console or terminal()
     if len(evaluations) > 1:
         console.print(windows_view(evaluations))
         console.print()
-    judged = [evaluation for evaluation in evaluations if evaluation.share is not None]
-    console.print(evaluation_view((judged or evaluations)[-1]))
+    judged = [at for at, evaluation in enumerate(evaluations) if evaluation.share is not None]
+    shown = judged[-1] if judged else len(evaluations) - 1
+    console.print(evaluation_view(evaluations[shown]))
+    if wrong and wrong[shown].rows:
+        console.print(Readable(Group(Text(), mispredictions(wrong[shown]))))
     if concept is not None and (concept.outcomes or concept.unusable):
         style = "bold red" if concept.state == "drift" else ""
         console.print(Readable(Text(concept_sentence(concept, minute) + ".", style=style)))

@@ -1,27 +1,26 @@
 """The worst predictions of a stretch of time, with their traces: which ones to open first.
 
-One query over the joined rows finds them. What spellings of classes mean is told by a table of those that occur, so a
-row is not read to be left out.
+One query over the joined rows finds them, as :func:`.core.performance.wrong.misses` does in columns. What spellings of
+classes mean is told by a table of those that occur, so a row is not read to be left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from driftline.classes import class_codes
 from driftline.tables import Column, ModelKey, Task
 
+from driftline_processor.core.performance.wrong import MOST, Worst, Wrong
+
 from .narrow import ROWS_APART, near
 from .rows import actual_of, integers_of, labels_of, score_in
 from .series import Series, SeriesRegister
 from .store import Connection, Store, number, read
-
-MOST: Final = 1_000
-"""Rows that are returned at most."""
 
 _WITHIN = "j.series = ? AND j.time >= ? AND j.time < ?"
 
@@ -45,7 +44,8 @@ SELECT j.prediction, j.actual, j.number, abs({value} - coalesce(j.number, TRY_CA
 FROM joined j WHERE {within}
 """
 _WORST = """
-WITH known AS ({known}), wrong AS (SELECT * FROM known WHERE happened <> decided AND isfinite(loss))
+WITH known AS ({known}),
+wrong AS (SELECT * FROM known WHERE happened <> decided AND decided < {classes} AND isfinite(loss))
 SELECT *, (SELECT count(*) FROM wrong) AS wrong, (SELECT count(*) FROM known) AS outcomes
 FROM wrong ORDER BY loss DESC, prediction LIMIT ?
 """
@@ -53,37 +53,6 @@ _PREDICTIONS = """
 SELECT p.seq AS prediction, p.id, p.time, p.score, p.scores, p.predicted, p.trace_id, p.span_id
 FROM predictions p SEMI JOIN wanted ON wanted.prediction = p.seq WHERE {}
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """One prediction that was wrong, or far off. ``loss``: how wrong, by which they are ordered.
-
-    Of classes, how likely the service took what did not happen to be, 0 to 1; of a regression the absolute error.
-    ``trace_id`` / ``span_id``: hexadecimal, "" where it was not sampled. Times in unix nanoseconds.
-    """
-
-    id: str
-    time: int
-    score: float | None
-    scores: tuple[float, ...] | None
-    predicted: str | None
-    actual: str | float | None
-    outcome_time: int
-    loss: float
-    weight: float
-    slices: Mapping[str, str]
-    trace_id: str
-    span_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Worst:
-    """``rows``: the worst first. ``wrong``: how many are, of so many ``outcomes``; a regression is always wrong."""
-
-    rows: tuple[Wrong, ...] = ()
-    wrong: int = 0
-    outcomes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +98,8 @@ class _Asked:
                 return Worst()
             known = _CLASSES.format(within=within, **_expressions(task))
             tables = {"actuals": self._actuals(bounds), "decisions": self._decisions(bounds)}
-        found = read(self.connection, _WORST.format(known=known), *bounds, *said, self.limit, **tables)
+        query = _WORST.format(known=known, classes=max(2, len(self.series.task.classes)))
+        found = read(self.connection, query, *bounds, *said, self.limit, **tables)
         if not len(found):
             count = f"SELECT count(*) FROM joined j WHERE {within}"
             return Worst(outcomes=number(self.connection, count, *bounds, *said) or 0)
@@ -146,13 +116,14 @@ class _Asked:
             f"SELECT DISTINCT j.predicted FROM joined j WHERE {_WITHIN} AND j.predicted IS NOT NULL",
             *bounds,
         )
-        return self._with_codes(told, labels_of(told, "predicted"))
+        return self._with_codes(told, labels_of(told, "predicted"), others=1)
 
-    def _with_codes(self, told: pa.Table, column: Column) -> pa.Table:
+    def _with_codes(self, told: pa.Table, column: Column, others: int = 0) -> pa.Table:
+        """Rows with the code of their class; ``others``: 1 = also of one that is none of the model's."""
         classes = self.series.task.classes
         codes = class_codes(column, classes)
         codes = np.full(len(told), -1, np.int32) if codes is None else codes
-        usable = (codes >= 0) & (codes < len(classes))
+        usable = (codes >= 0) & (codes < len(classes) + others)
         return told.append_column("code", pa.array(codes)).filter(pa.array(usable))
 
     def _rows(self, found: pa.Table) -> tuple[Wrong, ...]:

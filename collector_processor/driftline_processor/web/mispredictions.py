@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
+from driftline_processor.core.performance.wrong import MOST, to_json
 from driftline_processor.core.render import iso_time
-from driftline_processor.runtime.mispredictions import MOST, Mispredictions, Wrong
+from driftline_processor.runtime.mispredictions import Mispredictions
 from driftline_processor.runtime.view import ModelView, View
 
 from .queries import find, moment, no_window, number
@@ -33,9 +31,7 @@ def routes(view: View, source: Mispredictions) -> list[BaseRoute]:
                 "start": iso_time(since),
                 "end": iso_time(until),
                 "slice": slices,
-                "outcomes": found.outcomes,
-                "wrong": found.wrong,
-                "rows": [_row(row) for row in found.rows],
+                **to_json(found),
             }
         )
 
@@ -51,12 +47,6 @@ def slices_of(request: Request) -> dict[str, str]:
             raise HTTPException(400, f"slice is a key and a value, as in ?slice=country=NL; not {said[:80]!r}")
         found[key] = value
     return found
-
-
-def _row(row: Wrong) -> dict[str, Any]:
-    times = {"time": iso_time(row.time), "outcome_time": iso_time(row.outcome_time) if row.outcome_time else None}
-    ids = {"trace_id": row.trace_id or None, "span_id": row.span_id or None}
-    return {**asdict(row), **times, **ids}
 
 
 def _stretch(request: Request, model: ModelView) -> tuple[int, int]:
