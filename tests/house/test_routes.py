@@ -1,0 +1,42 @@
+"""Every route of the web is in the documentation, and the documentation has no other."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+WEB = ROOT / "collector_processor" / "driftline_processor" / "web"
+TABLE = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8").split("\n## ")[0]
+PAGES = {"/", "/models/{}"}
+"""What is a page, and stands in docs/pages.md."""
+
+
+def bare(path: str) -> str:
+    """What tells an address from others: one parameter may be written as two, as in /v1/baselines/{model}/{version}."""
+    return re.sub(r"\{.*\}", "{}", path.partition("?")[0])
+
+
+def routes() -> Iterator[tuple[str, str]]:
+    """Yield method and address of each route."""
+    for file in sorted(WEB.glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Route":
+                methods = [ast.literal_eval(one.value) for one in node.keywords if one.arg == "methods"]
+                path = bare(ast.literal_eval(node.args[0]))
+                yield from ((method, path) for method in (methods or [["GET"]])[0])
+
+
+def test_every_route_is_in_the_table_of_the_http_api() -> None:
+    written = {(method, bare(path)) for method, path in re.findall(r"\| `([A-Z]+) (/[^`]*)` \|", TABLE)}
+    there = {(method, path) for method, path in routes() if path not in PAGES}
+    assert len(there) >= 16
+    assert written == there
+
+
+def test_every_page_is_told_of() -> None:
+    told = set(map(bare, re.findall(r"^## `(/[^`]*)`", (ROOT / "docs" / "pages.md").read_text(encoding="utf-8"), re.M)))
+    assert told >= PAGES
+    assert {path for _, path in routes()} >= PAGES
