@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
 from driftline.pane import Pane
 from driftline.tables import Task
 from driftline_processor.core.performance.by_slice import counts_of
@@ -205,16 +204,9 @@ def test_one_group_alone_is_compared_with_nothing() -> None:
 
 def test_counts_of_a_pane_put_the_positive_class_second() -> None:
     task = Task("binary", ("yes", "no"), "yes")
-    frame = {"x": np.arange(40.0), "predicted": np.repeat(["yes", "no"], [10, 30]), "score": np.linspace(0, 1, 40)}
-    baseline = Baseline.from_frame(
-        frame, score="score", predicted="predicted", model="m", task="binary", positive_class="yes"
-    )
-    assert baseline.bins.classes is not None
-    of = {name: float(at) for at, name in enumerate(baseline.bins.classes.labels)}
-    decided = np.zeros(baseline.bins.classes.size + 2)
-    decided[int(of["yes"])], decided[int(of["no"])] = 30, 90
+    decided = {"decided:yes": np.array([30.0]), "decided:no": np.array([90.0])}
     parts = {"outcomes": np.full(3, 100.0), "confusion": np.array([15.0, 5, 10, 70])}
-    found = counts_of(Pane({**parts, "class": decided, "rows": np.full(3, 120.0)}), task, baseline)
+    found = counts_of(Pane({**parts, **decided, "rows": np.full(3, 120.0)}), task)
     assert found.labelled is not None
     assert found.labelled.weight.tolist() == [[70, 10], [5, 15]]
     assert (found.selected, found.decided, found.doubled) == (30, 120, 120)

@@ -195,7 +195,7 @@ def by_slice(written: str | Objective, slices: dict[str, tuple[int, int]] = SLIC
     asked, known = Asked(objectives=(objective,)), Known(slices={name: flagged(*own) for name, own in slices.items()})
     whole = merge(list(known.slices.values()))
     evaluation = Evaluation(ModelKey("fraud"), WINDOW, whole.rows, True)
-    judge_slices(evaluation, whole, None, BINARY, known, asked)
+    judge_slices(evaluation, whole, BINARY, known, asked)
     (found,) = judge_objectives(evaluation, BINARY, known, asked)
     return found
 
@@ -246,7 +246,7 @@ def test_a_change_in_a_slice_is_against_all_rows_of_the_baseline() -> None:
     evaluation = Evaluation(ModelKey("fraud"), WINDOW, 400, True)
     evaluation.reference = {"precision": Metric(0.95, 9_000, "panes", low=0.94, high=0.96)}
     asked = Asked(objectives=(objective,))
-    judge_slices(evaluation, Pane(), None, BINARY, known, asked)
+    judge_slices(evaluation, Pane(), BINARY, known, asked)
     (found,) = judge_objectives(evaluation, BINARY, known, asked)
     assert (found.state, found.slice) == ("broken", "country=NL")
     assert found.value == pytest.approx(-0.2)

@@ -166,6 +166,38 @@ def test_fairness_says_on_which_rows_it_is_measured(open_state: Open, clock: Clo
     assert found.criteria[0].difference == pytest.approx(abs(rates["M"] - rates["F"]), rel=1e-9)
 
 
+def built(seed: int) -> str:
+    rng = np.random.default_rng(seed)
+    frame = {"income": rng.normal(size=500), "score": rng.random(500)}
+    return Baseline.from_frame(frame, score="score", features=["income"], model="churn", task="binary").to_json()
+
+
+@pytest.mark.parametrize("baselines", [(), (150,), (0, 150)], ids=["none", "one", "two"])
+def test_a_slice_has_all_its_rows_whatever_baseline_came_in_the_middle_of_a_window(
+    open_state: Open, clock: Clock, baselines: tuple[int, ...]
+) -> None:
+    state = open_state(churn=SLICED)
+    for first, last in ((0, 150), (150, 300), (300, 400)):
+        if first in baselines:
+            state.send(baselines=[built(first)])
+        some = slice(first, last)
+        said: Any = {"country": COUNTRY[some].tolist(), "gender": GENDER[some].tolist()}
+        features: Any = {"income": SCORES[some].tolist()}
+        state.send(predictions(IDS[some], TIMES[some], SCORES[some].tolist(), features=features, slices=said))
+    state.send(outcomes(IDS[:350], ACTUAL[:350].tolist(), NOON + 3 * HOUR))
+    clock.now = NOON + 3 * DAY
+    day = window(state, "1d")
+    assert {name: (one.predictions, one.rows) for name, one in day.performance_slices.items()} == {
+        f"{key}={one}": (np.sum(column == one), np.sum(column[:350] == one))
+        for key, column in (("country", COUNTRY), ("gender", GENDER))
+        for one in np.unique(column)
+    }
+    (found,) = day.fairness
+    assert (found.coverage, found.labelled) == (1.0, 1.0)
+    rates = {value: (SCORES[np.equal(GENDER, value)] >= 0.5).mean() for value in "FM"}
+    assert {one.value: one.rates["selection_rate"].value for one in found.groups} == pytest.approx(rates)
+
+
 def test_the_values_of_a_key_that_comes_with_outcomes_are_known_after_a_restart(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=SLICED)
     sent(state)

@@ -73,7 +73,7 @@ def comparing(groups: Sequence[Callable[[Random], Window]], truth: float) -> Cal
     """Return the same of the difference between the true positive rates of two groups."""
 
     def limits(rng: Random) -> Limits:
-        counts = {name: counts_of(draw(rng)[0], BINARY, None) for name, draw in zip("ab", groups, strict=True)}
+        counts = {name: counts_of(draw(rng)[0], BINARY) for name, draw in zip("ab", groups, strict=True)}
         found = judge_fairness(Rule("group", "b"), counts)
         assert found is not None
         criterion = next(one for one in found.criteria if one.name == "equal_opportunity")

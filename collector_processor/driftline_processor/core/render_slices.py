@@ -31,7 +31,7 @@ def slices_to_json(slices: Mapping[str, SlicePerformance]) -> dict[str, Any]:
         name: {
             "rows": one.rows,
             "predictions": one.predictions,
-            "coverage": min(1.0, one.rows / one.predictions) if one.predictions else None,
+            "coverage": one.rows / one.predictions if one.predictions else None,
             "metrics": {which: metric_to_json(measured) for which, measured in one.metrics.items()},
         }
         for name, one in slices.items()

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 from driftline.baseline import Baseline
+from driftline.classes import class_text
 from driftline.fold import Counted
 from driftline.frames import concatenate
 from driftline.pane import Pane, merge
@@ -16,6 +17,7 @@ from driftline.tables import I64, PredictionTable
 
 from driftline_processor.core.beside import Sliced
 from driftline_processor.core.drift.by_slice import of_slice
+from driftline_processor.core.performance.by_slice import DECIDED
 
 from .cut import MOST_WINDOWS
 from .errors import BadInput, Say
@@ -121,8 +123,10 @@ class Slices:
 
     def counted(self, window: int) -> dict[str, Pane]:
         """Return how many rows of a window are in each slice, and what was decided of them, groups of people too."""
-        wanted = ("rows", "class")
-        return {
-            name: Pane({part: pane.parts[part] for part in wanted if part in pane.parts})
-            for name, pane in self._panes[window].items()
-        }
+        classes, found = self._baseline.bins.classes, dict[str, Pane]()
+        for name, pane in self._panes[window].items():
+            own = found[name] = Pane({"rows": pane.parts["rows"]} if "rows" in pane.parts else {})
+            if classes is not None and "class" in pane.parts:
+                decided = zip(map(class_text, classes.labels), pane.parts["class"], strict=False)
+                own.parts |= {f"{DECIDED}{label}": np.array([weight]) for label, weight in decided}
+        return found

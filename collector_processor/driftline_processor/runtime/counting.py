@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,16 +10,18 @@ from driftline.baseline import Baseline
 from driftline.classes import class_column
 from driftline.fold import ModelBins, decide, fold_by, usable_weight
 from driftline.pane import Pane
+from driftline.slices import places_of
 from driftline.tables import CLASSLESS, F64, I64, Column, PredictionTable
 
 from driftline_processor.core.estimate.parts import learned_parts, score_parts
 from driftline_processor.core.expectations.counted import count_rules
 from driftline_processor.core.expectations.rule import Expectations
+from driftline_processor.core.performance.by_slice import DECIDED
 from driftline_processor.core.window import PANE
 
-from .panes import DECIDED, PaneChanges, learned_fold, score_fold
+from .panes import PaneChanges, learned_fold, score_fold
 from .series import Series
-from .slices import UNCUT, Cutting
+from .slices import UNCUT, Cutting, add_to_slices, hour_of_each, powers_of
 from .take import take_predictions
 
 MOST_LABELS = 100
@@ -51,6 +54,33 @@ def add_plain(
     by_class = {label: total for label, total in zip(labels, by_label.sum(axis=0).tolist(), strict=True) if total}
     durations = [pane.parts["duration"] for pane in folded if "duration" in pane.parts]
     return by_class, np.sum(durations, axis=0) if durations else None
+
+
+def add_plain_slices(
+    changes: PaneChanges,
+    series: Series,
+    table: PredictionTable,
+    decided: Column | None,
+    values: Mapping[str, Sequence[str]],
+    timezone: str,
+) -> None:
+    """Add what needs no bins of slices: rows, and the weight of each decided class. ``values``: key → those told apart.
+
+    So a slice has as many rows as it has, also where a baseline came in the middle of a window, or none has come yet.
+    """
+    cuts = {key: known for key, known in values.items() if key in table.slices}
+    if not cuts:
+        return
+    hour = hour_of_each(panes_of(table), timezone)
+    weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
+    labels = (*series.task.classes[:MOST_LABELS], "other", "")
+    codes, powers = _label_codes(decided, labels, len(table)), powers_of(weight)
+    for key, known in cuts.items():
+        place = places_of(table.slices[key], known, len(table))
+        add_to_slices(changes, series.number, "rows", key, known, place, hour, powers)
+        for code in np.unique(codes).tolist():
+            own = np.where(codes == code, weight, 0.0)[:, np.newaxis]
+            add_to_slices(changes, series.number, f"{DECIDED}{labels[code]}", key, known, place, hour, own)
 
 
 def _label_codes(decided: Column | None, labels: tuple[str, ...], n: int) -> I64:

@@ -17,11 +17,12 @@ from driftline_processor.core.decode import Point
 from driftline_processor.core.distributed import DISTRIBUTED, GUESSED, MAPPED
 from driftline_processor.core.estimate.exported import score_parts_of
 from driftline_processor.core.histogram import count, spread
+from driftline_processor.core.performance.by_slice import DECIDED
 from driftline_processor.core.stretch import pane_or_panes, places, share_out
 
 from .balance import Balances
 from .counting import MOST_LABELS
-from .panes import DECIDED, PaneChanges, score_fold
+from .panes import PaneChanges, score_fold
 from .series import Series
 from .streams import Increase
 

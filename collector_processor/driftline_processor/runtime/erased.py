@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.fold import usable_weight
-from driftline.slices import OTHER, places_of, slice_name
-from driftline.tables import F64, I64
+from driftline.slices import places_of
+from driftline.tables import I64
 
 from driftline_processor.core.sent import ERASED
 from driftline_processor.core.window import PANE
@@ -19,7 +19,7 @@ from driftline_processor.core.window import PANE
 from .panes import PaneChanges
 from .rows import integers_of, labels_of, numbers_of
 from .series import Series
-from .slices import BETWEEN, SliceValues, hours_of
+from .slices import SliceValues, add_to_slices, hour_of_each, powers_of
 from .store import Connection, insert, read
 
 
@@ -33,24 +33,16 @@ def add_erased(
     """
     weight = usable_weight(numbers_of(rows, "weight"))
     panes, at = np.unique(integers_of(rows, "time") // PANE * PANE, return_inverse=True)
-    changes.add_part(series.number, "", panes, ERASED, _sums(weight, at, len(panes)))
-    starts = hours_of(panes.tolist(), timezone)
-    hours, hour = np.unique([starts[pane] for pane in panes.tolist()], return_inverse=True)
+    columns = powers_of(weight)
+    sums = [np.bincount(at, column, minlength=len(panes)) for column in columns.T]
+    changes.add_part(series.number, "", panes, ERASED, np.stack(sums, axis=1).astype(np.float64))
+    hour = hour_of_each(panes, timezone)[at]
     for key in values.keys(series.number):
         texts = pa.table({key: pc.map_lookup(rows.column("slices"), pa.scalar(key), "first")})
-        names = (*values.of(series.number, key), OTHER)
-        place = places_of(labels_of(texts, key), names[:-1], len(rows))
-        inside = place >= 0
-        group = hour[at][inside] * len(names) + place[inside]
-        folds = [f"{BETWEEN}{slice_name(key, name)}" for name in names] * len(hours)
-        sums = _sums(weight[inside], group, len(folds))
-        sliced.add_part(series.number, folds, np.repeat(hours, len(names)), ERASED, sums)
+        names = values.of(series.number, key)
+        place = places_of(labels_of(texts, key), names, len(rows))
+        add_to_slices(sliced, series.number, ERASED, key, names, place, hour, columns)
     return panes
-
-
-def _sums(weight: F64, group: I64, groups: int) -> F64:
-    powers = [np.bincount(group, weight**power, minlength=groups) for power in (0, 1, 2)]
-    return np.stack(powers, axis=1).astype(np.float64)
 
 
 def write_restated(connection: Connection, touched: list[tuple[int, I64]]) -> None:

@@ -178,7 +178,7 @@ class Evaluator:
             compared="" if compared is None else compared.note,
             shift=0.0 if compared is None else compared.shift,
             known=replace(
-                self._known.of(series, window, settings, self._watermark(series), blocks, width, baseline),
+                self._known.of(series, window, settings, self._watermark(series), blocks, width),
                 reference=None if alike is None else alike.baseline,
             ),
             asked=replace(settings.performance.asked, custom=self._custom),

@@ -24,7 +24,17 @@ from driftline_processor.core.decode import Point
 from .balance import Balances
 from .baselines import NEEDED, Baselines
 from .config import Model
-from .counting import add_binned, add_expected, add_learned, add_plain, add_scores, decided_classes, panes_of, unscored
+from .counting import (
+    add_binned,
+    add_expected,
+    add_learned,
+    add_plain,
+    add_plain_slices,
+    add_scores,
+    decided_classes,
+    panes_of,
+    unscored,
+)
 from .distributions import add_distributions, decided_labels, weigh
 from .health import Counters
 from .kept import KeptFeatures
@@ -228,6 +238,8 @@ class Intake:
         for key in settings.sliced:
             if key in table.slices:
                 self.slices.learn(series.number, key, table.slices[key], in_force.baseline if in_force else None)
+        apart_by = {key: self.slices.of(series.number, key) for key in settings.sliced}
+        add_plain_slices(work.sliced, series, table, decided, apart_by, settings.timezone)
         totals = self.totals.get(series.number, Totals())
         self.totals[series.number] = totals.plus(table.time, work.now, unscored(table, decided), by_class, duration)
         self._compare(series, table, first, work)

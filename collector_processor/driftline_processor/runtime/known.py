@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
-from driftline.baseline import Baseline
 from driftline.pane import Pane
 
 from driftline_processor.core.distributed import DISTRIBUTED
@@ -46,18 +45,15 @@ class KnownOutcomes:
         watermark: int,
         blocks: Sequence[Pane],
         width: Callable[[str, str], int],
-        baseline: Baseline | None = None,
     ) -> Known:
         """Return what is known of a window.
 
         ``watermark``: that of its model, unix nanoseconds. ``blocks``: see :meth:`blocks`. ``width``: how long the
-        vector of a (fold, part) is. ``baseline``: over whose bins its rows were counted. Of an open window, which is
-        judged many times, slices are not looked at.
+        vector of a (fold, part) is. Of an open window, which is judged many times, slices are not looked at.
         """
         slices: Mapping[str, Pane] = {}
         if is_closed(window, watermark):
-            groups = settings.performance.fairness.attributes
-            slices = slices_of(self._connection, series, window, settings.sliced, width, baseline, groups)
+            slices = slices_of(self._connection, series, window, settings.sliced, width)
         delay, timezone = delay_of(settings), settings.timezone
         steps = None
         if window.name == min(settings.windows, key=length):

@@ -12,9 +12,9 @@ from driftline.pane import DURATION_BOUNDS
 from driftline.tables import F64, I64
 
 from driftline_processor.core.distributed import DISTRIBUTED
+from driftline_processor.core.performance.by_slice import DECIDED
 
 from .distributions import Added
-from .panes import DECIDED
 from .store import Connection, read
 
 Panes = dict[int, set[int]]

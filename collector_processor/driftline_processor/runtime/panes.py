@@ -32,9 +32,6 @@ from driftline_processor.core.window import PANE, window_of
 from .narrow import Condition
 from .store import Connection, insert, read, run
 
-DECIDED = "decided:"
-"""Prefix of parts that hold the weight of one decided class, whatever the bins."""
-
 _AT_ONCE = 64
 """Panes that are made one dense matrix: score histograms of a month of panes would be a gigabyte."""
 

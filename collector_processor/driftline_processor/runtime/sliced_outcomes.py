@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from driftline.baseline import Baseline
 from driftline.pane import Pane
 from driftline.slices import OTHER, places_of, slice_name
 from driftline.tables import I64
@@ -25,7 +24,7 @@ from .outcome_sums import fold_joined
 from .panes import SLICED, PaneChanges, performance_fold, read_window
 from .rows import integers_of, labels_of
 from .series import Series
-from .slices import BETWEEN, HOUR, SliceValues, fold_of, hours_of
+from .slices import BETWEEN, HOUR, SliceValues, hours_of
 from .store import Connection, read
 
 Width = Callable[[str, str], int]
@@ -121,13 +120,11 @@ def slices_of(
     window: Window,
     keys: Collection[str],
     width: Width,
-    baseline: Baseline | None,
-    groups: Collection[str] = (),
 ) -> Mapping[str, Pane]:
     """Return what is known of the outcomes of a window by slice: of the declared keys, and by the age of labels.
 
-    ``groups``: keys of which all rows and their decisions are wanted, too, as far as they were counted over the bins of
-    the ``baseline``. Nothing of a window whose length is said in minutes.
+    And how many rows each slice has, what was decided of them, and how many were deleted. Nothing of a window whose
+    length is said in minutes.
     """
     if window.name and parse(window.name).unit == "m":
         return {}
@@ -136,19 +133,13 @@ def slices_of(
     def own_width(over: str, part: str) -> int:
         return width(over.partition(BETWEEN)[0], part)
 
-    def panes(prefix: str, parts: Sequence[str] = ()) -> dict[str, Pane]:
-        folds = read_window(
-            connection, series.number, window.start, window.end, own_width, table=SLICED, prefix=prefix, parts=parts
-        )
+    def panes(prefix: str) -> dict[str, Pane]:
+        folds = read_window(connection, series.number, window.start, window.end, own_width, table=SLICED, prefix=prefix)
         return {name.partition(BETWEEN)[2]: pane for name, pane in folds.items()}
 
     wanted = {*keys, LABEL_AGE}
     found = {name: pane for name, pane in panes(fold + BETWEEN).items() if name.partition("=")[0] in wanted}
-    if keys and baseline is not None:
-        for name, pane in panes(fold_of(baseline, ""), ("rows", "class") if groups else ("rows",)).items():
-            if name.partition("=")[0] in keys:
-                found.setdefault(name, Pane()).parts.update(pane.parts)
-        for name, pane in panes(BETWEEN).items():  # what was deleted, over whatever bins it was counted
-            if name in found:
-                found[name].parts.update(pane.parts)
+    for name, pane in panes(BETWEEN).items() if keys else ():
+        if name.partition("=")[0] in keys:
+            found.setdefault(name, Pane()).parts.update(pane.parts)
     return dict(sorted(found.items()))

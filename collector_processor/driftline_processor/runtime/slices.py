@@ -1,8 +1,10 @@
 """Slices of what arrives: panes of their own for each value of a declared key, and which values are told apart.
 
 A slice's pane is an hour of the model's time zone, and holds features, score and class over the baseline's bins and no
-more: in the store it is the pane of a fold ``FOLD|key=value``, in a table beside that of all rows. So twenty values
-cost what rows fill, and who reads all rows does not read past them. Windows of an hour and more consist of whole ones.
+more: in the store it is the pane of a fold ``FOLD|key=value``, in a table beside that of all rows. What needs no bins,
+how many rows a slice has and what was decided of them, is under ``|key=value``, whichever baseline is in force. So
+twenty values cost what rows fill, and who reads all rows does not read past them. Windows of an hour and more consist
+of whole ones.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from driftline.baseline import Baseline
 from driftline.fold import Counted
 from driftline.pane import Pane
 from driftline.slices import MOST_VALUES, OTHER, Slices, places_of, slice_name, values_of
-from driftline.tables import I64, Column, PredictionTable
+from driftline.tables import F64, I64, Column, PredictionTable
 
 from driftline_processor.core.beside import Sliced
 from driftline_processor.core.compared.derived import derived
@@ -110,10 +112,9 @@ class Cutting:
         """Return what counts the rows of a table, one a key."""
         if not self.values:
             return []
-        panes, at = np.unique(table.time - table.time % PANE, return_inverse=True)
-        starts = hours_of(panes.tolist(), self.timezone)
-        hours, hour = np.unique([starts[pane] for pane in panes.tolist()], return_inverse=True)
-        return [HourlySlices(table, key, values, hours, hour[at]) for key, values in self.values.items()]
+        of_each = hour_of_each(table.time - table.time % PANE, self.timezone)
+        hours, hour = np.unique(of_each, return_inverse=True)
+        return [HourlySlices(table, key, values, hours, hour) for key, values in self.values.items()]
 
 
 UNCUT = Cutting(PaneChanges(), {}, "UTC")
@@ -135,6 +136,34 @@ class HourlySlices:
         starts = np.repeat(self._hours, len(self._names))
         for part, sums in self.counted.parts.items():
             changes.add_part(series, folds, starts, part, sums)
+
+
+def hour_of_each(panes: I64, timezone: str) -> I64:
+    """Return the hour that holds each pane of all rows, by their starts: int64 (n,), unix nanoseconds."""
+    there, at = np.unique(panes, return_inverse=True)
+    starts = hours_of(there.tolist(), timezone)
+    return np.array([starts[pane] for pane in there.tolist()], np.int64)[at]
+
+
+def powers_of(weight: F64) -> F64:
+    """Return 1, w and w² of each row, whose sums are the part ``rows``: float64 (n, 3)."""
+    return np.stack([np.ones(len(weight)), weight, weight**2], axis=1)
+
+
+def add_to_slices(
+    changes: PaneChanges, series: int, part: str, key: str, values: Sequence[str], place: I64, hour: I64, columns: F64
+) -> None:
+    """Sum columns of rows by slice of one key, whatever the bins: a part of the panes of the fold ``|key=value``.
+
+    ``place``: of each row among the ``values``, int64 (n,), the number of them = another, -1 = none; ``hour``: of each,
+    int64 (n,), unix nanoseconds; ``columns``: float64 (n, width).
+    """
+    inside, names = np.flatnonzero(place >= 0), (*values, OTHER)
+    starts, at = np.unique(hour[inside], return_inverse=True)
+    present, group = np.unique(at * len(names) + place[inside], return_inverse=True)
+    folds = [f"{BETWEEN}{slice_name(key, names[which])}" for which in (present % len(names)).tolist()]
+    sums = [np.bincount(group, column, minlength=len(present)) for column in columns[inside].T]
+    changes.add_part(series, folds, starts[present // len(names)], part, np.stack(sums, axis=1).astype(np.float64))
 
 
 def slices_between(connection: Connection, series: Series, like: Baseline, start: int, end: int) -> Slices | None:

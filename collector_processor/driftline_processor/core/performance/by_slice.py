@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.classes import class_text
 from driftline.pane import Pane
 from driftline.tables import I64, Task
 
@@ -39,6 +37,9 @@ COHORTS: tuple[str, ...] = (*(name for name, _ in AGES), OLDEST)
 
 _ENDS = np.array([end for _, end in AGES], np.int64)
 
+DECIDED = "decided:"
+"""Prefix of parts that hold the weight of one decided class, whatever the bins."""
+
 _WORST = (("accuracy", True), ("mae", False), ("log_loss", False), ("ctr", True), ("value_per_prediction", True))
 """The metrics by which slices are ranked, the first that is known; True where more is better."""
 
@@ -54,14 +55,14 @@ def ages_of(time: I64, outcome_time: I64) -> I64:
     return np.searchsorted(_ENDS, outcome_time - time, side="right").astype(np.int64)
 
 
-def judge_slices(
-    evaluation: Evaluation, pane: Pane, baseline: Baseline | None, task: Task, known: Known, asked: Asked
-) -> None:
+def judge_slices(evaluation: Evaluation, pane: Pane, task: Task, known: Known, asked: Asked) -> None:
     """Fill in the performance of the slices of a window, its fairness, and its weak slices."""
     groups = {rule.attribute for rule in asked.fairness}
     for name, own in known.slices.items():
         key, _, value = name.partition("=")
-        found = SlicePerformance(_labelled(own), measured(own, task, asked), int(kept(own)[0]) or None)
+        rows, predictions = _labelled(own), int(kept(own)[0])
+        # fewer where the value came with some of the outcomes alone, or was told apart later than they were predicted
+        found = SlicePerformance(rows, measured(own, task, asked), predictions if predictions >= rows else None)
         if not found.rows:
             continue
         if key == LABEL_AGE:
@@ -71,7 +72,7 @@ def judge_slices(
     evaluation.ages = {name: evaluation.ages[name] for name in COHORTS if name in evaluation.ages}
     evaluation.weak = known.weak
     if task.kind == "binary" and groups:
-        judged = (_fairness(rule, pane, baseline, task, known, asked) for rule in asked.fairness)
+        judged = (_fairness(rule, pane, task, known, asked) for rule in asked.fairness)
         evaluation.fairness = tuple(one for one in judged if one is not None)
 
 
@@ -140,12 +141,10 @@ def badness(evaluation: Evaluation) -> dict[str, float]:
     return found
 
 
-def _fairness(
-    rule: Rule, pane: Pane, baseline: Baseline | None, task: Task, known: Known, asked: Asked
-) -> Fairness | None:
+def _fairness(rule: Rule, pane: Pane, task: Task, known: Known, asked: Asked) -> Fairness | None:
     prefix = f"{rule.attribute}="
     own = {name.removeprefix(prefix): one for name, one in known.slices.items() if name.startswith(prefix)}
-    counts = {value: counts_of(one, task, baseline) for value, one in own.items()}
+    counts = {value: counts_of(one, task) for value, one in own.items()}
     all_rows, rows = float(kept(pane)[0]), sum(float(kept(one)[0]) for one in own.values())
     labelled = sum(map(_labelled, own.values()))
     return judge_fairness(
@@ -157,20 +156,19 @@ def _fairness(
     )
 
 
-def counts_of(pane: Pane, task: Task, baseline: Baseline | None) -> Counts:
+def counts_of(pane: Pane, task: Task) -> Counts:
     """Return what fairness needs of a group of a binary task, the positive class second.
 
-    The decisions of all rows are known where the pane has the ``class`` of every prediction.
+    The decisions of all rows are known where the pane has those of every prediction (:data:`DECIDED`).
     """
     positive = task.classes.index(task.positive_class) if task.positive_class in task.classes else 1
     rows = table_of(pane, (), 2)
     labelled = None if rows is None else rows.ordered([1 - positive, positive])
-    decided, classes = pane.parts.get("class"), None if baseline is None else baseline.bins.classes
     sent = pane.parts.get("rows")
-    if decided is None or classes is None or sent is None or sent[1] <= 0:
+    decided = [pane.parts.get(f"{DECIDED}{name}") for name in task.classes]
+    if sent is None or sent[1] <= 0 or all(one is None for one in decided):
         return Counts(labelled)
-    labels = [class_text(label) for label in classes.labels]
-    own = [float(decided[labels.index(name)]) if name in labels else 0.0 for name in task.classes]
+    own = [0.0 if one is None else float(one[0]) for one in decided]
     total = sum(own)
     return Counts(labelled, own[positive], total, total * float(sent[2] / sent[1]))
 

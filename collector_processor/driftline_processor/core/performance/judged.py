@@ -61,7 +61,7 @@ def judge_performance(
     if asked.label_sla is not None and evaluation.closed and (evaluation.delay is not None or known.age is not None):
         evaluation.label_sla = judge_sla(pane, int(sent(pane)[0]), known.age, asked.label_sla)
     if task is not None:
-        judge_slices(evaluation, pane, baseline, task, known, asked)
+        judge_slices(evaluation, pane, task, known, asked)
     if baseline is not None:
         reference = realized(baseline.pane, baseline.task, asked)
         reference |= custom.from_pane(baseline.pane, baseline.task, asked.custom)
