@@ -31,6 +31,7 @@ from scipy import stats
 
 BINARY = Task("binary", ("0", "1"), "1")
 HOUR = 3_600 * 10**9
+DAY = 24 * HOUR
 START = 480_000 * HOUR
 WINDOW = Window("1h", START, START + HOUR)
 
@@ -167,6 +168,23 @@ def test_a_bad_hour_is_found_though_it_is_in_two_windows() -> None:
     ]
     assert (found.state, found.value) == ("broken", 0.7)
     assert (found.since, found.until) == (START - 6 * PANE, START + 6 * PANE)
+
+
+def test_days_that_roll_are_as_sure_as_days() -> None:
+    """Two days of 5,760 flagged rows each, 95 % right and 90 %: 11,520 rows would be sure, two days are not."""
+    end = START + 2 * DAY
+    window = Window("5m", end - PANE, end)
+    steps = [Window("5m", at, at + PANE) for at in range(START, end, PANE)]
+    panes = [flagged(*((19, 1) if step.end <= START + DAY else (18, 2))) for step in steps]
+    known = Known(steps=(steps, panes))
+    found = judged(panes[-1], "precision >= 0.95 over rolling 2d", window=window, known=known).objectives[0]
+    assert found.state == "cannot_tell"
+    assert found.value == pytest.approx(0.925)
+    assert found.rows == 11_520
+    alike = [flagged(18, 2)] * len(steps)
+    known = Known(steps=(steps, alike))
+    found = judged(panes[-1], "precision >= 0.95 over rolling 2d", window=window, known=known).objectives[0]
+    assert found.state == "broken"
 
 
 def test_a_rolling_objective_is_met_where_every_hour_is_and_waits_for_the_least_sure() -> None:

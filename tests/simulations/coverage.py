@@ -55,6 +55,8 @@ def covering(
     truth: float,
     shares: Shares = "clopper_pearson",
     costs: Costs = MappingProxyType({}),
+    *,
+    by_days: bool = False,
 ) -> Callable[[int, Random], Figures]:
     """Return how often the interval of a metric holds the truth, is below it and above it, and how long it is."""
     asked = Asked(shares=shares, costs=costs)
@@ -63,7 +65,7 @@ def covering(
     def limits(rng: Random) -> Limits:
         pane, parts = draw(rng)
         measured = {metric: realized(pane, task, asked).get(metric, unknown)}
-        found = with_intervals(measured, pane, parts, task, asked)[metric]
+        found = with_intervals(measured, pane, parts, task, asked, days=by_days)[metric]
         return found.low, found.high, found.interval
 
     return holding(limits, truth)
@@ -375,6 +377,11 @@ def _days() -> Iterator[Covered]:
     for many, each, spread in ((30, 200, 0.0), (30, 200, 0.01), (30, 200, 0.02), (30, 200, 0.05), (30, 2_000, 0.05)):
         measure = covering(days(0.9, spread, each, many), BINARY, "accuracy", 0.9)
         yield Covered(f"days-{each}-{spread}", measure, RUNS, said.format(many, f"{each:,}", spread), 0.92, short=100)
+    for many in (2, 3, 4, 5, 6):
+        for spread in (0.0, 0.015, 0.03, 0.1):
+            measure = covering(days(0.9, spread, 500, many), BINARY, "accuracy", 0.9, by_days=True)
+            least = 0.92 if spread else 0.945
+            yield Covered(f"few-{many}-{spread}", measure, RUNS, said.format(many, 500, spread), least)
     for many in (7, 14, 60):
         measure = covering(days(0.9, 0.03, 200, many), BINARY, "accuracy", 0.9)
         yield Covered(f"days-{many}", measure, RUNS, said.format(many, 200, 0.03), 0.92)

@@ -25,7 +25,10 @@ MOST = 60
 """Blocks of a window, at most."""
 
 FEWEST = 5
-"""(Effective) blocks from which on they are looked at: of fewer nobody can tell how far they differ."""
+"""(Effective) blocks from which on they are looked at, where they are pieces of one day."""
+
+FEWEST_DAYS = 1.8
+"""The same of days: of two, of which one has at most twice the rows of the other, each is what the other is not."""
 
 FEWEST_ALONE = 10
 """The same of a metric that has no interval but from blocks."""
@@ -35,6 +38,14 @@ UNSURE = 0.2
 one that is overlooked makes an interval too short, one that is imagined a tenth too long. Ten days whose design effect
 is 2 would be overlooked every third time at 0.05."""
 
+UNSURE_OF_FEW = ((2.5, 1.0), (FEWEST, 0.5))
+"""The same of fewer (effective) days than these: a difference that is there is overlooked sooner. Two that look alike
+may be so by chance whatever they are, so their difference counts always: what calls itself 95 % would cover 86 % if it
+did not half of the time."""
+
+LEAST_FREEDOM = 1.2
+"""Of Student's t of two days: its interval covers 92 to 95 %, and would be half as long again for 95."""
+
 BY_CHANCE = 0.5
 """Standard errors of a correlation of neighbours up to which it is taken for nothing."""
 
@@ -42,14 +53,19 @@ MOST_KEPT = 0.9
 """The most that a block is taken to keep of the one before: 19 such blocks count as one."""
 
 
-_WEEK = (7 * 24 - 2) * 3_600 * 10**9  # the one in which clocks go forward is shorter
+_TWO_DAYS = (2 * 24 - 2) * 3_600 * 10**9  # those in which clocks go forward are shorter
 
-_SHORT, _LONG = ("5m", "15m", "1h", "4h"), ("1d", "2d", "1w", "1mo", "3mo")
-"""Lengths of blocks, of windows shorter than a week and of others: what a day is like is the same all through it."""
+_SHORT, _LONG = ("5m", "15m", "1h"), ("1d", "2d", "1w", "1mo", "3mo")
+"""Lengths of blocks, of windows of less than two days and of others: what a day is like is the same all through it."""
+
+
+def by_days(window: Window) -> bool:
+    """Return whether the blocks of a window are days, or longer."""
+    return window.end - window.start >= _TWO_DAYS
 
 
 def cut(window: Window, timezone: str = "UTC") -> tuple[Window, ...]:
-    """Return the blocks of a window in order, at most :data:`MOST`: days, of a week and more, else hours or minutes.
+    """Return the blocks of a window in order, at most :data:`MOST`: days, of two and more, else hours or minutes.
 
     Days are those of the time zone. A window without time has none.
 
@@ -59,7 +75,7 @@ def cut(window: Window, timezone: str = "UTC") -> tuple[Window, ...]:
     """
     if window.end <= window.start:
         return ()
-    for name in _SHORT if window.end - window.start < _WEEK else _LONG:
+    for name in _LONG if by_days(window) else _SHORT:
         found: list[Window] = []
         start = window.start
         while start < window.end and len(found) <= MOST:
@@ -72,17 +88,17 @@ def cut(window: Window, timezone: str = "UTC") -> tuple[Window, ...]:
 
 
 class Design(NamedTuple):
-    """``effect``: how many rows, which resemble each other, count as one; at least 1. ``freedom``: of Student's t."""
+    """``effect``: how many rows, which resemble each other, count as one. ``freedom``: of Student's t."""
 
     effect: float
     freedom: float
 
 
-def design(influence: F64, expected: F64) -> Design | None:
+def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | None:
     """Return what blocks say of a metric; None where they differ no more than independent rows would, or are too few.
 
     ``influence``: float64 (b,), how far each block moves the metric, in the order of time; they add up to 0.
-    ``expected``: float64 (b,), the variance of each, were its rows independent.
+    ``expected``: float64 (b,), the variance of each, were its rows independent. ``fewest``: (effective) blocks.
 
     >>> calm, stormy = np.tile([0.1, -0.1], 10), np.tile([0.4, -0.4], 10)
     >>> design(calm, np.full(20, 0.01)) is None
@@ -93,14 +109,17 @@ def design(influence: F64, expected: F64) -> Design | None:
     """
     held = expected > 0
     there, total = expected[held], float(expected.sum())
-    if len(there) < FEWEST or (blocks := total**2 / float((there**2).sum())) < FEWEST:
+    if len(there) < 2 or (blocks := total**2 / float((there**2).sum())) < fewest:
         return None
     moved = influence[held]
-    if float(chdtrc(len(there) - 1, float((moved**2 / there).sum()))) > UNSURE:
+    unsure = next((share for fewer, share in UNSURE_OF_FEW if blocks < fewer), UNSURE)
+    if float(chdtrc(len(there) - 1, float((moved**2 / there).sum()))) > unsure:
         return None
+    effect = float((moved**2).sum()) * blocks / (blocks - 1) / total
+    if blocks < FEWEST:
+        return Design(effect, max(LEAST_FREEDOM, blocks - 1))
     longer = lasting(moved)
-    effect = float((moved**2).sum()) * blocks / (blocks - 1) / total * longer
-    return Design(effect, max(2.0, blocks / longer - 1)) if effect > 1 else None
+    return Design(effect * longer, max(2.0, blocks / longer - 1))
 
 
 def alone(influence: F64, rows: F64) -> Design | None:

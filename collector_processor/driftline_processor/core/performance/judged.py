@@ -14,6 +14,7 @@ from driftline_processor.core.sent import sent
 from . import custom
 from .asked import Asked
 from .binary import log_loss_of_constant
+from .blocks import by_days
 from .by_slice import judge_slices
 from .curves import confused, curves
 from .implicit import all_with_silence, steps_with_silence, unknown_yet, with_silence
@@ -53,7 +54,7 @@ def judge_performance(
         evaluation.realized = unknown_yet(evaluation.realized)
     if task is not None and evaluation.realized:
         found = evaluation.realized | custom.from_pane(pane, task, asked.custom)
-        evaluation.realized = with_intervals(found, pane, known.blocks, task, asked)
+        evaluation.realized = with_intervals(found, pane, known.blocks, task, asked, days=by_days(evaluation.window))
         evaluation.curves, evaluation.confusion = curves(pane, task, asked.confidence), confused(pane, task)
     evaluation.maturity, evaluation.immature = maturity(evaluation, known, asked)
     evaluation.young = known.young

@@ -14,7 +14,6 @@ import numpy as np
 from driftline.pane import LOSSES, Pane
 from driftline.tables import F64
 
-from .blocks import Design, design
 from .intervals import Summed, share_variance
 
 ALIKE = 1e-10
@@ -23,7 +22,8 @@ is rounding: in sums of ten million equal losses it is up to 1e-11."""
 
 
 class Moved(NamedTuple):
-    """``variance``: of a metric under independent rows. ``influence``, ``expected``: float64 (b,), see :func:`design`.
+    """``variance``: of a metric under independent rows. ``influence``, ``expected``: float64 (b,), see
+    :func:`.blocks.design`.
 
     Both are empty where blocks are not known.
     """
@@ -31,10 +31,6 @@ class Moved(NamedTuple):
     variance: float
     influence: F64
     expected: F64
-
-    def design(self) -> Design | None:
-        """Return what the blocks say of it."""
-        return design(self.influence, self.expected)
 
 
 def _no_blocks() -> F64:

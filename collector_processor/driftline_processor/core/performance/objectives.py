@@ -23,15 +23,17 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import get_args
 
-from driftline.pane import merge
+from driftline.pane import Pane, merge
 from driftline.tables import Task
 
 from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, Verdict, Window
 from driftline_processor.core.window import PANE, before, parse
 
 from .asked import Asked
+from .blocks import by_days, cut
 from .by_slice import measured
 from .intervals import Interval, difference, normal_quantile
 from .known import Known
@@ -161,10 +163,12 @@ def _rolling(objective: Objective, evaluation: Evaluation, task: Task, known: Kn
             first += 1
         if steps[0].start > start:
             continue
-        pane = merge(panes[first : last + 1])
+        window = Window("", start, step.end)
+        blocks = _blocks(panes[first : last + 1], window, known.timezone)
+        pane = merge(blocks)
         metrics = realized(pane, task, asked)
         wanted = {objective.metric: metrics[objective.metric]} if objective.metric in metrics else {}
-        bounded = with_intervals(wanted, pane, panes[first : last + 1], task, asked)
+        bounded = with_intervals(wanted, pane, blocks, task, asked, days=by_days(window))
         one = _state(objective, bounded.get(objective.metric), evaluation.reference, asked, why)
         found.append(replace(one, since=start, until=step.end))
     if not found:
@@ -173,6 +177,12 @@ def _rolling(objective: Objective, evaluation: Evaluation, task: Task, known: Kn
             sentence="no such stretch has ended whose outcomes had their time, or its minutes are not kept any more",
         )
     return _worst(objective, found)
+
+
+def _blocks(panes: Sequence[Pane], window: Window, timezone: str) -> list[Pane]:
+    """Put five minutes after five minutes of a stretch together to blocks of time."""
+    ends = [(block.end - window.start) // PANE for block in cut(window, timezone)]
+    return [merge(panes[first:end]) for first, end in pairwise([0, *ends])]
 
 
 def _each(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 from driftline.classes import number_text
@@ -24,7 +24,7 @@ from driftline_processor.core.evaluation import Metric
 from . import intervals as of
 from . import linear
 from .asked import Asked
-from .blocks import alone
+from .blocks import FEWEST, FEWEST_DAYS, alone, design
 from .costs import mean_cost
 from .intervals import Interval, Summed
 from .linear import Moved, Ratio, Table
@@ -41,11 +41,12 @@ _SHARES = ("precision", "recall", "f1", "fbeta", "specificity")
 
 
 def with_intervals(
-    found: Mapping[str, Metric], pane: Pane, blocks: Sequence[Pane], task: Task, asked: Asked
+    found: Mapping[str, Metric], pane: Pane, blocks: Sequence[Pane], task: Task, asked: Asked, *, days: bool = False
 ) -> dict[str, Metric]:
     """Return the metrics of a pane with their intervals.
 
     ``blocks``: the pane's performance parts by block of time, in order; without any, rows are taken as independent.
+    ``days``: blocks are days, not pieces of one, so few of them tell, too.
 
     >>> from driftline.fold import fold_outcomes
     >>> from driftline.tables import Column
@@ -55,15 +56,15 @@ def with_intervals(
     >>> round(found.low, 3), round(found.high, 3), found.interval, found.effective_rows
     (0.751, 0.999, 'clopper_pearson', 20.0)
     """
-    known = _Sums(pane, blocks, task, asked)
+    known = _Sums(pane, blocks, task, asked, FEWEST_DAYS if days else FEWEST)
     return {name: known.bounded(name, metric) for name, metric in found.items()}
 
 
 class _Sums:
     """The sums of a window and of its blocks, read once for all metrics."""
 
-    def __init__(self, pane: Pane, blocks: Sequence[Pane], task: Task, asked: Asked) -> None:
-        self._pane, self._blocks, self._task, self._asked = pane, blocks, task, asked
+    def __init__(self, pane: Pane, blocks: Sequence[Pane], task: Task, asked: Asked, fewest: float) -> None:
+        self._pane, self._blocks, self._task, self._asked, self._fewest = pane, blocks, task, asked, fewest
 
     def bounded(self, name: str, metric: Metric) -> Metric:
         """Return a metric with its interval; as it is where it has none."""
@@ -120,11 +121,12 @@ class _Sums:
 
     def _counting_as_one(self, moved: Moved) -> tuple[float, bool]:
         """How many rows of a share count as one, Student's t included; and whether blocks of time say so."""
-        found = moved.design()
+        found = design(moved.influence, moved.expected, self._fewest)
         if found is None:
             return 1.0, False
         longer = of.student_quantile(self._asked.confidence, found.freedom)
-        return max(1.0, found.effect * (longer / of.normal_quantile(self._asked.confidence)) ** 2), True
+        effect = found.effect * (longer / of.normal_quantile(self._asked.confidence)) ** 2
+        return (effect, True) if effect > 1 else (1.0, False)
 
     def _named(self, limits: Interval, *, blocks: bool) -> Interval:
         return limits._replace(method="blocks") if blocks and limits.method else limits
@@ -190,11 +192,10 @@ class _Sums:
     def _of_value(self, value: float, moved: Moved, form: of.Form, rows: float) -> tuple[Interval, float]:
         if rows < of.FEWEST_ROWS:
             return of.TOO_FEW, rows
-        found = moved.design()
-        effect, freedom = (1.0, rows - 1) if found is None else found
-        return self._named(
-            form(value, moved.variance * effect, self._asked.confidence, freedom), blocks=found is not None
-        ), rows
+        effect, from_blocks = self._counting_as_one(moved)
+        freedom = inf if from_blocks else rows - 1
+        limits = form(value, moved.variance * effect, self._asked.confidence, freedom)
+        return self._named(limits, blocks=from_blocks), rows
 
     def _regression(self, name: str, at: str, value: float) -> tuple[Interval, float] | None:
         if name == "mape":
