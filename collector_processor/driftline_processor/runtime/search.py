@@ -123,8 +123,11 @@ def _of_their_time(connection: Connection, columns: str, of_models: Condition, n
     condition = of_models.also(near("t.time", integers_of(named, "time"), TIME_APART))
     of_time = f"SELECT t.seq FROM predictions t SEMI JOIN named USING (time) WHERE {condition.sql} LIMIT {_MANY}"
     some = integers_of(read(connection, of_time, *condition.parameters, named=named), "seq")
-    if len(some) < _MANY:  # not a night's batch of one instant
-        condition = near("t.seq", some, ROWS_APART).also(Condition("t.seq IN (SELECT seq FROM known)", ()))
-    query = f"SELECT DISTINCT {columns} FROM predictions t JOIN named s ON s.id = t.id AND s.time = t.time"
-    query = f"{query} WHERE {condition.sql}"
+    joined = f"SELECT DISTINCT {columns} FROM {{}} t JOIN named s ON s.id = t.id AND s.time = t.time"
+    if len(some) == _MANY:  # a night's batch of one instant
+        query = f"{joined.format('predictions')} WHERE {condition.sql}"
+    else:  # by themselves first: of the rows beside them DuckDB then reads no id, which takes a quarter of the time
+        condition = near("t.seq", some, ROWS_APART)
+        there = f"SELECT seq, series, time, id FROM predictions t SEMI JOIN known USING (seq) WHERE {condition.sql}"
+        query = f"WITH there AS MATERIALIZED ({there}) {joined.format('there')}"
     return read(connection, query, *condition.parameters, named=named, known=pa.table({"seq": some}))
