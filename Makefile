@@ -31,9 +31,10 @@ demo:
 	@sh scripts/setup.sh demo
 	@.venv/bin/driftline demo $(DEMO_ARGS)
 
+# Tests start some hundred processes, each of which would compile what it imports where bytecode is not kept.
 test:
 	@sh scripts/setup.sh dev
-	@$(PY) -m pytest -n auto --dist loadfile -m "not interop and not simulation" $(PYTEST_ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n auto --dist loadfile -m "not interop and not simulation" $(PYTEST_ARGS)
 
 frameworks:
 	@sh scripts/setup.sh dev
