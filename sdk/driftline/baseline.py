@@ -14,13 +14,13 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from .baseline_json import Columns, Fields, dump, dump_bins, parse
-from .building import Said, build, choose_bins, fold_tables, marks_of
+from .building import Said, build, choose_bins, fold_lists, fold_tables, marks_of
 from .descriptors import raw_names
 from .extras import Extras
 from .fold import ModelBins
 from .frames import ArrayLike, FrameLike
 from .importance import Importance
-from .pane import Pane
+from .pane import Pane, merge
 from .permutation import Predict, permutation_importance
 from .privacy import Privacy, in_force
 from .profile import FrameColumns, read_frame, refuse_unknown_classes, rows_from_frame
@@ -93,7 +93,9 @@ class Baseline:
         ``predicted``, ``actual``, ``time``, ``id``: each a column name of X or n values; ``score`` may be (n,), for
         binary also (n, 2), for multiclass (n, k) or k column names, in the order of ``classes``. Of time and id only
         the column names are kept. ``task``: "binary", "multiclass", "regression" or "ranking", whose ``score`` is that
-        of each first item, or n lists of scores, best first. ``classes``: else the values seen in actual and predicted.
+        of each first item, or n lists of scores, best first; ``predicted`` are then n lists of items, best first, and
+        ``actual`` the relevant ones of each: a list, a mapping from item to gain, or a number for the whole list.
+        ``classes``: else the values seen in actual and predicted.
         ``positive_class``: else the last of (0, 1), (False, True), ("0", "1"). ``threshold``: the score from which on
         the positive class is predicted. ``quantiles``: the levels that a regression predicts, in the order of its score
         columns. ``features``: else all columns that are nothing else and no points in time; for a 2-D array, the names
@@ -122,19 +124,21 @@ class Baseline:
         key = ModelKey(model, version)
         said = Said(key, task, classes, positive_class, threshold, text_features, quantiles=quantiles)
         columns = FrameColumns(score, predicted, actual, time, id, features, slices)
-        table, truth, named, texts = read_frame(X, said, columns)
+        table, rows, named, texts = read_frame(X, said, columns)
         seasons = _seasonality(seasonality, timezone, time is not None)
         if importance is None and predict is not None:
-            importance = permutation_importance(X, predict, cast(list[str], named["features"]), table.task, truth)
+            importance = permutation_importance(X, predict, cast(list[str], named["features"]), table.task, rows.actual)
         baseline = cls.from_tables(
             [table],
-            [truth],
+            [rows.actual],
             columns=named,
             texts=texts,
             importance=_importance(importance, named),
             named=features is not None,
             seasonality=seasons,
         )
+        if rows.relevance is not None:
+            baseline = replace(baseline, pane=merge([baseline.pane, fold_lists(table.task, rows.relevance)]))
         return _finished(baseline, privacy)
 
     @classmethod

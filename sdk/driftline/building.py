@@ -26,6 +26,7 @@ from .pane import Pane, merge
 from .period import Period
 from .projection import Projection
 from .reference import MOST_SAMPLED, ReferenceRows, Sample, Settle, joined
+from .relevance import Relevance
 from .scores import scores_for
 from .seasonality import Seasonality
 from .slices import SlicesGatherer
@@ -98,8 +99,7 @@ def build(open_rows: Pass, said: Said) -> Built:
         nonlocal ranked
         for rows in open_rows():
             if rows.relevance is not None:
-                clicked = Column(numbers=rows.relevance.clicked)
-                ranked = merge([ranked, fold_outcomes(task, None, None, clicked, relevance=rows.relevance)])
+                ranked = merge([ranked, fold_lists(task, rows.relevance)])
             if rows.actual is not None and said.strange is not None and task.classes:
                 said.strange(rows.actual, task)
             if rows.rows:
@@ -110,6 +110,11 @@ def build(open_rows: Pass, said: Said) -> Built:
     pane, extras = fold_all(tables(), bins, reference, said.seasonality)
     pane = merge([pane, ranked])
     return Built(task, bins, pane, texts, replace(extras, marks=marks), reference, drawn.actual)
+
+
+def fold_lists(task: Task, relevance: Relevance) -> Pane:
+    """Fold what was relevant in rankings."""
+    return fold_outcomes(task, None, None, Column(numbers=relevance.clicked), relevance=relevance)
 
 
 def fold_all(

@@ -10,10 +10,13 @@ import numpy as np
 from .baseline_json import Columns
 from .building import Said, learned, table_of
 from .classes import class_codes, seen_classes
+from .clicked import relevance_in, said_of
 from .frames import ArrayLike, FrameLike, column_of, columns_of, is_time, score_matrix
 from .instants import instants
-from .rankings import first_of
+from .items import items_of
+from .rankings import first_of, keep, one_ranking, values_of
 from .reference import ReferenceRows
+from .relevance import Relevance
 from .tables import F64, Column, ModelKey, PredictionTable, Task, length, numbers_of
 from .vocabulary import Vocabulary
 
@@ -61,19 +64,23 @@ def table_from_frame(
     The arguments are those of :meth:`driftline.Baseline.from_frame`, and so are the errors.
     """
     said = Said(ModelKey(model, version), task, classes, positive_class, threshold, text_features)
-    return read_frame(X, said, FrameColumns(score, predicted, actual, time, id, features, slices))
+    table, rows, named, texts = read_frame(X, said, FrameColumns(score, predicted, actual, time, id, features, slices))
+    return table, rows.actual, named, texts
 
 
 def read_frame(
     X: FrameLike, said: Said, columns: FrameColumns
-) -> tuple[PredictionTable, Column | None, Columns, dict[str, Vocabulary]]:
-    """Do what :func:`table_from_frame` does, with what was said and where the parts of the frame are."""
+) -> tuple[PredictionTable, ReferenceRows, Columns, dict[str, Vocabulary]]:
+    """Do what :func:`table_from_frame` does, with what was said and where the parts of the frame are.
+
+    The rows themselves are returned, whose ``actual`` is that.
+    """
     rows, named = rows_from_frame(X, said, columns)
     seen = seen_classes([column for column in (rows.actual, rows.predicted) if column is not None])
     whole, texts = learned(rows, said, seen)
     if rows.actual is not None and whole.classes:
         refuse_unknown_classes(rows.actual, whole)
-    return table_of(rows, said.key, whole, texts), rows.actual, named, texts
+    return table_of(rows, said.key, whole, texts), rows, named, texts
 
 
 def rows_from_frame(X: FrameLike, said: Said, columns: FrameColumns) -> tuple[ReferenceRows, Columns]:
@@ -95,7 +102,10 @@ def rows_from_frame(X: FrameLike, said: Said, columns: FrameColumns) -> tuple[Re
     ranking = said.task == "ranking"
     scores = _scores(columns.score, named.get("score"), frame, ranking=ranking)
     decided = None if ranking else _column(columns.predicted, named.get("predicted"), frame)
-    truth = _column(columns.actual, named.get("actual"), frame)
+    truth = None if ranking else _column(columns.actual, named.get("actual"), frame)
+    relevance = _relevance(columns, named, frame) if ranking else None
+    if ranking and "predicted" in named:
+        named["items"] = named.pop("predicted")
     if said.task == "regression" and scores is None and decided is not None:
         scores = numbers_of(decided)[:, np.newaxis]  # a regression predicts its value
     if scores is None and decided is None and not (ranking and columns.predicted is not None):
@@ -110,8 +120,24 @@ def rows_from_frame(X: FrameLike, said: Said, columns: FrameColumns) -> tuple[Re
         named["slices"] = list(cuts)
     parts = [*read.items(), ("predicted", decided), ("actual", truth), ("time", times), *cuts.items()]
     rows = [(length(column), name) for name, column in parts if column is not None]
-    n = _agreed(rows if scores is None else [*rows, (len(scores), "score")])
-    return ReferenceRows(n, read, scores, decided, truth, None if times is None else instants(times), cuts), named
+    rows += [] if scores is None else [(len(scores), "score")]
+    n = _agreed(rows if relevance is None else [*rows, (len(relevance), "actual")])
+    at = None if times is None else instants(times)
+    return ReferenceRows(n, read, scores, decided, truth, at, cuts, relevance), named
+
+
+def _relevance(columns: FrameColumns, named: Columns, frame: Mapping[str, ArrayLike]) -> Relevance | None:
+    """What was relevant in rankings: ``predicted`` are their items, ``actual`` says which of them."""
+    ranked, actual = (
+        None if given is None else values_of(frame[own] if isinstance(own := named.get(role), str) else given)
+        for role, given in (("predicted", columns.predicted), ("actual", columns.actual))
+    )
+    if actual is None:
+        return None
+    if ranked is not None:
+        _agreed([(len(ranked), "predicted"), (len(actual), "actual")])
+    lists = [None] * len(actual) if ranked is None else [one_ranking(keep(one)) for one in ranked]
+    return relevance_in(items_of(lists), said_of(actual))
 
 
 def _slices(given: Mapping[str, ArrayLike] | Sequence[str], frame: Mapping[str, ArrayLike]) -> dict[str, Column]:

@@ -55,7 +55,7 @@ def _plain(value: Any, depth: int, most: int) -> Any:
     if columns is not None:
         return _plain(columns, depth, most)
     if any(hasattr(value, method) for method in _LISTS):  # a Series, an Arrow array
-        return _plain(_list(value), depth, most)
+        return _plain(values_of(value), depth, most)
     fields = describe(value).fields
     if fields and _named(fields, ITEM_NAMES):
         return _plain({name: getattr(value, name, None) for name in fields}, depth, most)
@@ -75,10 +75,11 @@ def _columns(value: Any) -> dict[str, Any] | None:
         return None
     texts = [str(name) for name in names if isinstance(name, str)]
     chosen = [name for name in (_named(texts, ITEM_NAMES), _named(texts, SCORE_NAMES)) if name]
-    return {name: _list(value[name]) for name in chosen} if chosen else None
+    return {name: values_of(value[name]) for name in chosen} if chosen else None
 
 
-def _list(column: Any) -> list[Any]:
+def values_of(column: Any) -> list[Any]:
+    """Return the values of a column of any library."""
     for method in _LISTS:
         if hasattr(column, method):
             return list(getattr(column, method)())
@@ -171,7 +172,7 @@ def first_of(scores: Any) -> F64:
     >>> first_of([[0.75, 0.5], [], [0.25]]).tolist(), first_of(np.array([0.75, 0.5])).tolist()
     ([[0.75], [nan], [0.25]], [[0.75], [0.5]])
     """
-    firsts = [(row[0] if len(row) else None) if hasattr(row, "__len__") else row for row in _list(scores)]
+    firsts = [(row[0] if len(row) else None) if hasattr(row, "__len__") else row for row in values_of(scores)]
     return np.array([_scores([first]) for first in firsts], np.float64).reshape(-1, 1)
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from driftline.clicked import Said, read_actuals, read_relevant, relevance_in
 from driftline.items import Ranked, items_of
 from driftline.rankings import ITEM_NAMES
 from driftline.relevance import Relevance
 from driftline.tables import F64, Column, Items
 from numpy.typing import NDArray
-
-from driftline_processor.core.performance.relevant import Said, read_actuals, read_relevant, relevance_in
 
 from .errors import BadInput
 from .source import Source, readable

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from driftline.clicked import relevance_in, worth_of
 from driftline.frames import taken
 from driftline.items import items_of
 from driftline.relevance import Relevance, clicks_of
 from driftline.tables import F64, I64, Column, Items
-
-from driftline_processor.core.performance.relevant import relevance_in, worth_of
 
 from .errors import Say, rows
 from .lists import Places, read_items, said_in
@@ -45,7 +44,7 @@ def join_rankings(
 ) -> tuple[list[Rows], list[F64 | None]]:
     """Give every row what outcomes say of its list, and return the weights in parallel, as :func:`.outcomes.join` does.
 
-    All that belongs to a row counts, not the last alone (:mod:`.core.performance.relevant`); weight, time and slices
+    All that belongs to a row counts, not the last alone (:mod:`driftline.clicked`); weight, time and slices
     are those of its last outcome that takes nothing back.
     """
     row, outcome = paired(outcomes, [codes_of(outcomes, read, name) for read in reads], [read.time for read in reads])

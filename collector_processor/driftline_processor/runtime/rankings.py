@@ -1,4 +1,4 @@
-"""All that was said of each ranking → one row: what was relevant in it (:mod:`.core.performance.relevant`).
+"""All that was said of each ranking → one row: what was relevant in it (:mod:`driftline.clicked`).
 
 A row of a ranking has as its number whether anything was clicked, ``relevance``: gain by rank, up to the last relevant
 item (null where it is not known which items were), and ``missed``: the gains of relevant items that the list lacks.
@@ -11,11 +11,10 @@ from collections.abc import Collection
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from driftline.clicked import Said, read_actuals, relevance_in, worth_of
 from driftline.relevance import Relevance
 from driftline.tables import F64, I64
 from numpy.typing import NDArray
-
-from driftline_processor.core.performance.relevant import Said, read_actuals, relevance_in, worth_of
 
 from .narrow import ROWS_APART, near
 from .rows import actual_of, integers_of, items_of, labels_of, number_array, numbers_of

@@ -16,14 +16,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from driftline.classes import class_text
-from driftline.fold import actual_numbers
-from driftline.ids import id_text
-from driftline.relevance import GREATEST_GAIN, Relevance
-from driftline.tables import F64, I32, I64, Column, Items
 from numpy.typing import NDArray
+
+from .classes import class_text
+from .fold import actual_numbers
+from .frames import column_of
+from .ids import id_text
+from .relevance import GREATEST_GAIN, Relevance
+from .relevant import relevant_text
+from .tables import F64, I32, I64, Column, Items
 
 Mask = NDArray[np.bool_]
 Relevant = Mapping[str, float]
@@ -95,7 +99,7 @@ def relevance_in(lists: Items, said: Said, left_out: I64 | None = None) -> Relev
 
     ``left_out``: int64 (n,), how many more items each list had than are known: one of those may have been clicked.
 
-    >>> from driftline.items import items_of
+    >>> from .items import items_of
     >>> lists = items_of([(("a", "b"), None), (("b",), None)])
     >>> item = Column(codes=np.array([0, 1], np.int32), labels=("b", "z"))
     >>> one = np.ones(2)
@@ -142,6 +146,25 @@ def worth_of(row: I64, about: I32, value: F64, retracted: Mask, n: int) -> F64:
     final = final[~np.isnan(value[final]) & ~retracted[final]]
     known = np.bincount(row[final], minlength=n) > 0
     return np.where(known, np.bincount(row[final], value[final], minlength=n), np.nan)
+
+
+def said_of(values: Sequence[Any]) -> Said:
+    """Return what n values say, each of its own list: relevant items, as a list, a mapping to gains or JSON; a number.
+
+    >>> said_of([["a", "b"], {"a": 3}, 0, None]).row.tolist()
+    [0, 1, 2]
+    """
+    texts = [_text(value) for value in values]
+    gain, which, sets = read_actuals(column_of(texts))
+    row = np.flatnonzero(~np.isnan(gain) | (which >= 0))
+    of_lists = Column(codes=np.full(len(row), -1, np.int32))
+    return Said(row, of_lists, gain[row], np.zeros(len(row), np.bool_), which[row], sets)
+
+
+def _text(value: Any) -> Any:
+    pairs = isinstance(value, list | tuple) and all(isinstance(one, tuple) and len(one) == 2 for one in value)
+    text = relevant_text(dict(value) if pairs and value else value)
+    return value if text is None else text
 
 
 class _Codes:

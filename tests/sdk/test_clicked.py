@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pytest
+from driftline.baseline import Baseline
+from driftline.clicked import Said, read_actuals, read_relevant, relevance_in
 from driftline.items import items_of
 from driftline.tables import Column, Items
-from driftline_processor.core.performance.relevant import Said, read_actuals, read_relevant, relevance_in
+from driftline_processor.commands import app
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 Statement = tuple[int, str, Any]
 """Which list, which item ("" = the whole list), and what: a number, a mapping, or None: taken back."""
@@ -112,3 +118,35 @@ def test_actuals_of_a_ranking_are_numbers_in_any_spelling_or_sets() -> None:
     gains, which, sets = read_actuals(column)
     np.testing.assert_array_equal(gains, [2, 3, np.nan, np.nan, np.nan])
     assert (which.tolist(), sets) == ([-1, -1, 0, -1, -1], [{"a": 2.0}])
+
+
+def test_baselines_of_frames_and_of_files_know_the_same_of_lists(tmp_path: Path) -> None:
+    shown = [["a", "b"], ["b", "c"], [], ["c"], ["a", "b", "c"]] * 8
+    clicked = [["b"], [], ["a"], None, ["c", "z"]] * 8
+    frame = pd.DataFrame({"items": shown, "clicked": clicked, "u": range(40)})
+    frame.to_parquet(tmp_path / "lists.parquet")
+    said = ["--task", "ranking", "--items", "items", "--actual", "clicked", "--model", "feed"]
+    target = tmp_path / "feed.json"
+    run = CliRunner().invoke(app, ["baseline", "build", str(tmp_path / "lists.parquet"), *said, "-o", str(target)])
+    assert run.exit_code == 0, run.stderr
+    built = Baseline.load(target)
+    for X in (frame, pd.read_parquet(tmp_path / "lists.parquet"), frame.to_dict("list")):
+        made = Baseline.from_frame(X, predicted="items", actual="clicked", model="feed", task="ranking")
+        assert made.pane.parts.keys() == built.pane.parts.keys()
+        assert made.pane.parts["clicks"].tolist() == built.pane.parts["clicks"].tolist() == [16.0, 16.0]
+        for name in ("ranking@1", "ranking@5", "outcomes"):
+            assert made.pane.parts[name].tolist() == pytest.approx(built.pane.parts[name].tolist())
+        assert made.columns == built.columns
+    parts = [frame[:7], frame[7:]]
+    again = Baseline.from_batches(parts, predicted="items", actual="clicked", model="feed", task="ranking")
+    assert again.pane.parts["ranking@5"].tolist() == pytest.approx(built.pane.parts["ranking@5"].tolist())
+
+
+def test_lists_say_how_much_their_items_are_worth() -> None:
+    frame = {"u": [1.0, 2.0, 3.0], "items": [["a", "b"], [("b", 0.5), ("a", 0.25)], ["a"]]}
+    actual = [{"b": 3}, [("b", 2.0)], 1]
+    made = Baseline.from_frame(frame, predicted="items", actual=actual, model="feed", task="ranking")
+    assert made.pane.parts["clicks"].tolist() == [3.0, 3.0]
+    assert made.pane.parts["ranking@1"][6] == 1.0  # of the two lists of which it is known, the second has a hit at 1
+    with pytest.raises(ValueError, match="different lengths"):
+        Baseline.from_frame(frame, predicted="items", actual=[1], model="feed", task="ranking")
