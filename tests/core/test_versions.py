@@ -10,12 +10,16 @@ import pytest
 from driftline.fold import fold_outcomes
 from driftline.pane import Pane, merge
 from driftline.tables import F64, Column, Task
+from driftline_processor.core.performance.asked import Asked
 from driftline_processor.core.versions import Alone, Paired, Side, Sums, compare, side_by_side, wagers
 from driftline_processor.core.versions.losses import (
+    COST,
     FLOOR,
+    Told,
     alone_of_pane,
     bounds_of,
     fold_pairs,
+    fold_requests,
     losses_of,
     paired_of,
     row_losses,
@@ -207,11 +211,65 @@ def test_sums_of_a_regression_are_the_same_from_panes_and_from_rows() -> None:
 def test_a_cost_matrix_decides_and_its_losses_are_its_entries() -> None:
     costs = np.array([[0.0, 1.0], [10.0, -2.0]])
     scores, truth = np.array([[0.9], [0.1], [0.9], [0.1]]), Column(numbers=np.array([1.0, 1.0, 0.0, 0.0]))
-    assert losses_of(BINARY, costs)[0] == "cost"
-    assert row_losses(BINARY, scores, None, truth, costs)["cost"].tolist() == [-2.0, 10.0, 1.0, 0.0]
-    assert bounds_of(BINARY, "cost", paired=True, costs=costs) == (-2.0, 10.0)
+    assert losses_of(BINARY, priced=True)[0] == COST
+    assert bounds_of(BINARY, COST, paired=True, costs=costs) == (-2.0, 10.0)
     pane = fold_outcomes(BINARY, scores, None, truth)
-    assert alone_of_pane(pane, BINARY, "cost", costs) == pytest.approx((4, 4, 4, 9, 9, 105))
+    assert alone_of_pane(pane, BINARY, COST, costs) == pytest.approx((4, 4, 4, 9, 9, 105))
+    # -2, 10, 1, 0 of the one, and of the other, which decides for 1 throughout, -2, -2, 1, 1
+    other = Told(BINARY, np.ones((4, 1)), None)
+    sums = fold_requests(Told(BINARY, scores, None), other, truth, np.full(4, np.nan), np.zeros(4, np.int64), 1)
+    pairs = Pane({part: of_all.dense(1)[0] for part, of_all in sums.items()})
+    assert paired_of(pairs, COST, costs) == (4, 4, 4, 9, -2, -11, 145)
+    assert paired_of(swapped(pairs), COST, costs) == (4, 4, 4, -2, 9, 11, 145)
+    assert paired_of(pairs, COST, 2 * costs).second == -4
+
+
+def test_costs_of_pairs_are_those_of_rows_with_weights_and_of_classes_that_were_learned_later() -> None:
+    rng = np.random.default_rng(4)
+    costs, weight = rng.integers(-3, 9, (3, 3)).astype(float), rng.integers(1, 4, 200).astype(float)
+    total, expected = Pane(), []
+    for classes in (("a", "b"), ("a", "b", "c")):
+        task, codes = Task("multiclass", classes), rng.integers(0, len(classes), (3, 200)).astype(np.int32)
+        actual, one, other = (Column(codes=of, labels=classes) for of in codes)
+        told = Told(task, None, one), Told(task, None, other)
+        sums = fold_requests(*told, actual, weight, np.zeros(200, np.int64), 1)
+        total = merge([total, Pane({part: of_all.dense(1)[0] for part, of_all in sums.items()})])
+        first, second = costs[codes[0], codes[1]], costs[codes[0], codes[2]]
+        d, squared = second - first, weight**2
+        ones = np.ones(200)
+        expected.append(
+            [ones.sum(), weight.sum(), squared.sum(), weight @ first, weight @ second, squared @ d, squared @ d**2]
+        )
+    assert paired_of(total, COST, costs) == pytest.approx(np.sum(expected, axis=0))
+
+
+def test_who_errs_less_and_costs_more_is_worse_where_somebody_says_what_errors_cost() -> None:
+    rng = np.random.default_rng(6)
+    truth = (rng.random(6_000) < 0.05).astype(float)
+    made = {}
+    for name, missed, alarmed in (("1", 0.2, 0.10), ("2", 0.6, 0.02)):
+        flagged = np.where(truth == 1, rng.random(6_000) >= missed, rng.random(6_000) < alarmed)
+        made[name] = np.where(flagged, 0.9, 0.1)[:, np.newaxis]
+    actual = Column(numbers=truth)
+    champion, challenger = (
+        Side(name, BINARY, fold_outcomes(BINARY, of, None, actual), 6_000) for name, of in made.items()
+    )
+    told = [Told(BINARY, of, None) for of in made.values()]
+    sums = fold_requests(told[0], told[1], actual, np.ones(6_000), np.zeros(6_000, np.int64), 1)
+    pairs = Pane({part: of_all.dense(1)[0] for part, of_all in sums.items()})
+    priced = Asked(costs={"1": {"0": 100.0}, "0": {"1": 5.0}})
+    for role in ("shadow", "canary"):
+        assert side_by_side(champion, challenger, pairs, role).verdict == "better"
+        found = side_by_side(champion, challenger, pairs, role, asked=priced)
+        assert found.verdict == "worse"
+        assert found.comparisons["error"].verdict == "better"
+        decides = found.decides
+        assert decides is not None
+        assert (decides.loss, decides.method) == ("cost_per_prediction", "betting")
+        assert decides.challenger == pytest.approx(found.challenger.metrics["cost_per_prediction"].value)
+        assert "cost per prediction 3." in sentence(found)
+    stranger = Asked(costs={"2": {"0": 1.0}})
+    assert side_by_side(champion, challenger, pairs, "shadow", asked=stranger).verdict == "better"
 
 
 def test_a_probability_of_nothing_counts_as_the_floor() -> None:

@@ -28,6 +28,7 @@ from .conftest import Run
 ROWS = 1_200
 SECOND = 10**9
 MODELS = 'models: {churn: {versions: {champion: "1", shadow: ["2"], canary: ["03"]}}}\n'
+COSTS = "performance: {costs: {a: {b: 5, c: 4}, b: {c: 5}, c: {a: 4, b: -1}}}"
 KINDS = ["binary", "multiclass", "regression"]
 
 
@@ -101,6 +102,11 @@ def baseline(table: pa.Table, kind: str, path: Path) -> Path:
     return path
 
 
+def said_of(kind: str) -> str:
+    """The configuration; of several classes with what decisions cost."""
+    return MODELS.replace("versions:", f"{COSTS}, versions:") if kind == "multiclass" else MODELS
+
+
 def from_files(run: Run, folder: Path, kind: str, suffix: str) -> dict[str, Any]:
     table = rows(kind)
     reference, data, said = baseline(table, kind, folder / "base.json"), folder / f"rows.{suffix}", folder / "d.yaml"
@@ -111,7 +117,7 @@ def from_files(run: Run, folder: Path, kind: str, suffix: str) -> dict[str, Any]
     else:
         pq.write_table(table, data)
     pq.write_table(outcome_rows, folder / "outcomes.parquet")
-    said.write_text(MODELS)
+    said.write_text(said_of(kind))
     scores = "s0,s1,s2" if kind == "multiclass" else "score"
     command = ["evaluate", data, "--baseline", reference, "--outcomes", folder / "outcomes.parquet", "--json"]
     columns = ["--version-column", "version", "--id", "id", "--time", "time", "--score", scores]
@@ -120,9 +126,9 @@ def from_files(run: Run, folder: Path, kind: str, suffix: str) -> dict[str, Any]
     return {one["challenger"]["version"]: one for one in json.loads(told.stdout)["versions"]}
 
 
-def opened(folder: Path) -> State:
+def opened(folder: Path, kind: str = "binary") -> State:
     said = folder / "driftline.yaml"
-    said.write_text(f"storage: {{directory: {folder / 'state'}}}\n{MODELS}")
+    said.write_text(f"storage: {{directory: {folder / 'state'}}}\n{said_of(kind)}")
     state = State(load(said), clock=Clock(NOON))
     state._ingest.start()
     return state
@@ -149,7 +155,7 @@ def agree(one: object, other: object, where: str = "") -> None:
 @pytest.mark.parametrize(("kind", "suffix"), [("binary", "csv"), ("multiclass", "parquet"), ("regression", "parquet")])
 def test_files_and_a_running_service_say_the_same(run: Run, tmp_path: Path, kind: str, suffix: str) -> None:
     of_files = from_files(run, tmp_path, kind, suffix)
-    state = opened(tmp_path)
+    state = opened(tmp_path, kind)
     for request in sent(rows(kind), kind):
         Opened(state).send(request)
         state.join_now()
@@ -159,6 +165,8 @@ def test_files_and_a_running_service_say_the_same(run: Run, tmp_path: Path, kind
     assert live["2"]["pairs"] == ROWS
     assert live["03"]["start"] > live["2"]["start"]
     assert live["2"]["verdict"] == "worse"
+    decided_by = {"binary": "error", "multiclass": "cost_per_prediction", "regression": "absolute_error"}[kind]
+    assert [one["decided_by"] for one in live.values()] == [decided_by] * 2
     agree(live, of_files)
 
 

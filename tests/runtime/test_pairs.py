@@ -40,7 +40,10 @@ FIRST: list[Made | Known] = [Made(id, 0, 0.7, version, "") for id in "ab" for ve
 STORIES = st.builds(
     lambda story, at: [*story[:at], FIRST, *story[at:]], st.lists(REQUESTS, min_size=2, max_size=5), st.integers(0, 2)
 )
-PARTS = "SELECT part, idx, fsum(value) AS value FROM panes WHERE series = ? AND fold = ? GROUP BY ALL"
+PARTS = (
+    "SELECT part, idx, fsum(value) AS value FROM panes WHERE series = ? AND fold = ? AND starts_with(part, 'paired:')"
+    " GROUP BY ALL"
+)
 BOTH = [predictions(["a", "b", "c"], NOON, [0.9, 0.2, 0.8], version=version) for version in ("1", "2")]
 
 

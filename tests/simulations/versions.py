@@ -176,6 +176,24 @@ def peeked(losses: Losses) -> F64:
     return np.where(told.any(axis=1), told.argmax(axis=1) + 1.0, np.inf)
 
 
+def priced(miss: tuple[float, float], alarm: tuple[float, float], share: float | None = None) -> Draw:
+    """Draw what decisions cost: 500 of a fraud that is missed, 20 of a false alarm, and one row in fifty is a fraud.
+
+    ``miss``, ``alarm``: how often, by the champion and the challenger.
+    """
+
+    def draw(rng: Random, runs: int, looks: int) -> Losses:
+        fraud = rng.random((runs, looks)) < 0.02
+        at = rng.random((2, runs, looks))
+        one, other = (
+            np.where(fraud, (at[side] < miss[side]) * 1.0, (at[side] < alarm[side]) * (20 / 500)) for side in (0, 1)
+        )
+        second = None if share is None else rng.random((runs, looks)) < share
+        return Losses(one, other, second)
+
+    return draw
+
+
 def gaussian(rng: Random, shape: tuple[int, int]) -> F64:
     """Draw errors as most regressions have them."""
     return rng.normal(size=shape)
@@ -207,6 +225,15 @@ QUIET: dict[str, tuple[str, Draw]] = {
     "quiet-canary-hundredth": ("error rate 20 %, the challenger has a hundredth", errors(0.2, share=0.01)),
     "quiet-canary-rare": ("error rate 1 %, half of the requests each", errors(0.01, share=0.5)),
     "quiet-canary-brier": ("Brier score, half of the requests each", scored(lambda p: (1 - p) ** 2, 0.5)),
+    "quiet-shadow-cost": ("costs of 500 and 20, one row in fifty is a fraud", priced((0.3, 0.3), (0.05, 0.05))),
+    "quiet-shadow-cost-errors": (
+        "the same mean cost, the challenger errs less",
+        priced((0.3, 0.38), (0.05, 0.18 / 19.6)),
+    ),
+    "quiet-canary-cost": (
+        "costs of 500 and 20, half of the requests each",
+        priced((0.3, 0.3), (0.05, 0.05), 0.5),
+    ),
     "quiet-shadow-absolute": ("absolute error, normal, the same requests", distances(gaussian)),
     "quiet-shadow-heavy": ("absolute error, Student's t with 3 degrees, the same requests", distances(heavy)),
     "quiet-canary-absolute": ("absolute error, normal, half of the requests each", distances(gaussian, share=0.5)),
@@ -219,6 +246,10 @@ WORSE: dict[str, tuple[str, Draw]] = {
     "worse-shadow-alike": ("the same, in 90 % of requests both do the same", errors(0.2, 0.05, alike=0.9)),
     "worse-canary-half": ("error rate 25 % instead of 20 %, half of 5,000 requests each", errors(0.2, 0.05, 0.5)),
     "worse-canary-tenth": ("the same, the challenger has a tenth of 5,000 requests", errors(0.2, 0.05, 0.1)),
+    "worse-shadow-cost": (
+        "twice as many frauds missed, and fewer false alarms: fewer errors, and a cost of 6.4 instead of 4.0",
+        priced((0.3, 0.6), (0.05, 0.02)),
+    ),
     "worse-shadow-absolute": ("absolute error a tenth greater, normal, the same requests", distances(gaussian, 1.1)),
 }
 RUNS = {"quiet": 10_000, "worse": 2_000}

@@ -14,7 +14,7 @@ from driftline.tables import I64, Task
 
 from driftline_processor.core.performance.asked import Asked
 from driftline_processor.core.versions import Named, Side, SideBySide, side_by_side
-from driftline_processor.core.versions.losses import fold_pairs, row_losses
+from driftline_processor.core.versions.losses import Told, fold_requests
 from driftline_processor.core.window import PANE, pane_from
 
 from .errors import BadInput
@@ -96,11 +96,11 @@ def _pairs(rows: _All, mine: I64, theirs: I64) -> Pane:
     one, other = one[first], other[second]
     if not len(one):
         return Pane()
-    told = (rows.truth.taken(at) for at in (one, other))
-    losses = [row_losses(rows.task, some.scores, some.predicted, some.actual) for some in told]
-    weight = np.ones(len(one)) if rows.truth.weight is None else rows.truth.weight[one]
-    sums = fold_pairs(losses[0], losses[1], weight, np.zeros(len(one), np.int64), 1)
-    return Pane({part: of_all[0] for part, of_all in sums.items()})
+    own, its = (rows.truth.taken(at) for at in (one, other))
+    told = [Told(rows.task, some.scores, some.predicted) for some in (own, its)]
+    weight = np.ones(len(one)) if own.weight is None else own.weight
+    sums = fold_requests(told[0], told[1], own.actual, weight, np.zeros(len(one), np.int64), 1)
+    return Pane({part: of_all.dense(1)[0] for part, of_all in sums.items()})
 
 
 def _latest(rows: _All, at: I64) -> I64:

@@ -1,7 +1,7 @@
 """Requests that two versions of a model scored: what their outcome says of both is added to panes of pairs.
 
-The sums of a pair (:func:`driftline_processor.core.versions.losses.fold_pairs`) stand in the panes of the version that
-was seen first, by the time of its prediction, under a fold of their own. They are written in the transaction that
+The sums of a pair (:func:`driftline_processor.core.versions.losses.fold_requests`) stand in the panes of the version
+that was seen first, by the time of its prediction, under a fold of their own. They are written in the transaction that
 joins: a new pair is added, and a pane in which a pair has changed or gone is made anew from the joined rows, so a
 verdict needs nothing but what is stored, and is the same however often the process was stopped.
 """
@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 from driftline.decided import score_columns
-from driftline.tables import CLASSLESS, F64, I64
+from driftline.tables import CLASSLESS, I64
 
-from driftline_processor.core.versions.losses import fold_pairs, losses_of, row_losses
+from driftline_processor.core.versions.losses import Told, fold_requests, losses_of
 from driftline_processor.core.window import PANE
 
 from .panes import PaneChanges
@@ -150,17 +150,17 @@ class Pairs:
             return
         time = integers_of(rows, "time")
         panes, group = np.unique(time - time % PANE, return_inverse=True)
-        one, other = (_losses(series, rows, side) for series, side in zip(both, ("first", "second"), strict=True))
-        sums = fold_pairs(one, other, numbers_of(rows, "weight"), group.astype(np.int64), len(panes))
-        for part, of_panes in sums.items():
-            changes.add_part(first, pair_fold(second), panes, part, of_panes)
+        one, other = (_told(series, rows, side) for series, side in zip(both, ("first", "second"), strict=True))
+        weight = numbers_of(rows, "weight")
+        sums = fold_requests(one, other, actual_of(rows), weight, group.astype(np.int64), len(panes))
+        changes.add_sparse(first, pair_fold(second), panes, sums)
 
 
-def _losses(series: Series, rows: pa.Table, side: str) -> dict[str, F64]:
+def _told(series: Series, rows: pa.Table, side: str) -> Told:
     task = series.task
     own = rows.select([f"{side}_{name}" for name in _BOTH]).rename_columns(list(_BOTH))
     predicted = None if task.kind in CLASSLESS else labels_of(own, "predicted")
-    return row_losses(task, scores_of(own, score_columns(task)), predicted, actual_of(rows))
+    return Told(task, scores_of(own, score_columns(task)), predicted)
 
 
 def _less(some: pa.Table | None, others: pa.Table | None) -> pa.Table | None:

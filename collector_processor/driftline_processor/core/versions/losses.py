@@ -9,7 +9,7 @@ loss                      between   of a row
                                     :data:`FLOOR`; of versions with requests of their own without the floor
 ``absolute_error``        no bound  \\|value - actual\\|
 ``squared_error``         no bound  (value - actual)²
-``cost``                  known     the matrix's entry for the actual and the decided class
+``cost_per_prediction``   known     the matrix's entry for the actual and the decided class
 ========================  ========  ==============================================================================
 """
 
@@ -17,20 +17,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import log
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from driftline.classes import class_codes
 from driftline.fold import GREATEST, SUM_TOLERANCE, actual_numbers, decide, target_score, usable_weight
 from driftline.pane import Pane
+from driftline.sparse import Sparse
 from driftline.tables import F64, I32, I64, Column, Task, length
 
 from driftline_processor.core.performance.sums import confusion, means, squared_confusion
 
+from .decisions import DECISIONS, fold_decisions, paired_cost, turned
 from .sums import PAIRED, Alone, Paired, Sums
 
 FLOOR: Final = 1e-3
 """A smaller probability of what happened counts as this one, so that one row cannot outweigh thousands."""
+
+COST: Final = "cost_per_prediction"
 
 _OF_TASK: Final[dict[str, tuple[str, ...]]] = {
     "binary": ("error", "brier", "log_loss"),
@@ -39,14 +43,16 @@ _OF_TASK: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def losses_of(task: Task, costs: F64 | None = None) -> tuple[str, ...]:
+def losses_of(task: Task, *, priced: bool = False) -> tuple[str, ...]:
     """Return the losses of a task, the one that decides first; () where there are none.
+
+    ``priced``: somebody said what decisions cost, and means that to decide.
 
     >>> losses_of(Task("binary")), losses_of(Task("ranking"))
     (('error', 'brier', 'log_loss'), ())
     """
     known = _OF_TASK.get(task.kind, ())
-    return known if costs is None or not known or task.kind == "regression" else ("cost", *known)
+    return (COST, *known) if priced and task.classes and known else known
 
 
 def bounds_of(task: Task, loss: str, *, paired: bool, costs: F64 | None = None) -> tuple[float, float] | None:
@@ -55,7 +61,7 @@ def bounds_of(task: Task, loss: str, *, paired: bool, costs: F64 | None = None) 
     >>> bounds_of(Task("binary"), "error", paired=True), bounds_of(Task("regression"), "absolute_error", paired=True)
     ((0.0, 1.0), None)
     """
-    if loss == "cost" and costs is not None:
+    if loss == COST and costs is not None:
         return float(costs.min()), float(costs.max())
     if loss == "log_loss":
         return (0.0, -log(FLOOR)) if paired else None
@@ -63,12 +69,10 @@ def bounds_of(task: Task, loss: str, *, paired: bool, costs: F64 | None = None) 
     return None if greatest is None else (0.0, greatest)
 
 
-def row_losses(
-    task: Task, scores: F64 | None, predicted: Column | None, actual: Column, costs: F64 | None = None
-) -> dict[str, F64]:
+def row_losses(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> dict[str, F64]:
     """Return the losses of joined rows: name → float64 (n,), NaN where a row has none.
 
-    The arguments are those of :func:`driftline.fold.fold_outcomes`; ``costs``: (k, k), actual × decided class.
+    The arguments are those of :func:`driftline.fold.fold_outcomes`.
 
     >>> rows = row_losses(
     ...     Task("binary", ("0", "1"), "1"), np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0]))
@@ -80,21 +84,45 @@ def row_losses(
         return _of_values(task, scores, actual_numbers(actual))
     if task.kind not in _OF_TASK:
         return {}
-    n, classes = length(actual), len(task.classes)
-    truth = class_codes(actual, task.classes) if classes else None
-    if truth is None:
-        truth = np.full(n, -1, dtype=np.int32)
-    decided = decide(task, scores, predicted)
-    if len(decided) != n:
-        decided = np.full(n, -1, dtype=np.int32)
+    (truth, decided), classes = _codes(task, scores, predicted, actual), len(task.classes)
     known = (truth >= 0) & (truth < classes)
     told = known & (decided >= 0) & (decided < classes)
-    found: dict[str, F64] = {}
-    if costs is not None:
-        found["cost"] = np.where(told, costs[np.where(told, truth, 0), np.where(told, decided, 0)], np.nan)
-    found["error"] = np.where(told, (truth != decided).astype(np.float64), np.nan)
+    error = np.where(told, (truth != decided).astype(np.float64), np.nan)
     chance, brier = _of_probabilities(task, scores, truth, known)
-    return found | {"brier": brier, "log_loss": -np.log(np.maximum(chance, FLOOR))}
+    return {"error": error, "brier": brier, "log_loss": -np.log(np.maximum(chance, FLOOR))}
+
+
+def _codes(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> tuple[I32, I32]:
+    """The actual and the decided class of each row, codes into those of the task; -1 where it is not known."""
+    n = length(actual)
+    nothing = np.full(n, -1, dtype=np.int32)
+    truth = class_codes(actual, task.classes) if task.classes else None
+    decided = decide(task, scores, predicted)
+    return nothing if truth is None else truth, decided if len(decided) == n else nothing
+
+
+class Told(NamedTuple):
+    """What one version said of n requests, as :func:`driftline.fold.fold_outcomes` takes it."""
+
+    task: Task
+    scores: F64 | None
+    predicted: Column | None
+
+
+def fold_requests(first: Told, second: Told, actual: Column, weight: F64, group: I64, groups: int) -> dict[str, Sparse]:
+    """Sum requests that both versions scored: the parts of :func:`fold_pairs` and of :func:`.decisions.fold_decisions`.
+
+    The latter where both versions have the same classes in the same order. ``weight``: float64 (n,), NaN = 1;
+    ``group``: int64 (n,), 0 <= group < groups.
+    """
+    one, other = (row_losses(*side, actual) for side in (first, second))
+    sums = {part: Sparse.of(whole) for part, whole in fold_pairs(one, other, weight, group, groups).items()}
+    classes = first.task.classes
+    if first.task.kind in ("binary", "multiclass") and classes == second.task.classes:
+        (truth, decided), (_, its) = (_codes(*side, actual) for side in (first, second))
+        usable = usable_weight(np.where(np.isnan(weight), 1.0, weight))
+        sums |= fold_decisions(len(classes), truth, decided, its, usable, group, groups)
+    return sums
 
 
 def fold_pairs(
@@ -123,15 +151,22 @@ def fold_pairs(
     return dict(sorted(found.items()))
 
 
-def paired_of(pane: Pane, loss: str) -> Paired:
-    """Read the sums of one loss from the parts that :func:`fold_pairs` made; all 0 where there are none."""
+def paired_of(pane: Pane, loss: str, costs: F64 | None = None) -> Paired:
+    """Read the sums of one loss from the parts that :func:`fold_requests` made; all 0 where there are none."""
+    if loss == COST and costs is not None:
+        return paired_cost(pane, costs)
     sums = pane.parts.get(PAIRED + loss)
     return Paired() if sums is None else Paired(*sums[: len(Paired._fields)].tolist())
 
 
 def swapped(pane: Pane) -> Pane:
     """Return the parts of pairs with the versions in each other's place."""
-    return Pane({part: np.array(Sums(Paired(*sums)).swapped().paired) for part, sums in pane.parts.items()})
+    return Pane(
+        {
+            part: turned(part, sums) if part.startswith(DECISIONS) else np.array(Sums(Paired(*sums)).swapped().paired)
+            for part, sums in pane.parts.items()
+        }
+    )
 
 
 def alone_of_pane(pane: Pane, task: Task, loss: str, costs: F64 | None = None) -> Alone:
@@ -139,7 +174,7 @@ def alone_of_pane(pane: Pane, task: Task, loss: str, costs: F64 | None = None) -
     outcomes = pane.parts.get("outcomes")
     if outcomes is None or outcomes[1] <= 0:
         return Alone()
-    if loss in ("error", "cost"):
+    if loss in ("error", COST):
         classes = len(task.classes)
         counts, squares = confusion(pane, classes), squared_confusion(pane, classes)
         if counts is None or squares is None:

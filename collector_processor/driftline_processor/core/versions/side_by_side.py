@@ -12,6 +12,7 @@ from driftline_processor.core.evaluation import Metric
 from driftline_processor.core.performance.asked import STANDARD, Asked
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.uncertainty import with_intervals
+from driftline_processor.core.performance.worth import matrix, strangers
 
 from .compare import Comparison, Verdict, compare
 from .losses import alone_of_pane, bounds_of, losses_of, paired_of
@@ -104,16 +105,16 @@ def side_by_side(
     role: Role = "challenger",
     stretch: tuple[int, int] = (0, 0),
     asked: Asked = STANDARD,
-    costs: F64 | None = None,
 ) -> SideBySide:
     """Put two versions side by side.
 
-    ``pairs``: the parts that :func:`.losses.fold_pairs` made of requests that both scored, the champion first.
-    ``costs``: float64 (k, k), actual × decided class: it decides where it is given.
+    ``pairs``: the parts that :func:`.losses.fold_requests` made of requests that both scored, the champion first.
+    ``asked``: what decisions cost decides where it is said.
     """
     task, sides = champion.task, (champion, challenger)
-    losses = losses_of(task, costs)
-    shared = max((paired_of(pairs, loss).rows for loss in losses), default=0.0)
+    costs = [_priced(side.task, asked) for side in sides]
+    losses = losses_of(task, priced=all(one is not None for one in costs))
+    shared = max((paired_of(pairs, loss, costs[0]).rows for loss in losses), default=0.0)
     one, other = (_version(side, asked) for side in sides)
     found = SideBySide(one, other, role, *stretch, pairs=round(shared))
     if task.kind != challenger.task.kind or not losses:
@@ -122,19 +123,26 @@ def side_by_side(
     comparisons: dict[str, Comparison] = {}
     for loss in losses:
         if paired:
-            sums = Sums(paired_of(pairs, loss))
+            sums = Sums(paired_of(pairs, loss, costs[0]))
         else:
-            sums = Sums(None, *(alone_of_pane(side.pane, side.task, loss, costs) for side in sides))
-        comparison = compare(loss, sums, bounds_of(task, loss, paired=paired, costs=costs), asked.confidence)
+            sums = Sums(
+                None, *(alone_of_pane(side.pane, side.task, loss, own) for side, own in zip(sides, costs, strict=True))
+            )
+        comparison = compare(loss, sums, bounds_of(task, loss, paired=paired, costs=costs[0]), asked.confidence)
         if comparison.difference is not None:
             comparisons[loss] = comparison
     return replace(found, comparisons=comparisons, reason="" if comparisons else _lacking(role, (one, other)))
 
 
+def _priced(task: Task, asked: Asked) -> F64 | None:
+    """What decisions of a task cost, float64 (k, k), actual × decided class; None where nobody said it."""
+    return matrix(asked.costs, task) if asked.costs and task.classes and not strangers(asked.costs, task) else None
+
+
 def _version(side: Side, asked: Asked) -> Version:
     outcomes = side.pane.parts.get("outcomes")
     known = 0 if outcomes is None else round(float(outcomes[0]))
-    metrics = with_intervals(realized(side.pane, side.task), side.pane, (), side.task, asked)
+    metrics = with_intervals(realized(side.pane, side.task, asked), side.pane, (), side.task, asked)
     return Version(side.name, side.rows, known, metrics)
 
 

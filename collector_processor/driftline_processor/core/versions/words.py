@@ -13,7 +13,7 @@ LOSS_WORDS: Final = {
     "log_loss": "log loss",
     "absolute_error": "mean absolute error",
     "squared_error": "mean squared error",
-    "cost": "mean cost",
+    "cost_per_prediction": "cost per prediction",
 }
 
 VERDICT_WORDS: Final = {"worse": "worse", "better": "better", "not_yet": "not yet"}
