@@ -140,6 +140,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                 "performance": {
                     "maturity": "mature",
                     "immature": None,
+                    "unreviewed": {},
                     "realized": {
                         "accuracy": {
                             "value": 0.8,

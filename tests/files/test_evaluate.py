@@ -103,7 +103,8 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         *("importance", "weight", "score_shift", "sentence"),
     ]
     assert list(window["performance"]) == [
-        *("maturity", "immature", "realized", "estimated", "importance_weighted", "slices", "label_age", "weak_slices"),
+        *("maturity", "immature", "unreviewed", "realized", "estimated", "importance_weighted", "slices"),
+        *("label_age", "weak_slices"),
         *("fairness", "broken", "undecided", "overdue", "objectives"),
     ]
     auc = window["performance"]["realized"]["roc_auc"]

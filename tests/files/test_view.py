@@ -129,6 +129,13 @@ def test_a_pipe_and_no_color_get_no_colours(monkeypatch: pytest.MonkeyPatch) -> 
     assert "31m" not in plain.getvalue()
 
 
+def test_what_nobody_reviewed_is_remarked() -> None:
+    what, file = evaluation(feature("temp", "ok", 0.01)), io.StringIO()
+    what.unreviewed = {"late": 9_500}
+    show([what], Console(file=file, width=300))
+    assert "None of the 9,500 rows that were predicted late has an outcome: precision is known" in file.getvalue()
+
+
 def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_full() -> None:
     first, last = evaluation(feature("temp", "ok", 0.01)), evaluation(feature("temp", "drift", 0.2, "large"))
     last.window = Window("1d", DAY, 2 * DAY)

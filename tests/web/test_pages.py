@@ -132,6 +132,16 @@ def test_how_late_outcomes_come_and_what_was_agreed_is_a_line_below_the_window(b
     )
 
 
+def test_what_nobody_reviewed_is_said_below_the_window(browse: Browse) -> None:
+    view = many()
+    chosen = next(one for one in view.known if one.key.model == "flights").windows["1mo"][0]
+    at = f"/models/flights?window=1mo&at={iso_time(chosen.window.start)}"
+    assert 'id="unreviewed"' not in browse(view).get(at).text
+    chosen.unreviewed = {"late": 9_500}
+    said = '<p class="bad" id="unreviewed">None of the 9,500 rows that were predicted late has an outcome: precision is'
+    assert said in browse(view).get(at).text
+
+
 def test_a_page_leads_to_its_weak_slices_and_to_what_to_label_next(browse: Browse) -> None:
     start = ns(2013, 3, 1)
     page = Page(browse(many()).get(f"/models/flights?window=1mo&at={iso_time(start)}").text)

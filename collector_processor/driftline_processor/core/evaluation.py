@@ -320,6 +320,7 @@ class Evaluation:
     ``performance_slices``: by ``key=value``, and
     ``ages``: by how long outcomes took to come, what was realized of those rows. ``weak``: what came of the search for
     weak slices (:mod:`.performance.weak`), None where rows are not at hand. ``fairness``: by attribute.
+    ``unreviewed``: the decisions of which no outcome is known, though so many predictions were made.
     ``curves``: what is drawn of the performance of a binary classifier; ``confusion``: float64 (k, k), the weight per
     actual (row) and predicted class. ``immature``:
     why its performance does not count yet, as a sentence; ``young``: because its outcomes may still come.
@@ -363,5 +364,6 @@ class Evaluation:
     curves: dict[str, Curve] = field(default_factory=dict)
     confusion: F64 | None = None
     immature: str = ""
+    unreviewed: dict[str, int] = field(default_factory=dict)
     young: bool = False
     objectives: tuple[ObjectiveState, ...] = ()

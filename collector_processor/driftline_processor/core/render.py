@@ -126,6 +126,7 @@ def to_json(evaluation: Evaluation, curves: bool = False, slices: bool = True) -
         "performance": {
             "maturity": evaluation.maturity,
             "immature": evaluation.immature or None,
+            "unreviewed": evaluation.unreviewed,
             "realized": {name: metric_to_json(metric) for name, metric in evaluation.realized.items()},
             "estimated": {name: _estimate(estimate) for name, estimate in evaluation.estimated.items()},
             "importance_weighted": {name: _estimate(estimate) for name, estimate in evaluation.weighted.items()},

@@ -110,7 +110,7 @@ def performance(evaluation: Evaluation) -> Table:
 def _interval(metric: Metric) -> str:
     """The ends of an interval, or why there is none."""
     if metric.low is None or metric.high is None:
-        return "too few" if metric.interval == "too_few" else ""
+        return {"too_few": "too few", "unreviewed": "not reviewed"}.get(metric.interval, "")
     return f"{number(metric.low)} – {number(metric.high)}"
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 from driftline.classes import class_codes, class_column
+from driftline.decided import decide
 from driftline.fold import fold_outcomes
 from driftline.frames import concatenate, taken
 from driftline.pane import Pane
@@ -22,6 +23,7 @@ from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.labels.delay import fold_delays
 from driftline_processor.core.performance import from_rows
 from driftline_processor.core.performance.asked import STANDARD, Asked
+from driftline_processor.core.performance.reviewed import DECIDED
 
 from .errors import Say, rows
 from .rows import Rows
@@ -53,11 +55,14 @@ class Truth:
         return length(self.actual)
 
     def sums(self, task: Task) -> Pane:
-        """Return the outcomes as a pane has them."""
+        """Return the outcomes as a pane has them, and the predictions of each decision, known or not."""
         pane = fold_outcomes(task, self.scores, self.predicted, self.actual, self.weight, self.relevance, self.value)
         if self.time is not None and self.outcome_time is not None:
             together = np.zeros(len(self.time), np.int64)
             pane.parts[DELAY] = fold_delays(self.time, self.outcome_time, together, 1).dense(1)[0]
+        decided = decide(task, self.scores, self.predicted)
+        for code, name in enumerate(task.classes if len(decided) else ()):
+            pane.parts[f"{DECIDED}{name}"] = np.array([float(np.count_nonzero(decided == code))])
         return pane
 
     def taken(self, which: I64) -> Truth:

@@ -16,6 +16,7 @@ from driftline_processor.core.concept.words import sentence as concept_sentence
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.incident import targets
 from driftline_processor.core.labels.delay_words import lateness
+from driftline_processor.core.performance.reviewed import advice
 from driftline_processor.core.performance.wrong import Worst
 
 from .drift_table import DriftTable
@@ -103,6 +104,8 @@ def _remarks(evaluation: Evaluation, zone: tzinfo) -> list[str]:
     remarks = []
     if evaluation.immature:
         remarks.append(f"its performance is not final: {evaluation.immature}")
+    if evaluation.unreviewed:
+        remarks.append(printable(advice(evaluation.unreviewed)).rstrip("."))
     if late := lateness(evaluation):
         remarks.append(f"{late[0].lower()}{late[1:]}".rstrip("."))
     if evaluation.baseline_version not in (None, evaluation.key.version):

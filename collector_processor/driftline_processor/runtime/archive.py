@@ -83,6 +83,7 @@ def from_text(text: str) -> Evaluation:
         curves={name: _curve(one) for name, one in said.get("curves", {}).items()},
         confusion=_array_or_none(said.get("confusion")),
         immature=said.get("immature", ""),
+        unreviewed=said.get("unreviewed", {}),
         young=said.get("young", False),
         objectives=tuple(ObjectiveState(**one) for one in said.get("objectives", ())),
         delay=None if said.get("delay") is None else Delay(**said["delay"]),

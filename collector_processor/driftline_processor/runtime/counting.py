@@ -16,7 +16,7 @@ from driftline.tables import CLASSLESS, F64, I64, Column, PredictionTable
 from driftline_processor.core.estimate.parts import learned_parts, score_parts
 from driftline_processor.core.expectations.counted import count_rules
 from driftline_processor.core.expectations.rule import Expectations
-from driftline_processor.core.performance.by_slice import DECIDED
+from driftline_processor.core.performance.reviewed import DECIDED
 from driftline_processor.core.window import PANE
 
 from .panes import PaneChanges, learned_fold, score_fold

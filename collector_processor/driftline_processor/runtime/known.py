@@ -15,6 +15,7 @@ from driftline_processor.core.evaluation import Window
 from driftline_processor.core.performance.blocks import cut
 from driftline_processor.core.performance.known import Known
 from driftline_processor.core.performance.objectives import stretch
+from driftline_processor.core.performance.reviewed import DECIDED
 from driftline_processor.core.sent import ERASED
 from driftline_processor.core.window import GRACE, is_closed, length
 
@@ -70,9 +71,11 @@ class KnownOutcomes:
     def panes(self, series: Series, steps: Sequence[Window], width: Callable[[str, str], int]) -> list[Pane]:
         """Return the performance parts of each of some steps of time, which follow each other.
 
-        And the ``rows`` of a ranking: a list of which nobody says anything may be one that was not clicked.
+        And the predictions of each decision; of a ranking its ``rows``: a list of which nobody says anything may be one
+        that was not clicked.
         """
-        counted = ("rows", DISTRIBUTED, ERASED) if series.task.kind == "ranking" else ("", "", "")
+        counted = [f"{DECIDED}{name}" for name in series.task.classes]
+        counted = ["rows", DISTRIBUTED, ERASED] if series.task.kind == "ranking" else counted or [""]
         fold, panes = performance_fold(series.task), [Pane() for _ in steps]
         if not steps:
             return panes
@@ -80,9 +83,10 @@ class KnownOutcomes:
         unit = math.gcd(*(int(end) - start for end in ends))
         count = np.diff(ends, prepend=start) // unit
         asked = (start, unit, series.number, fold, *counted, start, steps[-1].end)
-        sums_of = "SELECT {} AS step, part, idx, fsum(value) AS value FROM panes {} WHERE series = ?"
-        sums_of += " AND (fold = ? OR (fold = '' AND part IN (?, ?, ?))) AND pane >= ? AND pane < ?"
+        sums_of = "SELECT {{}} AS step, part, idx, fsum(value) AS value FROM panes {{}} WHERE series = ?"
+        sums_of += " AND (fold = ? OR (fold = '' AND part IN ({}))) AND pane >= ? AND pane < ?"
         sums_of += " GROUP BY ALL"
+        sums_of = sums_of.format(", ".join("?" * len(counted)))
         if len(steps) == count.sum():
             rows = read(self._connection, sums_of.format("(pane - ?) // ?", ""), *asked)
         else:  # the clocks change: DuckDB finds equal keys quickly, and ranges slowly

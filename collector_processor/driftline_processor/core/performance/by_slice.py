@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 from driftline.pane import Pane
-from driftline.tables import I64, Task
+from driftline.tables import CLASSLESS, I64, Task
 
 from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance
 from driftline_processor.core.sent import kept
@@ -18,6 +18,7 @@ from .implicit import unknown_yet
 from .known import Known
 from .linear import table_of
 from .realized import realized
+from .reviewed import Unseen, predictions_of, unseen_of
 from .uncertainty import with_intervals
 
 LABEL_AGE = "label_age"
@@ -36,9 +37,6 @@ OLDEST = ">=30d"
 COHORTS: tuple[str, ...] = (*(name for name, _ in AGES), OLDEST)
 
 _ENDS = np.array([end for _, end in AGES], np.int64)
-
-DECIDED = "decided:"
-"""Prefix of parts that hold the weight of one decided class, whatever the bins."""
 
 _WORST = (("accuracy", True), ("mae", False), ("log_loss", False), ("ctr", True), ("value_per_prediction", True))
 """The metrics by which slices are ranked, the first that is known; True where more is better."""
@@ -61,8 +59,9 @@ def judge_slices(evaluation: Evaluation, pane: Pane, task: Task, known: Known, a
     for name, own in known.slices.items():
         key, _, value = name.partition("=")
         rows, predictions = _labelled(own), int(kept(own)[0])
+        metrics = measured(own, task, asked, known.unseen.get(name))
         # fewer where the value came with some of the outcomes alone, or was told apart later than they were predicted
-        found = SlicePerformance(rows, measured(own, task, asked), predictions if predictions >= rows else None)
+        found = SlicePerformance(rows, metrics, predictions if predictions >= rows else None)
         if not found.rows:
             continue
         if key == LABEL_AGE:
@@ -76,14 +75,30 @@ def judge_slices(evaluation: Evaluation, pane: Pane, task: Task, known: Known, a
         evaluation.fairness = tuple(one for one in judged if one is not None)
 
 
-def measured(own: Pane, task: Task, asked: Asked, only: str = "") -> dict[str, Metric]:
+def measured(own: Pane, task: Task, asked: Asked, unseen: Unseen | None = None, only: str = "") -> dict[str, Metric]:
     """Return the metrics of a slice from its sums, with their intervals; ``only``: one of them."""
     metrics = realized(own, task, asked) | custom.from_pane(own, task, asked.custom)
     if asked.outcomes == "implicit" and task.kind == "ranking" and "rows" not in own.parts:
         metrics = unknown_yet(metrics)  # how many of its lists nobody clicked is not known
     if only:
         metrics = {only: metrics[only]} if only in metrics else {}
-    return with_intervals(metrics, own, (), task, asked)
+    return with_intervals(metrics, own, (), task, asked, unseen)
+
+
+def unseen_by_slice(pane: Pane, slices: Mapping[str, Pane], task: Task) -> dict[str, Unseen]:
+    """Return what the outcomes of each slice of a window say nothing of, by its name; "" = the window.
+
+    Where the predictions of a slice were not counted, a decision of which it has no outcome weighs there what it does
+    in the window.
+    """
+    if task.kind in CLASSLESS:
+        return {}
+    unseen = unseen_of(pane, task)
+    rows, like_all = table_of(pane, (), len(task.classes), unseen), None
+    if rows is not None:
+        like_all = Unseen(rows.unit, np.zeros(len(task.classes)) if unseen is None else unseen.unreviewed)
+    found = {"": unseen} | {name: unseen_of(own, task) or like_all for name, own in slices.items()}
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def ranked(slices: Mapping[str, SlicePerformance]) -> list[tuple[str, SlicePerformance]]:
@@ -144,7 +159,7 @@ def badness(evaluation: Evaluation) -> dict[str, float]:
 def _fairness(rule: Rule, pane: Pane, task: Task, known: Known, asked: Asked) -> Fairness | None:
     prefix = f"{rule.attribute}="
     own = {name.removeprefix(prefix): one for name, one in known.slices.items() if name.startswith(prefix)}
-    counts = {value: counts_of(one, task) for value, one in own.items()}
+    counts = {value: counts_of(one, task, known.unseen.get(prefix + value)) for value, one in own.items()}
     all_rows, rows = float(kept(pane)[0]), sum(float(kept(one)[0]) for one in own.values())
     labelled = sum(map(_labelled, own.values()))
     return judge_fairness(
@@ -156,21 +171,20 @@ def _fairness(rule: Rule, pane: Pane, task: Task, known: Known, asked: Asked) ->
     )
 
 
-def counts_of(pane: Pane, task: Task) -> Counts:
+def counts_of(pane: Pane, task: Task, unseen: Unseen | None = None) -> Counts:
     """Return what fairness needs of a group of a binary task, the positive class second.
 
-    The decisions of all rows are known where the pane has those of every prediction (:data:`DECIDED`).
+    The decisions of all rows are known where the pane has those of every prediction. ``unseen``: what its outcomes say
+    nothing of.
     """
     positive = task.classes.index(task.positive_class) if task.positive_class in task.classes else 1
-    rows = table_of(pane, (), 2)
+    rows = table_of(pane, (), 2, unseen)
     labelled = None if rows is None else rows.ordered([1 - positive, positive])
-    sent = pane.parts.get("rows")
-    decided = [pane.parts.get(f"{DECIDED}{name}") for name in task.classes]
-    if sent is None or sent[1] <= 0 or all(one is None for one in decided):
+    decided, sent = predictions_of(pane, task), pane.parts.get("rows")
+    if decided is None or sent is None or sent[1] <= 0:
         return Counts(labelled)
-    own = [0.0 if one is None else float(one[0]) for one in decided]
-    total = sum(own)
-    return Counts(labelled, own[positive], total, total * float(sent[2] / sent[1]))
+    total = float(decided.sum())
+    return Counts(labelled, float(decided[positive]), total, total * float(sent[2] / sent[1]))
 
 
 def _labelled(pane: Pane) -> int:

@@ -188,10 +188,14 @@ def judge_fairness(
 
 
 class _Part(NamedTuple):
-    """A rate of a group: the rows that count for it, and those that count against it."""
+    """A rate of a group: the rows that count for it, and those that count against it.
+
+    ``known``: whether rows of all decisions that it needs were reviewed.
+    """
 
     hits: Summed
     misses: Summed
+    known: bool = True
 
     @property
     def value(self) -> float:
@@ -202,7 +206,7 @@ class _Part(NamedTuple):
         return (self.hits.weight + self.misses.weight) ** 2 / (self.hits.squares + self.misses.squares)
 
     def limits(self, confidence: float) -> Interval:
-        return of.wilson(self.hits, self.misses, confidence)
+        return of.wilson(self.hits, self.misses, confidence) if self.known else of.UNREVIEWED
 
 
 def _parts(counts: Counts, basis: Basis) -> dict[str, _Part | None]:
@@ -211,11 +215,14 @@ def _parts(counts: Counts, basis: Basis) -> dict[str, _Part | None]:
     if counts.labelled is not None:
         for name, cells in _RATES.items():
             hits, misses, _ = counts.labelled.ratio(*cells)
-            found[name] = _Part(hits, misses) if hits.weight + misses.weight > 0 else None
+            known = counts.labelled.knows(cells[0] + cells[1])
+            found[name] = _Part(hits, misses, known) if hits.weight + misses.weight > 0 else None
     if basis == "predictions":
         each = counts.doubled / counts.decided
-        sides = (counts.selected, counts.decided - counts.selected)
-        found["selection_rate"] = _Part(*(Summed(weight, weight * each, each) for weight in sides))
+        hits, misses = (
+            Summed(weight, weight * each, each) for weight in (counts.selected, counts.decided - counts.selected)
+        )
+        found["selection_rate"] = _Part(hits, misses)
     return found
 
 
@@ -264,11 +271,13 @@ def _ratio(
 ) -> Comparison:
     if one is None or other is None:
         return Comparison(group, rate, None, None, None, "cannot_tell")
-    if of.alike(*one) and of.alike(*other):
+    value = one.value / other.value if other.value > 0 else None
+    if not (one.known and other.known):
+        return Comparison(group, rate, value, None, None, "cannot_tell")
+    if of.alike(*one[:2]) and of.alike(*other[:2]):
         low, high = ratio_interval(Share(one.value, one.rows), Share(other.value, other.rows), confidence)
     else:
         low, high = of.quotient(one.value, one.limits(confidence), other.value, other.limits(confidence))
-    value = one.value / other.value if other.value > 0 else None
     state = _state(low, high, limit, 1 / limit if limit > 0 else np.inf)
     return Comparison(group, rate, value, low, None if isinf(high) else high, state)
 

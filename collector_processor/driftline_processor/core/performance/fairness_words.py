@@ -22,9 +22,10 @@ def told(criterion: Criterion) -> str:
     'F −6 points selected (−9 to −3), of all predictions'
     """
     ratio = criterion.name == "disparate_impact"
-    known = [one for one in criterion.comparisons if one.value is not None]
+    known = [one for one in criterion.comparisons if one.value is not None and one.low is not None]
     if not known:
-        return "a group has no rows to measure it on"
+        unreviewed = any(one.value is not None for one in criterion.comparisons)
+        return f"a group has no {'reviewed rows of one of the decisions' if unreviewed else 'rows to measure it on'}"
     centre = 1.0 if ratio else 0.0
     known.sort(key=lambda one: -abs((one.value or 0.0) - centre))
     parts = [_comparison(one, ratio) for one in known[:NAMED]]

@@ -65,6 +65,7 @@ Form = Callable[[float, float, float, float], Interval]
 """A value, its variance, the confidence, degrees of freedom → its interval."""
 
 TOO_FEW = Interval(None, None, "too_few")
+UNREVIEWED = Interval(None, None, "unreviewed")
 ROUNDED = 1e-9
 """How far sums of equal weights may be apart, of themselves, by rounding."""
 NONE = Interval(None, None, "")
@@ -78,6 +79,7 @@ METHODS = {
     "logit": "on the logit scale",
     "blocks": "from how blocks of time differ",
     "too_few": "too few rows",
+    "unreviewed": "nobody reviewed rows of a decision",
 }
 """What ``Metric.interval`` may say, in words."""
 

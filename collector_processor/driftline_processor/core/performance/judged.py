@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from driftline.baseline import Baseline
 from driftline.pane import Pane
 from driftline.tables import Task
@@ -15,13 +17,14 @@ from . import custom
 from .asked import Asked
 from .binary import log_loss_of_constant
 from .blocks import by_days
-from .by_slice import judge_slices
+from .by_slice import judge_slices, unseen_by_slice
 from .curves import confused, curves
 from .implicit import all_with_silence, steps_with_silence, unknown_yet, with_silence
 from .known import Known
 from .maturity import maturity
 from .objectives import judge_objectives
 from .realized import realized
+from .reviewed import unreviewed, unseen_of
 from .uncertainty import with_intervals
 
 
@@ -54,7 +57,10 @@ def judge_performance(
         evaluation.realized = unknown_yet(evaluation.realized)
     if task is not None and evaluation.realized:
         found = evaluation.realized | custom.from_pane(pane, task, asked.custom)
-        evaluation.realized = with_intervals(found, pane, known.blocks, task, asked, days=by_days(evaluation.window))
+        known = replace(known, unseen=unseen_by_slice(pane, known.slices, task))
+        unseen, days = known.unseen.get(""), by_days(evaluation.window)
+        evaluation.unreviewed = unreviewed(unseen, task)
+        evaluation.realized = with_intervals(found, pane, known.blocks, task, asked, unseen, days=days)
         evaluation.curves, evaluation.confusion = curves(pane, task, asked.confidence), confused(pane, task)
     evaluation.maturity, evaluation.immature = maturity(evaluation, known, asked)
     evaluation.young = known.young
@@ -66,7 +72,8 @@ def judge_performance(
     if baseline is not None:
         reference = realized(baseline.pane, baseline.task, asked)
         reference |= custom.from_pane(baseline.pane, baseline.task, asked.custom)
-        evaluation.reference = with_intervals(reference, baseline.pane, (), baseline.task, asked)
+        unseen = unseen_of(baseline.pane, baseline.task, baseline)
+        evaluation.reference = with_intervals(reference, baseline.pane, (), baseline.task, asked, unseen)
         span = evaluation.window.end - evaluation.window.start
         whole = task or baseline.task
         evaluation.estimated = estimated(pane, known.reference or baseline, whole, span, realized(pane, whole))

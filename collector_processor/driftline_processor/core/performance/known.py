@@ -11,6 +11,7 @@ from driftline.tables import F64, I64, Column
 
 from driftline_processor.core.evaluation import Window
 
+from .reviewed import Unseen
 from .weak.found import WeakSearch
 
 
@@ -44,7 +45,8 @@ class Known:
     learned; None where the one that the window is compared with is that. ``delay``: how long outcomes may take,
     nanoseconds. ``steps``: of a window over which objectives roll, five minutes after five minutes from before it on,
     as far as their outcomes had that time, and the performance parts of each; None where none rolls. ``timezone``: that
-    of the model. ``age``: how long ago the window ended, nanoseconds, None where time goes no further.
+    of the model. ``age``: how long ago the window ended, nanoseconds, None where time goes no further. ``unseen``: what
+    the outcomes of a slice say nothing of, "" = those of the window; found from the other ones.
     """
 
     blocks: Sequence[Pane] = ()
@@ -57,6 +59,7 @@ class Known:
     steps: tuple[Sequence[Window], Sequence[Pane]] | None = None
     timezone: str = "UTC"
     age: int | None = None
+    unseen: Mapping[str, Unseen] = field(default_factory=dict)
 
 
 NOTHING_KNOWN = Known()

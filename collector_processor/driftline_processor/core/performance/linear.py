@@ -15,6 +15,7 @@ from driftline.pane import LOSSES, Pane
 from driftline.tables import F64
 
 from .intervals import Summed, share_variance
+from .reviewed import Unseen
 
 ALIKE = 1e-10
 """What is left of a sum of squares when the mean's are taken off, as a share of it, up to which rows are alike and this
@@ -42,7 +43,7 @@ class Table:
     """Rows by actual and predicted class. ``weight``, ``squares``: Σw and Σw² of each cell, float64 (k, k).
 
     ``blocks``, ``block_squares``: the same by block of time, float64 (b, k, k). ``uneven``: n Σw² / (Σw)² of the rows
-    of one predicted class, over all: 1 where all of them weigh the same.
+    of one predicted class, over all: 1 where all of them weigh the same. ``unseen``: what is not among them.
     """
 
     weight: F64
@@ -50,23 +51,32 @@ class Table:
     blocks: F64 = field(default_factory=_no_blocks)
     block_squares: F64 = field(default_factory=_no_blocks)
     uneven: float = 1.0
+    unseen: Unseen | None = None
 
     @property
     def unit(self) -> F64:
         """What a row more of each predicted class may weigh: float64 (k,).
 
-        The decision is what review goes by. Where weights of one decision differ, the next may be a heavy one.
+        The decision is what review goes by. Where weights of one decision differ, the next may be a heavy one; of a
+        decision nobody reviewed, it may stand for all.
         """
         weight, squares = self.weight.sum(axis=0), self.squares.sum(axis=0)
-        most = squares.sum() / weight.sum()
-        unit: F64 = np.divide(squares, weight, out=np.full(len(weight), most), where=weight > 0)
+        of_unseen = np.full(len(weight), squares.sum() / weight.sum())
+        if self.unseen is not None:
+            of_unseen = np.where(self.unseen.unit > 0, self.unseen.unit, of_unseen)
+        unit: F64 = np.divide(squares, weight, out=of_unseen, where=weight > 0)
         heavier: F64 = unit * self.uneven**0.5
         return heavier
 
     def ordered(self, classes: Sequence[int]) -> Table:
         """Return the rows of these classes, in this order, without blocks."""
         at = np.ix_(classes, classes)
-        return Table(self.weight[at], self.squares[at], uneven=self.uneven)
+        unseen = None if self.unseen is None else self.unseen.ordered(classes)
+        return Table(self.weight[at], self.squares[at], uneven=self.uneven, unseen=unseen)
+
+    def knows(self, cells: F64) -> bool:
+        """Whether rows were reviewed of all decisions whose ``cells`` count, float64 (k, k)."""
+        return self.unseen is None or not self.unseen.unreviewed[cells.any(axis=0)].any()
 
     def ratio(self, hits: F64, misses: F64) -> Ratio:
         """Return Σ hits C / Σ (hits + misses) C of the cells C: float64 (k, k) each, 0 where a cell does not count."""
@@ -124,8 +134,14 @@ class Ratio(NamedTuple):
         total = self.hits.weight + self.misses.weight
         return self.hits.weight / total if total > 0 else None
 
+    @property
+    def effective(self) -> float:
+        """How many rows of equal weight say as much, Kish's."""
+        squares = self.hits.squares + self.misses.squares
+        return (self.hits.weight + self.misses.weight) ** 2 / squares if squares > 0 else 0.0
 
-def table_of(pane: Pane, blocks: Sequence[Pane], classes: int) -> Table | None:
+
+def table_of(pane: Pane, blocks: Sequence[Pane], classes: int, unseen: Unseen | None = None) -> Table | None:
     """Return the rows of a pane, and of its blocks, by actual and predicted class; None where there are none."""
     weight = pane.parts.get("confusion")
     if weight is None or len(weight) != classes**2 or weight.sum() <= 0:
@@ -146,6 +162,7 @@ def table_of(pane: Pane, blocks: Sequence[Pane], classes: int) -> Table | None:
         counts,
         np.stack(squares) if squares else np.empty((0, *shape)),
         max(1.0, float(rows * weight.sum() / total) / even) if total > 0 and even > 0 else 1.0,
+        unseen,
     )
 
 

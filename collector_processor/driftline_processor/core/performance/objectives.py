@@ -35,10 +35,11 @@ from driftline_processor.core.window import PANE, before, parse
 from .asked import Asked
 from .blocks import by_days, cut
 from .by_slice import measured
-from .intervals import Interval, difference, normal_quantile
+from .intervals import UNREVIEWED, Interval, difference, normal_quantile
 from .known import Known
 from .objective import Objective
 from .realized import realized
+from .reviewed import told, unreviewed, unseen_of
 from .uncertainty import with_intervals
 
 POWER = 1.2816
@@ -63,7 +64,10 @@ def judge_objectives(
             else:
                 own = evaluation.performance_slices.get(objective.slice)
                 metrics = evaluation.realized if not objective.slice else {} if own is None else own.metrics
-                one = _state(objective, metrics.get(objective.metric), evaluation.reference, asked, why)
+                none_of = {} if task is None else unreviewed(known.unseen.get(objective.slice), task)
+                one = _state(
+                    *(objective, metrics.get(objective.metric), evaluation.reference, asked, why), none_of=none_of
+                )
                 found.append(replace(one, slice=objective.slice))
     patience = {one.rule: one.patience(evaluation.window.name) for one in asked.objectives}
     found = [replace(one, alert_after=patience[one.rule]) for one in found]
@@ -117,9 +121,14 @@ def _has_slices(evaluation: Evaluation) -> bool:
 
 
 def _state(
-    objective: Objective, metric: Metric | None, reference: Mapping[str, Metric], asked: Asked, why: str
+    objective: Objective,
+    metric: Metric | None,
+    reference: Mapping[str, Metric],
+    asked: Asked,
+    why: str,
+    none_of: Mapping[str, int],
 ) -> ObjectiveState:
-    """Judge a metric. ``why``: it is not to be judged, yet."""
+    """Judge a metric. ``why``: it is not to be judged, yet. ``none_of``: decisions of which nothing is known."""
     rows = 0 if metric is None else metric.rows if metric.effective_rows is None else round(metric.effective_rows)
     unknown = ObjectiveState(objective.metric, objective.rule, "cannot_tell", None, None, None, rows)
     if metric is None or metric.value is None:
@@ -132,11 +141,14 @@ def _state(
         own = reference.get(objective.metric)
         if own is None or own.value is None:
             return replace(unknown, sentence=f"the baseline knows nothing of {objective.metric}")
+        if own.interval == UNREVIEWED.method:
+            return replace(unknown, sentence=f"the baseline knows {objective.metric} of some decisions only")
         than = Interval(own.value, own.value, "") if own.low is None else Interval(own.low, own.high, own.interval)
         limits, value = difference(metric.value, limits, own.value, than), metric.value - own.value
     known = replace(unknown, value=value, low=limits.low, high=limits.high, limit=limit)
     if limits.low is None or limits.high is None:
-        return replace(known, sentence=why or _said(known, "its interval is not known"))
+        more = told(none_of) if metric.interval == UNREVIEWED.method else "its interval is not known"
+        return replace(known, sentence=why or _said(known, more))
     good, bad = (
         (limits.low >= limit, limits.high < limit) if objective.upwards else (limits.high <= limit, limits.low > limit)
     )
@@ -168,8 +180,10 @@ def _rolling(objective: Objective, evaluation: Evaluation, task: Task, known: Kn
         pane = merge(blocks)
         metrics = realized(pane, task, asked)
         wanted = {objective.metric: metrics[objective.metric]} if objective.metric in metrics else {}
-        bounded = with_intervals(wanted, pane, blocks, task, asked, days=by_days(window))
-        one = _state(objective, bounded.get(objective.metric), evaluation.reference, asked, why)
+        unseen = unseen_of(pane, task)
+        bounded = with_intervals(wanted, pane, blocks, task, asked, unseen, days=by_days(window))
+        none_of = unreviewed(unseen, task)
+        one = _state(objective, bounded.get(objective.metric), evaluation.reference, asked, why, none_of)
         found.append(replace(one, since=start, until=step.end))
     if not found:
         return ObjectiveState(
@@ -189,11 +203,15 @@ def _each(
     objective: Objective, evaluation: Evaluation, task: Task | None, known: Known, asked: Asked, why: str
 ) -> ObjectiveState:
     """Judge the slice of each value of a key; return the worst with what all of them come to."""
+
+    def unreviewed_in(name: str) -> dict[str, int]:
+        return {} if task is None else unreviewed(known.unseen.get(name), task)
+
     found: dict[str, ObjectiveState] = {}
     for name, own in evaluation.performance_slices.items():
         if name.partition("=")[0] == objective.key:
-            metric = own.metrics.get(objective.metric)
-            found[name] = replace(_state(objective, metric, evaluation.reference, asked, why), slice=name)
+            metric, none_of = own.metrics.get(objective.metric), unreviewed_in(name)
+            found[name] = replace(_state(objective, metric, evaluation.reference, asked, why, none_of), slice=name)
     judged = {name: one for name, one in found.items() if one.rows >= objective.min_rows}
     few = len(found) - len(judged)
     if not judged:
@@ -207,8 +225,8 @@ def _each(
     reference = {name: _wider(metric, reach) for name, metric in evaluation.reference.items()}
     for name, one in judged.items():
         if task is not None and one.value is not None and _is_wrong(objective, one.value) and name in known.slices:
-            metrics = measured(known.slices[name], task, surer, only=objective.metric)
-            again = _state(objective, metrics.get(objective.metric), reference, surer, why)
+            metrics = measured(known.slices[name], task, surer, known.unseen.get(name), only=objective.metric)
+            again = _state(objective, metrics.get(objective.metric), reference, surer, why, unreviewed_in(name))
             judged[name] = replace(again, slice=name)
     worst = _worst(objective, list(judged.values()))
     slices = {name: one.state for name, one in judged.items()}

@@ -27,8 +27,9 @@ from .asked import Asked
 from .blocks import FEWEST, FEWEST_DAYS, alone, design
 from .costs import mean_cost
 from .intervals import Interval, Summed
-from .linear import Moved, Ratio, Table
+from .linear import Moved, Ratio
 from .ranking import Mean, means
+from .reviewed import Unseen, needed
 from .worth import matrix
 
 _NAMED = re.compile(r"(?P<name>[a-z0-9_]+?)(?:@(?P<at>[^\[\]]+))?(?:\[(?P<cls>.*)\])?", re.DOTALL)
@@ -41,11 +42,19 @@ _SHARES = ("precision", "recall", "f1", "fbeta", "specificity")
 
 
 def with_intervals(
-    found: Mapping[str, Metric], pane: Pane, blocks: Sequence[Pane], task: Task, asked: Asked, *, days: bool = False
+    found: Mapping[str, Metric],
+    pane: Pane,
+    blocks: Sequence[Pane],
+    task: Task,
+    asked: Asked,
+    unseen: Unseen | None = None,
+    *,
+    days: bool = False,
 ) -> dict[str, Metric]:
     """Return the metrics of a pane with their intervals.
 
     ``blocks``: the pane's performance parts by block of time, in order; without any, rows are taken as independent.
+    ``unseen``: what its outcomes say nothing of; without, each decision is taken to be among them.
     ``days``: blocks are days, not pieces of one, so few of them tell, too.
 
     >>> from driftline.fold import fold_outcomes
@@ -56,15 +65,18 @@ def with_intervals(
     >>> round(found.low, 3), round(found.high, 3), found.interval, found.effective_rows
     (0.751, 0.999, 'clopper_pearson', 20.0)
     """
-    known = _Sums(pane, blocks, task, asked, FEWEST_DAYS if days else FEWEST)
+    known = _Sums(pane, blocks, task, asked, unseen, FEWEST_DAYS if days else FEWEST)
     return {name: known.bounded(name, metric) for name, metric in found.items()}
 
 
 class _Sums:
     """The sums of a window and of its blocks, read once for all metrics."""
 
-    def __init__(self, pane: Pane, blocks: Sequence[Pane], task: Task, asked: Asked, fewest: float) -> None:
+    def __init__(
+        self, pane: Pane, blocks: Sequence[Pane], task: Task, asked: Asked, unseen: Unseen | None, fewest: float
+    ) -> None:
         self._pane, self._blocks, self._task, self._asked, self._fewest = pane, blocks, task, asked, fewest
+        self._table = linear.table_of(pane, blocks, len(task.classes), unseen)
 
     def bounded(self, name: str, metric: Metric) -> Metric:
         """Return a metric with its interval; as it is where it has none."""
@@ -74,6 +86,8 @@ class _Sums:
         found = self._interval(match["name"], match["at"] or "", match["cls"], metric.value)
         if found is None:
             return metric
+        if self._table is not None and not self._table.knows(needed(match["name"], match["cls"], self._task)):
+            found = of.UNREVIEWED, self._rows
         (low, high, method), rows = found
         low, high = (None if end is None else float(end) for end in (low, high))  # numpy's are none of JSON's
         return replace(metric, low=low, high=high, interval=method, effective_rows=rows)
@@ -104,16 +118,12 @@ class _Sums:
             return self._of_class(name, at, self._task.positive_class if cls is None else cls)
         return self._of_classes(name, value)
 
-    @cached_property
-    def _table(self) -> Table | None:
-        return linear.table_of(self._pane, self._blocks, len(self._task.classes))
-
     def _share(self, ratio: Ratio) -> tuple[Interval, float] | None:
         if ratio.value is None:
             return None
         design, from_blocks = self._counting_as_one(ratio.moved)
         limits = self._exact(ratio.hits, ratio.misses, design)
-        return self._named(limits, blocks=from_blocks), _effective(ratio.hits, ratio.misses)
+        return self._named(limits, blocks=from_blocks), ratio.effective
 
     def _exact(self, hits: Summed, misses: Summed, design: float) -> Interval:
         exact = of.wilson if self._asked.shares == "wilson" else of.clopper_pearson
@@ -323,7 +333,8 @@ class _Sums:
         k = int(at)
         excess = self._pane.parts.get("ranks_excess", np.zeros(len(sums)))
         squares, each = sums + excess, float((sums + excess).sum() / max(sums.sum(), 1e-300))
-        hits, misses = (Summed(float(sums[some].sum()), float(squares[some].sum()), each) for some in _split(k))
+        sides = (slice(None, k), slice(k, None))
+        hits, misses = (Summed(float(sums[some].sum()), float(squares[some].sum()), each) for some in sides)
         total = hits.weight + misses.weight
         own = [one for one in self._blocks if "ranks" in one.parts]
         by_block = np.array([(one.parts["ranks"].sum(), one.parts["ranks"][:k].sum()) for one in own]).reshape(-1, 2)
@@ -386,12 +397,3 @@ class _Sums:
         """Effective rows of the window, Kish's."""
         _, total, squared = self._pane.parts["outcomes"][:3].tolist()
         return total**2 / squared if squared > 0 else 0.0
-
-
-def _effective(hits: Summed, misses: Summed) -> float:
-    squares = hits.squares + misses.squares
-    return (hits.weight + misses.weight) ** 2 / squares if squares > 0 else 0.0
-
-
-def _split(k: int) -> tuple[slice, slice]:
-    return slice(None, k), slice(k, None)

@@ -1,0 +1,95 @@
+"""Decisions that nobody reviewed: what is not known there has no interval, and what needs few of them is less sure."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from driftline.pane import Pane
+from driftline.tables import Task
+from driftline_processor.core.performance.asked import Asked
+from driftline_processor.core.performance.by_slice import counts_of, unseen_by_slice
+from driftline_processor.core.performance.fairness import Fairness, Rule, judge_fairness
+from driftline_processor.core.performance.fairness_words import told as fairness_told
+from driftline_processor.core.performance.realized import realized
+from driftline_processor.core.performance.reviewed import advice, told, unreviewed, unseen_of
+from driftline_processor.core.performance.uncertainty import with_intervals
+
+BINARY, THREE = Task("binary", ("0", "1"), "1"), Task("multiclass", ("a", "b", "c"))
+
+
+def pane(task: Task, confusion: list[float], *predictions: float) -> Pane:
+    rows = np.full(3, sum(confusion))
+    apart = {f"decided:{name}": np.array([n]) for name, n in zip(task.classes, predictions, strict=False)}
+    return Pane({"outcomes": rows, "confusion": np.array(confusion), **apart})
+
+
+def limits(own: Pane, task: Task = BINARY) -> dict[str, tuple[float | None, float | None, str]]:
+    asked = Asked(metrics=("precision[a]", "precision[b]", "recall[a]")) if task is THREE else Asked()
+    found = with_intervals(realized(own, task, asked), own, (), task, asked, unseen_of(own, task))
+    return {name: (one.low, one.high, one.interval) for name, one in found.items()}
+
+
+def test_where_only_flagged_rows_are_reviewed_precision_alone_is_known() -> None:
+    found = limits(pane(BINARY, [0.0, 50, 0, 450], 9_500, 500))
+    assert found.pop("precision") == limits(pane(BINARY, [0.0, 50, 0, 450]))["precision"]
+    assert set(found.values()) == {(None, None, "unreviewed")}
+
+
+def test_the_fewer_the_rows_that_nobody_reviewed_the_surer_recall_is() -> None:
+    low = [limits(pane(BINARY, [0.0, 50, 0, 450], of, 10_000))["recall"][0] for of in (3.0, 30.0, 80.0)]
+    assert low == sorted(low, key=lambda one: -(one or 0.0))
+    assert low[0] == pytest.approx(0.9988, abs=1e-4)  # three rows stand for .15 of those that were reviewed
+    assert low[-1] == pytest.approx(0.968, abs=1e-3)  # eighty for four
+
+
+def test_a_class_that_is_predicted_twice_may_have_no_outcome_by_chance() -> None:
+    few, none = pane(THREE, [60.0, 5, 0, 5, 30, 0, 0, 0, 0], 650, 350, 2), pane(THREE, [60.0, 5, 0, 5, 30, 0, 0, 0, 0])
+    assert unreviewed(unseen_of(few, THREE), THREE) == {}
+    for name, (low, high, how) in limits(none, THREE).items():
+        found = limits(few, THREE)[name]
+        assert found[2] == how
+        assert found[:2] == pytest.approx((low, high), abs=0.01)
+    many = limits(pane(THREE, [60.0, 5, 0, 5, 30, 0, 0, 0, 0], 650, 350, 200), THREE)
+    assert {name for name, one in many.items() if one[0] is not None} == {"precision[a]", "precision[b]"}
+
+
+def fairness(quiet: float) -> Fairness:
+    """Group F was reviewed where it was flagged; M wherever."""
+    task, own = (
+        BINARY,
+        {"M": pane(BINARY, [800.0, 20, 10, 170], 810, 190), "F": pane(BINARY, [0.0, 20, 0, 170], quiet, 190)},
+    )
+    found = judge_fairness(
+        Rule("gender"), {name: counts_of(one, task, unseen_of(one, task)) for name, one in own.items()}
+    )
+    assert found is not None
+    return found
+
+
+def test_of_a_group_that_was_reviewed_where_it_was_flagged_rates_are_not_known() -> None:
+    found = fairness(810)
+    states = {one.name: one for one in found.criteria}
+    assert {name for name, one in states.items() if one.state != "cannot_tell"} == {"predictive_parity"}
+    opportunity = states["equal_opportunity"].comparisons[0]
+    assert opportunity.value == pytest.approx(1 - 170 / 180)
+    assert (opportunity.low, opportunity.high) == (None, None)
+    assert fairness_told(states["equal_opportunity"]) == "a group has no reviewed rows of one of the decisions"
+    rates = {group.value: group.rates for group in found.groups}
+    assert rates["F"]["true_positive_rate"].low is None
+    assert rates["F"]["precision"].low is not None
+
+
+def test_a_slice_whose_predictions_nobody_counted_is_like_the_window() -> None:
+    whole, own = pane(BINARY, [0.0, 50, 0, 450], 9_500, 500), pane(BINARY, [0.0, 5, 0, 45])
+    unseen = unseen_by_slice(whole, {"country=NL": own}, BINARY)
+    assert unseen["country=NL"].unreviewed.tolist() == [9_500, 0]
+    found = with_intervals(realized(own, BINARY), own, (), BINARY, Asked(), unseen["country=NL"])
+    assert {name for name, one in found.items() if one.low is not None} == {"precision"}
+
+
+def test_what_is_missing_is_told_with_what_to_do() -> None:
+    found = {"a": 12, "b": 4_000, "c": 90, "d": 7}
+    assert told({"0": 9_500}) == "none of the 9,500 rows that were predicted 0 has an outcome"
+    assert told(found).endswith("predicted a has an outcome, and so with 1 more classes")
+    assert "each with the weight 1 / the probability" in advice(found)
+    assert advice({}) == ""
