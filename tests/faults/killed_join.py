@@ -8,19 +8,16 @@ from __future__ import annotations
 import random
 import sys
 import threading
-from concurrent.futures import Future
 from pathlib import Path
 
 from driftline_processor.runtime.intake import Request
 from driftline_processor.runtime.seen import digest_of
-from driftline_processor.runtime.signals import Receipt
 from driftline_processor.runtime.state import State
 
 from tests.runtime.state_rows import DAY, NOON, Clock, config
 from tests.runtime.test_join_anything import SLICED, Known, Made
 
-ROWS = 60
-"""Rows of every request."""
+from .killed_state import ROWS, serve
 
 MODEL = "model"
 
@@ -64,8 +61,7 @@ def request(number: int) -> Request:
 def main(directory: Path) -> None:
     state = State(config(directory, model=SLICED), clock=Clock(NOON + 10 * DAY))
     state._ingest.start()
-    print("ready", flush=True)
-    lock, more = threading.Lock(), threading.Event()
+    more = threading.Event()
 
     def join() -> None:
         while more.wait():
@@ -73,15 +69,7 @@ def main(directory: Path) -> None:
             state.join_now()
 
     threading.Thread(target=join, daemon=True).start()
-
-    def acknowledge(number: int, done: Future[Receipt]) -> None:
-        more.set()
-        with lock:
-            print(f"ack {number} {done.result().accepted}", flush=True)
-
-    for line in sys.stdin:
-        number = int(line)
-        state.offer(request(number)).add_done_callback(lambda done, number=number: acknowledge(number, done))  # type: ignore[misc]
+    serve(state, request, more.set)
 
 
 if __name__ == "__main__":

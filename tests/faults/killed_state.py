@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,19 +48,25 @@ def ids_of(number: int) -> list[str]:
     return [f"{number}-{i}" for i in range(ROWS)]
 
 
-def main(directory: Path) -> None:
-    state = State(config(directory), clock=Clock())
-    state.start()
+def serve(state: State, request: Callable[[int], Request], done: Callable[[], object] = lambda: None) -> None:
+    """Take in the requests whose numbers come in, and say which are on disk; ``done``: is told of each."""
     print("ready", flush=True)
     lock = threading.Lock()
 
-    def acknowledge(number: int, done: Future[Receipt]) -> None:
+    def acknowledge(number: int, taken: Future[Receipt]) -> None:
+        done()
         with lock:
-            print(f"ack {number} {done.result().accepted}", flush=True)
+            print(f"ack {number} {taken.result().accepted}", flush=True)
 
     for line in sys.stdin:
         number = int(line)
-        state.offer(request(number)).add_done_callback(lambda done, number=number: acknowledge(number, done))  # type: ignore[misc]
+        state.offer(request(number)).add_done_callback(partial(acknowledge, number))
+
+
+def main(directory: Path) -> None:
+    state = State(config(directory), clock=Clock())
+    state.start()
+    serve(state, request)
 
 
 if __name__ == "__main__":

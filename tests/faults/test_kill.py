@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -62,22 +63,44 @@ class Victim:
         return line.split()
 
 
+def killed(
+    directory: Path,
+    order: list[int],
+    chance: random.Random,
+    most: int,
+    module: str = "killed_state",
+    check: Callable[[set[int]], object] = lambda _: None,
+) -> None:
+    """Send requests to processes that are killed after up to ``most`` acknowledgements, until two thirds are.
+
+    ``check`` is given what is acknowledged, after each.
+    """
+    acknowledged: set[int] = set()
+    while len(acknowledged) < len(order) * 2 // 3:
+        victim = Victim(directory, module)
+        again = chance.sample(sorted(acknowledged), len(acknowledged) // 2)
+        victim.send([*again, *(number for number in order if number not in acknowledged)])
+        acknowledged |= victim.acknowledged(len(again) + chance.randrange(1, most))
+        acknowledged |= victim.kill()
+        check(acknowledged)
+
+
+def shuffled(count: int, chance: random.Random) -> list[int]:
+    """Return the numbers of the requests in an order of chance."""
+    return chance.sample(range(count), count)
+
+
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_kill_9_loses_nothing_acknowledged_and_counts_nothing_twice(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
-    order = list(range(REQUESTS))
-    chance.shuffle(order)
-    acknowledged: set[int] = set()
-    while len(acknowledged) < REQUESTS * 2 // 3:
-        victim = Victim(tmp_path)
-        again = chance.sample(sorted(acknowledged), len(acknowledged) // 2)
-        victim.send([*again, *(number for number in order if number not in acknowledged)])
-        acknowledged |= victim.acknowledged(len(again) + chance.randrange(1, 25))
-        acknowledged |= victim.kill()
+    order = shuffled(REQUESTS, chance)
 
+    def look(acknowledged: set[int]) -> None:
         state = State(config(tmp_path), clock=Clock())
         check(Opened(state), acknowledged)
         state.stop()
+
+    killed(tmp_path, order, chance, 25, check=look)
 
     state = State(config(tmp_path), clock=Clock())
     state.start()

@@ -11,22 +11,15 @@ from tests.runtime.state_rows import DAY, NOON, Clock, Opened, config
 from tests.runtime.test_join_anything import SLICED, check
 
 from .killed_join import MODEL, events, request
-from .test_kill import Victim
+from .test_kill import killed, shuffled
 
 REQUESTS = 12
 
 
 def test_kill_9_in_the_middle_of_the_join_changes_nothing(tmp_path: Path) -> None:
     chance = random.Random(1)
-    order = list(range(REQUESTS))
-    chance.shuffle(order)
-    acknowledged: set[int] = set()
-    while len(acknowledged) < REQUESTS * 2 // 3:
-        victim = Victim(tmp_path, "killed_join")
-        again = chance.sample(sorted(acknowledged), len(acknowledged) // 2)
-        victim.send([*again, *(number for number in order if number not in acknowledged)])
-        acknowledged |= victim.acknowledged(len(again) + chance.randrange(1, 5))
-        acknowledged |= victim.kill()
+    order = shuffled(REQUESTS, chance)
+    killed(tmp_path, order, chance, 5, "killed_join")
 
     state = State(config(tmp_path, model=SLICED), clock=Clock(NOON + 10 * DAY))
     state._ingest.start()

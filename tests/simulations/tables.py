@@ -8,10 +8,14 @@ from .frame import Table
 from .labels import LABELS
 from .methods import METHODS
 from .multivariate import MULTIVARIATE
+from .objectives import OBJECTIVES
 from .quality import QUALITY
 from .sliced import SLICES
 from .table import DRIFT
 from .versions import VERSIONS
 from .weak import WEAK
 
-TABLES: tuple[Table, ...] = (DRIFT, SLICES, METHODS, MULTIVARIATE, QUALITY, CONCEPT, VERSIONS, COVERAGE, WEAK, LABELS)
+TABLES: tuple[Table, ...] = (
+    *(DRIFT, SLICES, METHODS, MULTIVARIATE, QUALITY, CONCEPT, VERSIONS),
+    *(COVERAGE, OBJECTIVES, WEAK, LABELS),
+)

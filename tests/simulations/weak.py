@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -14,7 +14,8 @@ from driftline_processor.core.performance.weak import WeakSearch, weak_slices
 from driftline_processor.core.performance.weak.found import By
 from numpy.typing import NDArray
 
-from .frame import ROOT, Figures, Random, Row, Table, markdown, percent
+from .frame import ROOT, Figures, Random, Table
+from .promised import Promise, text
 
 NUMBERS, CATEGORIES = 16, 4
 LABELS = tuple("abcdefgh")
@@ -87,16 +88,6 @@ def _times(rows: int) -> I64:
     return (np.arange(rows) * (30 * DAY // rows)).astype(np.int64)
 
 
-@dataclass(frozen=True)
-class Claim(Row):
-    """A row of the table: ``most`` windows with a slice, or at ``least`` so many with the one that there is."""
-
-    what: str
-    short: int
-    most: float | None = None
-    least: float | None = None
-
-
 def _measured(world: Labelled) -> Callable[[int, Random], Figures]:
     """Return in which share of the windows a slice is reported, and in which one of the features that were planted."""
 
@@ -113,7 +104,7 @@ def _measured(world: Labelled) -> Callable[[int, Random], Figures]:
     return measure
 
 
-def _claims() -> dict[str, Claim]:
+def _claims() -> dict[str, Promise]:
     quiet = {
         "weak-quiet-2000": ("20 features, 2,000 rows, wrong in 15 % everywhere", Labelled(2_000), 1_000),
         "weak-quiet-20000": ("20 features, 20,000 rows, wrong in 15 % everywhere", Labelled(20_000), 500),
@@ -135,10 +126,11 @@ def _claims() -> dict[str, Claim]:
         "weak-pair": ("5 % of 20,000 rows, above one number and below another, wrong in 30 %", "pair"),
     }
     claims = [
-        Claim(name, _measured(world), windows, what, 8, most=0.05) for name, (what, world, windows) in quiet.items()
+        Promise(name, _measured(world), windows, what, 8, most=0.05, rare="reported")
+        for name, (what, world, windows) in quiet.items()
     ]
     claims += [
-        Claim(name, _measured(Labelled(20_000, planted=which)), 200, what, 3, least=0.9)
+        Promise(name, _measured(Labelled(20_000, planted=which)), 200, what, 3, least=0.9)
         for name, (what, which) in planted.items()
     ]
     return {claim.name: claim for claim in claims}
@@ -146,20 +138,4 @@ def _claims() -> dict[str, Claim]:
 
 CLAIMS = _claims()
 
-
-def text(figures: Mapping[str, Figures]) -> str:
-    """Return the table."""
-    lines = []
-    for name, claim in CLAIMS.items():
-        if name in figures:
-            one = figures[name]
-            told = f"{percent(one['found'])} of {one['windows']:,}"
-            promised = f"found in at least {(claim.least or 0) * 100:.0f} %"
-            if claim.most is not None:
-                promised = f"one reported in at most {claim.most * 100:.0f} %"
-                told = f"{percent(one['reported'])} of {one['windows']:,}"
-            lines.append([f"`{name}`", claim.what, promised, told])
-    return markdown(["row", "what", "promised", "Driftline"], lines)
-
-
-WEAK = Table("weak", ROOT / "docs" / "performance.md", CLAIMS, text)
+WEAK = Table("weak", ROOT / "docs" / "performance.md", CLAIMS, text(CLAIMS))
