@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import signal
 import socket
 import subprocess
@@ -99,30 +97,3 @@ class Processor:
             if time.monotonic() > deadline:
                 pytest.fail(f"{known} is not {wanted}\n{(self._folder / 'up.log').read_text()[-3000:]}")
             time.sleep(0.3)
-
-
-def different(live: Any, told: Any, where: str = "") -> list[str]:
-    """Return where what is live differs from what files tell, beyond 1e-9 and beyond what panes know only in bounds."""
-    if isinstance(live, dict) and isinstance(told, dict):
-        if live.keys() != told.keys():
-            return [f"{where}: keys {sorted(live)} and {sorted(told)}"]
-        left_out = {"source"}
-        if live.get("metric") in BOUNDED:  # what an objective says of it
-            where, left_out = f"{where}.{live['metric']}", {"source", "sentence", "needed"}
-        return [one for key in live.keys() - left_out for one in different(live[key], told[key], f"{where}.{key}")]
-    if isinstance(live, list) and isinstance(told, list):
-        if len(live) != len(told):
-            return [f"{where}: {len(live)} and {len(told)}"]
-        return [
-            one for at, both in enumerate(zip(live, told, strict=True)) for one in different(*both, f"{where}.{at}")
-        ]
-    if all(isinstance(each, int | float) and not isinstance(each, bool) for each in (live, told)):
-        near = next((bound for name, bound in BOUNDED.items() if f".{name}." in where), 1e-9)
-        return [] if math.isclose(live, told, rel_tol=near, abs_tol=near) else [f"{where}: {live!r} and {told!r}"]
-    return [] if live == told else [f"{where}: {live!r} and {told!r}"]
-
-
-def evaluated(result: Any) -> Windows:
-    assert result.exit_code == 0, result.output
-    found: Windows = json.loads(result.stdout)["windows"]
-    return found

@@ -9,7 +9,7 @@ import math
 import re
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -113,8 +113,11 @@ def live(folder: Path, configuration: str, start: datetime) -> Iterator[Live]:
         service.stop()
 
 
-def same(one: object, other: object, where: str = "") -> list[str]:
+def same(one: object, other: object, where: str = "", bounded: Mapping[str, float] | None = None) -> list[str]:
     """Return where two documents differ: numbers by more than 1e-9 of their size, everything else at all.
+
+    ``bounded``: how far metrics may lie apart, by name, that panes know up to a bound: then the source of a metric is
+    not compared, nor what an objective says of one of these.
 
     >>> same({"a": [1.0, "x"]}, {"a": [1.0 + 1e-8, "x"]})
     ['.a.0: 1.0 and 1.00000001']
@@ -122,13 +125,19 @@ def same(one: object, other: object, where: str = "") -> list[str]:
     if isinstance(one, dict) and isinstance(other, dict):
         if one.keys() != other.keys():
             return [f"{where}: keys {sorted(one)} and {sorted(other)}"]
-        return [told for key in one for told in same(one[key], other[key], f"{where}.{key}")]
+        left_out = set() if bounded is None else {"source"}
+        if bounded is not None and one.get("metric") in bounded:
+            where, left_out = f"{where}.{one['metric']}", {"source", "sentence", "needed"}
+        keys = [key for key in one if key not in left_out]
+        return [told for key in keys for told in same(one[key], other[key], f"{where}.{key}", bounded)]
     if isinstance(one, list) and isinstance(other, list):
         if len(one) != len(other):
             return [f"{where}: {len(one)} and {len(other)}"]
-        return [told for at, both in enumerate(zip(one, other, strict=True)) for told in same(*both, f"{where}.{at}")]
+        pairs = enumerate(zip(one, other, strict=True))
+        return [told for at, both in pairs for told in same(*both, f"{where}.{at}", bounded)]
     numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in (one, other))
-    if numbers and math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE):  # type: ignore[arg-type]
+    near = next((bound for name, bound in (bounded or {}).items() if f".{name}." in where), TOLERANCE)
+    if numbers and math.isclose(one, other, rel_tol=near, abs_tol=near):  # type: ignore[arg-type]
         return []
     return [] if one == other else [f"{where}: {one!r} and {other!r}"]
 
