@@ -40,6 +40,7 @@ class Processor:
         said = {**yaml.safe_load(configuration), "receivers": receivers, "web": listen["web"]}
         (folder / "up.yaml").write_text(yaml.safe_dump({**said, "storage": {"directory": str(folder / "state")}}))
         self._process: subprocess.Popen[bytes] | None = None
+        self._client = httpx.Client(trust_env=False)
         self.start()
 
     def start(self) -> None:
@@ -49,7 +50,7 @@ class Processor:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             try:
-                if httpx.get(f"{self.web}/readyz", trust_env=False).status_code == 200:
+                if self._client.get(f"{self.web}/readyz").status_code == 200:
                     return
             except httpx.HTTPError:
                 pass
@@ -64,6 +65,7 @@ class Processor:
         self.start()
 
     def stop(self) -> None:
+        self._client.close()
         if self._process is not None:
             self._process.terminate()
             self._process.wait(30)
@@ -79,7 +81,7 @@ class Processor:
     def weak_slices(self, model: str, window: str, start: str) -> Any:
         """Return what a search of a window's rows finds; the evaluations do not hold it."""
         url = f"{self.web}/api/v1/models/{model}/weak-slices"
-        answer = httpx.get(url, params={"window": window, "start": start}, trust_env=False)
+        answer = self._client.get(url, params={"window": window, "start": start})
         assert answer.status_code == 200, answer.text
         return answer.json()["weak_slices"]
 
@@ -88,7 +90,7 @@ class Processor:
         wanted = [(one["start"], one["rows"], one["outcomes"]["rows"]) for one in told]
         url, deadline = f"{self.web}/api/v1/models/{model}/evaluations", time.monotonic() + PATIENCE
         while True:
-            answer = httpx.get(url, params={"window": window, "limit": 1000}, trust_env=False)
+            answer = self._client.get(url, params={"window": window, "limit": 1000})
             found: Windows = answer.json()["windows"] if answer.status_code == 200 else []
             closed = [one for one in found if one["closed"]]
             known = [(one["start"], one["rows"], one["outcomes"]["rows"]) for one in closed]
@@ -96,4 +98,4 @@ class Processor:
                 return closed
             if time.monotonic() > deadline:
                 pytest.fail(f"{known} is not {wanted}\n{(self._folder / 'up.log').read_text()[-3000:]}")
-            time.sleep(0.3)
+            time.sleep(1.0)  # a look at hundreds of windows costs the processor as much as judging some

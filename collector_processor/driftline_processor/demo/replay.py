@@ -12,9 +12,9 @@ import pandas as pd
 
 from .data import FEATURES
 
-SINGLE_EVERY = 20
+SINGLE_EVERY = 10
 """Every so many requests one flight travels alone, as a single prediction."""
-BATCH_HOURS = 3
+BATCH_HOURS = 6
 """The flights scheduled within these hours travel as one batch."""
 
 

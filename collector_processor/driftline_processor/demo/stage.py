@@ -27,6 +27,7 @@ from . import data, replay, story, train
 
 START_SECONDS = 60
 SETTLE_SECONDS = 90
+LOOK_EVERY = 1.0
 TIMEZONE = "America/New_York"
 
 
@@ -105,19 +106,19 @@ def _configuration(directory: Path, ports: dict[str, int], forward: str | None) 
     return path
 
 
-def _months(page: str) -> dict[str, Any]:
-    answer = httpx.get(f"{page}/api/v1/models/{train.MODEL_NAME}/evaluations", params={"window": "1mo"}, timeout=30)
+def _months(pages: httpx.Client) -> dict[str, Any]:
+    answer = pages.get(f"/api/v1/models/{train.MODEL_NAME}/evaluations", params={"window": "1mo"})
     parsed: dict[str, Any] = answer.raise_for_status().json()
     return parsed
 
 
-def _settle(page: str, predictions: int, outcomes: int) -> dict[str, Any]:
+def _settle(pages: httpx.Client, predictions: int, outcomes: int) -> dict[str, Any]:
     """Wait until every row and every outcome is in the evaluated months; give up when nothing moves any more."""
     shown = (-1, -1)
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.HTTPStatusError):
-            found = _months(page)
+            found = _months(pages)
             now = (
                 sum(window["rows"] for window in found["windows"]),
                 sum(window["outcomes"]["rows"] for window in found["windows"]),
@@ -126,7 +127,7 @@ def _settle(page: str, predictions: int, outcomes: int) -> dict[str, Any]:
                 return found
             if now != shown:
                 shown, deadline = now, time.monotonic() + SETTLE_SECONDS
-        time.sleep(0.3)
+        time.sleep(LOOK_EVERY)
     raise RuntimeError(
         f"the processor shows {shown[0]} of {predictions} predictions and {shown[1]} of {outcomes} outcomes, "
         f"and nothing new for {SETTLE_SECONDS} s"
@@ -198,7 +199,8 @@ def play(directory: Path, console: Console, forward: str | None = None) -> Itera
         console.print(f"Watch it live: [link={page}]{page}[/]  (or: driftline top {page})")
         with httpx.Client(base_url=service, timeout=60) as client:
             _replay(replayed, client, console)
-        found = _settle(page, len(replayed), int(replayed["late"].notna().sum()))
+        with httpx.Client(base_url=page, timeout=30) as pages:
+            found = _settle(pages, len(replayed), int(replayed["late"].notna().sum()))
         console.print(windows_table(found))
         sentences = _sentences(found, model, flights)
         console.print("\n[bold]What was found[/]")
