@@ -7,14 +7,22 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+from driftline.baseline import Baseline
 from driftline.bins import SCORE_BINS, score_bin
+from driftline.estimation import Estimation
+from driftline.extras import Extras
+from driftline.fold import ModelBins
+from driftline.outcome_blocks import OutcomeBlocks
 from driftline.pane import Pane
 from driftline.tables import F64, Task
 from driftline_processor.core.evaluation import Metric
-from driftline_processor.core.performance.asked import Asked, Shares
+from driftline_processor.core.performance.asked import STANDARD, Asked, Shares
+from driftline_processor.core.performance.blocks import DAY
 from driftline_processor.core.performance.by_slice import counts_of
 from driftline_processor.core.performance.fairness import Rule, judge_fairness
+from driftline_processor.core.performance.intervals import Interval, difference
 from driftline_processor.core.performance.realized import realized
+from driftline_processor.core.performance.reference import reference_of
 from driftline_processor.core.performance.uncertainty import with_intervals
 from driftline_processor.core.performance.worth import Costs
 from scipy.special import ndtr, ndtri
@@ -82,6 +90,25 @@ def comparing(groups: Sequence[Callable[[Random], Window]], truth: float) -> Cal
         return criterion.comparisons[0].low, criterion.comparisons[0].high, ""
 
     return holding(limits, truth)
+
+
+def since_baseline(
+    before: Callable[[Random], Window], now: Callable[[Random], Window]
+) -> Callable[[int, Random], Figures]:
+    """Return the same of the accuracy of a window less that of its baseline, both by days; in truth they are equal."""
+
+    def limits(rng: Random) -> Limits:
+        (pane, parts), (whole, blocks) = before(rng), now(rng)
+        known = Extras(estimation=Estimation(blocks=OutcomeBlocks(DAY, parts)))
+        reference = reference_of(Baseline("m", "", BINARY, ModelBins(), pane, extras=known), STANDARD)["accuracy"]
+        found = with_intervals(realized(whole, BINARY), whole, blocks, BINARY, STANDARD, days=True)["accuracy"]
+        assert found.value is not None
+        assert reference.value is not None
+        than = Interval(reference.low, reference.high, "")
+        low, high, _ = difference(found.value, Interval(found.low, found.high, ""), reference.value, than)
+        return low, high, reference.interval
+
+    return holding(limits, 0.0)
 
 
 def holding(limits: Callable[[Random], Limits], truth: float) -> Callable[[int, Random], Figures]:
@@ -390,6 +417,11 @@ def _days() -> Iterator[Covered]:
             measure = covering(days(0.9, 0.03, 200, many, persist), BINARY, "accuracy", 0.9)
             what = said.format(many, 200, 0.03) + f", a day like the one before by {persist}"
             yield Covered(f"lasting-{persist}-{many}", measure, RUNS, what, 0.92 if persist < 0.5 else None)
+    for before, now in ((30, 30), (14, 30), (30, 7)):
+        for spread in (0.0, 0.02, 0.05):
+            measure = since_baseline(days(0.9, spread, 200, before), days(0.9, spread, 200, now))
+            what = f"accuracy of {now} days less that of the baseline's {before}, 200 rows each, on which it differs by"
+            yield Covered(f"since-{before}-{now}-{spread}", measure, 5_000, f"{what} {spread}", 0.95)
     measure = covering(error_days(30, 200, 0.2), REGRESSION, "bias", 0.0)
     yield Covered(
         "days-bias", measure, RUNS, "bias of 30 days of 200 rows, on which it differs by .2 of the errors' σ", 0.92

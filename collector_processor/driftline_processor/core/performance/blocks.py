@@ -53,7 +53,8 @@ MOST_KEPT = 0.9
 """The most that a block is taken to keep of the one before: 19 such blocks count as one."""
 
 
-_TWO_DAYS = (2 * 24 - 2) * 3_600 * 10**9  # those in which clocks go forward are shorter
+DAY = 24 * 3_600 * 10**9
+_TWO_DAYS = 2 * DAY - DAY // 12  # those in which clocks go forward are shorter
 
 _SHORT, _LONG = ("5m", "15m", "1h"), ("1d", "2d", "1w", "1mo", "3mo")
 """Lengths of blocks, of windows of less than two days and of others: what a day is like is the same all through it."""

@@ -24,7 +24,8 @@ from .known import Known
 from .maturity import maturity
 from .objectives import judge_objectives
 from .realized import realized
-from .reviewed import unreviewed, unseen_of
+from .reference import reference_of
+from .reviewed import unreviewed
 from .uncertainty import with_intervals
 
 
@@ -70,10 +71,7 @@ def judge_performance(
     if task is not None:
         judge_slices(evaluation, pane, task, known, asked)
     if baseline is not None:
-        reference = realized(baseline.pane, baseline.task, asked)
-        reference |= custom.from_pane(baseline.pane, baseline.task, asked.custom)
-        unseen = unseen_of(baseline.pane, baseline.task, baseline)
-        evaluation.reference = with_intervals(reference, baseline.pane, (), baseline.task, asked, unseen)
+        evaluation.reference = reference_of(baseline, asked)
         span = evaluation.window.end - evaluation.window.start
         whole = task or baseline.task
         evaluation.estimated = estimated(pane, known.reference or baseline, whole, span, realized(pane, whole))

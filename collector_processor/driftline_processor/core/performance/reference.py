@@ -1,0 +1,70 @@
+"""What the baseline's own outcomes come to, with the intervals that its stretches of time give.
+
+Days of the reference differ as those of a window do. Taken for independent rows they make it too sure of what a window
+is compared with: a model that is as good as its baseline would be called worse in 5 of 100 windows of a month.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from weakref import WeakKeyDictionary
+
+from driftline.baseline import Baseline
+from driftline.outcome_blocks import EXPECTED, OutcomeBlocks
+from driftline.pane import Pane, merge
+
+from driftline_processor.core.evaluation import Metric
+
+from . import custom
+from .asked import Asked
+from .blocks import DAY
+from .realized import realized
+from .reviewed import unseen_of
+from .uncertainty import with_intervals
+
+_KNOWN: WeakKeyDictionary[Baseline, tuple[Asked, dict[str, Metric]]] = WeakKeyDictionary()
+
+
+def reference_of(baseline: Baseline, asked: Asked) -> dict[str, Metric]:
+    """Return the metrics of a baseline's outcomes; what was asked last is kept as long as it lives."""
+    known = _KNOWN.get(baseline)
+    if known is None or known[0] != asked:
+        known = _KNOWN[baseline] = (asked, _measured(baseline, asked))
+    return dict(known[1])
+
+
+def _measured(baseline: Baseline, asked: Asked) -> dict[str, Metric]:
+    pane, task = baseline.pane, baseline.task
+    found = realized(pane, task, asked)
+    unseen = unseen_of(pane, task, baseline)
+    whole = with_intervals(found | custom.from_pane(pane, task, asked.custom), pane, (), task, asked, unseen)
+    estimation = baseline.extras.estimation
+    if estimation is None or estimation.blocks is None or not found:
+        return whole
+    blocks = list(_blocks(estimation.blocks, pane))
+    rows = merge(blocks)
+    days = estimation.blocks.length >= DAY
+    in_time = with_intervals(realized(rows, task, asked), rows, blocks, task, asked, unseen, days=days)
+    return {name: _as_sure(metric, in_time.get(name)) for name, metric in whole.items()}
+
+
+def _blocks(blocks: OutcomeBlocks, pane: Pane) -> Iterator[Pane]:
+    """The blocks, with the variance of a row as it is in all of them: they keep means alone."""
+    spread, losses = pane.parts.get("spread"), pane.parts.get("losses")
+    for one in blocks.panes:
+        parts = {name: sums for name, sums in one.parts.items() if name != EXPECTED}
+        if spread is not None and losses is not None and losses[0] > 0 and "losses" in parts:
+            parts["spread"] = spread * (parts["losses"][0] / losses[0])
+        yield Pane(parts)
+
+
+def _as_sure(metric: Metric, in_time: Metric | None) -> Metric:
+    """The same with an interval that reaches as far as that of the rows in blocks, where it is from these."""
+    if metric.value is None or in_time is None or in_time.interval != "blocks" or in_time.value is None:
+        return metric
+    low, high = in_time.low, in_time.high
+    if low is None or high is None:
+        return metric
+    apart = metric.value - in_time.value
+    return replace(metric, low=low + apart, high=high + apart, interval="blocks")
