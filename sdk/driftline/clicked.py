@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .carried import carried
 from .classes import class_text
 from .fold import actual_numbers
 from .frames import column_of
@@ -136,14 +137,20 @@ def worth_of(row: I64, about: I32, value: F64, retracted: Mask, n: int) -> F64:
     """Return what each of n lists was worth, NaN where nobody said: the sum over the last word on each item.
 
     ``row``, ``about``: of which list and item (-1 = the whole list) each statement is, oldest first. ``value``: NaN =
-    not said.
+    not said: an item keeps what was said of it before (:mod:`driftline.carried`).
 
     >>> about = np.array([0, 1, 0], np.int32)
     >>> worth_of(np.zeros(3, np.int64), about, np.array([2.0, 3.0, 5.0]), np.zeros(3, np.bool_), 2)
     array([ 8., nan])
     """
-    final = _last_of_each(row, about.astype(np.int64) + 1, int(about.max(initial=0)) + 2)
-    final = final[~np.isnan(value[final]) & ~retracted[final]]
+    width = int(about.max(initial=0)) + 2
+    group = row * width + about + 1
+    order = np.argsort(group, kind="stable")
+    of = carried(group[order], retracted[order], ~np.isnan(value[order]))
+    stays = np.empty(len(value))
+    stays[order] = np.append(value[order], np.nan)[of]
+    value, final = stays, _last_of_each(row, about.astype(np.int64) + 1, width)
+    final = final[~np.isnan(value[final])]
     known = np.bincount(row[final], minlength=n) > 0
     return np.where(known, np.bincount(row[final], value[final], minlength=n), np.nan)
 

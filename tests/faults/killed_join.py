@@ -15,7 +15,7 @@ from driftline_processor.runtime.seen import digest_of
 from driftline_processor.runtime.state import State
 
 from tests.runtime.state_rows import DAY, NOON, Clock, config
-from tests.runtime.test_join_anything import SLICED, Known, Made
+from tests.runtime.test_join_anything import NAN, SLICED, Known, Made
 
 from .killed_state import ROWS, serve
 
@@ -46,6 +46,7 @@ def events(number: int) -> list[Made | Known]:
                 chance.choice([None, ""]),
                 1.0,
                 chance.choice(["", "f", "m"]),
+                chance.choice([NAN, NAN, 2.0]),
             )
         )
     return said

@@ -11,7 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from driftline.tables import Column
-from driftline_processor.files.outcomes import Outcomes, _matched
+from driftline_processor.files.carrying import weighted, what_stays
+from driftline_processor.files.joined import _matched, paired
+from driftline_processor.files.outcomes import Outcomes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -169,34 +171,50 @@ def test_the_time_of_a_prediction_is_enough_to_name_it(run: Run, folder: Path) -
     assert said == []
 
 
+NAN = float("nan")
 MOMENTS = st.integers(1, 6)
 
 
 @settings(max_examples=200)
 @given(
     st.lists(st.tuples(st.integers(0, 2), MOMENTS), max_size=8, unique=True),
-    st.lists(st.tuples(st.integers(0, 2), MOMENTS, st.sampled_from([0, 0, 1, 3]), st.booleans()), max_size=8),
+    st.lists(
+        st.tuples(
+            st.integers(0, 2), MOMENTS, st.sampled_from([0, 0, 1, 3]), st.booleans(), st.sampled_from([NAN, 1.0, 2.0])
+        ),
+        max_size=8,
+    ),
+    st.booleans(),
 )
 def test_the_join_is_that_of_its_definition(
-    rows: list[tuple[int, int]], said: list[tuple[int, int, int, bool]]
+    rows: list[tuple[int, int]], said: list[tuple[int, int, int, bool, float]], sampled: bool
 ) -> None:
     said = sorted(said, key=lambda one: one[1])
     ids, heard, made, retracted = (np.array([one[at] for one in said], dtype=np.int64) for at in range(4))
-    actual = Column(numbers=np.arange(len(said), dtype=np.float64))
-    outcomes = Outcomes("o", pa.array(["a", "b", "c"]), ids, actual, retracted.astype(bool), heard, made)
+    actual, weight = Column(numbers=np.arange(len(said), dtype=np.float64)), np.array([one[4] for one in said])
+    outcomes = Outcomes("o", pa.array(["a", "b", "c"]), ids, actual, retracted.astype(bool), heard, made, weight)
     code, time = (np.array([row[at] for row in rows], dtype=np.int64) for at in range(2))
-    last, first, _, strange = _matched(outcomes, [code], [time])
+    row_of, outcome_of = paired(outcomes, [code], [time])
+    found = set(outcome_of.tolist())
+    row_of, outcome_of = weighted(outcomes, row_of, outcome_of, lambda _: None, sampled)
+    last, first = _matched(outcomes, row_of, outcome_of, len(rows))
+    stays = what_stays(outcomes, row_of, outcome_of, len(rows)).weight
 
     expected: dict[int, list[int]] = {at: [] for at in range(len(rows))}
-    for at, (name, when, named, _) in enumerate(said):
+    for at, (name, when, named, *_) in enumerate(said):
         mine = [(moment, row) for row, (other, moment) in enumerate(rows) if other == name]
         exact = next((row for moment, row in mine if moment == named), None)
         before, after = [one for one in mine if one[0] <= when], [one for one in mine if one[0] > when]
         row = exact if named else max(before)[1] if before else min(after)[1] if after else None
-        assert strange[at] == (row is None)
+        assert (at in found) == (row is not None)
         if row is not None:
             expected[row].append(at)
-    for row, outcomes_of in expected.items():
-        newest = outcomes_of[-1] if outcomes_of and not said[outcomes_of[-1]][3] else -1
-        spoken = [at for at in outcomes_of if not said[at][3]]
-        assert (last[row], first[row]) == (newest, spoken[0] if spoken else -1)
+    for row, words in expected.items():
+        weighs, usable = -1, []
+        for at in words:
+            weighs = -1 if said[at][3] else at if said[at][4] == said[at][4] else weighs
+            if said[at][3] or weighs >= 0 or not sampled:
+                usable.append(at)
+        spoken = [at for at in usable if not said[at][3]]
+        assert (last[row], first[row]) == (usable[-1] if usable else -1, spoken[0] if spoken else -1)
+        assert stays[row] == weighs

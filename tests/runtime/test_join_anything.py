@@ -26,6 +26,10 @@ from hypothesis import strategies as st
 from .state_rows import BINARY, DAY, MINUTE, NOON, Clock, Opened, column, config, outcomes, predictions
 
 SLICED = Model(windows=("1w",), performance=Performance(fairness=Fairness(attributes=("gender",))))
+SAMPLED = Model(windows=("1w",), performance=Performance(fairness=Fairness(attributes=("gender",)), outcomes="sampled"))
+
+
+NAN = float("nan")
 
 
 class Made(NamedTuple):
@@ -45,7 +49,7 @@ class Made(NamedTuple):
 class Known(NamedTuple):
     """An outcome: id, minutes after noon, actual (None takes back), minute of its prediction or None, environment.
 
-    ``gender``: of whom it is about, which no prediction says.
+    ``gender``: of whom it is about, which no prediction says. NaN and "" are not said.
     """
 
     id: str
@@ -55,6 +59,7 @@ class Known(NamedTuple):
     environment: str | None
     value: float
     gender: str
+    weight: float = NAN
 
     def table(self, model: str) -> OutcomeTable:
         return outcomes(
@@ -65,11 +70,13 @@ class Known(NamedTuple):
             environment=self.environment,
             prediction_time=0 if self.of is None else NOON + self.of * MINUTE,
             value=[self.value],
+            weight=[self.weight],
             retracted=self.actual is None,
             slices={"gender": [self.gender]} if self.gender else {},
         )
 
 
+FIELDS = ("value", "gender", "weight")
 IDS = st.sampled_from(["a", "b"])
 MINUTES = st.sampled_from([*range(8), 1_441, 1_443, 1_446, 5_000])
 """A day has 1,440 minutes."""
@@ -84,8 +91,9 @@ KNOWN = st.builds(
     st.sampled_from([0, 1, 1, 2, None]),  # 2 is no class of the model
     st.one_of(st.none(), st.none(), MINUTES),
     st.sampled_from([None, *ENVIRONMENTS]),
-    st.sampled_from([float("nan"), 1.0]),
+    st.sampled_from([NAN, 1.0, 2.0]),
     st.sampled_from(["", "f", "m"]),
+    st.sampled_from([NAN, 2.0, 3.0]),
 )
 REQUESTS = st.lists(st.one_of(MADE, KNOWN), min_size=1, max_size=5)
 Story = list[list[Made | Known]]
@@ -95,7 +103,7 @@ Key = tuple[str, str, str, int]
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
-    models = {f"model {number}": SLICED for number in range(500)}
+    models = {f"model {number}": SLICED if number % 2 else SAMPLED for number in range(500)}
     opened = State(config(tmp_path_factory.mktemp("state"), timedelta(days=90), **models), clock=Clock(NOON + 10 * DAY))
     opened.start()
     yield Opened(opened)
@@ -110,7 +118,8 @@ def test_the_join_is_what_a_join_of_everything_at_once_would_be(state: Opened, s
     for request in story:
         state.send(*(event.table(model) for event in request))
         state.state.join_now()
-    check(state, model, [event for request in story for event in request])
+    sampled = int(model.split()[1]) % 2 == 0
+    check(state, model, [event for request in story for event in request], sampled)
 
 
 @given(st.lists(REQUESTS, min_size=3, max_size=5))
@@ -127,28 +136,42 @@ def test_stopping_and_starting_changes_nothing(tmp_path: Path, story: Story) -> 
     opened.stop()
 
 
-def check(state: Opened, model: str, events: Sequence[Made | Known]) -> None:
-    """What is joined, and every sum of the panes, is made from all that was sent."""
+def check(state: Opened, model: str, events: Sequence[Made | Known], sampled: bool = False) -> None:
+    """What is joined, and every sum of the panes, is made from all that was sent.
+
+    ``sampled``: what has no weight is none of it.
+    """
     made: dict[Key, float] = {}
     for event in events:
         if isinstance(event, Made):  # the same id and time again is the same row
             made.setdefault((event.environment, event.version, event.id, event.at), event.score)
-    expected = join(list(made), [event for event in events if isinstance(event, Known)])
+    expected = join(list(made), [event for event in events if isinstance(event, Known)], sampled)
 
     numbers = {key: number for number, key in state.state.keys().items() if key.model == model}
     rows = state.state.read(
-        "SELECT j.series, p.id, p.time, j.number, j.value FROM joined j JOIN predictions p ON p.seq = j.prediction"
+        "SELECT j.series, p.id, p.time, j.number, j.value, j.weight, j.slices['gender'] AS gender"
+        " FROM joined j JOIN predictions p ON p.seq = j.prediction"
     ).to_pylist()
     keys = state.state.keys()
     found = {
         (keys[row["series"]].environment, keys[row["series"]].version, row["id"], (row["time"] - NOON) // MINUTE): (
             int(row["number"]),
             row["value"],
+            row["weight"],
+            row["gender"],
         )
         for row in rows
         if row["series"] in numbers.values()
     }
-    assert found == {key: (known.actual, known.value if known.value == 1 else None) for key, known in expected.items()}
+    assert found == {
+        key: (
+            known.actual,
+            None if np.isnan(known.value) else known.value,
+            1.0 if np.isnan(known.weight) else known.weight,
+            known.gender or None,
+        )
+        for key, known in expected.items()
+    }
     for key, number in numbers.items():
         mine = {one: known for one, known in expected.items() if one[:2] == (key.environment, key.version)}
         folds: dict[str, list[Key]] = {"": list(mine)}
@@ -175,8 +198,9 @@ def check_sums(state: Opened, number: int, rows: dict[str, list[tuple[float, Kno
         if not some:
             continue
         scores = predictions(["x"] * len(some), scores=[score for score, _ in some]).scores
-        actual, value = column([known.actual for _, known in some]), np.array([known.value for _, known in some])
-        whole = fold_outcomes(BINARY, scores, None, actual, value=value)
+        actual = column([known.actual for _, known in some])
+        value, weight = (np.array([getattr(known, name) for _, known in some]) for name in ("value", "weight"))
+        whole = fold_outcomes(BINARY, scores, None, actual, weight, value=value)
         summed = folds[performance_fold(BINARY) + name]
         assert {*whole.parts, "delay"} >= summed.parts.keys()
         for part, sums in whole.parts.items():
@@ -191,9 +215,12 @@ def check_delays(state: Opened, number: int, minutes: list[int]) -> None:
     assert found == Counter(bisect_left(BOUNDS, max(0, delay) * 60) for delay in minutes)
 
 
-def join(made: list[Key], known: list[Known]) -> dict[Key, Known]:
-    """Join in the plainest way: each outcome finds its predictions, the last outcome of a prediction counts."""
-    last: dict[Key, tuple[int, int, Known]] = {}
+def join(made: list[Key], known: list[Known], sampled: bool = False) -> dict[Key, Known]:
+    """Join in the plainest way: each outcome finds its predictions, the last outcome of a prediction counts.
+
+    What it does not say the one before it does, back to the last that takes everything back.
+    """
+    words: dict[Key, list[tuple[int, int, Known]]] = {}
     for arrival, outcome in enumerate(known):
         if outcome.actual == 2:
             continue
@@ -204,8 +231,15 @@ def join(made: list[Key], known: list[Known]) -> dict[Key, Known]:
                 continue
             # of several environments the last to have arrived: the order of `made`
             key = next(one for one in reversed(near) if one[3] == of)
-            last[key] = max(last.get(key, (-1, -1, outcome)), (outcome.at, arrival, outcome), key=lambda word: word[:2])
-    return {key: outcome for key, (_, _, outcome) in last.items() if outcome.actual is not None}
+            words.setdefault(key, []).append((outcome.at, arrival, outcome))
+    found: dict[Key, Known] = {}
+    for key, said in words.items():
+        for *_, outcome in sorted(said, key=lambda word: word[:2]):
+            before = found.pop(key, outcome)
+            if outcome.actual is not None:
+                left_out = {name: getattr(before, name) for name in FIELDS if getattr(outcome, name) in ("", NAN)}
+                found[key] = outcome._replace(**left_out)
+    return {key: outcome for key, outcome in found.items() if not (sampled and np.isnan(outcome.weight))}
 
 
 def belonging(outcome: Known, times: list[int]) -> int | None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from .conftest import Open
 from .state_rows import BINARY, DAY, HOUR, MINUTE, NOON, Clock, Opened, column, config, outcomes, predictions
-from .test_join_anything import Key, Known, Made, Story, join
+from .test_join_anything import NAN, Key, Known, Made, Story, join
 
 MADE = st.builds(
     Made,
@@ -34,6 +34,8 @@ KNOWN = st.builds(
     st.sampled_from([None, None, 0, 2]),
     st.just(None),
     st.just(1.0),
+    st.just(""),
+    st.just(NAN),
 )
 REQUESTS = st.lists(st.one_of(KNOWN, KNOWN, MADE), min_size=1, max_size=4)
 FIRST: list[Made | Known] = [Made(id, 0, 0.7, version, "") for id in "ab" for version in "12"]

@@ -144,17 +144,26 @@ WHAT = st.one_of(
     st.tuples(ITEM, st.sampled_from([0, 1, 3, None])),
     st.tuples(st.just(""), st.sampled_from([0, 1, None, "[]", '["x", "q"]', '{"y": 2}'])),
 )
-STATEMENTS = st.lists(st.tuples(st.sampled_from("ab"), WHAT, st.integers(0, 3)), min_size=1, max_size=10)
+OFTEN_NOT = st.sampled_from([float("nan"), 2.0, 3.0])
+STATEMENTS = st.lists(
+    st.tuples(st.sampled_from("ab"), WHAT, st.integers(0, 3), OFTEN_NOT, OFTEN_NOT), min_size=1, max_size=10
+)
+"""Of which list, what, when, with which weight and worth."""
 
 
 @settings(max_examples=6, deadline=None)
 @given(STATEMENTS, st.randoms(use_true_random=False))
 def test_any_order_of_clicks_in_any_pieces_comes_to_what_all_at_once_does(
-    tmp_path_factory: pytest.TempPathFactory, statements: list[tuple[str, tuple[str, Any], int]], random: Any
+    tmp_path_factory: pytest.TempPathFactory,
+    statements: list[tuple[str, tuple[str, Any], int, float, float]],
+    random: Any,
 ) -> None:
     feed = Model(windows=("1h",), performance=Performance(cutoffs=(1, 2)))
     # one time for each statement, so that arrival decides nothing
-    tables = [said(id, what, item, NOON + at * HOUR + n) for n, (id, (item, what), at) in enumerate(statements)]
+    tables = [
+        said(id, what, item, NOON + at * HOUR + n, weight=[weight], value=[value])
+        for n, (id, (item, what), at, weight, value) in enumerate(statements)
+    ]
     shuffled: list[Any] = [lists(["a", "b"], [["x", "y"], ["y"]]), *tables]
     random.shuffle(shuffled)
     found: list[Any] = []
@@ -171,7 +180,7 @@ def test_any_order_of_clicks_in_any_pieces_comes_to_what_all_at_once_does(
                 state._ingest.start()
                 opened = Opened(state)
             opened.state.join_now()
-        kept = opened.rows("SELECT number, relevance, missed FROM joined ORDER BY time, prediction")
+        kept = opened.rows("SELECT number, relevance, missed, weight, value FROM joined ORDER BY time, prediction")
         opened.state.settle()
         panes = opened.rows(
             "SELECT part, idx, sum(value) AS value FROM panes WHERE fold LIKE 'task:%' AND part <> 'delay' GROUP BY ALL"

@@ -12,9 +12,11 @@ from driftline.items import items_of
 from driftline.relevance import Relevance, clicks_of
 from driftline.tables import F64, I64, Column, Items
 
+from .carrying import weighted, what_stays
 from .errors import Say, rows
+from .joined import codes_of, name_strange, paired
 from .lists import Places, read_items, said_in
-from .outcomes import Outcomes, codes_of, entries, entries_of, name_strange, paired
+from .outcomes import Outcomes, entries, entries_of
 from .roles import Roles
 from .rows import Rows
 from .source import readable
@@ -40,27 +42,27 @@ def with_lists(read: Rows, roles: Roles, say: Say) -> Rows:
 
 
 def join_rankings(
-    outcomes: Outcomes, reads: Sequence[Rows], name: str, say: Say
+    outcomes: Outcomes, reads: Sequence[Rows], name: str, say: Say, sampled: bool = False
 ) -> tuple[list[Rows], list[F64 | None]]:
     """Give every row what outcomes say of its list, and return the weights in parallel, as :func:`.outcomes.join` does.
 
-    All that belongs to a row counts, not the last alone (:mod:`driftline.clicked`); weight, time and slices
-    are those of its last outcome that takes nothing back.
+    All that belongs to a row counts, not the last alone (:mod:`driftline.clicked`); its time is that
+    of its last outcome that takes nothing back, weight and slices what was said of them last.
     """
     row, outcome = paired(outcomes, [codes_of(outcomes, read, name) for read in reads], [read.time for read in reads])
-    strange = np.ones(len(outcomes.code), np.bool_)
-    strange[outcome] = False
-    name_strange(outcomes, strange, name, say)
+    name_strange(outcomes, outcome, name, say)
+    row, outcome = weighted(outcomes, row, outcome, say, sampled)
     joined: list[Rows] = []
     weights: list[F64 | None] = []
     start = 0
     for read in reads:
         mine = np.flatnonzero((row >= start) & (row < start + len(read)))
         relevance, last, value = _heard(outcomes, outcome[mine], row[mine] - start, read)
-        known = {key: entries_of(column, last) for key, column in outcomes.slices.items()}
+        stays = what_stays(outcomes, row[mine] - start, outcome[mine], len(read))
+        known = {key: entries_of(outcomes.slices[key], of) for key, of in stays.slices.items()}
         read = replace(read, outcome_time=entries(outcomes.time, last, 0), value=value, told=known)
         joined.append(_with(read, relevance))
-        weights.append(entries(outcomes.weight, last, np.nan))
+        weights.append(entries(outcomes.weight, stays.weight, np.nan))
         start += len(read)
     return joined, weights
 

@@ -13,7 +13,8 @@ from driftline.tables import F64
 from .against import features_in
 from .concept import Heard
 from .errors import BadInput, Say, listed
-from .outcomes import join, read_outcomes, slices_in
+from .joined import join
+from .outcomes import read_outcomes, slices_in
 from .rankings import join_rankings, with_lists
 from .roles import ColumnOptions, Roles, find_roles
 from .rows import Rows, for_task, read_rows, texts_of, with_time
@@ -50,7 +51,8 @@ def read_files(
     """Read the rows of files, and join them with their outcomes where these come apart.
 
     ``attributes``: keys that tell groups of people, and those of objectives: columns of the rows or slices of the
-    outcomes. ``sampled``: outcomes without a weight are left out.
+    outcomes. ``sampled``: outcomes without a weight, of rows of which none has one,
+    are left out.
     """
     task, bins = baseline.task, baseline.bins
     sources = open_sources(data, texts_of(baseline, options), say)
@@ -76,11 +78,11 @@ def read_files(
     if outcomes is not None:
         if not roles.id:
             raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with --id COL")
-        known = read_outcomes(outcomes, task, say, sampled)
+        known = read_outcomes(outcomes, task, say)
         if task.kind == "ranking":
-            reads, weights = join_rankings(known, reads, roles.id, say)
+            reads, weights = join_rankings(known, reads, roles.id, say, sampled)
         else:
-            reads, weights, heard = join(known, reads, roles.id, say)
+            reads, weights, heard = join(known, reads, roles.id, say, sampled)
     name_strangers(reads, task, say)
     return Read(roles, reads, weights, heard, later, groups)
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from driftline.tables import I64
 from numpy.typing import NDArray
 
+from .carrying import flags_of
 from .matching import Matches
 from .rows import among, integers_of, kept
 from .store import Connection, read
@@ -72,7 +73,7 @@ def judge(connection: Connection, matches: Matches, usable: pa.Table) -> Verdict
     """Say what counts now. ``usable``: the rows of ``matches.matched`` that are retractions or have a usable actual."""
     held = matches.held.sort_by("prediction")
     of_held, of_gone = integers_of(held, "prediction"), integers_of(matches.withdrawn, "prediction")
-    words = [_words(usable, np.where(_retractions(usable), _RETRACTED, _TOLD))]
+    words = [_words(usable, np.where(flags_of(usable, "retracted"), _RETRACTED, _TOLD))]
     for rows in (held, matches.withdrawn):  # unless all is matched anew, what counted until now has a word too
         some = kept(rows, ~among(integers_of(rows, "prediction"), matches.whole))
         words.append(_words(some, np.full(len(some), _KEPT)))
@@ -105,7 +106,7 @@ def first_heard(matches: Matches, usable: pa.Table) -> pa.Table:
 
     What had been taken back when it came never counted.
     """
-    words = [_words(usable, np.where(_retractions(usable), _RETRACTED, _TOLD))]
+    words = [_words(usable, np.where(flags_of(usable, "retracted"), _RETRACTED, _TOLD))]
     gone = matches.withdrawn
     words.append(_words(gone, np.full(len(gone), _RETRACTED)))
     prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
@@ -153,7 +154,3 @@ def _equal_lists(one: pa.ChunkedArray, other: pa.ChunkedArray) -> Mask:
 def _words(rows: pa.Table, kind: NDArray[np.int_]) -> tuple[NDArray[np.int64], ...]:
     said = (integers_of(rows, name) for name in ("prediction", "outcome_time", "outcome"))
     return (*said, kind.astype(np.int64), np.arange(len(rows)))
-
-
-def _retractions(rows: pa.Table) -> Mask:
-    return np.asarray(rows["retracted"].to_numpy(zero_copy_only=False), dtype=bool)

@@ -21,10 +21,11 @@ from driftline_processor.core.labels.delay import place_of
 from driftline_processor.core.performance.by_slice import ages_of
 from driftline_processor.core.window import PANE
 
+from .carrying import flags_of, with_what_stays
 from .concept import ConceptWatch
 from .health import Counters
 from .holding import Verdict, first_heard, judge, say_the_same
-from .matching import Matches, Progress, match, news_since, write_waiting
+from .matching import Matches, Progress, match, news_since, read_telling, write_waiting
 from .narrow import TIME_APART, near
 from .news import Touched
 from .pairs import Pairs
@@ -32,7 +33,7 @@ from .panes import PaneChanges, performance_fold
 from .performance import add_outcomes, all_kept, recompute, stored_stretches
 from .rankings import one_row_each, says_something
 from .rows import actual_of, among, finite_actuals, integers_of, kept
-from .series import SeriesRegister
+from .series import Series, SeriesRegister
 from .sliced_outcomes import add_sliced, sliced_changes
 from .slices import SliceValues
 from .store import Connection, insert, mark, read, run, set_mark, transaction
@@ -88,6 +89,7 @@ class Join:
         self._pairs = Pairs(connection, series)
         self._listeners: list[Listener] = []
         self._folds: dict[int, set[str]] = {}
+        self._telling = read_telling(connection)
         self.unusable = _read_unusable(connection)
         for row in read(connection, "SELECT DISTINCT series, fold FROM panes WHERE fold LIKE 'task:%'").to_pylist():
             self._folds.setdefault(row["series"], set()).add(row["fold"])
@@ -126,7 +128,7 @@ class Join:
     def _join(self, done: Progress, reached: Progress, work: _Work) -> None:
         """Everything that is written with the progress, in the caller's transaction."""
         connection = self._connection
-        matches = match(connection, list(self._series), done, reached)
+        matches = match(connection, list(self._series), done, reached, self._wholly(), self._telling)
         if matches is not None:
             self._apply(matches, done, work)
             write_waiting(connection, matches.matched, done, reached)
@@ -159,7 +161,9 @@ class Join:
     def _apply(self, matches: Matches, done: Progress, work: _Work) -> None:
         connection = self._connection
         usable = kept(matches.matched, self._usable(matches.matched, done, work))
-        usable = one_row_each(connection, usable, [one.number for one in self._series if one.task.kind == "ranking"])
+        rankings = [one.number for one in self._series if one.task.kind == "ranking"]
+        usable = self._weighted(with_what_stays(connection, usable, rankings), done, work)
+        usable = one_row_each(connection, usable, rankings)
         heard = first_heard(matches, usable)
         verdict = judge(connection, matches, usable)
         verdict = verdict.without(self._refused(verdict, work))
@@ -255,7 +259,7 @@ class Join:
 
     def _usable(self, rows: pa.Table, done: Progress, work: _Work) -> Mask:
         """Which rows say something: an actual that can be used, or that nothing is known; the others are counted."""
-        retracted = np.asarray(rows["retracted"].to_numpy(zero_copy_only=False), dtype=bool)
+        retracted = flags_of(rows, "retracted")
         usable = np.ones(len(rows), dtype=bool)
         numbers = integers_of(rows, "series")
         reasons: dict[int, str] = {}
@@ -278,18 +282,23 @@ class Join:
             usable[at[bad]] = False
         if not usable.all():
             self._count_unusable(kept(rows, ~usable), reasons, done, work)
-        unweighted = self._lacks_weight(rows, numbers) & usable & ~retracted
-        if unweighted.any():
-            work.rejected["no_weight"] += len(self._new(kept(rows, unweighted), done))
-        usable[unweighted] = False
         return usable
 
-    def _lacks_weight(self, rows: pa.Table, numbers: I64) -> Mask:
-        """Which rows have no weight, of models whose outcomes are those of rows that were chosen for review."""
-        how = {one.number: self._series.settings(one.key.model).performance.outcomes for one in self._series}
-        lacking: Mask = ~np.asarray(rows["weighted"].to_numpy(zero_copy_only=False), dtype=bool)
-        lacking &= among(numbers, np.array([one for one, said in how.items() if said == "sampled"], np.int64))
-        return lacking
+    def _weighted(self, rows: pa.Table, done: Progress, work: _Work) -> pa.Table:
+        """Return the rows without those that have no weight, of models of which rows are chosen for review."""
+        of_samples = np.array([one.number for one in self._series if self._is_sampled(one)], np.int64)
+        lacking = ~flags_of(rows, "weighted") & ~flags_of(rows, "retracted")
+        lacking &= among(integers_of(rows, "series"), of_samples)
+        if lacking.any():
+            work.rejected["no_weight"] += len(self._new(kept(rows, lacking), done))
+        return kept(rows, ~lacking)
+
+    def _is_sampled(self, series: Series) -> bool:
+        return self._series.settings(series.key.model).performance.outcomes == "sampled"
+
+    def _wholly(self) -> set[str]:
+        """The models of whose predictions all that was said is looked at: of lists, and of rows chosen for review."""
+        return {one.key.model for one in self._series if one.task.kind == "ranking" or self._is_sampled(one)}
 
     def _count_unusable(self, rows: pa.Table, reasons: dict[int, str], done: Progress, work: _Work) -> None:
         """Count the outcomes that found their predictions only now and cannot be used; they stay as they came."""

@@ -7,7 +7,7 @@ of arrival, and doing it again after a crash changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +49,7 @@ SELECT h.outcome, h.prediction, p.series, p.time, p.score, p.scores, p.predicted
     md5_number_lower(p.id) AS request, o.actual, o.number,
     coalesce(p.weight, 1) * coalesce(o.weight, 1) AS weight, o.weight IS NOT NULL AS weighted,
     o.time AS outcome_time, o.value, o.item,
-    coalesce(o.retracted, false) AS retracted, map_concat(p.slices, o.slices) AS slices,
+    coalesce(o.retracted, false) AS retracted, map_concat(p.slices, o.slices) AS slices, o.slices AS told,
     p.received, o.received AS outcome_received
 FROM hits h JOIN predictions p ON p.seq = h.prediction JOIN outcomes o ON o.seq = h.outcome WHERE {}
 """
@@ -93,6 +93,20 @@ class Matches:
         left = candidates.join(known, ["outcome", "prediction"], join_type="left anti")
         return np.unique(integers_of(left, "outcome"))
 
+    def telling(self) -> list[int]:
+        """Return the series of outcomes that say more than what happened: a weight, what it was worth, or slices."""
+        says = pc.or_(self.matched["weighted"], pc.is_valid(self.matched["value"]))
+        says = pc.or_(says, pc.is_valid(self.matched["told"]))
+        return [int(number) for number in self.matched["series"].filter(says).unique().to_pylist()]
+
+    def spoken_of(self, series: Collection[int]) -> pa.ChunkedArray:
+        """Return the ids of predictions of some series of which more was said before than what is matched."""
+        prediction = integers_of(self.matched, "prediction")
+        before = np.concatenate([integers_of(rows, "prediction") for rows in (self.held, self.withdrawn)])
+        known = among(prediction, before) & ~among(prediction, self.whole)
+        known &= among(integers_of(self.matched, "series"), np.array(sorted(series), np.int64))
+        return self.matched["id"].filter(pa.array(known))
+
 
 def news_since(connection: Connection, done: Progress) -> Progress | None:
     """Return how far the next step goes, None when there is nothing new.
@@ -121,19 +135,35 @@ def news_since(connection: Connection, done: Progress) -> Progress | None:
     )
 
 
-def match(connection: Connection, all_series: Sequence[Series], done: Progress, reached: Progress) -> Matches | None:
-    """Match what came between ``done`` and ``reached``; None when it concerns no outcome."""
+def match(
+    connection: Connection,
+    all_series: Sequence[Series],
+    done: Progress,
+    reached: Progress,
+    wholly: Collection[str] = (),
+    telling: set[str] | None = None,
+) -> Matches | None:
+    """Match what came between ``done`` and ``reached``; None when it concerns no outcome.
+
+    ``wholly``: the models of whose predictions all that was said is wanted each time that anything is. ``telling``:
+    those whose outcomes ever said more than what happened, see :func:`read_telling`; it is added to.
+    """
     asked = read(connection, f"{_ASKED} WHERE t.seq > ? AND t.seq <= ?", done.outcomes, reached.outcomes)
     taken = _taken(connection, done, reached)
     asked = pa.concat_tables([asked, _asked_again(connection, taken)])
     if not len(asked):
         return None
-    lists = [series.key.model for series in all_series if series.task.kind == "ranking"]
-    whole = asked["id"].filter(pc.is_in(asked["model"], pa.array(lists, pa.string()))).unique()
+    whole = asked["id"].filter(pc.is_in(asked["model"], pa.array(list(wholly), pa.string()))).unique()
     matches = _match(connection, all_series, asked, taken, whole, reached)
-    lost = matches.lost()
-    if len(lost):  # outcomes have left their predictions: what these have left is told by all outcomes of their ids
-        whole = pa.concat_arrays([whole, *_asked_again(connection, lost)["id"].chunks]).unique()
+    telling = set() if telling is None else telling
+    model = {series.number: series.key.model for series in all_series}
+    telling |= {model[number] for number in matches.telling()}
+    # what outcomes that have left their predictions leave to these, and what a word keeps of those before it, is told
+    # by all outcomes of their ids
+    spoken_of = matches.spoken_of([number for number, name in model.items() if name in telling])
+    more = [_asked_again(connection, matches.lost())["id"], spoken_of]
+    if any(len(ids) for ids in more):
+        whole = pa.chunked_array([whole, *(chunk for ids in more for chunk in ids.chunks)], pa.string()).unique()
         matches = _match(connection, all_series, asked, taken, whole, reached)
     return matches
 
@@ -167,6 +197,12 @@ def _match(
     where = near("p.seq", found.prediction, ROWS_APART).also(near("o.seq", found.outcome, ROWS_APART))
     matched = read(connection, _MATCHED.format(where.sql), *where.parameters, hits=hits)
     return Matches(matched, held, withdrawn, found.candidates[of_whole], integers_of(asked, "outcome"))
+
+
+def read_telling(connection: Connection) -> set[str]:
+    """Return the models of whose outcomes any says more than what happened."""
+    said = "SELECT DISTINCT model FROM outcomes WHERE weight IS NOT NULL OR value IS NOT NULL OR slices IS NOT NULL"
+    return set(read(connection, said)["model"].to_pylist())
 
 
 def write_waiting(connection: Connection, matched: pa.Table, done: Progress, reached: Progress) -> None:

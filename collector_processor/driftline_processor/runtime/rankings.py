@@ -16,6 +16,7 @@ from driftline.relevance import Relevance
 from driftline.tables import F64, I64
 from numpy.typing import NDArray
 
+from .carrying import flags_of
 from .narrow import ROWS_APART, near
 from .rows import actual_of, integers_of, items_of, labels_of, number_array, numbers_of
 from .store import Connection, read
@@ -46,7 +47,7 @@ def one_row_each(connection: Connection, rows: pa.Table, rankings: Collection[in
     said, prediction = said.take(pa.array(order)), prediction[order]
     predictions, row = np.unique(prediction, return_inverse=True)
     row = row.reshape(-1)
-    retracted = np.asarray(said["retracted"].to_numpy(zero_copy_only=False), np.bool_)
+    retracted = flags_of(said, "retracted")
     gain, which, sets = read_actuals(actual_of(said))
     item, n = labels_of(said, "item"), len(predictions)
     assert item.codes is not None

@@ -54,7 +54,7 @@ def prediction_rows(
             "left_out": pa.nulls(n, pa.int32())
             if ranking is None or ranking.left_out is None
             else pa.array(ranking.left_out, mask=ranking.left_out == 0),
-            "slices": _slices({name: table.slices[name] for name in slices if name in table.slices}, n),
+            "slices": slices_array({name: table.slices[name] for name in slices if name in table.slices}, n),
             "trace_id": _ids(table.trace_id, n),
             "span_id": _ids(table.span_id, n),
             "received": np.full(n, received),
@@ -84,7 +84,7 @@ def outcome_rows(table: OutcomeTable, first: int, received: int, subject: Column
             "item": _given(table.item, n),
             "value": number_array(table.value, n),
             "retracted": pa.nulls(n, pa.bool_()) if table.retracted is None else pa.array(table.retracted),
-            "slices": _slices(table.slices, n),
+            "slices": slices_array(table.slices, n),
             "subject": _canonical(subject, n),
             "received": np.full(n, received),
         }
@@ -204,8 +204,8 @@ def _lists(scores: F64 | None, n: int) -> pa.Array:
     return pa.ListArray.from_arrays(np.arange(0, n * k + 1, k, dtype=np.int32), scores.reshape(-1))
 
 
-def _slices(slices: Mapping[str, Column], n: int) -> pa.Array:
-    """A map from name to canonical text for each row, of those it has; null where no row has any."""
+def slices_array(slices: Mapping[str, Column], n: int) -> pa.Array:
+    """Return a map from name to canonical text for each row, of those it has; null where no row has any."""
     k = len(slices)
     if not k:
         return pa.nulls(n, pa.map_(pa.string(), pa.string()))

@@ -93,6 +93,7 @@ class Upkeep:
     def _expire(self, oldest: int) -> None:
         """Delete predictions and outcomes that arrived before a time; their sums stay in the panes."""
         last = number(self._connection, "SELECT max(seq) FROM predictions WHERE received < ?", oldest)
+        told = number(self._connection, "SELECT max(seq) FROM outcomes WHERE received < ?", oldest)
         lapsed = number(self._connection, "SELECT count(*) FROM waiting WHERE received < ?", oldest)
         with transaction(self._connection):
             gone = read(
@@ -103,7 +104,12 @@ class Upkeep:
             self._connection.execute("DELETE FROM predictions WHERE seq <= ?", [last or 0])
             for table in ("joined", "retractions", "kept"):
                 self._connection.execute(f"DELETE FROM {table} WHERE prediction <= ?", [last or 0])
-            self._connection.execute("DELETE FROM outcomes WHERE received < ?", [oldest])
+            if told is not None:  # one that came before its prediction stays as long as it counts
+                counts = " UNION ALL ".join(
+                    f"SELECT outcome FROM {table} WHERE outcome <= ?" for table in ("joined", "retractions")
+                )
+                outdated = f"DELETE FROM outcomes WHERE received < ? AND seq NOT IN ({counts})"
+                self._connection.execute(outdated, [oldest, told, told])
             self._connection.execute("DELETE FROM waiting WHERE received < ?", [oldest])
         self.expired.update({row["series"]: row["rows"] for row in gone})
         if lapsed:
