@@ -258,6 +258,29 @@ def test_without_a_slice_of_enough_rows_nobody_can_tell() -> None:
     assert by_slice("precision >= 0.9 in plan", {}).sentence == "no value of plan has 50 rows that tell of precision"
 
 
+def test_a_value_of_which_nobody_knows_an_outcome_is_not_met() -> None:
+    def of(predictions: int, labelled: int = 0, broken: int = 0) -> ObjectiveState:
+        slices = {"country=BE": flagged(188 - broken, 12 + broken), "country=DE": flagged(labelled, 0)}
+        slices["country=DE"].parts["rows"] = np.full(3, float(predictions))
+        known, asked = Known(slices=slices), Asked(objectives=(read_objective("precision >= 0.75 in country"),))
+        evaluation = Evaluation(ModelKey("fraud"), WINDOW, 400, True)
+        judge_slices(evaluation, Pane(), BINARY, known, asked)
+        (found,) = judge_objectives(evaluation, BINARY, known, asked)
+        assert list(found.slices) == ["country=BE"]
+        assert found.few == 1
+        return found
+
+    found = of(200)
+    assert (found.state, found.slice, found.needed, found.rows) == ("cannot_tell", "country=DE", 50, 0)
+    assert found.sentence == (
+        "country=DE: the outcomes of 0 of its 200 predictions are known, and 50 would be the least to tell; "
+        "of 1 by country: 1 met; 1 with fewer than 50 rows is left out"
+    )
+    assert of(200, labelled=49).state == "cannot_tell"
+    assert of(49).state == "met"  # too few to be judged, whatever is known of them
+    assert (of(200, broken=99).state, of(200, broken=99).slice) == ("broken", "country=BE")
+
+
 def test_a_change_in_a_slice_is_against_all_rows_of_the_baseline() -> None:
     objective = read_objective("precision >= baseline - 0.1 in country")
     known = Known(slices={"country=NL": flagged(150, 50), "country=BE": flagged(195, 5)})

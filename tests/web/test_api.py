@@ -79,6 +79,11 @@ def test_without_a_window_the_first_configured_one_is_meant(browse: Browse) -> N
             400,
             "limit is a number from 1 to 1000, as in ?limit=100",
         ),
+        (
+            f"/api/v1/models/flights/evaluations?limit={'9' * 5_000}",
+            400,
+            "limit is a number from 1 to 1000, as in ?limit=100",
+        ),
         ("/api/v1/nothing", 404, "there is nothing at /api/v1/nothing; start at /"),
     ],
 )

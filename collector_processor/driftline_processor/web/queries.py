@@ -57,7 +57,7 @@ def moment(request: Request, name: str, default: int | None = None) -> int:
 def number(request: Request, name: str, default: int, most: int) -> int:
     """Return the whole number that a parameter says, from 1 to ``most``."""
     said = request.query_params.get(name, str(default))
-    if not said.isdecimal() or not 1 <= int(said) <= most:
+    if not said.isdecimal() or len(said) > len(str(most)) or not 1 <= int(said) <= most:
         raise HTTPException(400, f"{name} is a number from 1 to {most}, as in ?{name}={default}")
     return int(said)
 

@@ -13,7 +13,8 @@ where all are. With k such slices those on the wrong side of the limit are judge
 together as often as one alone (Bonferroni: 1 - (1 - confidence) / k each), so a model exactly at its objective in all
 of them is called broken in 2.5 of 100 windows, whatever k is. Those on the right side need no more than their own
 interval: the objective is met only if all of them are, which is false no more often than of the one that is not (an
-intersection-union test; Berger, 1982).
+intersection-union test; Berger, 1982). A value that was predicted as often as it would take to be judged, and of which
+fewer outcomes are known, may be the one that is not: such an objective is not met, nobody can tell.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from typing import get_args
 from driftline.pane import Pane, merge
 from driftline.tables import Task
 
-from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, Verdict, Window
+from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, SlicePerformance, Verdict, Window
+from driftline_processor.core.sent import kept
 from driftline_processor.core.window import PANE, before, parse
 
 from .asked import Asked
@@ -208,10 +210,10 @@ def _each(
         return {} if task is None else unreviewed(known.unseen.get(name), task)
 
     found: dict[str, ObjectiveState] = {}
-    for name, own in evaluation.performance_slices.items():
-        if name.partition("=")[0] == objective.key:
-            metric, none_of = own.metrics.get(objective.metric), unreviewed_in(name)
-            found[name] = replace(_state(objective, metric, evaluation.reference, asked, why, none_of), slice=name)
+    slices = _slices(objective.key, evaluation, known)
+    for name, own in slices.items():
+        metric, none_of = own.metrics.get(objective.metric), unreviewed_in(name)
+        found[name] = replace(_state(objective, metric, evaluation.reference, asked, why, none_of), slice=name)
     judged = {name: one for name, one in found.items() if one.rows >= objective.min_rows}
     few = len(found) - len(judged)
     if not judged:
@@ -229,8 +231,22 @@ def _each(
             again = _state(objective, metrics.get(objective.metric), reference, surer, why, unreviewed_in(name))
             judged[name] = replace(again, slice=name)
     worst = _worst(objective, list(judged.values()))
-    slices = {name: one.state for name, one in judged.items()}
-    return replace(worst, slices=slices, few=few, sentence=_said_by_slice(objective, worst, slices, few))
+    unseen = {name: own.predictions or 0 for name, own in slices.items() if own.rows < objective.min_rows}
+    name = max(unseen, key=lambda name: unseen[name], default="")
+    if worst.state == "met" and unseen.get(name, 0) >= objective.min_rows:
+        said = f"the outcomes of {slices[name].rows:,} of its {unseen[name]:,} predictions are known"
+        said += f", and {objective.min_rows:,} would be the least to tell"
+        worst = replace(found[name], state="cannot_tell", needed=objective.min_rows, sentence=why or said)
+    states = {name: one.state for name, one in judged.items()}
+    return replace(worst, slices=states, few=few, sentence=_said_by_slice(objective, worst, states, few))
+
+
+def _slices(key: str, evaluation: Evaluation, known: Known) -> dict[str, SlicePerformance]:
+    """The slices of a key, those among them that were predicted and of which no outcome is known."""
+    found = {
+        name: SlicePerformance(0, {}, rows) for name, own in known.slices.items() if (rows := int(kept(own)[0])) > 0
+    } | evaluation.performance_slices
+    return {name: own for name, own in found.items() if name.partition("=")[0] == key}
 
 
 def _is_wrong(objective: Objective, value: float) -> bool:
