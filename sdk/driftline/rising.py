@@ -44,12 +44,17 @@ class Steps:
             return None
         weights = negative + positive
         held = np.flatnonzero(weights > 0)
+        return cls.pooled(held, weights[held], positive[held])
+
+    @classmethod
+    def pooled(cls, at: I64, weight: F64, positive: F64) -> Self:
+        """Pool adjacent violators of b places. ``at``: int64, in order; ``weight`` above 0, ``positive``: float64."""
         first: list[int] = []
         total: list[float] = []
         hits: list[float] = []
-        for at, weight, hit in zip(held.tolist(), weights[held].tolist(), positive[held].tolist(), strict=True):
-            first.append(at)
-            total.append(weight)
+        for place, own, hit in zip(at.tolist(), weight.tolist(), positive.tolist(), strict=True):
+            first.append(place)
+            total.append(own)
             hits.append(hit)
             while len(first) > 1 and hits[-2] * total[-1] >= hits[-1] * total[-2]:
                 first.pop()

@@ -8,6 +8,7 @@ from driftline.baseline import Baseline
 from driftline.bins import SCORE_BINS
 from driftline.expected import class_sums, score_grid
 from driftline.pane import Pane
+from driftline.redrawn import Redrawn
 from driftline.tables import F64, Column, Task
 from driftline_processor.core.estimate import binary, multiclass
 from driftline_processor.core.estimate.bounds import between, half_width
@@ -29,7 +30,7 @@ def scores(n: int, rng: np.random.Generator, shift: float = 0.0) -> tuple[F64, F
 
 def baseline(n: int = 20_000, seed: int = 1) -> Baseline:
     p, y = scores(n, np.random.default_rng(seed))
-    return Baseline.from_frame({"x": p, "p": p, "y": y}, score="p", actual="y", model="m", task="binary")
+    return Baseline.from_frame({"p": p, "y": y}, score="p", actual="y", features=[], model="m", task="binary")
 
 
 def pane(p: F64, weight: F64 | None = None, predicted: Column | None = None) -> Pane:
@@ -85,7 +86,7 @@ def test_slopes_are_the_derivatives_of_the_metrics_in_the_positives_of_each_cell
     from driftline_processor.core.estimate.rates import Rates
 
     def values(rates: F64) -> dict[str, float | None]:
-        known = Rates(rates, np.arange(SCORE_BINS), np.zeros(SCORE_BINS))
+        known = Rates(rates, Redrawn(np.arange(SCORE_BINS), rates, np.zeros((1, SCORE_BINS))), 900.0)
         return {name: one.value for name, one in binary.expected(grid, known).items()}
 
     base = values(rate)
@@ -94,8 +95,8 @@ def test_slopes_are_the_derivatives_of_the_metrics_in_the_positives_of_each_cell
         step[cell] = 1e-6
         moved = values(rate + step)
         only = np.zeros(SCORE_BINS)
-        only[cell] = 1.0  # the variance of the rate of this bin alone: its slope, squared
-        known = Rates(rate, np.arange(SCORE_BINS), only)
+        only[cell] = 1.0  # the rate of this bin alone is off: by its slope
+        known = Rates(rate, Redrawn(np.arange(SCORE_BINS), rate, only[np.newaxis]), 900.0)
         for name, one in binary.expected(grid, known).items():
             after, before = moved[name], base[name]
             assert after is not None
@@ -106,7 +107,7 @@ def test_slopes_are_the_derivatives_of_the_metrics_in_the_positives_of_each_cell
 
 def test_intervals_hold_what_is_realized_as_often_as_they_say() -> None:
     inside = {"accuracy": 0, "recall": 0, "roc_auc": 0, "log_loss": 0, "precision": 0}
-    rng, runs = np.random.default_rng(4), 150
+    rng, runs = np.random.default_rng(4), 60
     for run in range(runs):
         built = baseline(4_000, seed=100 + run)
         p, y = scores(1_000, rng, 0.5)
@@ -211,3 +212,44 @@ def test_stretches_that_differ_by_chance_widen_no_bound() -> None:
     wild = between(rng.normal(0.9, 0.05, 20).tolist(), [0.0001] * 20)
     assert 0.03 < wild.variance**0.5 < 0.07
     assert half_width(0.0001, wild, 1.0) > half_width(0.0001, wild, 10.0) > 0.03
+
+
+def test_a_small_baseline_makes_intervals_hold_what_it_is_too_good_by() -> None:
+    names, runs, rng = ("roc_auc", "log_loss", "average_precision"), 40, np.random.default_rng(12)
+    inside = dict.fromkeys(names, 0)
+    for run in range(runs):
+        p, y = scores(4_000, rng, 1.0)
+        found = estimated(pane(p), baseline(500, seed=500 + run), BINARY, 0)
+        real = (roc_auc_score(y, p), log_loss(y, p), average_precision_score(y, p))
+        for name, value in zip(names, real, strict=True):
+            low, high = found[name].low, found[name].high
+            assert low is not None
+            assert high is not None
+            inside[name] += low <= value <= high
+    assert min(inside.values()) >= 0.9 * runs, inside
+
+
+def test_there_is_no_interval_where_none_would_hold() -> None:
+    p, y = np.linspace(0.01, 0.99, 400), (np.arange(400) % 10 == 0).astype(float)  # 40 positives
+    rare = Baseline.from_frame({"x": p, "p": p, "y": y}, score="p", actual="y", model="m", task="binary")
+    found = estimated(pane(scores(2_000, np.random.default_rng(14))[0]), rare, BINARY, 0)["accuracy"]
+    assert (found.low, found.high, found.unsure) == (None, None, "too_few")
+    assert found.value is not None
+    few = estimated(pane(scores(40, np.random.default_rng(15), -1.0)[0]), baseline(), BINARY, 0)
+    assert (few["accuracy"].unsure, few["recall"].unsure) == (None, "too_few")
+
+
+def test_the_variance_of_a_mean_over_classes_is_that_of_rows_of_one_class_each() -> None:
+    rng, n = np.random.default_rng(16), 400
+    p = rng.dirichlet((2, 1, 1), n)
+    said = p.argmax(axis=1)
+    cells, variance = np.zeros((3, 3)), np.zeros((3, 3))
+    np.add.at(cells.T, said, p)
+    np.add.at(variance.T, said, p * (1 - p))
+    drawn = (rng.random((2_000, n, 1)) > np.cumsum(p, axis=1)[:, :2]).sum(axis=2)
+    real = []
+    for actual in drawn:
+        confusion = np.bincount(3 * actual + said, minlength=9).reshape(3, 3)
+        real.append((confusion.diagonal() / confusion.sum(axis=1)).mean())
+    found = multiclass.decided(cells, variance)["recall"].chance
+    assert 0.95 <= found / np.var(real) <= 1.6

@@ -103,3 +103,18 @@ def test_all_of_it_is_json_and_comes_back_from_the_store() -> None:
     ]
     assert fairness["groups"]["M"]["selection_rate"]["value"] == 0.5
     assert fairness["criteria"]["disparate_impact"]["state"] == "met"
+
+
+def test_an_immature_window_says_that_its_fast_labels_are_not_like_the_slow_ones() -> None:
+    ages = {"label_age=<1h": outcomes(760, 40), "label_age=<7d": outcomes(300, 100)}
+    whole = merge([Pane({"rows": np.array([9_000.0, 9_000, 9_000])}), *ages.values()])
+    evaluation = Evaluation(ModelKey("m"), WINDOW, 9_000, closed=True, coverage=0.13)
+    judge_performance(evaluation, whole, None, TASK, Known(slices=ages, young=True, delay=7 * WINDOW.end), Asked())
+    assert evaluation.fast_labels is not None
+    assert evaluation.immature == (
+        "its outcomes may still come: they may take 7d (outcome_delay); the model is wrong on 5 % of the outcomes that "
+        "came within an hour, on 25 % of later ones: performance while some are missing is that of the fast ones"
+    )
+    back = from_text(to_text(evaluation))
+    assert back.fast_labels == evaluation.fast_labels
+    assert to_json(back)["performance"]["fast_labels"]["sentence"] == evaluation.fast_labels.sentence

@@ -165,6 +165,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "importance_weighted": {},
                     "slices": {},
                     "label_age": {},
+                    "fast_labels": None,
                     "weak_slices": None,
                     "fairness": [],
                     "broken": 0,

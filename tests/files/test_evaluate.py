@@ -104,7 +104,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     ]
     assert list(window["performance"]) == [
         *("maturity", "immature", "unreviewed", "realized", "estimated", "importance_weighted", "slices"),
-        *("label_age", "weak_slices"),
+        *("label_age", "fast_labels", "weak_slices"),
         *("fairness", "broken", "undecided", "overdue", "objectives"),
     ]
     auc = window["performance"]["realized"]["roc_auc"]

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from driftline_processor.core.drift.multivariate.classifier import Points
+from driftline_processor.core.estimate.weighted import ratios
 from sklearn.metrics import accuracy_score, roc_auc_score
 from typer.testing import Result
 
@@ -72,3 +74,13 @@ def test_nothing_is_told_where_no_labelled_row_is_like_the_window(run: Run, file
                "--importance-weighted", "--json")  # fmt: skip
     assert json.loads(done.stdout)["windows"][0]["performance"]["importance_weighted"] == {}
     assert "too few labelled rows are like those of a window" in done.stderr
+
+
+def test_weights_that_few_rows_of_a_window_taught_are_not_held_back_by_the_many_of_the_reference() -> None:
+    rng = np.random.default_rng(5)
+    was, now = rng.normal(0, 1, (6_000, 2)), rng.normal(0, 1, (200, 2)) + np.array([1.0, 0.0])
+    reference, window = (Points(("a", "b"), z, np.zeros(z.shape, bool)) for z in (was, now))
+    held = ratios(reference, window, rng)
+    assert held is not None
+    assert held.without.shape == (20, 6_000)
+    assert float(held.whole @ was[:, 0]) / 6_000 == pytest.approx(now[:, 0].mean(), abs=0.1)

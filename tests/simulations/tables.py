@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .concept import CONCEPT
 from .coverage import COVERAGE
+from .estimated import ESTIMATES
+from .fast import FAST
 from .frame import Table
 from .labels import LABELS
 from .methods import METHODS
@@ -17,5 +19,5 @@ from .weak import WEAK
 
 TABLES: tuple[Table, ...] = (
     *(DRIFT, SLICES, METHODS, MULTIVARIATE, QUALITY, CONCEPT, VERSIONS),
-    *(COVERAGE, OBJECTIVES, WEAK, LABELS),
+    *(COVERAGE, OBJECTIVES, WEAK, LABELS, ESTIMATES, FAST),
 )

@@ -12,6 +12,7 @@ from .labels.delay import Delay, Kept
 
 if TYPE_CHECKING:  # their package needs what is here
     from .performance.fairness import Fairness
+    from .performance.fast_labels import FastLabels
     from .performance.weak.found import WeakSearch
 
 State = Literal["ok", "drift", "too_few_rows", "blind", "no_baseline"]
@@ -318,7 +319,8 @@ class Evaluation:
     (:mod:`.estimate`), from all of its rows; {} where the baseline has taught nothing about them. ``weighted``: by
     importance weights, where they were asked for.
     ``performance_slices``: by ``key=value``, and
-    ``ages``: by how long outcomes took to come, what was realized of those rows. ``weak``: what came of the search for
+    ``ages``: by how long outcomes took to come, what was realized of those rows. ``fast_labels``: whether
+    those that came fast differ from the others. ``weak``: what came of the search for
     weak slices (:mod:`.performance.weak`), None where rows are not at hand. ``fairness``: by attribute.
     ``unreviewed``: the decisions of which no outcome is known, though so many predictions were made.
     ``curves``: what is drawn of the performance of a binary classifier; ``confusion``: float64 (k, k), the weight per
@@ -357,6 +359,7 @@ class Evaluation:
     weighted: dict[str, Estimate] = field(default_factory=dict)
     performance_slices: dict[str, SlicePerformance] = field(default_factory=dict)
     ages: dict[str, SlicePerformance] = field(default_factory=dict)
+    fast_labels: FastLabels | None = None
     weak: WeakSearch | None = None
     delay: Delay | None = None
     label_sla: Kept | None = None

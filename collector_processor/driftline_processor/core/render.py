@@ -21,6 +21,7 @@ from .evaluation import (
     TargetDrift,
 )
 from .labels.delay import Kept
+from .performance.fast_labels import FastLabels
 from .performance.objectives import overdue
 from .render_slices import fairness_to_json, metric_to_json, picked, slices_to_json, weak_to_json
 
@@ -132,6 +133,7 @@ def to_json(evaluation: Evaluation, curves: bool = False, slices: bool = True) -
             "importance_weighted": {name: _estimate(estimate) for name, estimate in evaluation.weighted.items()},
             "slices": slices_to_json(evaluation.performance_slices) if slices else None,
             "label_age": slices_to_json(evaluation.ages) if slices else None,
+            "fast_labels": None if evaluation.fast_labels is None else _fast_labels(evaluation.fast_labels),
             "weak_slices": weak_to_json(evaluation.weak),
             "fairness": [fairness_to_json(one) for one in evaluation.fairness],
             **(_drawn(evaluation) if curves else {}),
@@ -280,10 +282,14 @@ def _objective(objective: ObjectiveState) -> dict[str, Any]:
     }
 
 
+def _fast_labels(found: FastLabels) -> dict[str, Any]:
+    return {**asdict(found), "sentence": found.sentence}
+
+
 def _estimate(estimate: Estimate) -> dict[str, Any]:
     """An estimate; ``bounds``: what a window has while all is as in the reference."""
     return {
-        **picked(estimate, "value", "low", "high", "sampling_error", "reference"),
+        **picked(estimate, "value", "low", "high", "sampling_error", "unsure", "reference"),
         "bounds": {"low": estimate.lower_bound, "high": estimate.upper_bound},
         **picked(estimate, "alert", "rows", "source", "method", "error", "error_deviation"),
         "record": picked(estimate.record, "state", "windows", "missed", "inside", "mean_error"),

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from driftline_processor.core.estimate.result import ASSUMES
-from driftline_processor.core.estimate.words import sentence, standing
+from driftline_processor.core.estimate.words import interval, sentence, standing
 from driftline_processor.core.evaluation import Evaluation
 
 from .terminal import plain_table
@@ -26,7 +26,7 @@ def estimates(evaluation: Evaluation) -> Table:
         table.add_row(
             Text(metric_name(name)),
             Text(number(one.value)),
-            Text(_range(one.low, one.high), style="dim"),
+            Text(interval(one, number), style="dim"),
             Text(number(one.reference), style="dim"),
             Text(_range(one.lower_bound, one.upper_bound), style="dim"),
             Text(state or "\N{EN DASH}", style=_STYLES.get(state or "", "dim")),

@@ -52,6 +52,8 @@ def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableTyp
         parts += [Text(), fairness(found)]
     if len(evaluation.ages) > 1:
         parts += [Text(), by_age(evaluation)]
+        if evaluation.fast_labels is not None:
+            parts.append(Text(evaluation.fast_labels.sentence, style="dim"))
     if evaluation.estimated:
         parts += [Text(), estimates(evaluation), Text(f"estimated: {about(evaluation)}", style="dim")]
     if evaluation.objectives:

@@ -31,6 +31,7 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.labels.delay import Delay, Kept
 from driftline_processor.core.performance.fairness import Fairness
+from driftline_processor.core.performance.fast_labels import FastLabels
 from driftline_processor.core.performance.weak import WeakSearch
 
 _SLICES = TypeAdapter(dict[str, SlicePerformance])
@@ -78,6 +79,7 @@ def from_text(text: str) -> Evaluation:
         },
         performance_slices=_SLICES.validate_python(said.get("performance_slices", {})),
         ages=_SLICES.validate_python(said.get("ages", {})),
+        fast_labels=None if said.get("fast_labels") is None else FastLabels(**said["fast_labels"]),
         weak=_WEAK.validate_python(said.get("weak")),
         fairness=_FAIRNESS.validate_python(said.get("fairness", ())),
         curves={name: _curve(one) for name, one in said.get("curves", {}).items()},

@@ -9,15 +9,27 @@ with weighted isotonic regression per bin in place of that of single rows.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from driftline.bins import SCORE_BINS
 from driftline.expected import GRID, OTHER
 from driftline.fold import EPSILON
 from driftline.pane import Pane
+from driftline.redrawn import Redrawn
 from driftline.tables import F64, Task
 
 from .rates import Rates, centers
-from .result import Point
+from .result import Point, Unsure
+
+LEAST_OF_A_CLASS = (30.0, 50.0)
+LEAST = {"average_precision": (50.0, 100.0)} | dict.fromkeys(
+    ("accuracy", "log_loss", "brier", "actual_rate"), (0.0, 50.0)
+)
+"""(Effective) rows of the rarer class, of the window and of the reference, that an interval needs: with fewer it held
+
+less than 93 % in simulations.
+"""
 
 
 def grid_of(pane: Pane, task: Task) -> F64 | None:
@@ -57,27 +69,49 @@ def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, 
 
     ``grid``: float64 (3, SCORE_BINS), the weight of rows decided negative, decided positive, and decided neither (of
     which only the scores count). ``weight_per_row``: Σw² / Σw. Undefined values are None. ``chance``: were other
-    outcomes drawn with the same chances; ``learned``: had another reference of as many rows been drawn.
+    outcomes drawn with the same chances; ``learned``: had another reference of as many rows been drawn. Both go by the
+    smooth curve: where few rows made steps of only one class, steps would be certain.
 
-    >>> rates = Rates(np.full(4098, 0.25), np.zeros(4098, np.int64), np.array([0.01]))
+    >>> from driftline_processor.core.estimate.rates import rates_of
+    >>> negative, positive = np.zeros((2, 4098))
+    >>> negative[[2000, 2100]], positive[[2000, 2100]] = 300, 100
     >>> grid = np.zeros((3, 4098))
     >>> grid[0, 2000], grid[1, 2100] = 60, 40
-    >>> found = expected(grid, rates)
+    >>> known = rates_of(Pane({"score_negative": negative, "score_positive": positive}))
+    >>> found = expected(grid, known)
     >>> found["accuracy"].value, found["precision"].value, round(found["roc_auc"].value, 6)
     (0.55, 0.25, 0.5)
     """
-    chances = _Chances(grid, rates, weight_per_row)
+    again = rates.again
+    smooth = _Chances(grid, again.smooth[again.place], again, weight_per_row)
+    sure = {**_decided(smooth), **_scored(smooth)}
+    rarer = min(float(side.sum()) for side in (smooth.positive, smooth.negative)) / weight_per_row
+    return {
+        name: replace(sure[name], value=one.value, unsure=_unsure(name, rarer, rates.rarer))
+        for name, one in as_learned(grid, rates, weight_per_row).items()
+    }
+
+
+def as_learned(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, Point]:
+    """Return the same, with the variances of what was learned as it stands."""
+    chances = _Chances(grid, rates.rate, rates.again, weight_per_row)
     return {**_decided(chances), **_scored(chances)}
+
+
+def _unsure(metric: str, window: float, reference: float) -> Unsure | None:
+    """Say whether an interval would not hold what it says. ``window``, ``reference``: rows of the rarer class."""
+    of_window, of_reference = LEAST.get(metric, LEAST_OF_A_CLASS)
+    return "too_few" if window < of_window or reference < of_reference else None
 
 
 class _Chances:
     """The weights and what is expected of them; turns the slope of a metric in the positives into a variance."""
 
-    def __init__(self, grid: F64, rates: Rates, weight_per_row: float) -> None:
-        self.grid, self.rates = grid, rates
-        self.positive, self.negative = grid * rates.rate, grid * (1 - rates.rate)
+    def __init__(self, grid: F64, rate: F64, again: Redrawn, weight_per_row: float) -> None:
+        self.grid, self._rate, self._again = grid, rate, again
+        self.positive, self.negative = grid * rate, grid * (1 - rate)
         self._per_row = weight_per_row
-        self._chance = weight_per_row * grid * rates.rate * (1 - rates.rate)
+        self._chance = weight_per_row * grid * rate * (1 - rate)
 
     def point(self, value: float | None, of_positive: F64, of_negative: F64) -> Point:
         """``of_positive``, ``of_negative``: by how much a positive or a negative more of a cell raises the metric:
@@ -86,14 +120,12 @@ class _Chances:
         """
         if value is None:
             return Point(None)
-        rate, shape = self.rates.rate, self.grid.shape
+        rate, shape = self._rate, self.grid.shape
         slope = np.broadcast_to(of_positive - of_negative, shape)
         row = np.broadcast_to(rate * of_positive + (1 - rate) * of_negative, shape)
         chance = float((self._chance * slope**2).sum())
         mix = float((self.grid * row**2).sum()) * self._per_row
-        of_bins = (self.grid * slope).sum(axis=0)
-        of_steps = np.bincount(self.rates.step, of_bins, minlength=len(self.rates.variance))
-        return Point(value, chance, float(of_steps**2 @ self.rates.variance), mix)
+        return Point(value, chance, self._again.variance((self.grid * slope).sum(axis=0)), mix)
 
 
 def _ratios(positive: F64, negative: F64) -> dict[str, float | None]:

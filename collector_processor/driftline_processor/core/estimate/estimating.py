@@ -63,14 +63,18 @@ class _Made:
         time = _over(off, lengths)
         error = math.sqrt(point.chance + point.learned + time)
         least, most = limits(name)
-        low, high = max(least, point.value - DEVIATIONS * error), min(most, point.value + DEVIATIONS * error)
+        low: float | None = max(least, point.value - DEVIATIONS * error)
+        high: float | None = min(most, point.value + DEVIATIONS * error)
+        if point.unsure is not None:
+            low = high = None
         lower = upper = alert = None
         if value is not None:
             width = half_width(sum(per_row) / rows + per_row[1] / known.rows, differ, lengths)
             lower, upper = max(least, value - width), min(most, value + width)
             alert = not lower <= point.value <= upper
         made = (float(point.value), low, high, error, lower, upper, alert, rows)
-        return Estimate(*made, "panes", self._method, value, *_judged(labelled.get(name), realized, time))
+        judged = _judged(labelled.get(name), realized, time)
+        return Estimate(*made, "panes", self._method, value, *judged, unsure=point.unsure)
 
 
 def _judged(labelled: Point | None, realized: Metric | None, time: float) -> tuple[float | None, float | None]:

@@ -18,10 +18,19 @@ from driftline_processor.core.performance.realized import realized
 from . import binary, losses, multiclass
 from .bounds import NO_STRETCHES, Between, apart, between
 from .rates import Rates, rates_of, weight_per_row
-from .result import Point
+from .result import Point, Unsure
 
 LEAST_COVERAGE = 0.5
 """Share of outcomes from which on an estimate of all rows may be judged by some of them."""
+
+OFF = 0.15
+"""Of how far an estimate has moved: what a model of losses, or calibrations of single classes, may be off."""
+
+MOST_UNLIKE = 0.25
+"""From where on rows are so unlike the reference's that no interval held what it says."""
+
+LEAST_ROWS, LEAST_OF_A_CLASS = 1_000, 300
+"""Of the reference: with fewer, what is learned is too good by more than an interval can say."""
 
 
 @dataclass(eq=False, slots=True)
@@ -56,9 +65,44 @@ class Learned:
             points = {} if trees is None else losses.expected(pane, trees.spread)
         if kind == "binary":
             return {}, 0
-        rows = _effective(pane)
-        more = rows / self.rows if self.rows > 0 else 0.0
-        return {name: replace(one, learned=one.chance * more) for name, one in points.items()}, 0
+        return self._with_learned(points, _effective(pane)), 0
+
+    def _with_learned(self, points: dict[str, Point], rows: float) -> dict[str, Point]:
+        """Add the variance of what was learned, of kinds whose sums do not tell where rows lie.
+
+        Chance of as many rows as the reference has, of fewer where the window's rows are of another kind: the square of
+        how far a metric has moved, in standard deviations of rows, is what they are less worth at least (the bound of
+        Hammersley, Chapman and Robbins on the chi-square divergence).
+        """
+        away = [
+            (one.value - was.value) ** 2 / (one.mix * rows)
+            for name, one in points.items()
+            if one.value is not None and one.mix > 0 and (was := self.reference.get(name)) and was.value is not None
+        ]
+        unlike = max(away, default=0.0)
+        worth = self.rows / (rows * (1 + unlike)) if rows > 0 else 0.0
+        unsure: Unsure | None = "unlike" if unlike > MOST_UNLIKE else "too_few" if self._too_few() else None
+        found = {}
+        for name, one in points.items():
+            was = self.reference.get(name)
+            moved = 0.0 if was is None or was.value is None or one.value is None else one.value - was.value
+            chance = one.chance / worth if worth > 0 else 0.0
+            found[name] = replace(one, learned=chance * self._overfit(name) + (OFF * moved) ** 2, unsure=unsure)
+        return found
+
+    def _overfit(self, metric: str) -> float:
+        """How many times as far as chance what was learned is off, squared, in simulations (docs/performance.md)."""
+        if self.task.kind == "regression":
+            return 2.5
+        if metric in ("log_loss", "brier"):
+            return 1.0 + len(self.task.classes)
+        return 4.0 if metric in ("accuracy", "roc_auc_ovr") else 1.5
+
+    def _too_few(self) -> bool:
+        worth = weight_per_row(self._pane, "outcomes")
+        if any(one.rate @ one.weight < LEAST_OF_A_CLASS * worth for one in self.estimation.classes.values()):
+            return True
+        return self.rows < LEAST_ROWS and self.task.kind == "regression"
 
     def labelled(self, pane: Pane, points: dict[str, Point], rows: int) -> dict[str, Point]:
         """Return what is expected of those rows of a pane whose outcome is known; {} where that is not known.
@@ -98,7 +142,7 @@ class Learned:
             weight = self._pane.parts["score_negative"] + self._pane.parts["score_positive"]
             grid = np.zeros((3, len(weight)))
             grid[0, :cut], grid[1, cut:] = weight[:cut], weight[cut:]
-            return binary.expected(grid, self.rates, weight_per_row(self._pane, "outcomes"))
+            return binary.as_learned(grid, self.rates, weight_per_row(self._pane, "outcomes"))
         blocks = self.estimation.blocks
         known = [] if blocks is None else [pane.parts[EXPECTED] for pane in blocks.panes if EXPECTED in pane.parts]
         return self._expected(np.sum(known, axis=0)) if known else {}

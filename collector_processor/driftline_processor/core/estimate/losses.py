@@ -26,8 +26,8 @@ def of_sums(sums: F64, spread: F64) -> dict[str, Point]:
     """Return the metrics of Σw, Σw², Σw l and Σw² l² of the expected losses.
 
     >>> found = of_sums(np.array([4.0, 4.0, 8.0, 64.0, 0.4, 16.0, 1024.0, 0.04]), np.ones(3))
-    >>> found["mae"], found["rmse"].value
-    (Point(value=2.0, chance=1.0, learned=0.0, mix=0.0), 4.0)
+    >>> found["mae"].value, found["mae"].chance, found["rmse"].value
+    (2.0, 1.0, 4.0)
     """
     k = len(OUTPUTS)
     if len(sums) != 2 + 2 * k or sums[0] <= 0:

@@ -17,7 +17,7 @@ from .result import Point
 def expected(pane: Pane, classes: int) -> dict[str, Point]:
     """Return what each metric is expected to be; {} without the sums for it.
 
-    Macro metrics are means over the classes for which they are defined. Their variance takes classes for independent.
+    Macro metrics are means over the classes for which they are defined.
     """
     found = of_sums(pane.parts.get(CLASSES), classes)
     if found and (area := _area(pane, classes)) is not None:
@@ -55,26 +55,33 @@ def decided(confusion: F64, variance: F64) -> dict[str, Point]:
     (0.8, 0.8, 0.8)
     """
     hits, actual, said = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-    own, others = variance.diagonal(), variance.sum(axis=1) - variance.diagonal()
-    total = confusion.sum()
+    total, one = confusion.sum(), np.eye(len(confusion))
     with np.errstate(divide="ignore", invalid="ignore"):
         precision, recall, f1 = hits / said, hits / actual, 2 * hits / (said + actual)
-        of_recall = ((1 - recall) ** 2 * own + recall**2 * others) / actual**2
-        of_f1 = ((2 - f1) ** 2 * own + f1**2 * others) / (said + actual) ** 2
-        of_precision = own / said**2
+        of_precision = one / said
+        of_recall = (one - recall[:, np.newaxis]) / actual[:, np.newaxis]
+        of_f1 = 2 * one / (said + actual) - (f1 / (said + actual))[:, np.newaxis]
     return {
-        "accuracy": Point(float(hits.sum() / total), float(own.sum() / total**2)),
-        "precision": _macro(precision, of_precision, said > 0),
-        "recall": _macro(recall, of_recall, actual > 0),
-        "f1": _macro(f1, of_f1, said + actual > 0),
+        "accuracy": Point(float(hits.sum() / total), float(variance.diagonal().sum() / total**2)),
+        "precision": _macro(precision, of_precision, said > 0, variance),
+        "recall": _macro(recall, of_recall, actual > 0, variance),
+        "f1": _macro(f1, of_f1, said + actual > 0, variance),
     }
 
 
-def _macro(values: F64, variances: F64, defined: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Point:
+def _macro(values: F64, slopes: F64, defined: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], variance: F64) -> Point:
+    """The mean over classes. ``slopes``: float64 (k, k), by how much a row more of a cell raises their sum.
+
+    A row is of one class only, so the cells of a decision are not independent. Twice the variance that they would have
+    about the best constant is never too little, and right of two classes.
+    """
     many = int(np.count_nonzero(defined))
     if not many:
         return Point(None)
-    return Point(float(values[defined].mean()), float(variances[defined].sum()) / many**2)
+    slope = np.nan_to_num(slopes, posinf=0.0, neginf=0.0) / many
+    all_of = variance.sum(axis=0)
+    middle = np.divide((slope * variance).sum(axis=0), all_of, out=np.zeros_like(all_of), where=all_of > 0)
+    return Point(float(values[defined].mean()), 2 * float((variance * (slope - middle) ** 2).sum()))
 
 
 def _area(pane: Pane, classes: int) -> Point | None:

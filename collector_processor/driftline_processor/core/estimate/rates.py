@@ -7,28 +7,25 @@ from dataclasses import dataclass
 import numpy as np
 from driftline.bins import SCORE_BINS
 from driftline.pane import Pane
+from driftline.redrawn import Redrawn, redrawn
 from driftline.rising import Steps
-from driftline.tables import F64, I64
+from driftline.tables import F64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rates:
-    """``rate``: float64 (SCORE_BINS,), the chance of each bin, rising with the score.
+    """``rate``: float64 (SCORE_BINS,), the chance of each bin, rising with the score. ``again``: how far off it may be.
 
-    ``step``: int64 (SCORE_BINS,), which step of the calibration each bin is on; ``variance``: float64 (steps,), of the
-    rate of each step.
+    ``rarer``: (effective) rows of the rarer class.
     """
 
     rate: F64
-    step: I64
-    variance: F64
+    again: Redrawn
+    rarer: float
 
 
 def rates_of(pane: Pane) -> Rates | None:
     """Learn the rates of a pane with outcomes by weighted isotonic regression; None with fewer than 30 of a class.
-
-    The variance of a step's rate is that of a share of its rows, half a row added to each side: steps of only one
-    class would otherwise be certain.
 
     >>> negative, positive = np.zeros((2, SCORE_BINS))
     >>> negative[[2000, 2100]], positive[[2000, 2100]] = [60, 20], [20, 60]
@@ -37,12 +34,12 @@ def rates_of(pane: Pane) -> Rates | None:
     [0.25, 0.25, 0.25, 0.75]
     """
     negative, positive = (pane.parts.get(f"score_{side}") for side in ("negative", "positive"))
-    learned = None if negative is None or positive is None else Steps.of(negative, positive)
-    if learned is None:
+    if negative is None or positive is None or (learned := Steps.of(negative, positive)) is None:
         return None
-    rows = learned.weight / weight_per_row(pane, "outcomes")
-    smoothed = (learned.rate * rows + 0.5) / (rows + 1)
-    return Rates(learned.rates(), learned.of_bin, smoothed * (1 - smoothed) / (rows + 1))
+    worth = weight_per_row(pane, "outcomes")
+    return Rates(
+        learned.rates(), redrawn(negative / worth, positive / worth), min(negative.sum(), positive.sum()) / worth
+    )
 
 
 def weight_per_row(pane: Pane, part: str) -> float:

@@ -14,6 +14,8 @@ DEVIATIONS = 1.959963984540054
 
 Method = Literal["cbpe", "direct_loss", "importance_weighted"]
 Trust = Literal["ok", "failed", "unknown"]
+Unsure = Literal["too_few", "unlike"]
+"""Why an estimate has no interval: too few rows or outcomes, of the window or the reference; rows of another kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ UNRECORDED = Record("unknown", 0)
 class Estimate:
     """A metric of a window that nobody has labelled. It assumes that P(y|x) is what it was in the reference.
 
-    ``low`` / ``high``: where the value of all rows would lie in 95 of 100 windows, were they labelled.
+    ``low`` / ``high``: where the value of all rows would lie in 95 of 100 windows, were they labelled; None where that
+    cannot be promised, and ``unsure`` says why.
     ``sampling_error``: its standard error: of the rows' own chance, of the reference that the estimate was learned
     from, and of how much the reference's stretches of time differ. ``reference``: the realized value of the baseline's
     rows; ``lower_bound`` / ``upper_bound``: what a window of as many rows has while all is as in the reference (see
@@ -62,19 +65,21 @@ class Estimate:
     error: float | None = None
     error_deviation: float | None = None
     record: Record = UNRECORDED
+    unsure: Unsure | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
     """A value and its variance: ``chance``, of outcomes that are drawn anew for the same rows; ``learned``, of the
 
-    reference that it was learned from; ``mix``, of other rows of the same kind.
+    reference that it was learned from; ``mix``, of other rows of the same kind. ``unsure``: what is not in them.
     """
 
     value: float | None
     chance: float = 0.0
     learned: float = 0.0
     mix: float = 0.0
+    unsure: Unsure | None = None
 
 
 SHARES = frozenset(

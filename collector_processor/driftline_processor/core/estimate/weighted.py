@@ -10,18 +10,19 @@ Source: Shimodaira, "Improving predictive inference under covariate shift by wei
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from driftline.bins import Index
 from driftline.frames import taken
-from driftline.tables import F64, Task
+from driftline.tables import F64, I64, Task
 
 from driftline_processor.core.drift.multivariate.classifier import FOLDS, Design, Points
 from driftline_processor.core.performance.known import Joined
 from driftline_processor.core.performance.realized import from_rows
 
-from .result import DEVIATIONS, Estimate, limits
+from .result import Estimate, limits
 
 LEAST_WORTH = 50.0
 """Effective rows (Kish): where fewer labelled rows are like those of the window, they say nothing of it."""
@@ -29,11 +30,25 @@ LEAST_WORTH = 50.0
 GROUPS = 20
 """Of the jackknife that tells how sure a weighted metric is."""
 
-_RIDGE, _STEPS = 0.01, 8
+_WIDE = 2.093
+"""Of Student's t with 19 degrees of freedom, in place of 1.96."""
+
+_RIDGE, _LEAST_RIDGE, _STEPS = 0.01, 2.0, 12
 
 
-def ratios(reference: Points, current: Points, rng: np.random.Generator) -> F64 | None:
-    """Return how much more likely each reference row is in the window: float64 (n,), 1 on average; None of too few.
+@dataclass(frozen=True, slots=True, eq=False)
+class Ratios:
+    """``whole``: float64 (n,), how much more likely each reference row is in the window, 1 on average.
+
+    ``without``: float64 (GROUPS, n), the same had a group of the rows of both not been there.
+    """
+
+    whole: F64
+    without: F64
+
+
+def ratios(reference: Points, current: Points, rng: np.random.Generator) -> Ratios | None:
+    """Return how much more likely each of n reference rows is in the window; None of too few.
 
     By a ridge logistic regression on coordinates, their squares, what is missing, and products of pairs, of rows that
     it was not trained on (five folds). ``rng`` draws folds and products.
@@ -43,67 +58,87 @@ def ratios(reference: Points, current: Points, rng: np.random.Generator) -> F64 
         return None
     columns = Design.of(reference, current, rng).columns
     side = np.concatenate([np.zeros(n), np.ones(m)])
+    group = np.concatenate([np.arange(n) % GROUPS, np.arange(m) % GROUPS])
     fold = np.concatenate([rng.permutation(n) % FOLDS, rng.permutation(m) % FOLDS])
-    odds = np.empty(n)
+    odds = np.empty((1 + GROUPS, n))
     for at in range(FOLDS):
         own = fold != at
-        coefficients = _logistic(columns[own], side[own])
+        fitted = _logistic(columns[own], side[own], group[own])
         held = np.flatnonzero(fold[:n] == at)
-        odds[held] = np.clip(columns[held] @ coefficients[1:] + coefficients[0], -20, 20)
+        odds[:, held] = np.clip(fitted[:, 1:] @ columns[held].T + fitted[:, :1], -20, 20)
     raw = np.exp(odds)
-    weights: F64 = raw * (n / raw.sum())
-    return weights
+    raw *= n / raw.sum(axis=1, keepdims=True)
+    return Ratios(raw[0], raw[1:])
 
 
-def _logistic(columns: F64, side: F64) -> F64:
-    """Ridge logistic regression by iteratively reweighted least squares; the intercept first, and not shrunk."""
+def _logistic(columns: F64, side: F64, group: I64) -> F64:
+    """Ridge logistic regression by iteratively reweighted least squares; the intercept first, and not shrunk.
+
+    Float64 (1 + GROUPS, p + 1): of all rows, and without each group, one step of Newton's away.
+    """
     x = np.column_stack([np.ones(len(columns)), columns])
-    ridge = _RIDGE * len(x) * np.eye(x.shape[1])
-    ridge[0, 0] = 1e-9
     share = side.mean()
+    # as strong against what rows tell however few of them are the window's
+    ridge = np.full(x.shape[1], _RIDGE * len(x) * share * (1 - share) + _LEAST_RIDGE)
+    ridge[0] = 1e-9
     found = np.zeros(x.shape[1])
     found[0] = math.log(share / (1 - share))
+    information = np.diag(ridge)
     for _ in range(_STEPS):
         p = 1 / (1 + np.exp(-np.clip(x @ found, -30, 30)))
         weight = np.maximum(p * (1 - p), 1e-6)
-        step = np.linalg.solve((x * weight[:, np.newaxis]).T @ x + ridge, x.T @ (side - p) - ridge @ found)
+        information = (x * weight[:, np.newaxis]).T @ x
+        step = np.linalg.solve(information + np.diag(ridge), x.T @ (side - p) - ridge * found)
         found += step
         if np.abs(step).max() < 1e-6:
             break
-    return found
+    wrong = x * (side - 1 / (1 + np.exp(-np.clip(x @ found, -30, 30))))[:, np.newaxis]
+    of_group = np.stack([wrong[group == at].sum(axis=0) for at in range(GROUPS)])
+    fewer = information * ((GROUPS - 1) / GROUPS) + np.diag(ridge)
+    return np.vstack([found, found - np.linalg.solve(fewer, of_group.T).T])
 
 
 def weighted(
-    task: Task, labelled: Joined, weights: F64, rows: int, beside: Mapping[str, Estimate]
+    task: Task, labelled: Joined, weights: Ratios, rows: int, beside: Mapping[str, Estimate]
 ) -> dict[str, Estimate]:
     """Estimate every metric of a window by weighted labelled rows; {} where too few of them are like its rows.
 
-    ``labelled``: of the reference, ``weights``: float64 (n,), of each (:func:`ratios`). ``rows``: of the window.
-    ``beside``: the estimates from sums, whose bounds and references are taken.
+    ``labelled``: of the reference, n rows. ``rows``: of the window. ``beside``: the estimates from sums, whose bounds
+    and references are taken.
     """
-    own = weights if labelled.weight is None else weights * labelled.weight
+    known = 1.0 if labelled.weight is None else labelled.weight
+    own = weights.whole * known
     worth = float(own.sum() ** 2 / (own**2).sum()) if own.any() else 0.0
     if worth < LEAST_WORTH:
         return {}
     whole = _values(task, labelled, own, np.arange(len(own)))
     group = np.arange(len(own)) % GROUPS
-    without = [_values(task, labelled, own, np.flatnonzero(group != at)) for at in range(GROUPS)]
+    kept = [np.flatnonzero(group != at) for at in range(GROUPS)]
+    given, refit = (
+        [_values(task, labelled, of[at] * known, rest) for at, rest in enumerate(kept)]
+        for of in ([weights.whole] * GROUPS, weights.without)
+    )
     found = {}
     for name, value in whole.items():
-        others = np.array([one[name] for one in without if name in one])
-        if len(others) < GROUPS:
+        learned, drawn = _jackknife(name, refit), _jackknife(name, given)
+        if learned is None or drawn is None:
             continue
-        variance = (GROUPS - 1) / GROUPS * float(((others - others.mean()) ** 2).sum())
-        error = math.sqrt(variance * (1 + worth / max(rows, 1)))
+        error = math.sqrt(learned + drawn * worth / max(rows, 1))
         least, most = limits(name)
-        known = beside.get(name)
-        lower, upper = (None, None) if known is None else (known.lower_bound, known.upper_bound)
+        beyond = beside.get(name)
+        lower, upper = (None, None) if beyond is None else (beyond.lower_bound, beyond.upper_bound)
         alert = None if lower is None or upper is None else not lower <= value <= upper
-        ends = max(least, value - DEVIATIONS * error), min(most, value + DEVIATIONS * error)
-        reference = None if known is None else known.reference
+        ends = max(least, value - _WIDE * error), min(most, value + _WIDE * error)
+        reference = None if beyond is None else beyond.reference
         made = (value, *ends, error, lower, upper, alert, rows)
         found[name] = Estimate(*made, "rows", "importance_weighted", reference)
     return found
+
+
+def _jackknife(metric: str, without: Sequence[Mapping[str, float]]) -> float | None:
+    """The variance of a metric by what it is without each group; None where that is not known of each."""
+    others = np.array([one[metric] for one in without if metric in one])
+    return None if len(others) < GROUPS else (GROUPS - 1) * float(others.var())
 
 
 _KNOWN = frozenset(("accuracy", "precision", "recall", "f1", "specificity", "balanced_accuracy", "roc_auc"))

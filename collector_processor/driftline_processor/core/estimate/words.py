@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from .result import Estimate, Record
@@ -15,8 +15,26 @@ METHOD_WORDS = {
     "importance_weighted": "from the baseline's rows, weighted as this window's",
 }
 
+UNSURE_WORDS = {
+    "too_few": "no interval: too few rows or outcomes",
+    "unlike": "no interval: the rows are too unlike the baseline's",
+}
+
 HEADLINES = ("accuracy", "roc_auc", "log_loss", "f1", "mae", "rmse")
 """The metrics that a sentence is about: the first of them that there is."""
+
+
+def interval(estimate: Estimate, number: Callable[[float | None], str]) -> str:
+    """Say between which values the realized one should lie, or why nobody knows.
+
+    >>> from dataclasses import replace
+    >>> sure = Estimate(0.9, 0.8, 1.0, 0.05, 0.92, 0.98, True, 500, "panes", "cbpe")
+    >>> interval(sure, str), interval(replace(sure, low=None, high=None, unsure="too_few"), str)
+    ('0.8 to 1.0', 'no interval: too few rows or outcomes')
+    """
+    if estimate.unsure is not None:
+        return UNSURE_WORDS[estimate.unsure]
+    return "" if estimate.low is None or estimate.high is None else f"{number(estimate.low)} to {number(estimate.high)}"
 
 
 def standing(estimate: Estimate) -> Standing | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 from driftline.pane import Pane
+from driftline.slices import slice_name
 from driftline.tables import CLASSLESS, I64, Task
 
 from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance
@@ -14,6 +15,7 @@ from driftline_processor.core.sent import kept
 from . import custom
 from .asked import Asked
 from .fairness import Counts, Fairness, Rule, judge_fairness
+from .fast_labels import fast_labels
 from .implicit import unknown_yet
 from .known import Known
 from .linear import table_of
@@ -68,6 +70,10 @@ def judge_slices(evaluation: Evaluation, pane: Pane, task: Task, known: Known, a
             evaluation.ages[value] = found
         else:
             evaluation.performance_slices[name] = found
+    cohorts = {name: known.slices[slice_name(LABEL_AGE, name)] for name in COHORTS if name in evaluation.ages}
+    evaluation.fast_labels = fast_labels(cohorts, pane, known.blocks, task)
+    if evaluation.immature and evaluation.fast_labels is not None and evaluation.fast_labels.differ:
+        evaluation.immature += f"; {evaluation.fast_labels.sentence}"
     evaluation.ages = {name: evaluation.ages[name] for name in COHORTS if name in evaluation.ages}
     evaluation.weak = known.weak
     if task.kind == "binary" and groups:

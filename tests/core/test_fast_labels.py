@@ -1,0 +1,85 @@
+"""Whether fast labels differ from slow ones: said where they do, seldom where they do not, and beside what waits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from driftline.fold import fold_outcomes
+from driftline.pane import Pane, merge
+from driftline.tables import Column, Task
+from driftline_processor.core.performance.fast_labels import FastLabels, fast_labels
+
+BINARY = Task("binary", ("0", "1"), "1")
+REGRESSION = Task("regression")
+
+
+def outcomes(positives: int, negatives: int, weight: float = 1.0) -> Pane:
+    """Outcomes of a model that says no to all."""
+    y = np.repeat([1.0, 0.0], [positives, negatives])
+    return fold_outcomes(BINARY, np.full((len(y), 1), 0.1), None, Column(numbers=y), np.full(len(y), weight))
+
+
+def said(cohorts: dict[str, Pane], blocks: tuple[Pane, ...] = (), task: Task = BINARY) -> FastLabels | None:
+    return fast_labels(cohorts, merge(cohorts.values()), blocks, task)
+
+
+def test_fast_outcomes_that_are_positive_less_often_are_said_to_be() -> None:
+    found = said(
+        {"<1h": outcomes(30, 270), "<1d": outcomes(42, 258), "<7d": outcomes(93, 207), "<30d": outcomes(93, 207)}
+    )
+    assert found is not None
+    assert (found.until, found.differ, found.fast_rows, found.slow_rows) == ("<1d", True, 600, 600)
+    assert (found.fast, found.slow) == (0.12, 0.31)
+    assert found.sentence == (
+        "outcomes that came within a day are positive in 12 %, later ones in 31 %: "
+        "performance while some are missing is that of the fast ones"
+    )
+
+
+def test_outcomes_that_are_alike_are_not() -> None:
+    found = said({"<1h": outcomes(30, 270), "<7d": outcomes(33, 267)})
+    assert found is not None
+    assert not found.differ
+    assert found.sentence == "outcomes that came within an hour do not differ from later ones by more than chance"
+
+
+def test_few_or_none_on_one_side_tell_nothing() -> None:
+    assert said({"<1h": outcomes(100, 900)}) is None
+    assert said({"<1h": outcomes(100, 900), "<1d": outcomes(20, 5)}) is None
+    assert said({"<1h": outcomes(100, 900), "<1d": outcomes(1, 20, weight=50.0)}) is None, "weights make no rows"
+
+
+def test_days_that_differ_make_rows_worth_less() -> None:
+    stormy = tuple(outcomes(*both) for both in ((15, 85), (35, 65)) * 10)
+    halves = {"<1d": outcomes(220, 780), "<7d": outcomes(280, 720)}
+    alone, by_day = (said(halves, blocks) for blocks in ((), stormy))
+    assert alone is not None
+    assert by_day is not None
+    assert by_day.p_value > alone.p_value
+
+
+@pytest.mark.parametrize(("times", "differ"), [(1.0, False), (1.6, True)])
+def test_errors_of_a_regression_are_compared_by_their_means(times: float, differ: bool) -> None:
+    rng = np.random.default_rng(1)
+    cohorts = {}
+    for name, scale in (("<1h", 1.0), ("<30d", times)):
+        y = 10 + rng.normal(0, 1, 300)
+        p = (y + scale * rng.normal(0, 1, 300))[:, np.newaxis]
+        cohorts[name] = fold_outcomes(REGRESSION, p, None, Column(numbers=y), None)
+    found = said(cohorts, task=REGRESSION)
+    assert found is not None
+    assert (found.differ, found.until) == (differ, "<1h")
+    if differ:
+        assert found.metric == "mae"
+        assert found.sentence.startswith("the mean absolute error of outcomes that came within an hour is 0.")
+
+
+def test_there_is_a_sentence_of_every_metric() -> None:
+    one = FastLabels("<7d", True, "error_rate", 0.1, 0.2, 900, 900, 0.001)
+    assert one.sentence.startswith(
+        "the model is wrong on 10 % of the outcomes that came within 7 days, on 20 % of later"
+    )
+    mean = replace(one, metric="mean_actual", fast=3.0, slow=4.5)
+    assert mean.sentence.startswith("outcomes that came within 7 days are 3 on average, later ones 4.5:")
