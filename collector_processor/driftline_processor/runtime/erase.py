@@ -1,7 +1,8 @@
 """Delete what is kept of one prediction id, or of one subject: from every table, and from the disk.
 
 An order is written down first, and forgotten last: a processor that is killed in between finishes it when it starts.
-The rows leave every table in one transaction; then the file is written anew (:meth:`.store.Store.rewrite`), because
+The rows leave every table in one transaction, in which the outcomes that are left of a prediction count again
+(:meth:`.join.Join.judge_anew`); then the file is written anew (:meth:`.store.Store.rewrite`), because
 what DuckDB has deleted stays in its blocks until something else needs them. The performance of the windows concerned is
 made anew from the rows that stay, where all of those are kept; other sums stay as they are, and how many of their rows
 were deleted is counted beside them (:mod:`.erased`).
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -31,7 +32,7 @@ from .rows import among, integers_of, kept
 from .series import Series, SeriesRegister
 from .sliced_outcomes import sliced_changes
 from .slices import SliceValues
-from .store import Connection, read, synced, transaction
+from .store import Connection, number, read, synced, transaction
 
 ROWS = {
     "predictions": "seq IN (SELECT seq FROM gone_predictions)",
@@ -130,23 +131,34 @@ class Orders:
 
 
 def erase(
-    connection: Connection, register: SeriesRegister, baselines: Baselines, values: SliceValues, order: Order
+    connection: Connection,
+    register: SeriesRegister,
+    baselines: Baselines,
+    values: SliceValues,
+    judge_anew: Callable[[pa.Array], list[tuple[int, I64]]],
+    order: Order,
 ) -> Erased:
     """Delete the rows of an order in one transaction; they are gone for every reader, and not yet from the disk.
 
-    ``values``: which values of slices are told apart.
+    ``values``: which values of slices are told apart. ``judge_anew``: see :meth:`.join.Join.judge_anew`; of a
+    prediction that stays, the last of the outcomes that are left counts.
     """
     with transaction(connection):
         _find(connection, order)
         gone = read(connection, "SELECT p.* FROM predictions p SEMI JOIN gone_predictions g ON g.seq = p.seq")
+        words = read(connection, "SELECT DISTINCT id FROM outcomes SEMI JOIN gone_outcomes USING (seq)")
+        joined = number(connection, f"SELECT count(*) FROM joined WHERE {ROWS['joined']}") or 0
+        counts = {table: _delete(connection, table, ROWS[table]) for table in ("predictions", "outcomes", "waiting")}
+        touched = judge_anew(words["id"].combine_chunks())
         lost = read(connection, f"SELECT prediction, series, time FROM joined WHERE {ROWS['joined']}")
         whole = list(_stretches(connection, register, lost))
         pairs = Pairs(connection, register)
         paired = pairs.touching(integers_of(lost, "prediction"), integers_of(lost, "time"))
-        counts = {table: _delete(connection, table, condition) for table, condition in ROWS.items()}
+        for table in ROWS:
+            _delete(connection, table, ROWS[table])
         baselines.unlearn(connection, integers_of(gone, "series"), integers_of(gone, "seq"))
         changes, sliced = PaneChanges(), sliced_changes()
-        touched = [(series.number, recompute(connection, changes, series, some, values)) for series, some in whole]
+        touched += [(series.number, recompute(connection, changes, series, some, values)) for series, some in whole]
         pairs.follow(paired, None, np.empty(0, np.int64), changes)
         stays = _stays(lost, whole)
         counted = kept(gone, ~among(integers_of(gone, "seq"), stays))
@@ -162,7 +174,7 @@ def erase(
     return Erased(
         counts["predictions"],
         counts["outcomes"],
-        counts["joined"],
+        joined,
         dict(zip(numbers.tolist(), rows.tolist(), strict=True)),
         touched,
     )
@@ -205,8 +217,8 @@ def _stretches(
     numbers, panes = integers_of(lost, "series"), integers_of(lost, "time")
     panes = panes - panes % PANE
     by_number = register.by_number()
-    for number in np.unique(numbers).tolist():
-        stored = stored_stretches(connection, number, np.unique(panes[numbers == number]).tolist())
-        whole = [stretch for stretch in stored if all_kept(connection, number, stretch)]
+    for which in np.unique(numbers).tolist():
+        stored = stored_stretches(connection, which, np.unique(panes[numbers == which]).tolist())
+        whole = [stretch for stretch in stored if all_kept(connection, which, stretch)]
         if whole:
-            yield by_number[number], whole
+            yield by_number[which], whole

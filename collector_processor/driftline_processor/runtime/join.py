@@ -11,36 +11,29 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-from driftline.classes import class_codes, seen_classes
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables import I64
-from numpy.typing import NDArray
 
 from driftline_processor.core.labels.delay import place_of
 from driftline_processor.core.performance.by_slice import ages_of
 from driftline_processor.core.window import PANE
 
-from .carrying import flags_of, with_what_stays
 from .concept import ConceptWatch
 from .health import Counters
 from .holding import Verdict, first_heard, judge, say_the_same
-from .matching import Matches, Progress, match, news_since, read_telling, write_waiting
+from .matching import Matches, Progress, match, match_anew, news_since, read_telling, write_waiting
 from .narrow import TIME_APART, near
 from .news import Touched
 from .pairs import Pairs
 from .panes import PaneChanges, performance_fold
 from .performance import add_outcomes, all_kept, recompute, stored_stretches
-from .rankings import one_row_each, says_something
-from .rows import actual_of, among, finite_actuals, integers_of, kept
-from .series import Series, SeriesRegister
+from .rows import among, integers_of, kept
+from .series import SeriesRegister
 from .sliced_outcomes import add_sliced, sliced_changes
 from .slices import SliceValues
 from .store import Connection, insert, mark, read, run, set_mark, transaction
-
-Mask = NDArray[np.bool_]
-Unusable = tuple[int, str]
-"""A series and what its outcomes are folded over, see :func:`.panes.performance_fold`."""
+from .usable import Refused, Unusable, Usable
 
 _UNUSABLE = "unusable:"
 Listener = Callable[[pa.Table], None]
@@ -89,7 +82,7 @@ class Join:
         self._pairs = Pairs(connection, series)
         self._listeners: list[Listener] = []
         self._folds: dict[int, set[str]] = {}
-        self._telling = read_telling(connection)
+        self._usable, self._telling = Usable(connection, series), read_telling(connection)
         self.unusable = _read_unusable(connection)
         for row in read(connection, "SELECT DISTINCT series, fold FROM panes WHERE fold LIKE 'task:%'").to_pylist():
             self._folds.setdefault(row["series"], set()).add(row["fold"])
@@ -128,17 +121,32 @@ class Join:
     def _join(self, done: Progress, reached: Progress, work: _Work) -> None:
         """Everything that is written with the progress, in the caller's transaction."""
         connection = self._connection
-        matches = match(connection, list(self._series), done, reached, self._wholly(), self._telling)
+        matches = match(connection, list(self._series), done, reached, self._usable.wholly(), self._telling)
         if matches is not None:
             self._apply(matches, done, work)
             write_waiting(connection, matches.matched, done, reached)
             work.changes.write(connection)
             self._values.write(connection)
             self._concept.write()
-            for (series, fold), rows in work.unusable.items():
+            for (series, fold), rows in work.refused.unusable.items():
                 set_mark(connection, f"{_UNUSABLE}{series}:{fold}", self.unusable[series, fold] + rows)
         set_mark(connection, "joined_outcomes", reached.outcomes)
         set_mark(connection, "joined_predictions", reached.predictions)
+
+    def judge_anew(self, ids: pa.Array) -> list[tuple[int, I64]]:
+        """Say again what counts of predictions of these ids, of whose outcomes some were deleted.
+
+        Inside the caller's transaction; :meth:`recount` after it. What is counted of all that comes, and concept drift,
+        which hears of an outcome once, stay as they were. Returns the panes that were made anew, by series.
+        """
+        connection, work = self._connection, _Work()
+        done = Progress(mark(connection, "joined_outcomes"), mark(connection, "joined_predictions"))
+        matches = match_anew(connection, list(self._series), ids, done)
+        if matches is not None:
+            self._apply(matches, done, work, hearing=False)
+            work.changes.write(connection)
+            self._values.write(connection)
+        return work.touched
 
     def refold(self) -> None:
         """Make the performance of a series anew when its classes are not the ones it was folded over."""
@@ -158,13 +166,10 @@ class Join:
             self._folds[series.number] = {fold}
             self._publish(work)
 
-    def _apply(self, matches: Matches, done: Progress, work: _Work) -> None:
+    def _apply(self, matches: Matches, done: Progress, work: _Work, hearing: bool = True) -> None:
         connection = self._connection
-        usable = kept(matches.matched, self._usable(matches.matched, done, work))
-        rankings = [one.number for one in self._series if one.task.kind == "ranking"]
-        usable = self._weighted(with_what_stays(connection, usable, rankings), done, work)
-        usable = one_row_each(connection, usable, rankings)
-        heard = first_heard(matches, usable)
+        usable = self._usable.of(matches.matched, done, work.refused)
+        heard = first_heard(matches, usable) if hearing else usable.slice(0, 0)
         verdict = judge(connection, matches, usable)
         verdict = verdict.without(self._refused(verdict, work))
         self._write(matches, verdict, heard, work)
@@ -176,7 +181,8 @@ class Join:
             add_sliced(work.sliced, by_number[number], some, settings.sliced, self._values, settings.timezone)
             work.joined[number] += len(some)
             self._folds.setdefault(number, set()).add(performance_fold(by_number[number].task))
-        self._watch(heard, verdict, matches.withdrawn)
+        if hearing:
+            self._watch(heard, verdict, matches.withdrawn)
         work.changes.write(connection)
         work.sliced.write(connection)
         for number, some in _by_series(verdict.withdrawn):
@@ -257,62 +263,6 @@ class Join:
         for number, otherwise in Counter(np.concatenate(series).tolist()).items():
             self._concept.corrected(by_number[number], otherwise)
 
-    def _usable(self, rows: pa.Table, done: Progress, work: _Work) -> Mask:
-        """Which rows say something: an actual that can be used, or that nothing is known; the others are counted."""
-        retracted = flags_of(rows, "retracted")
-        usable = np.ones(len(rows), dtype=bool)
-        numbers = integers_of(rows, "series")
-        reasons: dict[int, str] = {}
-        for series in self._series:
-            at = np.flatnonzero((numbers == series.number) & ~retracted)
-            if not len(at):
-                continue
-            actual = actual_of(rows.take(pa.array(at)))
-            if series.task.kind == "regression":
-                bad, reasons[series.number] = np.isnan(finite_actuals(actual)), "not_a_number"
-            elif series.task.kind == "ranking":
-                bad, reasons[series.number] = ~says_something(rows.take(pa.array(at))), "not_a_relevance"
-            else:
-                if not series.declared:
-                    series = self._series.learn(self._connection, series, seen_classes([actual]))
-                codes = class_codes(actual, series.task.classes)
-                most = len(series.task.classes)
-                bad = np.ones(len(at), dtype=bool) if codes is None else (codes < 0) | (codes >= most)
-                reasons[series.number] = "unknown_class"
-            usable[at[bad]] = False
-        if not usable.all():
-            self._count_unusable(kept(rows, ~usable), reasons, done, work)
-        return usable
-
-    def _weighted(self, rows: pa.Table, done: Progress, work: _Work) -> pa.Table:
-        """Return the rows without those that have no weight, of models of which rows are chosen for review."""
-        of_samples = np.array([one.number for one in self._series if self._is_sampled(one)], np.int64)
-        lacking = ~flags_of(rows, "weighted") & ~flags_of(rows, "retracted")
-        lacking &= among(integers_of(rows, "series"), of_samples)
-        if lacking.any():
-            work.rejected["no_weight"] += len(self._new(kept(rows, lacking), done))
-        return kept(rows, ~lacking)
-
-    def _is_sampled(self, series: Series) -> bool:
-        return self._series.settings(series.key.model).performance.outcomes == "sampled"
-
-    def _wholly(self) -> set[str]:
-        """The models of whose predictions all that was said is looked at: of lists, and of rows chosen for review."""
-        return {one.key.model for one in self._series if one.task.kind == "ranking" or self._is_sampled(one)}
-
-    def _count_unusable(self, rows: pa.Table, reasons: dict[int, str], done: Progress, work: _Work) -> None:
-        """Count the outcomes that found their predictions only now and cannot be used; they stay as they came."""
-        by_number = self._series.by_number()
-        for number, some in _by_series(self._new(rows, done)):
-            work.unusable[number, performance_fold(by_number[number].task)] += len(some)
-            work.rejected[reasons[number]] += len(some)
-
-    def _new(self, rows: pa.Table, done: Progress) -> pa.Table:
-        """Return those that found their predictions only now."""
-        waited = read(self._connection, "SELECT outcome FROM waiting SEMI JOIN rows USING (outcome)", rows=rows)
-        outcome = integers_of(rows, "outcome")
-        return kept(rows, (outcome > done.outcomes) | among(outcome, integers_of(waited, "outcome")))
-
     def _refused(self, verdict: Verdict, work: _Work) -> I64:
         """The predictions whose outcome cannot change: rows of their pane have expired, it cannot be made anew."""
         prediction, numbers, time = verdict.changed()
@@ -322,16 +272,16 @@ class Join:
             for start, end in stored_stretches(self._connection, number, np.unique(panes[mine]).tolist()):
                 if not all_kept(self._connection, number, (start, end)):
                     refused |= mine & (panes >= start) & (panes < end)
-        work.rejected["expired"] += int(np.count_nonzero(refused))
+        work.refused.rejected["expired"] += int(np.count_nonzero(refused))
         return prediction[refused]
 
     def _publish(self, work: _Work) -> None:
         self._concept.publish()
         self._touched.touch(work.touched, joined=work.seq)
         self.joined.update(work.joined)
-        self.unusable.update(work.unusable)
+        self.unusable.update(work.refused.unusable)
         self.pending = self._count_pending()
-        for reason, rows in (+work.rejected).items():
+        for reason, rows in (+work.refused.rejected).items():
             self._counters.add(m.DRIFTLINE_REJECTED_ROWS, rows, {a.DRIFTLINE_REASON: reason})
         if work.entered is not None and len(work.entered):
             self._counters.add(m.DRIFTLINE_OUTCOMES_JOINED, len(work.entered))
@@ -355,8 +305,7 @@ class _Work:
     seq: int = 0
     touched: list[tuple[int, I64]] = field(default_factory=list)
     joined: Counter[int] = field(default_factory=Counter)
-    unusable: Counter[Unusable] = field(default_factory=Counter)
-    rejected: Counter[str] = field(default_factory=Counter)
+    refused: Refused = field(default_factory=Refused)
     pairs: tuple[pa.Table | None, pa.Table | None] = (None, None)
 
 

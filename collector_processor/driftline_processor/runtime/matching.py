@@ -168,6 +168,14 @@ def match(
     return matches
 
 
+def match_anew(connection: Connection, all_series: Sequence[Series], ids: pa.Array, done: Progress) -> Matches | None:
+    """Match all that is left of what was said of ids, as far as it was joined; None where nothing is."""
+    if not len(ids):
+        return None
+    said = Sought(connection, ids).read(_COLUMNS, "outcomes", Condition("t.seq <= ?", (done.outcomes,)))
+    return _match(connection, all_series, said, np.empty(0, np.int64), ids, done) if len(said) else None
+
+
 def _match(
     connection: Connection,
     all_series: Sequence[Series],

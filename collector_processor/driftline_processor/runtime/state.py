@@ -184,7 +184,12 @@ class State:
         """Carry out all orders; return what the last one deleted."""
         erased = Erased()
         for order in self._orders:
-            erased = erase(self._connection, self._intake.series, self._intake.baselines, self._intake.slices, order)
+            intake, anew = self._intake, self._join.judge_anew
+            try:
+                erased = erase(self._connection, intake.series, intake.baselines, intake.slices, anew, order)
+            except BaseException:
+                intake.slices.load(self._connection)
+                raise
             self._intake.baselines.load(self._connection)
             self._touched.touch(erased.touched, joined=1)
             self._upkeep.expired.update(erased.series)
