@@ -212,8 +212,13 @@ def _scored(negative: F64, positive: F64) -> Pane:
     return Pane({"outcomes": np.array([n, n, n]), "score_negative": counts[0], "score_positive": counts[1]})
 
 
-def days(p: float, spread: float, each: int, many: int, persist: float = 0.0) -> Callable[[Random], Window]:
-    """Draw days on which another share is right: beta with mean ``p`` and this standard deviation."""
+def days(
+    p: float, spread: float, each: int | Sequence[int], many: int, persist: float = 0.0
+) -> Callable[[Random], Window]:
+    """Draw days on which another share is right: beta with mean ``p`` and this standard deviation.
+
+    ``each``: the rows of a day, of all or of each.
+    """
     rows = p * (1 - p) / spread**2 - 1 if spread else 0.0
 
     def draw(rng: Random) -> Window:
@@ -409,6 +414,10 @@ def _days() -> Iterator[Covered]:
             measure = covering(days(0.9, spread, 500, many), BINARY, "accuracy", 0.9, by_days=True)
             least = 0.92 if spread else 0.945
             yield Covered(f"few-{many}-{spread}", measure, RUNS, said.format(many, 500, spread), least)
+    for sizes in ((900, 300), (900, 100), (900, 100, 100), (900, 100, 100, 100, 100)):
+        measure = covering(days(0.9, 0.03, sizes, len(sizes)), BINARY, "accuracy", 0.9, by_days=True)
+        rows = " and ".join(str(one) for one in sizes)
+        yield Covered(f"unlike-{'-'.join(map(str, sizes))}", measure, RUNS, said.format(len(sizes), rows, 0.03), 0.92)
     for many in (7, 14, 60):
         measure = covering(days(0.9, 0.03, 200, many), BINARY, "accuracy", 0.9)
         yield Covered(f"days-{many}", measure, RUNS, said.format(many, 200, 0.03), 0.92)

@@ -27,8 +27,8 @@ MOST = 60
 FEWEST = 5
 """(Effective) blocks from which on they are looked at, where they are pieces of one day."""
 
-FEWEST_DAYS = 1.8
-"""The same of days: of two, of which one has at most twice the rows of the other, each is what the other is not."""
+FEWEST_DAYS = 1.02
+"""The same of days: where all but a hundredth of the rows are of one day, it is a window of that day."""
 
 FEWEST_ALONE = 10
 """The same of a metric that has no interval but from blocks."""
@@ -116,11 +116,22 @@ def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | No
     unsure = next((share for fewer, share in UNSURE_OF_FEW if blocks < fewer), UNSURE)
     if float(chdtrc(len(there) - 1, float((moved**2 / there).sum()))) > unsure:
         return None
-    effect = float((moved**2).sum()) * blocks / (blocks - 1) / total
     if blocks < FEWEST:
-        return Design(effect, max(LEAST_FREEDOM, blocks - 1))
+        hidden, freedom = _of_few(there / total)
+        return Design(float((moved**2).sum()) / hidden / total, max(LEAST_FREEDOM, freedom))
+    effect = float((moved**2).sum()) * blocks / (blocks - 1) / total
     longer = lasting(moved)
     return Design(effect * longer, max(2.0, blocks / longer - 1))
+
+
+def _of_few(share: F64) -> tuple[float, float]:
+    """Of few blocks that have these shares of the rows, each with an error of its own: how much of the variance their
+    influences show, (b - 1) / b where all are alike, and the degrees of freedom of what they show: one of two, however
+    unlike they are (Bell and McCaffrey 2002, Survey Methodology 28, section 4)."""
+    from_mean = np.eye(len(share)) - share
+    spread = from_mean.T @ (share[:, np.newaxis] ** 2 * from_mean)
+    shown = float(np.trace(spread))
+    return shown / float(share @ share), shown**2 / float((spread**2).sum())
 
 
 def alone(influence: F64, rows: F64) -> Design | None:
