@@ -34,19 +34,19 @@ def built(threshold: float) -> Baseline:
 def made(threshold: float, **changes: object) -> Baseline:
     score, actual = scored(1)
     said = {"actual": actual, "time": np.linspace(0, 30 * DAY, ROWS) + DAY, "slices": {"half": np.arange(ROWS) % 2}}
+    said |= {"score": score} | changes
     return Baseline.from_frame(
-        {"x": score},
-        score=score,
+        {"x": said["score"]},
         model="churn",
         task="binary",
         threshold=threshold,
-        **(said | changes),  # type: ignore[arg-type]
+        **said,  # type: ignore[arg-type]
     )
 
 
-def window(threshold: float, strays: int = 0) -> Pane:
+def window(threshold: float | F64, strays: int = 0, score: F64 | None = None) -> Pane:
     """Scores by decision; ``strays``: so many rows that are decided the other way."""
-    score, _ = scored(2, 1_000)
+    score = scored(2, 1_000)[0] if score is None else score
     decided = (score >= threshold).astype(int)
     decided[:strays] = 1 - decided[:strays]
     counts = [np.bincount(score_bin(score[decided == side]), minlength=SCORE_BINS) for side in (0, 1)]
@@ -97,7 +97,7 @@ def test_weights_that_differ_stay_as_uneven_as_they_were() -> None:
     assert found["confusion_excess"] == pytest.approx(2 * found["confusion"])
 
 
-@pytest.mark.parametrize("pane", [window(0.5), window(0.5, strays=9)])
+@pytest.mark.parametrize("pane", [window(0.5), window(0.5, strays=3)])
 def test_rows_that_the_service_decided_at_the_baselines_threshold_are_compared_as_they_are(pane: Pane) -> None:
     baseline = built(0.5)
     found = decided_alike(baseline, pane, replace(baseline.task, threshold=0.3))
@@ -119,6 +119,45 @@ def test_decisions_of_a_window_in_which_the_threshold_changed_are_compared_with_
     assert found.note == (
         "the baseline without its decisions, made at 0.5: these rows were decided neither there nor at 0.3"
     )
+
+
+def rare(seed: int) -> tuple[F64, F64]:
+    """Scores of which 2 % are high, fewer than 1 % between 0.3 and 0.5; what came true."""
+    rng = np.random.default_rng(seed)
+    score = np.where(rng.random(20_000) < 0.03, rng.uniform(0.05, 1, 20_000), rng.uniform(0, 0.02, 20_000))
+    return score, (rng.random(20_000) < score).astype(float)
+
+
+def rarely(**changes: object) -> Baseline:
+    score, actual = rare(1)
+    return made(0.5, **({"actual": actual, "score": score, "time": None, "slices": {}} | changes))
+
+
+def test_thresholds_are_told_apart_by_the_few_rows_between_them_where_few_are_flagged() -> None:
+    baseline, (score, actual) = rarely(), rare(1)
+    task = replace(baseline.task, threshold=0.3)
+    found = decided_alike(baseline, window(0.3, score=rare(2)[0]), task).baseline
+    precision = realized(found.pane, found.task)["precision"].value
+    assert precision == pytest.approx(actual[score >= 0.3].mean(), abs=5e-3)
+    assert decided_alike(baseline, window(0.5, score=rare(2)[0]), task).baseline is baseline
+    other = rarely(predicted=(score >= 0.3).astype(int))
+    assert decided_alike(other, window(0.3, score=rare(2)[0]), task).baseline is other
+
+
+@pytest.mark.parametrize("threshold", [np.repeat([0.5, 0.3], 10_000), np.array(0.7)], ids=["changed", "third"])
+def test_few_flagged_rows_of_both_thresholds_or_of_a_third_are_compared_with_none(threshold: F64) -> None:
+    baseline = rarely()
+    found = decided_alike(baseline, window(threshold, score=rare(2)[0]), replace(baseline.task, threshold=0.3))
+    assert "confusion" not in found.baseline.pane.parts
+    assert found.note.endswith("these rows were decided neither there nor at 0.3")
+
+
+def test_where_no_row_lies_between_two_thresholds_they_decide_alike() -> None:
+    score, actual = rare(1)
+    sure = (score < 0.29) | (score > 0.51)
+    baseline = rarely(score=score[sure], actual=actual[sure])
+    pane = window(0.5, score=score[sure])
+    assert decided_alike(baseline, pane, replace(baseline.task, threshold=0.3)).baseline is baseline
 
 
 def test_a_baseline_that_knows_no_outcomes_is_compared_without_its_decisions() -> None:
