@@ -306,6 +306,33 @@ def test_windows_that_cannot_tell_for_too_long_say_so_and_how_many_rows_would() 
     assert overdue(replace(found, undecided=2)) == ""
 
 
+def test_where_all_is_reviewed_a_longer_window_is_asked_for() -> None:
+    def of(interval: str, coverage: float) -> ObjectiveState:
+        metric = Metric(0.80, 2_200, "panes", low=0.15, high=1.0, interval=interval)
+        evaluation = Evaluation(ModelKey("fraud"), WINDOW, 2_200, True, realized={"accuracy": metric})
+        evaluation.maturity, evaluation.coverage = "mature", coverage
+        asked = Asked(objectives=(Objective("accuracy", least=0.83, alert_after=1),))
+        (found,) = judge_objectives(evaluation, BINARY, Known(), asked)
+        return replace(found, undecided=1)
+
+    days, rows, few = of("blocks", 1.0), of("clopper_pearson", 1.0), of("clopper_pearson", 0.5)
+    assert (days.needed, days.lacks, of("blocks", 0.5).lacks) == (None, "days", "days")
+    assert days.sentence == "0.8 (0.15 to 1) on 2,200 rows; more days would tell, in a longer window"
+    told = "nobody could tell in 1 windows in a row: "
+    assert overdue(days) == f"{told}too few days in a window; use a longer window"
+    assert rows.needed == few.needed
+    assert overdue(rows).startswith(f"{told}too few rows in a window, about ")
+    assert overdue(rows).endswith(" rows would tell; use a longer window")
+    assert overdue(few).startswith(f"{told}too little is reviewed, about ")
+
+
+def test_a_value_that_is_not_told_apart_is_said_to_be_none_of_twenty() -> None:
+    slices = {f"country={name}": (50, 1) for name in ("NL", "other")}
+    found = by_slice("precision >= 0.9 in country=c77", slices)
+    assert (found.state, found.needed) == ("cannot_tell", None)
+    assert found.sentence.startswith("country=c77 is none of the values of country that are told apart, 20 at most")
+
+
 def test_a_window_whose_outcomes_may_still_come_is_not_one_that_cannot_tell() -> None:
     past = judged(flagged(95, 5), "precision >= 0.95")
     past.objectives = undecided(past, None)

@@ -220,7 +220,7 @@ class ObjectiveState:
     ``undecided``: windows in a row, up to this one, that cannot tell; ``alert_after`` so many are too many. ``since``,
     ``until``: unix nanoseconds, the stretch of a rolling objective that is worst; 0 = the window. ``slice``: the one
     that it is of, or the worst of those of its key, whose states are ``slices``; ``few``: how many more have too few
-    rows to be judged.
+    rows to be judged. ``lacks``: what a longer window would have more of, where it is not reviewed rows that lack.
     """
 
     metric: str
@@ -240,6 +240,7 @@ class ObjectiveState:
     slices: dict[str, Verdict] = field(default_factory=dict)
     few: int = 0
     alert_after: int = 0
+    lacks: Literal["", "rows", "days"] = ""
 
     @property
     def overdue(self) -> bool:

@@ -289,7 +289,7 @@ def objective(one: ObjectiveState, timezone: str) -> str:
 
 def objective_state(one: ObjectiveState) -> str:
     """Return the word for what came of an objective."""
-    return "too little reviewed" if one.overdue and one.needed else one.state.replace("_", " ")
+    return "too little reviewed" if one.overdue and one.needed and not one.lacks else one.state.replace("_", " ")
 
 
 def drifted(evaluation: Evaluation) -> int:

@@ -28,6 +28,7 @@ from itertools import pairwise
 from typing import get_args
 
 from driftline.pane import Pane, merge
+from driftline.slices import MOST_VALUES, OTHER, slice_name
 from driftline.tables import Task
 
 from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, SlicePerformance, Verdict, Window
@@ -46,6 +47,11 @@ from .uncertainty import with_intervals
 
 POWER = 1.2816
 """The normal quantile of 90 %: how likely so many rows tell, if the metric is what it seems to be."""
+
+ALL_REVIEWED = 0.95
+"""From this share of outcomes on it is not reviewed rows that lack, but rows."""
+
+_AT_LIMIT = 1e-12
 
 _SHARES = ("accuracy", "precision", "recall", "specificity", "hit_rate", "ctr", "top_k_accuracy", "interval_coverage")
 
@@ -70,14 +76,40 @@ def judge_objectives(
                 one = _state(
                     *(objective, metrics.get(objective.metric), evaluation.reference, asked, why), none_of=none_of
                 )
+                if own is None and (folded := _folded(objective, known)):
+                    one = replace(one, needed=None, sentence=why or folded)
                 found.append(replace(one, slice=objective.slice))
     patience = {one.rule: one.patience(evaluation.window.name) for one in asked.objectives}
-    found = [replace(one, alert_after=patience[one.rule]) for one in found]
+    found = [
+        replace(one, alert_after=patience[one.rule], lacks="rows" if _all_reviewed(one, evaluation) else one.lacks)
+        for one in found
+    ]
     if evaluation.maturity == "immature" and not evaluation.young:
         rows = evaluation.outcome_rows / evaluation.coverage if evaluation.coverage else evaluation.rows
         least = math.ceil(round(asked.min_coverage * rows, 6))
         found = [replace(one, needed=max(least, one.needed or 0)) for one in found]
     return tuple(found)
+
+
+def _all_reviewed(one: ObjectiveState, evaluation: Evaluation) -> bool:
+    """Whether nobody can tell, by the number of rows, although (nearly) all of them have their outcome."""
+    if one.state != "cannot_tell" or not one.needed:
+        return False
+    own = evaluation.performance_slices.get(one.slice)
+    if own is not None and own.predictions:
+        return own.rows >= ALL_REVIEWED * own.predictions
+    return own is None and not one.slice and (evaluation.coverage or 0.0) >= ALL_REVIEWED
+
+
+def _folded(objective: Objective, known: Known) -> str:
+    """Say that a slice may be among the other values of its key; "" where all of them are told apart."""
+    other = slice_name(objective.key, OTHER)
+    if not objective.slice or other not in known.slices or objective.slice in known.slices:
+        return ""
+    return (
+        f"{objective.slice} is none of the values of {objective.key} that are told apart, {MOST_VALUES} at most, those "
+        f"with most rows; its rows, if there are any, are in {other}"
+    )
 
 
 def undecided(current: Evaluation, previous: Evaluation | None) -> tuple[ObjectiveState, ...]:
@@ -95,13 +127,17 @@ def undecided(current: Evaluation, previous: Evaluation | None) -> tuple[Objecti
 
 
 def overdue(one: ObjectiveState) -> str:
-    """Say for how long nobody can tell, and how many rows would, where that is too long; "" where it is not.
+    """Say for how long nobody can tell, and what would help, where that is too long; "" where it is not.
 
     >>> overdue(ObjectiveState("recall", "recall >= 0.9", "cannot_tell", .9, .8, .95, 90, .9, 260, 7, alert_after=7))
     'nobody could tell in 7 windows in a row: too little is reviewed, about 260 rows in a window would tell'
     """
     if not one.overdue:
         return ""
+    if one.lacks:
+        would = f", {_about(one.needed)} would tell" if one.needed else ""
+        more = f"too few {one.lacks} in a window{would}; use a longer window"
+        return f"nobody could tell in {one.undecided} windows in a row: {more}"
     more = f": too little is reviewed, {_about(one.needed)} in a window would tell" if one.needed else ""
     return f"nobody could tell in {one.undecided} windows in a row{more}"
 
@@ -157,7 +193,9 @@ def _state(
     if good or bad:
         state: Verdict = "cannot_tell" if why else "met" if good else "broken"
         return replace(known, state=state, sentence=_said(known, why))
-    needed = _needed(objective, metric, rows, value, limits, asked.confidence)
+    if metric.interval == "blocks" and abs(value - limit) > _AT_LIMIT:
+        return replace(known, lacks="days", sentence=_said(known, why or "more days would tell, in a longer window"))
+    needed = _needed(objective, rows, value, limits, asked.confidence)
     more = f"{_about(needed)} would tell" if needed else "it is too close for any number of rows"
     return replace(known, needed=needed, sentence=_said(known, why or more))
 
@@ -276,14 +314,12 @@ def _badness(objective: Objective, one: ObjectiveState) -> tuple[int, float]:
     return rank, -math.inf if end is None else -end if objective.upwards else end
 
 
-def _needed(
-    objective: Objective, metric: Metric, rows: int, value: float, limits: Interval, confidence: float
-) -> int | None:
+def _needed(objective: Objective, rows: int, value: float, limits: Interval, confidence: float) -> int | None:
     """How many rows would tell with 90 % power, if the metric is what it seems to be; None where it is the limit."""
     apart, limit, reach = abs(value - objective.limit), objective.limit, normal_quantile(confidence)
-    if apart <= 1e-12 or not rows or limits.low is None or limits.high is None:
+    if apart <= _AT_LIMIT or not rows or limits.low is None or limits.high is None:
         return None
-    if metric.interval != "blocks" and not objective.relative and _is_share(objective.metric) and 0 < limit < 1:
+    if not objective.relative and _is_share(objective.metric) and 0 < limit < 1:
         error = reach * math.sqrt(limit * (1 - limit)) + POWER * math.sqrt(max(value * (1 - value), 0.0))
         if (error / apart) ** 2 > rows:
             return math.ceil((error / apart) ** 2)
