@@ -7,6 +7,7 @@ import pytest
 from driftline.bins import CategoryBins, count, number_bins
 from driftline.tables import Column, Task
 from driftline_processor.core.labels.next import draw, drifted, lots, rise, uncertainty, weak
+from driftline_processor.core.mixing import mixed_texts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,3 +97,13 @@ def test_the_worst_slice_of_a_row_counts() -> None:
     region = Column(codes=np.array([0, 1, -1], np.int32), labels=("n", "s"))
     plan = Column(codes=np.array([0, 0, 0], np.int32), labels=("free",))
     assert weak({"region": region, "plan": plan}, {"region=n": 0.9, "plan=free": 0.2}, 3).tolist() == [0.9, 0.2, 0.2]
+
+
+def test_lots_of_ids_are_the_same_for_ever() -> None:
+    ids = ["", "a", "b", "a\0", "abcdefgh", "abcdefghi", "abcdefgha"]
+    ends = np.cumsum([0, *map(len, ids)])
+    found = lots(mixed_texts(np.frombuffer("".join(ids).encode(), np.uint8), ends))
+    assert found.round(6).tolist() == [0.707033, 0.454169, 0.136707, 0.005951, 0.294629, 0.655171, 0.121048]
+    many = lots(mixed_texts(np.frombuffer(b"%06d" * 20_000 % tuple(range(20_000)), np.uint8), np.arange(20_001) * 6))
+    assert np.abs(np.sort(many) - (np.arange(20_000) + 0.5) / 20_000).max() < 1.63 / 20_000**0.5  # Kolmogorov, 1 %
+    assert abs(np.corrcoef(many[1:], many[:-1])[0, 1]) < 0.02

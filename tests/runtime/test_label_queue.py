@@ -144,6 +144,26 @@ def test_what_is_drawn_in_parts_and_sent_back_weighs_what_it_does_when_drawn_at_
     assert state.rows(f"{said} predictions p ON p.seq = j.prediction") == [(7.5, "b", NOON + HOUR + 1, True)]
 
 
+def test_versions_that_share_the_label_of_an_id_draw_the_same_ids(open_state: Open) -> None:
+    state = open_state()
+    ids, times = [str(i) for i in range(600)], [NOON + 1_001 * i for i in range(600)]
+    state.send(predictions(ids, times), predictions(ids[::-1], NOON + HOUR, version="2"))
+    web = client(state)
+
+    def drawn(version: str, most: int) -> dict[str, float]:
+        rows = web.get(URL, params={"version": version, "limit": str(most), "by": "random"}).json()["rows"]
+        return {row["id"]: row["weight"] for row in rows}
+
+    first, other = drawn("1", 30), drawn("2", 60)
+    assert drawn("2", 30) == first
+    assert first.keys() < other.keys()
+    state.send(outcomes([*first], [1] * 30, times=NOON + 2 * HOUR, weight=[*first.values()]))
+    state.state.settle()
+    assert first | drawn("2", 30) == {id: first.get(id, weight) for id, weight in other.items()}
+    known = web.get(URL, params={"version": "2", "limit": "30", "by": "random"}).json()["labelled"]
+    assert {row["id"]: row["weight"] for row in known} == {id: other[id] for id in first}
+
+
 def test_of_many_rows_those_of_the_least_lots_are_looked_at(open_state: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     state = open_state()
     ids, times = [str(i) for i in range(3_000)], [NOON + DAY * (i % 3) for i in range(3_000)]

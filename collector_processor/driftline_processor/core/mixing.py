@@ -8,6 +8,7 @@ import numpy as np
 from driftline.tables import I64
 from numpy.typing import NDArray
 
+U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 
 _STEP: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -29,10 +30,31 @@ def mix(bits: U64) -> U64:
     return bits ^ (bits >> _SHIFT[2])
 
 
-def mixed(numbers: I64, salt: int = 0) -> U64:
-    """Return the same of whole numbers, int64 (n,); ``salt``: what they are drawn for, so that other draws say nothing.
+def mixed(numbers: I64 | U64, salt: int = 0) -> U64:
+    """Return the same of whole numbers, int64 or uint64 (n,).
+
+    ``salt``: what they are drawn for, so that other draws say nothing.
 
     >>> bool((mixed(np.arange(9)) == mixed(np.arange(9), 1)).any())
     False
     """
     return mix(numbers.astype(np.uint64) ^ np.uint64(salt))
+
+
+def mixed_texts(data: U8, offsets: I64) -> U64:
+    """Return 64 bits as if drawn for each text, the same for ever: uint64 (n,).
+
+    ``data``: uint8, all texts after each other in UTF-8. ``offsets``: int64 (n + 1,), where each begins, and the end.
+
+    >>> mixed_texts(np.frombuffer(b"abab", np.uint8), np.array([0, 2, 4])).tolist()
+    [8569939193919485869, 8569939193919485869]
+    """
+    size = np.diff(offsets)
+    found = mix(size.astype(np.uint64))
+    words = np.ndarray(len(data) + 1, "<u8", np.concatenate([data, np.zeros(8, np.uint8)]), strides=(1,))
+    for start in range(0, int(size.max(initial=0)), 8):
+        rows = np.flatnonzero(size > start)
+        unused = 8 * np.maximum(start + 8 - size[rows], 0)
+        word = words[offsets[rows] + start] << unused.astype(np.uint64)
+        found[rows] = mix(found[rows] ^ word)
+    return found

@@ -28,6 +28,7 @@ from driftline_processor.core.labels.next import (
     uncertainty,
     weak,
 )
+from driftline_processor.core.mixing import mixed_texts
 from driftline_processor.core.performance.by_slice import badness
 from driftline_processor.core.window import length
 
@@ -129,7 +130,7 @@ class LabelQueue:
         rows = read(connection, _ROWS.format(where.sql), *where.parameters, wanted=pa.table({"seq": some}))
         speaking = self._reasons(connection, series, rows, by)
         sizes = np.full(len(rows), FLOOR) + sum(speaking.values(), np.zeros(len(rows)))
-        drawn = draw(sizes, lots(integers_of(rows, "seq")), numbers_of(rows, "before"), most, reach)
+        drawn = draw(sizes, _lots(rows), numbers_of(rows, "before"), most, reach)
         order = np.argsort(-sizes[drawn.new.rows], kind="stable")
         at, found = drawn.new.rows[order], []
         probability = drawn.new.probability[order].tolist()
@@ -173,13 +174,23 @@ def _least(connection: Connection, series: Series, stretch: tuple[int, int]) -> 
     """The rows of the least lots, and up to which lot they are all there: 1 where all rows are."""
     seq, lot, reach = np.empty(0, np.int64), np.empty(0), 1.0
     for day in days_of(connection, series.number, *stretch):
-        more = integers_of(read(connection, f"SELECT p.seq {_ASKED}", *day, series.number, *day), "seq")
-        seq, lot = np.concatenate([seq, more]), np.concatenate([lot, lots(more)])
+        more = read(connection, f"SELECT p.seq, p.id {_ASKED}", *day, series.number, *day)
+        seq, lot = np.concatenate([seq, integers_of(more, "seq")]), np.concatenate([lot, _lots(more)])
         if len(seq) > MOST_LOOKED_AT:
             order = np.argpartition(lot, MOST_LOOKED_AT)
             reach, order = min(reach, float(lot[order[MOST_LOOKED_AT]])), order[:MOST_LOOKED_AT]
             seq, lot = seq[order], lot[order]
     return seq, reach
+
+
+def _lots(rows: pa.Table) -> F64:
+    """The lots of rows: of their ids alone, because a label belongs to all versions that scored its id."""
+    ids = rows["id"].cast(pa.large_binary()).combine_chunks()
+    if not len(ids):
+        return np.empty(0)
+    _, offsets, data = ids.buffers()
+    begins = np.frombuffer(offsets, np.int64)[ids.offset : ids.offset + len(ids) + 1]
+    return lots(mixed_texts(np.frombuffer(data, np.uint8), begins))
 
 
 def _labelled(connection: Connection, rows: pa.Table, again: Chosen) -> tuple[Reweighted, ...]:

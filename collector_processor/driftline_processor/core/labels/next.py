@@ -2,10 +2,11 @@
 
 Rows are drawn with probabilities that grow with what a label of theirs would teach, and each says its own: a label that
 comes back with ``weight`` 1 / probability leaves every estimate unbiased (Horvitz and Thompson 1952), however one-sided
-the choice was. Every row has a lot for good (permanent random numbers: Ohlsson 1995), and those whose lots are least
-for their size are drawn, each with the probability that its lot was below the first one which was passed over (priority
-sampling: Duffield, Lund and Thorup 2007, Journal of the ACM 54, 6). So a draw holds those before it: all rows that were
-ever drawn are one sample, and a row belongs to it with the greatest of the probabilities that it was drawn with.
+the choice was. Every id has a lot for good, the same in all versions, because they share its label (permanent random
+numbers: Ohlsson 1995), and those whose lots are least for their size are drawn, each with the probability that its lot
+was below the first one which was passed over (priority sampling: Duffield, Lund and Thorup 2007, Journal of the ACM 54,
+6). So a draw holds those before it: all rows that were ever drawn are one sample, and a row belongs to it with the
+greatest of the probabilities that it was drawn with.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from driftline.bins import Bins, CategoryBins, assign
 from driftline.tables import F64, I64, Column, Task, length
 
 from driftline_processor.core.drift.cells import shares
-from driftline_processor.core.mixing import mixed
+from driftline_processor.core.mixing import U64, mixed
 
 Reason = Literal["uncertain", "drifted", "weak"]
 REASONS: tuple[Reason, ...] = ("uncertain", "drifted", "weak")
@@ -121,10 +122,11 @@ def weak(slices: Mapping[str, Column], badness: Mapping[str, float], rows: int) 
     return worst
 
 
-def lots(rows: I64) -> F64:
+def lots(rows: I64 | U64) -> F64:
     """Return the lot of each row, the same whenever one asks: float64 (n,), between 0 and 1.
 
-    ``rows``: int64 (n,), numbers that rows keep for good. Other draws from the same numbers say nothing about it.
+    ``rows``: int64 or uint64 (n,), numbers that rows keep for good, the same where they share a label. Other draws
+    from the same numbers say nothing about it.
     """
     return (mixed(rows, _SALT).astype(np.float64) + 0.5) / 2.0**64
 
