@@ -16,7 +16,7 @@ from .bins import SCORE_BINS, score_bin
 from .classes import class_codes
 from .decided import EPSILON, GREATEST, actual_numbers, decide, usable_weight, value_column
 from .frames import taken
-from .outcome_parts import CALIBRATION_BINS, CALIBRATION_EDGES, MOST_CLASS_SCORES, class_scores, intervals
+from .outcome_parts import CALIBRATION_BINS, CALIBRATION_EDGES, MOST_CLASS_SCORES, class_scores, excess_of, intervals
 from .pane import Pane
 from .relevance import CUTOFFS, Relevance, clicks_of, fold_relevance
 from .relevance import taken as taken_relevance
@@ -232,9 +232,7 @@ def _two(score: F64, positive: Mask, rows: _Rows) -> dict[str, Sparse]:
     ]
     width = 3 * CALIBRATION_BINS
     parts["calibration"] = joined(width, [shifted(one, width, 3, offset) for offset, one in enumerate(bins)])
-    for part, which in (("score_negative", ~positive), ("score_positive", positive)):
-        parts[part] = rows.where(which).cells(at[which], SCORE_BINS)
-    return parts
+    return parts | _on_grid(("score_negative", "score_positive"), at, positive, rows)
 
 
 def _many(scores: F64, truth: I32, rows: _Rows) -> dict[str, Sparse]:
@@ -252,7 +250,16 @@ def _many(scores: F64, truth: I32, rows: _Rows) -> dict[str, Sparse]:
         parts["ranks_excess"] = excess
     if classes <= MOST_CLASS_SCORES:
         for code in range(classes):
-            at, own_class = score_bin(scores[:, code]), truth == code
-            for part, which in zip(class_scores(code), (~own_class, own_class), strict=True):
-                parts[part] = rows.where(which).cells(at[which], SCORE_BINS)
+            parts |= _on_grid(class_scores(code), score_bin(scores[:, code]), truth == code, rows)
+    return parts
+
+
+def _on_grid(names: tuple[str, str], at: I64, own: Mask, rows: _Rows) -> dict[str, Sparse]:
+    """The scores of rows that are not of a class, and of those that are, by bin of the score grid."""
+    parts = {}
+    for name, which in zip(names, (~own, own), strict=True):
+        some = rows.where(which)
+        parts[name] = some.cells(at[which], SCORE_BINS)
+        if (excess := some.excess(at[which], SCORE_BINS)) is not None:
+            parts[excess_of(name)] = excess
     return parts

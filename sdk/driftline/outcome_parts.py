@@ -30,6 +30,15 @@ def class_scores(code: int) -> tuple[str, str]:
     return f"score_negative:{code}", f"score_positive:{code}"
 
 
+def excess_of(part: str) -> str:
+    """Return the part that holds Σ(w² - w) of the same rows; it is not there where all weights are 1.
+
+    >>> excess_of("score_positive")
+    'score_positive_excess'
+    """
+    return f"{part}_excess"
+
+
 def intervals(task: Task) -> dict[float, tuple[int, int]]:
     """Return the central intervals that declared quantiles make: nominal coverage → columns of its bounds.
 
@@ -54,16 +63,18 @@ def widths(task: Task) -> Mapping[str, int]:
     k, losses = len(task.classes), len(LOSSES.get(task.kind, ()))
     found = {"outcomes": 3, "value": 6, "value_negative": 1, "confusion": k * k, "confusion_excess": k * k}
     found |= {"losses": losses, "spread": max(0, 2 * losses - 1)}
+    grids: list[str] = []
     if task.kind == "binary":
-        found |= {"calibration": 3 * CALIBRATION_BINS, "score_negative": SCORE_BINS, "score_positive": SCORE_BINS}
+        found |= {"calibration": 3 * CALIBRATION_BINS}
+        grids = ["score_negative", "score_positive"]
     elif task.kind == "multiclass":
         found |= {"ranks": k, "ranks_excess": k}
         if k <= MOST_CLASS_SCORES:
-            found |= {part: SCORE_BINS for code in range(k) for part in class_scores(code)}
+            grids = [part for code in range(k) for part in class_scores(code)]
     elif task.kind == "regression":
         found |= {"percentage": 5}
         if task.quantiles:
             found["quantiles"] = 2 + 3 * (len(task.quantiles) + len(intervals(task)))
     elif task.kind == "ranking":
         found |= {"clicks": 2} | {f"{PREFIX}{cutoff}": WIDTH for cutoff in task.cutoffs or CUTOFFS}
-    return found
+    return found | {part: SCORE_BINS for grid in grids for part in (grid, excess_of(grid))}

@@ -39,6 +39,7 @@ Parts (float64 vectors):
 ``calibration``        ten bins of the score, each: weight, Σw score, Σw of positives (binary; :mod:`.outcome_parts`)
 ``score_negative:I``   multiclass of at most 8 classes: as ``score_negative``, of the score of class I
 ``score_positive:I``   the same of rows that were of class I
+``score_..._excess``   Σ(w² - w) of any of these four; not there where all weights are 1
 ``ranks``              weight by how many classes scored above the actual one (multiclass); among equal scores the later
                        class is above, as in scikit-learn
 ``ranks_excess``       Σ(w² - w) of the same; not there where all weights are 1

@@ -11,8 +11,8 @@ from driftline.fold import fold_outcomes
 from driftline.pane import Pane
 from driftline.tables import F64, Column, Task
 from driftline_processor.core.evaluation import Metric, Window
+from driftline_processor.core.performance import areas, linear
 from driftline_processor.core.performance import intervals as of
-from driftline_processor.core.performance import linear
 from driftline_processor.core.performance.asked import Asked
 from driftline_processor.core.performance.blocks import cut, design, lasting
 from driftline_processor.core.performance.intervals import Interval, Summed
@@ -152,12 +152,62 @@ def test_an_area_varies_as_delong_says() -> None:
     value = beats.mean()
     variance = beats.mean(axis=1).var(ddof=1) / 80 + beats.mean(axis=0).var(ddof=1) / 120
     bins, place = np.unique(np.concatenate([negative, positive]), return_inverse=True)
-    sides = (np.bincount(place[:120], minlength=len(bins)), np.bincount(place[120:], minlength=len(bins)))
-    curve = linear.Curve(
-        sides[0].astype(np.float64), sides[1].astype(np.float64), np.empty((0, len(bins))), np.empty((0, len(bins)))
-    )
-    found, moved = linear.area(curve, (1.0, 1.0))
+    sides = [np.bincount(one, minlength=len(bins)).astype(np.float64) for one in (place[:120], place[120:])]
+    curve = areas.Curve(*(areas.Scored(one, one, np.empty((0, len(bins))), np.empty(0)) for one in sides))
+    found, moved = areas.area(curve)
     assert (found, moved.variance) == pytest.approx((value, variance))
+
+
+def reviewed(rng: np.random.Generator, n: int, most: float) -> tuple[F64, F64, F64]:
+    """Scores, truth and weights of rows of which the low scores are reviewed less often."""
+    truth = (rng.random(n) < 0.2).astype(np.float64)
+    score = stats.norm.cdf(rng.normal(1.5 * truth, 1))
+    return score, truth, np.where(score > 0.7, 1.0, most)
+
+
+def test_an_area_of_rows_whose_weights_go_with_the_score_varies_as_each_row_does() -> None:
+    score, truth, weight = reviewed(np.random.default_rng(7), 900, 8.0)
+    curve = areas.curve_of(fold_outcomes(BINARY, score[:, None], None, Column(numbers=truth), weight), ())
+    assert curve is not None
+    value, moved = areas.area(curve)
+    own, other = truth == 1, truth == 0
+    beats = score[own][:, None] > score[other]
+    beaten = beats @ weight[other] / weight[other].sum(), weight[own] @ beats / weight[own].sum()
+    assert value == pytest.approx(beaten[0] @ weight[own] / weight[own].sum(), abs=1e-3)
+    varies = 0.0
+    for share, w in zip(beaten, (weight[own], weight[other]), strict=True):
+        rows = w.sum() ** 2 / (w @ w)
+        varies += float(w**2 @ (share - value) ** 2) / w.sum() ** 2 * rows / (rows - 1)
+    assert moved.variance == pytest.approx(varies, rel=1e-2)
+
+
+def test_squares_of_weights_that_were_not_kept_by_score_are_those_of_all_scored_rows() -> None:
+    score, truth, weight = reviewed(np.random.default_rng(8), 900, 8.0)
+    pane = fold_outcomes(BINARY, score[:, None], None, Column(numbers=truth), weight)
+    before = Pane({name: sums for name, sums in pane.parts.items() if not name.endswith("_excess") or name[0] == "c"})
+    known, old = (areas.curve_of(one, ()) for one in (pane, before))
+    assert known is not None
+    assert old is not None
+    total = sum(side.squares.sum() for side in known)
+    assert total == pytest.approx(weight @ weight)
+    assert sum(side.squares.sum() for side in old) == pytest.approx(total)
+
+
+def test_an_area_of_which_no_heavy_positive_has_come_is_less_sure_below() -> None:
+    def below(weight: float) -> float | None:
+        score, truth, w = reviewed(np.random.default_rng(9), 2_000, weight)
+        found = (truth == 0) | (score > 0.7)  # no positive among the others
+        pane = fold_outcomes(BINARY, score[found][:, None], None, Column(numbers=truth[found]), w[found])
+        area = with_intervals(realized(pane, BINARY), pane, (), BINARY, Asked())["roc_auc"]
+        assert area.value is not None
+        return None if area.low is None else area.value - area.low
+
+    light, heavy, heaviest = (below(weight) for weight in (1.0, 10.0, 100.0))
+    assert light is not None
+    assert light < 0.02
+    assert heavy is not None
+    assert heavy > 0.05
+    assert heaviest is None
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "average_precision"])
@@ -168,11 +218,11 @@ def test_a_block_moves_a_curve_as_far_as_leaving_it_out_says(metric: str) -> Non
         truth = (rng.random(400) < 0.3).astype(np.float64)
         panes.append(_scored(1 / (1 + np.exp(-rng.normal(truth, 1))), truth))
     whole = _sum(panes)
-    curve = linear.curve_of(whole, panes)
+    curve = areas.curve_of(whole, panes)
     assert curve is not None
-    measure = linear.area if metric == "roc_auc" else linear.average_precision
-    value, moved = measure(curve, (1.0, 1.0))
-    without = [measure(_curve(_sum(panes[:one] + panes[one + 1 :])), (1.0, 1.0))[0] for one in range(5)]
+    measure = areas.area if metric == "roc_auc" else areas.average_precision
+    value, moved = measure(curve)
+    without = [measure(_curve(_sum(panes[:one] + panes[one + 1 :])))[0] for one in range(5)]
     assert moved.influence[:5] == pytest.approx([value - one for one in without], rel=0.1, abs=2e-5)
     assert abs(moved.influence.sum()) < 1e-12
 
@@ -340,8 +390,8 @@ def _scored(scores: F64, truth: F64) -> Pane:
     return fold_outcomes(BINARY, scores[:, None], None, Column(numbers=truth))
 
 
-def _curve(pane: Pane) -> linear.Curve:
-    found = linear.curve_of(pane, ())
+def _curve(pane: Pane) -> areas.Curve:
+    found = areas.curve_of(pane, ())
     assert found is not None
     return found
 

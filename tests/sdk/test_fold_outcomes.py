@@ -113,9 +113,12 @@ def test_cells_are_summed_alike_whether_few_or_many(found: list[tuple[int, int, 
 def test_squares_are_kept_only_where_weights_say_more_than_one() -> None:
     scores, actual = np.array([[0.8], [0.3], [0.6]]), Column(numbers=np.array([1.0, 1.0, 0.0]))
     plain = fold_outcomes(BINARY, scores, None, actual, np.array([1.0, np.nan, 1.0])).parts
-    assert "confusion_excess" not in plain
+    assert not [name for name in plain if name.endswith("_excess")]
     weighted = fold_outcomes(BINARY, scores, None, actual, np.array([1.0, 3.0, 0.5])).parts
     assert (weighted["confusion"] + weighted["confusion_excess"]).tolist() == [0, 0.25, 9, 1]
+    for side, squares in (("score_negative", [0.25]), ("score_positive", [9, 1])):
+        held = weighted[side] > 0
+        assert (weighted[side] + weighted[f"{side}_excess"])[held].tolist() == squares
     names = LOSSES["binary"][1:]
     losses = {
         "brier": [0.04, 0.49, 0.36],

@@ -11,10 +11,10 @@ from driftline.baseline import Baseline
 from driftline.bins import SCORE_BINS, score_bin
 from driftline.estimation import Estimation
 from driftline.extras import Extras
-from driftline.fold import ModelBins
+from driftline.fold import ModelBins, fold_outcomes
 from driftline.outcome_blocks import OutcomeBlocks
 from driftline.pane import Pane
-from driftline.tables import F64, Task
+from driftline.tables import F64, Column, Task
 from driftline_processor.core.evaluation import Metric
 from driftline_processor.core.performance.asked import STANDARD, Asked, Shares
 from driftline_processor.core.performance.blocks import DAY
@@ -204,6 +204,21 @@ def curve(positives: int, negatives: int, area: float) -> Callable[[Random], Win
     return draw
 
 
+def scores_reviewed(n: int, rate: float, area: float, chance: Callable[[F64], F64]) -> Callable[[Random], Window]:
+    """Draw scores of which a share is of positives; ``chance``: with which a score is reviewed."""
+    apart = np.sqrt(2) * ndtri(area)
+
+    def draw(rng: Random) -> Window:
+        truth = rng.random(n) < rate
+        score = ndtr(rng.normal(0, 1, n) + apart * truth)
+        likely = chance(score)
+        held = rng.random(n) < likely
+        known = Column(numbers=truth[held].astype(np.float64))
+        return alone(fold_outcomes(BINARY, score[held][:, np.newaxis], None, known, 1 / likely[held]))
+
+    return draw
+
+
 def _scored(negative: F64, positive: F64) -> Pane:
     counts = [
         np.bincount(score_bin(ndtr(one)), minlength=SCORE_BINS).astype(np.float64) for one in (negative, positive)
@@ -366,6 +381,24 @@ def _areas() -> Iterator[Covered]:
             )
 
 
+def _reviewed_areas() -> Iterator[Covered]:
+    chances: Mapping[str, tuple[str, Callable[[F64], F64]]] = {
+        "flagged": ("all above .95 and a tenth of the others", lambda score: np.where(score > 0.95, 1.0, 0.1)),
+        "steps": (
+            "all above .9, three tenths above .5, else a tenth",
+            lambda score: np.where(score > 0.9, 1.0, np.where(score > 0.5, 0.3, 0.1)),
+        ),
+        "smooth": ("with the score as probability, at least .05", lambda score: np.clip(score, 0.05, 1)),
+        "even": ("a fifth of all", lambda score: np.full(len(score), 0.2)),
+    }
+    for name, (said, chance) in chances.items():
+        for n, rate, area in ((20_000, 0.05, 0.8), (4_000, 0.1, 0.9)):
+            draw = scores_reviewed(n, rate, area, chance)
+            what = f"ROC AUC of {area}, {n:,} rows with {n * rate:,.0f} positives, reviewed: {said}"
+            measure = covering(draw, BINARY, "roc_auc", area)
+            yield Covered(f"auc-{name}-{n}", measure, 2_000, what, 0.93, short=50 if n < 10_000 else 0)
+
+
 def _means() -> Iterator[Covered]:
     laws: Mapping[str, tuple[str, str, float, Callable[[Random, int], F64]]] = {
         "mae": ("normal errors", "mae", float(np.sqrt(2 / np.pi)), lambda rng, n: rng.normal(0, 1, n)),
@@ -441,7 +474,9 @@ def _days() -> Iterator[Covered]:
     )
 
 
-ROWS = {row.name: row for rows in (_shares, _weighted, _areas, _means, _costly, _days) for row in rows()}
+ROWS = {
+    row.name: row for rows in (_shares, _weighted, _areas, _reviewed_areas, _means, _costly, _days) for row in rows()
+}
 
 
 def text(figures: Mapping[str, Figures]) -> str:

@@ -21,8 +21,8 @@ from driftline.tables import Task
 
 from driftline_processor.core.evaluation import Metric
 
+from . import areas, linear
 from . import intervals as of
-from . import linear
 from .asked import Asked
 from .blocks import FEWEST, FEWEST_DAYS, alone, design
 from .costs import mean_cost
@@ -346,51 +346,42 @@ class _Sums:
     def _curve(self, name: str, value: float) -> tuple[Interval, float] | None:
         if name == "roc_auc_ovr":
             return self._areas(value)
-        curve = linear.curve_of(self._pane, self._blocks)
+        curve = areas.curve_of(self._pane, self._blocks)
         if curve is None:
             return None
-        kish = self._kish(self._task.positive_class)
-        held = (float(curve.negative.sum()) * kish[0], float(curve.positive.sum()) * kish[1])
-        needed = held[1:] if name == "average_precision" else held
-        if min(needed) < of.FEWEST_OF_A_CLASS:
-            return of.TOO_FEW, sum(held)
-        moved = (linear.average_precision if name == "average_precision" else linear.area)(curve, kish)[1]
+        rows, held = sum(side.rows for side in curve), [side.with_one_more(self._more) for side in curve]
+        if min(held[1:] if name == "average_precision" else held) < of.FEWEST_OF_A_CLASS:
+            return of.TOO_FEW, rows
+        moved = (areas.average_precision if name == "average_precision" else areas.area)(curve)[1]
         apart = value * (1 - value)
         if apart > 0 and 0 < moved.variance <= (UNSTEADY * apart) ** 2:
-            return self._of_value(value, moved, of.logit, sum(held))
+            return self._of_value(value, moved, areas.with_one_more([curve], self._more), rows)
         if name == "average_precision":
-            return of.TOO_FEW, sum(held)
-        return of.of_pairs(value, min(held), self._asked.confidence), sum(held)
+            return of.TOO_FEW, rows
+        return of.of_pairs(value, min(held), self._asked.confidence), rows
 
     def _areas(self, value: float) -> tuple[Interval, float] | None:
         """The mean of the areas of each class against the others, as if they all erred together: they share rows."""
-        moved: list[Moved] = []
-        for code, cls in enumerate(self._task.classes):
-            curve = linear.curve_of(self._pane, self._blocks, *class_scores(code))
-            if curve is None:
-                return None
-            kish = self._kish(cls)
-            if min(curve.negative.sum() * kish[0], curve.positive.sum() * kish[1]) < of.FEWEST_OF_A_CLASS:
-                return of.TOO_FEW, self._rows
-            moved.append(linear.area(curve, kish)[1])
+        curves = [areas.curve_of(self._pane, self._blocks, *class_scores(at)) for at in range(len(self._task.classes))]
+        known = [one for one in curves if one is not None]
+        if len(known) < len(curves):
+            return None
+        if min(side.with_one_more(self._more) for one in known for side in one) < of.FEWEST_OF_A_CLASS:
+            return of.TOO_FEW, self._rows
+        moved = [areas.area(one)[1] for one in known]
         k = len(moved)
         varies = (sum(sqrt(one.variance) for one in moved) / k) ** 2
         influence = np.sum([one.influence for one in moved], axis=0) / k
         expected = np.sum([one.expected for one in moved], axis=0)
         expected *= varies / max(float(expected.sum()), 1e-300)
-        return self._of_value(value, Moved(varies, influence, expected), of.logit, self._rows)
+        form = areas.with_one_more(known, self._more)
+        return self._of_value(value, Moved(varies, influence, expected), form, self._rows)
 
-    def _kish(self, cls: str) -> tuple[float, float]:
-        """How many effective rows each Σw of the others, and of a class, is."""
-        if self._table is not None and cls in self._task.classes:
-            i = self._task.classes.index(cls)
-            weight, squares = self._table.weight.sum(axis=1), self._table.squares.sum(axis=1)
-            sides = ((weight.sum() - weight[i], squares.sum() - squares[i]), (weight[i], squares[i]))
-            if all(side[1] > 0 for side in sides):
-                return float(sides[0][0] / sides[0][1]), float(sides[1][0] / sides[1][1])
+    @cached_property
+    def _more(self) -> float:
+        """What a row more of whatever decision may weigh."""
         _, total, squared = self._pane.parts["outcomes"][:3].tolist()
-        each = total / squared if squared > 0 else 1.0
-        return each, each
+        return float(self._table.unit.max()) if self._table is not None else squared / total
 
     @cached_property
     def _rows(self) -> float:
