@@ -41,6 +41,7 @@ ROWS = {
     "joined": "prediction IN (SELECT seq FROM gone_predictions) OR outcome IN (SELECT seq FROM gone_outcomes)",
     "retractions": "prediction IN (SELECT seq FROM gone_predictions) OR outcome IN (SELECT seq FROM gone_outcomes)",
     "kept": "prediction IN (SELECT seq FROM gone_predictions)",
+    "successors": "prediction IN (SELECT seq FROM gone_predictions)",
 }
 """Table → which of its rows are about what is deleted. A table that keeps anything by row belongs here; ``learning``
 keeps rows as columns, and :meth:`.baselines.Baselines.unlearn` takes them out."""

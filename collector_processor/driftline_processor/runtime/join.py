@@ -124,7 +124,8 @@ class Join:
         matches = match(connection, list(self._series), done, reached, self._usable.wholly(), self._telling)
         if matches is not None:
             self._apply(matches, done, work)
-            write_waiting(connection, matches.matched, done, reached)
+            work.refused.rejected["expired"] += int(np.count_nonzero(matches.expired > done.outcomes))
+            write_waiting(connection, matches, done, reached)
             work.changes.write(connection)
             self._values.write(connection)
             self._concept.write()

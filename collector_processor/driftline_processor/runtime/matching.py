@@ -70,7 +70,8 @@ class Matches:
     ``matched``: a row for each outcome and prediction that belong together, with the columns of both. ``held``: the
     rows of ``joined`` of these predictions, and of those that lost their outcome to another one; ``withdrawn``: the
     rows of ``retractions`` of the same. ``whole``: the predictions among them of which ``matched`` has all outcomes,
-    sorted; of the others it has those that are new. ``asked``: all outcomes that were looked at.
+    sorted; of the others it has those that are new. ``asked``: all outcomes that were looked at; ``expired``: those of
+    them that belong to a prediction that has expired.
     """
 
     matched: pa.Table
@@ -78,6 +79,7 @@ class Matches:
     withdrawn: pa.Table
     whole: I64
     asked: I64
+    expired: I64
 
     def lost(self) -> I64:
         """Return the outcomes that have left a prediction of which not all outcomes are matched."""
@@ -204,7 +206,8 @@ def _match(
     hits = pa.table({"outcome": found.outcome, "prediction": found.prediction})
     where = near("p.seq", found.prediction, ROWS_APART).also(near("o.seq", found.outcome, ROWS_APART))
     matched = read(connection, _MATCHED.format(where.sql), *where.parameters, hits=hits)
-    return Matches(matched, held, withdrawn, found.candidates[of_whole], integers_of(asked, "outcome"))
+    asked_for = integers_of(asked, "outcome")
+    return Matches(matched, held, withdrawn, found.candidates[of_whole], asked_for, found.expired)
 
 
 def read_telling(connection: Connection) -> set[str]:
@@ -213,9 +216,9 @@ def read_telling(connection: Connection) -> set[str]:
     return set(read(connection, said)["model"].to_pylist())
 
 
-def write_waiting(connection: Connection, matched: pa.Table, done: Progress, reached: Progress) -> None:
-    """Keep new outcomes that found no prediction, forget those that found one; inside the caller's transaction."""
-    ids = matched.select(["outcome"])
+def write_waiting(connection: Connection, matches: Matches, done: Progress, reached: Progress) -> None:
+    """Keep new outcomes that wait for a prediction, forget those that do not; inside the caller's transaction."""
+    ids = pa.table({"outcome": np.concatenate([integers_of(matches.matched, "outcome"), matches.expired])})
     run(connection, "DELETE FROM waiting WHERE outcome IN (SELECT outcome FROM ids)", ids=ids)
     run(
         connection,

@@ -17,6 +17,7 @@ from .rows import integers_of
 from .series import Series
 from .sought import Sought
 from .store import Connection, read
+from .successors import succeeding
 
 _OWN, _ANYWHERE = "own", "anywhere"
 
@@ -29,7 +30,8 @@ class Found:
     """Pairs that belong together, by sequence number: ``outcome`` and ``prediction``, int64 (n,).
 
     ``candidates``: all predictions of the ids that were asked for, sorted by sequence number, with their ``time``
-    (unix nanoseconds) and the place of their id in ``ids``, ``which``.
+    (unix nanoseconds) and the place of their id in ``ids``, ``which``. ``expired``: outcomes that belong to none of
+    them, but to one that has expired (:mod:`.successors`), int64, sorted.
     """
 
     outcome: I64
@@ -38,6 +40,7 @@ class Found:
     time: I64
     which: I64
     ids: pa.Array
+    expired: I64
 
 
 def predictions_of(connection: Connection, all_series: Sequence[Series], asked: pa.Table, last: int) -> Found:
@@ -74,8 +77,14 @@ def predictions_of(connection: Connection, all_series: Sequence[Series], asked: 
     at, named = integers_of(asked, "time"), integers_of(asked, "prediction_time")
     found = belongs_to(group, time[position], known[place], at[row], named[row])
     has = found >= 0
-    outcome = integers_of(asked, "outcome")[row[has]]
-    return Found(outcome, prediction[position[found[has]]], prediction, time, of_id, encoded.dictionary)
+    outcome, at, named, whose = integers_of(asked, "outcome")[row[has]], at[row[has]], named[row[has]], whose[fits][has]
+    hit = position[found[has]]
+    late = (named <= 0) & (time[hit] > at)  # the prediction is: an earlier one may have been there
+    late[late] = succeeding(connection, prediction[hit[late]], whose[late, 1] < 0)
+    return Found(
+        *(outcome[~late], prediction[hit[~late]], prediction, time, of_id, encoded.dictionary),
+        np.setdiff1d(outcome[late], outcome[~late]),
+    )
 
 
 def _families(series: Series) -> tuple[tuple[str, str, str, str], tuple[str, str, str, str]]:

@@ -64,6 +64,7 @@ ALTER TABLE joined ADD COLUMN IF NOT EXISTS relevance DOUBLE[];
 ALTER TABLE joined ADD COLUMN IF NOT EXISTS missed DOUBLE[];
 CREATE TABLE IF NOT EXISTS retractions (
     prediction BIGINT, time BIGINT, outcome BIGINT, outcome_time BIGINT, fed BOOLEAN);
+CREATE TABLE IF NOT EXISTS successors (prediction BIGINT, own BOOLEAN);
 CREATE TABLE IF NOT EXISTS panes (
     series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, part VARCHAR, idx INTEGER, value DOUBLE);
 CREATE TABLE IF NOT EXISTS slice_panes (

@@ -24,6 +24,7 @@ from .slices import hours_of
 from .store import Connection, number, read, transaction
 from .streams import forget_old_streams
 from .stretches import cuts_of
+from .successors import follow
 from .uploads import forget_old_uploads
 from .watermark import forget_old_watermarks
 
@@ -101,8 +102,10 @@ class Upkeep:
                 "SELECT series, count(*) AS rows FROM predictions WHERE seq <= ? GROUP BY series",
                 last or 0,
             ).to_pylist()
+            if gone:
+                follow(self._connection, last or 0)
             self._connection.execute("DELETE FROM predictions WHERE seq <= ?", [last or 0])
-            for table in ("joined", "retractions", "kept"):
+            for table in ("joined", "retractions", "kept", "successors"):
                 self._connection.execute(f"DELETE FROM {table} WHERE prediction <= ?", [last or 0])
             if told is not None:  # one that came before its prediction stays as long as it counts
                 counts = " UNION ALL ".join(
