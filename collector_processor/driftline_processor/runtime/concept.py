@@ -14,9 +14,8 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from driftline.decided import score_columns
 from driftline.slices import OTHER, places_of, slice_name
-from driftline.tables import CLASSLESS, ModelKey
+from driftline.tables import ModelKey
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept import Settings, Stream, errors_of, reference_loss
@@ -26,7 +25,7 @@ from driftline_processor.core.concept.verdict import Change, Concept
 from driftline_processor.core.render import iso_time
 
 from .baselines import Baselines
-from .rows import actual_of, integers_of, labels_of, scores_of
+from .rows import actual_of, integers_of, labels_of, said_of
 from .series import Series, SeriesRegister
 from .slices import SliceValues
 from .store import Connection, insert, read, run
@@ -188,8 +187,5 @@ def _in_order(rows: pa.Table) -> pa.Table:
 
 
 def _fed(stream: Stream, series: Series, rows: pa.Table) -> list[Change]:
-    task = series.task
-    scores = scores_of(rows, score_columns(task))
-    predicted = None if task.kind in CLASSLESS else labels_of(rows, "predicted")
-    errors = errors_of(task, scores, predicted, actual_of(rows))
+    errors = errors_of(series.task, *said_of(series.task, rows), actual_of(rows))
     return stream.feed(errors, integers_of(rows, "time"), integers_of(rows, "outcome_time"))

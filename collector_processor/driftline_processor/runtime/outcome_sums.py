@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from driftline.decided import score_columns
 from driftline.fold import fold_outcomes_by
 from driftline.sparse import Sparse
-from driftline.tables import CLASSLESS, I64, Task
+from driftline.tables import I64, Task
 
 from .rankings import relevance_of
-from .rows import actual_of, labels_of, numbers_of, scores_of
+from .rows import actual_of, numbers_of, said_of
 
 
 def fold_joined(task: Task, rows: pa.Table, group: I64, groups: int) -> dict[str, Sparse]:
@@ -19,8 +18,7 @@ def fold_joined(task: Task, rows: pa.Table, group: I64, groups: int) -> dict[str
     """
     return fold_outcomes_by(
         task,
-        scores_of(rows, score_columns(task)),
-        None if task.kind in CLASSLESS else labels_of(rows, "predicted"),
+        *said_of(task, rows),
         actual_of(rows),
         numbers_of(rows, "weight"),
         numbers_of(rows, "value"),

@@ -13,15 +13,14 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-from driftline.decided import score_columns
-from driftline.tables import CLASSLESS, I64
+from driftline.tables import I64
 
 from driftline_processor.core.versions.losses import Told, fold_requests, losses_of
 from driftline_processor.core.window import PANE
 
 from .panes import PaneChanges
 from .performance import all_kept, stored_stretches
-from .rows import actual_of, integers_of, labels_of, numbers_of, scores_of
+from .rows import actual_of, integers_of, numbers_of, said_of
 from .series import Series, SeriesRegister
 from .store import Connection, read, run
 
@@ -157,10 +156,8 @@ class Pairs:
 
 
 def _told(series: Series, rows: pa.Table, side: str) -> Told:
-    task = series.task
     own = rows.select([f"{side}_{name}" for name in _BOTH]).rename_columns(list(_BOTH))
-    predicted = None if task.kind in CLASSLESS else labels_of(own, "predicted")
-    return Told(task, scores_of(own, score_columns(task)), predicted)
+    return Told(series.task, *said_of(series.task, own))
 
 
 def _less(some: pa.Table | None, others: pa.Table | None) -> pa.Table | None:

@@ -12,7 +12,19 @@ from driftline.classes import class_column
 from driftline.decided import score_columns, value_column
 from driftline.fold import actual_numbers
 from driftline.repeats import U64
-from driftline.tables import F64, I32, I64, Column, Ids, Items, OutcomeTable, PredictionTable, Task, Text
+from driftline.tables import (
+    CLASSLESS,
+    F64,
+    I32,
+    I64,
+    Column,
+    Ids,
+    Items,
+    OutcomeTable,
+    PredictionTable,
+    Task,
+    Text,
+)
 from numpy.typing import NDArray
 
 MOST_RANKED = 100
@@ -167,6 +179,12 @@ def scores_of(rows: pa.Table, classes: int) -> F64 | None:
     values = np.asarray(lists.filter(pa.array(whole)).flatten().to_numpy(zero_copy_only=False), dtype=np.float64)
     scores[whole] = values.reshape(-1, classes)
     return scores
+
+
+def said_of(task: Task, rows: pa.Table) -> tuple[F64 | None, Column | None]:
+    """Read the scores and the decided classes of rows, as :func:`driftline.fold.fold_outcomes` takes them."""
+    predicted = None if task.kind in CLASSLESS else labels_of(rows, "predicted")
+    return scores_of(rows, score_columns(task)), predicted
 
 
 def finite_actuals(actual: Column) -> F64:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 from driftline.bins import assign
-from driftline.decided import score_columns
-from driftline.tables import CLASSLESS, ModelKey
+from driftline.tables import ModelKey
 
 from driftline_processor.core.performance.weak import WeakSearch, evenly, losses_of, weak_slices
 
 from .baselines import Baselines
 from .kept import SAMPLE, read_features, sampled
-from .rows import actual_of, integers_of, labels_of, numbers_of, scores_of
+from .rows import actual_of, integers_of, numbers_of, said_of
 from .series import SeriesRegister
 from .store import Store, read
 
@@ -47,13 +46,8 @@ class WeakRows:
             keep = self._series.settings(key.model).keep_features
             sample = sampled(series.number, since, until, keep)
             rows = read(connection, _ROWS, *sample, series.number, since, until)
-            task, time = series.task, integers_of(rows, "time")
-            losses = losses_of(
-                task,
-                scores_of(rows, score_columns(task)),
-                None if task.kind in CLASSLESS else labels_of(rows, "predicted"),
-                actual_of(rows),
-            )
+            time = integers_of(rows, "time")
+            losses = losses_of(series.task, *said_of(series.task, rows), actual_of(rows))
             if not losses:
                 return None
             chosen = np.flatnonzero(evenly(time, list(losses.values()), MOST_ROWS))
