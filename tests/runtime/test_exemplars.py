@@ -18,7 +18,7 @@ from driftline.semconv import metrics as m
 from driftline.tables import ModelKey, Task
 from driftline_processor.runtime.config import Config, Storage
 from driftline_processor.runtime.derived import DerivedMetrics, Sink, Temporality
-from driftline_processor.runtime.exemplars import MOST, SHOWN, WorstJoined, losses
+from driftline_processor.runtime.exemplars import MOST, SHOWN, WorstJoined
 from driftline_processor.runtime.health import Counters
 from driftline_processor.runtime.series import Series
 from driftline_processor.runtime.state import State
@@ -57,18 +57,27 @@ def listener(clock: Clock, counters: Counters) -> WorstJoined:
     return WorstJoined(lambda: [Series(1, ModelKey("churn", "7"), BINARY)], counters, clock)
 
 
-def test_how_wrong_a_classifier_was_is_how_sure_it_was() -> None:
-    table = joined([0.9, 0.9, 0.2, None, 0.7], ["0", "1", "1", "1", "maybe"], ["1", "1", "0", "0", "1"])
-    np.testing.assert_allclose(losses(BINARY, table), [0.9, np.nan, 0.8, 1.0, np.nan])
+def worst_of(task: Task, table: pa.Table) -> list[int]:
+    """The rows that are wrong, the worst first."""
+    worst = WorstJoined(lambda: [Series(1, ModelKey("churn", "7"), task)], Counters(), Clock())
+    worst(table)
+    return [one.trace_id[0] for one in worst.take().get(COUNTED, ())]
 
 
-def test_how_wrong_several_classes_and_numbers_were() -> None:
-    table = joined([None, None], ["a", "c"], ["b", "c"])
-    table = table.set_column(2, "scores", pa.array([[0.3, 0.6, 0.1], [0.0, 0.1, 0.9]]))
-    np.testing.assert_allclose(losses(Task("multiclass", ("a", "b", "c")), table), [0.7, np.nan])
-    numbers = joined([3.0, None], [None, None], [None, None])
-    numbers = numbers.set_column(5, "number", pa.array([5.5, 1.0]))
-    np.testing.assert_allclose(losses(Task("regression"), numbers), [2.5, np.nan])
+def test_the_worst_of_a_classifier_was_the_surest_and_what_is_no_class_of_the_model_is_not_wrong() -> None:
+    score = [0.9, 0.9, 0.2, None, 0.7, 0.7]
+    table = joined(score, ["0", "1", "1", "1", "maybe", "1"], ["1", "1", "0", "0", "1", "maybe"])
+    assert worst_of(BINARY, table) == [3, 0, 2]
+    assert worst_of(Task("ranking"), table) == []
+
+
+def test_the_worst_of_several_classes_and_of_numbers() -> None:
+    table = joined([None] * 3, ["a", "c", "b"], ["b", "c", "c"])
+    table = table.set_column(2, "scores", pa.array([[0.3, 0.6, 0.1], [0.0, 0.1, 0.9], [0.1, 0.2, 0.7]]))
+    assert worst_of(Task("multiclass", ("a", "b", "c")), table) == [2, 0]
+    numbers = joined([3.0, None, 1.0], [None] * 3, [None] * 3)
+    numbers = numbers.set_column(5, "number", pa.array([5.5, 1.0, 9.0]))
+    assert worst_of(Task("regression"), numbers) == [2, 0]
 
 
 def test_the_worst_since_the_last_export_are_taken_once_and_the_scrape_page_shows_one_for_minutes() -> None:

@@ -15,14 +15,14 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from driftline.classes import class_codes
-from driftline.decided import score_columns, target_score
 from driftline.semconv import metrics as m
-from driftline.tables import F64, Task
+from driftline.tables import Task
+
+from driftline_processor.core.performance.wrong import misses
 
 from .health import Counters
 from .points import Exemplar, Labels, Point, labels, of_model
-from .rows import actual_of, finite_actuals, labels_of, numbers_of, scores_of
+from .rows import actual_of, said_of
 from .series import Series
 
 MOST: Final = 5
@@ -33,34 +33,6 @@ SHOWN: Final = 5 * 60 * 10**9
 
 Key = tuple[str, Labels]
 _Found = tuple[float, Exemplar]
-
-
-def losses(task: Task, joined: pa.Table) -> F64:
-    """Return how wrong each prediction was, float64 (n,): NaN where it was right, or nobody can tell.
-
-    Of classes, how likely what happened was not, by the score: 0 to 1; of a regression the absolute error.
-    ``joined``: with the columns of ``joined``.
-    """
-    actual, nobody = actual_of(joined), np.full(len(joined), np.nan)
-    if task.kind == "regression":
-        scores = scores_of(joined, score_columns(task))
-        if scores is None:
-            return nobody
-        off = np.abs(target_score(task, scores) - finite_actuals(actual))
-        return np.where(np.isfinite(off), off, np.nan)
-    happened = class_codes(actual, task.classes)
-    decided = class_codes(labels_of(joined, "predicted"), task.classes)
-    if task.kind == "ranking" or happened is None or decided is None:
-        return nobody
-    known = (happened >= 0) & (happened < len(task.classes)) & (decided >= 0)
-    likely = nobody.copy()
-    if task.kind == "multiclass" and (scores := scores_of(joined, len(task.classes))) is not None:
-        if scores.shape[1] == len(task.classes):
-            likely[known] = scores[known, happened[known]]
-    elif task.kind == "binary" and task.positive_class in task.classes:
-        score = numbers_of(joined, "score")
-        likely = np.where(happened == task.classes.index(task.positive_class), score, 1 - score)
-    return np.where(known & (happened != decided), 1 - np.nan_to_num(likely, nan=0.0), np.nan)
 
 
 class WorstJoined:
@@ -111,13 +83,12 @@ class WorstJoined:
 
 
 def _worst(task: Task, sampled: pa.Table, now: int) -> list[_Found]:
-    if not len(sampled):
+    found = misses(task, *said_of(task, sampled), actual_of(sampled))
+    if found is None:
         return []
-    loss = losses(task, sampled)
-    order = np.argsort(-loss, kind="stable")[: min(MOST, int(np.count_nonzero(~np.isnan(loss))))]
     return [
-        (float(loss[at]), Exemplar(now, sampled["trace_id"][at].as_py(), sampled["span_id"][at].as_py()))
-        for at in order.tolist()
+        (float(found.loss[at]), Exemplar(now, sampled["trace_id"][at].as_py(), sampled["span_id"][at].as_py()))
+        for at in found.worst(MOST).tolist()
     ]
 
 
