@@ -155,7 +155,7 @@ def erase(
         whole = list(_stretches(connection, register, lost))
         pairs = Pairs(connection, register)
         paired = pairs.touching(integers_of(lost, "prediction"), integers_of(lost, "time"))
-        for table in ROWS:
+        for table in ROWS.keys() - counts.keys():
             _delete(connection, table, ROWS[table])
         baselines.unlearn(connection, integers_of(gone, "series"), integers_of(gone, "seq"))
         changes, sliced = PaneChanges(), sliced_changes()
