@@ -62,7 +62,7 @@ def points(view: View) -> list[Point]:
 
 def _counted(models: Iterable[ModelView]) -> Iterator[Point]:
     for model in models:
-        of = _model(model)
+        of = of_model(model.key)
         for name, value in model.by_class.items():
             yield _point(m.ML_PREDICTIONS, {**of, a.ML_PREDICTION_CLASS: name}, value)
         if model.duration is not None and len(model.duration) == len(DURATION_BOUNDS) + 2:
@@ -75,9 +75,9 @@ def _counted(models: Iterable[ModelView]) -> Iterator[Point]:
 def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
     for model in models:
         if model.concept is not None:
-            yield from _concept(model.concept, _model(model))
+            yield from _concept(model.concept, of_model(model.key))
         for name, known in model.windows.items():
-            of, window = _model(model), {a.ML_WINDOW: name}
+            of, window = of_model(model.key), {a.ML_WINDOW: name}
             place = next((at for at in range(len(known) - 1, -1, -1) if known[at].closed), None)
             newest = None if place is None else recorded(known[: place + 1], place)[0]
             if newest is not None:
@@ -111,7 +111,7 @@ def _compared(models: Iterable[ModelView]) -> Iterator[Point]:
         for found in model.versions:
             if found.challenger.name != model.key.version:
                 continue
-            what = {**_model(model), a.ML_VERSION_CHAMPION: found.champion.name}
+            what = {**of_model(model.key), a.ML_VERSION_CHAMPION: found.champion.name}
             yield _point(m.ML_VERSION_STATE, {**what, a.STATE: found.verdict}, 1.0)
             if (one := found.decides) is not None:
                 what[a.ML_PERFORMANCE_METRIC] = one.loss
@@ -215,10 +215,6 @@ def _quality(newest: Evaluation, model: dict[str, str], window: dict[str, str]) 
 def _own(view: View) -> Iterator[Point]:
     for (name, known), value in sorted(view.counters().items()):
         yield Point(name, known, value)
-
-
-def _model(model: ModelView) -> dict[str, str]:
-    return of_model(model.key)
 
 
 def _point(metric: str, attributes: Mapping[str, str], value: float | None) -> Point:
