@@ -28,7 +28,7 @@ from driftline_processor.core.performance.worth import Costs
 from scipy.special import ndtr, ndtri
 from scipy.stats import beta
 
-from .frame import ROOT, Figures, Random, Row, Table, markdown, percent
+from .frame import ROOT, Figures, Random, Row, Table, percent, table_of
 
 BINARY = Task("binary", ("0", "1"), "1")
 THREE = Task("multiclass", ("a", "b", "c"))
@@ -479,21 +479,16 @@ ROWS = {
 }
 
 
-def text(figures: Mapping[str, Figures]) -> str:
-    """Return the table."""
-    lines = []
-    for row in ROWS.values():
-        if row.name not in figures:
-            continue
-        found = figures[row.name]
-        promised = "" if row.least is None else f"at least {percent(row.least)}"
-        promised = f"{percent(row.least or 0)} to {percent(row.most)}" if row.most < 1 else promised
-        sides = f"{percent(found['above'])} / {percent(found['below'])}"
-        blocks = percent(found["blocks"]) if found["blocks"] else "–"
-        runs = f"{percent(found['covered'])} of {round(found['windows'] * (1 - found['silent'])):,}"
-        lines.append([f"`{row.name}`", row.what, promised, runs, sides, f"{found['length']:.3g}", blocks])
-    head = ["row", "what", "promised", "held the truth", "above / below it", "mean length", "from blocks"]
-    return markdown(head, lines)
+HEAD = ["what", "promised", "held the truth", "above / below it", "mean length", "from blocks"]
 
 
-COVERAGE = Table("coverage", ROOT / "docs" / "performance.md", ROWS, text)
+def _told(row: Covered, found: Figures) -> list[str]:
+    promised = "" if row.least is None else f"at least {percent(row.least)}"
+    promised = f"{percent(row.least or 0)} to {percent(row.most)}" if row.most < 1 else promised
+    sides = f"{percent(found['above'])} / {percent(found['below'])}"
+    blocks = percent(found["blocks"]) if found["blocks"] else "–"
+    runs = f"{percent(found['covered'])} of {round(found['windows'] * (1 - found['silent'])):,}"
+    return [promised, runs, sides, f"{found['length']:.3g}", blocks]
+
+
+COVERAGE = Table("coverage", ROOT / "docs" / "performance.md", ROWS, table_of(ROWS, HEAD, _told))

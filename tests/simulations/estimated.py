@@ -23,7 +23,7 @@ from driftline_processor.core.histogram import Explicit
 from driftline_processor.core.performance.known import Joined
 from driftline_processor.core.performance.realized import from_rows
 
-from .frame import ROOT, Figures, Random, Row, Table, markdown, percent
+from .frame import ROOT, Figures, Random, Row, Table, percent, table_of
 
 BINARY = Task("binary", ("0", "1"), "1")
 CLASSES = ("a", "b", "c")
@@ -203,20 +203,15 @@ def _rows() -> Iterator[Held]:
 ROWS = {row.name: row for row in _rows()}
 
 
-def text(figures: Mapping[str, Figures]) -> str:
-    """Return the table."""
-    lines = []
-    for row in ROWS.values():
-        if row.name not in figures:
-            continue
-        found = figures[row.name]
-        given = percent(found["given"])
-        if found["least"] is None:
-            lines.append([f"`{row.name}`", row.what, given, "–", "–"])
-            continue
-        whole = f"{percent(found['covered'])} of {found['windows']:,}"
-        lines.append([f"`{row.name}`", row.what, given, whole, f"{percent(found['least'])} ({found['metric']})"])
-    return markdown(["row", "what", "have an interval", "hold what is realized", "least of a metric"], lines)
+HEAD = ["what", "have an interval", "hold what is realized", "least of a metric"]
 
 
-ESTIMATES = Table("estimates", ROOT / "docs" / "performance.md", ROWS, text)
+def _told(_: Held, found: Figures) -> list[str]:
+    given = percent(found["given"])
+    if found["least"] is None:
+        return [given, "–", "–"]
+    whole = f"{percent(found['covered'])} of {found['windows']:,}"
+    return [given, whole, f"{percent(found['least'])} ({found['metric']})"]
+
+
+ESTIMATES = Table("estimates", ROOT / "docs" / "performance.md", ROWS, table_of(ROWS, HEAD, _told))

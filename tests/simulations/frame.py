@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -47,6 +47,17 @@ class Row:
         start = time.process_time()
         found = self.measure(windows, self.rng(seed))
         return {"windows": windows, **_rounded(found), "cpu_seconds": round(time.process_time() - start, 1)}
+
+
+class Named(Protocol):
+    """What has words for itself."""
+
+    @property
+    def what(self) -> str:
+        """The words."""
+
+
+R = TypeVar("R", bound=Named)
 
 
 @dataclass(frozen=True)
@@ -113,6 +124,21 @@ def markdown(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
     cells = [list(head), *(list(line) for line in lines)]
     cells.insert(1, ["---"] * len(cells[0]))
     return "".join(f"| {' | '.join(line)} |\n" for line in cells).replace("| --- ", "|---").replace("|--- |", "|---|")
+
+
+def table_of(
+    rows: Mapping[str, R], head: Sequence[str], told: Callable[[R, Figures], Sequence[str]]
+) -> Callable[[Mapping[str, Figures]], str]:
+    """Return what writes a line of each row that was measured: its name, what it is, and what is ``told`` of it.
+
+    ``head``: what the columns after its name are.
+    """
+
+    def written(figures: Mapping[str, Figures]) -> str:
+        measured = [(name, row) for name, row in rows.items() if name in figures]
+        return markdown(["row", *head], [[f"`{name}`", row.what, *told(row, figures[name])] for name, row in measured])
+
+    return written
 
 
 def percent(share: float) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from driftline.tables import Task
 from driftline_processor.core.labels.next import FLOOR, draw, lots, uncertainty
 
-from .frame import ROOT, Figures, Random, Row, Table, markdown, percent
+from .frame import ROOT, Figures, Random, Row, Table, percent, table_of
 
 ROWS = 5_000
 """As many rows are drawn from."""
@@ -72,20 +72,11 @@ def _claims() -> dict[str, Claim]:
 CLAIMS = _claims()
 
 
-def text(figures: Mapping[str, Figures]) -> str:
-    """Return the table."""
-    lines = [
-        [
-            f"`{name}`",
-            claim.what,
-            f"{figures[name]['off'] * 100:+.3f} points ({figures[name]['errors']:+.1f} standard errors)",
-            f"{percent(figures[name]['plain'] - 1)} too often",
-        ]
-        for name, claim in CLAIMS.items()
-        if name in figures
-    ]
-    return markdown(["row", "of 5,000 rows", "error rate, by weight, of 2,000 runs", "without weights"], lines)
+def _told(_: Claim, found: Figures) -> list[str]:
+    off = f"{found['off'] * 100:+.3f} points ({found['errors']:+.1f} standard errors)"
+    return [off, f"{percent(found['plain'] - 1)} too often"]
 
 
-LABELS = Table("labels", ROOT / "docs" / "performance.md", CLAIMS, text)
+TEXT = table_of(CLAIMS, ["of 5,000 rows", "error rate, by weight, of 2,000 runs", "without weights"], _told)
+LABELS = Table("labels", ROOT / "docs" / "performance.md", CLAIMS, TEXT)
 """What labels that were drawn say: a few runs of each row always, all of them with ``-m simulation``."""

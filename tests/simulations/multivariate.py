@@ -7,7 +7,7 @@ domain classifier is tried on fewer windows than the others, for it takes longer
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from driftline_processor.core.drift.joint_rule import drift_together
 from driftline_processor.core.drift.multivariate.classifier import MOST_ROWS, Points, classify
 from driftline_processor.core.drift.rule import drift
 
-from .frame import ROOT, Figures, Random, Row, Table, markdown
+from .frame import ROOT, Figures, Random, Row, Table, table_of
 
 METHODS = ("pca", "correlation", "domain_classifier")
 SIZES = (200, 1_000, 5_000)
@@ -141,16 +141,10 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def text(figures: Mapping[str, Figures]) -> str:
-    """Return the table."""
-    lines = [
-        [f"`{name}`", one.what, *(" / ".join(f"{share * 100:.3g}" for share in figures[name][it]) for it in COLUMNS)]
-        for name, one in CHANGES.items()
-        if name in figures
-    ]
-    head = ["row", "what changed, beside 20,000 rows", "`pca`", "`correlation`", "either", "`domain_classifier`"]
-    return markdown([*head, "any feature"], lines)
+def _told(_: Change, found: Figures) -> list[str]:
+    return [" / ".join(f"{share * 100:.3g}" for share in found[it]) for it in COLUMNS]
 
 
+HEAD = ["what changed, beside 20,000 rows", "`pca`", "`correlation`", "either", "`domain_classifier`", "any feature"]
 ROWS = {name: Row(name, one.measure, 200 if name.startswith("joint-quiet") else 60) for name, one in CHANGES.items()}
-MULTIVARIATE = Table("multivariate", ROOT / "docs" / "methods.md", ROWS, text)
+MULTIVARIATE = Table("multivariate", ROOT / "docs" / "methods.md", ROWS, table_of(CHANGES, HEAD, _told))

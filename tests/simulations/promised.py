@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from .frame import Figures, Row, markdown, percent
+from .frame import Figures, Row, percent, table_of
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,9 @@ def text(
 ) -> Callable[[Mapping[str, Figures]], str]:
     """Return what writes the table; ``more``: what is told of a row in which something is to be found."""
 
-    def written(figures: Mapping[str, Figures]) -> str:
-        lines = []
-        for name, promise in promises.items():
-            if name in figures:
-                one, figure = figures[name], "found" if promise.most is None else promise.rare
-                told = f"{percent(one[figure])} of {one['windows']:,}" + (more(one) if promise.most is None else "")
-                lines.append([f"`{name}`", promise.what, promise.promised(), told])
-        return markdown(["row", "what", "promised", "Driftline"], lines)
+    def told(promise: Promise, one: Figures) -> list[str]:
+        figure = "found" if promise.most is None else promise.rare
+        found = f"{percent(one[figure])} of {one['windows']:,}" + (more(one) if promise.most is None else "")
+        return [promise.promised(), found]
 
-    return written
+    return table_of(promises, ["what", "promised", "Driftline"], told)
