@@ -17,13 +17,8 @@ from driftline_processor.core.performance.intervals import Summed
 from driftline_processor.core.performance.known import Known
 from driftline_processor.core.performance.maturity import maturity
 from driftline_processor.core.performance.objective import Objective, read_objective
-from driftline_processor.core.performance.objectives import (
-    judge_objectives,
-    newest_objectives,
-    overdue,
-    stretch,
-    undecided,
-)
+from driftline_processor.core.performance.objective_windows import newest_objectives, overdue, undecided
+from driftline_processor.core.performance.objectives import judge_objectives, stretch
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.uncertainty import with_intervals
 from driftline_processor.core.window import PANE

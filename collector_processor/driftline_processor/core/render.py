@@ -22,7 +22,7 @@ from .evaluation import (
 )
 from .labels.delay import Kept
 from .performance.fast_labels import FastLabels
-from .performance.objectives import overdue
+from .performance.objective_windows import overdue
 from .render_slices import fairness_to_json, metric_to_json, picked, slices_to_json, weak_to_json
 
 

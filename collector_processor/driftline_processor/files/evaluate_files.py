@@ -30,7 +30,7 @@ from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.incident import incident
 from driftline_processor.core.performance.asked import Asked as PerformanceAsked
-from driftline_processor.core.performance.objectives import undecided
+from driftline_processor.core.performance.objective_windows import undecided
 from driftline_processor.core.performance.weak import WeakSearch
 from driftline_processor.core.performance.wrong import Worst
 from driftline_processor.core.versions import Named, SideBySide

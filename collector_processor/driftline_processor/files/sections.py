@@ -8,7 +8,7 @@ from rich.text import Text
 from driftline_processor.core.drift.by_slice import ranked, told
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import Evaluation, Explanation, Metric
-from driftline_processor.core.performance.objectives import overdue
+from driftline_processor.core.performance.objective_windows import overdue
 from driftline_processor.core.performance.wrong import Worst
 
 from .styles import SEVERITY_STYLES, change_style

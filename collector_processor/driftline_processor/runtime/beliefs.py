@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.incident import incident
-from driftline_processor.core.performance.objectives import newest_objectives, overdue, undecided
+from driftline_processor.core.performance.objective_windows import newest_objectives, overdue, undecided
 
 from .archive import from_text, share, to_text
 from .seen import digest_of

@@ -34,7 +34,7 @@ from driftline_processor.core.estimate.words import standing
 from driftline_processor.core.evaluation import Evaluation, JointDrift, TargetDrift, Verdict
 from driftline_processor.core.incident import WHERE, targets
 from driftline_processor.core.labels.delay import QUANTILES
-from driftline_processor.core.performance.objectives import newest_objectives
+from driftline_processor.core.performance.objective_windows import newest_objectives
 from driftline_processor.core.quality import CHECKS
 
 from .derived_slices import sliced

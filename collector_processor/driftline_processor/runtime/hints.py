@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from driftline_processor.core.drift.misfit import misfits
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.performance.objectives import newest_objectives, overdue
+from driftline_processor.core.performance.objective_windows import newest_objectives, overdue
 from driftline_processor.web.times import span
 from driftline_processor.web.words import COMPLETE, many, metric_word, percent, short
 

@@ -25,7 +25,7 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.labels.delay_words import lateness as lateness
 from driftline_processor.core.performance.intervals import METHODS as INTERVALS
 from driftline_processor.core.performance.names import direction as better
-from driftline_processor.core.performance.objectives import overdue
+from driftline_processor.core.performance.objective_windows import overdue
 from driftline_processor.core.performance.reviewed import advice as advice
 
 from . import times

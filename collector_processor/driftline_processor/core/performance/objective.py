@@ -130,3 +130,13 @@ def checked(objective: Objective, slice: str | None) -> Objective:
         raise ValueError(f"'{slice:.80}' is no slice; write key=value, or the key alone for each of its values")
     named = slice_name(key.strip(), class_text(value)) if given else key.strip()
     return replace(objective, slice=named)
+
+
+def about(rows: int) -> str:
+    """Return so many rows in words, in two digits: they are an estimate.
+
+    >>> about(1421), about(78)
+    ('about 1,400 rows', 'about 78 rows')
+    """
+    digits = 10 ** max(0, len(str(rows)) - 2)
+    return f"about {round(rows / digits) * digits:,} rows"

@@ -40,7 +40,7 @@ from .blocks import by_days, cut
 from .by_slice import measured
 from .intervals import UNREVIEWED, Interval, difference, normal_quantile
 from .known import Known
-from .objective import Objective
+from .objective import Objective, about
 from .realized import realized
 from .reviewed import told, unreviewed, unseen_of
 from .uncertainty import with_intervals
@@ -72,10 +72,8 @@ def judge_objectives(
             else:
                 own = evaluation.performance_slices.get(objective.slice)
                 metrics = evaluation.realized if not objective.slice else {} if own is None else own.metrics
-                none_of = {} if task is None else unreviewed(known.unseen.get(objective.slice), task)
-                one = _state(
-                    *(objective, metrics.get(objective.metric), evaluation.reference, asked, why), none_of=none_of
-                )
+                metric, none_of = metrics.get(objective.metric), unreviewed(known.unseen.get(objective.slice), task)
+                one = _state(objective, metric, evaluation.reference, asked, why, none_of)
                 if own is None and (folded := _folded(objective, known)):
                     one = replace(one, needed=None, sentence=why or folded)
                 found.append(replace(one, slice=objective.slice))
@@ -112,46 +110,6 @@ def _folded(objective: Objective, known: Known) -> str:
     )
 
 
-def undecided(current: Evaluation, previous: Evaluation | None) -> tuple[ObjectiveState, ...]:
-    """Return the objectives of a window with how many windows in a row cannot tell, up to this one.
-
-    One that is open, or whose outcomes may still come, adds nothing.
-    """
-    earlier = {} if previous is None else {one.rule: one.undecided for one in previous.objectives}
-
-    def count(one: ObjectiveState) -> int:
-        counts = current.closed and (one.until or not current.young)
-        return earlier.get(one.rule, 0) + bool(counts) if one.state == "cannot_tell" else 0
-
-    return tuple(replace(one, undecided=count(one)) for one in current.objectives)
-
-
-def overdue(one: ObjectiveState) -> str:
-    """Say for how long nobody can tell, and what would help, where that is too long; "" where it is not.
-
-    >>> overdue(ObjectiveState("recall", "recall >= 0.9", "cannot_tell", .9, .8, .95, 90, .9, 260, 7, alert_after=7))
-    'nobody could tell in 7 windows in a row: too little is reviewed, about 260 rows in a window would tell'
-    """
-    if not one.overdue:
-        return ""
-    if one.lacks:
-        would = f", {_about(one.needed)} would tell" if one.needed else ""
-        more = f"too few {one.lacks} in a window{would}; use a longer window"
-        return f"nobody could tell in {one.undecided} windows in a row: {more}"
-    more = f": too little is reviewed, {_about(one.needed)} in a window would tell" if one.needed else ""
-    return f"nobody could tell in {one.undecided} windows in a row{more}"
-
-
-def newest_objectives(windows: Sequence[Evaluation]) -> dict[str, ObjectiveState]:
-    """Return by rule what came of each objective last, in windows of one name, oldest first.
-
-    In the newest whose outcomes had their time, few or many; of a rolling one, where a stretch has ended last.
-    """
-    judged = next((one for one in reversed(windows) if one.closed and not one.young), None)
-    found = {} if judged is None else {one.rule: one for one in judged.objectives}
-    return found | {one.rule: one for window in windows[-2:] for one in window.objectives if one.until}
-
-
 def _has_slices(evaluation: Evaluation) -> bool:
     """Slices are kept by the hour: of windows of minutes a service knows none."""
     name = evaluation.window.name
@@ -171,7 +129,7 @@ def _state(
     unknown = ObjectiveState(objective.metric, objective.rule, "cannot_tell", None, None, None, rows)
     if metric is None or metric.value is None:
         needed = _least_rows(objective, asked.confidence)
-        more = f"; {_about(needed)} would be the least to tell" if needed else ""
+        more = f"; {about(needed)} would be the least to tell" if needed else ""
         where = f"{objective.metric} in {objective.slice}" if objective.slice else objective.metric
         return replace(unknown, needed=needed, sentence=why or f"no reviewed row tells of {where}{more}")
     value, limits, limit = metric.value, Interval(metric.low, metric.high, metric.interval), objective.limit
@@ -196,7 +154,7 @@ def _state(
     if metric.interval == "blocks" and abs(value - limit) > _AT_LIMIT:
         return replace(known, lacks="days", sentence=_said(known, why or "more days would tell, in a longer window"))
     needed = _needed(objective, rows, value, limits, asked.confidence)
-    more = f"{_about(needed)} would tell" if needed else "it is too close for any number of rows"
+    more = f"{about(needed)} would tell" if needed else "it is too close for any number of rows"
     return replace(known, needed=needed, sentence=_said(known, why or more))
 
 
@@ -243,15 +201,12 @@ def _each(
     objective: Objective, evaluation: Evaluation, task: Task | None, known: Known, asked: Asked, why: str
 ) -> ObjectiveState:
     """Judge the slice of each value of a key; return the worst with what all of them come to."""
-
-    def unreviewed_in(name: str) -> dict[str, int]:
-        return {} if task is None else unreviewed(known.unseen.get(name), task)
-
     found: dict[str, ObjectiveState] = {}
     slices = _slices(objective.key, evaluation, known)
+    none_of = {name: unreviewed(known.unseen.get(name), task) for name in slices}
     for name, own in slices.items():
-        metric, none_of = own.metrics.get(objective.metric), unreviewed_in(name)
-        found[name] = replace(_state(objective, metric, evaluation.reference, asked, why, none_of), slice=name)
+        metric = own.metrics.get(objective.metric)
+        found[name] = replace(_state(objective, metric, evaluation.reference, asked, why, none_of[name]), slice=name)
     judged = {name: one for name, one in found.items() if one.rows >= objective.min_rows}
     few = len(found) - len(judged)
     if not judged:
@@ -266,7 +221,7 @@ def _each(
     for name, one in judged.items():
         if task is not None and one.value is not None and _is_wrong(objective, one.value) and name in known.slices:
             metrics = measured(known.slices[name], task, surer, known.unseen.get(name), only=objective.metric)
-            again = _state(objective, metrics.get(objective.metric), reference, surer, why, unreviewed_in(name))
+            again = _state(objective, metrics.get(objective.metric), reference, surer, why, none_of[name])
             judged[name] = replace(again, slice=name)
     worst = _worst(objective, list(judged.values()))
     unseen = {name: own.predictions or 0 for name, own in slices.items() if own.rows < objective.min_rows}
@@ -350,16 +305,6 @@ def _said_by_slice(objective: Objective, worst: ObjectiveState, slices: Mapping[
     told = ", ".join(f"{states[one]} {one.replace('_', ' ')}" for one in get_args(Verdict) if states[one])
     left = f"; {few} with fewer than {objective.min_rows:,} rows {'is' if few == 1 else 'are'} left out" if few else ""
     return f"{worst.slice}: {worst.sentence}; of {len(slices)} by {objective.key}: {told}{left}"
-
-
-def _about(rows: int) -> str:
-    """Rows in two digits: they are an estimate.
-
-    >>> _about(1421), _about(78)
-    ('about 1,400 rows', 'about 78 rows')
-    """
-    digits = 10 ** max(0, len(str(rows)) - 2)
-    return f"about {round(rows / digits) * digits:,} rows"
 
 
 def stretch(

@@ -93,9 +93,9 @@ def needed(name: str, cls: str | None, task: Task) -> F64:
     return cells
 
 
-def unreviewed(unseen: Unseen | None, task: Task) -> dict[str, int]:
+def unreviewed(unseen: Unseen | None, task: Task | None) -> dict[str, int]:
     """Return the decisions of which nobody reviewed a row, with how many predictions they have."""
-    if unseen is None:
+    if unseen is None or task is None:
         return {}
     return {task.classes[at]: round(float(unseen.unreviewed[at])) for at in np.flatnonzero(unseen.unreviewed)}
 
