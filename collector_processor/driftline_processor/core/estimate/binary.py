@@ -10,6 +10,7 @@ with weighted isotonic regression per bin in place of that of single rows.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from driftline.bins import SCORE_BINS
@@ -82,20 +83,18 @@ def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, 
     >>> found["accuracy"].value, found["precision"].value, round(found["roc_auc"].value, 6)
     (0.55, 0.25, 0.5)
     """
-    again = rates.again
-    smooth = _Chances(grid, again.smooth[again.place], again, weight_per_row)
-    sure = {**_decided(smooth), **_scored(smooth)}
-    rarer = min(float(side.sum()) for side in (smooth.positive, smooth.negative)) / weight_per_row
+    rate = rates.again.smooth[rates.again.place]
+    sure = _points(grid, rate, rates.again, weight_per_row)
+    rarer = min(float((grid * rate).sum()), float((grid * (1 - rate)).sum())) / weight_per_row
     return {
         name: replace(sure[name], value=one.value, unsure=_unsure(name, rarer, rates.rarer))
-        for name, one in as_learned(grid, rates, weight_per_row).items()
+        for name, one in _metrics(grid, rates.rate).items()
     }
 
 
 def as_learned(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, Point]:
     """Return the same, with the variances of what was learned as it stands."""
-    chances = _Chances(grid, rates.rate, rates.again, weight_per_row)
-    return {**_decided(chances), **_scored(chances)}
+    return _points(grid, rates.rate, rates.again, weight_per_row)
 
 
 def _unsure(metric: str, window: float, reference: float) -> Unsure | None:
@@ -104,28 +103,36 @@ def _unsure(metric: str, window: float, reference: float) -> Unsure | None:
     return "too_few" if window < of_window or reference < of_reference else None
 
 
-class _Chances:
-    """The weights and what is expected of them; turns the slope of a metric in the positives into a variance."""
+class _Metric(NamedTuple):
+    """``of_positive``, ``of_negative``: by how much a positive or a negative more of a cell raises it:
 
-    def __init__(self, grid: F64, rate: F64, again: Redrawn, weight_per_row: float) -> None:
-        self.grid, self._rate, self._again = grid, rate, again
-        self.positive, self.negative = grid * rate, grid * (1 - rate)
-        self._per_row = weight_per_row
-        self._chance = weight_per_row * grid * rate * (1 - rate)
+    float64, by cell (3, SCORE_BINS) or what broadcasts to it.
+    """
 
-    def point(self, value: float | None, of_positive: F64, of_negative: F64) -> Point:
-        """``of_positive``, ``of_negative``: by how much a positive or a negative more of a cell raises the metric:
+    value: float | None
+    of_positive: F64
+    of_negative: F64
 
-        float64, by cell (3, SCORE_BINS) or what broadcasts to it.
-        """
+
+def _metrics(grid: F64, rate: F64) -> dict[str, _Metric]:
+    """What is expected of the weights, if so many of each bin are positive: ``rate``, float64 (SCORE_BINS,)."""
+    positive, negative = grid * rate, grid * (1 - rate)
+    return {**_decided(positive, negative), **_scored(positive.sum(axis=0), negative.sum(axis=0))}
+
+
+def _points(grid: F64, rate: F64, again: Redrawn, weight_per_row: float) -> dict[str, Point]:
+    """The same with what each metric's slope in the positives makes of their chance."""
+    varies = weight_per_row * grid * rate * (1 - rate)
+    found = {}
+    for name, (value, of_positive, of_negative) in _metrics(grid, rate).items():
         if value is None:
-            return Point(None)
-        rate, shape = self._rate, self.grid.shape
-        slope = np.broadcast_to(of_positive - of_negative, shape)
-        row = np.broadcast_to(rate * of_positive + (1 - rate) * of_negative, shape)
-        chance = float((self._chance * slope**2).sum())
-        mix = float((self.grid * row**2).sum()) * self._per_row
-        return Point(value, chance, self._again.variance((self.grid * slope).sum(axis=0)), mix)
+            found[name] = Point(None)
+            continue
+        slope = np.broadcast_to(of_positive - of_negative, grid.shape)
+        row = np.broadcast_to(rate * of_positive + (1 - rate) * of_negative, grid.shape)
+        chance, mix = float((varies * slope**2).sum()), float((grid * row**2).sum()) * weight_per_row
+        found[name] = Point(value, chance, again.variance((grid * slope).sum(axis=0)), mix)
+    return found
 
 
 def _ratios(positive: F64, negative: F64) -> dict[str, float | None]:
@@ -146,9 +153,9 @@ def _share(part: float, whole: float) -> float | None:
     return part / whole if whole > 0 else None
 
 
-def _decided(chances: _Chances) -> dict[str, Point]:
+def _decided(positive: F64, negative: F64) -> dict[str, _Metric]:
     """Metrics at the service's own decision, with their slopes in the rows decided negative and positive."""
-    positive, negative = chances.positive.sum(axis=1), chances.negative.sum(axis=1)
+    positive, negative = positive.sum(axis=1), negative.sum(axis=1)
     values = _ratios(positive, negative)
     total = float(positive[:2].sum() + negative[:2].sum())
     decided, actual, others = float(positive[1] + negative[1]), float(positive[:2].sum()), float(negative[:2].sum())
@@ -166,14 +173,13 @@ def _decided(chances: _Chances) -> dict[str, Point]:
             "balanced_accuracy": (recall / 2, specificity / 2),
         }
     return {
-        name: chances.point(value, *(np.append(side, 0.0)[:, np.newaxis] for side in slopes[name]))
+        name: _Metric(value, *(np.append(side, 0.0)[:, np.newaxis] for side in slopes[name]))
         for name, value in values.items()
     }
 
 
-def _scored(chances: _Chances) -> dict[str, Point]:
-    """Metrics of the scores, whatever was decided."""
-    p, q = chances.positive.sum(axis=0), chances.negative.sum(axis=0)
+def _scored(p: F64, q: F64) -> dict[str, _Metric]:
+    """Metrics of the scores, whatever was decided, of the positives and negatives of each bin."""
     weight, positives, negatives = p + q, float(p.sum()), float(q.sum())
     total = positives + negatives
     if total <= 0:
@@ -181,11 +187,10 @@ def _scored(chances: _Chances) -> dict[str, Point]:
     score = centers()
     likely = np.clip(score, EPSILON, 1 - EPSILON)
     missed = -np.log(np.stack([1 - likely, likely]))
-    point = chances.point
 
-    def mean(of_positive: F64, of_negative: F64) -> Point:
+    def mean(of_positive: F64, of_negative: F64) -> _Metric:
         value = float(p @ of_positive + q @ of_negative) / total
-        return point(value, (of_positive - value) / total, (of_negative - value) / total)
+        return _Metric(value, (of_positive - value) / total, (of_negative - value) / total)
 
     one, none = np.ones_like(score), np.zeros_like(score)
     found = {
@@ -197,9 +202,9 @@ def _scored(chances: _Chances) -> dict[str, Point]:
         below = np.cumsum(q) - q / 2
         above = positives - np.cumsum(p) + p / 2
         area, pairs = float(p @ below) / (positives * negatives), positives * negatives
-        found["roc_auc"] = point(area, (below - area * negatives) / pairs, (above - area * positives) / pairs)
+        found["roc_auc"] = _Metric(area, (below - area * negatives) / pairs, (above - area * positives) / pairs)
     if positives > 0:
-        found["average_precision"] = point(*_average_precision(p, weight, positives))
+        found["average_precision"] = _Metric(*_average_precision(p, weight, positives))
     return found
 
 
