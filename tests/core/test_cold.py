@@ -7,12 +7,12 @@ import pytest
 from driftline.baseline import Baseline
 from driftline.blocks import Stretches
 from driftline.pane import Pane
-from driftline_processor.core.compared.cold import DAY, grown, least_shift, reach
+from driftline_processor.core.compared.cold import grown, least_shift, reach
 from driftline_processor.core.drift.rule import Rules, drift_by_slice
 from driftline_processor.core.drift.shift import effect_of
+from driftline_processor.core.window import DAY, HOUR
 
 START = 20_000 * DAY
-HOUR = DAY // 24
 
 
 def learned(n: int = 1_000, length: int = HOUR) -> Baseline:

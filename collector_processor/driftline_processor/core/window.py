@@ -25,8 +25,10 @@ GRACE = 2 * PANE
 """How far the watermark must be past a window's end before the window closes."""
 
 _SECOND = 10**9
-_DAY = 86_400 * _SECOND
-_UNITS = {"m": 60 * _SECOND, "h": 3_600 * _SECOND}
+HOUR, DAY = 3_600 * _SECOND, 86_400 * _SECOND
+"""Nanoseconds; a day is one on which no clock changes."""
+
+_UNITS = {"m": 60 * _SECOND, "h": HOUR}
 _NAME = re.compile(r"(\d+)(m|h|d|w|mo)")
 _FIRST_MONDAY = date(1970, 1, 5)
 
@@ -130,8 +132,8 @@ def before(time: int, length: str, tz: str = "UTC") -> int:
     [23, 25]
     """
     count, unit = parse(length)
-    elapsed = count * _UNITS.get(unit, _DAY)
-    if unit in _UNITS and elapsed % _DAY:
+    elapsed = count * _UNITS.get(unit, DAY)
+    if unit in _UNITS and elapsed % DAY:
         return time - elapsed - (time - elapsed) % PANE
     zone = time_zone(tz)
     local = datetime.fromtimestamp(time // _SECOND, zone)
@@ -140,7 +142,7 @@ def before(time: int, length: str, tz: str = "UTC") -> int:
         last = (_month(month.year * 12 + month.month) - timedelta(days=1)).day
         day = month.replace(day=min(local.day, last))
     else:
-        day = local.date() - timedelta(days=elapsed // _DAY * (7 if unit == "w" else 1))
+        day = local.date() - timedelta(days=elapsed // DAY * (7 if unit == "w" else 1))
     return _instant(datetime.combine(day, local.time()), zone)
 
 
@@ -151,7 +153,7 @@ def length(name: str) -> int:
     True
     """
     count, unit = parse(name)
-    return count * (_UNITS.get(unit) or _DAY * {"d": 1, "w": 7, "mo": 28}[unit])
+    return count * (_UNITS.get(unit) or DAY * {"d": 1, "w": 7, "mo": 28}[unit])
 
 
 def closes_at(window: Window) -> int:
@@ -166,7 +168,7 @@ def is_closed(window: Window, watermark: int) -> bool:
 
 def _elapsed(name: str, length: int, pane: int, zone: ZoneInfo) -> Window:
     """Cut the day into equal lengths from local midnight; the last one ends with the day."""
-    if _DAY % length:
+    if DAY % length:
         origin = _midnight(_FIRST_MONDAY, zone)
         start = pane - (pane - origin) % length
         return Window(name, start, start + length)

@@ -13,7 +13,8 @@ from driftline.tables import F64, I64
 
 from driftline_processor.core.evaluation import Window
 from driftline_processor.core.explain.grid import coarsen, grid
-from driftline_processor.core.explain.trail import DAY, MOST_STEPS, Trail
+from driftline_processor.core.explain.trail import MOST_STEPS, Trail
+from driftline_processor.core.window import DAY
 
 from .cut import Cut
 from .rows import Rows

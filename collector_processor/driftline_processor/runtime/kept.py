@@ -17,9 +17,9 @@ from driftline.tables import F64, I64, Column, PredictionTable
 from numpy.typing import NDArray
 
 from driftline_processor.core.mixing import U64, mixed
+from driftline_processor.core.window import DAY
 
 from .config_values import Keep
-from .narrow import DAY
 from .rows import integers_of, label_array
 from .store import Connection, insert, number, read
 from .take import take_predictions

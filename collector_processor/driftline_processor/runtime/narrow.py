@@ -12,6 +12,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from driftline.tables import I64
 
+from driftline_processor.core.window import DAY
+
 from .store import Connection, read
 
 _MOST = 16
@@ -26,10 +28,6 @@ TIME_APART = 3_600 * 10**9
 """The same for times, nanoseconds."""
 
 
-DAY = 86_400 * 10**9
-"""Days begin at midnight UTC, nanoseconds."""
-
-
 class Condition(NamedTuple):
     """Part of a WHERE clause, and its parameters."""
 
@@ -42,7 +40,7 @@ class Condition(NamedTuple):
 
 
 def days_of(connection: Connection, series: int, since: int, until: int) -> list[tuple[int, int]]:
-    """Return the days of ``[since, until)`` that have predictions, from when until when: what is read at a time."""
+    """Return the days (UTC) of ``[since, until)`` that have predictions, from when until when: what is read at once."""
     query = f"SELECT DISTINCT time - time % {DAY} AS day FROM predictions WHERE series = ? AND time >= ? AND time < ?"
     days = sorted(row["day"] for row in read(connection, query, series, since, until).to_pylist())
     return [(max(day, since), min(day + DAY, until)) for day in days]

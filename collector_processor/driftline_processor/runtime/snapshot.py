@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 from driftline.classes import class_column, number_text
 from driftline.tables import Column, ModelKey, Task
 
+from driftline_processor.core.window import DAY
+
 from .config_values import Keep
 from .kept import SAMPLE, read_columns, read_features, sampled
-from .narrow import DAY, days_of
+from .narrow import days_of
 from .rankings import of_lists
 from .rows import actual_of, finite_actuals, integers_of, label_array, number_array, score_in
 from .series import Series, SeriesRegister

@@ -17,12 +17,10 @@ from driftline.blocks import Blocks, Stretches
 from driftline.pane import Pane, merge
 from driftline.period import Period
 
-from driftline_processor.core.window import PANE
+from driftline_processor.core.window import DAY, PANE
 
 from .compared import Compared
 from .derived import derived
-
-DAY = 86_400 * 10**9
 
 SETTLED = 7 * DAY
 """How long a reference grows (nanoseconds): each hour and each weekday once. One that has a week stays as it is, or a

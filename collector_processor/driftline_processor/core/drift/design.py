@@ -15,10 +15,12 @@ from driftline.clusters import PREFIX, by_group
 from driftline.pane import Pane
 from driftline.tables import F64
 
+from driftline_processor.core.window import DAY
+
 from .dependence import FEWEST_GROUPS, Design, effective_groups, of_clusters
 from .lasting import Lasting, lasting, within
 from .methods import METHODS, Counts
-from .reference import DAY, Reference, Series, effective_blocks
+from .reference import Reference, Series, effective_blocks
 from .shifts import apart, noise, shift
 
 MOST_LENGTHS = 64

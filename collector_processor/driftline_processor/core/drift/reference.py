@@ -15,12 +15,12 @@ from driftline.pane import Pane
 from driftline.projection import AXES, WIDTH
 from driftline.tables import F64, I64
 
+from driftline_processor.core.window import DAY
+
 from .cells import Drawing, drawing
 from .dependence import differ
 from .methods import Kind
 from .methods.method import Vectors
-
-DAY = 86_400 * 10**9
 
 FEW_VALUES = 2
 """A number with so few distinct values in the baseline is tested as a category: ties make KS blunt there."""

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from driftline.tables import F64, I64
 
 from driftline_processor.core.evaluation import Window
-from driftline_processor.core.window import window_of
+from driftline_processor.core.window import DAY, window_of
 
 MOST_STEPS = 184
 """Steps that are looked at: half a year of days, a week of hours."""
-
-DAY = 86_400 * 10**9
-"""Nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,10 +9,9 @@ from driftline.tables import I64
 from numpy.typing import NDArray
 
 from driftline_processor.core.mixing import U64, mix, mixed
+from driftline_processor.core.window import DAY, HOUR
 
 Mask = NDArray[np.bool_]
-
-HOUR, DAY = 3_600 * 10**9, 86_400 * 10**9
 
 
 def stretches(time: I64) -> I64 | None:
