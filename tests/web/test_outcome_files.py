@@ -53,6 +53,11 @@ def slices(parsed: Parsed) -> list[dict[str, str]]:
     return [{n: texts[i] for n, texts in columns.items() if texts[i] is not None} for i in range(len(parsed.rows))]
 
 
+def strings_of(parsed: Parsed) -> list[str]:
+    ids: list[str] = parsed.rows.id.to_pylist()
+    return ids
+
+
 def check(rows: int, parsed: Parsed) -> None:
     assert len(parsed.rows) + len(parsed.rejected) == rows
     assert len({index for index, _ in parsed.rejected} & set(range(rows))) == len(parsed.rejected)
@@ -240,6 +245,68 @@ def test_an_arrow_stream_that_ends_too_early_is_malformed() -> None:
     body = written(pa.table({"id": ["a"] * 1000, "actual": [1] * 1000}), "arrow")
     with pytest.raises(MalformedOutcomes):
         parse_arrow(body[:-700], "m", None)
+
+
+def test_a_line_of_another_encoding_costs_itself() -> None:
+    body = b'{"id":"a","actual":1}\n{"id":"J\xe9","actual":1}\n{"id":"c","actual":0}'
+    assert strings_of(parse_ndjson(body, "m", None)) == ["a", "c"]
+    table = parse_csv("id,actual\na,1\nJ\u00e9,1\nc,0\n".encode("latin-1"), "m", None)
+    assert strings_of(table) == ["a", "c"]
+    assert table.rejected == [(1, "the line is not UTF-8")]
+
+
+def test_a_file_in_utf_16_says_what_to_do() -> None:
+    with pytest.raises(MalformedOutcomes, match="CSV UTF-8"):
+        parse_csv("id,actual\na,1\n".encode("utf-16"), "m", None)
+
+
+def test_a_time_too_far_away_costs_itself_however_it_is_sent() -> None:
+    far, near = {"id": "far", "actual": 1, "time": 2 * 10**10}, {"id": "near", "actual": 1, "time": 1795161600}
+    rows = json.dumps({"outcomes": [far, near]}).encode()
+    lines = "\n".join(map(json.dumps, (far, near))).encode()
+    cells = b"id,actual,time\nfar,1,20000000000\nnear,1,1795161600\n"
+    unsigned = pa.table(
+        {"id": ["far", "near"], "actual": [1, 1], "time": pa.array([2**64 - 1, 1795161600], pa.uint64())}
+    )
+    read = [parse_json(rows, "m", None), parse_ndjson(lines, "m", None), parse_csv(cells, "m", None)]
+    for parsed in (*read, parse_parquet(written(unsigned, "parquet"), "m", None)):
+        assert strings_of(parsed) == ["near"]
+        assert parsed.rows.time.tolist() == [1795161600 * 10**9]
+        assert [index for index, _ in parsed.rejected] == [0]
+
+
+def test_whole_numbers_keep_all_their_digits_in_slices_and_ids() -> None:
+    """A customer number of 19 digits is no double: a hundred of them would be one."""
+    big = 1234567890123456789
+    row = {"id": big, "actual": big, "value": big, "weight": big, "slices": {"customer": big}}
+    assert slices(parse_json(json.dumps({"outcomes": [row]}).encode(), "m", None)) == [{"customer": str(big)}]
+    parsed = parse_ndjson(json.dumps(row).encode(), "m", None)
+    assert slices(parsed) == [{"customer": str(big)}]
+    assert strings_of(parsed) == [str(big)]
+    columns = {
+        "id": pa.array([2**64 - 1], pa.uint64()),
+        "actual": [1],
+        "slice.customer": pa.array([2**64 - 2], pa.uint64()),
+    }
+    parsed = parse_parquet(written(pa.table(columns), "parquet"), "m", None)
+    assert slices(parsed) == [{"customer": str(2**64 - 2)}]
+    assert strings_of(parsed) == [str(2**64 - 1)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "texts"),
+    [
+        (pa.array([17.0, None, 18.0]), ["17", "18"]),
+        (pa.array([17.5, 18.0, None], pa.float32()), ["17.5", "18"]),
+        (pa.array([Decimal(17), None, Decimal(2**70)]), ["17", str(2**70)]),
+        (pa.array([Decimal("17.00"), None, Decimal("18.50")]), ["17", "18.5"]),
+    ],
+)
+def test_ids_that_passed_through_numbers_are_the_texts_that_they_were(ids: pa.Array, texts: list[str]) -> None:
+    table = pa.table({"id": ids, "actual": [1, 0, 1], "retracted": pa.array([0, 1, 0], pa.int8())})
+    parsed = parse_parquet(written(table, "parquet"), "m", None)
+    assert strings_of(parsed) == texts
+    assert [reason for _, reason in parsed.rejected] == ["id is missing"]
 
 
 def test_a_document_of_ever_new_slices_keeps_those_that_came_first() -> None:

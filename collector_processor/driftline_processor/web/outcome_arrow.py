@@ -11,14 +11,13 @@ import re
 from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 from driftline.relevant import relevant_text
 
 from .bodies import TooLarge
 from .outcome_columns import by_column
-from .outcome_fields import MalformedOutcomes
+from .outcome_fields import SLICE, MalformedOutcomes
 from .outcome_files import checked
 from .outcome_rows import Parsed, concatenate
 
@@ -84,7 +83,11 @@ def plain(table: pa.Table) -> pa.Table:
     [DataType(int64), TimestampType(timestamp[s])]
     """
     table = table.drop_columns([name for name in table.column_names if _INDEX.fullmatch(name)])
-    columns = [pc.cast(column, kind) if (kind := _plain(column.type)) else column for column in table.columns]
+    kinds = [_plain(column.type, column.name) for column in table.schema]
+    # What is beyond 64 bits of a time is none: it is negative then, and the row alone is rejected.
+    columns = [
+        column.cast(kind, safe=False) if kind else column for column, kind in zip(table.columns, kinds, strict=True)
+    ]
     named = zip(table.column_names, columns, strict=True)
     return pa.table(
         [_relevant(column) if name == "actual" and _holds_items(column.type) else column for name, column in named],
@@ -108,12 +111,17 @@ def _relevant(column: pa.ChunkedArray) -> pa.Array:
     return pa.array(texts, pa.string())
 
 
-def _plain(kind: pa.DataType) -> pa.DataType | None:
-    """Return the type that a type is cast to, None where it is read as it is, or not at all."""
+def _plain(kind: pa.DataType, name: str) -> pa.DataType | None:
+    """Return the type that a column's type is cast to, None where it is read as it is, or not at all."""
     if pa.types.is_dictionary(kind):
-        return _plain(kind.value_type) or kind.value_type
+        return _plain(kind.value_type, name) or kind.value_type
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pa.string()
+    whole = pa.types.is_uint64(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
+    if whole and (name in ("id", "item", "slices") or name.startswith(SLICE)):
+        return pa.string()
+    if pa.types.is_uint64(kind) and name in ("actual", "weight", "value"):
+        return pa.float64()
     if pa.types.is_integer(kind) and not pa.types.is_int64(kind):
         return pa.int64()
     if pa.types.is_float16(kind) or pa.types.is_float32(kind) or pa.types.is_decimal(kind):
@@ -121,6 +129,6 @@ def _plain(kind: pa.DataType) -> pa.DataType | None:
     if pa.types.is_date(kind):
         return pa.timestamp("s")
     if pa.types.is_struct(kind):
-        fields = [pa.field(field.name, _plain(field.type) or field.type) for field in kind]
-        return pa.struct(fields) if any(_plain(field.type) for field in kind) else None
+        fields = [pa.field(field.name, _plain(field.type, name) or field.type) for field in kind]
+        return pa.struct(fields) if any(_plain(field.type, name) for field in kind) else None
     return None

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from driftline_processor.runtime.rows import label_array
 
-from .outcome_fields import FIELDS, MAX_SLICES, MAX_TEXT, SLICE, Unusable, instant_of, slice_name
+from .outcome_fields import FIELDS, LAST, MAX_SLICES, MAX_TEXT, SLICE, Unusable, instant_of, slice_name, text_of
 from .outcome_rows import OutcomeRows, Parsed
 
 NUMBER = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -28,6 +28,7 @@ NOT_FINITE = r"^(?i)[+-]?(nan|inf|infinity)$"
 
 _NOT_FINITE = "actual is not finite; send a finite number, or nothing until it is known"
 _YES_OR_NO = pa.array(["0", "1", None])
+_NO_OR_YES = pa.array([0, 1, None])
 
 _Types = tuple[Callable[[pa.DataType], bool], ...]
 _TEXTS: _Types = (pa.types.is_string, pa.types.is_null)
@@ -35,14 +36,14 @@ _NUMBERS: _Types = (pa.types.is_int64, pa.types.is_float64, pa.types.is_null)
 _TIMES: _Types = (*_NUMBERS, pa.types.is_string, pa.types.is_timestamp)
 _VALUES: _Types = (*_NUMBERS, pa.types.is_string, pa.types.is_boolean)
 _ARROW_TYPES: dict[str, _Types] = {
-    "id": (pa.types.is_string, pa.types.is_int64),
+    "id": (pa.types.is_string, pa.types.is_int64, pa.types.is_float64),
     "actual": _VALUES,
     "time": _TIMES,
     "prediction_time": _TIMES,
     "weight": _NUMBERS,
-    "item": (*_TEXTS, pa.types.is_int64),
+    "item": (*_TEXTS, *_NUMBERS),
     "value": _NUMBERS,
-    "retracted": (pa.types.is_boolean, pa.types.is_null),
+    "retracted": (pa.types.is_boolean, pa.types.is_int64, pa.types.is_null),
     "slices": (lambda kind: pa.types.is_struct(kind) and all(map(_of_a_slice, kind)), pa.types.is_null),
     "model": _TEXTS,
     "environment": _TEXTS,
@@ -100,9 +101,20 @@ class _Rejections:
         return np.flatnonzero(mask)
 
 
-def by_column(table: pa.Table, model: str | None, environment: str | None, bare_numbers: bool = False) -> Parsed:
-    """Convert columns of Arrow types. ``bare_numbers``: texts that look like numbers are numbers, as in CSV."""
+def by_column(
+    table: pa.Table,
+    model: str | None,
+    environment: str | None,
+    bare_numbers: bool = False,
+    torn: NDArray[np.bool_] | None = None,
+) -> Parsed:
+    """Convert columns of Arrow types. ``bare_numbers``: texts that look like numbers are numbers, as in CSV.
+
+    ``torn``: bool (n,), rows that hold what is no UTF-8.
+    """
     rejected = _Rejections(table.num_rows)
+    if torn is not None:
+        rejected.where(torn, "the line is not UTF-8")
     column = {name: table[name].combine_chunks() for name in table.column_names}
     nothing = pa.nulls(table.num_rows, pa.string())
     ids = _texts(column.get("id", nothing), "id", rejected, bare_numbers)
@@ -140,7 +152,7 @@ def by_column(table: pa.Table, model: str | None, environment: str | None, bare_
 
 
 def _texts(column: pa.Array, name: str, rejected: _Rejections, bare_numbers: bool) -> pa.StringArray:
-    texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    texts = pc.utf8_trim_whitespace(_written(column) if pa.types.is_float64(column.type) else column.cast(pa.string()))
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
     long = pc.greater(pc.utf8_length(texts), MAX_TEXT)
     if name == "actual":  # what was relevant in a ranking, as JSON
@@ -153,6 +165,15 @@ def _texts(column: pa.Array, name: str, rejected: _Rejections, bare_numbers: boo
         if len(known) and pc.all(pc.match_substring_regex(known, r"^-?[0-9]+\.0$")).as_py():
             texts = pc.utf8_slice_codeunits(texts, 0, -2)
     return texts
+
+
+def _written(column: pa.Array) -> pa.StringArray:
+    """Return numbers as texts: whole ones, which floats are where an id was missing, without a point."""
+    number = _floats(column)
+    whole = np.isnan(number) | ((np.floor(number) == number) & (np.abs(number) < LAST))
+    if whole.all():
+        return pa.array(np.where(np.isnan(number), 0, number).astype(np.int64), mask=np.isnan(number)).cast(pa.string())
+    return pa.array([text_of(value, "id") for value in number.tolist()], pa.string())
 
 
 def _actuals(
@@ -177,6 +198,9 @@ def _actuals(
 
 def _retracted(column: pa.Array, rejected: _Rejections) -> NDArray[np.bool_]:
     if not pa.types.is_string(column.type):
+        if pa.types.is_int64(column.type):
+            rejected.where(_mask(pc.invert(pc.is_in(column, _NO_OR_YES))), "retracted is a number; send true or false")
+            return _mask(pc.equal(column, 1))
         return _mask(column) if pa.types.is_boolean(column.type) else np.zeros(len(column), np.bool_)
     texts = _canonical(column)
     rejected.where(_mask(pc.invert(pc.is_in(texts, _YES_OR_NO))), "retracted is a text; send true or false")
@@ -209,6 +233,8 @@ def _canonical(column: pa.Array) -> pa.StringArray:
     """Return values as the texts of classes: 17.0 is "17", true is "1"; null where missing."""
     if pa.types.is_null(column.type):
         return pa.nulls(len(column), pa.string())
+    if pa.types.is_int64(column.type):
+        return column.cast(pa.string())  # a double has no room for the last digits of many an id
     if not pa.types.is_string(column.type):
         return label_array(class_column(Column(numbers=_floats(column))), len(column))
     found = column.dictionary_encode()
@@ -236,7 +262,8 @@ def _instants(column: pa.Array, name: str, rejected: _Rejections) -> I64:
             return _instants_one_by_one(column.cast(pa.string()), name, rejected)
     elif pa.types.is_int64(column.type):
         sent = pc.fill_null(column, 0).to_numpy()
-        time = sent * np.select([sent < 10**11, sent < 10**14, sent < 10**17], [10**9, 10**6, 10**3], 1)
+        unit = np.select([sent < 10**11, sent < 10**14, sent < 10**17], [10**9, 10**6, 10**3], 1)
+        time = np.where(sent < LAST // unit, sent, 0) * unit
     else:
         return _instants_one_by_one(column, name, rejected)
     rejected.where(~missing & (time <= 0), f"{name} is no time between 1970 and 2262")
@@ -274,7 +301,7 @@ def _numbers(column: pa.Array) -> tuple[F64, NDArray[np.bool_]]:
 def _floats(column: pa.Array) -> F64:
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
-    numbers: F64 = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy(zero_copy_only=False)
+    numbers: F64 = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy(zero_copy_only=False)
     return numbers
 
 

@@ -122,7 +122,10 @@ def instant_of(value: object, name: str) -> int:
     if not 0 < number < LAST:
         raise Unusable(f"{name} is {number:g}, which is no time between 1970 and 2262")
     unit = nanoseconds_per_unit(number)
-    return value * unit if isinstance(value, int) else int(number * unit)
+    time = value * unit if isinstance(value, int) else int(number * unit)
+    if time >= LAST:
+        raise Unusable(f"{name} is {number:g}, which is no time between 1970 and 2262")
+    return time
 
 
 def value_of(value: object) -> float:
@@ -177,8 +180,6 @@ def _slice(name: str, value: object) -> str:
         return ""
     if not isinstance(value, bool | int | float | str):
         raise Unusable(f"slices.{name[:80]} is {kind_of(value)}; send a text, a number or a boolean")
-    if not isinstance(value, str):
-        value = _float(value, f"slices.{name[:80]}") if not isinstance(value, bool) else value
     text = class_text(value)
     if len(text) > MAX_TEXT:
         raise Unusable(f"slices.{name[:80]} has {len(text):,} characters; at most {MAX_TEXT:,} are kept")

@@ -13,8 +13,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
+from numpy.typing import NDArray
 
 from .outcome_columns import by_column, misfit
 from .outcome_fields import FIELDS, SLICE, MalformedOutcomes, Unusable, text_of
@@ -78,9 +80,9 @@ def _blockby_column(block: bytes, model: str | None, environment: str | None) ->
     """Read lines of one type per column; None when they are not."""
     try:
         table = pa.json.read_json(io.BytesIO(block), pa.json.ReadOptions(block_size=len(block) + 1))
+        return None if misfit(table) else by_column(table, model, environment)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return None
-    return None if misfit(table) else by_column(table, model, environment)
+        return None  # or a line holds what is no UTF-8, which Arrow sees when it makes texts of it
 
 
 def _lines(block: bytes) -> Iterator[object]:
@@ -95,10 +97,15 @@ def _lines(block: bytes) -> Iterator[object]:
 def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed:
     """Read a header line of ``id,actual`` and optionally the other fields, then one outcome a line.
 
-    A line with too few or too many cells is rejected alone. Raises :class:`MalformedOutcomes` for a header that lacks
-    ``id`` or ``actual`` or names anything else, and for bytes that are not UTF-8.
+    A line with too few or too many cells, or with bytes that are not UTF-8, is rejected alone. Raises
+    :class:`MalformedOutcomes` for a header that lacks ``id`` or ``actual`` or names anything else.
     """
+    if b"\0" in body[:1000]:
+        raise MalformedOutcomes("this is no text in UTF-8 (UTF-16, perhaps); save the file as CSV UTF-8")
     torn: list[int] = []
+    odd = not _is_utf8(body)
+    if odd:
+        body = body.decode("utf-8", "replace").encode()
 
     def skip(row: pa.csv.InvalidRow) -> str:
         torn.append(row.number - 2 if row.number else 0)  # 1 is the header
@@ -118,13 +125,31 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise MalformedOutcomes(f"this is no CSV with a header line such as id,actual,time: {error}") from None
     checked(table, bare_numbers=True)
-    parsed = by_column(table, model, environment, bare_numbers=True)
+    strange = _replaced(table) if odd else None
+    if strange is not None and len(strange) and strange.all():
+        raise MalformedOutcomes("this is no CSV in UTF-8: no line of it is")
+    parsed = by_column(table, model, environment, bare_numbers=True, torn=strange)
     if torn:
         kept = np.setdiff1d(np.arange(table.num_rows + len(torn)), torn)
         parsed.rejected = [(int(kept[index]), reason) for index, reason in parsed.rejected]
         parsed.rejected += [(index, f"the line has not the {table.num_columns} cells of the header") for index in torn]
         parsed.rejected.sort()
     return parsed
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        pa.array([body], pa.large_binary()).cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _replaced(table: pa.Table) -> NDArray[np.bool_]:
+    """Return in which rows a cell held what is no UTF-8."""
+    texts = [column for column in table.columns if pa.types.is_string(column.type)]
+    found = [pc.fill_null(pc.match_substring(column, "\ufffd"), False).to_numpy() for column in texts]
+    return np.any(found, axis=0) if found else np.zeros(table.num_rows, np.bool_)
 
 
 def _sliced(body: bytes) -> list[str]:
