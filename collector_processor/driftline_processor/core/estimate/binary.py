@@ -92,7 +92,7 @@ def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, 
     }
 
 
-def as_learned(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, Point]:
+def as_learned(grid: F64, rates: Rates, weight_per_row: float) -> dict[str, Point]:
     """Return the same, with the variances of what was learned as it stands."""
     return _points(grid, rates.rate, rates.again, weight_per_row)
 

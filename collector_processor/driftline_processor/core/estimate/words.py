@@ -9,12 +9,6 @@ from .result import Estimate, Record
 
 Standing = Literal["ok", "alert", "failed"]
 
-METHOD_WORDS = {
-    "cbpe": "from what the scores came to in the baseline",
-    "direct_loss": "from where the model was wrong in the baseline",
-    "importance_weighted": "from the baseline's rows, weighted as this window's",
-}
-
 UNSURE_WORDS = {
     "too_few": "no interval: too few rows or outcomes",
     "unlike": "no interval: the rows are too unlike the baseline's",
