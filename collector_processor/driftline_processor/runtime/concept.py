@@ -13,7 +13,6 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.slices import OTHER, places_of, slice_name
 from driftline.tables import ModelKey
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ from driftline_processor.core.concept.verdict import Change, Concept
 from driftline_processor.core.render import iso_time
 
 from .baselines import Baselines
-from .rows import actual_of, integers_of, labels_of, said_of
+from .rows import actual_of, integers_of, said_of, slice_of
 from .series import Series, SeriesRegister
 from .slices import SliceValues
 from .store import Connection, insert, read, run
@@ -98,9 +97,8 @@ class ConceptWatch:
     def _cut(self, series: Series, rows: pa.Table) -> Iterator[tuple[str, NDArray[np.intp]]]:
         """The slices that rows are in, and which rows."""
         for key in self._series.settings(series.key.model).slices:
-            texts = pa.table({key: pc.map_lookup(rows.column("slices"), pa.scalar(key), "first")})
             values = self._slices.of(series.number, key)
-            place = places_of(labels_of(texts, key), values, len(rows))
+            place = places_of(slice_of(rows, key), values, len(rows))
             for at in np.unique(place[place >= 0]).tolist():
                 yield slice_name(key, (*values, OTHER)[at]), np.flatnonzero(place == at)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.fold import usable_weight
 from driftline.slices import places_of
 from driftline.tables import I64
@@ -17,7 +16,7 @@ from driftline_processor.core.sent import ERASED
 from driftline_processor.core.window import PANE
 
 from .panes import PaneChanges
-from .rows import integers_of, labels_of, numbers_of
+from .rows import integers_of, numbers_of, slice_of
 from .series import Series
 from .slices import SliceValues, add_to_slices, hour_of_each, powers_of
 from .store import Connection, insert, read
@@ -38,9 +37,8 @@ def add_erased(
     changes.add_part(series.number, "", panes, ERASED, np.stack(sums, axis=1).astype(np.float64))
     hour = hour_of_each(panes, timezone)[at]
     for key in values.keys(series.number):
-        texts = pa.table({key: pc.map_lookup(rows.column("slices"), pa.scalar(key), "first")})
         names = values.of(series.number, key)
-        place = places_of(labels_of(texts, key), names, len(rows))
+        place = places_of(slice_of(rows, key), names, len(rows))
         add_to_slices(sliced, series.number, ERASED, key, names, place, hour, columns)
     return panes
 

@@ -22,7 +22,7 @@ from driftline_processor.core.performance.wrong import misses
 
 from .health import Counters
 from .points import Exemplar, Labels, Point, labels, of_model
-from .rows import actual_of, said_of
+from .rows import actual_of, said_of, traced
 from .series import Series
 
 MOST: Final = 5
@@ -52,7 +52,7 @@ class WorstJoined:
     def __call__(self, joined: pa.Table) -> None:
         """Take the rows of one join."""
         now, known = self._clock(), {one.number: one for one in self._series()}
-        sampled = joined.filter(pc.and_(pc.is_valid(joined["trace_id"]), pc.is_valid(joined["span_id"])))
+        sampled = traced(joined)
         for number, rows in zip(*np.unique(joined["series"].to_numpy(), return_counts=True), strict=True):
             if (series := known.get(int(number))) is None:
                 continue

@@ -27,7 +27,7 @@ from .narrow import TIME_APART, near
 from .news import Touched
 from .pairs import Pairs
 from .panes import PaneChanges, performance_fold
-from .performance import add_outcomes, all_kept, recompute, stored_stretches
+from .performance import add_outcomes, all_kept, joined_stretches, recompute, stored_stretches
 from .rows import among, integers_of, kept
 from .series import SeriesRegister
 from .sliced_outcomes import add_sliced, sliced_changes
@@ -155,9 +155,7 @@ class Join:
             fold = performance_fold(series.task)
             if self._folds.get(series.number, {fold}) == {fold}:
                 continue
-            times = "SELECT DISTINCT time - time % ? AS pane FROM joined WHERE series = ?"
-            panes = integers_of(read(self._connection, times, PANE, series.number), "pane").tolist()
-            stretches = stored_stretches(self._connection, series.number, panes)
+            stretches = joined_stretches(self._connection, series.number)
             work = _Work()
             with transaction(self._connection):
                 anew = recompute(self._connection, work.changes, series, stretches, self._values)

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.baseline import Baseline
 from driftline.bins import Bins, count
-from driftline.classes import class_text
 from driftline.decided import score_columns
 from driftline.fold import target_score
 from driftline.tables import F64, I64, Column, ModelKey
@@ -36,7 +34,7 @@ from .baselines import Baselines
 from .beliefs import Beliefs
 from .kept import read_features
 from .narrow import ROWS_APART, days_of, near
-from .rows import integers_of, numbers_of, scores_of
+from .rows import integers_of, numbers_of, scores_of, slice_of
 from .series import Series, SeriesRegister
 from .store import Connection, Store, number, read
 
@@ -157,7 +155,7 @@ class LabelQueue:
             found["drifted"] = drifted(_risen(in_force.baseline, newest, features), features, len(rows))
         if "weak" in by and newest is not None and (worse := badness(newest)):
             keys = dict.fromkeys(name.partition("=")[0] for name in worse)
-            found["weak"] = weak(_slices(rows, keys), worse, len(rows))
+            found["weak"] = weak({key: slice_of(rows, key) for key in keys}, worse, len(rows))
         return found
 
     def _newest(self, series: Series) -> Evaluation | None:
@@ -221,15 +219,4 @@ def _risen(baseline: Baseline, newest: Evaluation, features: Mapping[str, Column
         was = baseline.pane.parts.get(part)
         if name in features and was is not None:
             found[name] = (bins, rise(bins, was, count(bins, features[name])))
-    return found
-
-
-def _slices(rows: pa.Table, keys: Collection[str]) -> dict[str, Column]:
-    """The slices of rows, by key."""
-    found: dict[str, Column] = {}
-    maps = rows["slices"].combine_chunks()
-    for key in keys:
-        values = pc.map_lookup(maps, pa.scalar(key), "first").dictionary_encode()
-        codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
-        found[key] = Column(codes=codes, labels=tuple(map(class_text, values.dictionary.to_pylist())))
     return found

@@ -32,6 +32,7 @@ from driftline_processor.core.decode.rows import OWN_SCOPE
 
 from .derived import SERVICE
 from .health import Counters
+from .rows import traced
 
 TRACE_WINDOW: Final = 24 * 3_600 * 10**9
 """Nanoseconds after a prediction arrived in which its outcome still joins the trace."""
@@ -74,7 +75,7 @@ def joined_rows(joined: pa.Table, keys: Mapping[int, ModelKey]) -> list[JoinedRo
 
     ``joined``: as ``State.on_joined`` gives it. ``keys``: the model of each series; a series it lacks is left out.
     """
-    sampled = _sampled(joined)
+    sampled = traced(joined)
     tables = []
     for number in pc.unique(sampled["series"]).to_pylist():
         if number in keys:
@@ -103,16 +104,12 @@ def joined_rows(joined: pa.Table, keys: Mapping[int, ModelKey]) -> list[JoinedRo
     return tables
 
 
-def _sampled(joined: pa.Table) -> pa.Table:
-    return joined.filter(pc.and_(pc.is_valid(joined["trace_id"]), pc.is_valid(joined["span_id"])))
-
-
 def _floats(column: pa.ChunkedArray) -> F64:
     return np.asarray(column.to_numpy(), dtype=np.float64)
 
 
-def spans_request(rows: Iterable[JoinedRows], trace_window: int = TRACE_WINDOW) -> bytes:
-    """Return outcome spans as the body of an ``ExportTraceServiceRequest``; ``trace_window`` in nanoseconds."""
+def spans_request(rows: Iterable[JoinedRows]) -> bytes:
+    """Return outcome spans as the body of an ``ExportTraceServiceRequest``."""
     request = ExportTraceServiceRequest()
     scopes = {}
     for table in rows:
@@ -124,11 +121,11 @@ def spans_request(rows: Iterable[JoinedRows], trace_window: int = TRACE_WINDOW) 
                 resource.resource.attributes.append(_text(a.DEPLOYMENT_ENVIRONMENT_NAME, environment))
             scopes[environment] = resource.scope_spans.add(schema_url=SCHEMA_URL)
             scopes[environment].scope.name, scopes[environment].scope.version = OWN_SCOPE, VERSION
-        scopes[environment].spans.extend(_spans(table, trace_window))
+        scopes[environment].spans.extend(_spans(table))
     return bytes(request.SerializeToString())
 
 
-def _spans(rows: JoinedRows, trace_window: int) -> Iterator[Span]:
+def _spans(rows: JoinedRows) -> Iterator[Span]:
     key = rows.key
     model = [_text(a.ML_OPERATION_NAME, _OPERATION), _text(a.ML_MODEL_NAME, key.model)]
     if key.version:
@@ -149,7 +146,7 @@ def _spans(rows: JoinedRows, trace_window: int) -> Iterator[Span]:
             end_time_unix_nano=arrived,
             attributes=[*model, _text(a.ML_PREDICTION_ID, rows.id[row]), *_values(rows, row)],
         )
-        if arrived - int(rows.received[row]) > trace_window:
+        if arrived - int(rows.received[row]) > TRACE_WINDOW:
             span.trace_id, span.parent_span_id = _digest(identity, 16), b""
             span.links.add(trace_id=trace_id, span_id=parent)
         yield span
@@ -203,7 +200,7 @@ class OutcomeSpans:
         """Take the rows of one join."""
         if not self._offers:
             return
-        sampled = _sampled(joined)
+        sampled = traced(joined)
         allowed = self._take(len(sampled))
         if allowed < len(sampled):
             self._counters.add(m.DRIFTLINE_OUTCOME_SPANS_SKIPPED, len(sampled) - allowed)

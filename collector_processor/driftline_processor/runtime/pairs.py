@@ -19,7 +19,7 @@ from driftline_processor.core.versions.losses import Told, fold_requests, losses
 from driftline_processor.core.window import PANE
 
 from .panes import PaneChanges
-from .performance import all_kept, stored_stretches
+from .performance import all_kept, joined_stretches, stored_stretches
 from .rows import actual_of, integers_of, numbers_of, said_of
 from .series import Series, SeriesRegister
 from .store import Connection, read, run
@@ -126,9 +126,7 @@ class Pairs:
             return
         for other in siblings.filter(pa.array(integers_of(siblings, "series") == series.number))["other"].to_pylist():
             first, second = sorted((series.number, other))
-            times = "SELECT DISTINCT time - time % ? AS pane FROM joined WHERE series = ?"
-            panes = integers_of(read(self._connection, times, PANE, first), "pane").tolist()
-            self._recompute(first, second, stored_stretches(self._connection, first, panes), changes)
+            self._recompute(first, second, joined_stretches(self._connection, first), changes)
 
     def _recompute(self, first: int, second: int, stretches: Iterable[tuple[int, int]], changes: PaneChanges) -> None:
         """Make the sums of a pair anew from joined rows, where all of those are still kept."""

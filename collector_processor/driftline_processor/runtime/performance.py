@@ -50,12 +50,12 @@ def recompute(
     changes: PaneChanges,
     series: Series,
     stretches: Sequence[tuple[int, int]],
-    values: SliceValues | None = None,
+    values: SliceValues,
 ) -> I64:
     """Make the performance parts within ``[start, end)`` anew from the joined rows; return the starts of their panes.
 
     ``stretches``: disjoint, whole stored panes, see :func:`stored_stretches`. Inside the caller's transaction. Those of
-    slices, of whole hours, are made anew and written with it; ``values``: which are told apart, None = as stored.
+    slices, of whole hours, are made anew and written with it; ``values``: which are told apart.
     """
     panes = [np.array([start for start, _ in stretches], dtype=np.int64)]
     for start, end in stretches:
@@ -65,11 +65,17 @@ def recompute(
         )
         rows = read(connection, _KEPT.format("*"), series.number, start, end)
         panes.append(add_outcomes(changes, series, rows))
-    values, sliced = values or SliceValues(connection), sliced_changes()
+    sliced = sliced_changes()
     recompute_sliced(connection, sliced, series, values, stretches)
     sliced.write(connection)
     values.write(connection)
     return np.unique(np.concatenate(panes))
+
+
+def joined_stretches(connection: Connection, series: int) -> list[tuple[int, int]]:
+    """Return the stored panes that hold joined rows of a series."""
+    times = "SELECT DISTINCT time - time % ? AS pane FROM joined WHERE series = ?"
+    return stored_stretches(connection, series, integers_of(read(connection, times, PANE, series), "pane").tolist())
 
 
 def stored_stretches(connection: Connection, series: int, panes: Iterable[int]) -> list[tuple[int, int]]:

@@ -161,6 +161,12 @@ def labels_of(rows: pa.Table, name: str) -> Column:
     return Column(codes=codes, labels=labels)
 
 
+def slice_of(rows: pa.Table, key: str) -> Column:
+    """Read the values of one key of the column ``slices``."""
+    codes, labels = _codes(pc.map_lookup(rows.column("slices"), pa.scalar(key), "first"))
+    return Column(codes=codes, labels=labels)
+
+
 def actual_of(rows: pa.Table) -> Column:
     """Read the columns ``actual`` and ``number`` back into the column that was sent."""
     codes, labels = _codes(rows.column("actual"))
@@ -179,6 +185,11 @@ def scores_of(rows: pa.Table, classes: int) -> F64 | None:
     values = np.asarray(lists.filter(pa.array(whole)).flatten().to_numpy(zero_copy_only=False), dtype=np.float64)
     scores[whole] = values.reshape(-1, classes)
     return scores
+
+
+def traced(rows: pa.Table) -> pa.Table:
+    """Return the rows whose trace was sampled."""
+    return rows.filter(pc.and_(pc.is_valid(rows["trace_id"]), pc.is_valid(rows["span_id"])))
 
 
 def said_of(task: Task, rows: pa.Table) -> tuple[F64 | None, Column | None]:

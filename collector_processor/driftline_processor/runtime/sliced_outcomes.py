@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from driftline.pane import Pane
 from driftline.slices import OTHER, places_of, slice_name
 from driftline.tables import I64
@@ -22,7 +21,7 @@ from driftline_processor.core.window import PANE, parse
 
 from .outcome_sums import fold_joined
 from .panes import SLICED, PaneChanges, performance_fold, read_window
-from .rows import integers_of, labels_of
+from .rows import integers_of, slice_of
 from .series import Series
 from .slices import BETWEEN, HOUR, SliceValues, hours_of
 from .store import Connection, read
@@ -97,10 +96,9 @@ def _add(
     ages = ages_of(integers_of(rows, "time"), integers_of(rows, "outcome_time"))
     cuts: list[tuple[str, Sequence[str], I64]] = [(LABEL_AGE, COHORTS, ages)]
     for key in keys:
-        texts = pa.table({key: pc.map_lookup(rows.column("slices"), pa.scalar(key), "first")})
-        if texts.column(key).null_count == len(rows):
+        column = slice_of(rows, key)
+        if not column.labels:
             continue
-        column = labels_of(texts, key)
         values.learn(series.number, key, column, None)
         known = values.of(series.number, key)
         cuts.append((key, (*known, OTHER), places_of(column, known, len(rows))))
