@@ -17,7 +17,8 @@ from .tables import CLASSLESS, I32, Column, Task
 
 _INTEGRAL = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0*)?")
 _BOOLEANS = {"true": "1", "True": "1", "TRUE": "1", "false": "0", "False": "0", "FALSE": "0"}
-_EXACT = 2.0**53
+EXACT = 2**53
+"""Up to here every whole number is a double."""
 
 
 def number_text(value: float) -> str:
@@ -28,7 +29,7 @@ def number_text(value: float) -> str:
     """
     if value != value:
         return ""
-    if abs(value) < _EXACT and value == int(value):
+    if abs(value) < EXACT and value == int(value):
         return str(int(value))
     return repr(float(value))
 

@@ -16,6 +16,7 @@ from . import row_ids
 from .block import Block, Values, merge
 from .capture import read_output
 from .choice import Choice
+from .classes import EXACT
 from .columns import strings, texts
 from .decided import score_columns
 from .faults import FAULTS
@@ -100,7 +101,7 @@ def _singles(plan: Plan, shape: Shape | None, group: Sequence[Single]) -> Block:
         _errors(errors),
         predicted=predicted if isinstance(predicted, Column) else None,
         features=features_of(plan, columns),
-        slices={name: column_of_values([one.get(name) if one else None for one in slices]) for name in slice_names},
+        slices={name: _slice_values([one.get(name) if one else None for one in slices]) for name in slice_names},
     )
     if plan.identity.task.kind == "ranking":  # last, so that what is no number is not counted at each of some attempts
         block.items, block.scores = _rankings(plan, scores)
@@ -268,11 +269,18 @@ def _or_now(said: Values, now: I64) -> I64:
     return np.where(times > 0, times, now)
 
 
+def _slice_values(values: list[Any]) -> Values:
+    """Return values as a column in which whole numbers beyond 2^53 keep their digits: as texts, where some are none."""
+    if any(one is None for one in values):
+        values = [str(one) if one.__class__ is int and abs(one) > EXACT else one for one in values]
+    return column_of_values(values)
+
+
 def _batch_slices(prediction: Prediction, columns: Columns) -> Columns:
     n = prediction.count
     slices: Columns = {name: columns[name] for name in prediction.plan.inputs.slice_fields if name in columns}
     for name, value in (prediction.slices or {}).items():
-        values = column_of_values(value if isinstance(value, list) else [value] * n)
+        values = _slice_values(value if isinstance(value, list) else [value] * n)
         if _rows(values) == n:
             slices[name] = values
     return slices

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from driftline.classes import class_column
 from driftline.columns import encode_column, strings, texts
 from driftline.convert import list_of
 from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables import Column, ModelKey, Task
-from driftline_processor.core.decode import Decoded, Malformed, decode_logs
+from driftline_processor.core.decode import Decoded, Malformed, columnar, decode_logs
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from .requests import FEATURE, NOW, SLICE, logs, record
@@ -214,7 +215,8 @@ def test_ids_of_a_batch_may_be_numbers_or_categories_and_too_long_ones_are_none(
         assert strings(batch({**AGE, a.ML_PREDICTION_ID: column}).predictions[0].id) == expected
 
 
-def test_long_and_many_labels_of_a_batch_are_bounded_as_those_of_spans_are() -> None:
+def test_long_and_many_labels_of_a_batch_are_bounded_as_those_of_spans_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columnar, "MAX_LABELS", 4096)
     many = Column(codes=np.array([0, 4999], np.int32), labels=("x" * 2000, *(f"{i}" for i in range(4999))))
 
     column = batch({FEATURE + "x": encode_column(many)}).predictions[0].features["x"]
@@ -245,6 +247,16 @@ def test_an_outcome_becomes_a_row() -> None:
     assert (table.time.tolist(), table.prediction_time.tolist()) == ([NOW - 1], [NOW - 2])
     assert table.weight.tolist() == [2.5]
     assert not decoded.rejected
+
+
+def test_whole_numbers_and_all_texts_of_a_slice_of_a_batch_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columnar, "MAX_LABELS", 2)
+    big = 2**53 + 1
+    named = {"number": encode_column(np.array([big, 7])), "text": encode_column(texts(["a", "b"]))}
+
+    slices = batch({**AGE, **{SLICE + name: column for name, column in named.items()}}).predictions[0].slices
+
+    assert [list_of(class_column(slices[name])) for name in named] == [[str(big), "7"], ["a", "b"]]
 
 
 def test_an_outcome_says_its_item_its_worth_and_slices_of_its_own() -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from driftline.classes import class_column
 from driftline.columns import strings
 from driftline.semconv import attributes as a
-from driftline.tables import ModelKey, PredictionTable, Task
-from driftline_processor.core.decode import Malformed, decode_traces
+from driftline.tables import Column, ModelKey, PredictionTable, Task
+from driftline_processor.core.decode import Malformed, cells, decode_traces
 from driftline_processor.core.decode.rows import OWN_SCOPE
 
 from .requests import FEATURE, NOW, SLICE, span, traces
@@ -280,7 +281,14 @@ def test_a_text_of_a_megabyte_becomes_a_short_label_of_its_own() -> None:
     assert len(set(table.features["x"].labels)) == 3
 
 
-def test_texts_beyond_a_few_thousand_distinct_ones_are_other() -> None:
+def texts_of(column: Column) -> list[str]:
+    classes = class_column(column)
+    assert classes.codes is not None
+    return [classes.labels[code] for code in classes.codes.tolist()]
+
+
+def test_texts_beyond_so_many_distinct_ones_are_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "MAX_LABELS", 4096)
     table = one(*({FEATURE + "x": f"{row}"} for row in range(5000)))
 
     column = table.features["x"]
@@ -298,6 +306,28 @@ def test_a_sender_that_invents_names_does_not_get_a_column_for_each() -> None:
 
     assert len(decoded.predictions[0].features) == 1024
     assert decoded.rejected == {"too_many_features": 6}
+
+
+def test_whole_numbers_and_all_texts_of_a_slice_stay_what_they_are() -> None:
+    """A slice may say whom a row is about, by whom it is deleted: neither the last digits nor any text may go."""
+    big = 1234567890123456789
+    table = one(
+        *(
+            {SLICE + "customer": big + row, SLICE + "mixed": [big, 17, 0.5, "x"][row % 4], FEATURE + "n": big}
+            for row in range(8)
+        )
+    )
+
+    assert texts_of(table.slices["customer"]) == [str(big + row) for row in range(8)]
+    assert texts_of(table.slices["mixed"]) == [str(big), "17", "0.5", "x"] * 2
+    assert table.features["n"].numbers is not None  # of features the number counts
+    assert table.features["n"].numbers.tolist() == [float(big)] * 8
+
+
+def test_no_slice_is_other_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "MAX_LABELS", 10)
+    table = one(*({SLICE + "customer": f"c{row}", FEATURE + "a": 1.0} for row in range(30)))
+    assert texts_of(table.slices["customer"]) == [f"c{row}" for row in range(30)]
 
 
 def test_a_sender_that_invents_versions_does_not_get_a_table_for_each() -> None:

@@ -22,8 +22,8 @@ MAX_CELLS: Final = 16_000_000
 MAX_TABLES: Final = 1000
 """Models, versions, environments and tasks of one request; a table for every row would cost seconds."""
 
-MAX_LABELS: Final = 4096
-"""Distinct texts of one feature in one request; the rest are ``OTHER_LABEL``."""
+MAX_LABELS: Final = 65_536
+"""Distinct texts of one feature in one request; the rest are ``OTHER_LABEL``. Slices keep all: one may be an id."""
 
 OTHER_LABEL: Final = "other"
 
@@ -74,14 +74,15 @@ class Cells:
     (n,), exact, where the kind is an integer.
     """
 
-    __slots__ = ("_index", "codes", "integers", "kind", "numbers", "plain")
+    __slots__ = ("_index", "_most", "codes", "integers", "kind", "numbers", "plain")
 
-    def __init__(self, rows: int, plain: bool) -> None:
+    def __init__(self, rows: int, plain: bool, most: int = 0) -> None:
         self.kind: NDArray[np.uint8] = np.zeros(rows, np.uint8)
         self.numbers: F64 = np.full(rows, np.nan)
         self.codes: I32 = np.full(rows, -1, np.int32)
         self.integers: I64 | None = None
         self.plain = plain
+        self._most = most
         self._index: dict[Any, int] = {}
 
     @property
@@ -90,11 +91,12 @@ class Cells:
         return tuple(self._index)
 
     def code(self, thing: Any) -> int:
-        """Return the code of a text or list. A column of features (not ``plain``) bounds texts and their number."""
+        """Return the code of a text or list. Of features and slices (not ``plain``) a long text is cut, and ``most``
+        texts are told apart."""
         if self.plain:
             return self._index.setdefault(thing, len(self._index))
         text = label(thing)
-        if text not in self._index and len(self._index) >= MAX_LABELS - 1:
+        if text not in self._index and len(self._index) >= self._most - 1:
             text = OTHER_LABEL
         return self._index.setdefault(text, len(self._index))
 
@@ -156,12 +158,12 @@ class Grid:
     def _make(self, key: str) -> Cells | None:
         if key in KNOWN:
             return self.known.setdefault(key, Cells(self.rows, plain=True))
-        for prefix, columns in ((FEATURE, self.features), (SLICE, self.slices)):
+        for prefix, columns, most in ((FEATURE, self.features, MAX_LABELS), (SLICE, self.slices, MAX_CELLS)):
             if key.startswith(prefix) and len(key) > len(prefix):
                 if len(self.features) + len(self.slices) >= self._room:
                     self.rejected["too_many_features"] += 1
                     return None
-                return columns.setdefault(label(key[len(prefix) :]), Cells(self.rows, plain=False))
+                return columns.setdefault(label(key[len(prefix) :]), Cells(self.rows, False, most))
         return None
 
     def put(self, row: int, attributes: Iterable[Any]) -> None:

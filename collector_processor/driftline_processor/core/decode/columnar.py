@@ -21,8 +21,8 @@ from driftline.vectors import vector_column
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from .cells import FEATURE, MAX_COLUMNS, MAX_LABELS, OTHER_LABEL, SLICE
-from .fields import task_of
+from .cells import FEATURE, MAX_CELLS, MAX_COLUMNS, MAX_LABELS, OTHER_LABEL, SLICE
+from .fields import task_of, whole_column
 from .items import from_columns as items_from_columns
 from .scores import Given, scores_of
 from .values import BOOLEAN, EMPTY, INTEGER, LIST, MAX_ROWS, MAX_TEXT, NUMBER, TEXT, label, read
@@ -133,7 +133,7 @@ class _Columns:
                 if is_feature:
                     self.features[own] = _feature(value)
                 else:
-                    self.slices[own] = _column(value)
+                    self.slices[own] = _slice(value)
         except ColumnError as error:
             self.rejected[error.reason] += 1
 
@@ -237,11 +237,11 @@ def _width(ids: Array, width: int) -> Array:
 
 
 def _classes(value: Value) -> Column:
-    return class_column(_column(value))
+    return class_column(_column(value, MAX_LABELS))
 
 
-def _column(value: Value) -> Column:
-    """Return a feature; see :meth:`.cells.Cells.code` for the bounds on its texts."""
+def _column(value: Value, most: int) -> Column:
+    """Return a feature or slice; see :meth:`.cells.Cells.code` for the bounds on its texts."""
     if isinstance(value, np.ndarray):
         if value.dtype.char != "d" or value.ndim != 1:
             value = _array(value, "fiub").astype(np.float64)
@@ -250,12 +250,19 @@ def _column(value: Value) -> Column:
         index: dict[str, int] = {}
         codes = [index.setdefault(text, len(index)) for text in strings(value)]
         value = Column(codes=np.array(codes, np.int32), labels=tuple(index))
-    if len(value.labels) >= MAX_LABELS and value.codes is not None:
-        last = MAX_LABELS - 1
+    if len(value.labels) >= most and value.codes is not None:
+        last = most - 1
         value = Column(value.numbers, np.minimum(value.codes, last), (*value.labels[:last], OTHER_LABEL))
     if value.labels and len(max(value.labels, key=len)) > MAX_TEXT:
         value = replace(value, labels=tuple(label(text) for text in value.labels))
     return value
+
+
+def _slice(value: Value) -> Column:
+    """Return a slice, of which whole numbers keep all their digits: it may be the number of a customer."""
+    column = _column(value, MAX_CELLS)
+    exact = isinstance(value, np.ndarray) and value.dtype.kind == "i"
+    return whole_column(column, value.astype(np.int64, copy=False)) if exact else column
 
 
 _FLAT: Final = (a.ML_PREDICTION_ITEMS, a.ML_PREDICTION_ITEM_SCORES)
@@ -265,7 +272,7 @@ _FLAT: Final = (a.ML_PREDICTION_ITEMS, a.ML_PREDICTION_ITEM_SCORES)
 def _feature(value: Value) -> Column:
     """Return a feature, which may be an embedding: n × k singles."""
     if not isinstance(value, np.ndarray) or value.ndim == 1:
-        return _column(value)
+        return _column(value, MAX_LABELS)
     if value.dtype.char != "f" or value.shape[1] > LONGEST_VECTOR:
         raise ColumnError("column_length")
     return vector_column(value)

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any, Final
 
 import numpy as np
-from driftline.classes import class_column, class_text, quantile_levels
+from driftline.classes import EXACT, class_column, class_text, quantile_levels
 from driftline.ids import id_text
 from driftline.relevant import MOST_TEXT
 from driftline.semconv import attributes as a
@@ -214,8 +214,13 @@ def grouped(*codes: NDArray[Any]) -> tuple[I64, list[int]]:
     return rank[inverse.reshape(-1)], first[order].tolist()
 
 
-def sent_columns(columns: dict[str, Cells], rows: Where, rejected: Counter[str]) -> dict[str, Column]:
-    """Return the features or slices that any of the rows sent; labels may hold texts that only other rows sent."""
+def sent_columns(
+    columns: dict[str, Cells], rows: Where, rejected: Counter[str], whole: bool = False
+) -> dict[str, Column]:
+    """Return the features or slices that any of the rows sent; labels may hold texts that only other rows sent.
+
+    ``whole``: whole numbers keep all their digits, see :func:`whole_column`.
+    """
     result = {}
     for name, cells in columns.items():
         kinds = np.bincount(cells.kind[rows], minlength=8).tolist()
@@ -229,7 +234,28 @@ def sent_columns(columns: dict[str, Cells], rows: Where, rejected: Counter[str])
             cells.codes[rows] if kinds[TEXT] else None,
             cells.things if kinds[TEXT] else (),
         )
+        if whole and kinds[INTEGER]:
+            result[name] = whole_column(result[name], np.where(cells.kind[rows] == INTEGER, cells.exact()[rows], 0))
     return result
+
+
+def whole_column(column: Column, integers: I64) -> Column:
+    """Return a column whose numbers beyond 2^53, of which a double does not have the last digits, are texts.
+
+    ``integers``: int64 (n,), the numbers of a column exactly; what is within is left to the column.
+
+    >>> column = whole_column(Column(numbers=np.array([7.0, 2.0**53])), np.array([7, 2**53 + 1]))
+    >>> column.numbers, column.codes, column.labels
+    (array([ 7., nan]), array([-1,  0], dtype=int32), ('9007199254740993',))
+    """
+    beyond = (integers > EXACT) | (integers < -EXACT)
+    if not beyond.any():
+        return column
+    texts, code = np.unique(integers[beyond], return_inverse=True)
+    numbers = np.full(len(integers), np.nan) if column.numbers is None else column.numbers
+    codes = np.full(len(integers), -1, np.int32) if column.codes is None else column.codes.copy()
+    codes[beyond] = len(column.labels) + code.reshape(-1)
+    return Column(np.where(beyond, np.nan, numbers), codes, (*column.labels, *map(str, texts.tolist())))
 
 
 def _text(thing: Any) -> str:

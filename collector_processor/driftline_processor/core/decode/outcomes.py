@@ -71,7 +71,7 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
                 item=_items(items[members], item_texts),
                 value=_told(value, members),
                 retracted=retracted[members] if retracted[members].any() else None,
-                slices=sent_columns(grid.slices, members, rejected),
+                slices=sent_columns(grid.slices, members, rejected, whole=True),
             )
         )
     return tables
