@@ -261,8 +261,9 @@ def _column(value: Value, most: int) -> Column:
 def _slice(value: Value) -> Column:
     """Return a slice, of which whole numbers keep all their digits: it may be the number of a customer."""
     column = _column(value, MAX_CELLS)
-    exact = isinstance(value, np.ndarray) and value.dtype.kind == "i"
-    return whole_column(column, value.astype(np.int64, copy=False)) if exact else column
+    if isinstance(value, np.ndarray) and value.dtype.kind == "i":
+        return whole_column(column, value.astype(np.int64, copy=False))
+    return column
 
 
 _FLAT: Final = (a.ML_PREDICTION_ITEMS, a.ML_PREDICTION_ITEM_SCORES)
