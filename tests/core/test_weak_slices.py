@@ -180,6 +180,8 @@ def test_losses_are_what_a_task_has() -> None:
     letters = Column(codes=np.array([0, 2], np.int32), labels=("a", "b", "c"))
     scores = np.array([[0.5, 0.3, 0.2], [0.2, 0.7, 0.1]])
     assert losses_of(several, scores, None, letters)["log_loss"] == pytest.approx(-np.log([0.5, 0.1]))
+    scores[1] *= 2  # whose sum is not 1 are no probabilities, here as in the log loss of all rows
+    assert np.isnan(losses_of(several, scores, None, letters)["log_loss"]).tolist() == [False, True]
     number = losses_of(Task("regression"), np.array([[3.0]]), None, Column(numbers=np.array([5.0])))
     assert {by: values.tolist() for by, values in number.items()} == {"absolute_error": [2.0]}
     assert losses_of(Task("ranking"), None, None, truth) == {}

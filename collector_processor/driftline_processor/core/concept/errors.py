@@ -6,7 +6,7 @@ import numpy as np
 from driftline.baseline import Baseline
 from driftline.classes import class_codes
 from driftline.fold import GREATEST, actual_numbers, decide, target_score
-from driftline.tables import F64, Column, Task
+from driftline.tables import F64, Column, Task, length
 
 from driftline_processor.core.performance.sums import losses
 
@@ -45,8 +45,7 @@ def errors_of(task: Task, scores: F64 | None, predicted: Column | None, actual: 
         with np.errstate(invalid="ignore", over="ignore"):
             usable = (np.abs(truth) <= GREATEST) & (np.abs(said) <= GREATEST)
             return np.where(usable, np.abs(said - truth), np.nan)
-    codes = class_codes(actual, task.classes)
-    n = 0 if codes is None else len(codes)
+    codes, n = class_codes(actual, task.classes), length(actual)
     decided = decide(task, scores, predicted)
     if codes is None or len(decided) != n:
         return np.full(n, np.nan)

@@ -21,11 +21,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from driftline.classes import class_codes
-from driftline.fold import GREATEST, SUM_TOLERANCE, actual_numbers, decide, target_score, usable_weight
+from driftline.fold import decide, usable_weight
 from driftline.pane import Pane
 from driftline.sparse import Sparse
 from driftline.tables import F64, I32, I64, Column, Task, length
 
+from driftline_processor.core.concept.errors import errors_of
+from driftline_processor.core.performance.chance import chance_of
 from driftline_processor.core.performance.sums import confusion, means, squared_confusion
 
 from .decisions import DECISIONS, fold_decisions, paired_cost, turned
@@ -80,16 +82,18 @@ def row_losses(task: Task, scores: F64 | None, predicted: Column | None, actual:
     >>> {name: loss.round(2).tolist() for name, loss in rows.items()}
     {'error': [0.0, 1.0], 'brier': [0.04, 0.36], 'log_loss': [0.22, 0.92]}
     """
-    if task.kind == "regression":
-        return _of_values(task, scores, actual_numbers(actual))
     if task.kind not in _OF_TASK:
         return {}
-    (truth, decided), classes = _codes(task, scores, predicted, actual), len(task.classes)
-    known = (truth >= 0) & (truth < classes)
-    told = known & (decided >= 0) & (decided < classes)
-    error = np.where(told, (truth != decided).astype(np.float64), np.nan)
-    chance, brier = _of_probabilities(task, scores, truth, known)
-    return {"error": error, "brier": brier, "log_loss": -np.log(np.maximum(chance, FLOOR))}
+    errors = errors_of(task, scores, predicted, actual)
+    if task.kind == "regression":
+        return {"absolute_error": errors, "squared_error": errors**2}
+    truth, _ = _codes(task, scores, predicted, actual)
+    chance = chance_of(task, scores, truth)
+    brier = (1 - chance) ** 2
+    if task.kind == "multiclass" and scores is not None and len(scores):
+        with np.errstate(invalid="ignore", over="ignore"):  # of what is no probability
+            brier += (scores**2).sum(axis=1) - chance**2
+    return {"error": errors, "brier": brier, "log_loss": -np.log(np.maximum(chance, FLOOR))}
 
 
 def _codes(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> tuple[I32, I32]:
@@ -191,34 +195,3 @@ def _alone(outcomes: F64, weight: float, weight_squared: float, *sums: float) ->
     rows = float(outcomes[0]) * weight / float(outcomes[1])
     unweighted = outcomes[0] == outcomes[1] == outcomes[2]
     return Alone(round(rows) if unweighted else rows, weight, weight_squared, *map(float, sums))
-
-
-def _of_values(task: Task, scores: F64 | None, truth: F64) -> dict[str, F64]:
-    said = np.full(len(truth), np.nan) if scores is None or not len(scores) else target_score(task, scores)
-    with np.errstate(invalid="ignore", over="ignore"):
-        usable = (np.abs(truth) <= GREATEST) & (np.abs(said) <= GREATEST)
-        error = np.where(usable, np.abs(said - truth), np.nan)
-    return {"absolute_error": error, "squared_error": error**2}
-
-
-def _of_probabilities(task: Task, scores: F64 | None, truth: I32, known: np.ndarray) -> tuple[F64, F64]:
-    """The probability that was given to what happened, and the Brier score: NaN where scores are no probabilities."""
-    nothing = np.full(len(truth), np.nan)
-    if scores is None or not len(scores):
-        return nothing, nothing
-    with np.errstate(invalid="ignore"):
-        usable = known & ((scores >= 0) & (scores <= 1)).all(axis=1)
-        if task.kind == "multiclass":
-            usable &= (np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE) & (scores.shape[1] == len(task.classes))
-        elif scores.shape[1] != 1 or task.positive_class not in task.classes:
-            return nothing, nothing
-    chance, brier = nothing.copy(), nothing.copy()
-    at, p = truth[usable], scores[usable]
-    if task.kind == "multiclass":
-        hit = np.zeros_like(p)
-        hit[np.arange(len(at)), at] = 1.0
-        chance[usable], brier[usable] = p[np.arange(len(at)), at], ((p - hit) ** 2).sum(axis=1)
-    else:
-        positive = at == task.classes.index(task.positive_class)
-        chance[usable], brier[usable] = np.where(positive, p[:, 0], 1 - p[:, 0]), (p[:, 0] - positive) ** 2
-    return chance, brier

@@ -8,6 +8,7 @@ from driftline.fold import EPSILON
 from driftline.tables import F64, Column, Task
 
 from driftline_processor.core.concept.errors import errors_of
+from driftline_processor.core.performance.chance import chance_of
 
 from .found import By
 
@@ -29,24 +30,6 @@ def losses_of(task: Task, scores: F64 | None, predicted: Column | None, actual: 
         return {"absolute_error": errors}
     found: dict[By, F64] = {"error": errors}
     codes = class_codes(actual, task.classes)
-    chance = None if codes is None or scores is None or not len(scores) else _chance(task, scores, codes)
-    if chance is not None:
+    if codes is not None and np.isfinite(chance := chance_of(task, scores, codes)).any():
         found["log_loss"] = -np.log(np.clip(chance, EPSILON, 1 - EPSILON))
     return found
-
-
-def _chance(task: Task, scores: F64, codes: np.ndarray[tuple[int], np.dtype[np.int32]]) -> F64 | None:
-    """The probability that the model gave to what happened; NaN where the scores are no probabilities."""
-    classes = len(task.classes)
-    known = (codes >= 0) & (codes < classes)
-    with np.errstate(invalid="ignore"):
-        known &= ((scores >= 0) & (scores <= 1)).all(axis=1)
-    if task.kind == "multiclass":
-        if scores.shape[1] != classes:
-            return None
-        chosen: F64 = scores[np.arange(len(scores)), np.where(known, codes, 0)]
-        return np.where(known, chosen, np.nan)
-    if scores.shape[1] != 1 or task.positive_class not in task.classes:
-        return None
-    positive = codes == task.classes.index(task.positive_class)
-    return np.where(known, np.where(positive, scores[:, 0], 1 - scores[:, 0]), np.nan)
