@@ -48,19 +48,6 @@ class Mean(NamedTuple):
         """Σwℓ / Σw; None of nothing."""
         return ratio(self.total, self.weight)
 
-    @property
-    def variance(self) -> float | None:
-        """The variance of that mean, linearised: Σw²(ℓ - mean)² / (Σw)² (Hájek's ratio estimator).
-
-        >>> Mean(4.0, 4.0, 2.0, 2.0, 2.0).variance
-        0.0625
-        """
-        mean = self.value
-        if mean is None:
-            return None
-        left = self.squares - 2 * mean * self.squared_total + mean**2 * self.squared_weight
-        return max(0.0, left) / self.weight**2
-
 
 def means(pane: Pane, task: Task) -> dict[str, Mean]:
     """Return what means were made of, by the name of their loss; of an old pane those whose squares it has.

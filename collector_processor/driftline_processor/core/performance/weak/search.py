@@ -99,17 +99,16 @@ class _Rows:
         loss = np.where(known, loss, 0.0)
         tamed = np.minimum(loss, np.quantile(loss[known], 0.999)) if by == "absolute_error" and known.any() else loss
         chosen = self._chosen(tamed, known & self.searched)
-        left = known & ~self.searched
-        confirmed = []
+        whole = known & ~self.searched
+        left, confirmed = whole, []
         for one in chosen:
             inside = one.rows()
             if min(np.count_nonzero(inside & left), np.count_nonzero(~inside & left)) < LEAST_ROWS / 2:
                 continue
             tested = self._difference(inside, tamed, left)
-            whole = known & ~self.searched
             told = self._difference(inside, loss, whole)
             p = min(1.0, tested.p_value * len(chosen) * self.families)
-            left &= ~inside  # the next says something of its own
+            left = left & ~inside  # the next says something of its own
             if (
                 p <= ALPHA
                 and min(tested.value / max(tested.rest, 1e-300), told.value / max(told.rest, 1e-300)) >= LEAST_RATIO
