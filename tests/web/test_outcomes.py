@@ -323,7 +323,7 @@ def test_an_odd_line_among_thousands_is_rejected_alone(monkeypatch: pytest.Monke
         ("id,actual,wieght\na,1,2\n", "text/csv", "?model=m", "column 'wieght' is not known"),
         ("id,id,actual\na,a,1\n", "text/csv", "?model=m", "a column comes twice"),
         ("", "text/csv", "?model=m", "this is no CSV"),
-        (b"id,actual\n\xff,1\n", "text/csv", "?model=m", "this is no CSV in UTF-8"),
+        ("id,actual\na,1\n".encode("utf-16"), "text/csv", "?model=m", "this is no text in UTF-8"),
         ("[" * 100_000, "application/json", "", "this is not JSON"),
     ],
 )

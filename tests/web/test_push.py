@@ -239,6 +239,26 @@ def test_lines_that_are_torn_are_named_by_their_place_in_the_file(
     assert {row: reason[: len(rejected[row or 0])] for row, _, reason in pushed.reasons} == rejected
 
 
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "ndjson", "json"])
+def test_a_line_of_another_encoding_costs_itself(url: str, tmp_path: Path, kind: str) -> None:
+    lines = ["id,actual", "a,1", "Jos\u00e9,1", "c,0"]
+    if kind in ("ndjson", "json"):
+        lines = ['{"id": "a", "actual": 1}', '{"id": "Jos\u00e9", "actual": 1}', '{"id": "c", "actual": 0}']
+    path, body = tmp_path / f"labels.{kind}", "\n".join(lines).encode("latin-1")
+    path.write_bytes(gzip.compress(body) if kind == "csv.gz" else body)
+    pushed = push(path, Target(url, "churn"), Columns({}), quietly, quietly)
+    assert (pushed.accepted, pushed.rejected) == (2, 1)
+    assert [(row, count) for row, count, _ in pushed.reasons] == [(2, 1)]
+    assert "UTF-8" in pushed.reasons[0][2] or "utf-8" in pushed.reasons[0][2]
+
+
+def test_a_file_in_utf_16_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("id,actual\na,1\n", encoding="utf-16")
+    with pytest.raises(BadInput, match="UTF-16; save it as UTF-8"):
+        list(parts_of(path, Columns({}), quietly))
+
+
 def test_a_model_of_the_command_wins_over_a_column_of_that_name(running: Running, url: str, tmp_path: Path) -> None:
     columns: dict[str, list[Any]] = {"id": ["a"], "actual": [1], "model": ["Corolla"]}
     assert invoke(url, written(tmp_path, "csv", columns), "--model", "prices")[0] == 0

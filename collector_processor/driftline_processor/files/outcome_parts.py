@@ -6,6 +6,7 @@ Rows that cannot be used are sent like all others: the receiver names them, and 
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -103,7 +104,7 @@ def _csv(path: Path, columns: Columns, say: Say, rows: int) -> _Bodies:
                 # A line break within a cell would be another row there; a torn line is named there as such.
                 whole = len(line) == len(header)
                 writer.writerow([" ".join(line[at].splitlines()) for at, _ in places] if whole else torn)
-            yield len(block), "text/csv", out.getvalue().encode()
+            yield len(block), "text/csv", _bytes(out.getvalue())
 
 
 def _parquet(path: Path, columns: Columns, say: Say, rows: int) -> _Bodies:
@@ -138,7 +139,7 @@ def _ndjson(path: Path, columns: Columns, say: Say, rows: int) -> _Bodies:
             read = [_loaded(line) for line in block]
             if not chosen:
                 chosen = columns.chosen(_keys(read), path, say)
-            yield len(block), "application/x-ndjson", "\n".join(_line(row, chosen, columns) for row in read).encode()
+            yield len(block), "application/x-ndjson", _bytes("\n".join(_line(row, chosen, columns) for row in read))
 
 
 def _document(text: str, path: Path) -> Iterator[Any]:
@@ -157,7 +158,7 @@ def _document(text: str, path: Path) -> Iterator[Any]:
 
 
 def _loaded(line: Any) -> Any:
-    if not isinstance(line, str):
+    if not isinstance(line, str) or not _is_unicode(line):
         return line
     try:
         return json.loads(line)
@@ -179,6 +180,21 @@ def _line(row: Any, chosen: Mapping[str, str], columns: Columns) -> str:
 
 
 def _text(path: Path) -> IO[str]:
-    if path.name.lower().endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+    """Open a file of texts in UTF-8; what is none goes out in the bytes it came in: the receiver names its lines."""
+    opened = gzip.open if path.name.lower().endswith(".gz") else open
+    with opened(path, "rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise BadInput(f"{path}: this is UTF-16; save it as UTF-8")
+    return opened(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -125,10 +125,7 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise MalformedOutcomes(f"this is no CSV with a header line such as id,actual,time: {error}") from None
     checked(table, bare_numbers=True)
-    strange = _replaced(table) if odd else None
-    if strange is not None and len(strange) and strange.all():
-        raise MalformedOutcomes("this is no CSV in UTF-8: no line of it is")
-    parsed = by_column(table, model, environment, bare_numbers=True, torn=strange)
+    parsed = by_column(table, model, environment, bare_numbers=True, torn=_replaced(table) if odd else None)
     if torn:
         kept = np.setdiff1d(np.arange(table.num_rows + len(torn)), torn)
         parsed.rejected = [(int(kept[index]), reason) for index, reason in parsed.rejected]
