@@ -14,6 +14,7 @@ from driftline.tables import F64, Task
 
 from driftline_processor.core.evaluation import Metric
 from driftline_processor.core.performance.realized import realized
+from driftline_processor.core.performance.sums import effective_rows
 
 from . import binary, losses, multiclass
 from .bounds import NO_STRETCHES, Between, apart, between
@@ -65,7 +66,7 @@ class Learned:
             points = {} if trees is None else losses.expected(pane, trees.spread)
         if kind == "binary":
             return {}, 0
-        return self._with_learned(points, _effective(pane)), 0
+        return self._with_learned(points, effective_rows(pane, "rows")), 0
 
     def _with_learned(self, points: dict[str, Point], rows: float) -> dict[str, Point]:
         """Add the variance of what was learned, of kinds whose sums do not tell where rows lie.
@@ -110,9 +111,9 @@ class Learned:
         Of a binary model from their own scores, decided as those of their bin were. Of others it is what is expected of
         all ``rows`` (``points``), while half of their outcomes are known, with the chance of fewer.
         """
-        outcomes = _known(pane)
+        outcomes = effective_rows(pane)
         if self.task.kind != "binary":
-            all_rows = _effective(pane)
+            all_rows = effective_rows(pane, "rows")
             if outcomes <= 0 or pane.parts["outcomes"][0] < LEAST_COVERAGE * rows:
                 return {}
             more = max(1.0, all_rows / outcomes)
@@ -168,7 +169,7 @@ class Learned:
             found = realized(pane, self.task).get(metric)
             if found is None or found.value is None:
                 continue
-            rows = _known(pane)
+            rows = effective_rows(pane)
             values.append(found.value)
             chance.append(sum(per_row) / rows)
             said = self._expected(pane.parts.get(EXPECTED)).get(metric)
@@ -201,17 +202,6 @@ def learned(baseline: Baseline) -> Learned:
         pane, task = baseline.pane, baseline.task
         rates = rates_of(pane) if task.kind == "binary" else None
         estimation = baseline.extras.estimation or Estimation()
-        known = Learned(task, _known(pane), realized(pane, task), rates, estimation, pane)
+        known = Learned(task, effective_rows(pane), realized(pane, task), rates, estimation, pane)
         _KNOWN[baseline] = known
     return known
-
-
-def _known(pane: Pane) -> float:
-    """Kish's effective number of the rows whose outcome is known."""
-    known = pane.parts.get("outcomes")
-    return 0.0 if known is None or known[2] <= 0 else float(known[1] ** 2 / known[2])
-
-
-def _effective(pane: Pane) -> float:
-    rows = pane.parts.get("rows")
-    return 0.0 if rows is None or rows[2] <= 0 else float(rows[1] ** 2 / rows[2])

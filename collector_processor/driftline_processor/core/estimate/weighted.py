@@ -21,6 +21,7 @@ from driftline.tables import F64, I64, Task
 from driftline_processor.core.drift.multivariate.classifier import FOLDS, Design, Points
 from driftline_processor.core.performance.known import Joined
 from driftline_processor.core.performance.realized import from_rows
+from driftline_processor.core.performance.sums import effective
 
 from .result import Estimate, limits
 
@@ -108,7 +109,7 @@ def weighted(
     """
     known = 1.0 if labelled.weight is None else labelled.weight
     own = weights.whole * known
-    worth = float(own.sum() ** 2 / (own**2).sum()) if own.any() else 0.0
+    worth = effective(own.sum(), (own**2).sum())
     if worth < LEAST_WORTH:
         return {}
     whole = _values(task, labelled, own, np.arange(len(own)))

@@ -21,6 +21,7 @@ from scipy.special import stdtr
 from . import linear
 from .blocks import Design, design
 from .intervals import normal_quantile, student_quantile
+from .sums import effective_rows
 from .weak.confirm import fisher
 
 ALPHA = 0.05
@@ -105,7 +106,7 @@ class _Test(NamedTuple):
 def _halves(cohorts: Mapping[str, Pane]) -> tuple[str, Pane, Pane] | None:
     """The cohort after which the halves are most even, and both."""
     names = [name for name, one in cohorts.items() if "outcomes" in one.parts]
-    worth = np.array([_worth(cohorts[name]) for name in names])
+    worth = np.array([effective_rows(cohorts[name]) for name in names])
     if len(names) < 2:
         return None
     reached = np.cumsum(worth)[:-1]
@@ -115,11 +116,6 @@ def _halves(cohorts: Mapping[str, Pane]) -> tuple[str, Pane, Pane] | None:
         return None
     fast, slow = (merge([cohorts[name] for name in some]) for some in (names[: at + 1], names[at + 1 :]))
     return names[at], fast, slow
-
-
-def _worth(pane: Pane) -> float:
-    _, weight, squares = pane.parts["outcomes"][:3]
-    return float(weight**2 / squares) if squares > 0 else 0.0
 
 
 def _shares(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: Task) -> list[_Test]:
@@ -141,7 +137,7 @@ def _shares(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: T
             longer = student_quantile(1 - ALPHA, days.freedom) / normal_quantile(1 - ALPHA)
             less = max(1.0, days.effect * longer**2)
         halves = [
-            (one.ratio(hits, 1 - hits), _worth(pane) / less)
+            (one.ratio(hits, 1 - hits), effective_rows(pane) / less)
             for one, pane in zip(tables, (fast, slow), strict=True)
             if one is not None
         ]

@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 from scipy.special import betaincinv, ndtri, stdtrit
 
+from .sums import effective
+
 FEWEST_OF_A_CLASS = 50
 """Positives, and negatives, from which on the area under a ROC curve has an interval: of 30 at an area of 0.98, what
 calls itself 95 % covers 81 %."""
@@ -58,7 +60,7 @@ class Summed(NamedTuple):
     @property
     def effective(self) -> float:
         """How many rows of equal weight say as much, Kish's (Σw)² / Σw²."""
-        return self.weight**2 / self.squares if self.squares > 0 else 0.0
+        return effective(self.weight, self.squares)
 
 
 Form = Callable[[float, float, float, float], Interval]
@@ -156,7 +158,7 @@ def wilson(hits: Summed, misses: Summed, confidence: float, design: float = 1.0)
         return NONE
     if not alike(hits, misses):
         return clopper_pearson(hits, misses, confidence, design)
-    p, n = hits.weight / total, total**2 / (hits.squares + misses.squares) / design
+    p, n = hits.weight / total, effective(total, hits.squares + misses.squares) / design
     z = normal_quantile(confidence)
     middle, half = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2)
     low, high = ((middle + sign * half) / (1 + z**2 / n) for sign in (-1, 1))

@@ -16,6 +16,7 @@ from driftline.tables import F64
 
 from .intervals import Summed, share_variance
 from .reviewed import Unseen
+from .sums import effective
 
 ALIKE = 1e-10
 """What is left of a sum of squares when the mean's are taken off, as a share of it, up to which rows are alike and this
@@ -137,8 +138,7 @@ class Ratio(NamedTuple):
     @property
     def effective(self) -> float:
         """How many rows of equal weight say as much, Kish's."""
-        squares = self.hits.squares + self.misses.squares
-        return (self.hits.weight + self.misses.weight) ** 2 / squares if squares > 0 else 0.0
+        return effective(self.hits.weight + self.misses.weight, self.hits.squares + self.misses.squares)
 
 
 def table_of(pane: Pane, blocks: Sequence[Pane], classes: int, unseen: Unseen | None = None) -> Table | None:
@@ -188,7 +188,7 @@ def mean_of_loss(pane: Pane, blocks: Sequence[Pane], kind: str, name: str) -> Me
     found = of_mean(sums[0], sums[place], (spread[0], first, second), by_block, squares, sums[place])
     if kind == "regression" and found is not None:  # of errors, whatever is made of them
         size = LOSSES[kind].index("absolute_error")
-        return found._replace(telling=_telling(sums[size], spread[2 * size]))
+        return found._replace(telling=effective(sums[size], spread[2 * size]))
     return found
 
 
@@ -220,14 +220,10 @@ def of_mean(
     if weight <= 0 or of_weight <= 0:
         return None
     mean = float(total / weight)
-    rows = float(weight**2 / of_weight)
+    rows = effective(weight, of_weight)
     apart = second - 2 * mean * first + mean**2 * of_weight
     varies = apart / weight**2 if apart > ALIKE * second else 0.0
     varies *= rows / (rows - 1) if rows > 1 else 1.0
     influence = (blocks[:, 1] - mean * blocks[:, 0]) / weight
     moved = Moved(varies, influence, varies * block_squares / of_weight)
-    return Mean(mean, rows, moved, _telling(size, second))
-
-
-def _telling(size: float, squares: float) -> float:
-    return float(size**2 / squares) if squares > 0 else 0.0
+    return Mean(mean, rows, moved, effective(size, second))

@@ -96,3 +96,18 @@ def ratio(numerator: float, denominator: float) -> float | None:
     (0.25, None)
     """
     return float(numerator) / float(denominator) if denominator > 0 else None
+
+
+def effective(weight: float, squares: float) -> float:
+    """Return how many rows of equal weight say as much as rows of these Σw and Σw²: (Σw)² / Σw² (Kish 1965).
+
+    >>> effective(4.0, 8.0), effective(0.0, 0.0)
+    (2.0, 0.0)
+    """
+    return float(weight**2 / squares) if squares > 0 else 0.0
+
+
+def effective_rows(pane: Pane, part: str = "outcomes") -> float:
+    """Return the same of the rows of a pane whose outcome is known, or of all its ``rows``; 0 where it has none."""
+    known = pane.parts.get(part)
+    return 0.0 if known is None else effective(known[1], known[2])

@@ -30,6 +30,7 @@ from .intervals import Interval, Summed
 from .linear import Moved, Ratio
 from .ranking import Mean, means
 from .reviewed import Unseen, needed
+from .sums import effective, effective_rows
 from .worth import matrix
 
 _NAMED = re.compile(r"(?P<name>[a-z0-9_]+?)(?:@(?P<at>[^\[\]]+))?(?:\[(?P<cls>.*)\])?", re.DOTALL)
@@ -269,7 +270,7 @@ class _Sums:
         design, from_blocks = self._counting_as_one(self._table.moved((costs - mean) / weight))
         each = weight if total else 1.0
         low, high = mean_cost(self._table, costs, lambda hits, misses: self._exact(hits, misses, design))
-        rows = weight**2 / float(self._table.squares.sum())
+        rows = effective(weight, float(self._table.squares.sum()))
         return self._named(Interval(low * each, high * each, "mover"), blocks=from_blocks), rows
 
     def _explained(self, value: float) -> tuple[Interval, float] | None:
@@ -386,5 +387,4 @@ class _Sums:
     @cached_property
     def _rows(self) -> float:
         """Effective rows of the window, Kish's."""
-        _, total, squared = self._pane.parts["outcomes"][:3].tolist()
-        return total**2 / squared if squared > 0 else 0.0
+        return effective_rows(self._pane)

@@ -14,8 +14,10 @@ from typing import Final, Literal
 import numpy as np
 from driftline.tables import F64
 
+from driftline_processor.core.performance.sums import effective
+
 from . import normal, wagers
-from .sums import Alone, Sums, effective, weights_differ
+from .sums import Alone, Sums, weights_differ
 
 Verdict = Literal["worse", "better", "not_yet"]
 Method = Literal["betting", "asymptotic"]

@@ -82,11 +82,6 @@ def weights_differ(rows: float, weight: float, weight_squared: float) -> bool:
     return not np.allclose([weight, weight_squared], rows, rtol=1e-12, atol=0)
 
 
-def effective(weight: float, weight_squared: float) -> float:
-    """Return Kish's effective number of rows, 0 where there are none."""
-    return weight**2 / weight_squared if weight_squared > 0 else 0.0
-
-
 def alone_of(losses: F64, weight: F64) -> Alone:
     """Sum the losses of rows, NaN where a row has none; both float64 (n,).
 

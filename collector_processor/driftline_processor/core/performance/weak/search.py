@@ -11,6 +11,7 @@ from driftline.tables import F64, I64
 from numpy.typing import NDArray
 
 from driftline_processor.core.performance.intervals import Interval, Summed, student, wilson
+from driftline_processor.core.performance.sums import effective
 
 from .cells import COARSE, FINE, Cut, cut
 from .confirm import Difference, difference
@@ -152,13 +153,13 @@ class _Rows:
         at = np.flatnonzero(inside & rows)
         weight = np.ones(len(at)) if self.weight is None else self.weight[at]
         held = float(weight.sum())
-        effective = held**2 / float(weight @ weight) / told.effect
+        worth = effective(held, float(weight @ weight)) / told.effect
         if by == "error":
-            wrong, right = (Summed(rows, rows) for rows in (told.value * effective, (1 - told.value) * effective))
+            wrong, right = (Summed(rows, rows) for rows in (told.value * worth, (1 - told.value) * worth))
             low, high = _ends(told.value, wilson(wrong, right, CONFIDENCE))
         else:
             spread = float(weight @ (loss[at] - told.value) ** 2) / held
-            low, high = _ends(told.value, student(told.value, spread / effective, CONFIDENCE))
+            low, high = _ends(told.value, student(told.value, spread / worth, CONFIDENCE))
         every = np.flatnonzero(rows)
         total = (np.ones(len(every)) if self.weight is None else self.weight[every]) @ loss[every]
         excess = held * (told.value - told.rest) / float(total)
