@@ -16,7 +16,15 @@ from .bins import SCORE_BINS, score_bin
 from .classes import class_codes
 from .decided import EPSILON, GREATEST, actual_numbers, decide, usable_weight, value_column
 from .frames import taken
-from .outcome_parts import CALIBRATION_BINS, CALIBRATION_EDGES, MOST_CLASS_SCORES, class_scores, excess_of, intervals
+from .outcome_parts import (
+    CALIBRATION_BINS,
+    CALIBRATION_EDGES,
+    MOST_CLASS_SCORES,
+    class_scores,
+    count_of,
+    excess_of,
+    intervals,
+)
 from .pane import Pane
 from .relevance import CUTOFFS, Relevance, clicks_of, fold_relevance
 from .relevance import taken as taken_relevance
@@ -134,6 +142,13 @@ class _Rows:
             return None
         return cells(self.group, cell, self.weight * (self.weight - 1), self.groups, width)
 
+    def counted(self, part: str, cell: I64 | None = None, width: int = 1) -> dict[str, Sparse]:
+        """The part of Σ(1 - w) by cell, None = of all together; none where all weigh 1."""
+        if self.weight is None:
+            return {}
+        at = np.zeros(len(self.group), np.int64) if cell is None else cell
+        return {count_of(part): cells(self.group, at, 1 - self.weight, self.groups, width)}
+
     def count(self) -> Sparse:
         """How many, Σw, Σw²."""
         one = self.ones()
@@ -156,6 +171,7 @@ class _Rows:
         return {
             "losses": columns(self.group, [self.times(one), *map(self.times, losses)], 1 + len(losses)),
             "spread": columns(self.group, spread, len(spread)),
+            **self.counted("losses"),
         }
 
 
@@ -170,12 +186,14 @@ def _values(task: Task, scores: F64 | None, actual: F64, rows: _Rows) -> dict[st
     error = value[usable] - y
     parts |= scored.losses([error, np.abs(error), error**2, y, y**2])
     if (nonzero := y != 0).any():
-        parts["percentage"] = scored.where(nonzero).means(
-            [np.abs(error[nonzero]) / np.maximum(np.abs(y[nonzero]), EPSILON)]
-        )
+        some = scored.where(nonzero)
+        parts["percentage"] = some.means([np.abs(error[nonzero]) / np.maximum(np.abs(y[nonzero]), EPSILON)])
+        parts |= some.counted("percentage")
     if task.quantiles and scores.shape[1] == len(task.quantiles):
         usable = known & (np.abs(scores) <= GREATEST).all(axis=1)
-        parts["quantiles"] = rows.where(usable).means(_quantile_losses(task, scores[usable], actual[usable]))
+        some = rows.where(usable)
+        parts["quantiles"] = some.means(_quantile_losses(task, scores[usable], actual[usable]))
+        parts |= some.counted("quantiles")
     return parts
 
 
@@ -207,6 +225,7 @@ def _classes(
     parts = {"outcomes": rows.where(known).count(), "confusion": judged.cells(cell, classes * classes)}
     if (excess := judged.excess(cell, classes * classes)) is not None:
         parts["confusion_excess"] = excess
+    parts |= judged.counted("confusion", cell, classes * classes)
     if scores is None or not len(scores):
         return parts
     with np.errstate(invalid="ignore"):

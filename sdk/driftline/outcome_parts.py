@@ -39,6 +39,21 @@ def excess_of(part: str) -> str:
     return f"{part}_excess"
 
 
+def count_of(part: str) -> str:
+    """Return the part that holds Σ(1 - w) of the same rows, so that they can be counted; not there where all weigh 1.
+
+    Of a part of means, of all its rows together.
+
+    >>> count_of("losses")
+    'losses_count'
+    """
+    return f"{part}_count"
+
+
+COUNTED = ("confusion", "losses", "percentage", "quantiles")
+"""Parts whose rows can be counted."""
+
+
 def intervals(task: Task) -> dict[float, tuple[int, int]]:
     """Return the central intervals that declared quantiles make: nominal coverage → columns of its bounds.
 
@@ -77,4 +92,5 @@ def widths(task: Task) -> Mapping[str, int]:
             found["quantiles"] = 2 + 3 * (len(task.quantiles) + len(intervals(task)))
     elif task.kind == "ranking":
         found |= {"clicks": 2} | {f"{PREFIX}{cutoff}": WIDTH for cutoff in task.cutoffs or CUTOFFS}
+    found |= {count_of(part): k * k if part == "confusion" else 1 for part in COUNTED if part in found}
     return found | {part: SCORE_BINS for grid in grids for part in (grid, excess_of(grid))}

@@ -88,9 +88,12 @@ def test_binary_metrics_are_those_of_scikit_learn(weighted: bool) -> None:
         "actual_rate": np.average(truth, weights=weight),
     }
     assert found.keys() == expected.keys()
+    either = int(((truth == 1) | decided).sum())
+    of = {"precision": decided.sum(), "recall": (truth == 1).sum(), "specificity": (truth == 0).sum(), "f1": either}
+    of |= {"fbeta@2": either, "fbeta@0.5": either}
     for name, value in expected.items():
         assert found[name].value == pytest.approx(value, rel=1e-9, abs=1e-9), name
-        assert (found[name].source, found[name].rows) == ("rows", 2_000)
+        assert (found[name].source, found[name].rows) == ("rows", of.get(name, 2_000))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -232,11 +235,12 @@ def test_a_row_that_no_sum_could_bear_is_left_out_of_every_metric() -> None:
 def test_each_metric_says_on_how_many_rows_it_stands() -> None:
     score = np.array([[0.9], [0.2], [np.nan], [7.0]])
     decided = texts([1, 0, 1, -1], BINARY.classes)
-    for weight in (None, np.full(4, 2.0)):
+    for weight in (None, np.full(4, 2.0), np.array([1.0, 100, 0.1, 7])):
         found = from_rows(BINARY, score, decided, texts([1, 0, 0, 1], BINARY.classes), weight)
+        of_class = {"precision": 3, "recall": 2, "specificity": 2, "f1": 3}
         assert {name: metric.rows for name, metric in found.items()} == dict.fromkeys(
-            ("accuracy", "precision", "recall", "f1", "specificity", "balanced_accuracy"), 4
-        ) | dict.fromkeys(
+            ("accuracy", "balanced_accuracy"), 4
+        ) | of_class | dict.fromkeys(
             (
                 *("roc_auc", "average_precision", "ks", "lift@0.1", "gain@0.1"),
                 *("log_loss", "brier", "calibration_error", "mean_score", "actual_rate"),

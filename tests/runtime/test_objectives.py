@@ -142,9 +142,9 @@ def test_reviews_of_fraud_come_to_the_same_live_and_on_files(open_state: Open, c
     worst = min(rolling, key=lambda one: one.high or 1.0)
     assert NOON + 0.6 * HOUR < worst.since < NOON + 0.9 * HOUR
     assert worst.until - worst.since == HOUR
-    recall = live[0].realized["recall"]
-    assert recall.effective_rows is not None
-    assert recall.effective_rows < recall.rows
+    accuracy = live[0].realized["accuracy"]
+    assert accuracy.effective_rows is not None
+    assert accuracy.effective_rows < accuracy.rows
 
 
 def test_where_only_what_was_flagged_is_reviewed_precision_is_all_that_is_known(

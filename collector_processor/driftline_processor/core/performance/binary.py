@@ -15,7 +15,7 @@ from driftline_processor.core.evaluation import Metric
 
 from .names import Name, parse
 from .ranked import Found, Ranked
-from .sums import confusion, losses, ratio, rows_of
+from .sums import cells_of, confusion, losses, ratio, rows_of
 
 _OF_LOSSES = {"log_loss": "log_loss", "brier": "brier", "mean_score": "score", "actual_rate": "positive"}
 
@@ -41,14 +41,16 @@ def from_pane(pane: Pane, task: Task, names: Iterable[str], ranked: Ranked | Non
             continue
         if sums is not None and which.base in _OF_LOSSES:
             value = ratio(sums[_OF_LOSSES[which.base]], sums["weight"])
-            found[name] = Metric(value, rows_of(pane, sums["weight"]), "panes")
+            found[name] = Metric(value, rows_of(pane, sums["weight"], "losses"), "panes")
         elif which.base == "calibration_error" and calibration is not None:
-            weight = calibration.reshape(CALIBRATION_BINS, 3)[:, 0].sum()
-            found[name] = Metric(calibration_error(calibration), rows_of(pane, float(weight)), "panes")
+            found[name] = Metric(
+                calibration_error(calibration), rows_of(pane, float(calibration[::3].sum()), "losses"), "panes"
+            )
         elif counts is not None and (decided := _at_decision(which, counts, task)) is not None:
-            found[name] = Metric(decided.value, rows_of(pane, float(counts.sum())), "panes")
+            cells = cells_of(which.base, task.positive_class, task)
+            found[name] = Metric(decided.value, rows_of(pane, float(counts[cells].sum()), "confusion", cells), "panes")
         elif order is not None and (of_scores := _of_order(which, order)) is not None:
-            found[name] = Metric(of_scores.value, rows_of(pane, order.weight), "panes", of_scores.bound)
+            found[name] = Metric(of_scores.value, rows_of(pane, order.weight, "losses"), "panes", of_scores.bound)
     return found
 
 

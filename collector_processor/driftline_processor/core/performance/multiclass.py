@@ -15,7 +15,7 @@ from driftline_processor.core.evaluation import Metric
 
 from .names import Name, parse
 from .ranked import UNKNOWN, Found, Ranked
-from .sums import confusion, losses, ratio, rows_of
+from .sums import cells_of, confusion, losses, ratio, rows_of
 
 MOST_RANKED = 100
 """Classes whose areas are computed from rows; of more there is none."""
@@ -45,15 +45,16 @@ def from_pane(pane: Pane, task: Task, names: Iterable[str], order: Order | None 
             continue
         if sums is not None and which.base in ("log_loss", "brier"):
             value = ratio(sums[which.base], sums["weight"])
-            found[name] = Metric(value, rows_of(pane, sums["weight"]), "panes")
+            found[name] = Metric(value, rows_of(pane, sums["weight"], "losses"), "panes")
         elif which.base == "top_k_accuracy" and which.at is not None and ranks is not None:
             hits, all_rows = float(ranks[: int(which.at)].sum()), float(ranks.sum())
-            found[name] = Metric(ratio(hits, all_rows), rows_of(pane, all_rows), "panes")
+            found[name] = Metric(ratio(hits, all_rows), rows_of(pane, all_rows, "losses"), "panes")
         elif which.base in ("roc_auc_ovr", "roc_auc"):
             if sums is not None and (area := areas.find(which)) is not None:
-                found[name] = Metric(area.value, rows_of(pane, sums["weight"]), "panes", area.bound)
+                found[name] = Metric(area.value, rows_of(pane, sums["weight"], "losses"), "panes", area.bound)
         elif counts is not None and (decided := _at_decision(which, counts, task)) is not None:
-            found[name] = Metric(decided.value, rows_of(pane, float(counts.sum())), "panes")
+            cells = cells_of(which.base, which.of, task)
+            found[name] = Metric(decided.value, rows_of(pane, float(counts[cells].sum()), "confusion", cells), "panes")
     return found
 
 

@@ -39,9 +39,13 @@ def from_pane(pane: Pane, task: Task, names: Iterable[str]) -> dict[str, Metric]
         if (part := _part(which)) is not None:
             mean = held.get(part)
             if mean is not None:
-                found[name] = Metric(mean.value, rows_of(pane, mean.weight), "panes")
+                found[name] = Metric(
+                    mean.value,
+                    rows_of(pane, mean.weight, "percentage" if part == "percentage" else "quantiles"),
+                    "panes",
+                )
         elif sums is not None and (value := _of_sums(which.base, sums)) is not None:
-            found[name] = Metric(value.value, rows_of(pane, sums["weight"]), "panes", value.bound)
+            found[name] = Metric(value.value, rows_of(pane, sums["weight"], "losses"), "panes", value.bound)
     return found
 
 

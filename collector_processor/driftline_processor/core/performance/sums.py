@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from driftline.outcome_parts import intervals, widths
+from driftline.outcome_parts import COUNTED, count_of, intervals, widths
 from driftline.pane import LOSSES, Pane
 from driftline.tables import F64, Task
+from numpy.typing import NDArray
 
 
 def losses(pane: Pane, kind: str) -> dict[str, float] | None:
@@ -79,14 +80,42 @@ def means(pane: Pane, task: Task) -> dict[str, Mean]:
     return found
 
 
-def rows_of(pane: Pane, weight: float) -> int:
-    """Return how many joined rows hold this weight: their number without weights, near it with uneven ones.
+def cells_of(metric: str, cls: str | None, task: Task) -> NDArray[np.bool_]:
+    """Return the cells, by actual and predicted class, whose rows a metric is of: bool (k, k).
 
-    >>> rows_of(Pane({"outcomes": np.array([4.0, 8.0, 16.0])}), 6.0)
-    3
+    ``cls``: that of a metric of one class; None = all of them.
+
+    >>> cells_of("recall", "1", Task("binary", ("0", "1"), "1")).tolist()
+    [[False, False], [True, True]]
+    """
+    k = len(task.classes)
+    if cls not in task.classes or metric not in ("precision", "recall", "specificity", "f1", "fbeta"):
+        return np.ones((k, k), np.bool_)
+    own = np.arange(k) == task.classes.index(cls)
+    actual, predicted = np.meshgrid(own, own, indexing="ij")
+    found: NDArray[np.bool_] = {"precision": predicted, "recall": actual, "specificity": ~actual}.get(
+        metric, actual | predicted
+    )
+    return found
+
+
+def rows_of(pane: Pane, weight: float, part: str, cells: NDArray[np.bool_] | None = None) -> int:
+    """Return how many joined rows have this weight, which is that of a part, or of cells of the confusion.
+
+    ``cells``: these cells, bool (k, k), None = all. Of an old pane with uneven weights, which did not count its rows,
+    about as many as their weight says.
+
+    >>> parts = {"outcomes": np.array([4.0, 31.0, 301.0]), "confusion_count": np.array([-27.0, 0, 0, 0])}
+    >>> rows_of(Pane(parts), 31.0, "confusion"), rows_of(Pane(parts), 1.0, "confusion", np.eye(2)[[1, 1]] > 0)
+    (4, 1)
     """
     rows, total, _ = pane.parts["outcomes"].tolist()
-    return round(weight * rows / total) if total > 0 else 0
+    more = pane.parts.get(count_of(part), np.zeros(1))
+    if any(count_of(one) in pane.parts for one in COUNTED):
+        found = weight + float((more if cells is None or len(more) != cells.size else more[cells.ravel()]).sum())
+    else:
+        found = weight * rows / total if total > 0 else 0.0
+    return min(int(rows), round(found))
 
 
 def ratio(numerator: float, denominator: float) -> float | None:

@@ -33,8 +33,8 @@ def from_pane(pane: Pane, task: Task, costs: Costs) -> dict[str, Metric]:
     counts = confusion(pane, len(task.classes)) if costs and task.classes else None
     if counts is not None and not strangers(costs, task):
         total, rows = float((matrix(costs, task) * counts).sum()), float(counts.sum())
-        found["cost"] = Metric(total, rows_of(pane, rows), "panes")
-        found["cost_per_prediction"] = Metric(ratio(total, rows), rows_of(pane, rows), "panes")
+        found["cost"] = Metric(total, rows_of(pane, rows, "confusion"), "panes")
+        found["cost_per_prediction"] = Metric(ratio(total, rows), rows_of(pane, rows, "confusion"), "panes")
     value, held = means(pane, task).get("value"), pane.parts.get("value")
     if value is not None and held is not None:
         found["value"] = Metric(value.total, int(held[0]), "panes")
