@@ -149,10 +149,11 @@ class _Rows:
         at = np.zeros(len(self.group), np.int64) if cell is None else cell
         return {count_of(part): cells(self.group, at, 1 - self.weight, self.groups, width)}
 
-    def count(self) -> Sparse:
-        """How many, Σw, Σw²."""
+    def outcomes(self) -> dict[str, Sparse]:
+        """The part ``outcomes``: how many, Σw, Σw²."""
         one = self.ones()
-        return columns(self.group, [one, self.times(one), self.times(one, 2)], 3)
+        sums = columns(self.group, [one, self.times(one), self.times(one, 2)], 3)
+        return {"outcomes": sums, **self.counted("outcomes")}
 
     def means(self, losses: Sequence[F64], counted: bool = False) -> Sparse:
         """Σw and Σw², then Σwℓ, Σw²ℓ and Σw²ℓ² of each loss; with the number of rows before them if ``counted``."""
@@ -177,7 +178,7 @@ class _Rows:
 
 def _values(task: Task, scores: F64 | None, actual: F64, rows: _Rows) -> dict[str, Sparse]:
     known = np.abs(actual) <= GREATEST
-    parts = {"outcomes": rows.where(known).count()}
+    parts = rows.where(known).outcomes()
     if scores is None or not len(scores):
         return parts
     value = scores[:, value_column(task, scores.shape[1])]
@@ -222,7 +223,7 @@ def _classes(
         decided = np.full(n, -1, dtype=np.int32)
     both = known & (decided >= 0) & (decided < classes)
     cell, judged = truth[both].astype(np.int64) * classes + decided[both], rows.where(both)
-    parts = {"outcomes": rows.where(known).count(), "confusion": judged.cells(cell, classes * classes)}
+    parts = rows.where(known).outcomes() | {"confusion": judged.cells(cell, classes * classes)}
     if (excess := judged.excess(cell, classes * classes)) is not None:
         parts["confusion_excess"] = excess
     parts |= judged.counted("confusion", cell, classes * classes)

@@ -50,7 +50,7 @@ def count_of(part: str) -> str:
     return f"{part}_count"
 
 
-COUNTED = ("confusion", "losses", "percentage", "quantiles")
+COUNTED = ("outcomes", "confusion", "losses", "percentage", "quantiles")
 """Parts whose rows can be counted."""
 
 

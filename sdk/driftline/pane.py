@@ -32,7 +32,8 @@ Parts (float64 vectors):
 ``confusion_excess``   Σ(w² - w) of the same; not there where all weights are 1, so Σw² = confusion + confusion_excess
 ``confusion_count``    Σ(1 - w) of the same; not there where all weights are 1, so rows = confusion + confusion_count
 ``losses``             sums in the order of ``LOSSES[task.kind]``
-``losses_count``       Σ(1 - w) of the same rows, and likewise ``percentage_count``, ``quantiles_count``; else as above
+``losses_count``       Σ(1 - w) of the same rows; and likewise ``percentage_count``, ``quantiles_count`` and
+                       ``outcomes_count``: n is known there, so what it lacks is of rows from before they were counted
 ``spread``             Σw² of the same rows, then Σw²ℓ, Σw²ℓ² of each of these losses after ``weight``
 ``clicks``             of a ranking: Σw, Σw² of the lists that were clicked
 ``ranking@K``          how well lists were ranked, by cutoff, see :func:`driftline.relevance.fold_relevance`

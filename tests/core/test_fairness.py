@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from driftline.fold import fold_outcomes
 from driftline.pane import Pane
-from driftline.tables import Task
+from driftline.tables import Column, Task
 from driftline_processor.core.performance.by_slice import counts_of
 from driftline_processor.core.performance.fairness import CRITERIA, Counts, Criterion, Fairness, Rule, judge_fairness
 from driftline_processor.core.performance.intervals import Interval, Summed, difference, quotient, wilson
@@ -169,8 +170,8 @@ def test_what_is_not_defined_in_a_group_is_not_known() -> None:
 def test_selection_rates_are_those_of_all_predictions_where_these_are_known() -> None:
     labelled = counts((70, 10, 5, 15))
     groups = {
-        "M": Counts(labelled.labelled, 500, 2_000, 2_000),
-        "F": Counts(labelled.labelled, 200, 1_000, 1_000),
+        "M": Counts(labelled.labelled, 100, 500, 2_000, 2_000),
+        "F": Counts(labelled.labelled, 100, 200, 1_000, 1_000),
     }
     found = judged(groups)
     parity = criterion(found, "demographic_parity")
@@ -210,3 +211,12 @@ def test_counts_of_a_pane_put_the_positive_class_second() -> None:
     assert found.labelled is not None
     assert found.labelled.weight.tolist() == [[70, 10], [5, 15]]
     assert (found.selected, found.decided, found.doubled) == (30, 120, 120)
+    assert found.rows == 100
+
+
+def test_a_group_has_as_many_labelled_rows_as_were_reviewed_whatever_they_weigh() -> None:
+    task, flagged = Task("binary", ("0", "1"), "1", 0.5), np.repeat([1.0, 0.0], [10, 20])
+    weight = np.where(flagged == 1, 1.0, 100.0)
+    pane = fold_outcomes(task, flagged[:, np.newaxis], None, Column(numbers=flagged), weight)
+    found = judged({"M": counts_of(pane, task), "F": counts_of(pane, task)})
+    assert [group.rows for group in found.groups] == [30, 30]

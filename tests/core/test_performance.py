@@ -249,6 +249,38 @@ def test_each_metric_says_on_how_many_rows_it_stands() -> None:
         )
 
 
+def reviewed(flagged: int, others: int, weight: float, scored: slice = slice(None)) -> Pane:
+    """Flagged rows, each reviewed, and some of the others with a weight; half of either are positive."""
+    decided = np.repeat([1, 0], [flagged, others])
+    score = np.full((len(decided), 1), np.nan)
+    score[scored, 0] = np.where(decided[scored] == 1, 0.9, 0.1)
+    truth = texts(np.arange(len(decided)) % 2, BINARY.classes)
+    return fold_outcomes(BINARY, score, texts(decided, BINARY.classes), truth, np.where(decided == 1, 1.0, weight))
+
+
+def rows_of(pane: Pane, *names: str) -> list[int]:
+    return [realized(pane, BINARY)[name].rows for name in names]
+
+
+def test_rows_are_counted_whatever_they_weigh() -> None:
+    pane = reviewed(10, 1_000, 100.0, slice(10))
+    assert rows_of(pane, "precision", "recall", "accuracy", "roc_auc") == [10, 505, 1_010, 10]
+
+
+def test_rows_of_panes_from_before_they_were_counted_are_about_what_their_weight_says() -> None:
+    new = reviewed(200, 100, 7.0)
+    old, plain = Pane({name: sums for name, sums in new.parts.items() if "_count" not in name}), reviewed(40, 60, 1.0)
+    assert rows_of(old, "accuracy", "precision") == [300, round(300 * 200 / 900)]
+    assert rows_of(merge([plain, plain]), "accuracy", "precision") == [200, 80]
+    assert rows_of(merge([new, plain]), "accuracy", "precision") == [400, 240]
+    both = rows_of(merge([old, new]), "accuracy", "precision")
+    assert both == [600, round(400 - 600 * 400 / 1_800)]
+
+
+def test_no_sum_more_is_kept_of_rows_without_weights() -> None:
+    assert not [name for name in reviewed(10, 100, 1.0).parts if name.endswith(("_count", "_excess"))]
+
+
 def test_a_decision_for_no_declared_class_is_left_out_and_the_rows_say_so() -> None:
     decided = texts([0, 3, 3], (*ANIMALS.classes, "abstain"))
     found = from_rows(ANIMALS, None, decided, texts([0, 1, 2], ANIMALS.classes))["accuracy"]

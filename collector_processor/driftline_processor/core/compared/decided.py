@@ -14,6 +14,7 @@ from driftline.baseline import Baseline
 from driftline.bins import SCORE_BINS, score_bin
 from driftline.expected import GRID
 from driftline.outcome_blocks import EXPECTED
+from driftline.outcome_parts import count_of, excess_of
 from driftline.pane import Pane
 from driftline.rising import Steps
 from driftline.slices import Slices
@@ -27,7 +28,8 @@ STRAY = 0.01
 while it was changed, or by a rule of their own. Of the rows that tell two thresholds apart, and of the rarer decision:
 where 2 % of all rows are flagged, 1 % of all rows are half of what precision is of."""
 
-_DECIDED = ("class", "confusion", "confusion_excess", EXPECTED)
+_BESIDE = (excess_of("confusion"), count_of("confusion"))
+_DECIDED = ("class", "confusion", *_BESIDE, EXPECTED)
 """Parts of a baseline's panes that its decisions are in."""
 
 _KNOWN: WeakKeyDictionary[Baseline, dict[float | None, Compared]] = WeakKeyDictionary()
@@ -99,9 +101,10 @@ def _redecided(pane: Pane, threshold: float | None, task: Task, rates: F64 | Non
     if threshold is None or scores is None:
         return Pane(parts)
     counts = parts["confusion"] = _confusion(scores, threshold, task)
-    before, excess = (pane.parts.get(name) for name in ("confusion", "confusion_excess"))
-    if before is not None and excess is not None and before.any():  # that of all rows is known, and not where it lies
-        parts["confusion_excess"] = counts * (excess.sum() / before.sum())
+    before = float(pane.parts.get("confusion", np.zeros(1)).sum())
+    for name in _BESIDE:
+        if name in pane.parts and before > 0:  # that of all rows is known, and not where it lies
+            parts[name] = counts * (pane.parts[name].sum() / before)
     if EXPECTED in pane.parts and rates is not None:
         whole = scores[0] + scores[1]
         parts[EXPECTED] = _confusion((whole * (1 - rates), whole * rates), threshold, task)

@@ -43,9 +43,8 @@ def from_pane(pane: Pane, task: Task, names: Iterable[str], ranked: Ranked | Non
             value = ratio(sums[_OF_LOSSES[which.base]], sums["weight"])
             found[name] = Metric(value, rows_of(pane, sums["weight"], "losses"), "panes")
         elif which.base == "calibration_error" and calibration is not None:
-            found[name] = Metric(
-                calibration_error(calibration), rows_of(pane, float(calibration[::3].sum()), "losses"), "panes"
-            )
+            rows = rows_of(pane, float(calibration[::3].sum()), "losses")
+            found[name] = Metric(calibration_error(calibration), rows, "panes")
         elif counts is not None and (decided := _at_decision(which, counts, task)) is not None:
             cells = cells_of(which.base, task.positive_class, task)
             found[name] = Metric(decided.value, rows_of(pane, float(counts[cells].sum()), "confusion", cells), "panes")

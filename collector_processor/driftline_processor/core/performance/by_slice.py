@@ -21,6 +21,7 @@ from .known import Known
 from .linear import table_of
 from .realized import realized
 from .reviewed import Unseen, predictions_of, unseen_of
+from .sums import rows_of
 from .uncertainty import with_intervals
 
 LABEL_AGE = "label_age"
@@ -186,11 +187,12 @@ def counts_of(pane: Pane, task: Task, unseen: Unseen | None = None) -> Counts:
     positive = task.classes.index(task.positive_class) if task.positive_class in task.classes else 1
     rows = table_of(pane, (), 2, unseen)
     labelled = None if rows is None else rows.ordered([1 - positive, positive])
+    many = 0 if rows is None else rows_of(pane, float(rows.weight.sum()), "confusion")
     decided, sent = predictions_of(pane, task), pane.parts.get("rows")
     if decided is None or sent is None or sent[1] <= 0:
-        return Counts(labelled)
+        return Counts(labelled, many)
     total = float(decided.sum())
-    return Counts(labelled, float(decided[positive]), total, total * float(sent[2] / sent[1]))
+    return Counts(labelled, many, float(decided[positive]), total, total * float(sent[2] / sent[1]))
 
 
 def _labelled(pane: Pane) -> int:

@@ -33,12 +33,14 @@ TOLERANCE = 0.1
 class Counts:
     """Sums of one group.
 
-    ``labelled``: its labelled rows, the positive class second; None where there are none. ``selected``, ``decided``:
+    ``labelled``: its labelled rows, the positive class second; None where there are none; ``rows``: how many these are,
+    whatever they weigh. ``selected``, ``decided``:
     the weight of the rows that were predicted positive, and of all that have a decision; ``doubled``: the sum of the
     squares of the latter's weights.
     """
 
     labelled: Table | None
+    rows: int = 0
     selected: float = 0.0
     decided: float = 0.0
     doubled: float = 0.0
@@ -180,7 +182,7 @@ def judge_fairness(
     reference = rule.reference if rule.reference in groups else max(sorted(size), key=lambda value: size[value])
     each = 1 - (1 - confidence) / (len(groups) - 1)
     told = tuple(
-        Group(value, round(groups[value].weight), _rates(parts[value], confidence))
+        Group(value, groups[value].rows, _rates(parts[value], confidence))
         for value in sorted(groups, key=lambda value: (value != reference, -size[value], value))
     )
     criteria = tuple(_criterion(name, rule, parts, reference, each, basis) for name in CRITERIA)

@@ -39,11 +39,8 @@ def from_pane(pane: Pane, task: Task, names: Iterable[str]) -> dict[str, Metric]
         if (part := _part(which)) is not None:
             mean = held.get(part)
             if mean is not None:
-                found[name] = Metric(
-                    mean.value,
-                    rows_of(pane, mean.weight, "percentage" if part == "percentage" else "quantiles"),
-                    "panes",
-                )
+                held_in = "percentage" if part == "percentage" else "quantiles"
+                found[name] = Metric(mean.value, rows_of(pane, mean.weight, held_in), "panes")
         elif sums is not None and (value := _of_sums(which.base, sums)) is not None:
             found[name] = Metric(value.value, rows_of(pane, sums["weight"], "losses"), "panes", value.bound)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from driftline.outcome_parts import COUNTED, count_of, intervals, widths
+from driftline.outcome_parts import count_of, intervals, widths
 from driftline.pane import LOSSES, Pane
 from driftline.tables import F64, Task
 from numpy.typing import NDArray
@@ -102,20 +102,25 @@ def cells_of(metric: str, cls: str | None, task: Task) -> NDArray[np.bool_]:
 def rows_of(pane: Pane, weight: float, part: str, cells: NDArray[np.bool_] | None = None) -> int:
     """Return how many joined rows have this weight, which is that of a part, or of cells of the confusion.
 
-    ``cells``: these cells, bool (k, k), None = all. Of an old pane with uneven weights, which did not count its rows,
-    about as many as their weight says.
+    ``cells``: bool (k, k), None = all. Rows of a pane from before they were counted are taken to be as many as
+    their share of all weight says.
 
-    >>> parts = {"outcomes": np.array([4.0, 31.0, 301.0]), "confusion_count": np.array([-27.0, 0, 0, 0])}
+    >>> parts = {"outcomes": np.array([4.0, 31.0, 301.0]), "outcomes_count": np.array([-27.0])}
+    >>> parts |= {"confusion_count": np.array([-27.0, 0, 0, 0])}
     >>> rows_of(Pane(parts), 31.0, "confusion"), rows_of(Pane(parts), 1.0, "confusion", np.eye(2)[[1, 1]] > 0)
     (4, 1)
     """
     rows, total, _ = pane.parts["outcomes"].tolist()
-    more = pane.parts.get(count_of(part), np.zeros(1))
-    if any(count_of(one) in pane.parts for one in COUNTED):
-        found = weight + float((more if cells is None or len(more) != cells.size else more[cells.ravel()]).sum())
-    else:
-        found = weight * rows / total if total > 0 else 0.0
-    return min(int(rows), round(found))
+    if total <= 0:
+        return 0
+    uncounted = rows - total - _more(pane, "outcomes").sum()
+    more = _more(pane, part)
+    own = more if cells is None or len(more) != cells.size else more[cells.ravel()]
+    return int(np.clip(round(weight + own.sum() + uncounted * weight / total), 0, rows))
+
+
+def _more(pane: Pane, part: str) -> F64:
+    return pane.parts.get(count_of(part), np.zeros(1))
 
 
 def ratio(numerator: float, denominator: float) -> float | None:
