@@ -102,6 +102,34 @@ def test_all_shares_are_those_of_a_model_that_never_had_the_rows(
     assert covered(state, "whole") == expected._replace(accuracy=0.9)
 
 
+def decided(state: Opened, model: str) -> tuple[dict[str, int], dict[str, float | None], float | None, float | None]:
+    """What is said of predictions by their decision: unreviewed ones, selection rates, whose share it is of, recall."""
+    found = state.view(model).windows["1d"][0]
+    rates = {group.value: group.rates["selection_rate"].value for group in found.fairness[0].groups}
+    return found.unreviewed, rates, found.fairness[0].coverage, found.realized["recall"].low
+
+
+@pytest.mark.parametrize("reviewed", [(1,), (0, 1)])
+def test_what_was_decided_of_deleted_rows_is_no_decision(
+    open_state: Open, clock: Clock, reviewed: Collection[int]
+) -> None:
+    state = open_state(whole=AGREED, fewer=AGREED)
+    gone = [row for row in range(120) if row % 4 == 1 or row % 3 == 1 or row % 8 == 3]
+    for model, rows in (("whole", range(120)), ("fewer", [row for row in range(120) if row not in gone])):
+        flagged = [row % 8 < 4 for row in rows]
+        genders = [("f", "x", "m")[row % 3] for row in rows]  # x is nobody's but of those who are deleted
+        scores, ids = [0.9 if one else 0.1 for one in flagged], [f"id-{row}" for row in rows]
+        state.send(predictions(ids, [NOON] * len(rows), scores, slices={"gender": genders}, model=model))
+        labels = [f"id-{row}" for row, one in zip(rows, flagged, strict=True) if one in reviewed and row % 5]
+        state.send(outcomes(labels, [1] * len(labels), NOON + HOUR, model=model))
+    clock.now += 3 * DAY
+    state.state.settle()
+    expected, before = decided(state, "fewer"), decided(state, "whole")
+    assert expected[1].keys() == {"f", "m"}
+    state.state.erase(Order("whole", "id", tuple(f"id-{row}" for row in gone)))
+    assert decided(state, "whole") == expected != before
+
+
 def test_rows_that_expire_after_it_change_no_share_and_days_hold_it_too(open_state: Open, clock: Clock) -> None:
     state = open_state(whole=AGREED)
     send(state, "whole")

@@ -17,7 +17,7 @@ from driftline.tables import I64, PredictionTable
 
 from driftline_processor.core.beside import Sliced
 from driftline_processor.core.drift.by_slice import of_slice
-from driftline_processor.core.performance.reviewed import DECIDED
+from driftline_processor.core.sent import DECIDED
 
 from .cut import MOST_WINDOWS
 from .errors import BadInput, Say

@@ -23,7 +23,7 @@ from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.labels.delay import fold_delays
 from driftline_processor.core.performance import from_rows
 from driftline_processor.core.performance.asked import STANDARD, Asked
-from driftline_processor.core.performance.reviewed import DECIDED
+from driftline_processor.core.sent import DECIDED
 
 from .errors import Say, rows
 from .rows import Rows

@@ -11,12 +11,12 @@ from driftline.classes import class_column
 from driftline.fold import ModelBins, decide, fold_by, usable_weight
 from driftline.pane import Pane
 from driftline.slices import places_of
-from driftline.tables import CLASSLESS, F64, I64, Column, PredictionTable
+from driftline.tables import CLASSLESS, F64, I64, Column, PredictionTable, Task
 
 from driftline_processor.core.estimate.parts import learned_parts, score_parts
 from driftline_processor.core.expectations.counted import count_rules
 from driftline_processor.core.expectations.rule import Expectations
-from driftline_processor.core.performance.reviewed import DECIDED
+from driftline_processor.core.sent import DECIDED
 from driftline_processor.core.window import PANE
 
 from .panes import PaneChanges, learned_fold, score_fold
@@ -45,13 +45,9 @@ def add_plain(
     folded = fold_by(table, ModelBins(), group, len(panes))
     changes.add(series.number, "", panes, folded)
     weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
-    labels = (*series.task.classes[:MOST_LABELS], "other", "")
-    codes = _label_codes(decided, labels, len(table))
-    sums = np.bincount(group * len(labels) + codes, weight, minlength=len(panes) * len(labels))
-    by_label = sums.astype(np.float64, copy=False).reshape(len(panes), len(labels))
-    for code, label in enumerate(labels):
-        changes.add_part(series.number, "", panes, f"{DECIDED}{label}", by_label[:, code : code + 1])
-    by_class = {label: total for label, total in zip(labels, by_label.sum(axis=0).tolist(), strict=True) if total}
+    labels = class_labels(series.task)
+    sums = add_by_class(changes, series, DECIDED, panes, group, decided, weight).sum(axis=0)
+    by_class = {label: total for label, total in zip(labels, sums.tolist(), strict=True) if total}
     durations = [pane.parts["duration"] for pane in folded if "duration" in pane.parts]
     return by_class, np.sum(durations, axis=0) if durations else None
 
@@ -73,14 +69,51 @@ def add_plain_slices(
         return
     hour = hour_of_each(panes_of(table), timezone)
     weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
-    labels = (*series.task.classes[:MOST_LABELS], "other", "")
-    codes, powers = _label_codes(decided, labels, len(table)), powers_of(weight)
+    powers = powers_of(weight)
     for key, known in cuts.items():
         place = places_of(table.slices[key], known, len(table))
         add_to_slices(changes, series.number, "rows", key, known, place, hour, powers)
-        for code in np.unique(codes).tolist():
-            own = np.where(codes == code, weight, 0.0)[:, np.newaxis]
-            add_to_slices(changes, series.number, f"{DECIDED}{labels[code]}", key, known, place, hour, own)
+        add_slices_by_class(changes, series, DECIDED, key, known, place, hour, decided, weight)
+
+
+def class_labels(task: Task) -> tuple[str, ...]:
+    """Return the classes by which decisions are counted, "other" for what is none of the first 100, "" = unknown."""
+    return (*task.classes[:MOST_LABELS], "other", "")
+
+
+def add_by_class(
+    changes: PaneChanges, series: Series, prefix: str, panes: I64, group: I64, decided: Column | None, weight: F64
+) -> F64:
+    """Add the weight of each decided class to panes, one part a class; return it: float64 (panes, labels).
+
+    ``panes``: their starts; ``group``: which one each row is in, int64 (n,); ``decided``, ``weight``: of each row.
+    """
+    labels = class_labels(series.task)
+    codes = _label_codes(decided, labels, len(weight))
+    sums = np.bincount(group * len(labels) + codes, weight, minlength=len(panes) * len(labels))
+    by_label: F64 = sums.astype(np.float64, copy=False).reshape(len(panes), len(labels))
+    for code, label in enumerate(labels):
+        changes.add_part(series.number, "", panes, f"{prefix}{label}", by_label[:, code : code + 1])
+    return by_label
+
+
+def add_slices_by_class(
+    changes: PaneChanges,
+    series: Series,
+    prefix: str,
+    key: str,
+    values: Sequence[str],
+    place: I64,
+    hour: I64,
+    decided: Column | None,
+    weight: F64,
+) -> None:
+    """Add the same to the slices of one key; ``values``, ``place``, ``hour``: as :func:`.slices.add_to_slices`."""
+    labels = class_labels(series.task)
+    codes = _label_codes(decided, labels, len(weight))
+    for code in np.unique(codes).tolist():
+        own = np.where(codes == code, weight, 0.0)[:, np.newaxis]
+        add_to_slices(changes, series.number, f"{prefix}{labels[code]}", key, values, place, hour, own)
 
 
 def _label_codes(decided: Column | None, labels: tuple[str, ...], n: int) -> I64:

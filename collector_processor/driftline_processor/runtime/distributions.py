@@ -17,7 +17,7 @@ from driftline_processor.core.decode import Point
 from driftline_processor.core.distributed import DISTRIBUTED, GUESSED, MAPPED
 from driftline_processor.core.estimate.exported import score_parts_of
 from driftline_processor.core.histogram import count, spread
-from driftline_processor.core.performance.reviewed import DECIDED
+from driftline_processor.core.sent import DECIDED
 from driftline_processor.core.stretch import pane_or_panes, places, share_out
 
 from .balance import Balances

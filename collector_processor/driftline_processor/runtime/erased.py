@@ -1,7 +1,8 @@
 """What was deleted, in sums of its own: how many rows of a pane and of its slices no outcome is waited for any more.
 
-What was counted of these rows stays: a pane cannot forget in which bins they lay. Their number is known when they are
-deleted, and is all that is needed for every share of predictions whose outcome is known (:mod:`.core.sent`).
+What was counted of these rows stays: a pane cannot forget in which bins they lay. Their number, and what was decided of
+them, is known when they are deleted, and is all that is needed for every share of predictions whose outcome is known,
+or that were decided for a class (:mod:`.core.sent`).
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 from driftline.fold import usable_weight
 from driftline.slices import places_of
-from driftline.tables import I64
+from driftline.tables import CLASSLESS, I64
 
-from driftline_processor.core.sent import ERASED
+from driftline_processor.core.sent import ERASED, ERASED_AS
 from driftline_processor.core.window import PANE
 
+from .counting import add_by_class, add_slices_by_class
 from .panes import PaneChanges
 from .rows import integers_of, numbers_of, slice_of
 from .series import Series
@@ -35,11 +37,14 @@ def add_erased(
     columns = powers_of(weight)
     sums = [np.bincount(at, column, minlength=len(panes)) for column in columns.T]
     changes.add_part(series.number, "", panes, ERASED, np.stack(sums, axis=1).astype(np.float64))
+    decided = None if series.task.kind in CLASSLESS else labels_of(rows, "predicted")
+    add_by_class(changes, series, ERASED_AS, panes, at, decided, weight)
     hour = hour_of_each(panes, timezone)[at]
     for key in values.keys(series.number):
         names = values.of(series.number, key)
         place = places_of(slice_of(rows, key), names, len(rows))
         add_to_slices(sliced, series.number, ERASED, key, names, place, hour, columns)
+        add_slices_by_class(sliced, series, ERASED_AS, key, names, place, hour, decided, weight)
     return panes
 
 

@@ -15,8 +15,7 @@ from driftline_processor.core.evaluation import Window
 from driftline_processor.core.performance.blocks import cut
 from driftline_processor.core.performance.known import Known
 from driftline_processor.core.performance.objectives import stretch
-from driftline_processor.core.performance.reviewed import DECIDED
-from driftline_processor.core.sent import ERASED
+from driftline_processor.core.sent import DECIDED, ERASED, ERASED_AS
 from driftline_processor.core.window import GRACE, is_closed, length
 
 from .config import Model
@@ -74,7 +73,7 @@ class KnownOutcomes:
         And the predictions of each decision; of a ranking its ``rows``: a list of which nobody says anything may be one
         that was not clicked.
         """
-        counted = [f"{DECIDED}{name}" for name in series.task.classes]
+        counted = [f"{prefix}{name}" for prefix in (DECIDED, ERASED_AS) for name in series.task.classes]
         counted = ["rows", DISTRIBUTED, ERASED] if series.task.kind == "ranking" else counted or [""]
         fold, panes = performance_fold(series.task), [Pane() for _ in steps]
         if not steps:

@@ -12,7 +12,7 @@ from driftline.pane import DURATION_BOUNDS
 from driftline.tables import F64, I64
 
 from driftline_processor.core.distributed import DISTRIBUTED
-from driftline_processor.core.performance.reviewed import DECIDED
+from driftline_processor.core.sent import DECIDED
 
 from .distributions import Added
 from .store import Connection, read

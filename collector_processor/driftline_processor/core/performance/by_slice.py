@@ -165,7 +165,11 @@ def badness(evaluation: Evaluation) -> dict[str, float]:
 
 def _fairness(rule: Rule, pane: Pane, task: Task, known: Known, asked: Asked) -> Fairness | None:
     prefix = f"{rule.attribute}="
-    own = {name.removeprefix(prefix): one for name, one in known.slices.items() if name.startswith(prefix)}
+    own = {
+        name.removeprefix(prefix): one
+        for name, one in known.slices.items()
+        if name.startswith(prefix) and (_labelled(one) or kept(one)[0] > 0)
+    }
     counts = {value: counts_of(one, task, known.unseen.get(prefix + value)) for value, one in own.items()}
     all_rows, rows = float(kept(pane)[0]), sum(float(kept(one)[0]) for one in own.values())
     labelled = sum(map(_labelled, own.values()))
@@ -188,11 +192,11 @@ def counts_of(pane: Pane, task: Task, unseen: Unseen | None = None) -> Counts:
     rows = table_of(pane, (), 2, unseen)
     labelled = None if rows is None else rows.ordered([1 - positive, positive])
     many = 0 if rows is None else rows_of(pane, float(rows.weight.sum()), "confusion")
-    decided, sent = predictions_of(pane, task), pane.parts.get("rows")
-    if decided is None or sent is None or sent[1] <= 0:
+    decided, (_, weight, squares) = predictions_of(pane, task), kept(pane)
+    if decided is None or weight <= 0:
         return Counts(labelled, many)
     total = float(decided.sum())
-    return Counts(labelled, many, float(decided[positive]), total, total * float(sent[2] / sent[1]))
+    return Counts(labelled, many, float(decided[positive]), total, total * float(squares / weight))
 
 
 def _labelled(pane: Pane) -> int:

@@ -15,8 +15,7 @@ from driftline.classes import class_text
 from driftline.pane import Pane
 from driftline.tables import F64, Task
 
-DECIDED = "decided:"
-"""Prefix of parts that hold the weight of one decided class, whatever the bins."""
+from driftline_processor.core.sent import kept_as
 
 EXPECTED = 5.0
 """Outcomes that a decision would have, were it reviewed as often as the others, from which on it is no accident that it
@@ -45,11 +44,11 @@ class Unseen(NamedTuple):
 def predictions_of(pane: Pane, task: Task, baseline: Baseline | None = None) -> F64 | None:
     """Return the weight of the predictions of each decision: float64 (k,); None where they were not counted.
 
-    Those of the ``baseline`` itself are over its own bins.
+    Those that were deleted are none. Those of the ``baseline`` itself are over its own bins.
     """
-    apart = [pane.parts.get(f"{DECIDED}{name}") for name in task.classes]
-    if any(one is not None for one in apart):
-        return np.array([0.0 if one is None else one[0] for one in apart])
+    apart = kept_as(pane, task.classes)
+    if apart is not None:
+        return apart
     counted, bins = pane.parts.get("class"), None if baseline is None else baseline.bins.classes
     if counted is None or bins is None:
         return None
