@@ -336,6 +336,28 @@ def test_what_cannot_be_compared_says_why() -> None:
     assert sentence(apart).startswith("version 2 cannot be compared with version 1: no request")
 
 
+def test_who_is_reviewed_where_it_flags_alone_is_neither_better_nor_worse() -> None:
+    """The challenger flags a tenth as much, is right whenever it does, and misses nine of ten frauds."""
+    truth = np.repeat([1.0, 0.0], [1_000, 9_000])
+    flags = {"1": np.arange(10_000) < 1_400, "2": np.arange(10_000) < 100}
+    for reviewed, verdict in (("all", "worse"), ("flagged", "not_yet")):
+        made = []
+        for name, flagged in flags.items():
+            known = flagged | (reviewed == "all")
+            pane = fold_outcomes(
+                BINARY, np.where(flagged, 0.9, 0.1)[known, np.newaxis], None, Column(numbers=truth[known])
+            )
+            pane.parts |= {
+                "decided:0": np.array([float((~flagged).sum())]),
+                "decided:1": np.array([float(flagged.sum())]),
+            }
+            made.append(Side(name, BINARY, pane, 10_000))
+        found = side_by_side(*made, Pane(), "canary")
+        assert found.verdict == verdict
+    assert found.reason == "none of the 8,600 rows that were predicted 0 has an outcome (version 1)"
+    assert found.challenger.metrics["precision"].low is not None
+
+
 def test_a_sentence_says_what_the_verdict_rests_on() -> None:
     champion, challenger, pairs = sides((0.2, 0.3))
     said = sentence(side_by_side(champion, challenger, pairs))

@@ -72,7 +72,15 @@ def scores_of(table: pa.Table) -> list[Any]:
     return [list(row) for row in zip(*(table[name].to_pylist() for name in names), strict=True)]
 
 
-def sent(table: pa.Table, kind: str) -> list[PredictionTable | OutcomeTable]:
+def known_of(table: pa.Table, flagged: bool) -> pa.Table:
+    """The outcomes that come: of the canary's rows either all or those that were flagged."""
+    if not flagged:
+        return table
+    mine = pa.compute.or_(pa.compute.not_equal(table["version"], "03"), pa.compute.greater_equal(table["score"], 0.5))
+    return table.filter(mine)
+
+
+def sent(table: pa.Table, kind: str, flagged: bool = False) -> list[PredictionTable | OutcomeTable]:
     """The same as requests: predictions of each version, then outcomes in three parts, the last ones first."""
     requests: list[PredictionTable | OutcomeTable] = []
     for version in ("1", "2", "03"):
@@ -81,7 +89,7 @@ def sent(table: pa.Table, kind: str) -> list[PredictionTable | OutcomeTable]:
         requests.append(
             predictions(mine["id"].to_pylist(), mine["time"].to_pylist(), scores_of(mine), **made)  # type: ignore[arg-type]
         )
-    known = table.filter(pa.compute.not_equal(table["version"], "2"))
+    known = known_of(table.filter(pa.compute.not_equal(table["version"], "2")), flagged)
     for part in (2, 0, 1):
         some = known.slice(part * (ROWS * 2 // 3), ROWS * 2 // 3)
         requests.append(outcomes(some["id"].to_pylist(), some["actual"].to_pylist()))
@@ -107,10 +115,10 @@ def said_of(kind: str) -> str:
     return MODELS.replace("versions:", f"{COSTS}, versions:") if kind == "multiclass" else MODELS
 
 
-def from_files(run: Run, folder: Path, kind: str, suffix: str) -> dict[str, Any]:
+def from_files(run: Run, folder: Path, kind: str, suffix: str, flagged: bool = False) -> dict[str, Any]:
     table = rows(kind)
     reference, data, said = baseline(table, kind, folder / "base.json"), folder / f"rows.{suffix}", folder / "d.yaml"
-    outcome_rows = table.select(["id", "actual"])
+    outcome_rows = known_of(table, flagged).select(["id", "actual"])
     table = table.drop_columns(["actual"]).append_column("x", pa.array(np.zeros(len(table))))
     if suffix == "csv":
         pyarrow.csv.write_csv(table, data)
@@ -168,6 +176,21 @@ def test_files_and_a_running_service_say_the_same(run: Run, tmp_path: Path, kind
     decided_by = {"binary": "error", "multiclass": "cost_per_prediction", "regression": "absolute_error"}[kind]
     assert [one["decided_by"] for one in live.values()] == [decided_by] * 2
     agree(live, of_files)
+
+
+def test_nothing_is_sure_of_a_version_of_which_only_flagged_rows_are_reviewed(run: Run, tmp_path: Path) -> None:
+    of_files = from_files(run, tmp_path, "binary", "parquet", flagged=True)
+    state = opened(tmp_path)
+    for request in sent(rows("binary"), "binary", flagged=True):
+        Opened(state).send(request)
+    live = told_by(state)
+    state.stop()
+    agree(live, of_files)
+    metrics = {name: live["03"]["challenger"]["metrics"][name]["interval"] for name in ("precision", "recall")}
+    assert metrics == {"precision": "clopper_pearson", "recall": "unreviewed"}
+    assert live["03"]["champion"]["metrics"]["recall"]["interval"] == "clopper_pearson"
+    assert live["03"]["verdict"] == "not_yet"
+    assert "rows that were predicted 0 has an outcome (version 03)" in live["03"]["sentence"]
 
 
 KILLED = """

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from driftline.fold import fold_outcomes
 from driftline.pane import Pane
 from driftline.tables import I64, Task
 
@@ -84,9 +83,7 @@ def _beside(rows: _All, champion: int, other: int, said: Named, asked: Asked) ->
 
 
 def _side(rows: _All, version: int, at: I64) -> Side:
-    some = rows.truth.taken(at)
-    pane = fold_outcomes(rows.task, some.scores, some.predicted, some.actual, some.weight)
-    return Side(rows.names[version], rows.task, pane, len(at))
+    return Side(rows.names[version], rows.task, rows.truth.taken(at).sums(rows.task), len(at))
 
 
 def _pairs(rows: _All, mine: I64, theirs: I64) -> Pane:

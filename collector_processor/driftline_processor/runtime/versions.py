@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from driftline.pane import Pane
+from driftline.pane import Pane, merge
 from driftline.tables import ModelKey
 
+from driftline_processor.core.evaluation import Window
 from driftline_processor.core.versions import Side, SideBySide, side_by_side
 from driftline_processor.core.versions.losses import swapped
 
+from .known import KnownOutcomes
 from .pairs import pair_fold
-from .panes import part_width, performance_fold
+from .panes import part_width
 from .series import Series, SeriesRegister
 from .store import Connection, mark, number, read
 from .stretches import Stretch, clear_of_panes, stretches_of, versions_of
@@ -41,8 +43,8 @@ class VersionWatch:
     def step(self) -> bool:
         """Compare what there is now; False when nothing has come since the last time."""
         marks = ("joined_outcomes", "joined_predictions", "joined_seq")
-        joined = number(self.connection, "SELECT count(*) FROM joined") or 0  # rows may be deleted for good
-        seen = (joined, len(list(self.register)), *(mark(self.connection, name) for name in marks))
+        kept = [number(self.connection, f"SELECT count(*) FROM {table}") or 0 for table in ("predictions", "joined")]
+        seen = (*kept, len(list(self.register)), *(mark(self.connection, name) for name in marks))
         if seen == self._seen:
             return False
         stretches = stretches_of(self.connection)
@@ -86,13 +88,12 @@ class VersionWatch:
         return side_by_side(one, other, pairs, role, (start, stop), settings.performance.asked)
 
     def _side(self, series: Series, start: int, stop: int) -> Side:
-        pane = self._read(series.number, performance_fold(series.task), start, stop)
-        for part, sums in pane.parts.items():
-            missing = part_width(part, None, series.task) - len(sums)
-            if missing > 0:
-                pane.parts[part] = np.concatenate([sums, np.zeros(missing)])
+        stretch = [Window("", start, stop)] if start < stop else []
+        panes = KnownOutcomes(self.connection).panes(
+            series, stretch, lambda _, part: part_width(part, None, series.task)
+        )
         rows = read(self.connection, _ROWS.format(_WITHIN), series.number, start, stop).column(0)[0].as_py()
-        return Side(series.key.version, series.task, pane, round(rows or 0.0))
+        return Side(series.key.version, series.task, merge(panes), round(rows or 0.0))
 
     def _read(self, series: int, fold: str, start: int, stop: int) -> Pane:
         rows = read(self.connection, _SUMS, series, fold, start, stop)

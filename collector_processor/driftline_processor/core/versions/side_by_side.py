@@ -11,6 +11,7 @@ from driftline.tables import F64, Task
 from driftline_processor.core.evaluation import Metric
 from driftline_processor.core.performance.asked import STANDARD, Asked
 from driftline_processor.core.performance.realized import realized
+from driftline_processor.core.performance.reviewed import Unseen, told, unreviewed, unseen_of
 from driftline_processor.core.performance.uncertainty import with_intervals
 from driftline_processor.core.performance.worth import matrix, strangers
 
@@ -90,7 +91,8 @@ class SideBySide:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What is known of one version. ``pane``: its performance parts in the stretch; ``rows``: its predictions there."""
+    """What is known of one version. ``pane``: its performance parts in the stretch, and its predictions by decision;
+    ``rows``: its predictions there."""
 
     name: str
     task: Task
@@ -115,10 +117,14 @@ def side_by_side(
     costs = [_priced(side.task, asked) for side in sides]
     losses = losses_of(task, priced=all(one is not None for one in costs))
     shared = max((paired_of(pairs, loss, costs[0]).rows for loss in losses), default=0.0)
-    one, other = (_version(side, asked) for side in sides)
+    unseen = [unseen_of(side.pane, side.task) for side in sides]
+    one, other = (_version(side, asked, its) for side, its in zip(sides, unseen, strict=True))
     found = SideBySide(one, other, role, *stretch, pairs=round(shared))
     if task.kind != challenger.task.kind or not losses:
         return replace(found, reason=_incomparable(task, challenger.task))
+    for side, its in zip(sides, unseen, strict=True):
+        if none_of := unreviewed(its, side.task):
+            return replace(found, reason=f"{told(none_of)} (version {side.name or 'without a name'})")
     paired = role == "shadow" or (role == "challenger" and shared >= SHARED * max(other.outcomes, 1))
     comparisons: dict[str, Comparison] = {}
     for loss in losses:
@@ -139,10 +145,10 @@ def _priced(task: Task, asked: Asked) -> F64 | None:
     return matrix(asked.costs, task) if asked.costs and task.classes and not strangers(asked.costs, task) else None
 
 
-def _version(side: Side, asked: Asked) -> Version:
+def _version(side: Side, asked: Asked, unseen: Unseen | None) -> Version:
     outcomes = side.pane.parts.get("outcomes")
     known = 0 if outcomes is None else round(float(outcomes[0]))
-    metrics = with_intervals(realized(side.pane, side.task, asked), side.pane, (), side.task, asked)
+    metrics = with_intervals(realized(side.pane, side.task, asked), side.pane, (), side.task, asked, unseen)
     return Version(side.name, side.rows, known, metrics)
 
 
