@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .classes import class_codes
 from .tables import CLASSLESS, F64, I32, Column, Task, numbers_of
@@ -13,7 +14,11 @@ EPSILON = float(np.finfo(np.float64).eps)
 GREATEST = 1e60
 """Values of a regression beyond it are unusable: the square of a squared error would turn a pane infinite for good."""
 
-GREATEST_WEIGHT = 1e12
+LEAST_WEIGHT, GREATEST_WEIGHT = 1e-12, 1e12
+"""Weights outside are no 1 / probability: their squares would be 0, or leave nothing of the others in a sum."""
+
+WEIGHTS = "a number from 1e-12 to 1e12, 1 / the probability of review"
+"""What a weight is, for whoever sends another."""
 
 
 def decide(task: Task, scores: F64 | None, predicted: Column | None) -> I32:
@@ -82,9 +87,20 @@ def actual_numbers(actual: Column) -> F64:
 
 
 def usable_weight(weight: F64) -> F64:
-    """Return weights that can be summed: NaN means not given and is 1; a negative or absurd one (> 1e12) is 0."""
-    ok = (weight >= 0) & (weight <= GREATEST_WEIGHT)
-    return weight if ok.all() else np.where(np.isnan(weight), 1.0, np.where(ok, weight, 0.0))
+    """Return weights that can be summed: NaN means not given and is 1; what can be none (:func:`no_weight`) is 0."""
+    bad = no_weight(weight)
+    return (
+        np.where(np.isnan(weight), 1.0, np.where(bad, 0.0, weight)) if bad.any() or np.isnan(weight).any() else weight
+    )
+
+
+def no_weight(weight: F64) -> NDArray[np.bool_]:
+    """Return which weights were given and can be none: bool (n,), beyond [1e-12, 1e12].
+
+    >>> no_weight(np.array([1.0, 0.0, -1.0, np.inf, 1e-200, np.nan])).tolist()
+    [False, True, True, True, True, False]
+    """
+    return ~(np.isnan(weight) | ((weight >= LEAST_WEIGHT) & (weight <= GREATEST_WEIGHT)))
 
 
 def _float(text: str) -> float:

@@ -50,10 +50,11 @@ def fold_outcomes(
 
     ``scores``: float64 (n, k) as in :class:`~driftline.tables.PredictionTable`; ``predicted``: the class the service
     decided, None = derive it (see :func:`decide`); ``actual``: classes, or numbers for regression; ``weight``: float64
-    (n,), None or NaN = 1; ``value``: float64 (n,), what each outcome was worth, NaN = nobody said. A row counts as
-    known only when its actual is usable: one of ``task.classes``, or a number (at most 1e60). ``relevance``: what was
-    relevant in each list of a ranking; without it an actual above 0 says that the list was clicked. Scores outside
-    [0, 1] are no probabilities: they have a decision, but no losses and no place on the score grid.
+    (n,), None or NaN = 1; a row with one that can be none, such as 0, is left out (:func:`~.decided.no_weight`);
+    ``value``: float64 (n,), what each outcome was worth, NaN = nobody said. A row counts as known only when its actual
+    is usable: one of ``task.classes``, or a number (at most 1e60). ``relevance``: what was relevant in each list of a
+    ranking; without it an actual above 0 says that the list was clicked. Scores outside [0, 1] are no probabilities:
+    they have a decision, but no losses and no place on the score grid.
 
     >>> task = Task("binary", ("0", "1"), "1")
     >>> pane = fold_outcomes(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))
@@ -86,23 +87,23 @@ def fold_outcomes_by(
     >>> sums["losses"].dense(8)[7].tolist()
     [2.0, -2.0, 2.0, 2.0, 10.0, 50.0]
     """
-    if len(group) and (group[1:] < group[:-1]).any():
+    weight = None if weight is None else usable_weight(weight)
+    weightless = weight is not None and not weight.all()
+    if weightless or (len(group) and (group[1:] < group[:-1]).any()):
         order = np.argsort(group, kind="stable")
+        order = order if weight is None else order[weight[order] > 0]
         group, actual = group[order], taken(actual, order)
         scores = None if scores is None or not len(scores) else scores[order]
         predicted = None if predicted is None or not length(predicted) else taken(predicted, order)
         weight = None if weight is None else weight[order]
         value = None if value is None else value[order]
         relevance = None if relevance is None else taken_relevance(relevance, order)
-    if weight is not None:
-        weight = usable_weight(weight)
-        weight = None if (weight == 1).all() else weight
-    rows = _Rows(group, groups, weight)
+    rows = _Rows(group, groups, None if weight is None or (weight == 1).all() else weight)
     if task.kind == "regression":
         parts = _values(task, scores, actual_numbers(actual), rows)
     elif task.kind == "ranking":
         known_of = clicks_of(actual_numbers(actual)) if relevance is None else relevance
-        ranked = fold_relevance(known_of, weight, task.cutoffs or CUTOFFS, group, groups)
+        ranked = fold_relevance(known_of, rows.weight, task.cutoffs or CUTOFFS, group, groups)
         parts = {name: Sparse.of(sums) for name, sums in ranked.items()}
     else:
         parts = _classes(task, scores, predicted, actual, rows)

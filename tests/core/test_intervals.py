@@ -8,15 +8,16 @@ import math
 import numpy as np
 import pytest
 from driftline.fold import fold_outcomes
+from driftline.frames import taken
 from driftline.pane import Pane
-from driftline.tables import F64, Column, Task
+from driftline.tables import F64, I64, Column, Task
 from driftline_processor.core.evaluation import Metric, Window
 from driftline_processor.core.performance import areas, linear
 from driftline_processor.core.performance import intervals as of
 from driftline_processor.core.performance.asked import Asked
 from driftline_processor.core.performance.blocks import cut, design, lasting
 from driftline_processor.core.performance.intervals import Interval, Summed
-from driftline_processor.core.performance.realized import realized
+from driftline_processor.core.performance.realized import from_rows, realized
 from driftline_processor.core.performance.uncertainty import with_intervals
 from driftline_processor.core.window import window_of
 from scipy import stats
@@ -24,6 +25,25 @@ from scipy import stats
 BINARY = Task("binary", ("0", "1"), "1")
 COLOURS = Task("multiclass", ("red", "green", "blue"))
 DAY = 86_400 * 10**9
+
+
+@pytest.mark.parametrize("task", [BINARY, COLOURS, Task("regression", quantiles=(0.1, 0.5, 0.9))])
+@pytest.mark.parametrize("bad", [0.0, -1.0, 1e-320, 1e-200, 1e-155, 1e13, math.inf])
+def test_a_weight_that_can_be_none_costs_its_own_row_and_no_window(task: Task, bad: float) -> None:
+    rng, n = np.random.default_rng(5), 60
+    scores = rng.dirichlet(np.ones(3), n) if task is COLOURS else np.sort(rng.random((n, len(task.quantiles) or 1)))
+    actual = Column(codes=rng.integers(0, 2, n).astype(np.int32), labels=task.classes or ("0.25", "0.5"))
+    weight, value = np.where(np.arange(n) % 2, rng.uniform(1, 9, n), bad), rng.random(n)
+    asked = Asked(costs={"0": {"1": 2.0}} if task is BINARY else {})
+
+    def bounded(at: I64) -> list[dict[str, Metric]]:
+        told = (task, scores[at], None, taken(actual, at), weight[at], None, value[at])
+        made = fold_outcomes(*told)
+        found = realized(made, task, asked), from_rows(*told, asked)
+        return [with_intervals(one, made, (made, made), task, asked) for one in found]
+
+    assert bounded(np.arange(n)) == bounded(np.arange(1, n, 2))
+    assert bounded(np.arange(0, n, 2)) == [{}, {}]
 
 
 def rows(n: int) -> Summed:

@@ -352,7 +352,7 @@ def test_who_is_reviewed_where_it_flags_alone_is_neither_better_nor_worse() -> N
                 "decided:1": np.array([float(flagged.sum())]),
             }
             made.append(Side(name, BINARY, pane, 10_000))
-        found = side_by_side(*made, Pane(), "canary")
+        found = side_by_side(made[0], made[1], Pane(), "canary")
         assert found.verdict == verdict
     assert found.reason == "none of the 8,600 rows that were predicted 0 has an outcome (version 1)"
     assert found.challenger.metrics["precision"].low is not None

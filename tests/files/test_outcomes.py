@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from driftline.decided import WEIGHTS
 from driftline.tables import Column
 from driftline_processor.files.carrying import weighted, what_stays
 from driftline_processor.files.joined import _matched, paired
@@ -87,7 +88,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_is_kept(run: Run, folder: Pat
     assert said == [
         "driftline: o.csv: 2 outcomes without id or actual left out: the first is row 2",
         "driftline: o.csv: 1 outcome with an actual that is none of the classes 0, 1 left out: the first is row 7",
-        "driftline: o.csv: 2 outcomes with a weight that is no positive number left out: the first is row 4",
+        f"driftline: o.csv: 2 outcomes with a weight that is not {WEIGHTS} left out: the first is row 4",
         "driftline: o.csv: 1 outcome of an id that no row has in 'id', such as '99999'",
     ]
     assert window["outcomes"]["rows"] == 1

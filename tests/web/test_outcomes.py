@@ -155,7 +155,10 @@ BAD: list[tuple[object, str]] = [
         {"id": "a", "actual": {"class": "late"}},
         "actual is an object, and it gives an item a relevance that is no number",
     ),
-    ({"id": "a", "actual": 1, "weight": 0}, "weight is 0; a weight is 1 / probability of review, finite and above 0"),
+    (
+        {"id": "a", "actual": 1, "weight": 0},
+        "weight is 0; send a number from 1e-12 to 1e12, 1 / the probability of review",
+    ),
     ({"id": "a", "actual": 1, "weight": "2"}, "weight is a text; send a number"),
     (
         {"id": "a", "actual": 1, "time": "noon"},
@@ -234,7 +237,7 @@ def test_a_csv_with_bad_lines_keeps_the_good_ones() -> None:
             "index": 5,
             "reason": "time is 'noon'; send ISO 8601 (2026-11-20T08:00:00Z) or unix seconds, ms or ns, 1970 to 2262",
         },
-        {"index": 6, "reason": "weight is no number above 0; a weight is 1 / probability of review"},
+        {"index": 6, "reason": "weight is not a number from 1e-12 to 1e12, 1 / the probability of review"},
         {"index": 8, "reason": "the line has not the 5 cells of the header"},
         {"index": 9, "reason": "id has more than 1,024 characters"},
     ]

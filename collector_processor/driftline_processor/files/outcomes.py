@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow.compute as pc
 from driftline.classes import class_column
+from driftline.decided import WEIGHTS, no_weight
 from driftline.frames import taken
 from driftline.tables import F64, I64, Column, Task, told
 from numpy.typing import NDArray
@@ -96,8 +97,8 @@ def read_outcomes(path: Path, task: Task, say: Say) -> Outcomes:
         _name(say, path, strange & usable, f"with an actual that is {strange_to(task)}")
         usable &= ~strange
     if weight is not None:
-        wrong = ~(np.isnan(weight) | ((weight > 0) & np.isfinite(weight)))
-        _name(say, path, wrong & usable, "with a weight that is no positive number")
+        wrong = no_weight(weight)
+        _name(say, path, wrong & usable, f"with a weight that is not {WEIGHTS}")
         usable &= ~wrong
     order = order[usable[order]]
     codes = id_texts.take(positions(order)).dictionary_encode()

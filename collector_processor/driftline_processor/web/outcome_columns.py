@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.classes import class_column
+from driftline.decided import WEIGHTS, no_weight
 from driftline.relevant import MOST_TEXT
 from driftline.tables import F64, I64, Column
 from numpy.typing import NDArray
@@ -282,8 +283,7 @@ def _instants_one_by_one(column: pa.Array, name: str, rejected: _Rejections) -> 
 
 def _weights(column: pa.Array, rejected: _Rejections) -> F64:
     weight, given = _numbers(column)
-    usable = np.isfinite(weight) & (weight > 0)
-    rejected.where(given & ~usable, "weight is no number above 0; a weight is 1 / probability of review")
+    rejected.where(given & (np.isnan(weight) | no_weight(weight)), f"weight is not {WEIGHTS}")
     return weight
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from driftline.classes import class_text
+from driftline.decided import GREATEST_WEIGHT, LEAST_WEIGHT, WEIGHTS
 from driftline.instants import instant, nanoseconds_per_unit
 from driftline.relevant import MOST_TEXT, relevant_text
 
@@ -187,14 +188,14 @@ def _slice(name: str, value: object) -> str:
 
 
 def weight_of(value: object) -> float:
-    """Return a positive weight, NaN when it is missing."""
+    """Return a weight, NaN when it is missing."""
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Unusable(f"weight is {kind_of(value)}; send a number")
     number = _float(value, "weight")
-    if not 0 < number < math.inf:
-        raise Unusable(f"weight is {number:g}; a weight is 1 / probability of review, finite and above 0")
+    if not LEAST_WEIGHT <= number <= GREATEST_WEIGHT:
+        raise Unusable(f"weight is {number:g}; send {WEIGHTS}")
     return number
 
 

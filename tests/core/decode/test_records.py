@@ -299,13 +299,14 @@ def test_one_bad_outcome_costs_only_itself(many: int) -> None:
         ({**KNOWN, a.ML_OUTCOME_ACTUAL: "  "}, "no_actual"),
         ({**KNOWN, a.ML_OUTCOME_WEIGHT: 0.0}, "bad_weight"),
         ({**KNOWN, a.ML_OUTCOME_WEIGHT: float("inf")}, "bad_weight"),
+        ({**KNOWN, a.ML_OUTCOME_WEIGHT: 1e-200}, "bad_weight"),
     ]
     sent = [record(events.ML_OUTCOME, things) for things, _ in bad] + [record(events.ML_OUTCOME, KNOWN)] * many
 
     decoded = decode_logs(logs(sent), NOW)
 
     assert [len(table) for table in decoded.outcomes] == [many]
-    assert decoded.rejected == {"no_model_name": 1, "no_id": 1, "no_actual": 4, "bad_weight": 2}
+    assert decoded.rejected == {"no_model_name": 1, "no_id": 1, "no_actual": 4, "bad_weight": 3}
 
 
 def test_outcomes_are_split_by_model_and_keep_texts_and_numbers() -> None:

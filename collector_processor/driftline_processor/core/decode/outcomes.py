@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 from driftline.columns import texts
+from driftline.decided import no_weight
 from driftline.semconv import attributes as a
 from driftline.tables import F64, I64, Column, OutcomeTable, Text
 
@@ -41,7 +42,7 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
         ("no_model_name", models < 0),
         ("no_id", ids < 0),
         ("no_actual", ~known),
-        ("bad_weight", ~(np.isnan(weights) | (weights > 0)) | np.isinf(weights)),
+        ("bad_weight", no_weight(weights)),
     ):
         rejected[reason] += int((keep & bad).sum())
         keep &= ~bad
