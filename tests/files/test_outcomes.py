@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from driftline.baseline import Baseline
 from driftline.decided import WEIGHTS
 from driftline.tables import Column
 from driftline_processor.files.carrying import weighted, what_stays
@@ -134,6 +135,22 @@ def test_what_is_taken_back_is_not_known_until_it_is_said_again(run: Run, folder
     assert window["outcomes"]["rows"] == 2  # 1 and 3; 2 was taken back, and of 0 nothing was said
     assert window["performance"]["realized"]["accuracy"]["value"] == 1.0
     assert said == ["driftline: o.csv: 1 outcome without id or actual left out: the first is row 5"]
+
+
+def test_a_correction_of_the_worth_or_of_a_slice_alone_is_one(run: Run, folder: Path) -> None:
+    pytest.importorskip("river")
+    first = [f"{row},1,2026-01-01,{value},{kind}" for row, value, kind in ((2, 5, "a"), (3, 5, "a"), (6, 5, "a"))]
+    later = ["2,1,2026-01-02,7,", "3,1,2026-01-02,,b", "6,1,2026-01-02,5,a"]  # the last says what it said before
+    (folder / "o.csv").write_text("\n".join(["id,actual,time,value,slice.kind", *first, *later]))
+    Baseline.from_frame(pd.read_parquet("rows.parquet"), score="score", id="id", model="m", task="binary").save(
+        "b.json"
+    )
+    options = ("--outcomes", "o.csv", "--slices", "kind", "--json")
+    told = json.loads(run("evaluate", "rows.parquet", "--baseline", "b.json", *options).stdout)
+    performance = told["windows"][0]["performance"]
+    assert told["concept"]["corrected"] == 2
+    assert performance["realized"]["value"]["value"] == 17.0
+    assert {name: one["rows"] for name, one in performance["slices"].items()} == {"kind=a": 2, "kind=b": 1}
 
 
 def test_an_id_that_was_scored_often_has_its_outcome_at_the_named_time_or_at_the_latest_before(

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow.compute as pc
-from driftline.tables import F64, I64
+from driftline.tables import F64, I64, Column
 from numpy.typing import NDArray
 
 from driftline_processor.core.belonging import EARLY, belongs_to
 
-from .carrying import weighted, what_stays
+from .carrying import Stays, weighted, what_stays
 from .concept import Heard
 from .errors import Say, rows
 from .outcomes import Outcomes, Places, entries, entries_of
@@ -40,7 +40,7 @@ def join(
     row, outcome = weighted(outcomes, row, outcome, say, sampled)
     last, first = _matched(outcomes, row, outcome, sum(map(len, codes)))
     stays = what_stays(outcomes, row, outcome, len(last))
-    corrected = _corrected(outcomes, first, last, stays.weight)
+    corrected = _corrected(outcomes, first, last, stays)
     last = np.where(np.append(outcomes.retracted, False)[last], -1, last)
     joined: list[Rows] = []
     weights: list[F64 | None] = []
@@ -131,17 +131,23 @@ def _by_time(outcomes: Outcomes, heard: I64, code: I64, time: I64) -> tuple[Plac
     return found[known], known
 
 
-def _corrected(outcomes: Outcomes, first: Places, last: Places, weight: Places) -> NDArray[np.bool_]:
-    """Of which rows the last word says something else than the first: bool (n,). ``weight``: who says the last's."""
+def _corrected(outcomes: Outcomes, first: Places, last: Places, stays: Stays) -> NDArray[np.bool_]:
+    """Of which rows the last word says something else than the first: bool (n,). ``stays``: what it has from others."""
     heard = np.flatnonzero(first >= 0)
-    was, now = first[heard], last[heard]
-    differ: NDArray[np.bool_] = outcomes.retracted[was] != outcomes.retracted[now]
-    for values, after in ((outcomes.actual.numbers, now), (outcomes.weight, weight[heard])):
-        if values is not None:
-            one, other = values[was], np.append(values, np.nan)[after]
-            differ |= (one != other) & ~(np.isnan(one) & np.isnan(other))
-    if outcomes.actual.codes is not None:
-        differ |= outcomes.actual.codes[was] != outcomes.actual.codes[now]
+    was = first[heard]
+    columns = [(outcomes.actual, last), *((outcomes.slices[key], of) for key, of in stays.slices.items())]
+    columns += [
+        (Column(numbers=values), of)
+        for values, of in ((outcomes.weight, stays.weight), (outcomes.value, stays.value))
+        if values is not None
+    ]
+    differ: NDArray[np.bool_] = outcomes.retracted[was] != outcomes.retracted[last[heard]]
+    for column, of in columns:
+        one, other = entries_of(column, was), entries_of(column, of[heard])
+        if one.numbers is not None and other.numbers is not None:
+            differ |= (one.numbers != other.numbers) & ~(np.isnan(one.numbers) & np.isnan(other.numbers))
+        if one.codes is not None and other.codes is not None:
+            differ |= one.codes != other.codes
     corrected = np.zeros(len(first), np.bool_)
     corrected[heard] = differ
     return corrected
