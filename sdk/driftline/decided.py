@@ -88,10 +88,8 @@ def actual_numbers(actual: Column) -> F64:
 
 def usable_weight(weight: F64) -> F64:
     """Return weights that can be summed: NaN means not given and is 1; what can be none (:func:`no_weight`) is 0."""
-    bad = no_weight(weight)
-    return (
-        np.where(np.isnan(weight), 1.0, np.where(bad, 0.0, weight)) if bad.any() or np.isnan(weight).any() else weight
-    )
+    ok = _is_weight(weight)
+    return weight if ok.all() else np.where(np.isnan(weight), 1.0, np.where(ok, weight, 0.0))
 
 
 def no_weight(weight: F64) -> NDArray[np.bool_]:
@@ -100,7 +98,11 @@ def no_weight(weight: F64) -> NDArray[np.bool_]:
     >>> no_weight(np.array([1.0, 0.0, -1.0, np.inf, 1e-200, np.nan])).tolist()
     [False, True, True, True, True, False]
     """
-    return ~(np.isnan(weight) | ((weight >= LEAST_WEIGHT) & (weight <= GREATEST_WEIGHT)))
+    return ~(np.isnan(weight) | _is_weight(weight))
+
+
+def _is_weight(weight: F64) -> NDArray[np.bool_]:
+    return (weight >= LEAST_WEIGHT) & (weight <= GREATEST_WEIGHT)
 
 
 def _float(text: str) -> float:

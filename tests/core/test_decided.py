@@ -160,6 +160,20 @@ def test_where_no_row_lies_between_two_thresholds_they_decide_alike() -> None:
     assert decided_alike(baseline, pane, replace(baseline.task, threshold=0.3)).baseline is baseline
 
 
+@pytest.mark.parametrize(("own", "said"), [(0.5, 0.3), (0.3, 0.5)])
+@pytest.mark.parametrize("at", [0.3, 0.5])
+def test_rows_at_the_lower_of_two_thresholds_tell_them_apart_where_none_lies_between(
+    own: float, said: float, at: float
+) -> None:
+    score = np.repeat([0.1, 0.3, 0.9], [4_000, 100, 1_000])
+    actual = (score > 0.5).astype(float)
+    baseline = made(own, score=score, actual=actual, time=None, slices={})
+    task = replace(baseline.task, threshold=said)
+    found = decided_alike(baseline, window(at, score=score), task).baseline
+    precision = realized(found.pane, found.task)["precision"].value
+    assert precision == (1.0 if at == 0.5 else pytest.approx(10 / 11))
+
+
 def test_a_baseline_that_knows_no_outcomes_is_compared_without_its_decisions() -> None:
     baseline = made(0.5, actual=None)
     found = decided_alike(baseline, window(0.3), replace(baseline.task, threshold=0.3))

@@ -56,8 +56,7 @@ def decided_alike(baseline: Baseline, pane: Pane, task: Task) -> Compared:
     if task.kind != "binary" or task.threshold == own.threshold or replace(task, threshold=own.threshold) != own:
         return Compared(baseline)
     sides = _by_decision(pane, task)
-    both = (task.threshold, own.threshold)
-    at = next((one for one, other in zip(both, both[::-1], strict=True) if _follows(sides, one, other)), None)
+    at = _decided_by(sides, task.threshold, own.threshold)
     if at == own.threshold or (at is not None and _decided_at(baseline, at)):
         return Compared(baseline)
     known = _KNOWN.setdefault(baseline, {})
@@ -118,11 +117,23 @@ def _by_decision(pane: Pane, task: Task) -> tuple[F64, F64]:
     return negatives, positives
 
 
+def _decided_by(sides: tuple[F64, F64], threshold: float, other: float) -> float | None:
+    """At which of two thresholds rows were decided, the first where they are the same at both; None = at neither.
+
+    Where none lies between, those at the lower one tell: called negative, they are none of its own.
+    """
+    both = (threshold, other)
+    found = [one for one, its in zip(both, both[::-1], strict=True) if _follows(sides, one, its)]
+    if len(found) == len(both) and sides[0][_cut(min(both))] > 0:
+        return max(both)
+    return next(iter(found), None)
+
+
 def _follows(sides: tuple[F64, F64], threshold: float, other: float) -> bool:
     """Whether decisions are those of a threshold; which those of its own bin are depends on more than the bin."""
     cut, end = _cut(threshold), _cut(other)
     off = np.concatenate([sides[1][:cut], [0], sides[0][cut + 1 :]])
-    between = slice(min(cut, end) + 1, max(cut, end))
+    between = slice(cut + 1, end + 1) if cut < end else slice(end, cut)
     told = off[between].sum() <= STRAY * sum(side[between].sum() for side in sides)
     return bool(told and off.sum() <= STRAY * min(side.sum() for side in sides))
 
