@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 from driftline.fold import usable_weight
 from driftline.slices import places_of
-from driftline.tables import CLASSLESS, I64
+from driftline.tables import I64
 
 from driftline_processor.core.sent import ERASED, ERASED_AS
 from driftline_processor.core.window import PANE
 
 from .counting import add_by_class, add_slices_by_class
 from .panes import PaneChanges
-from .rows import integers_of, numbers_of, slice_of
+from .rows import integers_of, numbers_of, said_of, slice_of
 from .series import Series
 from .slices import SliceValues, add_to_slices, hour_of_each, powers_of
 from .store import Connection, insert, read
@@ -37,7 +37,7 @@ def add_erased(
     columns = powers_of(weight)
     sums = [np.bincount(at, column, minlength=len(panes)) for column in columns.T]
     changes.add_part(series.number, "", panes, ERASED, np.stack(sums, axis=1).astype(np.float64))
-    decided = None if series.task.kind in CLASSLESS else labels_of(rows, "predicted")
+    _, decided = said_of(series.task, rows)
     add_by_class(changes, series, ERASED_AS, panes, at, decided, weight)
     hour = hour_of_each(panes, timezone)[at]
     for key in values.keys(series.number):
