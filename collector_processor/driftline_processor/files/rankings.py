@@ -44,7 +44,7 @@ def with_lists(read: Rows, roles: Roles, say: Say) -> Rows:
 def join_rankings(
     outcomes: Outcomes, reads: Sequence[Rows], name: str, say: Say, sampled: bool = False
 ) -> tuple[list[Rows], list[F64 | None]]:
-    """Give every row what outcomes say of its list, and return the weights in parallel, as :func:`.outcomes.join` does.
+    """Give every row what outcomes say of its list, and return the weights in parallel, as :func:`.joined.join` does.
 
     All that belongs to a row counts, not the last alone (:mod:`driftline.clicked`); its time is that
     of its last outcome that takes nothing back, weight and slices what was said of them last.

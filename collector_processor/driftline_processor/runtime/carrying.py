@@ -20,7 +20,7 @@ def with_what_stays(connection: Connection, rows: pa.Table, rankings: Collection
     """Return matched rows with the weight, the value and the slices that count when they do.
 
     ``rows``: those of :class:`.matching.Matches`, usable ones. ``rankings``: the numbers of the series that rank, whose
-    values are of items, and are told by :mod:`.core.performance.relevant`.
+    values are of items, and are told by :mod:`.rankings`.
     """
     prediction = integers_of(rows, "prediction")
     order = np.lexsort((integers_of(rows, "outcome"), integers_of(rows, "outcome_time"), prediction))
