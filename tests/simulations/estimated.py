@@ -18,9 +18,8 @@ from driftline_processor.core.drift.multivariate.classifier import Points
 from driftline_processor.core.estimate.estimating import estimated
 from driftline_processor.core.estimate.exported import score_parts_of
 from driftline_processor.core.estimate.result import Estimate
-from driftline_processor.core.estimate.weighted import ratios, weighted
+from driftline_processor.core.estimate.weighted import Joined, ratios, weighted
 from driftline_processor.core.histogram import Explicit
-from driftline_processor.core.performance.known import Joined
 from driftline_processor.core.performance.realized import from_rows
 
 from .frame import ROOT, Figures, Random, Row, Table, percent, table_of

@@ -14,7 +14,7 @@ from driftline.tables import Task
 from driftline_processor.core.evaluation import Window
 from driftline_processor.core.performance.asked import STANDARD, Asked
 from driftline_processor.core.performance.blocks import cut
-from driftline_processor.core.performance.known import Joined, Known
+from driftline_processor.core.performance.known import Known
 from driftline_processor.core.performance.names import misnamed
 from driftline_processor.core.performance.objectives import stretch
 from driftline_processor.core.performance.worth import strangers
@@ -46,16 +46,12 @@ class Outcomes:
         """Return what is known of a window; ``truth``: its rows, None where no file has outcomes."""
         if truth is None:
             return Known()
-        rows = Joined(
-            *(truth.actual, truth.scores, truth.predicted, truth.weight, truth.time, truth.outcome_time, truth.value),
-            truth.slices,
-        )
         steps, minutes = None, None
         if self.whole is not None:
             minutes = stretch(window, self.asked.objectives, "UTC", window.end + PANE, 0)
         if minutes is not None and self.whole is not None:
             steps = (minutes, panes(self.whole, minutes, self.task))
-        return Known(panes(truth, cut(window), self.task), rows=rows, steps=steps)
+        return Known(panes(truth, cut(window), self.task), steps=steps)
 
 
 def panes(truth: Truth, steps: Sequence[Window], task: Task) -> list[Pane]:

@@ -12,9 +12,8 @@ from driftline.space import UNIT, at_places, bin_of_each
 from driftline.tables import I64, Column, ModelKey, PredictionTable, told
 
 from driftline_processor.core.drift.multivariate.classifier import MOST_ROWS, Points
-from driftline_processor.core.estimate.weighted import ratios, weighted
+from driftline_processor.core.estimate.weighted import Joined, ratios, weighted
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.performance.known import Joined
 
 from .against import features_in
 from .classified import SEED, Batches, drawn

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from driftline.bins import Index
 from driftline.frames import taken
-from driftline.tables import F64, I64, Task
+from driftline.tables import F64, I64, Column, Task
 
 from driftline_processor.core.drift.multivariate.classifier import FOLDS, Design, Points
-from driftline_processor.core.performance.known import Joined
 from driftline_processor.core.performance.realized import from_rows
 from driftline_processor.core.performance.sums import effective
 
@@ -35,6 +34,16 @@ _WIDE = 2.093
 """Of Student's t with 19 degrees of freedom, in place of 1.96."""
 
 _RIDGE, _LEAST_RIDGE, _STEPS = 0.01, 2.0, 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Joined:
+    """n rows of the reference whose outcome is known, as :func:`driftline.fold.fold_outcomes` takes them."""
+
+    actual: Column
+    scores: F64 | None = None
+    predicted: Column | None = None
+    weight: F64 | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from driftline.baseline import Baseline
 from driftline.pane import Pane
-from driftline.tables import F64, I64, Column
 
 from driftline_processor.core.evaluation import Window
 
@@ -16,42 +15,21 @@ from .weak.found import WeakSearch
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
-    """n predictions whose outcome is known, where rows are at hand.
-
-    ``time``, ``outcome_time``: int64 (n,), unix nanoseconds, None where nobody said any. ``scores``, ``predicted``,
-    ``actual``, ``weight``: as :func:`driftline.fold.fold_outcomes` takes them. ``slices``: those of the prediction and
-    those that came with the outcome. ``features``: where they are kept.
-    """
-
-    actual: Column
-    scores: F64 | None = None
-    predicted: Column | None = None
-    weight: F64 | None = None
-    time: I64 | None = None
-    outcome_time: I64 | None = None
-    value: F64 | None = None
-    slices: Mapping[str, Column] = field(default_factory=dict)
-    features: Mapping[str, Column] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Known:
     """``blocks``: the performance parts of the window by block of time, in order. ``slices``: by ``key=value``, the
     performance parts of a slice, and its ``rows`` and ``class`` where the key comes with predictions; ``label_age`` is
-    a key, too. ``rows``: what happened row by row, None where only sums are kept. ``young``: the outcomes of the window
-    have not yet had the time that they may take. ``weak``: what came of the search for weak slices, where features
-    were at hand while rows were counted. ``reference``: the baseline as it is, from whose outcomes estimates are
-    learned; None where the one that the window is compared with is that. ``delay``: how long outcomes may take,
-    nanoseconds. ``steps``: of a window over which objectives roll, five minutes after five minutes from before it on,
-    as far as their outcomes had that time, and the performance parts of each; None where none rolls. ``timezone``: that
-    of the model. ``age``: how long ago the window ended, nanoseconds, None where time goes no further. ``unseen``: what
-    the outcomes of a slice say nothing of, "" = those of the window; found from the other ones.
+    a key, too. ``young``: the outcomes of the window have not yet had the time that they may take. ``weak``: what came
+    of the search for weak slices, where features were at hand while rows were counted. ``reference``: the baseline as
+    it is, from whose outcomes estimates are learned; None where the one that the window is compared with is that.
+    ``delay``: how long outcomes may take, nanoseconds. ``steps``: of a window over which objectives roll, five minutes
+    after five minutes from before it on, as far as their outcomes had that time, and the performance parts of each;
+    None where none rolls. ``timezone``: that of the model. ``age``: how long ago the window ended, nanoseconds, None
+    where time goes no further. ``unseen``: what the outcomes of a slice say nothing of, "" = those of the window; found
+    from the other ones.
     """
 
     blocks: Sequence[Pane] = ()
     slices: Mapping[str, Pane] = field(default_factory=dict)
-    rows: Joined | None = None
     young: bool = False
     reference: Baseline | None = None
     weak: WeakSearch | None = None
