@@ -18,7 +18,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from scipy.special import betaincinv, ndtri, stdtrit
+from scipy.special import bdtrc, bdtrik, betaincinv, ndtri, stdtrit
 
 from .sums import effective
 
@@ -123,6 +123,22 @@ def clopper_pearson(hits: Summed, misses: Summed, confidence: float, design: flo
     low = _quantile(hits, misses.with_one_more(), tail) if hits.weight > 0 else 0.0
     high = 1 - _quantile(misses, hits.with_one_more(), tail) if misses.weight > 0 else 1.0
     return Interval(low, high, "clopper_pearson")
+
+
+def power_of_share(rows: int, share: float, limit: float, confidence: float) -> float:
+    """Return how often the interval of :func:`clopper_pearson` of so many rows of weight 1 tells a share from a limit.
+
+    ``share``: the true one; ``limit``: between 0 and 1.
+
+    >>> round(power_of_share(1600, 0.93, 0.95, 0.95), 3), power_of_share(35, 1.0, 0.9, 0.95)
+    (0.925, 0.0)
+    """
+    if share < limit:
+        share, limit = 1 - share, 1 - limit
+    tail = (1 - confidence) / 2
+    hits = math.floor(bdtrik(1 - tail, rows, limit))  # of more, the limit has less than its tail
+    hits += bool(bdtrc(hits, rows, limit) > tail)
+    return float(bdtrc(hits, rows, share)) if hits < rows else 0.0
 
 
 def _quantile(some: Summed, others: Summed, tail: float) -> float:

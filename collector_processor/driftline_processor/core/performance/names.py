@@ -135,8 +135,8 @@ def misnamed(name: str, kind: str = "") -> str:
 
     >>> misnamed("fbeta")
     "'fbeta' needs a beta above 0, as in 'fbeta@2'"
-    >>> misnamed("fbeta@2"), misnamed("recall[*]", "multiclass")
-    ('', '')
+    >>> misnamed("fbeta@2"), misnamed("recall[*]", "multiclass"), misnamed("fbeta@2.0")
+    ('', '', "'fbeta@2.0' is written 'fbeta@2'")
     """
     found, known = parse(name), KNOWN.get(kind) or set().union(*KNOWN.values())
     if found is None or found.base not in known:
@@ -146,7 +146,11 @@ def misnamed(name: str, kind: str = "") -> str:
     if need is not None and (found.at is None or not _sensible(found.base, found.at)):
         return f"'{name}' needs {need}"
     ranked = kind == "ranking" or (not kind and found.base in KNOWN["ranking"])
-    if need is None and found.at is not None and not ranked:
+    if found.at is not None and (need is not None or ranked):
+        of = "" if found.of is None else f"[{found.of}]"
+        if name != (plain := written(found.base, found.at) + of):
+            return f"'{name}' is written '{plain}'"
+    elif found.at is not None:
         return f"'{name}' has no number: write '{found.base}'"
     if found.of is not None and (found.base not in OF_CLASS or kind not in ("", "multiclass")):
         return f"'{name}' is not told of single classes; {', '.join(OF_CLASS)} are, of a multiclass model"

@@ -15,8 +15,10 @@ LEAST_ROWS = 50
 
 _WEEK = 7 * 86_400 * 10**9
 
+_NUMBER = r"(?:\d[\d.eE]*|\d*\.\d+)"
 _WRITTEN = re.compile(
-    r"(?P<metric>[^<>=]+?)\s*(?P<sign>>=|<=)\s*(?P<baseline>baseline\s*(?P<change>[+-]))?\s*(?P<number>\d[\d.eE]*|\d*\.\d+)"
+    rf"(?P<metric>[^<>=]+?)\s*(?P<sign>>=|<=)\s*"
+    rf"(?:(?P<baseline>baseline)(?:\s*(?P<change>[+-])\s*(?P<by>{_NUMBER}))?|(?P<number>{_NUMBER}))"
     r"(?:\s+in\s+(?P<slice>\S.*?))?(?:\s+over\s+(?P<rolling>rolling\s+)?(?P<window>\d+(?:m|h|d|w|mo)))?"
 )
 
@@ -71,7 +73,8 @@ class Objective:
         >>> Objective("recall", least=0.9, slice="country=NL").rule
         'recall >= 0.9 in country=NL'
         """
-        limit = f"baseline {'-' if self.limit < 0 else '+'} {abs(self.limit):g}" if self.relative else f"{self.limit:g}"
+        change = f" {'-' if self.limit < 0 else '+'} {abs(self.limit):g}" if self.limit else ""
+        limit = f"baseline{change}" if self.relative else f"{self.limit:g}"
         where = f" in {self.slice}" if self.slice else ""
         over = f" over {'rolling ' if self.rolling else ''}{self.window}" if self.window else ""
         return f"{self.metric} {'>=' if self.upwards else '<='} {limit}{where}{over}"
@@ -92,8 +95,8 @@ def read_objective(text: str) -> Objective:
 
     >>> read_objective("precision >= 0.95 over rolling 1h").rule
     'precision >= 0.95 over rolling 1h'
-    >>> read_objective("roc_auc >= baseline - 0.02").least_change
-    -0.02
+    >>> read_objective("roc_auc >= baseline - 0.02").least_change, read_objective("recall >= baseline").least_change
+    (-0.02, 0.0)
     >>> read_objective("recall >= 0.9 in country=NL over 1d").slice
     'country=NL'
     """
@@ -103,7 +106,7 @@ def read_objective(text: str) -> Objective:
             f"'{text:.80}' is no objective; write METRIC >= NUMBER, as in 'precision >= 0.95', 'recall >= 0.9 in "
             "country=NL', 'precision >= 0.95 over rolling 1h' or 'roc_auc >= baseline - 0.02'"
         )
-    number = float(match["number"])
+    number = float(match["number"] or match["by"] or 0)
     number = -number if match["change"] == "-" else number
     place = 2 * bool(match["baseline"]) + (match["sign"] == "<=")
     least, most, least_change, most_change = (number if at == place else None for at in range(4))

@@ -175,7 +175,7 @@ class _Sums:
     def _of_classes(self, name: str, value: float) -> tuple[Interval, float] | None:
         """The mean over classes, plain or by how many rows each has."""
         assert self._table is not None
-        base, _, kind = name.partition("_")
+        base, _, kind = ("recall_macro" if name == "balanced_accuracy" else name).partition("_")
         if base not in ("precision", "recall", "f1") or kind not in ("", "macro", "weighted"):
             return None
         ratios = [self._ratio(base, cls) for cls in self._task.classes]
