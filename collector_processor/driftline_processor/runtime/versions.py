@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
 from driftline.pane import Pane, merge
 from driftline.tables import ModelKey
 
@@ -15,7 +14,7 @@ from driftline_processor.core.versions.losses import swapped
 
 from .known import KnownOutcomes
 from .pairs import pair_fold
-from .panes import part_width
+from .panes import part_width, read_window
 from .series import Series, SeriesRegister
 from .store import Connection, mark, number, read
 from .stretches import Stretch, clear_of_panes, stretches_of, versions_of
@@ -23,11 +22,9 @@ from .stretches import Stretch, clear_of_panes, stretches_of, versions_of
 MOST = 20
 """Versions that are compared with the champion, those that predicted last."""
 
-_ROWS = "SELECT fsum(value) FROM panes WHERE series = ? AND fold = '' AND part = 'rows' AND idx = 0 AND {}"
-_WITHIN = "pane >= ? AND pane < ?"
-_SUMS = f"""
-SELECT part, idx, fsum(value) AS value FROM panes WHERE series = ? AND fold = ? AND {_WITHIN}
-GROUP BY part, idx ORDER BY part
+_ROWS = """
+SELECT fsum(value) FROM panes
+WHERE series = ? AND fold = '' AND part = 'rows' AND idx = 0 AND pane >= ? AND pane < ?
 """
 
 
@@ -80,7 +77,9 @@ class VersionWatch:
     def _pair(self, champion: Series, challenger: Series, start: int, stop: int) -> SideBySide:
         settings = self.register.settings(champion.key.model)
         first, second = sorted((champion.number, challenger.number))
-        pairs = self._read(first, pair_fold(second), start, stop)
+        fold = pair_fold(second)
+        folds = read_window(self.connection, first, start, stop, lambda *_: 0, prefix=fold)
+        pairs = folds.get(fold, Pane())
         if first != champion.number:
             pairs = swapped(pairs)
         one, other = (self._side(series, start, stop) for series in (champion, challenger))
@@ -92,20 +91,5 @@ class VersionWatch:
         panes = KnownOutcomes(self.connection).panes(
             series, stretch, lambda _, part: part_width(part, None, series.task)
         )
-        rows = read(self.connection, _ROWS.format(_WITHIN), series.number, start, stop).column(0)[0].as_py()
+        rows = read(self.connection, _ROWS, series.number, start, stop).column(0)[0].as_py()
         return Side(series.key.version, series.task, merge(panes), round(rows or 0.0))
-
-    def _read(self, series: int, fold: str, start: int, stop: int) -> Pane:
-        rows = read(self.connection, _SUMS, series, fold, start, stop)
-        pane = Pane()
-        if not len(rows):
-            return pane
-        part = rows.column("part").combine_chunks().dictionary_encode()
-        codes, index = part.indices.to_numpy(), rows.column("idx").to_numpy()
-        values = rows.column("value").to_numpy()
-        for code, name in enumerate(part.dictionary.to_pylist()):
-            mine = codes == code
-            sums = np.zeros(int(index[mine].max()) + 1)
-            sums[index[mine]] = values[mine]
-            pane.parts[name] = sums
-        return pane
