@@ -15,6 +15,7 @@ from driftline_processor.runtime.config import validate_file
 from driftline_processor.runtime.config_kafka import Kafka
 from driftline_processor.runtime.health import Counters
 from driftline_processor.runtime.intake import Request
+from driftline_processor.runtime.kafka_messages import tables_of
 from driftline_processor.runtime.offsets import Offset
 from driftline_processor.runtime.otlp_json import protobuf_of
 from driftline_processor.runtime.receive_kafka import KafkaReceiver
@@ -333,3 +334,13 @@ def test_an_offset_without_rows_is_stored(open_state: Open) -> None:
     state = open_state()
     state.state.offer(Request(b"1" * 16, offsets=[Offset("g", "t", 3, 17)])).result(10)
     assert open_state().state.offsets() == {("g", "t", 3): 17}
+
+
+def test_a_message_is_bounded_by_its_own_slices_and_not_by_those_before_it() -> None:
+    said = [{"id": f"a{row}", "actual": 1, "slices": {f"s{row}": "x"}} for row in range(200)]
+    tables, rejected = tables_of([json.dumps(one).encode() for one in said], False, "churn", None, 5)
+    assert sum(map(len, tables)) == 200
+    assert not rejected
+    greedy = {"id": "b", "actual": 1, "slices": dict.fromkeys(map(str, range(65)), "x")}
+    tables, rejected = tables_of([json.dumps(one).encode() for one in (greedy, said[0])], False, "churn", None, 5)
+    assert (sum(map(len, tables)), dict(rejected)) == (1, {"unusable_outcome": 1})

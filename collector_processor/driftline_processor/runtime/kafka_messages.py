@@ -31,7 +31,8 @@ def tables_of(
     >>> len(tables[0]), tables[0].time.tolist(), dict(rejected)
     (1, [5], {'bad_message': 1})
     """
-    readers: dict[tuple[str | None, str | None], RowReader] = {}
+    readers: list[RowReader] = []
+    newest: dict[tuple[str | None, str | None], RowReader] = {}
     rejected = Counter[str]()
     for message in messages:
         if message is None:
@@ -39,13 +40,16 @@ def tables_of(
         try:
             for outcomes, *said in _documents(message, lines):
                 named = (said[0] or model, said[1] or environment)
-                reader = readers.setdefault(named, RowReader(*named))
+                reader = newest.get(named)
+                if reader is None or not reader.has_room(outcomes):  # messages share columns, and not their bounds
+                    reader = newest[named] = RowReader(*named)
+                    readers.append(reader)
                 for outcome in outcomes:
                     reader.add(0, outcome)
         except (ValueError, RecursionError):
             rejected[BAD_MESSAGE] += 1
-    rejected[UNUSABLE] += sum(len(reader.rejected) for reader in readers.values())
-    rows = [reader.rows() for reader in readers.values()]
+    rejected[UNUSABLE] += sum(len(reader.rejected) for reader in readers)
+    rows = [reader.rows() for reader in readers]
     return concatenate(rows).tables(now) if rows else [], +rejected
 
 

@@ -169,6 +169,13 @@ def slices_of(item: Mapping[str, object]) -> dict[str, str]:
     return {slice_name(name): text for name, value in said if (text := _slice(name, value))}
 
 
+def slices_in(item: Mapping[str, object]) -> list[str]:
+    """Return the names of the slices that a row says, whatever it says of them."""
+    given = item.get("slices")
+    inner = [str(name) for name in given] if isinstance(given, dict) else []
+    return inner + [name.removeprefix(SLICE) for name in item if name.startswith(SLICE)]
+
+
 def slice_name(name: str) -> str:
     """Return the name of a slice. Raises :class:`Unusable` for one that is empty or too long."""
     if not name.strip() or len(name) > MAX_TEXT:

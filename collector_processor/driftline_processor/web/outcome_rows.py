@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,7 @@ from .outcome_fields import (
     instant_of,
     kind_of,
     retracted_of,
+    slices_in,
     slices_of,
     text_of,
     value_of,
@@ -153,6 +155,11 @@ class RowReader:
             self._rows.append(self._read(item))
         except Unusable as reason:
             self.rejected.append((index, str(reason)))
+
+    def has_room(self, items: Sequence[object]) -> bool:
+        """Whether all that outcomes say of slices goes with what was said before."""
+        said = (slices_in(item) for item in items if isinstance(item, Mapping))
+        return len({*self._slices, *chain.from_iterable(said)}) <= MAX_SLICES
 
     def _read(self, item: object) -> _Row:
         if isinstance(item, Unusable):  # a line that could not be read

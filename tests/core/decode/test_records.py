@@ -279,6 +279,22 @@ def test_a_retraction_needs_no_actual() -> None:
     assert not outcome(taken_back | {a.ML_OUTCOME_RETRACTED: False}).outcomes
 
 
+@pytest.mark.parametrize("said", [True, "true", "True", 1, 1.0, "1"])
+def test_a_retraction_in_any_spelling_is_no_claim(said: object) -> None:
+    [table] = outcome(KNOWN | {a.ML_OUTCOME_RETRACTED: said}).outcomes
+    assert table.retracted is not None
+    assert table.retracted.tolist() == [True]
+    [table] = outcome(KNOWN | {a.ML_OUTCOME_RETRACTED: "false"}).outcomes
+    assert table.retracted is None
+
+
+@pytest.mark.parametrize("said", ["maybe", 2, [True]])
+def test_an_outcome_that_may_be_a_retraction_is_refused(said: object) -> None:
+    decoded = outcome(KNOWN | {a.ML_OUTCOME_RETRACTED: said})
+    assert not decoded.outcomes
+    assert decoded.rejected["bad_retracted"] == 1
+
+
 def test_an_outcome_says_as_little_as_a_model_an_id_and_what_happened() -> None:
     [table] = outcome(KNOWN).outcomes
 

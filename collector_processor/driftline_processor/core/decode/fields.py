@@ -120,14 +120,17 @@ class Fields:
         values = self.values(name)
         return None if values is None else class_column(values)
 
-    def flags(self, name: str) -> Mask:
-        """Tell which rows say true: bool (n,)."""
+    def flags(self, name: str) -> tuple[Mask, Mask]:
+        """Tell which rows say true (true, 1, "true"), and which say what is neither true nor false: bool (n,)."""
         cells = self._grid.known.get(name)
         if cells is None:
-            return np.zeros(self.n, np.bool_)
-        kind = self._wanted(cells, name, BOOLEAN)
-        said: Mask = (kind == BOOLEAN) & (cells.numbers[self._rows] == 1)
-        return said
+            return np.zeros(self.n, np.bool_), np.zeros(self.n, np.bool_)
+        unread = np.isin(cells.kind[self._rows], (LIST, OTHER))
+        said = self.classes(name)
+        if said is None or said.codes is None:
+            return np.zeros(self.n, np.bool_), unread
+        text = np.array([*said.labels, "0"])[said.codes]
+        return text == "1", unread | ~np.isin(text, ("0", "1"))
 
     def lists(self, name: str) -> tuple[I64, list[tuple[Any, ...]]] | None:
         """Return codes (-1 = missing) into distinct lists of scalars; None where no row holds one."""

@@ -19,7 +19,7 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
     """Return the outcomes by model and environment.
 
     ``now``: unix nanoseconds, for outcomes that say no usable time. ``rejected`` is added to: per outcome the first of
-    ``no_model_name``, ``no_id``, ``no_actual``, ``bad_weight`` that holds.
+    ``no_model_name``, ``no_id``, ``no_actual``, ``bad_retracted``, ``bad_weight`` that holds.
     """
     grid = rows.grid()
     fields = Fields(grid, slice(None), rejected)
@@ -33,7 +33,7 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
     weights = np.full(n, np.nan) if weight is None else weight
     items, item_texts = fields.texts(a.ML_OUTCOME_ITEM)
     item_texts = [*item_texts, ""]  # the last is where code -1 lands
-    value, retracted = fields.numbers(a.ML_OUTCOME_VALUE), fields.flags(a.ML_OUTCOME_RETRACTED)
+    value, (retracted, unclear) = fields.numbers(a.ML_OUTCOME_VALUE), fields.flags(a.ML_OUTCOME_RETRACTED)
     known = retracted.copy() if actual.codes is None else _has_text(actual) | retracted
     if actual.numbers is not None:
         known |= np.isfinite(actual.numbers)
@@ -42,6 +42,7 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
         ("no_model_name", models < 0),
         ("no_id", ids < 0),
         ("no_actual", ~known),
+        ("bad_retracted", unclear),
         ("bad_weight", no_weight(weights)),
     ):
         rejected[reason] += int((keep & bad).sum())
