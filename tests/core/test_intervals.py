@@ -27,6 +27,17 @@ COLOURS = Task("multiclass", ("red", "green", "blue"))
 DAY = 86_400 * 10**9
 
 
+def test_a_metric_of_ones_own_has_no_interval_of_another_that_is_called_so() -> None:
+    colours = Column(codes=np.arange(60, dtype=np.int32) % 3, labels=COLOURS.classes)
+    own = {"profit_micro": Metric(7.0, 60, "panes"), "accuracy": Metric(1.0, 60, "panes")}
+    found = with_intervals(own, fold_outcomes(COLOURS, None, colours, colours), (), COLOURS, Asked())
+    assert (found["profit_micro"], found["accuracy"].interval) == (own["profit_micro"], "clopper_pearson")
+    regression = Task("regression")
+    errors = fold_outcomes(regression, np.arange(60.0)[:, np.newaxis], None, Column(numbers=np.ones(60)))
+    error = {"squared_error": Metric(7.0, 60, "panes")}
+    assert with_intervals(error, errors, (), regression, Asked()) == error
+
+
 @pytest.mark.parametrize("task", [BINARY, COLOURS, Task("regression", quantiles=(0.1, 0.5, 0.9))])
 @pytest.mark.parametrize("bad", [0.0, -1.0, 1e-320, 1e-200, 1e-155, 1e13, math.inf])
 def test_a_weight_that_can_be_none_costs_its_own_row_and_no_window(task: Task, bad: float) -> None:

@@ -28,6 +28,7 @@ from .blocks import FEWEST, FEWEST_DAYS, alone, design
 from .costs import mean_cost
 from .intervals import Interval, Summed
 from .linear import Moved, Ratio
+from .names import KNOWN
 from .ranking import Mean, means
 from .reviewed import Unseen, needed
 from .sums import effective, effective_rows
@@ -82,8 +83,8 @@ class _Sums:
     def bounded(self, name: str, metric: Metric) -> Metric:
         """Return a metric with its interval; as it is where it has none."""
         match = _NAMED.fullmatch(name)
-        if metric.value is None or match is None:
-            return metric
+        if metric.value is None or match is None or match["name"] not in KNOWN.get(self._task.kind, ()):
+            return metric  # a custom metric may be called as a loss is
         found = self._interval(match["name"], match["at"] or "", match["cls"], metric.value)
         if found is None:
             return metric
