@@ -22,14 +22,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from driftline.tables import Task
 from driftline_processor.core.concept import Settings, Stream
 from driftline_processor.runtime.config import Config, Storage
+from driftline_processor.runtime.rows import numbers_of_ids
 from driftline_processor.runtime.state import State
-from driftline_processor.runtime.store import Connection, Store, set_mark
+from driftline_processor.runtime.store import Connection, Store, insert, read, set_mark
 
 OUTCOMES = 1_000_000
-AT_ONCE = 2_000_000
+AT_ONCE = 1_000_000
 DAY = 86_400 * 10**9
 FIRST = 1_800_000_000 * 10**9
 
@@ -48,12 +50,14 @@ def fill(directory: Path, predictions: int, kind: str) -> None:
     connection = store.connect()
     step = 30 * DAY // predictions
     for first in range(0, predictions, AT_ONCE):
-        connection.execute(
-            f"INSERT INTO predictions BY NAME SELECT i + 1 AS seq, 1 AS series, {IDS[kind]} AS id, time,"
+        rows = read(
+            connection,
+            f"SELECT i + 1 AS seq, 1::INTEGER AS series, {IDS[kind]} AS id, time,"
             " (hash(i) % 1000000) / 1e6 AS score, (hash(i) % 2)::VARCHAR AS predicted, time + 1000000000 AS received,"
             f" hash(i + 7) AS fingerprint FROM (SELECT i, {FIRST} + i * {step} AS time FROM range(?, ?) r(i))",
-            [first, min(first + AT_ONCE, predictions)],
+            *(first, min(first + AT_ONCE, predictions)),
         )
+        insert(connection, "predictions", rows.append_column("request", pa.array(numbers_of_ids(rows["id"]))))
     task = asdict(Task("binary", ("0", "1"), "1"))
     said = json.dumps({"task": task, "declared": True, "sent": task})
     connection.execute("INSERT INTO series VALUES (1, 1, '', 'churn', '1', ?)", [said])

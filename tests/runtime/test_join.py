@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import permutations
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from driftline.tables import OutcomeTable, PredictionTable, Task
 from driftline_processor.core.evaluation import Metric
+from driftline_processor.runtime import rows, search, sought
 from driftline_processor.runtime.config import Model
 
 from .conftest import Open
@@ -276,6 +280,31 @@ def test_ids_that_carry_their_time_are_looked_for_there(open_state: Open, kind: 
     state.send(predictions([kind, "other"], [made + MINUTE, made - 30 * DAY]))
     state.send(outcomes([kind], [1], made + DAY))
     assert state.view().outcomes == 1
+
+
+@pytest.mark.parametrize("spell", [str.lower, str.upper, str.title])
+def test_ids_of_few_of_the_hours_that_are_kept_are_looked_for_between_their_texts(
+    open_state: Open, clock: Clock, spell: Callable[[str], str]
+) -> None:
+    state = open_state()
+    ids = [spell(f"{(NOON + at * HOUR) // 10**6:012x}"[:8] + f"-{at:04x}-7abc-8def-0123456789ab") for at in range(40)]
+    for at, one in enumerate(ids):
+        clock.now = NOON + at * HOUR
+        state.send(predictions([one], clock.now))
+    state.send(outcomes([ids[2], ids[30]], ["1", "0"], clock.now))
+    assert joined(state) == [(ids[2], 2 * HOUR, "1"), (ids[30], 30 * HOUR, "0")]
+
+
+def test_ids_of_the_same_number_are_not_taken_for_one(open_state: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def same(ids: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+        return np.full(len(ids), 7, np.uint64)
+
+    for module in (rows, search, sought):
+        monkeypatch.setattr(module, "numbers_of_ids", same)
+    state = open_state()
+    state.send(predictions(["a", "b", "c"], [NOON, NOON + 1, NOON + 2]), outcomes(["b", "z"], ["1", "0"]))
+    state.send(outcomes(["c"], ["0"], prediction_time=NOON + 2))
+    assert joined(state) == [("b", 1, "1"), ("c", 2, "0")]
 
 
 def test_an_id_that_carries_its_time_may_be_of_a_prediction_long_before_it(open_state: Open, clock: Clock) -> None:

@@ -59,6 +59,17 @@ def test_a_second_process_is_told_who_holds_the_directory(tmp_path: Path) -> Non
     store.close()
 
 
+def test_ids_that_were_stored_without_their_number_get_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    rows = prediction_rows(predictions(["a", "b", "", "ü"]), 1, 1, None, NOON)
+    insert(store.connect(), "predictions", rows.drop_columns("request"))
+    store.close()
+    store = Store(tmp_path)
+    found = read(store.connect(), "SELECT request FROM predictions ORDER BY seq")
+    assert found["request"].to_pylist() == rows["request"].to_pylist()
+    store.close()
+
+
 @pytest.fixture(scope="module")
 def crashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files as they are when a process dies after twenty transactions of ten rows."""

@@ -11,6 +11,9 @@ import numpy as np
 from driftline.tables import I64
 from numpy.typing import NDArray
 
+_CLOSE = 8
+"""Entries of a table for each number in it."""
+
 EARLY = 86_400 * 10**9
 """How much older than its prediction an outcome may say it is, nanoseconds."""
 
@@ -20,6 +23,24 @@ def distinct(values: I64) -> I64:
     ordered = np.sort(values)
     once: I64 = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
     return once
+
+
+def place_in(known: I64, values: I64) -> NDArray[np.intp]:
+    """Return the place of each value in sorted, different numbers; some place where they lack it.
+
+    By a table where they lie close together, which is quicker than to search.
+
+    >>> place_in(np.array([3, 5, 9]), np.array([9, 3, 5])).tolist()
+    [2, 0, 1]
+    """
+    if not len(known):
+        return np.zeros(len(values), np.intp)
+    first, last = int(known[0]), int(known[-1])
+    if last - first > _CLOSE * len(known):
+        return np.minimum(np.searchsorted(known, values), len(known) - 1)
+    table = np.zeros(last - first + 1, np.intp)
+    table[known - first] = np.arange(len(known))
+    return np.asarray(table[np.clip(values, first, last) - first])
 
 
 def belongs_to(group: I64, time: I64, asked: I64, at: I64, named: I64) -> NDArray[np.intp]:
@@ -33,14 +54,21 @@ def belongs_to(group: I64, time: I64, asked: I64, at: I64, named: I64) -> NDArra
     >>> belongs_to(group, time, np.array([7, 7, 7, 8]), np.array([25, 5, 25, 1]), np.array([0, 0, 10, 31]))
     array([ 1,  0,  0, -1])
     """
-    order = np.lexsort((time, group))  # stable
-    if not len(order):
+    if not len(group):
         return np.full(len(asked), -1, np.intp)
-    instants, groups = distinct(time), distinct(group)
+    groups = distinct(group)
+    which = place_in(groups, asked)
+    known = groups[which] == asked
+    if len(groups) == len(group):
+        only = np.empty(len(group), np.intp)
+        only[place_in(groups, group)] = np.arange(len(group))
+        found = only[which]
+        fits = np.where(named > 0, time[found] == named, time[found] - at <= EARLY)
+        return np.where(known & fits, found, -1)
+    order = np.lexsort((time, group))  # stable
+    instants = distinct(time)
     span = len(instants) + 1
     keys = np.searchsorted(groups, group[order]) * span + np.searchsorted(instants, time[order])
-    which = np.minimum(np.searchsorted(groups, asked), len(groups) - 1)
-    known = groups[which] == asked
 
     until = np.where(named > 0, named, at)
     before = np.searchsorted(keys, which * span + np.searchsorted(instants, until, "right")) - 1

@@ -24,7 +24,7 @@ from driftline_processor.core.concept.verdict import Change, Concept
 from driftline_processor.core.render import iso_time
 
 from .baselines import Baselines
-from .rows import actual_of, integers_of, said_of, slice_of
+from .rows import actual_of, integers_of, said_of, slice_of, taken
 from .series import Series, SeriesRegister
 from .slices import SliceValues
 from .store import Connection, insert, read, run
@@ -36,6 +36,9 @@ WHOLE = ""
 
 Place = tuple[int, str]
 """A series and a slice of it."""
+
+_FED = ["score", "scores", "predicted", "actual", "number", "time", "outcome_time", "slices"]
+"""Columns of what is fed."""
 
 MISSING = "River is not installed: pip install 'driftline[concept]'"
 
@@ -179,9 +182,10 @@ class ConceptWatch:
 
 
 def _in_order(rows: pa.Table) -> pa.Table:
-    """Sort rows by when they and their outcomes had both arrived."""
+    """Sort what is fed by when the rows and their outcomes had both arrived."""
     arrived = np.maximum(integers_of(rows, "received"), integers_of(rows, "outcome_received"))
-    return rows.take(pa.array(np.lexsort((integers_of(rows, "outcome"), arrived))))
+    order = np.lexsort((integers_of(rows, "outcome"), arrived))
+    return taken(rows.select(_FED), order)
 
 
 def _fed(stream: Stream, series: Series, rows: pa.Table) -> list[Change]:

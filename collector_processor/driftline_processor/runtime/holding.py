@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .carrying import flags_of
 from .matching import Matches
-from .rows import among, integers_of, kept
+from .rows import among, integers_of, kept, taken
 from .store import Connection, read
 
 Mask = NDArray[np.bool_]
@@ -78,10 +78,12 @@ def judge(connection: Connection, matches: Matches, usable: pa.Table) -> Verdict
         some = kept(rows, ~among(integers_of(rows, "prediction"), matches.whole))
         words.append(_words(some, np.full(len(some), _KEPT)))
     prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
-    order = np.lexsort((kind, outcome, time, prediction))
-    last = order[np.diff(prediction[order], append=-1) != 0]
+    last = np.arange(len(prediction))
+    if not _one_each(prediction):
+        order = np.lexsort((kind, outcome, time, prediction))
+        last = order[np.diff(prediction[order], append=-1) != 0]
 
-    rows = usable.take(pa.array(row[last[kind[last] == _TOLD]]))
+    rows = taken(usable, row[last[kind[last] == _TOLD]])
     retracted = usable.take(pa.array(row[last[kind[last] == _RETRACTED]]))
     of_rows = integers_of(rows, "prediction")
     has = among(of_rows, of_held)
@@ -110,19 +112,22 @@ def first_heard(matches: Matches, usable: pa.Table) -> pa.Table:
     gone = matches.withdrawn
     words.append(_words(gone, np.full(len(gone), _RETRACTED)))
     prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
-    n = len(prediction) + 1
-    rank = np.empty(n - 1, np.int64)
-    rank[np.lexsort((outcome, time))] = np.arange(1, n)
-    order = np.lexsort((outcome, prediction))
-    group = np.cumsum(np.diff(prediction[order], prepend=-1) != 0) * n
-    taken_back = np.maximum.accumulate(group + np.where(kind[order] == _RETRACTED, rank[order], 0)) - group
-    counted = order[(kind[order] == _TOLD) & (rank[order] > taken_back)]
-    counted = counted[np.diff(prediction[counted], prepend=-1) != 0]
+    if _one_each(prediction):
+        counted = np.flatnonzero(kind == _TOLD)
+    else:
+        n = len(prediction) + 1
+        rank = np.empty(n - 1, np.int64)
+        rank[np.lexsort((outcome, time))] = np.arange(1, n)
+        order = np.lexsort((outcome, prediction))
+        group = np.cumsum(np.diff(prediction[order], prepend=-1) != 0) * n
+        taken_back = np.maximum.accumulate(group + np.where(kind[order] == _RETRACTED, rank[order], 0)) - group
+        counted = order[(kind[order] == _TOLD) & (rank[order] > taken_back)]
+        counted = counted[np.diff(prediction[counted], prepend=-1) != 0]
     fed = integers_of(gone, "prediction")[gone["fed"].to_numpy(zero_copy_only=False).astype(bool)]
     known = np.concatenate([integers_of(matches.held, "prediction"), fed])
     counted = counted[~among(prediction[counted], known)]
     counted = counted[~among(outcome[counted], integers_of(matches.held, "outcome"))]  # it was, of another prediction
-    return usable.take(pa.array(row[counted]))
+    return taken(usable, row[counted])
 
 
 def say_the_same(connection: Connection, rows: pa.Table, before: pa.Table) -> Mask:
@@ -139,6 +144,11 @@ def say_the_same(connection: Connection, rows: pa.Table, before: pa.Table) -> Ma
         ours, theirs = rows.select(["slices"]), before.select(["slices"])
         same &= read(connection, query, ours=ours, theirs=theirs)["same"].to_numpy()
     return same
+
+
+def _one_each(prediction: I64) -> bool:
+    """Say whether there is one word of each, in order."""
+    return bool((prediction[1:] > prediction[:-1]).all())
 
 
 def _equal_lists(one: pa.ChunkedArray, other: pa.ChunkedArray) -> Mask:

@@ -28,7 +28,7 @@ from .news import Touched
 from .pairs import Pairs
 from .panes import PaneChanges, performance_fold
 from .performance import add_outcomes, all_kept, joined_stretches, recompute, stored_stretches
-from .rows import among, integers_of, kept
+from .rows import among, by_value, integers_of, kept
 from .series import SeriesRegister
 from .sliced_outcomes import add_sliced, sliced_changes
 from .slices import SliceValues
@@ -317,9 +317,8 @@ def _read_unusable(connection: Connection) -> Counter[Unusable]:
 
 
 def _by_series(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
-    numbers = integers_of(rows, "series")
-    for number in np.unique(numbers).tolist():
-        yield number, kept(rows, numbers == number)
+    for number, where in by_value(integers_of(rows, "series")):
+        yield number, kept(rows, where)
 
 
 def _panes(rows: pa.Table) -> I64:

@@ -26,7 +26,6 @@ from driftline_processor.core.labels.next import (
     uncertainty,
     weak,
 )
-from driftline_processor.core.mixing import mixed_texts
 from driftline_processor.core.performance.by_slice import badness
 from driftline_processor.core.window import length
 
@@ -34,7 +33,7 @@ from .baselines import Baselines
 from .beliefs import Beliefs
 from .kept import read_features
 from .narrow import ROWS_APART, days_of, near
-from .rows import integers_of, numbers_of, scores_of, slice_of
+from .rows import integers_of, numbers_of, numbers_of_ids, scores_of, slice_of
 from .series import Series, SeriesRegister
 from .store import Connection, Store, number, read
 
@@ -183,12 +182,7 @@ def _least(connection: Connection, series: Series, stretch: tuple[int, int]) -> 
 
 def _lots(rows: pa.Table) -> F64:
     """The lots of rows: of their ids alone, because a label belongs to all versions that scored its id."""
-    ids = rows["id"].cast(pa.large_binary()).combine_chunks()
-    if not len(ids):
-        return np.empty(0)
-    _, offsets, data = ids.buffers()
-    begins = np.frombuffer(offsets, np.int64)[ids.offset : ids.offset + len(ids) + 1]
-    return lots(mixed_texts(np.frombuffer(data, np.uint8), begins))
+    return lots(numbers_of_ids(rows["id"]))
 
 
 def _labelled(connection: Connection, rows: pa.Table, again: Chosen) -> tuple[Reweighted, ...]:

@@ -18,8 +18,8 @@ from driftline.tables import I64
 from driftline_processor.core.belonging import EARLY
 
 from .narrow import ROWS_APART, TIME_APART, Condition, near
-from .rows import among, integers_of
-from .search import predictions_of
+from .rows import among, integers_of, places, taken
+from .search import Found, predictions_of
 from .series import Series
 from .sought import Sought
 from .store import Connection, number, read, run
@@ -44,14 +44,17 @@ UNION SELECT o.seq FROM outcomes o SEMI JOIN fresh f
     WHERE o.seq <= ? AND o.prediction_time BETWEEN ? AND ?
 """
 
-_MATCHED = """
-SELECT h.outcome, h.prediction, p.series, p.time, p.score, p.scores, p.predicted, p.trace_id, p.span_id, p.id,
-    md5_number_lower(p.id) AS request, o.actual, o.number,
-    coalesce(p.weight, 1) * coalesce(o.weight, 1) AS weight, o.weight IS NOT NULL AS weighted,
-    o.time AS outcome_time, o.value, o.item,
-    coalesce(o.retracted, false) AS retracted, map_concat(p.slices, o.slices) AS slices, o.slices AS told,
-    p.received, o.received AS outcome_received
-FROM hits h JOIN predictions p ON p.seq = h.prediction JOIN outcomes o ON o.seq = h.outcome WHERE {}
+_OF_PREDICTIONS = """
+SELECT p.seq AS prediction, p.series, p.time, p.score, p.scores, p.predicted, p.trace_id, p.span_id, p.request,
+    coalesce(p.weight, 1) AS weight, p.slices, p.received
+FROM predictions p SEMI JOIN hits h ON p.seq = h.prediction WHERE {}
+"""
+
+_OF_OUTCOMES = """
+SELECT o.seq AS outcome, o.actual, o.number, coalesce(o.weight, 1) AS weight, o.weight IS NOT NULL AS weighted,
+    o.time AS outcome_time, o.value, o.item, coalesce(o.retracted, false) AS retracted, o.slices AS told,
+    o.received AS outcome_received
+FROM outcomes o SEMI JOIN hits h ON o.seq = h.outcome WHERE {}
 """
 
 
@@ -107,7 +110,7 @@ class Matches:
         before = np.concatenate([integers_of(rows, "prediction") for rows in (self.held, self.withdrawn)])
         known = among(prediction, before) & ~among(prediction, self.whole)
         known &= among(integers_of(self.matched, "series"), np.array(sorted(series), np.int64))
-        return self.matched["id"].filter(pa.array(known))
+        return self.matched["id"].filter(pa.array(known)).cast(pa.string())
 
 
 def news_since(connection: Connection, done: Progress) -> Progress | None:
@@ -193,7 +196,8 @@ def _match(
         asked = pa.concat_tables([asked.filter(pc.invert(pc.is_in(asked["id"], whole))), others])
     found = predictions_of(connection, all_series, asked, reached.predictions)
     of_whole = among(found.which, np.flatnonzero(pc.is_in(found.ids, whole).to_numpy(zero_copy_only=False)))
-    concerned = among(found.candidates, found.prediction) | of_whole
+    concerned = of_whole.copy()
+    concerned[found.place] = True
     if len(taken):
         ids = asked["id"].filter(pc.is_in(asked["outcome"], pa.array(taken))).unique()
         concerned |= among(found.which, np.flatnonzero(pc.is_in(found.ids, ids).to_numpy(zero_copy_only=False)))
@@ -203,11 +207,37 @@ def _match(
     held, withdrawn = (
         read(connection, of_them.format(table), *times, wanted=wanted) for table in ("joined", "retractions")
     )
-    hits = pa.table({"outcome": found.outcome, "prediction": found.prediction})
-    where = near("p.seq", found.prediction, ROWS_APART).also(near("o.seq", found.outcome, ROWS_APART))
-    matched = read(connection, _MATCHED.format(where.sql), *where.parameters, hits=hits)
     asked_for = integers_of(asked, "outcome")
-    return Matches(matched, held, withdrawn, found.candidates[of_whole], asked_for, found.expired)
+    return Matches(_matched(connection, found), held, withdrawn, found.candidates[of_whole], asked_for, found.expired)
+
+
+def _matched(connection: Connection, found: Found) -> pa.Table:
+    """Read the columns of the pairs that were found, by prediction: each table by itself, and no id again."""
+    order = np.lexsort((found.outcome, found.place))
+    outcome, place = found.outcome[order], found.place[order]
+    prediction = found.candidates[place]
+    hits = pa.table({"outcome": outcome, "prediction": prediction})
+    sides = {}
+    for query, name, seq, wanted in (
+        (_OF_PREDICTIONS, "prediction", "p.seq", prediction),
+        (_OF_OUTCOMES, "outcome", "o.seq", outcome),
+    ):
+        where = near(seq, wanted, ROWS_APART)
+        rows = read(connection, query.format(where.sql), *where.parameters, hits=hits)
+        sides[name] = taken(rows, places(integers_of(rows, name), wanted))
+    of_prediction, of_outcome = sides["prediction"], sides["outcome"]
+    ids = pa.DictionaryArray.from_arrays(found.which[place], found.ids)
+    weight = pc.multiply(of_prediction["weight"], of_outcome["weight"])
+    slices = of_prediction["slices"]
+    if of_outcome["told"].null_count < len(of_outcome):
+        both = pa.table({"slices": slices, "told": of_outcome["told"]})
+        slices = read(connection, "SELECT map_concat(slices, told) AS slices FROM words", words=both)["slices"]
+    columns = {
+        **dict(zip(of_prediction.column_names, of_prediction.columns, strict=True)),
+        **dict(zip(of_outcome.column_names, of_outcome.columns, strict=True)),
+        **{"id": ids, "weight": weight, "slices": slices},
+    }
+    return pa.table(columns)
 
 
 def read_telling(connection: Connection) -> set[str]:

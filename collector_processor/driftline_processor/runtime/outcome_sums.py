@@ -10,6 +10,9 @@ from driftline.tables import I64, Task
 from .rankings import relevance_of
 from .rows import actual_of, numbers_of, said_of
 
+FOLDED = ["score", "scores", "predicted", "actual", "number", "weight", "value", "relevance", "missed", "outcome_time"]
+"""The columns of rows that are folded into panes, beside the time."""
+
 
 def fold_joined(task: Task, rows: pa.Table, group: I64, groups: int) -> dict[str, Sparse]:
     """Fold rows of the table ``joined`` into the performance parts of each group.

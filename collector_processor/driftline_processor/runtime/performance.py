@@ -16,7 +16,7 @@ from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.labels.delay import fold_delays
 from driftline_processor.core.window import PANE
 
-from .outcome_sums import fold_joined
+from .outcome_sums import FOLDED, fold_joined
 from .panes import SLICED, PaneChanges, performance_fold
 from .rows import integers_of
 from .series import Series
@@ -34,11 +34,14 @@ def add_outcomes(changes: PaneChanges, series: Series, rows: pa.Table) -> I64:
     """
     if not rows.num_rows:
         return np.empty(0, dtype=np.int64)
-    rows = rows.sort_by("time")
     time = integers_of(rows, "time")
+    if (time[1:] < time[:-1]).any():
+        order = np.argsort(time, kind="stable")
+        rows, time = rows.select(FOLDED).take(pa.array(order)), time[order]
     starts = time - time % PANE
-    panes: I64
-    panes, group = np.unique(starts, return_inverse=True)
+    new = np.diff(starts, prepend=starts[0] - 1) != 0
+    panes: I64 = starts[new]
+    group = np.cumsum(new) - 1
     delays = fold_delays(time, integers_of(rows, "outcome_time"), group, len(panes))
     sums = {**fold_joined(series.task, rows, group, len(panes)), DELAY: delays}
     changes.add_sparse(series.number, performance_fold(series.task), panes, sums)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,9 @@ from driftline.tables import (
     Text,
 )
 from numpy.typing import NDArray
+
+from driftline_processor.core.belonging import place_in
+from driftline_processor.core.mixing import U8, mixed_texts
 
 MOST_RANKED = 100
 """Items of a ranking that are kept with its row, where no cutoff asks for more; the others are counted."""
@@ -56,6 +59,7 @@ def prediction_rows(
             "seq": np.arange(first, first + n),
             "series": np.full(n, series, dtype=np.int32),
             "id": text_array(table.id),
+            "request": numbers_of_ids(text_array(table.id)),
             "time": table.time,
             "score": number_array(table.scores[:, 0] if single and table.scores is not None else None, n),
             "scores": _lists(None if single else table.scores, n),
@@ -108,6 +112,25 @@ def text_array(text: Text) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(text), pa.py_buffer(text.offsets), pa.py_buffer(text.data))
 
 
+def numbers_of_ids(ids: pa.Array | pa.ChunkedArray) -> U64:
+    """Return a number of each id, the same for ever: uint64 (n,). It is found ten times as quickly as the text.
+
+    Two ids may have one number, by chance one pair of 2^64.
+    """
+    return mixed_texts(*bytes_of(ids))
+
+
+def bytes_of(ids: pa.Array | pa.ChunkedArray) -> tuple[U8, I64]:
+    """Return the bytes of texts, none null, after each other, and where each begins, and the end: int64 (n + 1,)."""
+    texts = ids.cast(pa.large_binary())
+    texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    if not len(texts):
+        return np.empty(0, np.uint8), np.zeros(1, np.int64)
+    _, offsets, data = texts.buffers()
+    begins = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    return np.frombuffer(data or b"", np.uint8), begins
+
+
 def _given(text: Text | None, n: int) -> pa.Array:
     """Texts, null where empty."""
     if text is None:
@@ -147,10 +170,37 @@ def kept(rows: pa.Table, which: NDArray[np.bool_]) -> pa.Table:
     return rows if which.all() else rows.filter(pa.array(which))
 
 
+def taken(rows: pa.Table, which: I64) -> pa.Table:
+    """Return rows by their places; the table itself where these are all of them, in order."""
+    n = len(rows)
+    return rows if len(which) == n and (which == np.arange(n)).all() else rows.take(pa.array(which))
+
+
+def places(known: I64, wanted: I64) -> I64:
+    """Return the place of each number among others that are all different, which have it."""
+    if len(known) == len(wanted) and (known == wanted).all():
+        return np.arange(len(known))
+    if (known[1:] > known[:-1]).all():
+        return place_in(known, wanted)
+    order = np.argsort(known)
+    return np.asarray(order[place_in(known[order], wanted)])
+
+
+def by_value(numbers: I64) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """Return each different number, ascending, and where it stands."""
+    if len(numbers) and (numbers == numbers[0]).all():
+        yield int(numbers[0]), np.ones(len(numbers), np.bool_)
+        return
+    for number in np.unique(numbers).tolist():
+        yield number, numbers == number
+
+
 def among(values: I64, some: I64) -> NDArray[np.bool_]:
     """Say which values are among others: numpy's ``isin``, by searching, which is quicker for many of few."""
-    if not len(some):
+    if not len(some) or not len(values):
         return np.zeros(len(values), np.bool_)
+    if len(some) == len(values) and (some == values).all():
+        return np.ones(len(values), np.bool_)
     ordered = np.sort(some)
     return np.asarray(ordered[np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)] == values)
 

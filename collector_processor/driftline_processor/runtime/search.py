@@ -12,22 +12,19 @@ from numpy.typing import NDArray
 
 from driftline_processor.core.belonging import EARLY, belongs_to, distinct
 
-from .narrow import ROWS_APART, TIME_APART, Condition, near
-from .rows import integers_of
+from .narrow import TIME_APART, Condition, near
+from .rows import among, integers_of, numbers_of_ids
 from .series import Series
-from .sought import Sought
-from .store import Connection, read
+from .sought import Sought, read_by_request
+from .store import Connection
 from .successors import succeeding
 
 _OWN, _ANYWHERE = "own", "anywhere"
 
-_MANY = 2_000_000
-"""Predictions of the times that outcomes name which are held in memory."""
-
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Pairs that belong together, by sequence number: ``outcome`` and ``prediction``, int64 (n,).
+    """Pairs that belong together: ``outcome``, by sequence number, and ``place`` of its prediction, int64 (n,).
 
     ``candidates``: all predictions of the ids that were asked for, sorted by sequence number, with their ``time``
     (unix nanoseconds) and the place of their id in ``ids``, ``which``. ``expired``: outcomes that belong to none of
@@ -35,12 +32,17 @@ class Found:
     """
 
     outcome: I64
-    prediction: I64
+    place: I64
     candidates: I64
     time: I64
     which: I64
     ids: pa.Array
     expired: I64
+
+    @property
+    def prediction(self) -> I64:
+        """The prediction of each pair, by sequence number."""
+        return self.candidates[self.place]
 
 
 def predictions_of(connection: Connection, all_series: Sequence[Series], asked: pa.Table, last: int) -> Found:
@@ -68,7 +70,8 @@ def predictions_of(connection: Connection, all_series: Sequence[Series], asked: 
     group, position = np.concatenate(groups), np.concatenate(positions)
 
     known = distinct(group)
-    first, end = (np.searchsorted(known, (which + more) * len(families)) for more in (0, 1))
+    ends = np.searchsorted(known, np.arange(len(encoded.dictionary) + 1) * len(families))
+    first, end = ends[which], ends[which + 1]
     row = np.repeat(np.arange(len(asked)), end - first)
     place = np.arange(len(row)) + np.repeat(first - np.cumsum(end - first) + end - first, end - first)
     whose = np.array(wanted, np.int64).reshape(-1, 2)[known[place] % max(1, len(families))]
@@ -81,9 +84,10 @@ def predictions_of(connection: Connection, all_series: Sequence[Series], asked: 
     hit = position[found[has]]
     late = (named <= 0) & (time[hit] > at)  # the prediction is: an earlier one may have been there
     late[late] = succeeding(connection, prediction[hit[late]], whose[late, 1] < 0)
+    expired = distinct(outcome[late])
     return Found(
-        *(outcome[~late], prediction[hit[~late]], prediction, time, of_id, encoded.dictionary),
-        np.setdiff1d(outcome[late], outcome[~late]),
+        *(outcome[~late], hit[~late], prediction, time, of_id, encoded.dictionary),
+        expired[~among(expired, outcome[~late])],
     )
 
 
@@ -104,7 +108,6 @@ def _candidates(
     connection: Connection, some: Sequence[Series], asked: pa.Table, ids: pa.Array, which: I64, last: int
 ) -> pa.Table:
     """All predictions that an outcome may belong to: columns prediction, series, time and which, by prediction."""
-    columns = "t.seq AS prediction, t.series, t.time, s.which"
     numbers = ", ".join(str(series.number) for series in some) or "NULL"
     of_models = Condition(f"t.seq <= ? AND t.series IN ({numbers})", (last,))
     at, named = integers_of(asked, "time"), integers_of(asked, "prediction_time")
@@ -113,30 +116,17 @@ def _candidates(
     if open_ones.any():
         until = Condition("t.time <= ?", (int(at[open_ones].max()) + EARLY,))
         sought = distinct(which[open_ones])
-        rows = Sought(connection, ids.take(pa.array(sought))).read(columns, "predictions", of_models.also(until))
+        rows = Sought(connection, ids.take(pa.array(sought))).predictions(of_models.also(until))
         found.append(rows.set_column(3, "which", pa.array(sought[integers_of(rows, "which")])))
     if not open_ones.all():
-        named_ones = pa.table(
-            {"which": which[~open_ones], "id": asked["id"].filter(pa.array(~open_ones)), "time": named[~open_ones]}
-        )
-        found.append(_of_their_time(connection, columns, of_models, named_ones))
+        of, time = which[~open_ones], named[~open_ones]
+        request = numbers_of_ids(ids)[of]
+        then = of_models.also(near("t.time", time, TIME_APART))
+        found.append(read_by_request(connection, pa.table({"which": of, "request": request, "time": time}), ids, then))
     rows = pa.concat_tables(found)
     prediction = integers_of(rows, "prediction")
+    if (prediction[1:] > prediction[:-1]).all():
+        return rows
     order = np.argsort(prediction, kind="stable")
     once = order[np.diff(prediction[order], prepend=-1) != 0]
     return rows.take(pa.array(once))
-
-
-def _of_their_time(connection: Connection, columns: str, of_models: Condition, named: pa.Table) -> pa.Table:
-    """Predictions of these ids and times: by the time, whose column is small, and of those by the id."""
-    condition = of_models.also(near("t.time", integers_of(named, "time"), TIME_APART))
-    of_time = f"SELECT t.seq FROM predictions t SEMI JOIN named USING (time) WHERE {condition.sql} LIMIT {_MANY}"
-    some = integers_of(read(connection, of_time, *condition.parameters, named=named), "seq")
-    joined = f"SELECT DISTINCT {columns} FROM {{}} t JOIN named s ON s.id = t.id AND s.time = t.time"
-    if len(some) == _MANY:  # a night's batch of one instant
-        query = f"{joined.format('predictions')} WHERE {condition.sql}"
-    else:  # by themselves first: of the rows beside them DuckDB then reads no id, which takes a quarter of the time
-        condition = near("t.seq", some, ROWS_APART)
-        there = f"SELECT seq, series, time, id FROM predictions t SEMI JOIN known USING (seq) WHERE {condition.sql}"
-        query = f"WITH there AS MATERIALIZED ({there}) {joined.format('there')}"
-    return read(connection, query, *condition.parameters, named=named, known=pa.table({"seq": some}))

@@ -46,7 +46,14 @@ def fold_of(baseline: Baseline, name: str) -> str:
 
 def hours_of(panes: Iterable[int], timezone: str) -> dict[int, int]:
     """Return the pane of slices that holds each pane of all rows, by their starts (unix nanoseconds)."""
-    return {pane: window_of("1h", pane, timezone).start for pane in panes}
+    starts: dict[int, int] = {}
+    start = end = 0
+    for pane in sorted(panes):
+        if not start <= pane < end:  # each hour is looked up once
+            hour = window_of("1h", pane, timezone)
+            start, end = hour.start, hour.end
+        starts[pane] = start
+    return starts
 
 
 class SliceValues:

@@ -6,12 +6,17 @@ are looked for. Neither could its row have arrived long before the id was made.
 
 from __future__ import annotations
 
+from typing import Final, NamedTuple
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from driftline.tables import I64
+from numpy.typing import NDArray
 
 from .narrow import Condition, parts, within
-from .rows import integers_of
-from .store import Connection, read, run
+from .rows import bytes_of, numbers_of_ids
+from .store import Connection, read
 
 _SKEW = 7 * 86_400 * 10**9
 """How far the clock that made an id may be ahead of ours, nanoseconds."""
@@ -19,32 +24,49 @@ _SKEW = 7 * 86_400 * 10**9
 _HOUR = 3_600_000
 """Ids are put together by the hour in which they were made, milliseconds."""
 
-_SOUGHT = """
-CREATE OR REPLACE TEMP TABLE sought AS SELECT which, id, CASE
-    WHEN regexp_matches(id, '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB]')
-    THEN ('0x' || id[1:8] || id[10:13])::BIGINT END AS made FROM ids
-"""
+_FEW = 4
+"""Ids of at most this part of all hours that are kept are looked for by their texts, too: to unpack those of an hour
+costs as much as the numbers of four."""
 
-_HOURS = f"""
-SELECT made // {_HOUR} AS hour, min(id) AS least, max(id) AS greatest, min(made) AS made, count(*) AS ids FROM sought
-WHERE made IS NOT NULL GROUP BY hour ORDER BY hour
-"""
+_DIGITS: Final = 8
+"""Hexadecimal digits of its time that a UUIDv7 begins with; four more follow after a hyphen."""
+
+_REST: Final = 65_536
+"""Milliseconds that those four tell apart."""
+
+_HEX: Final = np.full(256, -1, np.int64)
+_HEX[list(b"0123456789abcdef")] = np.arange(16)
+_HEX[list(b"ABCDEF")] = np.arange(10, 16)
+
+_MARKS: Final = {8: b"-", 13: b"-", 14: b"7", 18: b"-", 19: b"89abAB"}
+"""What stands where in a UUIDv7."""
+
+_LAST: Final = "~"
+"""Greater than whatever stands in an id of hexadecimal digits."""
+
+
+class _Kind(NamedTuple):
+    """Some of the ids: since when their rows came, between which texts they lie, and how many hours those are of."""
+
+    which: I64
+    since: Condition
+    spans: Condition
+    hours: int
 
 
 class Sought:
-    """Ids in the temporary table ``sought``, one set at a time. ``ids``: texts, none twice; ``which`` numbers them."""
+    """Ids that are looked for. ``ids``: texts, none twice; ``which`` numbers them, from 0."""
 
     def __init__(self, connection: Connection, ids: pa.Array) -> None:
-        self._connection = connection
-        numbered = pa.table({"which": pa.array(range(len(ids)), pa.int64()), "id": ids})
-        run(connection, _SOUGHT, ids=numbered)
-        self._hours = read(connection, _HOURS)
-        timed = pc.sum(self._hours["ids"]).as_py() or 0
-        self._kinds: list[Condition] = []
-        if timed:
-            self._kinds.append(self._timed())
-        if timed < len(ids):
-            self._kinds.append(Condition("s.made IS NULL", ()))
+        self._connection, self._ids = connection, ids
+        made, begins = _made(ids)
+        timed, others = np.flatnonzero(made >= 0), np.flatnonzero(made < 0)
+        anywhere = Condition("true", ())
+        self._kinds: list[_Kind] = []
+        if len(timed):
+            self._kinds.append(_kind(timed, made[timed], begins[timed]))
+        if len(others):
+            self._kinds.append(_Kind(others, anywhere, anywhere, 0))
 
     def read(self, select: str, source: str, condition: Condition) -> pa.Table:
         """Return columns of the rows of a table whose id is sought.
@@ -53,21 +75,77 @@ class Sought:
         are sought are ``s``, with their number ``which``.
         """
         found = []
-        for kind in self._kinds:
-            sql, parameters = condition.also(kind)
+        for which, since, spans, _ in self._kinds:
+            sql, parameters = condition.also(since).also(spans)
+            sought = pa.table({"which": which, "id": self._ids.take(pa.array(which))})
             query = f"SELECT {select} FROM {source} t JOIN sought s ON s.id = t.id WHERE {sql}"
-            found.append(read(self._connection, query, *parameters))
+            found.append(read(self._connection, query, *parameters, sought=sought))
         return pa.concat_tables(found)
 
-    def _timed(self) -> Condition:
-        """Where ids that were made at a time can be."""
-        hour = integers_of(self._hours, "hour")
-        first, last = parts(hour, hour + 1, 1)
-        least, greatest = self._hours["least"].to_pylist(), self._hours["greatest"].to_pylist()
-        spans = [
-            (min(least[a : b + 1]), max(greatest[a : b + 1]))
-            for a, b in zip(first.tolist(), last.tolist(), strict=True)
-        ]
-        earliest = int(integers_of(self._hours, "made").min()) * 10**6 - _SKEW
-        near_them = within("t.id", spans).also(Condition("t.received >= ?", (earliest,)))
-        return near_them.also(Condition("s.made IS NOT NULL", ()))
+    def predictions(self, condition: Condition) -> pa.Table:
+        """Return the predictions of these ids: columns ``prediction``, ``series``, ``time`` and ``which``."""
+        first, last = self._connection.execute("SELECT min(received), max(received) FROM predictions").fetchall()[0]
+        hours = 0 if first is None else (last - first) // (_HOUR * 10**6) + 1
+        found = []
+        for which, since, spans, of_hours in self._kinds:
+            where = condition.also(since)
+            if of_hours * _FEW <= hours:
+                where = where.also(spans)
+            sought = pa.table({"which": which, "request": numbers_of_ids(self._ids.take(pa.array(which)))})
+            found.append(read_by_request(self._connection, sought, self._ids, where))
+        return pa.concat_tables(found)
+
+
+def read_by_request(connection: Connection, sought: pa.Table, ids: pa.Array, condition: Condition) -> pa.Table:
+    """Return the predictions of ids: columns ``prediction``, ``series``, ``time`` and ``which``.
+
+    ``sought``: ``which`` of ``ids``, their ``request`` (:func:`.rows.numbers_of_ids`), and columns that must be the
+    same, too. So the store reads one column of numbers, of which it skips what cannot match, and the others, the texts
+    of ids above all, for what is left; whose ids only have the same number is seen here.
+    """
+    same = ", ".join(name for name in sought.column_names if name != "which")
+    rows = read(
+        connection,
+        f"SELECT t.seq AS prediction, t.series, t.time, s.which, t.id FROM predictions t JOIN sought s USING ({same})"
+        f" WHERE {condition.sql}",
+        *condition.parameters,
+        sought=sought,
+    )
+    right = pc.equal(rows["id"], ids.take(rows["which"].combine_chunks()))
+    rows = rows.drop_columns("id")
+    return rows if pc.all(right).as_py() else rows.filter(right)
+
+
+def _kind(which: I64, made: I64, begins: NDArray[np.uint64]) -> _Kind:
+    """Where ids that were made at a time can be. ``begins``: the digits of that time, as they are written."""
+    order = np.argsort(made)
+    hour = made[order] * _REST // _HOUR
+    new = np.flatnonzero(np.diff(hour, prepend=-1))
+    first, last = parts(hour[new], hour[new] + 1, 1)
+    starts, written = new[first], begins[order]
+    least, greatest = np.minimum.reduceat(written, starts), np.maximum.reduceat(written, starts)
+    spans = [(_text(one), _text(other) + _LAST) for one, other in zip(least, greatest, strict=True)]
+    earliest = int(made.min()) * _REST * 10**6 - _SKEW
+    hours = int((hour[new[last]] - hour[starts] + 1).sum())
+    return _Kind(which, Condition("t.received >= ?", (earliest,)), within("t.id", spans), hours)
+
+
+def _text(begin: np.uint64) -> str:
+    return int(begin).to_bytes(_DIGITS).decode()
+
+
+def _made(ids: pa.Array) -> tuple[I64, NDArray[np.uint64]]:
+    """Say when ids were made: the number that a UUIDv7 begins with, -1 of others, and how it is written."""
+    data, offsets = bytes_of(ids)
+    made, begins = np.full(len(ids), -1, np.int64), np.zeros(len(ids), np.uint64)
+    rows = np.flatnonzero(np.diff(offsets) > max(_MARKS))
+    for place, marks in _MARKS.items():
+        rows = rows[np.isin(data[offsets[rows] + place], list(marks))]
+    if not len(rows):
+        return made, begins
+    written = data[offsets[rows, np.newaxis] + np.arange(_DIGITS)]
+    digits = _HEX[written]
+    number = digits @ 16 ** np.arange(_DIGITS - 1, -1, -1)
+    made[rows] = np.where((digits >= 0).all(axis=1), number, -1)
+    begins[rows] = written.view(">u8")[:, 0]
+    return made, begins

@@ -20,6 +20,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from .rows import numbers_of_ids
+
 Connection = Any
 """A DuckDB connection (the package has no types that hold over its versions)."""
 
@@ -45,6 +47,7 @@ ALTER TABLE predictions ADD COLUMN IF NOT EXISTS items VARCHAR[];
 ALTER TABLE predictions ADD COLUMN IF NOT EXISTS item_scores DOUBLE[];
 ALTER TABLE predictions ADD COLUMN IF NOT EXISTS left_out INTEGER;
 ALTER TABLE predictions ADD COLUMN IF NOT EXISTS subject VARCHAR;
+ALTER TABLE predictions ADD COLUMN IF NOT EXISTS request UBIGINT;
 CREATE TABLE IF NOT EXISTS outcomes (
     seq BIGINT, model VARCHAR, environment VARCHAR, id VARCHAR, actual VARCHAR, number DOUBLE, time BIGINT,
     prediction_time BIGINT, weight DOUBLE, received BIGINT);
@@ -144,6 +147,7 @@ class Store:
                 f"knows {SCHEMA_VERSION}); name another directory, or run that version"
             )
         set_mark(self._root, "schema", SCHEMA_VERSION)
+        _number_ids(self._root)
         self._drop_fresh()
 
     def _open(self) -> Connection:
@@ -266,6 +270,15 @@ class _Handle:
         """Close it."""
         self.connection.close()
         self._store.released(self)
+
+
+def _number_ids(connection: Connection) -> None:
+    """Give predictions that were written before ids had a number theirs, a million at a time."""
+    query = "SELECT seq, id FROM predictions WHERE request IS NULL LIMIT 1000000"
+    while len(rows := read(connection, query)):
+        numbered = pa.table({"seq": rows["seq"], "request": numbers_of_ids(rows["id"])})
+        update = "UPDATE predictions SET request = n.request FROM numbered n WHERE predictions.seq = n.seq"
+        run(connection, update, numbered=numbered)
 
 
 def synced(directory: Path) -> None:

@@ -15,7 +15,7 @@ from .carrying import flags_of, with_what_stays
 from .matching import Progress
 from .panes import performance_fold
 from .rankings import one_row_each, says_something
-from .rows import actual_of, among, finite_actuals, integers_of, kept
+from .rows import actual_of, among, finite_actuals, integers_of, kept, taken
 from .series import Series, SeriesRegister
 from .store import Connection, read
 
@@ -64,11 +64,12 @@ class Usable:
             at = np.flatnonzero((numbers == series.number) & ~retracted)
             if not len(at):
                 continue
-            actual = actual_of(rows.take(pa.array(at)))
+            some = taken(rows, at)
+            actual = actual_of(some)
             if series.task.kind == "regression":
                 bad, reasons[series.number] = np.isnan(finite_actuals(actual)), "not_a_number"
             elif series.task.kind == "ranking":
-                bad, reasons[series.number] = ~says_something(rows.take(pa.array(at))), "not_a_relevance"
+                bad, reasons[series.number] = ~says_something(some), "not_a_relevance"
             else:
                 if not series.declared:
                     series = self._series.learn(self._connection, series, seen_classes([actual]))

@@ -7,6 +7,7 @@ by half of it or more: a model that is wrong more often than it was does not bec
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from itertools import compress, count
 from typing import Any
 
 from driftline.tables import F64, I64
@@ -63,7 +64,7 @@ class Watch:
         if self._river is None:
             self._river = DETECTORS[self.name].make(self.kind, self.delta)
         step = DETECTORS[self.name].step(self._river)
-        return next((at for at, value in enumerate(values) if step(value)), -1)
+        return next(compress(count(), map(step, values)), -1)  # without a step of Python for each value
 
     def _changed(self, time: int, heard: int) -> Change | None:
         means = self.stretch.split()
