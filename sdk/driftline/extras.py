@@ -26,6 +26,7 @@ from .repeats import Repeats
 from .ruled import Ruled
 from .score_by import ScoreBy
 from .seasons import Seasons
+from .slice_outcomes import SliceOutcomes
 from .slices import Slices
 
 
@@ -55,6 +56,7 @@ class Extras:
     ``marks``: which features are none, and compared with nothing. ``embeddings``: how each of them is projected.
     ``ruled``: which are hashed or rounded already. ``seasons``: what the rows looked like hour by hour, or day by day.
     ``slices``: the rows of each value of cuts such as a country. ``estimation``: what estimates of performance need.
+    ``slice_outcomes``: how right the model was in each of these slices.
     ``unread``: pieces that a newer driftline wrote, as their JSON: kept, so that the digest stays the same.
     """
 
@@ -72,6 +74,7 @@ class Extras:
     seasons: Seasons | None = None
     slices: Slices | None = None
     estimation: Estimation | None = None
+    slice_outcomes: SliceOutcomes | None = None
     unread: Mapping[str, Any] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -122,6 +125,7 @@ PIECES: dict[str, type[Piece]] = {
     "seasons": Seasons,
     "slices": Slices,
     "estimation": Estimation,
+    "slice_outcomes": SliceOutcomes,
 }
 """JSON key and field of :class:`Extras` → what reads and writes it."""
 

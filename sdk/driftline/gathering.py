@@ -15,6 +15,7 @@ from .repeats import RepeatsGatherer
 from .score_by import ScoreByGatherer
 from .season_counts import SeasonsGatherer
 from .seasonality import Seasonality
+from .slice_outcomes import SliceOutcomesGatherer
 from .tables import Column, PredictionTable
 
 
@@ -48,5 +49,6 @@ GATHERERS: dict[str, Callable[[Reference], Gatherer]] = {
     "score_by": ScoreByGatherer,
     "seasons": SeasonsGatherer,
     "estimation": EstimationGatherer,
+    "slice_outcomes": SliceOutcomesGatherer,
 }
 """Field of :class:`driftline.extras.Extras` → what begins to gather it. A new one is a class and a line here."""

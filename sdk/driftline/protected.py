@@ -73,7 +73,10 @@ def _without_ruled_keys(baseline: Baseline, privacy: Privacy) -> Baseline:
     named = {role: name for role, name in baseline.columns.items() if role != "slices"}
     kept = [key for key in slices.of if key not in ruled]
     columns: Columns = {**named, "slices": kept} if kept else named
-    return replace(baseline, columns=columns, extras=replace(baseline.extras, slices=slices.without(ruled)))
+    outcomes = baseline.extras.slice_outcomes
+    known = None if outcomes is None else outcomes.without(ruled)
+    extras = replace(baseline.extras, slices=slices.without(ruled), slice_outcomes=known)
+    return replace(baseline, columns=columns, extras=extras)
 
 
 def _leaving(features: Collection[str], texts: Collection[str], rules: Mapping[str, Rule | None]) -> Leaving:

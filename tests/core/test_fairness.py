@@ -29,6 +29,11 @@ def counts(confusion: tuple[int, int, int, int] | list[int], weight: float = 1.0
     return Counts(Table(square * weight, square * weight**2))
 
 
+def selected(many: int, of: int) -> Table:
+    cells = np.array([[of - many, many], [0.0, 0.0]])
+    return Table(cells, cells)
+
+
 def reviewed(confusion: tuple[int, int, int, int], one_in: float) -> Counts:
     """What was flagged is all reviewed, of the others one in so many."""
     square, weight = np.array(confusion, dtype=np.float64).reshape(2, 2), np.array([one_in, 1.0])
@@ -170,8 +175,8 @@ def test_what_is_not_defined_in_a_group_is_not_known() -> None:
 def test_selection_rates_are_those_of_all_predictions_where_these_are_known() -> None:
     labelled = counts((70, 10, 5, 15))
     groups = {
-        "M": Counts(labelled.labelled, 100, 500, 2_000, 2_000),
-        "F": Counts(labelled.labelled, 100, 200, 1_000, 1_000),
+        "M": Counts(labelled.labelled, 100, selected(500, 2_000)),
+        "F": Counts(labelled.labelled, 100, selected(200, 1_000)),
     }
     found = judged(groups)
     parity = criterion(found, "demographic_parity")
@@ -210,7 +215,8 @@ def test_counts_of_a_pane_put_the_positive_class_second() -> None:
     found = counts_of(Pane({**parts, **decided, "rows": np.full(3, 120.0)}), task)
     assert found.labelled is not None
     assert found.labelled.weight.tolist() == [[70, 10], [5, 15]]
-    assert (found.selected, found.decided, found.doubled) == (30, 120, 120)
+    assert found.predictions is not None
+    assert found.predictions.weight.tolist() == found.predictions.squares.tolist() == [[90, 30], [0, 0]]
     assert found.rows == 100
 
 

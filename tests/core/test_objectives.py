@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from driftline.baseline import Baseline
 from driftline.pane import Pane, merge
 from driftline.tables import ModelKey, Task
+from driftline_processor.core.compared import decided_alike
 from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, Window
 from driftline_processor.core.performance import intervals as of
 from driftline_processor.core.performance.asked import Asked
@@ -20,6 +23,7 @@ from driftline_processor.core.performance.objective import Objective, read_objec
 from driftline_processor.core.performance.objective_windows import newest_objectives, overdue, undecided
 from driftline_processor.core.performance.objectives import judge_objectives, stretch
 from driftline_processor.core.performance.realized import realized
+from driftline_processor.core.performance.reference import reference_of
 from driftline_processor.core.performance.uncertainty import with_intervals
 from driftline_processor.core.window import PANE
 from scipy import stats
@@ -301,6 +305,46 @@ def test_a_change_in_a_slice_is_against_all_rows_of_the_baseline() -> None:
     (found,) = judge_objectives(evaluation, BINARY, known, asked)
     assert (found.state, found.slice) == ("broken", "country=NL")
     assert found.value == pytest.approx(-0.2)
+
+
+def of_two_countries(right: dict[str, float], rows: int) -> dict[str, np.ndarray]:
+    """Flagged rows of ten days, so many of each country, of which a share is right."""
+    country = np.repeat(list(right), rows)
+    hits = np.concatenate([np.arange(rows) % 100 < 100 * share for share in right.values()])
+    time = np.tile(np.datetime64("2026-01-01T00:00:00") + np.arange(rows) * 864_000 // rows, len(right))
+    return {"country": country, "time": time, "p": np.full(len(hits), 0.9), "y": hits.astype(int), "x": hits * 1.0}
+
+
+def test_a_change_in_a_slice_is_against_the_same_slice_of_the_baseline_where_it_is_known() -> None:
+    frame = of_two_countries({"NL": 0.75, "BE": 0.97}, 2_000)
+    few = {name: np.append(values, values[:30]) for name, values in frame.items()}
+    few["country"], few["p"][-9:] = np.append(frame["country"], ["LU"] * 30), 0.4
+    roles: dict[str, Any] = {"score": "p", "actual": "y", "time": "time", "features": ["x"], "slices": ["country"]}
+    baseline = Baseline.from_json(Baseline.from_frame(few, model="fraud", task="binary", **roles).to_json())
+    known = Known(slices={f"country={one}": flagged(150, 50) for one in ("NL", "BE", "LU")})
+    asked = Asked(objectives=(read_objective("precision >= baseline - 0.1 in country"),))
+
+    def judged_against(baseline: Baseline) -> ObjectiveState:
+        evaluation = Evaluation(ModelKey("fraud"), WINDOW, 600, True)
+        evaluation.reference = reference_of(baseline, asked)
+        judge_slices(evaluation, Pane(), BINARY, known, asked)
+        (found,) = judge_objectives(evaluation, BINARY, known, asked, baseline)
+        return found
+
+    found = judged_against(baseline)
+    assert found.slices == {"country=BE": "broken", "country=LU": "cannot_tell", "country=NL": "met"}
+    assert found.slice == "country=BE"
+    assert found.value == pytest.approx(-0.22)
+    assert "; since 2,000 rows of the slice in the baseline; of 3 by country" in found.sentence
+    alone = replace(asked, objectives=(read_objective("precision >= baseline - 0.1 in country=LU"),))
+    evaluation = Evaluation(ModelKey("fraud"), WINDOW, 600, True)
+    evaluation.reference = reference_of(baseline, alone)
+    judge_slices(evaluation, Pane(), BINARY, known, alone)
+    (other,) = judge_objectives(evaluation, BINARY, known, alone, baseline)
+    assert other.sentence.endswith("; since all rows of the baseline, which knows too few of the slice")
+    assert other.value == pytest.approx(0.75 - evaluation.reference["precision"].value)  # type: ignore[operator]
+    redecided = decided_alike(baseline, Pane(), replace(baseline.task, threshold=0.3)).baseline
+    assert set(judged_against(redecided).slices.values()) == {"cannot_tell"}  # beside all rows, each of them
 
 
 def test_windows_that_cannot_tell_for_too_long_say_so_and_how_many_rows_would() -> None:

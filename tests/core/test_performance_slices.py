@@ -12,10 +12,13 @@ from driftline.tables import Column, ModelKey, Task
 from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance, Window
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.asked import Asked
+from driftline_processor.core.performance.blocks import DAY
 from driftline_processor.core.performance.by_slice import COHORTS, ranked
-from driftline_processor.core.performance.fairness import Rule
+from driftline_processor.core.performance.fairness import Fairness, Rule
+from driftline_processor.core.performance.in_time import InTime
 from driftline_processor.core.performance.judged import judge_performance
 from driftline_processor.core.performance.known import Known
+from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.performance.weak import Condition, WeakSearch, WeakSlice
 from driftline_processor.core.render import to_json
 from driftline_processor.runtime.archive import from_text, to_text
@@ -51,6 +54,49 @@ def test_a_slice_has_every_metric_of_its_own_rows() -> None:
         own = {which: metric.value for which, metric in realized(pane, TASK).items()}
         assert {which: metric.value for which, metric in found[name].metrics.items()} == own
     assert found["country=NL"].metrics["accuracy"].value == 0.8
+
+
+def in_days(right: list[int], of: int = 100) -> InTime:
+    return InTime.of(outcomes(one, of - one) for one in right)
+
+
+def by_days(slices: Mapping[str, InTime], asked: Asked | None = None) -> Evaluation:
+    known = Known(slices={name: one.whole for name, one in slices.items()}, in_time=slices)
+    window = Window("", 0, next(iter(slices.values())).count * DAY)
+    evaluation = Evaluation(ModelKey("m"), window, 900, closed=True)
+    whole = merge([Pane({"rows": np.array([900.0, 900, 900])}), *known.slices.values()])
+    judge_performance(evaluation, whole, None, TASK, known, asked or Asked())
+    return evaluation
+
+
+def test_a_slice_whose_days_differ_is_as_sure_as_its_days_let_it_be() -> None:
+    """Taken for independent rows, two bad weeks of four would break an objective that is met on average."""
+    objective = Asked(objectives=(read_objective("accuracy >= 0.87 in country"),))
+    slices = {"country=NL": in_days([96, 68] * 14), "country=BE": in_days([82, 82, 82, 82] * 7)}
+    found = by_days(slices, objective)
+    stormy, calm = (found.performance_slices[f"country={one}"].metrics["accuracy"] for one in ("NL", "BE"))
+    assert stormy.value == calm.value == 0.82
+    assert (stormy.interval, calm.interval) == ("blocks", "clopper_pearson")
+    assert stormy.low is not None
+    assert stormy.high is not None
+    assert (round(stormy.low, 3), round(stormy.high, 3)) == (0.757, 0.872)
+    assert found.objectives[0].slices == {"country=BE": "broken", "country=NL": "cannot_tell"}
+
+
+def test_a_day_that_is_bad_for_both_groups_tells_nothing_of_their_difference() -> None:
+    asked = Asked(fairness=(Rule("gender", "M"),))
+    shared = by_days({"gender=F": in_days([92, 64] * 7), "gender=M": in_days([96, 68] * 7)}, asked).fairness[0]
+    apart = by_days({"gender=F": in_days([92, 64] * 7), "gender=M": in_days([68, 96] * 7)}, asked).fairness[0]
+
+    def length(found: Fairness) -> float:
+        (comparison,) = next(one for one in found.criteria if one.name == "equal_opportunity").comparisons
+        assert comparison.low is not None
+        assert comparison.high is not None
+        return comparison.high - comparison.low
+
+    alike = [found.groups[0].rates["true_positive_rate"].low for found in (shared, apart)]
+    assert alike[0] == pytest.approx(alike[1])  # of a group alone
+    assert length(apart) > 3 * length(shared)
 
 
 def test_a_slice_without_outcomes_is_left_out() -> None:

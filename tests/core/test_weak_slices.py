@@ -156,6 +156,19 @@ def test_days_that_differ_are_no_slice() -> None:
     assert alarms <= 1
 
 
+@pytest.mark.parametrize("days", [2, 4, 5])
+def test_of_few_days_the_bad_one_is_no_slice_and_what_is_weak_on_each_of_them_is(days: int) -> None:
+    """Half of the errors of a week are those of one day, which is the only one with such weather."""
+    numbers, columns = rows(8_000)
+    day = np.repeat(np.arange(days), 8_000 // days)
+    columns["weather"] = Column(numbers=day.astype(np.float64))
+    at = day * 24 * HOUR + np.arange(8_000) % (8_000 // days) * 24 * HOUR // (8_000 // days)
+    features = binned(columns)
+    assert found(features, wrong(np.where(day % 4 == 1, 0.4, 0.1)), at) == ()
+    weak = found(features, wrong(np.where(numbers["age"] < 25, 0.45, 0.15)), at)
+    assert [[condition.feature for condition in one.conditions] for one in weak] == [["age"]]
+
+
 def test_a_stray_error_hides_no_slice_and_makes_none() -> None:
     numbers, columns = rows(8_000)
     loss = np.random.default_rng(7).exponential(np.where(numbers["income"] > 60_000, 2.0, 1.0))
@@ -199,6 +212,21 @@ def test_pearson_has_the_moments_of_all_choices() -> None:
     inside = np.isin(np.arange(8), [0, 4, 5])
     z = (values[inside].sum() - sums.mean()) / sums.std()
     assert pearson(inside, values) == pytest.approx(stats.pearson3.sf(z, stats.skew(sums)), rel=1e-9)
+
+
+def test_pearson_within_strata_has_the_moments_of_all_choices_from_each() -> None:
+    values, stratum = np.array([0.0, 0.5, 1.0, 1.5, 9.0, 2.0, 0.1, 0.2]), np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    values = values - np.array([values[stratum == at].mean() for at in (0, 1)])[stratum]
+    sums = np.array(
+        [
+            values[list(one)].sum() + values[4:][list(other)].sum()
+            for one in combinations(range(4), 2)
+            for other in combinations(range(4), 1)
+        ]
+    )
+    inside = np.isin(np.arange(8), [0, 3, 4])
+    z = (values[inside].sum() - sums.mean()) / sums.std()
+    assert pearson(inside, values, stratum) == pytest.approx(stats.pearson3.sf(z, stats.skew(sums)), rel=1e-9)
 
 
 def test_pearson_keeps_its_level_for_long_tails() -> None:

@@ -214,8 +214,9 @@ def test_the_values_of_a_key_that_comes_with_outcomes_are_known_after_a_restart(
 def test_live_and_on_files_slices_ages_and_fairness_are_the_same(
     open_state: Open, clock: Clock, tmp_path: Path, with_prediction: bool
 ) -> None:
-    """The attribute comes with the prediction, or with the outcome alone."""
-    rng = np.random.default_rng(3)
+    """The attribute comes with the prediction, or with the outcome alone. Every other hour most decisions are wrong."""
+    rng, times = np.random.default_rng(3), NOON + np.arange(400) * 90 * MINUTE // 60
+    actual = (rng.random(400) < np.where(times // HOUR % 2, 0.9, 0.2)) == (SCORES >= 0.5)
     income = rng.normal(size=400)
     built = {"income": rng.normal(size=3_000), "score": rng.random(3_000)}
     before = Baseline.from_frame(built, score="score", features=["income"], model="churn", task="binary", version="1")
@@ -227,15 +228,15 @@ def test_live_and_on_files_slices_ages_and_fairness_are_the_same(
     state = open_state(churn=SLICED)
     state.send(baselines=[before.to_json()])
     slices: Any = {name: values.tolist() for name, values in said.items()}
-    state.send(predictions(IDS, TIMES, SCORES.tolist(), features={"income": income.tolist()}, slices=slices))
-    times = (np.array(TIMES) + age)[known].tolist()
-    state.send(outcomes(np.array(IDS)[known].tolist(), ACTUAL[known].tolist(), times, slices=later))
+    state.send(predictions(IDS, times.tolist(), SCORES.tolist(), features={"income": income.tolist()}, slices=slices))
+    known_at = (times + age)[known].tolist()
+    state.send(outcomes(np.array(IDS)[known].tolist(), actual[known].astype(int).tolist(), known_at, slices=later))
     clock.now = NOON + 10 * DAY
     live = window(state, "1d")
 
-    rows = {"id": IDS, "time": pd.to_datetime(TIMES), "score": SCORES, "income": income, **said}
+    rows = {"id": IDS, "time": pd.to_datetime(times), "score": SCORES, "income": income, **said}
     pd.DataFrame(rows).to_parquet(tmp_path / "rows.parquet")
-    truth = {"id": np.array(IDS)[known], "actual": ACTUAL[known], "time": pd.to_datetime(times)}
+    truth = {"id": np.array(IDS)[known], "actual": actual[known].astype(int), "time": pd.to_datetime(known_at)}
     pd.DataFrame({**truth, **{f"slice.{name}": values for name, values in later.items()}}).to_parquet(
         tmp_path / "outcomes.parquet"
     )
@@ -246,6 +247,7 @@ def test_live_and_on_files_slices_ages_and_fairness_are_the_same(
 
     assert list(live.performance_slices) == list(in_file.performance_slices)
     assert len(live.performance_slices) == 5
+    assert {one.metrics["accuracy"].interval for one in live.performance_slices.values()} == {"blocks"}
     assert list(live.ages) == list(in_file.ages) == ["<1h", "<7d"]
     assert set(live.slices) == set(in_file.slices) == {"country=BE", "country=FR", "country=NL"}
     assert nearly(slices_to_json(live.performance_slices)) == slices_to_json(in_file.performance_slices)

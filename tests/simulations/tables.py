@@ -13,11 +13,12 @@ from .multivariate import MULTIVARIATE
 from .objectives import OBJECTIVES
 from .quality import QUALITY
 from .sliced import SLICES
+from .sliced_days import SLICED_DAYS
 from .table import DRIFT
 from .versions import VERSIONS
 from .weak import WEAK
 
 TABLES: tuple[Table, ...] = (
     *(DRIFT, SLICES, METHODS, MULTIVARIATE, QUALITY, CONCEPT, VERSIONS),
-    *(COVERAGE, OBJECTIVES, WEAK, LABELS, ESTIMATES, FAST),
+    *(COVERAGE, OBJECTIVES, SLICED_DAYS, WEAK, LABELS, ESTIMATES, FAST),
 )

@@ -35,24 +35,28 @@ def bins_of_normal() -> Bins:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Windows of 30 days of 16 numbers and 4 categories, and how wrong the model was.
+    """Windows of so many days of 16 numbers and 4 categories, and how wrong the model was.
 
     ``by``: 0 or 1, or absolute errors with a long tail (lognormal). ``planted``: where it is twice as wrong. ``daily``:
     how far the days' own error rates, and the days' own means of every number, lie apart: standard deviations.
+    ``still``: numbers that are the same all day long.
     """
 
     rows: int
     by: By = "error"
     planted: Planted = ""
     daily: float = 0.0
+    days: int = 30
+    still: int = 0
 
     def search(self, rng: Random) -> WeakSearch | None:
         """Draw a window and search it."""
-        day = np.arange(self.rows) * 30 // self.rows
+        day = np.arange(self.rows) * self.days // self.rows
         apart = self.daily > 0
         numbers = rng.normal(size=(NUMBERS, self.rows)) * (0.3 if apart else 1.0)
+        numbers[: self.still] = 0.0
         if apart:
-            numbers += rng.normal(size=(NUMBERS, 30))[:, day]
+            numbers += rng.normal(size=(NUMBERS, self.days))[:, day]
         features: dict[str, tuple[Bins, Index]] = {}
         for at, values in enumerate(numbers):
             features[f"x{at}"] = (bins_of_normal(), assign(bins_of_normal(), Column(numbers=values)))
@@ -60,11 +64,11 @@ class Labelled:
         for at, codes in enumerate(labels):
             features[f"c{at}"] = (CategoryBins(LABELS), codes.astype(np.intp))
         worse = np.where(self._inside(numbers, labels[0]), 2.0, 1.0)
-        rate = np.clip(ERROR + (self.daily * rng.normal(size=30))[day], 0.01, 0.9) * worse
+        rate = np.clip(ERROR + (self.daily * rng.normal(size=self.days))[day], 0.01, 0.9) * worse
         loss: F64 = (rng.random(self.rows) < rate).astype(np.float64)
         if self.by == "absolute_error":
             loss = rng.lognormal(0.0, 1.0, self.rows) * worse
-        return weak_slices(features, {self.by: loss}, time=_times(self.rows))
+        return weak_slices(features, {self.by: loss}, time=_times(self.rows, self.days))
 
     def _inside(self, numbers: F64, labels: I64) -> NDArray[np.bool_]:
         """5 % of the rows."""
@@ -84,8 +88,8 @@ class Labelled:
         return {"label": {"c0"}, "pair": {"x0", "x1"}, "": set()}.get(self.planted, {"x0"})
 
 
-def _times(rows: int) -> I64:
-    return (np.arange(rows) * (30 * DAY // rows)).astype(np.int64)
+def _times(rows: int, days: int) -> I64:
+    return (np.arange(rows) * (days * DAY // rows)).astype(np.int64)
 
 
 def _measured(world: Labelled) -> Callable[[int, Random], Figures]:
@@ -119,6 +123,9 @@ def _claims() -> dict[str, Promise]:
             1_000,
         ),
     }
+    for days in (2, 4, 5, 7, 14):
+        what = f"{days} days of 600 rows; each has an error rate (σ 5 points), half of the numbers are the same all day"
+        quiet[f"weak-quiet-{days}-days"] = what, Labelled(600 * days, daily=0.05, days=days, still=8), 300
     planted: dict[str, tuple[str, Planted]] = {
         "weak-range": ("5 % of 20,000 rows, above a value of one number, wrong in 30 %", "range"),
         "weak-middle": ("5 % of 20,000 rows, between two values of one number, wrong in 30 %", "middle"),
@@ -126,13 +133,15 @@ def _claims() -> dict[str, Promise]:
         "weak-pair": ("5 % of 20,000 rows, above one number and below another, wrong in 30 %", "pair"),
     }
     claims = [
-        Promise(name, _measured(world), windows, what, 8, most=0.05, rare="reported")
+        Promise(name, _measured(world), windows, what, 2 if world.still else 8, most=0.05, rare="reported")
         for name, (what, world, windows) in quiet.items()
     ]
     claims += [
         Promise(name, _measured(Labelled(20_000, planted=which)), 200, what, 3, least=0.9)
         for name, (what, which) in planted.items()
     ]
+    what = "5 % of 20,000 rows of 3 days, above a value of one number, wrong in 30 %"
+    claims.append(Promise("weak-3-days", _measured(Labelled(20_000, planted="range", days=3)), 200, what, 3, least=0.9))
     return {claim.name: claim for claim in claims}
 
 

@@ -138,7 +138,7 @@ def evaluate_files(
     folded = fold_rows(
         read.rows, read.roles, judging.key, baseline, trails, len(windows), counted, slices, past, labelled
     )
-    known = truths(read.rows, read.weights, groups, len(windows))
+    known = truths(read.rows, read.weights, groups, len(windows), anyway=bool(judging.asked.fairness))
     happened = Outcomes.of(lambda: all_rows(read.rows, read.weights), baseline.task, judging.asked)
     until = None if cut.window else time.time_ns()  # a window of rows ends with its newest row, which is never old
     beside = _beside(windows, folded, newest_rows(read.rows, groups, len(windows)), until, wanted, trails, slices)
@@ -210,7 +210,7 @@ class _Judging:
         own: Baseline,
         window: Window,
         pane: Pane,
-        truth: Truth | None,
+        rows: Truth | None,
         beside: Beside,
         against: Compared,
         apart: tuple[Mapping[str, Pane], WeakSearch | None],
@@ -218,10 +218,11 @@ class _Judging:
         """Evaluate a window.
 
         ``own``: the baseline, decided as its rows are; ``against``: what of it, or of the rows before, it is compared
-        with. ``apart``: the rows of its slices, and what came of the search for weak ones.
+        with. ``apart``: the rows of its slices, and what came of the search for weak ones. ``rows``: of the window,
+        whose outcomes may be known.
         """
         counted, weak = apart
-        task, realized = self.baseline.task, None
+        task, realized, truth = self.baseline.task, None, rows if rows is not None and rows.told else None
         if task.kind == "ranking":
             task = replace(task, cutoffs=self.asked.cutoffs)
         if truth is not None:
@@ -241,6 +242,6 @@ class _Judging:
             beside=beside,
             choices=self.choices,
             compared=against.note,
-            known=replace(happened.known(truth, window), reference=own, weak=weak, slices=sliced.of(truth, counted)),
+            known=replace(sliced.of(happened.known(truth, window), rows, window, counted), reference=own, weak=weak),
             asked=self.asked,
         )

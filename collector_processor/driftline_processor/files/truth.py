@@ -38,7 +38,7 @@ class Truth:
 
     ``time``: int64 (n,), unix nanoseconds, None where no file has any. ``outcome_time``: when the actual was known, 0 =
     nobody said. ``value``: what the prediction was worth. ``slices``: of prediction and outcome. ``relevance``: of
-    rankings.
+    rankings. ``told``: whether any file says what happened.
     """
 
     scores: F64 | None
@@ -50,6 +50,7 @@ class Truth:
     value: F64 | None = None
     slices: Mapping[str, Column] = field(default_factory=dict)
     relevance: Relevance | None = None
+    told: bool = True
 
     def __len__(self) -> int:
         return length(self.actual)
@@ -77,6 +78,7 @@ class Truth:
             None if self.value is None else self.value[which],
             {key: taken(column, which) for key, column in self.slices.items()},
             None if self.relevance is None else taken_relevance(self.relevance, which),
+            self.told,
         )
 
     def performance(self, task: Task, asked: Asked = STANDARD) -> dict[str, Metric]:
@@ -85,10 +87,10 @@ class Truth:
 
 
 def truths(
-    reads: Sequence[Rows], weights: Sequence[F64 | None], groups: Sequence[I64], windows: int
+    reads: Sequence[Rows], weights: Sequence[F64 | None], groups: Sequence[I64], windows: int, *, anyway: bool = False
 ) -> Iterator[Truth | None]:
-    """Yield the truth of each window; None everywhere when no file has any."""
-    known = all_rows(reads, weights)
+    """Yield the truth of each window; None everywhere when no file has any, and it is not wanted ``anyway``."""
+    known = all_rows(reads, weights, anyway=anyway)
     if known is None:
         yield from [None] * windows
         return
@@ -99,9 +101,13 @@ def truths(
         yield known.taken(order[start:end])
 
 
-def all_rows(reads: Sequence[Rows], weights: Sequence[F64 | None]) -> Truth | None:
-    """Return what was predicted and what happened in all rows; None when no file has any outcome."""
-    if all(read.actual is None for read in reads):
+def all_rows(reads: Sequence[Rows], weights: Sequence[F64 | None], *, anyway: bool = False) -> Truth | None:
+    """Return what was predicted and what happened in all rows; None when no file has any outcome.
+
+    ``anyway``: what was predicted also where nobody says what happened.
+    """
+    told = any(read.actual is not None for read in reads)
+    if not told and not anyway:
         return None
     scores = _stacked([read.scores for read in reads])
     weight = _stacked(weights)
@@ -109,10 +115,11 @@ def all_rows(reads: Sequence[Rows], weights: Sequence[F64 | None]) -> Truth | No
     predicted = _joined([read.predicted for read in reads])
     time = _stacked([read.time for read in reads]) if all(read.time is not None for read in reads) else None
     outcome_time, value = _stacked([read.outcome_time for read in reads]), _stacked([read.value for read in reads])
-    actual = Column() if actual is None else actual
+    unknown = Column() if told else Column(codes=np.full(sum(map(len, reads)), -1, np.int32))
+    actual = unknown if actual is None else actual
     ranked = [read.relevance for read in reads if read.relevance is not None]
     relevance = joined_relevance(ranked) if ranked else None
-    return Truth(scores, predicted, actual, weight, time, outcome_time, value, _slices(reads), relevance)
+    return Truth(scores, predicted, actual, weight, time, outcome_time, value, _slices(reads), relevance, told)
 
 
 def _slices(reads: Sequence[Rows]) -> dict[str, Column]:

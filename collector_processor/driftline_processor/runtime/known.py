@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
-import pyarrow as pa
 from driftline.pane import Pane
 
 from driftline_processor.core.distributed import DISTRIBUTED
 from driftline_processor.core.evaluation import Window
 from driftline_processor.core.performance.blocks import cut
+from driftline_processor.core.performance.in_time import InTime
 from driftline_processor.core.performance.known import Known
 from driftline_processor.core.performance.objectives import stretch
 from driftline_processor.core.sent import DECIDED, ERASED, ERASED_AS
 from driftline_processor.core.window import GRACE, is_closed, length
 
 from .config import Model
+from .in_time import by_code, stepped
 from .panes import KEEP_PANES, performance_fold
 from .series import Series
 from .sliced_outcomes import slices_of
@@ -51,9 +51,9 @@ class KnownOutcomes:
         ``watermark``: that of its model, unix nanoseconds. ``blocks``: see :meth:`blocks`. ``width``: how long the
         vector of a (fold, part) is. Of an open window, which is judged many times, slices are not looked at.
         """
-        slices: Mapping[str, Pane] = {}
+        slices: Mapping[str, InTime] = {}
         if is_closed(window, watermark):
-            slices = slices_of(self._connection, series, window, settings.sliced, width)
+            slices = slices_of(self._connection, series, window, settings.sliced, width, settings.timezone)
         delay, timezone = delay_of(settings), settings.timezone
         steps = None
         if window.name == min(settings.windows, key=length):
@@ -61,7 +61,16 @@ class KnownOutcomes:
             minutes = stretch(window, settings.performance.objectives, timezone, ripe, watermark - KEEP_PANES)
             steps = None if minutes is None else (minutes, self.panes(series, minutes, width))
         age = watermark - window.end
-        return Known(blocks, slices, young=age < delay, age=age, delay=delay, steps=steps, timezone=timezone)
+        return Known(
+            blocks,
+            {name: one.whole for name, one in slices.items()},
+            young=age < delay,
+            age=age,
+            delay=delay,
+            steps=steps,
+            timezone=timezone,
+            in_time=slices,
+        )
 
     def blocks(self, series: Series, window: Window, timezone: str, width: Callable[[str, str], int]) -> list[Pane]:
         """Return the performance parts of a window by block of time: added up, they are those of the window."""
@@ -78,25 +87,19 @@ class KnownOutcomes:
         fold, panes = performance_fold(series.task), [Pane() for _ in steps]
         if not steps:
             return panes
-        start, ends = steps[0].start, np.array([step.end for step in steps], np.int64)
-        unit = math.gcd(*(int(end) - start for end in ends))
-        count = np.diff(ends, prepend=start) // unit
-        asked = (start, unit, series.number, fold, *counted, start, steps[-1].end)
-        sums_of = "SELECT {{}} AS step, part, idx, fsum(value) AS value FROM panes {{}} WHERE series = ?"
-        sums_of += " AND (fold = ? OR (fold = '' AND part IN ({}))) AND pane >= ? AND pane < ?"
-        sums_of += " GROUP BY ALL"
-        sums_of = sums_of.format(", ".join("?" * len(counted)))
-        if len(steps) == count.sum():
-            rows = read(self._connection, sums_of.format("(pane - ?) // ?", ""), *asked)
-        else:  # the clocks change: DuckDB finds equal keys quickly, and ranges slowly
-            times = pa.table({"unit": np.arange(count.sum()), "step": np.repeat(np.arange(len(steps)), count)})
-            join = "JOIN steps ON (pane - ?) // ? = unit"
-            rows = read(self._connection, sums_of.format("steps.step", join), *asked, steps=times)
+        how = stepped(steps)
+        rows = read(
+            self._connection,
+            f"SELECT {how.step} AS step, part, idx, fsum(value) AS value FROM panes {how.join} WHERE series = ?"
+            f" AND (fold = ? OR (fold = '' AND part IN ({', '.join('?' * len(counted))}))) AND pane >= ? AND pane < ?"
+            " GROUP BY ALL",
+            *(*how.parameters, series.number, fold, *counted, steps[0].start, steps[-1].end),
+            **how.tables,
+        )
         step, index, value = (rows.column(name).to_numpy() for name in ("step", "idx", "value"))
         part = rows.column("part").combine_chunks().dictionary_encode()
-        code, names = part.indices.to_numpy(), part.dictionary.to_pylist()
-        order = np.argsort(code.astype(np.int16), kind="stable")  # of few values, without comparing them
-        ends = np.searchsorted(code, range(len(names) + 1), sorter=order)
+        names = part.dictionary.to_pylist()
+        order, ends = by_code(part.indices.to_numpy(), len(names))
         for name, first, last in zip(names, ends, ends[1:], strict=False):
             own = order[first:last]
             sums = np.zeros((len(steps), max(width(fold, name), int(index[own].max()) + 1)))

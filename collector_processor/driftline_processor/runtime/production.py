@@ -56,6 +56,7 @@ def of_production(
     repeats = repeats_between(connection, series.number, since, until)
     extras = replace(like.extras, ranges=_ranges(whole, like), repeats=repeats, class_scores=None, fitted=fitted)
     extras = replace(extras, seasons=None, slices=slices_between(connection, series, like, since, until))
+    extras = replace(extras, slice_outcomes=None)
     extras = replace(extras, period=Period(int(starts[0]), int(starts[-1])), blocks=blocks)
     found = replace(
         like,

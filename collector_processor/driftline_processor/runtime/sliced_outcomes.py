@@ -11,16 +11,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-from driftline.pane import Pane
 from driftline.slices import OTHER, places_of, slice_name
 from driftline.tables import I64
 
 from driftline_processor.core.evaluation import Window
+from driftline_processor.core.performance.blocks import HOURS, cut
 from driftline_processor.core.performance.by_slice import COHORTS, LABEL_AGE, ages_of
+from driftline_processor.core.performance.in_time import InTime
 from driftline_processor.core.window import PANE, parse
 
+from .in_time import read_in_time
 from .outcome_sums import fold_joined
-from .panes import SLICED, PaneChanges, performance_fold, read_window
+from .panes import SLICED, PaneChanges, performance_fold
 from .rows import integers_of, slice_of
 from .series import Series
 from .slices import BETWEEN, HOUR, SliceValues, hours_of
@@ -118,26 +120,27 @@ def slices_of(
     window: Window,
     keys: Collection[str],
     width: Width,
-) -> Mapping[str, Pane]:
-    """Return what is known of the outcomes of a window by slice: of the declared keys, and by the age of labels.
+    timezone: str,
+) -> Mapping[str, InTime]:
+    """Return what is known of the outcomes of a window by slice and block of time: of the declared keys, and by the age
+    of labels.
 
     And how many rows each slice has, what was decided of them, and how many were deleted. Nothing of a window whose
     length is said in minutes.
     """
     if window.name and parse(window.name).unit == "m":
         return {}
-    fold = performance_fold(series.task)
+    fold, blocks = performance_fold(series.task), cut(window, timezone, HOURS) or (window,)
 
     def own_width(over: str, part: str) -> int:
         return width(over.partition(BETWEEN)[0], part)
 
-    def panes(prefix: str) -> dict[str, Pane]:
-        folds = read_window(connection, series.number, window.start, window.end, own_width, table=SLICED, prefix=prefix)
-        return {name.partition(BETWEEN)[2]: pane for name, pane in folds.items()}
+    def sums(prefix: str, wanted: Collection[str]) -> dict[str, InTime]:
+        folds = read_in_time(connection, series.number, blocks, own_width, SLICED, prefix)
+        named = {name.partition(BETWEEN)[2]: own for name, own in folds.items()}
+        return {name: own for name, own in named.items() if name.partition("=")[0] in wanted}
 
-    wanted = {*keys, LABEL_AGE}
-    found = {name: pane for name, pane in panes(fold + BETWEEN).items() if name.partition("=")[0] in wanted}
-    for name, pane in panes(BETWEEN).items() if keys else ():
-        if name.partition("=")[0] in keys:
-            found.setdefault(name, Pane()).parts.update(pane.parts)
+    found = sums(fold + BETWEEN, {*keys, LABEL_AGE})
+    for name, own in sums(BETWEEN, keys).items() if keys else ():
+        found[name] = InTime(own.count, {**found[name].parts, **own.parts} if name in found else own.parts)
     return dict(sorted(found.items()))

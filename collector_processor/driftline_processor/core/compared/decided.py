@@ -70,7 +70,7 @@ def _at(baseline: Baseline, threshold: float | None, task: Task) -> Compared:
     scores, known, sliced = _scores(baseline.pane), baseline.extras.estimation, baseline.extras.slices
     steps = None if scores is None else Steps.of(*scores)
     rates = None if steps is None else steps.rates()
-    extras = baseline.extras
+    extras = replace(baseline.extras, slice_outcomes=None)  # decisions of slices are not kept by score
     if known is not None and known.blocks is not None:
         panes = [_redecided(pane, threshold, task, rates) for pane in known.blocks.panes]
         extras = replace(extras, estimation=replace(known, blocks=replace(known.blocks, panes=panes)))

@@ -12,6 +12,7 @@ for the bias of a serial correlation; Kish (1965) for the number of blocks of eq
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ from scipy.special import chdtrc
 
 from driftline_processor.core.evaluation import Window
 from driftline_processor.core.window import window_of
+
+from .intervals import normal_quantile, student_quantile
 
 MOST = 60
 """Blocks of a window, at most."""
@@ -56,7 +59,8 @@ MOST_KEPT = 0.9
 DAY = 24 * 3_600 * 10**9
 _TWO_DAYS = 2 * DAY - DAY // 12  # those in which clocks go forward are shorter
 
-_SHORT, _LONG = ("5m", "15m", "1h"), ("1d", "2d", "1w", "1mo", "3mo")
+HOURS, _LONG = ("1h",), ("1d", "2d", "1w", "1mo", "3mo")
+_SHORT = ("5m", "15m", *HOURS)
 """Lengths of blocks, of windows of less than two days and of others: what a day is like is the same all through it."""
 
 
@@ -65,10 +69,11 @@ def by_days(window: Window) -> bool:
     return window.end - window.start >= _TWO_DAYS
 
 
-def cut(window: Window, timezone: str = "UTC") -> tuple[Window, ...]:
+def cut(window: Window, timezone: str = "UTC", short: Sequence[str] = _SHORT) -> tuple[Window, ...]:
     """Return the blocks of a window in order, at most :data:`MOST`: days, of two and more, else hours or minutes.
 
-    Days are those of the time zone. A window without time has none.
+    Days are those of the time zone. A window without time has none. ``short``: the lengths of what is no day, those of
+    slices are :data:`HOURS`.
 
     >>> day = window_of("1d", 0)
     >>> len(cut(day)), len(cut(window_of("1h", 0))), len(cut(window_of("1mo", 0))), len(cut(Window("", 0, 0)))
@@ -76,7 +81,7 @@ def cut(window: Window, timezone: str = "UTC") -> tuple[Window, ...]:
     """
     if window.end <= window.start:
         return ()
-    for name in _LONG if by_days(window) else _SHORT:
+    for name in _LONG if by_days(window) else short:
         found: list[Window] = []
         start = window.start
         while start < window.end and len(found) <= MOST:
@@ -122,6 +127,18 @@ def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | No
     effect = float((moved**2).sum()) * blocks / (blocks - 1) / total
     longer = lasting(moved)
     return Design(effect * longer, max(2.0, blocks / longer - 1))
+
+
+def counting_as_one(influence: F64, expected: F64, fewest: float, confidence: float) -> float:
+    """Return how many rows of a share count as one, Student's t included; 1 where blocks say nothing.
+
+    The arguments are those of :func:`design`.
+    """
+    found = design(influence, expected, fewest)
+    if found is None:
+        return 1.0
+    longer = student_quantile(confidence, found.freedom) / normal_quantile(confidence)
+    return max(1.0, found.effect * longer**2)
 
 
 def _of_few(share: F64) -> tuple[float, float]:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from driftline.pane import Pane
 from driftline.slices import slice_name
-from driftline.tables import CLASSLESS, I64, Task
+from driftline.tables import CLASSLESS, F64, I64, Task
 
 from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance
 from driftline_processor.core.sent import kept
 
 from . import custom
 from .asked import Asked
+from .blocks import by_days
 from .fairness import Counts, Fairness, Rule, judge_fairness
 from .fast_labels import fast_labels
 from .implicit import unknown_yet
 from .known import Known
-from .linear import table_of
+from .linear import Table, table_of
 from .realized import realized
 from .reviewed import Unseen, predictions_of, unseen_of
 from .sums import rows_of
@@ -58,11 +59,11 @@ def ages_of(time: I64, outcome_time: I64) -> I64:
 
 def judge_slices(evaluation: Evaluation, pane: Pane, task: Task, known: Known, asked: Asked) -> None:
     """Fill in the performance of the slices of a window, its fairness, and its weak slices."""
-    groups = {rule.attribute for rule in asked.fairness}
+    groups, days = {rule.attribute for rule in asked.fairness}, by_days(evaluation.window)
     for name, own in known.slices.items():
         key, _, value = name.partition("=")
         rows, predictions = _labelled(own), int(kept(own)[0])
-        metrics = measured(own, task, asked, known.unseen.get(name))
+        metrics = measured(name, known, task, asked, days)
         # fewer where the value came with some of the outcomes alone, or was told apart later than they were predicted
         found = SlicePerformance(rows, metrics, predictions if predictions >= rows else None)
         if not found.rows:
@@ -78,18 +79,20 @@ def judge_slices(evaluation: Evaluation, pane: Pane, task: Task, known: Known, a
     evaluation.ages = {name: evaluation.ages[name] for name in COHORTS if name in evaluation.ages}
     evaluation.weak = known.weak
     if task.kind == "binary" and groups:
-        judged = (_fairness(rule, pane, task, known, asked) for rule in asked.fairness)
+        judged = (_fairness(rule, pane, task, known, asked, days) for rule in asked.fairness)
         evaluation.fairness = tuple(one for one in judged if one is not None)
 
 
-def measured(own: Pane, task: Task, asked: Asked, unseen: Unseen | None = None, only: str = "") -> dict[str, Metric]:
-    """Return the metrics of a slice from its sums, with their intervals; ``only``: one of them."""
+def measured(name: str, known: Known, task: Task, asked: Asked, days: bool, only: str = "") -> dict[str, Metric]:
+    """Return the metrics of a slice from its sums, with their intervals; ``only``: one of them. ``days``: see
+    :func:`.uncertainty.with_intervals`."""
+    own = known.slices[name]
     metrics = realized(own, task, asked) | custom.from_pane(own, task, asked.custom)
     if asked.outcomes == "implicit" and task.kind == "ranking" and "rows" not in own.parts:
         metrics = unknown_yet(metrics)  # how many of its lists nobody clicked is not known
     if only:
         metrics = {only: metrics[only]} if only in metrics else {}
-    return with_intervals(metrics, own, (), task, asked, unseen)
+    return with_intervals(metrics, own, known.blocks_of(name), task, asked, known.unseen.get(name), days=days)
 
 
 def unseen_by_slice(pane: Pane, slices: Mapping[str, Pane], task: Task) -> dict[str, Unseen]:
@@ -163,14 +166,17 @@ def badness(evaluation: Evaluation) -> dict[str, float]:
     return found
 
 
-def _fairness(rule: Rule, pane: Pane, task: Task, known: Known, asked: Asked) -> Fairness | None:
+def _fairness(rule: Rule, pane: Pane, task: Task, known: Known, asked: Asked, days: bool) -> Fairness | None:
     prefix = f"{rule.attribute}="
     own = {
-        name.removeprefix(prefix): one
+        name: one
         for name, one in known.slices.items()
         if name.startswith(prefix) and (_labelled(one) or kept(one)[0] > 0)
     }
-    counts = {value: counts_of(one, task, known.unseen.get(prefix + value)) for value, one in own.items()}
+    counts = {
+        name.removeprefix(prefix): counts_of(one, task, known.unseen.get(name), known.blocks_of(name))
+        for name, one in own.items()
+    }
     all_rows, rows = float(kept(pane)[0]), sum(float(kept(one)[0]) for one in own.values())
     labelled = sum(map(_labelled, own.values()))
     return judge_fairness(
@@ -179,24 +185,34 @@ def _fairness(rule: Rule, pane: Pane, task: Task, known: Known, asked: Asked) ->
         asked.confidence,
         rows / all_rows if rows and all_rows else None,
         labelled / _labelled(pane) if _labelled(pane) else None,
+        days=days,
     )
 
 
-def counts_of(pane: Pane, task: Task, unseen: Unseen | None = None) -> Counts:
+def counts_of(pane: Pane, task: Task, unseen: Unseen | None = None, blocks: Sequence[Pane] = ()) -> Counts:
     """Return what fairness needs of a group of a binary task, the positive class second.
 
     The decisions of all rows are known where the pane has those of every prediction. ``unseen``: what its outcomes say
-    nothing of.
+    nothing of. ``blocks``: the same by block of time, the same blocks for every group.
     """
     positive = task.classes.index(task.positive_class) if task.positive_class in task.classes else 1
-    rows = table_of(pane, (), 2, unseen)
+    rows = table_of(pane, blocks, 2, unseen)
     labelled = None if rows is None else rows.ordered([1 - positive, positive])
     many = 0 if rows is None else rows_of(pane, float(rows.weight.sum()), "confusion")
     decided, (_, weight, squares) = predictions_of(pane, task), kept(pane)
-    if decided is None or weight <= 0:
+    if decided is None or weight <= 0 or not decided.any():
         return Counts(labelled, many)
-    total = float(decided.sum())
-    return Counts(labelled, many, float(decided[positive]), total, total * float(squares / weight))
+    nothing, each = np.zeros(2), float(squares / weight)
+    by_block = [nothing if (own := predictions_of(one, task)) is None else own for one in blocks]
+    cells, in_time = _predicted(decided, positive), _predicted(np.array(by_block).reshape(-1, 2), positive)
+    return Counts(labelled, many, Table(cells, cells * each, in_time, in_time * each))
+
+
+def _predicted(decided: F64, positive: int) -> F64:
+    """Weights of decisions, float64 (..., 2), as rows of which nobody knows what happened: (..., 2, 2)."""
+    cells = np.zeros((*decided.shape[:-1], 2, 2))
+    cells[..., 0, :] = decided[..., [1 - positive, positive]]
+    return cells
 
 
 def _labelled(pane: Pane) -> int:

@@ -15,8 +15,9 @@ import numpy as np
 from driftline.tables import F64
 
 from . import intervals as of
-from .intervals import Interval, Summed
-from .linear import Table
+from .blocks import FEWEST, FEWEST_DAYS, counting_as_one
+from .intervals import Interval
+from .linear import Ratio, Table
 from .proportions import Share, ratio_interval
 
 Basis = Literal["predictions", "labelled rows"]
@@ -34,16 +35,14 @@ class Counts:
     """Sums of one group.
 
     ``labelled``: its labelled rows, the positive class second; None where there are none; ``rows``: how many these are,
-    whatever they weigh. ``selected``, ``decided``:
-    the weight of the rows that were predicted positive, and of all that have a decision; ``doubled``: the sum of the
-    squares of the latter's weights.
+    whatever they weigh. ``predictions``: all rows that have a decision, as if none had come true; None where they were
+    not counted. Their blocks are those of time, the same for every group, so that it can be seen on which days groups
+    differ.
     """
 
     labelled: Table | None
     rows: int = 0
-    selected: float = 0.0
-    decided: float = 0.0
-    doubled: float = 0.0
+    predictions: Table | None = None
 
     @property
     def weight(self) -> float:
@@ -158,6 +157,8 @@ def judge_fairness(
     confidence: float = 0.95,
     coverage: float | None = None,
     labelled: float | None = None,
+    *,
+    days: bool = False,
 ) -> Fairness | None:
     """Compare the groups of an attribute; None where there are fewer than two.
 
@@ -166,7 +167,10 @@ def judge_fairness(
     least that confidence (Bonferroni). Where all rows weigh the same, limits of rates are Wilson's, of differences
     Newcombe's (1998, method 10), of ratios those of Miettinen and Nurminen (1985); else limits of rates are the exact
     ones of weighted rows, and differences and ratios come from these (MOVER). Selection rates are those of all
-    predictions where the attribute came with them, else of the labelled rows.
+    predictions where the attribute came with them, else of the labelled rows. Where blocks of time differ more than
+    independent rows would, intervals are longer: those of a rate by how its group's blocks do, those of a comparison by
+    how the difference does, from which a day that is bad for both groups is gone. ``days``: blocks are days, not pieces
+    of one.
 
     >>> cells = np.array([[700.0, 100], [50, 150]])
     >>> counts = {group: Counts(Table(cells * many, cells * many)) for group, many in {"M": 4, "F": 2}.items()}
@@ -176,9 +180,16 @@ def judge_fairness(
     """
     if len(groups) < 2:
         return None
-    basis: Basis = "predictions" if all(one.decided > 0 for one in groups.values()) else "labelled rows"
-    parts = {value: _parts(counts, basis) for value, counts in groups.items()}
-    size = {value: one.decided if basis == "predictions" else one.weight for value, one in groups.items()}
+    counted = {value: one.predictions for value, one in groups.items() if one.predictions is not None}
+    basis: Basis = "predictions" if len(counted) == len(groups) else "labelled rows"
+    fewest = FEWEST_DAYS if days else FEWEST
+    parts = {
+        value: _parts(one.labelled, counted[value] if basis == "predictions" else one.labelled, fewest)
+        for value, one in groups.items()
+    }
+    size = {value: one.weight for value, one in groups.items()}
+    if basis == "predictions":
+        size = {value: float(one.weight.sum()) for value, one in counted.items()}
     reference = rule.reference if rule.reference in groups else max(sorted(size), key=lambda value: size[value])
     each = 1 - (1 - confidence) / (len(groups) - 1)
     told = tuple(
@@ -192,45 +203,52 @@ def judge_fairness(
 class _Part(NamedTuple):
     """A rate of a group: the rows that count for it, and those that count against it.
 
-    ``known``: whether rows of all decisions that it needs were reviewed.
+    ``known``: whether rows of all decisions that it needs were reviewed. ``fewest``: see :func:`.blocks.design`.
     """
 
-    hits: Summed
-    misses: Summed
-    known: bool = True
+    ratio: Ratio
+    known: bool
+    fewest: float
 
     @property
     def value(self) -> float:
-        return self.hits.weight / (self.hits.weight + self.misses.weight)
+        hits, misses, _ = self.ratio
+        return hits.weight / (hits.weight + misses.weight)
 
-    @property
-    def rows(self) -> float:
-        return (self.hits.weight + self.misses.weight) ** 2 / (self.hits.squares + self.misses.squares)
+    def limits(self, confidence: float, effect: float) -> Interval:
+        """``effect``: how many rows, which resemble each other, count as one."""
+        return of.wilson(*self.ratio[:2], confidence, effect) if self.known else of.UNREVIEWED
 
-    def limits(self, confidence: float) -> Interval:
-        return of.wilson(self.hits, self.misses, confidence) if self.known else of.UNREVIEWED
+    def effect(self, confidence: float) -> float:
+        """How many rows of the group count as one."""
+        moved = self.ratio.moved
+        return counting_as_one(moved.influence, moved.expected, self.fewest, confidence)
+
+    def effect_beside(self, other: _Part, confidence: float, *, ratio: bool = False) -> float:
+        """How many rows count as one in the difference of two rates, or in that of their logarithms, times both."""
+        one, two = self.ratio.moved, other.ratio.moved
+        if len(one.influence) != len(two.influence):
+            return 1.0
+        by, less = (other.value, self.value) if ratio else (1.0, 1.0)
+        influence, expected = by * one.influence - less * two.influence, by**2 * one.expected + less**2 * two.expected
+        return counting_as_one(influence, expected, self.fewest, confidence)
 
 
-def _parts(counts: Counts, basis: Basis) -> dict[str, _Part | None]:
-    """The rates of a group; None where there are no rows."""
+def _parts(labelled: Table | None, selected: Table | None, fewest: float) -> dict[str, _Part | None]:
+    """The rates of a group; None where there are no rows. ``selected``: the rows of which the selection rate is."""
     found: dict[str, _Part | None] = dict.fromkeys(_RATES)
-    if counts.labelled is not None:
-        for name, cells in _RATES.items():
-            hits, misses, _ = counts.labelled.ratio(*cells)
-            known = counts.labelled.knows(cells[0] + cells[1])
-            found[name] = _Part(hits, misses, known) if hits.weight + misses.weight > 0 else None
-    if basis == "predictions":
-        each = counts.doubled / counts.decided
-        hits, misses = (
-            Summed(weight, weight * each, each) for weight in (counts.selected, counts.decided - counts.selected)
-        )
-        found["selection_rate"] = _Part(hits, misses)
+    for name, cells in _RATES.items():
+        rows = selected if name == "selection_rate" else labelled
+        if rows is not None and (ratio := rows.ratio(*cells)).value is not None:
+            found[name] = _Part(ratio, rows.knows(cells[0] + cells[1]), fewest)
     return found
 
 
 def _rates(parts: Mapping[str, _Part | None], confidence: float) -> dict[str, Rate]:
     return {
-        name: Rate(None, 0.0) if part is None else Rate(part.value, part.rows, *part.limits(confidence)[:2])
+        name: Rate(None, 0.0)
+        if part is None
+        else Rate(part.value, part.ratio.effective, *part.limits(confidence, part.effect(confidence))[:2])
         for name, part in parts.items()
     }
 
@@ -264,7 +282,8 @@ def _difference(
 ) -> Comparison:
     if one is None or other is None:
         return Comparison(group, rate, None, None, None, "cannot_tell")
-    low, high, _ = of.difference(one.value, one.limits(confidence), other.value, other.limits(confidence))
+    limits = [part.limits(confidence, one.effect_beside(other, confidence)) for part in (one, other)]
+    low, high, _ = of.difference(one.value, limits[0], other.value, limits[1])
     return Comparison(group, rate, one.value - other.value, low, high, _state(low, high, -limit, limit))
 
 
@@ -276,10 +295,13 @@ def _ratio(
     value = one.value / other.value if other.value > 0 else None
     if not (one.known and other.known):
         return Comparison(group, rate, value, None, None, "cannot_tell")
-    if of.alike(*one[:2]) and of.alike(*other[:2]):
-        low, high = ratio_interval(Share(one.value, one.rows), Share(other.value, other.rows), confidence)
+    effect = one.effect_beside(other, confidence, ratio=True)
+    if all(of.alike(*part.ratio[:2]) for part in (one, other)):
+        share, beside = (Share(part.value, part.ratio.effective / effect) for part in (one, other))
+        low, high = ratio_interval(share, beside, confidence)
     else:
-        low, high = of.quotient(one.value, one.limits(confidence), other.value, other.limits(confidence))
+        limits = [part.limits(confidence, effect) for part in (one, other)]
+        low, high = of.quotient(one.value, limits[0], other.value, limits[1])
     state = _state(low, high, limit, 1 / limit if limit > 0 else np.inf)
     return Comparison(group, rate, value, low, None if isinf(high) else high, state)
 

@@ -8,7 +8,7 @@ it by itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from driftline.tables import F64, Task
 from driftline_processor.core.evaluation import Metric
 from driftline_processor.core.sent import sent
 
+from .in_time import InTime
 from .known import Known
 
 OF_ALL_LISTS = ("ctr", "hit_rate", "precision")
@@ -48,8 +49,13 @@ def with_silence(pane: Pane, task: Task) -> Pane:
 
 def all_with_silence(known: Known, task: Task) -> Known:
     """Return the same of the blocks and slices of a window."""
-    slices = {name: with_silence(pane, task) for name, pane in known.slices.items()}
-    return replace(known, blocks=[with_silence(pane, task) for pane in known.blocks], slices=slices)
+
+    def silent(panes: Iterable[Pane]) -> list[Pane]:
+        return [with_silence(pane, task) for pane in panes]
+
+    slices = dict(zip(known.slices, silent(known.slices.values()), strict=True))
+    in_time = {name: InTime.of(silent(one.blocks())) for name, one in known.in_time.items()}
+    return replace(known, blocks=silent(known.blocks), slices=slices, in_time=in_time)
 
 
 def steps_with_silence(known: Known, task: Task) -> Known:

@@ -78,4 +78,4 @@ def judge_performance(
         constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
         if constant is not None:
             evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
-    evaluation.objectives = judge_objectives(evaluation, task, known, asked)
+    evaluation.objectives = judge_objectives(evaluation, task, known, asked, baseline)

@@ -10,6 +10,7 @@ from driftline.pane import Pane
 
 from driftline_processor.core.evaluation import Window
 
+from .in_time import InTime
 from .reviewed import Unseen
 from .weak.found import WeakSearch
 
@@ -25,7 +26,8 @@ class Known:
     after five minutes from before it on, as far as their outcomes had that time, and the performance parts of each;
     None where none rolls. ``timezone``: that of the model. ``age``: how long ago the window ended, nanoseconds, None
     where time goes no further. ``unseen``: what the outcomes of a slice say nothing of, "" = those of the window; found
-    from the other ones.
+    from the other ones. ``in_time``: slices by block of time, hours of windows that have no days; where one is not
+    there, its rows are taken as independent.
     """
 
     blocks: Sequence[Pane] = ()
@@ -38,6 +40,12 @@ class Known:
     timezone: str = "UTC"
     age: int | None = None
     unseen: Mapping[str, Unseen] = field(default_factory=dict)
+    in_time: Mapping[str, InTime] = field(default_factory=dict)
+
+    def blocks_of(self, slice: str) -> Sequence[Pane]:
+        """Return the parts of a slice by block of time; () where they are not known."""
+        known = self.in_time.get(slice)
+        return () if known is None else known.blocks()
 
 
 NOTHING_KNOWN = Known()

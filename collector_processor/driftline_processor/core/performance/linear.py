@@ -70,10 +70,11 @@ class Table:
         return heavier
 
     def ordered(self, classes: Sequence[int]) -> Table:
-        """Return the rows of these classes, in this order, without blocks."""
-        at = np.ix_(classes, classes)
+        """Return the rows of these classes, in this order."""
+        at, of_blocks = np.ix_(classes, classes), np.ix_(range(len(self.blocks)), classes, classes)
         unseen = None if self.unseen is None else self.unseen.ordered(classes)
-        return Table(self.weight[at], self.squares[at], uneven=self.uneven, unseen=unseen)
+        blocks, squares = (one[of_blocks] for one in (self.blocks, self.block_squares))
+        return Table(self.weight[at], self.squares[at], blocks, squares, self.uneven, unseen)
 
     def knows(self, cells: F64) -> bool:
         """Whether rows were reviewed of all decisions whose ``cells`` count, float64 (k, k)."""
@@ -146,12 +147,9 @@ def table_of(pane: Pane, blocks: Sequence[Pane], classes: int, unseen: Unseen | 
     weight = pane.parts.get("confusion")
     if weight is None or len(weight) != classes**2 or weight.sum() <= 0:
         return None
-    shape = (classes, classes)
-    by_block = [one for one in blocks if "confusion" in one.parts]
-    counts = (
-        np.stack([one.parts["confusion"].reshape(shape) for one in by_block]) if by_block else np.empty((0, *shape))
-    )
-    squares = [_squares(one).reshape(shape) for one in by_block]
+    shape, nothing = (classes, classes), np.zeros(classes**2)
+    counts = [one.parts.get("confusion", nothing).reshape(shape) for one in blocks]
+    squares = [(_squares(one) if "confusion" in one.parts else nothing).reshape(shape) for one in blocks]
     of_pane = _squares(pane).reshape(shape)
     rows, total, _ = pane.parts["outcomes"][:3]
     by_class, squared = weight.reshape(shape).sum(axis=0), of_pane.sum(axis=0)
@@ -159,8 +157,8 @@ def table_of(pane: Pane, blocks: Sequence[Pane], classes: int, unseen: Unseen | 
     return Table(
         weight.reshape(shape),
         of_pane,
-        counts,
-        np.stack(squares) if squares else np.empty((0, *shape)),
+        np.array(counts).reshape(-1, *shape),
+        np.array(squares).reshape(-1, *shape),
         max(1.0, float(rows * weight.sum() / total) / even) if total > 0 and even > 0 else 1.0,
         unseen,
     )

@@ -25,8 +25,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import get_args
+from typing import NamedTuple, get_args
 
+from driftline.baseline import Baseline
 from driftline.pane import Pane, merge
 from driftline.slices import MOST_VALUES, OTHER, slice_name
 from driftline.tables import Task
@@ -42,6 +43,7 @@ from .intervals import TOO_FEW, UNREVIEWED, Interval, difference, normal_quantil
 from .known import Known
 from .objective import Objective, about
 from .realized import realized
+from .reference import reference_in
 from .reviewed import told, unreviewed, unseen_of
 from .uncertainty import with_intervals
 
@@ -60,9 +62,12 @@ _SHARES = ("accuracy", "precision", "recall", "specificity", "hit_rate", "ctr", 
 
 
 def judge_objectives(
-    evaluation: Evaluation, task: Task | None, known: Known, asked: Asked
+    evaluation: Evaluation, task: Task | None, known: Known, asked: Asked, baseline: Baseline | None = None
 ) -> tuple[ObjectiveState, ...]:
-    """Return the states of the objectives that concern a window, whose metrics are known by now."""
+    """Return the states of the objectives that concern a window, whose metrics are known by now.
+
+    ``baseline``: whose reference they have, None = it knows nothing of slices.
+    """
     found: list[ObjectiveState] = []
     for objective in asked.objectives:
         if objective.rolling:
@@ -71,12 +76,13 @@ def judge_objectives(
         elif objective.window in ("", evaluation.window.name) and (not objective.slice or _has_slices(evaluation)):
             why = "" if evaluation.maturity == "mature" else evaluation.immature or "the window is still open"
             if objective.slice == objective.key != "":
-                found.append(_each(objective, evaluation, task, known, asked, why))
+                found.append(_each(objective, evaluation, task, known, asked, why, baseline))
             else:
                 own = evaluation.performance_slices.get(objective.slice)
                 metrics = evaluation.realized if not objective.slice else {} if own is None else own.metrics
                 metric, none_of = metrics.get(objective.metric), unreviewed(known.unseen.get(objective.slice), task)
-                one = _state(objective, metric, evaluation.reference, asked, why, none_of)
+                against = _against(objective, objective.slice, evaluation.reference, baseline, asked)
+                one = _state_in(objective, metric, against, asked, why, none_of)
                 if own is None and (folded := _folded(objective, known)):
                     one = replace(one, needed=None, sentence=why or folded)
                 found.append(replace(one, slice=objective.slice))
@@ -128,7 +134,7 @@ def _state(
     none_of: Mapping[str, int],
 ) -> ObjectiveState:
     """Judge a metric. ``why``: it is not to be judged, yet. ``none_of``: decisions of which nothing is known."""
-    rows = 0 if metric is None else metric.rows if metric.effective_rows is None else round(metric.effective_rows)
+    rows = _rows(metric)
     unknown = ObjectiveState(objective.metric, objective.rule, "cannot_tell", None, None, None, rows)
     if metric is None or metric.value is None:
         needed = _least_rows(objective, asked.confidence)
@@ -162,6 +168,42 @@ def _state(
     needed = _needed(objective, rows, value, limits, asked.confidence)
     more = f"{about(needed)} would tell" if needed else "it is too close for any number of rows"
     return replace(known, needed=needed, sentence=_said(known, why or more))
+
+
+class _Against(NamedTuple):
+    """What a change is one since. ``said``: which rows of the baseline these are, of a slice."""
+
+    reference: Mapping[str, Metric]
+    said: str = ""
+
+
+def _against(
+    objective: Objective, name: str, reference: Mapping[str, Metric], baseline: Baseline | None, asked: Asked
+) -> _Against:
+    """The same slice of the baseline where enough of its rows tell, else all rows."""
+    whole = reference.get(objective.metric)
+    if not objective.relative or not name or baseline is None or whole is None or whole.interval == UNREVIEWED.method:
+        return _Against(reference)
+    own = reference_in(baseline, name, asked).get(objective.metric)
+    if own is None or own.value is None or _rows(own) < objective.min_rows:
+        return _Against(reference, "since all rows of the baseline, which knows too few of the slice")
+    return _Against({objective.metric: own}, f"since {_rows(own):,} rows of the slice in the baseline")
+
+
+def _state_in(
+    objective: Objective, metric: Metric | None, against: _Against, asked: Asked, why: str, none_of: Mapping[str, int]
+) -> ObjectiveState:
+    """Judge a metric, and say since which rows it changed. The arguments are those of :func:`_state`."""
+    found = _state(objective, metric, against.reference, asked, why, none_of)
+    said = against.said if found.value is not None and not why else ""
+    return replace(found, sentence=f"{found.sentence}; {said}") if said else found
+
+
+def _rows(metric: Metric | None) -> int:
+    """How many rows tell of a metric, effective ones where these are known."""
+    if metric is None:
+        return 0
+    return metric.rows if metric.effective_rows is None else round(metric.effective_rows)
 
 
 def _rolling(objective: Objective, evaluation: Evaluation, task: Task, known: Known, asked: Asked) -> ObjectiveState:
@@ -204,7 +246,13 @@ def _blocks(panes: Sequence[Pane], window: Window, timezone: str) -> list[Pane]:
 
 
 def _each(
-    objective: Objective, evaluation: Evaluation, task: Task | None, known: Known, asked: Asked, why: str
+    objective: Objective,
+    evaluation: Evaluation,
+    task: Task | None,
+    known: Known,
+    asked: Asked,
+    why: str,
+    baseline: Baseline | None,
 ) -> ObjectiveState:
     """Judge the slice of each value of a key; return the worst with what all of them come to."""
     found: dict[str, ObjectiveState] = {}
@@ -212,7 +260,8 @@ def _each(
     none_of = {name: unreviewed(known.unseen.get(name), task) for name in slices}
     for name, own in slices.items():
         metric = own.metrics.get(objective.metric)
-        found[name] = replace(_state(objective, metric, evaluation.reference, asked, why, none_of[name]), slice=name)
+        against = _against(objective, name, evaluation.reference, baseline, asked)
+        found[name] = replace(_state_in(objective, metric, against, asked, why, none_of[name]), slice=name)
     judged = {name: one for name, one in found.items() if one.rows >= objective.min_rows}
     few = len(found) - len(judged)
     if not judged:
@@ -226,8 +275,9 @@ def _each(
     reference = {name: _wider(metric, reach) for name, metric in evaluation.reference.items()}
     for name, one in judged.items():
         if task is not None and one.value is not None and _is_wrong(objective, one.value) and name in known.slices:
-            metrics = measured(known.slices[name], task, surer, known.unseen.get(name), only=objective.metric)
-            again = _state(objective, metrics.get(objective.metric), reference, surer, why, none_of[name])
+            metrics = measured(name, known, task, surer, by_days(evaluation.window), only=objective.metric)
+            against = _against(objective, name, reference, baseline, surer)
+            again = _state_in(objective, metrics.get(objective.metric), against, surer, why, none_of[name])
             judged[name] = replace(again, slice=name)
     worst = _worst(objective, list(judged.values()))
     unseen = {name: own.predictions or 0 for name, own in slices.items() if own.rows < objective.min_rows}

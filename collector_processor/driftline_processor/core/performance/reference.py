@@ -6,12 +6,12 @@ is compared with: a model that is as good as its baseline would be called worse 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from driftline.baseline import Baseline
-from driftline.outcome_blocks import EXPECTED, OutcomeBlocks
+from driftline.outcome_blocks import EXPECTED
 from driftline.pane import Pane, merge
 
 from driftline_processor.core.evaluation import Metric
@@ -34,6 +34,16 @@ def reference_of(baseline: Baseline, asked: Asked) -> dict[str, Metric]:
     return dict(known[1])
 
 
+def reference_in(baseline: Baseline, name: str, asked: Asked) -> dict[str, Metric]:
+    """Return the metrics of a slice of a baseline, ``key=value``; none where its outcomes are not known."""
+    known, task = baseline.extras.slice_outcomes, baseline.task
+    if known is None:
+        return {}
+    pane = known.pane(name)
+    blocks = list(_in_proportion(known.blocks(name), pane))
+    return with_intervals(realized(pane, task, asked), pane, blocks, task, asked, days=known.length >= DAY)
+
+
 def _measured(baseline: Baseline, asked: Asked) -> dict[str, Metric]:
     pane, task = baseline.pane, baseline.task
     found = realized(pane, task, asked)
@@ -42,17 +52,17 @@ def _measured(baseline: Baseline, asked: Asked) -> dict[str, Metric]:
     estimation = baseline.extras.estimation
     if estimation is None or estimation.blocks is None or not found:
         return whole
-    blocks = list(_blocks(estimation.blocks, pane))
+    blocks = list(_in_proportion(estimation.blocks.panes, pane))
     rows = merge(blocks)
     days = estimation.blocks.length >= DAY
     in_time = with_intervals(realized(rows, task, asked), rows, blocks, task, asked, unseen, days=days)
     return {name: _as_sure(metric, in_time.get(name)) for name, metric in whole.items()}
 
 
-def _blocks(blocks: OutcomeBlocks, pane: Pane) -> Iterator[Pane]:
+def _in_proportion(blocks: Iterable[Pane], pane: Pane) -> Iterator[Pane]:
     """The blocks, with the variance of a row as it is in all of them: they keep means alone."""
     spread, losses = pane.parts.get("spread"), pane.parts.get("losses")
-    for one in blocks.panes:
+    for one in blocks:
         parts = {name: sums for name, sums in one.parts.items() if name != EXPECTED}
         if spread is not None and losses is not None and losses[0] > 0 and "losses" in parts:
             parts["spread"] = spread * (parts["losses"][0] / losses[0])

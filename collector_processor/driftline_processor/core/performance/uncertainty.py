@@ -24,7 +24,7 @@ from driftline_processor.core.evaluation import Metric
 from . import areas, linear
 from . import intervals as of
 from .asked import Asked
-from .blocks import FEWEST, FEWEST_DAYS, alone, design
+from .blocks import FEWEST, FEWEST_DAYS, alone, counting_as_one
 from .costs import mean_cost
 from .intervals import Interval, Summed
 from .linear import Moved, Ratio
@@ -132,13 +132,9 @@ class _Sums:
         return exact(hits, misses, self._asked.confidence, design)
 
     def _counting_as_one(self, moved: Moved) -> tuple[float, bool]:
-        """How many rows of a share count as one, Student's t included; and whether blocks of time say so."""
-        found = design(moved.influence, moved.expected, self._fewest)
-        if found is None:
-            return 1.0, False
-        longer = of.student_quantile(self._asked.confidence, found.freedom)
-        effect = found.effect * (longer / of.normal_quantile(self._asked.confidence)) ** 2
-        return (effect, True) if effect > 1 else (1.0, False)
+        """How many rows of a share count as one; and whether blocks of time say so."""
+        effect = counting_as_one(moved.influence, moved.expected, self._fewest, self._asked.confidence)
+        return effect, effect > 1
 
     def _named(self, limits: Interval, *, blocks: bool) -> Interval:
         return limits._replace(method="blocks") if blocks and limits.method else limits

@@ -27,13 +27,15 @@ class Difference(NamedTuple):
     effect: float
 
 
-def difference(inside: Mask, loss: F64, weight: F64 | None, stretch: I64 | None) -> Difference:
+def difference(inside: Mask, loss: F64, weight: F64 | None, stretch: I64 | None, day: I64 | None = None) -> Difference:
     """Compare the losses inside a slice with those outside, one-sided. ``stretch``: the hour or day of each row.
 
     Were the slice like the rest, every choice of as many rows would be as likely: of losses of 0 and 1 the p-value is
     Fisher's exact one, of others that of a Pearson III with the exact mean, variance and skewness of the sum over all
     choices (Mielke and Berry 2007, Permutation Methods, section 2.3). Where rows of a stretch of time resemble each
-    other, the p-value is that of a difference between stretches if that is greater.
+    other, the p-value is that of a difference between stretches if that is greater. ``day``: that of each row, where
+    days are so few that nobody knows how far they differ. Then the slice must differ within them, too: a day on which
+    all goes wrong says nothing of the slice that has most of its rows on it.
     """
     w = np.ones(len(loss)) if weight is None else weight
     value, rest = _mean(loss[inside], w[inside]), _mean(loss[~inside], w[~inside])
@@ -42,7 +44,8 @@ def difference(inside: Mask, loss: F64, weight: F64 | None, stretch: I64 | None)
     else:
         p = pearson(inside, w * (loss - _mean(loss, w)))
     effect, between = (1.0, 0.0) if stretch is None else _stretches(inside, loss, w, stretch, value, rest)
-    return Difference(value, rest, max(p, between), effect)
+    within = 0.0 if day is None else pearson(inside, *_within(day, loss, w))
+    return Difference(value, rest, max(p, between, within), effect)
 
 
 def fisher(hits: int, drawn: int, marked: int, rows: int) -> float:
@@ -59,22 +62,28 @@ def fisher(hits: int, drawn: int, marked: int, rows: int) -> float:
     return float(min(1.0, np.exp(logs).sum()))
 
 
-def pearson(inside: Mask, values: F64) -> float:
+def pearson(inside: Mask, values: F64, stratum: I64 | None = None) -> float:
     """Return the chance that so many rows, drawn from all, come to a sum at least as great.
 
-    ``values``: float64 (n,), whose sum is 0.
+    ``values``: float64 (n,), whose sum is 0. ``stratum``: int64 (n,), 0 and up: where it is given, as many rows are
+    drawn from each, and the sum of each is 0.
 
     >>> values = np.array([-1.0, -1.0, -1.0, 3.0] * 50)
     >>> round(pearson(np.arange(200) < 100, values), 3), pearson(values > 0, values) < 1e-9
     (0.5, True)
+    >>> pearson(np.arange(200) < 100, values, np.arange(200) // 100)  # all of one, none of the other
+    1.0
     """
-    rows, drawn = len(values), int(np.count_nonzero(inside))
-    second, third = float((values**2).mean()), float((values**3).mean())
-    if second <= 0 or drawn < 1 or rows - drawn < 1 or rows < 3:
-        return 1.0
+    at = np.zeros(len(values), np.int64) if stratum is None else stratum
+    rows, drawn = (np.bincount(at, which) for which in (None, inside))
     rest = rows - drawn
-    deviation = np.sqrt(drawn * rest / (rows - 1) * second)
-    skewness = drawn * rest * (rest - drawn) / ((rows - 1) * (rows - 2)) * third / deviation**3
+    second, third = (np.bincount(at, values**power) / np.maximum(rows, 1) for power in (2, 3))
+    variance = float((drawn * rest / np.maximum(rows - 1, 1) * second).sum())
+    if variance <= 0 or len(values) < 3:
+        return 1.0
+    deviation = np.sqrt(variance)
+    apart = drawn * rest * (rest - drawn) / np.maximum((rows - 1) * (rows - 2), 1) * third
+    skewness = float(apart.sum()) / deviation**3
     z = float(values[inside].sum() / deviation)
     if abs(skewness) < 1e-6:
         return float(ndtr(-z))
@@ -82,6 +91,13 @@ def pearson(inside: Mask, values: F64) -> float:
     if skewness > 0:
         return float(gammaincc(shape, max(place, 0.0)))
     return float(1 - gammaincc(shape, max(place, 0.0)))
+
+
+def _within(day: I64, loss: F64, w: F64) -> tuple[F64, I64]:
+    """How far the loss of each row is from that of its day, by its weight; and the day, 0 and up."""
+    _, at = np.unique(day, return_inverse=True)
+    mean = np.bincount(at, w * loss) / np.maximum(np.bincount(at, w), 1e-300)
+    return w * (loss - mean[at]), at
 
 
 def _stretches(inside: Mask, loss: F64, w: F64, stretch: I64, value: float, rest: float) -> tuple[float, float]:

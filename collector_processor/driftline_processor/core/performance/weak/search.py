@@ -16,7 +16,7 @@ from driftline_processor.core.performance.sums import effective
 from .cells import COARSE, FINE, Cut, cut
 from .confirm import Difference, difference
 from .found import By, WeakSearch, WeakSlice
-from .halves import halves, stretches
+from .halves import few_days, halves, stretches
 from .scan import Candidate, best
 
 Mask = NDArray[np.bool_]
@@ -88,7 +88,7 @@ class _Rows:
         self, codes: Mapping[str, tuple[Bins, Index]], weight: F64 | None, time: I64, searched: Mask, families: int
     ) -> None:
         self.weight, self.searched, self.families = weight, searched, families
-        self.stretch = stretches(time)
+        self.time, self.stretch = time, stretches(time)
         self.fine = [one for name, (bins, of) in codes.items() if (one := cut(name, bins, of, FINE, LEAST_ROWS))]
         self.coarse = {
             name: one for name, (bins, of) in codes.items() if (one := cut(name, bins, of, COARSE, LEAST_ROWS))
@@ -145,7 +145,7 @@ class _Rows:
         at = np.flatnonzero(rows)
         weight = None if self.weight is None else self.weight[at]
         stretch = None if self.stretch is None else self.stretch[at]
-        return difference(inside[at], loss[at], weight, stretch)
+        return difference(inside[at], loss[at], weight, stretch, few_days(self.time[at]))
 
     def _told(
         self, by: By, one: Candidate, inside: Mask, loss: F64, rows: Mask, told: Difference, p: float
