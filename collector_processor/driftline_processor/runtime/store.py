@@ -138,7 +138,7 @@ class Store:
             raise StorageError(
                 f"storage.directory: the file in {directory} is damaged; move it away to begin anew ({reason})"
             ) from error
-        self._root.execute(_SCHEMA)
+        self._root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk, not one for each table
         found = mark(self._root, "schema", SCHEMA_VERSION)
         if found != SCHEMA_VERSION:
             self._root.close()

@@ -28,8 +28,9 @@ NUMBER = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 NOT_FINITE = r"^(?i)[+-]?(nan|inf|infinity)$"
 
 _NOT_FINITE = "actual is not finite; send a finite number, or nothing until it is known"
-_YES_OR_NO = pa.array(["0", "1", None])
-_NO_OR_YES = pa.array([0, 1, None])
+_YES_OR_NO = ["0", "1", None]
+_NO_OR_YES = [0, 1, None]
+"""Made into arrays when they are needed: Arrow then looks for pandas, which takes a third as long as a start."""
 
 _Types = tuple[Callable[[pa.DataType], bool], ...]
 _TEXTS: _Types = (pa.types.is_string, pa.types.is_null)
@@ -200,11 +201,13 @@ def _actuals(
 def _retracted(column: pa.Array, rejected: _Rejections) -> NDArray[np.bool_]:
     if not pa.types.is_string(column.type):
         if pa.types.is_int64(column.type):
-            rejected.where(_mask(pc.invert(pc.is_in(column, _NO_OR_YES))), "retracted is a number; send true or false")
+            rejected.where(
+                _mask(pc.invert(pc.is_in(column, pa.array(_NO_OR_YES)))), "retracted is a number; send true or false"
+            )
             return _mask(pc.equal(column, 1))
         return _mask(column) if pa.types.is_boolean(column.type) else np.zeros(len(column), np.bool_)
     texts = _canonical(column)
-    rejected.where(_mask(pc.invert(pc.is_in(texts, _YES_OR_NO))), "retracted is a text; send true or false")
+    rejected.where(_mask(pc.invert(pc.is_in(texts, pa.array(_YES_OR_NO)))), "retracted is a text; send true or false")
     return _mask(pc.equal(texts, "1"))
 
 
