@@ -1,11 +1,11 @@
-"""Every module of the source, parsed once."""
+"""Every module of the source, parsed once, when the first test looks into it and not when tests are collected."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +18,10 @@ class Module:
 
     name: str
     path: Path
-    tree: ast.Module
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.path.read_text(encoding="utf-8"))
 
     def imports(self) -> Iterator[tuple[str, int]]:
         """Yield every imported dotted name and its line, also those inside functions, relative ones resolved."""
@@ -40,7 +43,7 @@ def modules() -> tuple[Module, ...]:
         for path in sorted((ROOT / folder).rglob("*.py")):
             parts = path.relative_to(ROOT / folder).with_suffix("").parts
             name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-            found.append(Module(name, path, ast.parse(path.read_text(encoding="utf-8"))))
+            found.append(Module(name, path))
     return tuple(found)
 
 
