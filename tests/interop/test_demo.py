@@ -31,6 +31,7 @@ def test_a_flight_that_landed_is_in_its_trace_and_the_months_are_in_prometheus(t
         found = f"{api}/api/traces?service=driftline&operation=outcome%20late-flights&limit=20&{recent}"
         traces: list[dict[str, Any]] = eventually(lambda: get(found)["data"])
 
+    assert sum(window["rows"] for window in finding.months["windows"]) == 56_965
     assert {series["metric"]["ml_performance_metric"] for series in measured} >= {"log_loss", "roc_auc", "accuracy"}
     spans = traces[0]["spans"]
     truth = next(span for span in spans if span["operationName"] == "outcome late-flights")
