@@ -208,11 +208,8 @@ def test_a_signal_ends_it_in_order(number: signal.Signals, tmp_path: Path) -> No
 
 
 def test_a_second_process_on_the_same_directory_is_told_so(tmp_path: Path) -> None:
-    with process(tmp_path) as first:
-        assert first.stdout is not None
-        first.stdout.readline()
-        with process(tmp_path) as second:
-            out, err = second.communicate(timeout=30)
+    with running(tmp_path / "driftline-data"), process(tmp_path) as second:
+        out, err = second.communicate(timeout=30)
     assert (second.returncode, out) == (2, "")
     assert err.startswith(
         f"driftline: storage.directory: {tmp_path / 'driftline-data'} is held by another process; stop"
