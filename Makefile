@@ -31,10 +31,11 @@ demo:
 	@sh scripts/setup.sh demo
 	@.venv/bin/driftline demo $(DEMO_ARGS)
 
-# Tests start some hundred processes, each of which would compile what it imports where bytecode is not kept.
+# Tests start some hundred processes, each of which would compile what it imports where bytecode is not kept. They use
+# all cores already: more threads for small matrices and trees wait for each other, at full load.
 test:
 	@sh scripts/setup.sh dev
-	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n auto --dist loadfile -m "not interop and not simulation" $(PYTEST_ARGS)
+	@PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile -m "not interop and not simulation" $(PYTEST_ARGS)
 
 frameworks:
 	@sh scripts/setup.sh dev
