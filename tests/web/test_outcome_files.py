@@ -278,7 +278,7 @@ def test_a_time_too_far_away_costs_itself_however_it_is_sent() -> None:
 def test_whole_numbers_keep_all_their_digits_in_slices_and_ids() -> None:
     """A customer number of 19 digits is no double: a hundred of them would be one."""
     big = 1234567890123456789
-    row = {"id": big, "actual": big, "value": big, "weight": big, "slices": {"customer": big}}
+    row = {"id": big, "actual": big, "value": big, "slices": {"customer": big}}
     assert slices(parse_json(json.dumps({"outcomes": [row]}).encode(), "m", None)) == [{"customer": str(big)}]
     parsed = parse_ndjson(json.dumps(row).encode(), "m", None)
     assert slices(parsed) == [{"customer": str(big)}]
