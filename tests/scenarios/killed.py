@@ -86,9 +86,12 @@ class Processor:
         return answer.json()["weak_slices"]
 
     def windows(self, model: str, window: str, told: Windows) -> Windows:
-        """Return the closed windows, as soon as they have the rows and outcomes of those that files tell of."""
+        """Return the closed windows, as soon as they have the rows and outcomes of those that files tell of.
+
+        It is patient as long as there is something new.
+        """
         wanted = [(one["start"], one["rows"], one["outcomes"]["rows"]) for one in told]
-        url, deadline = f"{self.web}/api/v1/models/{model}/evaluations", time.monotonic() + PATIENCE
+        url, seen = f"{self.web}/api/v1/models/{model}/evaluations", None
         while True:
             answer = self._client.get(url, params={"window": window, "limit": 1000})
             found: Windows = answer.json()["windows"] if answer.status_code == 200 else []
@@ -96,6 +99,8 @@ class Processor:
             known = [(one["start"], one["rows"], one["outcomes"]["rows"]) for one in closed]
             if closed and known == wanted[: len(known)] and len(known) >= len(wanted) - 2:
                 return closed
+            if known != seen:
+                seen, deadline = known, time.monotonic() + PATIENCE
             if time.monotonic() > deadline:
                 pytest.fail(f"{known} is not {wanted}\n{(self._folder / 'up.log').read_text()[-3000:]}")
             time.sleep(1.0)  # a look at hundreds of windows costs the processor as much as judging some

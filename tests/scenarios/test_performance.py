@@ -12,6 +12,7 @@ import driftline
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from sklearn.linear_model import LogisticRegression
 
 from .killed import BOUNDED, Processor
@@ -158,60 +159,96 @@ def made(case: Case, folder: Path) -> tuple[Any, pd.DataFrame, pd.DataFrame]:
     return classifier, rows, outcomes
 
 
-def replayed(
-    case: Case, section: Section, made_of: tuple[Any, pd.DataFrame, pd.DataFrame], told: Windows, folder: Path
-) -> Windows:
-    """Send the rows and outcomes to a processor that is killed twice, and return what it says."""
-    classifier, rows, outcomes = made_of
-    processor = Processor(folder, section.yaml[0])
+@dataclass(frozen=True)
+class Replay:
+    """``told``: what files say of the rows and outcomes."""
+
+    case: Case
+    section: Section
+    classifier: Any
+    rows: pd.DataFrame
+    outcomes: pd.DataFrame
+    told: Windows
+
+
+def staged(case: Case, folder: Path) -> Replay:
+    """Make the files of a case in the folder in which we are, and evaluate them."""
+    section = Section(case.number)
+    classifier, rows, outcomes = made(case, folder)
+    (folder / "driftline.yaml").write_text(section.yaml[0])
+    build, evaluate = section.commands
+    assert command(*build).exit_code == 0
+    return Replay(case, section, classifier, rows, outcomes, evaluated(*evaluate))
+
+
+def all_models(replays: list[Replay], folder: Path) -> str:
+    """Return one configuration of all models, each as its section has it, with its baseline where it was built."""
+    models: dict[str, Any] = {}
+    for one in replays:
+        said = yaml.safe_load(one.section.yaml[0])
+        assert (list(said), list(said["models"])) == (["models"], [one.case.model])
+        model = said["models"][one.case.model]
+        models[one.case.model] = {**model, "baseline": str(folder / one.case.model / model["baseline"])}
+    return yaml.safe_dump({"models": models})
+
+
+def replayed(replays: list[Replay], folder: Path) -> list[Windows]:
+    """Send the rows and outcomes of all to a processor that is killed twice, and return what it says of each."""
+    processor = Processor(folder, all_models(replays, folder))
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("DRIFTLINE_ENDPOINT", processor.otlp)
             patch.setenv("OTEL_TRACES_EXPORTER", "none")
-            score = section.run(0, {"classifier": classifier})["score"]
-            half = len(rows) // 2
-            score(rows.iloc[:half])
-            assert driftline.flush()
-            early = outcomes.sample(frac=0.3, random_state=2)  # some before their predictions, all out of order
-            processor.post(early, case.model)
+            scores = [one.section.run(0, {"classifier": one.classifier})["score"] for one in replays]
+            early = [one.outcomes.sample(frac=0.3, random_state=2) for one in replays]
+            for one, score, said in zip(replays, scores, early, strict=True):
+                score(one.rows.iloc[: len(one.rows) // 2])
+                assert driftline.flush()
+                processor.post(said, one.case.model)  # some before their predictions, all out of order
             processor.kill()
-            processor.post(early, case.model)  # its answer might have been lost
-            score(rows.iloc[half:])
-            assert driftline.flush()
-            rest = outcomes.drop(early.index).sample(frac=1, random_state=3)
-            processor.post(rest.iloc[: len(rest) // 2], case.model)
+            late = [
+                one.outcomes.drop(said.index).sample(frac=1, random_state=3)
+                for one, said in zip(replays, early, strict=True)
+            ]
+            for one, score, said, rest in zip(replays, scores, early, late, strict=True):
+                processor.post(said, one.case.model)  # its answer might have been lost
+                score(one.rows.iloc[len(one.rows) // 2 :])
+                assert driftline.flush()
+                processor.post(rest.iloc[: len(rest) // 2], one.case.model)
             processor.kill()
-            processor.post(rest.iloc[len(rest) // 2 :], case.model)
-            found = processor.windows(case.model, case.window, told)
-            for one in found:
-                one["performance"]["weak_slices"] = processor.weak_slices(case.model, case.window, one["start"])
+            for one, rest in zip(replays, late, strict=True):
+                processor.post(rest.iloc[len(rest) // 2 :], one.case.model)
+            found = [seen(processor, one) for one in replays]
             driftline.shutdown()
             return found
     finally:
         processor.stop()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.number}-{case.model}")
-def test_what_is_measured_is_the_same_live_and_of_files(
-    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    section = Section(case.number)
-    made_of = made(case, tmp_path)
-    (tmp_path / "driftline.yaml").write_text(section.yaml[0])
-    build, evaluate = section.commands
-    assert command(*build).exit_code == 0
-    told = evaluated(*evaluate)
-    live = replayed(case, section, made_of, told, tmp_path)
+def seen(processor: Processor, one: Replay) -> Windows:
+    found = processor.windows(one.case.model, one.case.window, one.told)
+    for window in found:
+        slices = processor.weak_slices(one.case.model, one.case.window, window["start"])
+        window["performance"]["weak_slices"] = slices
+    return found
 
-    mature = [one for one in live if one["performance"]["maturity"] == "mature"]
-    assert len(mature) >= 2
-    by_start = {one["start"]: one for one in told}
-    for window in mature:
-        of_files = by_start[window["start"]]
-        for part in ("outcomes", "performance"):
-            assert same(window[part], of_files[part], f"{window['start']}.{part}", BOUNDED) == []
-    CHECKS[case.number](told)
+
+def test_what_is_measured_is_the_same_live_and_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replays = []
+    for case in CASES:
+        (tmp_path / case.model).mkdir()
+        monkeypatch.chdir(tmp_path / case.model)
+        replays.append(staged(case, tmp_path / case.model))
+    for one, live in zip(replays, replayed(replays, tmp_path), strict=True):
+        mature = [window for window in live if window["performance"]["maturity"] == "mature"]
+        assert len(mature) >= 2
+        by_start = {window["start"]: window for window in one.told}
+        for window in mature:
+            of_files = by_start[window["start"]]
+            for part in ("outcomes", "performance"):
+                where = f"{one.case.model}.{window['start']}.{part}"
+                assert same(window[part], of_files[part], where, BOUNDED) == []
+        CHECKS[one.case.number](one.told)
 
 
 def of_churn(told: Windows) -> None:
