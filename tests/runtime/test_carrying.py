@@ -51,15 +51,15 @@ def test_a_correction_keeps_weight_worth_and_slices_of_the_word_before_it(open_s
 
 def test_what_is_kept_depends_on_no_order_of_arrival(open_state: Open) -> None:
     words: list[dict[str, Any]] = [{"weight": [4.0]}, {"value": [2.0]}, {}, {"weight": [9.0], "value": [5.0]}]
-    times, at = (3, 2, 4, 1), 0
+    times, orders = (3, 2, 4, 1), {f"id-{at}": order for at, order in enumerate(permutations(range(4)))}
     state = open_state()
-    for at, order in enumerate(permutations(range(4))):
-        state.send(predictions([f"id-{at}"]))
-        for which in order:
-            state.send(outcomes([f"id-{at}"], [which % 2], NOON + times[which] * HOUR, **words[which]))
-            state.state.join_now()
+    state.send(predictions(list(orders)))
+    for step in range(4):
+        said = [(id, order[step]) for id, order in orders.items()]
+        state.send(*(outcomes([id], [which % 2], NOON + times[which] * HOUR, **words[which]) for id, which in said))
+        state.state.join_now()
     assert {row[1:4] for row in counts(state)} == {(0, 4.0, 2.0)}
-    assert len(counts(state)) == at + 1 == 24
+    assert len(counts(state)) == len(orders) == 24
 
 
 @pytest.mark.parametrize("how", ["told", "sampled"])

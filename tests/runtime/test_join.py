@@ -33,25 +33,31 @@ def metric(state: Opened, name: str, window: str = "1d") -> Metric:
     return Metric(found.value, found.rows, found.source)
 
 
-STORY: list[PredictionTable | OutcomeTable] = [
-    predictions(["a", "b"], [NOON, NOON], [0.9, 0.2]),
-    predictions(["a"], [NOON + 2 * HOUR], [0.4]),
-    outcomes(["a"], [1], NOON + HOUR),
-    outcomes(["a", "b"], ["0", "true"], NOON + 3 * HOUR),
-]
+def story(model: str) -> list[PredictionTable | OutcomeTable]:
+    return [
+        predictions(["a", "b"], [NOON, NOON], [0.9, 0.2], model=model),
+        predictions(["a"], [NOON + 2 * HOUR], [0.4], model=model),
+        outcomes(["a"], [1], NOON + HOUR, model=model),
+        outcomes(["a", "b"], ["0", "true"], NOON + 3 * HOUR, model=model),
+    ]
 
 
-@pytest.mark.parametrize("order", list(permutations(range(4))))
-def test_any_order_of_arrival_joins_the_same(open_state: Open, order: tuple[int, ...]) -> None:
+def test_any_order_of_arrival_joins_the_same(open_state: Open) -> None:
+    """Each order is that of one model; the ids of all are the same."""
+    orders = {f"model {number}": order for number, order in enumerate(permutations(range(4)))}
     state = open_state()
-    for position in order:
-        state.send(STORY[position])
+    for step in range(4):
+        state.send(*(story(model)[order[step]] for model, order in orders.items()))
         state.state.join_now()
-    assert joined(state) == [("a", 0, "1"), ("a", 2 * HOUR, "0"), ("b", 0, "true")]
-    assert metric(state, "accuracy").rows == 3
-    assert metric(state, "accuracy").value == pytest.approx(2 / 3)
-    assert metric(state, "brier").value == pytest.approx((0.1**2 + 0.4**2 + 0.8**2) / 3, abs=1e-12)
-    assert state.view().outcomes == 3
+    expected = [("a", 0, "1"), ("a", 2 * HOUR, "0"), ("b", 0, "true")]
+    assert joined(state) == [row for row in expected for _ in orders]
+    views = {view.key.model: view for view in state.state.view.models()}
+    assert set(views) == set(orders)
+    for view in views.values():
+        realized = view.windows["1d"][-1].realized
+        assert realized["accuracy"].rows == view.outcomes == 3
+        assert realized["accuracy"].value == pytest.approx(2 / 3)
+        assert realized["brier"].value == pytest.approx((0.1**2 + 0.4**2 + 0.8**2) / 3, abs=1e-12)
 
 
 def test_an_outcome_waits_for_its_prediction(open_state: Open) -> None:
@@ -317,7 +323,7 @@ def test_an_id_that_carries_its_time_may_be_of_a_prediction_long_before_it(open_
 
 def test_the_join_can_be_done_again_after_a_crash_between_any_two_commits(open_state: Open) -> None:
     state = open_state()
-    for table in STORY:
+    for table in story("churn"):
         state.send(table)
     first = joined(state)
     connection = state.state._store.connect()
