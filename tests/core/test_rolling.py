@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from driftline.baseline import Baseline
 from driftline.fold import fold
+from driftline.outcome_parts import widths
 from driftline.pane import Pane, merge
 from driftline.profile import table_from_frame
+from driftline.tables import F64, ModelKey
 from driftline_processor.core.compared import Compared
 from driftline_processor.core.compared.rolling import LEAST_ROWS, Rolling, rolled
 from driftline_processor.core.drift import drift
+from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Window
+from driftline_processor.core.performance.asked import STANDARD
+from driftline_processor.core.performance.known import Known
+from driftline_processor.core.performance.objective import read_objective
+from driftline_processor.core.performance.reference import reference_of
+from driftline_processor.core.rebin import over
 from driftline_processor.core.window import window_of
 
 DAY = 86_400 * 10**9
@@ -121,3 +131,54 @@ def test_too_few_rows_or_days_leave_the_baseline_and_are_said(baseline: Baseline
     assert short.note.endswith("only 3,000 rows in 6 of 30 days")
     enough = rolled(baseline, Rolling("30d"), days(30), [*empty[1:], *[pane(500, at, baseline) for at in range(7)]])
     assert enough.baseline is not baseline
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_performance_stays_that_of_the_baseline_in_every_part(task: str) -> None:
+    built = judged(task)
+    found = rolled(built, Rolling("30d"), days(30), [Pane(dict(of_other(built)))] * 30).baseline
+    right = widths(built.task)
+    kept = {name for name in found.pane.parts if name in right}
+    assert kept == {name for name in built.pane.parts if name in right} > {"outcomes", "losses", "spread"}
+    assert all(np.array_equal(found.pane.parts[name], built.pane.parts[name]) for name in kept)
+    assert reference_of(found, STANDARD) == reference_of(built, STANDARD)
+
+
+def test_a_window_is_compared_with_the_performance_of_the_baseline_as_it_is() -> None:
+    built = judged("binary")
+    reference = rolled(built, Rolling("30d"), days(30), [Pane({"rows": np.full(3, 100.0)})] * 30).baseline
+    asked = replace(STANDARD, objectives=(read_objective("log_loss <= baseline + 0"),))
+    window, key = window_of("1d", 0), ModelKey("m", "")
+    found = evaluate(built.pane, reference, key, window, closed=True, known=Known(reference=built), asked=asked)
+    assert found.reference == reference_of(built, asked)
+    metric = found.reference["log_loss"]
+    assert metric.value is not None
+    assert metric.high is not None
+    assert found.objectives[0].low == pytest.approx(-math.hypot(metric.high - metric.value, metric.high - metric.value))
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_over_the_bins_of_another_baseline_outcomes_keep_every_part(task: str) -> None:
+    built = judged(task)
+    found = over(judged(task, first=7), built)
+    right = {name for name in built.pane.parts if name in widths(built.task)}
+    assert right <= found.parts.keys()
+    assert all(np.array_equal(found.parts[name], built.pane.parts[name]) for name in right)
+
+
+def judged(task: str, first: int = 0) -> Baseline:
+    rng = np.random.default_rng([3, first])
+    score = rng.random((600, 3))
+    score /= score.sum(axis=1, keepdims=True)
+    frame: dict[str, object] = {"x": score[:, 0]}
+    actual = {"binary": rng.random(600) < score[:, 0], "multiclass": rng.integers(0, 3, 600)}.get(
+        task, score[:, 0] ** 2
+    )
+    own = score if task == "multiclass" else score[:, 0]
+    classes = ["0", "1", "2"] if task == "multiclass" else None
+    return Baseline.from_frame(frame, score=own, actual=actual, classes=classes, model="m", task=task)
+
+
+def of_other(built: Baseline) -> dict[str, F64]:
+    """The rows of a pane whose outcomes are known, too, as those of files are."""
+    return {name: sums * 2 for name, sums in built.pane.parts.items()}

@@ -8,13 +8,14 @@ import numpy as np
 from driftline.baseline import Baseline
 from driftline.bins import Bins, CategoryBins, NumberBins
 from driftline.blocks import targets
+from driftline.outcome_parts import widths
 from driftline.pane import Pane
 from driftline.tables import F64
 
 from .histogram import Explicit, spread
 
-_SAME = ("rows", "outcomes", "confusion", "losses", "score_negative", "score_positive", "duration")
-"""Parts that need no bins of a baseline; those of outcomes need the same task."""
+_SAME = ("rows", "duration")
+"""Parts that need no bins of a baseline; those of outcomes need none either, but the same task."""
 
 
 def over(like: Baseline, other: Baseline) -> Pane:
@@ -25,8 +26,8 @@ def over(like: Baseline, other: Baseline) -> Pane:
     ``like`` lacks is named in a part ``unknown:NAME``. Outcomes are in it where both have the same task.
     """
     same_task = replace(like.task, threshold=0.5) == replace(other.task, threshold=0.5)
-    kept = _SAME if same_task else ("rows", "duration")
-    parts = {name: values for name, values in other.pane.parts.items() if name in kept}
+    right = widths(other.task) if same_task else {}
+    parts = {name: values for name, values in other.pane.parts.items() if name in _SAME or name in right}
     ranges = other.extras.ranges
     for name, bins in other.bins.features.items():
         mine = like.bins.features.get(name)

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.blocks import MOST_BLOCKS, Blocks
+from driftline.outcome_parts import widths
 from driftline.pane import Pane, merge
 from driftline.period import Period
 
@@ -33,7 +34,6 @@ _SHORT = ("5m", "15m", "1h", "6h")
 
 _DAY = 86_400 * 10**9
 
-_OUTCOMES = ("outcomes", "confusion", "losses", "score_negative", "score_positive")
 _NOTES = ("unknown", "distributed", "mapped", "guessed", EXPECTED.rstrip(":"))
 """Parts, by what their names begin with, that say how rows came and what was expected of them."""
 
@@ -116,9 +116,11 @@ def rolled(baseline: Baseline, rolling: Rolling, stretches: Sequence[Window], pa
     if whole.rows < LEAST_ROWS or held < needed:
         there = f"{whole.rows:,} rows in {held} of {len(stretches)} {_words(stretches)}"
         return Compared(baseline, f"the baseline, since {rolling.words} has only {there}")
-    left = (*_OUTCOMES, *_NOTES)
-    parts = {name: values for name, values in whole.parts.items() if name.partition(":")[0] not in left}
-    pane = Pane({name: values for name, values in baseline.pane.parts.items() if name in _OUTCOMES} | parts)
+    right = widths(baseline.task)
+    counted = {name for name in whole.parts if name not in right and name.partition(":")[0] not in _NOTES}
+    parts = {name: values for name, values in baseline.pane.parts.items() if name in right}
+    parts |= {name: whole.parts[name] for name in counted}
+    pane = Pane(parts)
     first, last = (edge for edge in (stretches[0].start, stretches[-1].end))
     fitted = baseline.extras.fitted and replace(baseline.extras.fitted, rows=0)  # its space: chosen from other rows
     extras = replace(

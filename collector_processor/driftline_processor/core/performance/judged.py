@@ -71,10 +71,11 @@ def judge_performance(
     if task is not None:
         judge_slices(evaluation, pane, task, known, asked)
     if baseline is not None:
-        evaluation.reference = reference_of(baseline, asked)
+        own = known.reference or baseline
+        evaluation.reference = reference_of(own, asked)
         span = evaluation.window.end - evaluation.window.start
         whole = task or baseline.task
-        evaluation.estimated = estimated(pane, known.reference or baseline, whole, span, realized(pane, whole))
+        evaluation.estimated = estimated(pane, own, whole, span, realized(pane, whole))
         constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
         if constant is not None:
             evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
