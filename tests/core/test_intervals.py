@@ -12,7 +12,7 @@ from driftline.frames import taken
 from driftline.pane import Pane
 from driftline.tables import F64, I64, Column, Task
 from driftline_processor.core.evaluation import Metric, Window
-from driftline_processor.core.performance import areas, linear
+from driftline_processor.core.performance import areas, highest, linear
 from driftline_processor.core.performance import intervals as of
 from driftline_processor.core.performance.asked import Asked
 from driftline_processor.core.performance.blocks import cut, design, lasting
@@ -256,6 +256,64 @@ def test_a_block_moves_a_curve_as_far_as_leaving_it_out_says(metric: str) -> Non
     without = [measure(_curve(_sum(panes[:one] + panes[one + 1 :])))[0] for one in range(5)]
     assert moved.influence[:5] == pytest.approx([value - one for one in without], rel=0.1, abs=2e-5)
     assert abs(moved.influence.sum()) < 1e-12
+
+
+def scored(rng: np.random.Generator, n: int, rate: float = 0.3, share: float = 1.0) -> Pane:
+    """Rows whose positives score higher; ``share``: of the negatives that are reviewed, by their weight."""
+    truth = (rng.random(n) < rate).astype(np.float64)
+    score = 1 / (1 + np.exp(-rng.normal(1.5 * truth - 1, 1)))
+    held = (rng.random(n) < share) | (score > 0.5)
+    weight = np.where(score > 0.5, 1.0, 1 / share)[held]
+    return fold_outcomes(BINARY, score[held, np.newaxis], None, Column(numbers=truth[held]), weight)
+
+
+def bounded(pane: Pane, *names: str, blocks: tuple[Pane, ...] = ()) -> list[Metric]:
+    asked = Asked(metrics=names)
+    found = with_intervals(realized(pane, BINARY, asked), pane, blocks, BINARY, asked)
+    return [found[name] for name in names]
+
+
+@pytest.mark.parametrize("share", [1.0, 0.1])
+def test_a_gain_varies_as_gains_of_other_rows_do(share: float) -> None:
+    rng = np.random.default_rng(3)
+    drawn = [scored(rng, 1_000, share=share) for _ in range(200)]
+    values = [realized(one, BINARY)["gain@0.1"].value or 0.0 for one in drawn]
+    curves = [areas.curve_of(one, ()) for one in drawn[:40]]
+    varies = [highest.gain(one, 0.1, 1.0)[0].moved.variance for one in curves if one is not None]
+    assert np.sqrt(np.mean(varies)) == pytest.approx(np.std(values), rel=0.15)
+
+
+def test_a_block_moves_a_gain_as_far_as_leaving_it_out_says() -> None:
+    rng = np.random.default_rng(2)
+    panes = [scored(rng, 400) for _ in range(50)]
+    curve = areas.curve_of(_sum(panes), panes)
+    assert curve is not None
+    found, _ = highest.gain(curve, 0.1, 1.0)
+    assert found.value is not None
+    without = [realized(_sum(panes[:at] + panes[at + 1 :]), BINARY)["gain@0.1"].value or 0.0 for at in range(5)]
+    assert found.moved.influence[:5] == pytest.approx([found.value - one for one in without], rel=0.2, abs=2e-4)
+    assert abs(found.moved.influence.sum()) < 1e-12
+
+
+def test_a_lift_is_as_sure_as_the_gain_that_it_is_of_and_days_that_differ_make_both_less_so() -> None:
+    rng = np.random.default_rng(4)
+    days = tuple(scored(rng, 300, rate) for rate in np.tile([0.1, 0.5], 10))
+    gain, lift = bounded(_sum(list(days)), "gain@0.1", "lift@0.1")
+    assert (gain.low, gain.high) == pytest.approx(((lift.low or 0) / 10, (lift.high or 0) / 10))
+    assert (gain.interval, lift.interval, gain.effective_rows) == ("clopper_pearson", "clopper_pearson", 6_000)
+    (by_day,) = bounded(_sum(list(days)), "gain@0.1", blocks=days)
+    assert by_day.interval == "blocks"
+    assert (by_day.low or 1) < (gain.low or 0) < (gain.high or 0) < (by_day.high or 0)
+
+
+def test_a_gain_of_few_positives_or_of_few_rows_is_not_known_and_one_of_all_not_beyond_doubt() -> None:
+    truth = np.repeat([1.0, 0.0], [100, 900])
+    perfect = _scored(np.linspace(0.9, 0.1, 1_000), truth)
+    few, all_of_them, whole = bounded(perfect, "gain@0.01", "gain@0.5", "gain@1")
+    assert (few.interval, few.low, whole.interval) == ("too_few", None, "")
+    assert (all_of_them.low, all_of_them.high) == pytest.approx((0.025 ** (1 / 100), 1.0))
+    (rare,) = bounded(_scored(np.linspace(0.9, 0.1, 1_000), np.repeat([1.0, 0.0], [48, 952])), "gain@0.1")
+    assert (rare.value, rare.interval) == (1.0, "too_few")
 
 
 def test_a_class_of_few_has_no_area_to_speak_of() -> None:

@@ -25,6 +25,7 @@ from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.reference import reference_of
 from driftline_processor.core.performance.uncertainty import with_intervals
 from driftline_processor.core.performance.worth import Costs
+from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 from scipy.stats import beta
 
@@ -67,7 +68,7 @@ def covering(
     by_days: bool = False,
 ) -> Callable[[int, Random], Figures]:
     """Return how often the interval of a metric holds the truth, is below it and above it, and how long it is."""
-    asked = Asked(shares=shares, costs=costs)
+    asked = Asked(shares=shares, costs=costs, metrics=(metric,))
     unknown = Metric(0.5, 0, "panes")  # of those not derived from sums alone, only the limits are looked at
 
     def limits(rng: Random) -> Limits:
@@ -365,6 +366,21 @@ def _truth(name: str, mean: float) -> float:
     return float(np.clip(0.9 + 0.1 * (found - mean), 0, 1).mean())
 
 
+REVIEWED: Mapping[str, tuple[str, Callable[[F64], F64]]] = {
+    "flagged": ("all above .95 and a tenth of the others", lambda score: np.where(score > 0.95, 1.0, 0.1)),
+    "steps": (
+        "all above .9, three tenths above .5, else a tenth",
+        lambda score: np.where(score > 0.9, 1.0, np.where(score > 0.5, 0.3, 0.1)),
+    ),
+    "smooth": ("with the score as probability, at least .05", lambda score: np.clip(score, 0.05, 1)),
+    "even": ("a fifth of all", lambda score: np.full(len(score), 0.2)),
+}
+"""By which chance rows of a score are reviewed."""
+
+OF_DAYS = 0.3
+"""By how many standard deviations of scores the distance of positives, and the level of all, differ between days."""
+
+
 def _areas() -> Iterator[Covered]:
     for positives, negatives in ((100, 100), (100, 1_000), (1_000, 10_000)):
         for area in (0.6, 0.8, 0.9, 0.98):
@@ -382,21 +398,59 @@ def _areas() -> Iterator[Covered]:
 
 
 def _reviewed_areas() -> Iterator[Covered]:
-    chances: Mapping[str, tuple[str, Callable[[F64], F64]]] = {
-        "flagged": ("all above .95 and a tenth of the others", lambda score: np.where(score > 0.95, 1.0, 0.1)),
-        "steps": (
-            "all above .9, three tenths above .5, else a tenth",
-            lambda score: np.where(score > 0.9, 1.0, np.where(score > 0.5, 0.3, 0.1)),
-        ),
-        "smooth": ("with the score as probability, at least .05", lambda score: np.clip(score, 0.05, 1)),
-        "even": ("a fifth of all", lambda score: np.full(len(score), 0.2)),
-    }
-    for name, (said, chance) in chances.items():
+    for name, (said, chance) in REVIEWED.items():
         for n, rate, area in ((20_000, 0.05, 0.8), (4_000, 0.1, 0.9)):
             draw = scores_reviewed(n, rate, area, chance)
             what = f"ROC AUC of {area}, {n:,} rows with {n * rate:,.0f} positives, reviewed: {said}"
             measure = covering(draw, BINARY, "roc_auc", area)
             yield Covered(f"auc-{name}-{n}", measure, 2_000, what, 0.93, short=50 if n < 10_000 else 0)
+
+
+def scored_days(many: int, each: int, rate: float, area: float) -> Callable[[Random], Window]:
+    """Draw days whose rates, distances of positives and levels of scores are their own."""
+    apart = np.sqrt(2) * ndtri(area)
+
+    def draw(rng: Random) -> Window:
+        positives = rng.binomial(each, np.clip(rng.normal(rate, rate / 4, many), 0.001, 1))
+        own, level = rng.normal(apart, OF_DAYS, many), rng.normal(0, OF_DAYS, many)
+        blocks = [
+            _scored(rng.normal(at, 1, each - n), rng.normal(at + mean, 1, n))
+            for n, at, mean in zip(positives, level, own, strict=True)
+        ]
+        return total(blocks), tuple(blocks)
+
+    return draw
+
+
+def gained(rate: float, area: float, share: float, of_days: float = 0.0) -> float:
+    """The share of positives among so many rows, whose scores are normal; ``of_days``: σ of level and of distance."""
+    apart, spread = np.sqrt(2) * ndtri(area), np.sqrt(1 + np.array([1, 2]) * of_days**2)
+
+    def beyond(at: float) -> F64:
+        found: F64 = ndtr((np.array([0, apart]) - at) / spread)
+        return found
+
+    at = brentq(lambda at: float(beyond(at) @ [1 - rate, rate]) - share, -10, 10)
+    return float(beyond(at)[1])
+
+
+def _gains() -> Iterator[Covered]:
+    plain = ((500, 0.3, 0.8, 0.1), (500, 0.3, 0.95, 0.5), (5_000, 0.3, 0.8, 0.02), (5_000, 0.3, 0.7, 0.5))
+    rare = ((2_000, 0.05, 0.8, 0.1), (2_000, 0.05, 0.95, 0.02), (20_000, 0.05, 0.8, 0.1), (20_000, 0.05, 0.6, 0.5))
+    for n, rate, area, share in (*plain, *rare):
+        draw = scores_reviewed(n, rate, area, np.ones_like)
+        what = f"gain@{share} of {n:,} rows, {rate * 100:g} % of them positive, at a ROC AUC of {area}"
+        measure = covering(draw, BINARY, f"gain@{share}", gained(rate, area, share))
+        yield Covered(f"gain-{n}-{share}", measure, 5_000, what, 0.93, short=50 if n < 2_000 else 0)
+    for name, (said, chance) in REVIEWED.items():
+        measure = covering(scores_reviewed(4_000, 0.1, 0.9, chance), BINARY, "lift@0.1", gained(0.1, 0.9, 0.1) / 0.1)
+        what = f"lift@0.1 of 4,000 rows, 10 % of them positive, reviewed: {said}"
+        yield Covered(f"lift-{name}", measure, 2_000, what, 0.93)
+    for many, each, rate, share in ((30, 200, 0.2, 0.1), (30, 700, 0.05, 0.02), (7, 700, 0.2, 0.5), (3, 700, 0.2, 0.1)):
+        truth = gained(rate, 0.8, share, OF_DAYS)
+        measure = covering(scored_days(many, each, rate, 0.8), BINARY, f"gain@{share}", truth, by_days=True)
+        what = f"gain@{share} of {many} days of {each} rows, on which rate, area and level of the scores differ"
+        yield Covered(f"gain-days-{many}-{share}", measure, 2_000, what, 0.92)
 
 
 def _means() -> Iterator[Covered]:
@@ -475,7 +529,9 @@ def _days() -> Iterator[Covered]:
 
 
 ROWS = {
-    row.name: row for rows in (_shares, _weighted, _areas, _reviewed_areas, _means, _costly, _days) for row in rows()
+    row.name: row
+    for rows in (_shares, _weighted, _areas, _reviewed_areas, _gains, _means, _costly, _days)
+    for row in rows()
 }
 
 

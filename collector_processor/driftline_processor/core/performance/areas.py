@@ -109,7 +109,7 @@ def area(curve: Curve) -> tuple[float, Moved]:
     beating = 1 - np.cumsum(p) + p / 2
     value = float(p @ beaten)
     moves = [(of - value) / side.weight.sum() for side, of in zip(curve, (beating, beaten), strict=True)]
-    return value, _moved(curve, moves, [side.rows / max(side.rows - 1, 1.0) for side in curve])
+    return value, moved_by(curve, moves, [side.rows / max(side.rows - 1, 1.0) for side in curve])
 
 
 def average_precision(curve: Curve) -> tuple[float, Moved]:
@@ -122,11 +122,14 @@ def average_precision(curve: Curve) -> tuple[float, Moved]:
     below = (p / rows)[::-1].cumsum()[::-1] / positives
     pulled = (p * above / rows**2)[::-1].cumsum()[::-1] / positives
     of_positive, of_negative = (precision - value) / positives + below - pulled, -pulled
-    return value, _moved(curve, [of_negative[::-1], of_positive[::-1]], [1.0, 1.0])
+    return value, moved_by(curve, [of_negative[::-1], of_positive[::-1]], [1.0, 1.0])
 
 
-def _moved(curve: Curve, moves: Sequence[F64], few: Sequence[float]) -> Moved:
-    """``moves``: how far a row of each bin moves it, negatives first; ``few``: how much more few vary than shows."""
+def moved_by(curve: Curve, moves: Sequence[F64], few: Sequence[float]) -> Moved:
+    """Return how something moves that a row of each bin moves so far.
+
+    ``moves``: float64 (n,), of negatives and of positives; ``few``: how much more few of each vary than shows.
+    """
     varies = [float(side.squares @ of**2) * more for side, of, more in zip(curve, moves, few, strict=True)]
     influence = np.sum([side.blocks @ of for side, of in zip(curve, moves, strict=True)], axis=0)
     expected = np.sum([side.expected(own) for side, own in zip(curve, varies, strict=True)], axis=0)

@@ -21,7 +21,7 @@ from driftline.tables import Task
 
 from driftline_processor.core.evaluation import Metric
 
-from . import areas, linear
+from . import areas, highest, linear
 from . import intervals as of
 from .asked import Asked
 from .blocks import FEWEST, FEWEST_DAYS, alone, counting_as_one
@@ -105,6 +105,8 @@ class _Sums:
             return self._ranking(f"{name}@{at}" if at else name)
         if name in ("roc_auc", "average_precision", "roc_auc_ovr"):
             return self._curve(name, value)
+        if name in ("gain", "lift"):
+            return self._gain(at, times=name == "lift")
         if name == "actual_rate":
             return self._rate()
         if name == "top_k_accuracy":
@@ -324,22 +326,24 @@ class _Sums:
         return self._share(Ratio(hits, Summed(float(sums[0] - sums[4]), float(spread[0] - spread[7]), each), found[2]))
 
     def _top(self, at: str) -> tuple[Interval, float] | None:
-        """The share of rows whose class was among the k that scored highest."""
-        sums = self._pane.parts.get("ranks")
-        if sums is None or not at.isdigit():
+        found = highest.top(self._pane, self._blocks, int(at)) if at.isdigit() else None
+        return None if found is None else self._share(found)
+
+    def _gain(self, at: str, *, times: bool) -> tuple[Interval, float] | None:
+        """The share of positives among so many rows; ``times``: as a multiple of what any rows would have of them."""
+        curve, share = areas.curve_of(self._pane, self._blocks), float(at)
+        if curve is None or share >= 1:
             return None
-        k = int(at)
-        excess = self._pane.parts.get("ranks_excess", np.zeros(len(sums)))
-        squares, each = sums + excess, float((sums + excess).sum() / max(sums.sum(), 1e-300))
-        sides = (slice(None, k), slice(k, None))
-        hits, misses = (Summed(float(sums[some].sum()), float(squares[some].sum()), each) for some in sides)
-        total = hits.weight + misses.weight
-        own = [one for one in self._blocks if "ranks" in one.parts]
-        by_block = np.array([(one.parts["ranks"].sum(), one.parts["ranks"][:k].sum()) for one in own]).reshape(-1, 2)
-        lasting = np.array([(one.parts["ranks"] + one.parts.get("ranks_excess", 0.0)).sum() for one in own])
-        varies = of.share_variance(hits, misses)
-        influence = (by_block[:, 1] - hits.weight / total * by_block[:, 0]) / total
-        return self._share(Ratio(hits, misses, Moved(varies, influence, varies * lasting / squares.sum())))
+        rows, positives = sum(side.rows for side in curve), curve.positive.with_one_more(self._more)
+        ratio, fewer = highest.gain(curve, share, self._more)
+        if positives < of.FEWEST_OF_A_CLASS or fewer < of.FEWEST_ROWS:
+            return of.TOO_FEW, rows
+        found = self._share(ratio)
+        if found is None:
+            return None
+        (low, high, method), _ = found
+        by = share if times else 1.0
+        return Interval(None if low is None else low / by, None if high is None else high / by, method), rows
 
     def _curve(self, name: str, value: float) -> tuple[Interval, float] | None:
         if name == "roc_auc_ovr":
