@@ -60,6 +60,16 @@ def test_days_that_differ_make_rows_worth_less() -> None:
     assert by_day.p_value > alone.p_value
 
 
+@pytest.mark.parametrize("many", [2, 3, 4])
+def test_few_days_that_differ_say_nothing_of_the_labels_that_came_on_them(many: int) -> None:
+    days = tuple(outcomes(*both) for both in ((40, 360), (100, 300), (60, 340), (90, 310))[:many])
+    halves = {"<1d": merge(days[1::2]), "<7d": merge(days[::2])}
+    as_rows, by_day = (fast_labels(halves, merge(days), days, BINARY, days=known) for known in (False, True))
+    assert as_rows is not None
+    assert as_rows.differ
+    assert by_day is None or not by_day.differ
+
+
 @pytest.mark.parametrize(("times", "differ"), [(1.0, False), (1.6, True)])
 def test_errors_of_a_regression_are_compared_by_their_means(times: float, differ: bool) -> None:
     rng = np.random.default_rng(1)

@@ -62,7 +62,7 @@ def drawn(
 
         cohorts = {name: pane(cohort == at) for at, name in enumerate(NAMES)}
         blocks = [pane(day == at) for at in range(days)]
-        return fast_labels(cohorts, merge(cohorts.values()), blocks, BINARY)
+        return fast_labels(cohorts, merge(cohorts.values()), blocks, BINARY, days=days > 0)
 
     return draw
 
@@ -101,6 +101,10 @@ def _rows() -> Iterator[Told]:
     of_days = "10 % positive, on 30 days, on which it differs by 3 points; the later the day, the fewer slow ones"
     days = drawn(6_000, 0.1, days=30, spread=0.03)
     yield Told("fast-days", telling(days), 1_000, f"6,000 outcomes, {of_days}", differ=False)
+    for few in (2, 3, 4, 6):
+        measure = telling(drawn(400 * few, 0.1, days=few, spread=0.1))
+        what = f"{400 * few:,} outcomes, 10 % positive, on {few} days, on which it differs by 10 points; the same"
+        yield Told(f"fast-few-{few}", measure, 1_000, what, differ=False)
     for name, law in (("normal", _normal), ("skewed", _skewed)):
         measure = telling(errors(500, 1.0, law))
         yield Told(f"fast-{name}", measure, 2_000, f"500 {'log-' if law is _skewed else ''}normal errors", differ=False)

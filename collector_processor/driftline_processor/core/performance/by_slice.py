@@ -73,7 +73,7 @@ def judge_slices(evaluation: Evaluation, pane: Pane, task: Task, known: Known, a
         else:
             evaluation.performance_slices[name] = found
     cohorts = {name: known.slices[slice_name(LABEL_AGE, name)] for name in COHORTS if name in evaluation.ages}
-    evaluation.fast_labels = fast_labels(cohorts, pane, known.blocks, task)
+    evaluation.fast_labels = fast_labels(cohorts, pane, known.blocks, task, days=by_days(evaluation.window))
     if evaluation.immature and evaluation.fast_labels is not None and evaluation.fast_labels.differ:
         evaluation.immature += f"; {evaluation.fast_labels.sentence}"
     evaluation.ages = {name: evaluation.ages[name] for name in COHORTS if name in evaluation.ages}

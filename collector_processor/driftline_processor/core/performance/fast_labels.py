@@ -19,12 +19,16 @@ from driftline.tables import F64, Task
 from scipy.special import stdtr
 
 from . import linear
-from .blocks import Design, design
+from .blocks import FEWEST as FEWEST_BLOCKS
+from .blocks import FEWEST_DAYS, design
 from .intervals import normal_quantile, student_quantile
 from .sums import effective_rows
 from .weak.confirm import fisher
 
 ALPHA = 0.05
+TESTS = 2
+"""Of one window: of what happened, and of how wrong the model was."""
+
 FEWEST = 30
 """Effective outcomes of either half; with fewer nobody can tell."""
 
@@ -74,16 +78,20 @@ _SAID = {
 }
 
 
-def fast_labels(cohorts: Mapping[str, Pane], whole: Pane, blocks: Sequence[Pane], task: Task) -> FastLabels | None:
+def fast_labels(
+    cohorts: Mapping[str, Pane], whole: Pane, blocks: Sequence[Pane], task: Task, *, days: bool = False
+) -> FastLabels | None:
     """Compare the fast half of the outcomes with the slow one; None of rankings, or where either has too few.
 
-    ``cohorts``: by how long outcomes took, the fastest first. ``whole``: the window, ``blocks``: of its time.
+    ``cohorts``: by how long outcomes took, the fastest first. ``whole``: the window, ``blocks``: of its time; ``days``:
+    they are days, not pieces of one.
     """
     halves = _halves(cohorts)
     if halves is None:
         return None
     until, fast, slow = halves
-    tests = _means(fast, slow, whole, blocks) if task.kind == "regression" else _shares(fast, slow, whole, blocks, task)
+    compared = _means if task.kind == "regression" else _shares
+    tests = compared(fast, slow, whole, blocks, task, FEWEST_DAYS if days else FEWEST_BLOCKS)
     if not tests:
         return None
     likeliest = min(tests, key=lambda one: one.p_value)
@@ -92,8 +100,12 @@ def fast_labels(cohorts: Mapping[str, Pane], whole: Pane, blocks: Sequence[Pane]
     return FastLabels(until, p <= ALPHA, likeliest.metric, likeliest.fast, likeliest.slow, rows[0], rows[1], p)
 
 
-def _design(moved: linear.Moved) -> Design | None:
-    return design(moved.influence, moved.expected)
+def _counting_as_one(moved: linear.Moved, fewest: float) -> float:
+    """How many rows count as one, Student's t included, at the level of one of the tests."""
+    found, level = design(moved.influence, moved.expected, fewest), 1 - ALPHA / TESTS
+    if found is None:
+        return 1.0
+    return max(1.0, found.effect * (student_quantile(level, found.freedom) / normal_quantile(level)) ** 2)
 
 
 class _Test(NamedTuple):
@@ -118,7 +130,7 @@ def _halves(cohorts: Mapping[str, Pane]) -> tuple[str, Pane, Pane] | None:
     return names[at], fast, slow
 
 
-def _shares(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: Task) -> list[_Test]:
+def _shares(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: Task, fewest: float) -> list[_Test]:
     k = len(task.classes)
     tables = [linear.table_of(one, (), k) for one in (fast, slow)]
     of_all = linear.table_of(whole, blocks, k)
@@ -131,11 +143,7 @@ def _shares(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: T
     counted["error_rate"] = 1 - np.eye(k)
     found = []
     for metric, hits in counted.items():
-        days = _design(of_all.ratio(hits, 1 - hits).moved)
-        less = 1.0
-        if days is not None:
-            longer = student_quantile(1 - ALPHA, days.freedom) / normal_quantile(1 - ALPHA)
-            less = max(1.0, days.effect * longer**2)
+        less = _counting_as_one(of_all.ratio(hits, 1 - hits).moved, fewest)
         halves = [
             (one.ratio(hits, 1 - hits), effective_rows(pane) / less)
             for one, pane in zip(tables, (fast, slow), strict=True)
@@ -162,22 +170,21 @@ def _exact(one: tuple[float, float], other: tuple[float, float]) -> float:
     return min(1.0, 2 * min(more, less))
 
 
-def _means(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane]) -> list[_Test]:
+def _means(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: Task, fewest: float) -> list[_Test]:
     found = []
     losses: tuple[tuple[Compared, str], ...] = (("mae", "absolute_error"), ("mean_actual", "actual"))
     for metric, loss in losses:
-        halves = [linear.mean_of_loss(one, (), "regression", loss) for one in (fast, slow)]
-        all_of = linear.mean_of_loss(whole, blocks, "regression", loss)
+        halves = [linear.mean_of_loss(one, (), task.kind, loss) for one in (fast, slow)]
+        all_of = linear.mean_of_loss(whole, blocks, task.kind, loss)
         if halves[0] is None or halves[1] is None or all_of is None:
             continue
-        days = _design(all_of[2])
-        effect, freedom = (1.0, math.inf) if days is None else days
-        variances = [one[2].variance * effect for one in halves if one is not None]
-        rows = [one[1] / effect for one in halves if one is not None]
+        less = _counting_as_one(all_of[2], fewest)
+        variances = [one[2].variance * less for one in halves if one is not None]
+        rows = [one[1] / less for one in halves if one is not None]
         variance = sum(variances)
         if min(rows) < FEWEST or variance <= 0:
             continue
         welch = variance**2 / sum(own**2 / (n - 1) for own, n in zip(variances, rows, strict=True))
         z = abs(halves[0][0] - halves[1][0]) / math.sqrt(variance)
-        found.append(_Test(metric, halves[0][0], halves[1][0], 2 * float(stdtr(min(welch, freedom), -z))))
+        found.append(_Test(metric, halves[0][0], halves[1][0], 2 * float(stdtr(welch, -z))))
     return found
