@@ -12,7 +12,6 @@ from driftline.tables import Column, ModelKey, Task
 from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance, Window
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.asked import Asked
-from driftline_processor.core.performance.blocks import DAY
 from driftline_processor.core.performance.by_slice import COHORTS, ranked
 from driftline_processor.core.performance.fairness import Fairness, Rule
 from driftline_processor.core.performance.in_time import InTime
@@ -21,6 +20,7 @@ from driftline_processor.core.performance.known import Known
 from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.performance.weak import Condition, WeakSearch, WeakSlice
 from driftline_processor.core.render import to_json
+from driftline_processor.core.window import DAY
 from driftline_processor.runtime.archive import from_text, to_text
 
 TASK = Task("binary", ("0", "1"), "1")

@@ -17,7 +17,6 @@ from driftline.pane import Pane
 from driftline.tables import F64, Column, Task
 from driftline_processor.core.evaluation import Metric
 from driftline_processor.core.performance.asked import STANDARD, Asked, Shares
-from driftline_processor.core.performance.blocks import DAY
 from driftline_processor.core.performance.by_slice import counts_of
 from driftline_processor.core.performance.fairness import Rule, judge_fairness
 from driftline_processor.core.performance.intervals import Interval, difference
@@ -25,6 +24,7 @@ from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.reference import reference_of
 from driftline_processor.core.performance.uncertainty import with_intervals
 from driftline_processor.core.performance.worth import Costs
+from driftline_processor.core.window import DAY
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 from scipy.stats import beta

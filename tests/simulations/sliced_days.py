@@ -14,13 +14,13 @@ from driftline.sparse import Sparse
 from driftline.tables import F64, ModelKey, Task
 from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance, Window
 from driftline_processor.core.performance.asked import Asked
-from driftline_processor.core.performance.blocks import DAY
 from driftline_processor.core.performance.by_slice import counts_of, measured
 from driftline_processor.core.performance.fairness import Rule, judge_fairness
 from driftline_processor.core.performance.in_time import InTime
 from driftline_processor.core.performance.known import Known
 from driftline_processor.core.performance.objective import Objective
 from driftline_processor.core.performance.objectives import judge_objectives
+from driftline_processor.core.window import DAY
 from scipy.optimize import brentq
 from scipy.special import expit
 

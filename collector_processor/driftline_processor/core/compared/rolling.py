@@ -18,7 +18,7 @@ from driftline.period import Period
 
 from driftline_processor.core.evaluation import Window
 from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
-from driftline_processor.core.window import before, parse, window_of
+from driftline_processor.core.window import DAY, before, parse, window_of
 
 from .compared import Compared
 from .derived import derived
@@ -31,8 +31,6 @@ LEAST_STRETCHES = 7
 
 _SHORT = ("5m", "15m", "1h", "6h")
 """Stretches of a reference that is shorter than a week; each divides the next."""
-
-_DAY = 86_400 * 10**9
 
 _NOTES = ("unknown", "distributed", "mapped", "guessed", EXPECTED.rstrip(":"))
 """Parts, by what their names begin with, that say how rows came and what was expected of them."""
@@ -69,24 +67,24 @@ class Rolling:
     def first(self, time: int) -> int:
         """Return where the first stretch of so much past ends that holds ``time``, in UTC.
 
-        >>> Rolling("30d").first(10 * _DAY + 1) // _DAY
+        >>> Rolling("30d").first(10 * DAY + 1) // DAY
         40
         """
         length = time - before(time, self.last)
-        begin = window_of("1d" if length >= 7 * _DAY else "5m", time).start
+        begin = window_of("1d" if length >= 7 * DAY else "5m", time).start
         return begin + begin - before(begin, self.last)
 
     def stretches(self, window: Window, timezone: str = "UTC") -> list[Window]:
         """Return the stretches of time that a window is compared with, oldest first, one after the other.
 
-        >>> days = Rolling("30d", "24h").stretches(window_of("1d", 40 * _DAY))
-        >>> len(days), days[0].start // _DAY, days[-1].end // _DAY
+        >>> days = Rolling("30d", "24h").stretches(window_of("1d", 40 * DAY))
+        >>> len(days), days[0].start // DAY, days[-1].end // DAY
         (30, 10, 40)
         """
         until = before(window.end, self.without, timezone) if self.without else window.start
         until = min(until, window.start)
         length = until - before(until, self.last, timezone)
-        unit = "1d" if length >= 7 * _DAY else next(u for u in (*_SHORT, "1d") if length <= MOST_BLOCKS * _length(u))
+        unit = "1d" if length >= 7 * DAY else next(u for u in (*_SHORT, "1d") if length <= MOST_BLOCKS * _length(u))
         end = window_of(unit, until, timezone).start
         start, found = before(end, self.last, timezone), list[Window]()
         while end > start:
@@ -144,7 +142,7 @@ def _blocks(baseline: Baseline, stretches: Sequence[Window], panes: Sequence[Pan
 
 def _length(unit: str) -> int:
     number, letter = parse(unit)
-    return number * {"m": _DAY // 1_440, "h": _DAY // 24, "d": _DAY}[letter]
+    return number * {"m": DAY // 1_440, "h": DAY // 24, "d": DAY}[letter]
 
 
 def _words(stretches: Sequence[Window]) -> str:

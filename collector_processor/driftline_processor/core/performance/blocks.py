@@ -20,7 +20,7 @@ from driftline.tables import F64
 from scipy.special import chdtrc
 
 from driftline_processor.core.evaluation import Window
-from driftline_processor.core.window import window_of
+from driftline_processor.core.window import DAY, window_of
 
 from .intervals import normal_quantile, student_quantile
 
@@ -56,7 +56,6 @@ MOST_KEPT = 0.9
 """The most that a block is taken to keep of the one before: 19 such blocks count as one."""
 
 
-DAY = 24 * 3_600 * 10**9
 _TWO_DAYS = 2 * DAY - DAY // 12  # those in which clocks go forward are shorter
 
 HOURS, _LONG = ("1h",), ("1d", "2d", "1w", "1mo", "3mo")

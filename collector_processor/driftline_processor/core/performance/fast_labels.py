@@ -20,8 +20,7 @@ from scipy.special import stdtr
 
 from . import linear
 from .blocks import FEWEST as FEWEST_BLOCKS
-from .blocks import FEWEST_DAYS, design
-from .intervals import normal_quantile, student_quantile
+from .blocks import FEWEST_DAYS, counting_as_one
 from .sums import effective_rows
 from .weak.confirm import fisher
 
@@ -102,10 +101,7 @@ def fast_labels(
 
 def _counting_as_one(moved: linear.Moved, fewest: float) -> float:
     """How many rows count as one, Student's t included, at the level of one of the tests."""
-    found, level = design(moved.influence, moved.expected, fewest), 1 - ALPHA / TESTS
-    if found is None:
-        return 1.0
-    return max(1.0, found.effect * (student_quantile(level, found.freedom) / normal_quantile(level)) ** 2)
+    return counting_as_one(moved.influence, moved.expected, fewest, 1 - ALPHA / TESTS)
 
 
 class _Test(NamedTuple):

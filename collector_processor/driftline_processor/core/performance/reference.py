@@ -15,10 +15,10 @@ from driftline.outcome_blocks import EXPECTED
 from driftline.pane import Pane, merge
 
 from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.window import DAY
 
 from . import custom
 from .asked import Asked
-from .blocks import DAY
 from .realized import realized
 from .reviewed import unseen_of
 from .uncertainty import with_intervals
