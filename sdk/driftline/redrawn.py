@@ -7,8 +7,10 @@ smooth curve does (Sen, Banerjee and Woodroofe, "Inconsistency of bootstrap: the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +25,7 @@ PLACES = 512
 _PENALTIES = np.array([1e-9, 0.1, 10.0, 30.0])
 """Of the coefficients of the curve: it is a line in the normal score of the rank unless rows say otherwise."""
 
-_STEPS, _LONGEST, _STEEPEST = 30, 2.0, 30.0
+_STEPS, _HALVINGS, _NEAR, _STEEPEST = 60, 40, 1e-5, 30.0
 _SEED = 20_261_122
 
 
@@ -83,21 +85,57 @@ def _curves(weight: F64, hits: F64, random: np.random.Generator) -> tuple[F64, F
     rank = (np.cumsum(weight) - weight / 2) / total
     z = np.array([NormalDist().inv_cdf(one) for one in rank.tolist()])
     x = np.stack([np.ones(len(z)), z, z**2, z**3])
-    share = (float(hits.sum()) + 0.5) / (total + 1)
-    found = np.array([np.log(share / (1 - share)), 0.0, 0.0, 0.0])
-    spread = np.eye(len(found))
+    found, spread = next(fit for terms in (4, 3, 2, 1) if (fit := _fitted(x[:terms], weight, hits)) is not None)
+    others = found + random.standard_normal((DRAWN, len(x)))[:, : len(found)] @ np.linalg.cholesky(spread).T
+    used = x[: len(found)]
+    return _logistic(found @ used), _logistic(others @ used)
+
+
+def _fitted(x: F64, weight: F64, hits: F64) -> tuple[F64, F64] | None:
+    """The coefficients of a curve and how they may be off, float64 (k,) and (k, k); None where steps find no end.
+
+    Newton's steps by the expected information, each halved until the penalised likelihood rises: whole ones leave it
+    for good where positives are few. ``x``: float64 (k, p), the first of ones; of no other term there always is an end.
+    """
+    share = (float(hits.sum()) + 0.5) / (float(weight.sum()) + 1)
+    found = np.zeros(len(x))
+    found[0] = math.log(share / (1 - share))
+    now = _Likely.of(found, x, weight, hits)
     for _ in range(_STEPS):
-        p = _logistic(found @ x)
-        information = weight * np.maximum(p * (1 - p), 1e-9)
-        spread = np.linalg.inv((x * information) @ x.T + np.diag(_PENALTIES))
-        leverage = information * ((spread @ x) * x).sum(axis=0)
-        step = spread @ (x @ (hits - weight * p + leverage * (0.5 - p)) - _PENALTIES * found)
-        step *= min(1.0, _LONGEST / max(float(np.abs(step).max()), 1e-12))
-        found = found + step
-        if np.abs(step).max() < 1e-6:
-            break
-    others = found + random.standard_normal((DRAWN, len(found))) @ np.linalg.cholesky(spread).T
-    return _logistic(found @ x), _logistic(others @ x)
+        step = now.step
+        for _ in range(_HALVINGS):
+            then = _Likely.of(found + step, x, weight, hits)
+            if then.value > now.value:
+                break
+            step = step / 2
+        else:
+            then, step = now, np.zeros(len(x))
+        found, now = found + step, then
+        if np.abs(now.step).max() < _NEAR:
+            return found, now.spread
+    return (found, now.spread) if len(x) == 1 else None
+
+
+class _Likely(NamedTuple):
+    """How likely a curve is: Firth's penalised logarithm, the step that would raise it, and how far it may be off."""
+
+    value: float
+    step: F64
+    spread: F64
+
+    @classmethod
+    def of(cls, found: F64, x: F64, weight: F64, hits: F64) -> _Likely:
+        penalties = _PENALTIES[: len(x)]
+        line = np.clip(found @ x, -_STEEPEST, _STEEPEST)
+        p = 1 / (1 + np.exp(-line))
+        varies = weight * np.maximum(p * (1 - p), 1e-9)
+        information = (x * varies) @ x.T + np.diag(penalties)
+        spread = np.linalg.inv(information).astype(np.float64, copy=False)
+        leverage = varies * ((spread @ x) * x).sum(axis=0)
+        step = spread @ (x @ (hits - weight * p + leverage * (0.5 - p)) - penalties * found)
+        of_rows = float(hits @ line - weight @ np.logaddexp(0, line))
+        value = of_rows + float(np.linalg.slogdet(information)[1] - penalties @ found**2) / 2
+        return cls(value, step, spread)
 
 
 def _logistic(x: F64) -> F64:

@@ -8,7 +8,7 @@ from driftline.baseline import Baseline
 from driftline.bins import SCORE_BINS
 from driftline.expected import class_sums, score_grid
 from driftline.pane import Pane
-from driftline.redrawn import Redrawn
+from driftline.redrawn import Redrawn, redrawn
 from driftline.tables import F64, Column, Task
 from driftline_processor.core.estimate import binary, multiclass
 from driftline_processor.core.estimate.bounds import between, half_width
@@ -227,6 +227,17 @@ def test_a_small_baseline_makes_intervals_hold_what_it_is_too_good_by() -> None:
             assert high is not None
             inside[name] += low <= value <= high
     assert min(inside.values()) >= 0.9 * runs, inside
+
+
+@pytest.mark.parametrize("middle", [-3.5, -3.0, 3.0, 3.5])
+def test_the_curve_follows_scores_that_few_rows_are_unlike(middle: float) -> None:
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        p = 1 / (1 + np.exp(-rng.normal(middle, 1.2, 20_000)))
+        happened, at = rng.random(len(p)) < p, _bins(p).astype(np.int64)
+        sides = (np.bincount(at[of], minlength=SCORE_BINS).astype(np.float64) for of in (~happened, happened))
+        found = redrawn(*sides)
+        assert np.corrcoef(found.smooth[found.place[at]], p)[0, 1] > 0.9
 
 
 def test_there_is_no_interval_where_none_would_hold() -> None:

@@ -71,20 +71,34 @@ def _pane(parts: list[Entries], n: int) -> Pane:
     return Pane({"rows": np.full(3, float(n))} | {one.part: one.dense(1)[0] for one in parts})
 
 
-def _scored(n: int, shift: float, rng: Random) -> tuple[F64, F64]:
-    """Scores that are not calibrated, and outcomes."""
-    logit = rng.normal(-0.5 + 1.5 * shift, 1.5, n)
-    chance = 1 / (1 + np.exp(-(0.7 * logit + 0.2)))
-    return 1 / (1 + np.exp(-logit)), (rng.random(n) < chance).astype(np.float64)
+@dataclass(frozen=True)
+class Scored:
+    """Scores and outcomes: scores are normal on the logit scale, outcomes as likely as a line in it says."""
+
+    middle: float = -0.5
+    spread: float = 1.5
+    slope: float = 0.7
+    higher: float = 0.2
+
+    def rows(self, n: int, shift: float, rng: Random) -> tuple[F64, F64]:
+        """Draw scores and outcomes, float64 (n,)."""
+        logit = rng.normal(self.middle + self.spread * shift, self.spread, n)
+        chance = 1 / (1 + np.exp(-(self.slope * logit + self.higher)))
+        return 1 / (1 + np.exp(-logit)), (rng.random(n) < chance).astype(np.float64)
 
 
-def binary(reference: int, n: int, shift: float, buckets: int = 0) -> Callable[[Random], Found]:
+UNCALIBRATED = Scored()
+
+
+def binary(
+    reference: int, n: int, shift: float, buckets: int = 0, world: Scored = UNCALIBRATED
+) -> Callable[[Random], Found]:
     """Draw a window of a binary model; ``buckets``: of an exported histogram, 0 of rows."""
 
     def draw(rng: Random) -> Found:
-        p, y = _scored(reference, 0.0, rng)
+        p, y = world.rows(reference, 0.0, rng)
         built = Baseline.from_frame({"p": p, "y": y}, score="p", actual="y", features=[], model="m", task="binary")
-        p, y = _scored(n, shift, rng)
+        p, y = world.rows(n, shift, rng)
         if buckets:
             edges = np.linspace(0, 1, buckets + 1)[1:-1]
             counts = np.bincount(np.searchsorted(edges, p), minlength=buckets).astype(np.float64)
@@ -186,6 +200,14 @@ def _rows() -> Iterator[Held]:
     for buckets in (10, 20):
         what = f"two classes, from a histogram of {buckets} buckets, baseline of 2,000 rows, window of 2,000, shift 0.7"
         yield Held(f"histogram-{buckets}", holding(binary(2_000, 2_000, 0.7, buckets)), 300, what)
+    for name, share, world in (
+        ("few", "5 %", Scored(-3.5, 1.2, 1, 0)),
+        ("some", "8 %", Scored(-3, 1.2, 1, 0)),
+        ("most", "95 %", Scored(3.5, 1.2, 1, 0)),
+    ):
+        for reference, n in ((5_000, 2_000), (20_000, 5_000)):
+            what = f"two classes, {share} positive, baseline of {reference:,} rows, window of {n:,}"
+            yield Held(f"positives-{name}-{n}", holding(binary(reference, n, 0.0, world=world)), 300, what)
     kinds: tuple[tuple[str, str, Callable[[int, int, float], Callable[[Random], Found]], int, tuple[int, ...]], ...] = (
         ("multiclass", "three classes", multiclass, 300, (500, 2_000, 20_000)),
         ("regression", "a regression", regression, 60, (500, 2_000)),
