@@ -26,7 +26,8 @@ from driftline_processor.top import windows_table
 from . import data, replay, story, train
 
 START_SECONDS = 60
-SETTLE_SECONDS = 90
+SETTLE_SECONDS = 300
+"""Without anything new. The processor rests twice as long as it evaluated: on a busy machine that is minutes."""
 LOOK_EVERY = 1.0
 TIMEZONE = "America/New_York"
 
