@@ -40,10 +40,13 @@ class Redrawn:
     smooth: F64
     off: F64
 
-    def variance(self, slope: F64) -> float:
-        """Return the mean square of what is off in a sum over bins. ``slope``: float64 (SCORE_BINS,), of each bin."""
+    def off_by(self, slope: F64) -> tuple[float, float]:
+        """Return the mean square of what is off in a sum over bins, and the square of its mean: what all draws share.
+
+        ``slope``: float64 (SCORE_BINS,), of each bin.
+        """
         moved = self.off @ np.bincount(self.place, slope, minlength=len(self.smooth))
-        return float((moved**2).mean())
+        return float((moved**2).mean()), float(moved.mean()) ** 2
 
 
 def redrawn(negative: F64, positive: F64) -> Redrawn:

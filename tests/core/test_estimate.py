@@ -264,3 +264,11 @@ def test_the_variance_of_a_mean_over_classes_is_that_of_rows_of_one_class_each()
         real.append((confusion.diagonal() / confusion.sum(axis=1)).mean())
     found = multiclass.decided(cells, variance)["recall"].chance
     assert 0.95 <= found / np.var(real) <= 1.6
+
+
+def test_a_large_window_of_the_rows_of_a_small_baseline_is_no_alert() -> None:
+    of_scores = ("log_loss", "brier", "roc_auc", "average_precision")
+    for seed in range(6):
+        p, _ = scores(20_000, np.random.default_rng(100 + seed))
+        found = estimated(pane(p), baseline(500, seed), BINARY, 0)
+        assert [name for name in of_scores if found[name].alert] == []

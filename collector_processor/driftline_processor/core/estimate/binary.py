@@ -131,7 +131,8 @@ def _points(grid: F64, rate: F64, again: Redrawn, weight_per_row: float) -> dict
         slope = np.broadcast_to(of_positive - of_negative, grid.shape)
         row = np.broadcast_to(rate * of_positive + (1 - rate) * of_negative, grid.shape)
         chance, mix = float((varies * slope**2).sum()), float((grid * row**2).sum()) * weight_per_row
-        found[name] = Point(value, chance, again.variance((grid * slope).sum(axis=0)), mix)
+        learned, bias = again.off_by((grid * slope).sum(axis=0))
+        found[name] = Point(value, chance, learned, mix, bias)
     return found
 
 

@@ -4,6 +4,8 @@ A window of n rows has the reference's value, give or take three standard deviat
 
 - chance: as many other rows of the same kind, and their outcomes; and the reference's rows, as far as they decide what
   is estimated of it (its own outcomes are what estimates are learned from, and off by as much);
+- what is learned of few rows: too good of itself, so an estimate of the reference's own rows is off what they came to
+  (not of a regression, whose losses are tried on other rows than they are learned of);
 - time: how much the reference's own stretches of time differ beyond chance (the variance of their realized values less
   what chance gives them, at least 0), over as many stretches as the window is long, with the tail of Student's t, since
   it was estimated from few.

@@ -69,7 +69,7 @@ class _Made:
             low = high = None
         lower = upper = alert = None
         if value is not None:
-            width = half_width(sum(per_row) / rows + per_row[1] / known.rows, differ, lengths)
+            width = half_width(sum(per_row) / rows + per_row[1] / known.rows + point.bias, differ, lengths)
             lower, upper = max(least, value - width), min(most, value + width)
             alert = not lower <= point.value <= upper
         made = (float(point.value), low, high, error, lower, upper, alert, rows)

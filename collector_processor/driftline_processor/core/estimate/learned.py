@@ -88,7 +88,9 @@ class Learned:
             was = self.reference.get(name)
             moved = 0.0 if was is None or was.value is None or one.value is None else one.value - was.value
             chance = one.chance / worth if worth > 0 else 0.0
-            found[name] = replace(one, learned=chance * self._overfit(name) + (OFF * moved) ** 2, unsure=unsure)
+            overfit = chance * self._overfit(name)
+            bias = overfit if self.task.kind == "multiclass" else 0.0  # of losses: tried on other rows than learned of
+            found[name] = replace(one, learned=overfit + (OFF * moved) ** 2, bias=bias, unsure=unsure)
         return found
 
     def _overfit(self, metric: str) -> float:

@@ -72,13 +72,15 @@ class Estimate:
 class Point:
     """A value and its variance: ``chance``, of outcomes that are drawn anew for the same rows; ``learned``, of the
 
-    reference that it was learned from; ``mix``, of other rows of the same kind. ``unsure``: what is not in them.
+    reference that it was learned from; ``mix``, of other rows of the same kind. ``bias``: of what was learned, the part
+    by which an estimate of the reference's own rows is off what they came to. ``unsure``: what is not in them.
     """
 
     value: float | None
     chance: float = 0.0
     learned: float = 0.0
     mix: float = 0.0
+    bias: float = 0.0
     unsure: Unsure | None = None
 
 
