@@ -496,3 +496,14 @@ def test_the_week_in_which_clocks_go_forward_has_seven_days() -> None:
     window = window_of("1w", 1_774_396_800 * 10**9, "Europe/Paris")
     assert window.end - window.start == 167 * 3_600 * 10**9
     assert len(cut(window, "Europe/Paris")) == 7
+
+
+def test_rows_of_which_nothing_was_decided_say_nothing_of_what_the_others_weigh() -> None:
+    """Live panes leave out what is all zero: there the accuracy of rows of weight 1 had another interval."""
+    cells, outcomes = np.array([30.0, 5, 4, 40]), np.array([80.0, 84, 104])  # one weighs 5 and was not decided
+    own = Pane({"outcomes": outcomes, "confusion": cells})
+    full = Pane(own.parts | {"confusion_excess": np.zeros(4)})
+    tables = [linear.table_of(pane, (), 2) for pane in (own, full)]
+    assert tables[0] is not None
+    assert tables[1] is not None
+    assert tables[0].squares.tolist() == tables[1].squares.tolist() == [[30, 5], [4, 40]]

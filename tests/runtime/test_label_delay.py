@@ -9,7 +9,7 @@ from driftline_processor.runtime.config_performance import LabelSla, Performance
 from driftline_processor.runtime.derived import points
 
 from .conftest import Open
-from .state_rows import DAY, HOUR, NOON, Clock, outcomes, predictions
+from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, outcomes, predictions
 
 WEEK = LabelSla(within=timedelta(days=7), coverage=0.5)
 DAILY = Model(windows=("1d",), performance=Performance(label_sla=WEEK))
@@ -46,6 +46,20 @@ def test_what_is_said_again_later_counts_as_late(open_state: Open, clock: Clock)
     state.send(predictions(["a"], NOON), outcomes(["a"], [1], NOON + HOUR))
     assert state.view().windows["1d"][0].delay is not None
     state.send(outcomes(["a"], [1], NOON + 8 * DAY))
+    found = state.view().windows["1d"][0].delay
+    assert found is not None
+    assert (found.rows, found.median) == (1, 10 * 86_400)
+
+
+def test_what_is_said_again_later_counts_as_late_beside_what_is_taken_back(open_state: Open, clock: Clock) -> None:
+    """A row fewer is kept of the hour than was added to it, until its minutes are made anew."""
+    state = open_state(churn=DAILY.model_copy(update={"slices": ("country",)}))
+    clock.now += 9 * DAY
+    country = {"country": ["NL", "DE"]}
+    state.send(predictions(["a", "b"], [NOON, NOON + 10 * MINUTE], slices=country))
+    state.send(outcomes(["a", "b"], [1, 1], NOON + HOUR))
+    state.state.settle()
+    state.send(outcomes(["a", "b"], [1, 1], NOON + 8 * DAY, retracted=[False, True]))
     found = state.view().windows["1d"][0].delay
     assert found is not None
     assert (found.rows, found.median) == (1, 10 * 86_400)

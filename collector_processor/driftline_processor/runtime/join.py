@@ -14,6 +14,7 @@ import pyarrow as pa
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables import I64
+from numpy.typing import NDArray
 
 from driftline_processor.core.labels.delay import place_of
 from driftline_processor.core.performance.by_slice import ages_of
@@ -171,6 +172,7 @@ class Join:
         heard = first_heard(matches, usable) if hearing else usable.slice(0, 0)
         verdict = judge(connection, matches, usable)
         verdict = verdict.without(self._refused(verdict, work))
+        aged = self._aged(matches, verdict)
         self._write(matches, verdict, heard, work)
 
         rows, by_number = verdict.rows, self._series.by_number()
@@ -186,30 +188,25 @@ class Join:
         work.sliced.write(connection)
         for number, some in _by_series(verdict.withdrawn):
             work.joined[number] -= len(some)
-        self._restate(matches, verdict, work)
+        self._restate(verdict, aged, work)
         self._pairs.follow(*work.pairs, verdict.changed()[0], work.changes)
 
-    def _restate(self, matches: Matches, verdict: Verdict, work: _Work) -> None:
+    def _restate(self, verdict: Verdict, aged: pa.Table, work: _Work) -> None:
         """Make the panes anew of which something was corrected, taken back, or said again later; each once."""
         _, series, time = verdict.changed()
-        aged = self._aged(matches, verdict)
         numbers, by_number = np.concatenate([series, integers_of(aged, "series")]), self._series.by_number()
         panes = np.concatenate([time // PANE * PANE, _panes(aged)])
         for number in np.unique(numbers).tolist():
-            corrected = np.unique(panes[: len(series)][series == number])
-            stretches = [
-                (start, end)
-                for start, end in stored_stretches(
-                    self._connection, number, np.unique(panes[numbers == number]).tolist()
-                )
-                # what was corrected can be made anew, or it was refused; else nothing is lost where it cannot
-                if ((corrected >= start) & (corrected < end)).any() or all_kept(self._connection, number, (start, end))
-            ]
+            stretches = stored_stretches(self._connection, number, np.unique(panes[numbers == number]).tolist())
             anew = recompute(self._connection, work.changes, by_number[number], stretches, self._values)
             work.touched.append((number, anew))
 
     def _aged(self, matches: Matches, verdict: Verdict) -> pa.Table:
-        """The rows whose outcome says the same again, but so much later that its delay or age is another one."""
+        """The rows whose outcome says the same again, but so much later that its delay or age is another one.
+
+        Those that can be told: nothing is lost where rows of their pane have expired. That is seen before anything is
+        written, when as many rows are kept as were added.
+        """
         again = kept(verdict.rows, ~verdict.first & ~verdict.corrected)
         held = matches.held.sort_by("prediction")
         if not len(again) or not len(held):
@@ -218,7 +215,8 @@ class Join:
         time, before = integers_of(again, "time"), integers_of(held, "outcome_time")[at]
         now = integers_of(again, "outcome_time")
         aged = (place_of(time, now) != place_of(time, before)) | (ages_of(time, now) != ages_of(time, before))
-        return kept(again, aged)
+        again = kept(again, aged)
+        return kept(again, ~self._lost(integers_of(again, "series"), integers_of(again, "time")))
 
     def _write(self, matches: Matches, verdict: Verdict, heard: pa.Table, work: _Work) -> None:
         """Bring ``joined`` and ``retractions`` up to date."""
@@ -265,14 +263,19 @@ class Join:
     def _refused(self, verdict: Verdict, work: _Work) -> I64:
         """The predictions whose outcome cannot change: rows of their pane have expired, it cannot be made anew."""
         prediction, numbers, time = verdict.changed()
-        panes, refused = time - time % PANE, np.zeros(len(time), dtype=bool)
+        refused = self._lost(numbers, time)
+        work.refused.rejected["expired"] += int(np.count_nonzero(refused))
+        return prediction[refused]
+
+    def _lost(self, numbers: I64, time: I64) -> NDArray[np.bool_]:
+        """Say of which rows, of these series and times, the pane cannot be made anew: others of it have expired."""
+        panes, lost = time - time % PANE, np.zeros(len(time), dtype=bool)
         for number in np.unique(numbers).tolist():
             mine = numbers == number
             for start, end in stored_stretches(self._connection, number, np.unique(panes[mine]).tolist()):
                 if not all_kept(self._connection, number, (start, end)):
-                    refused |= mine & (panes >= start) & (panes < end)
-        work.refused.rejected["expired"] += int(np.count_nonzero(refused))
-        return prediction[refused]
+                    lost |= mine & (panes >= start) & (panes < end)
+        return lost
 
     def _publish(self, work: _Work) -> None:
         self._concept.publish()

@@ -165,12 +165,9 @@ def table_of(pane: Pane, blocks: Sequence[Pane], classes: int, unseen: Unseen | 
 
 
 def _squares(pane: Pane) -> F64:
-    """Σw² of each cell; of panes from before it was kept, in proportion to that of all rows."""
+    """Σw² of each cell. No excess: all of these rows weigh 1, whatever rows weigh of which nothing was decided."""
     weight, excess = pane.parts["confusion"], pane.parts.get("confusion_excess")
-    if excess is not None and len(excess) == len(weight):
-        return np.maximum(weight + excess, 0.0)
-    _, total, squares = pane.parts["outcomes"][:3]
-    return weight * (squares / total if total > 0 and squares != total else 1.0)
+    return weight if excess is None or len(excess) != len(weight) else np.maximum(weight + excess, 0.0)
 
 
 def mean_of_loss(pane: Pane, blocks: Sequence[Pane], kind: str, name: str) -> Mean | None:
