@@ -177,7 +177,7 @@ def test_an_id_that_was_scored_often_has_its_outcome_at_the_named_time_or_at_the
     )
     found = {window["start"][:10]: window["outcomes"]["rows"] for window in json.loads(result.stdout)["windows"]}
     assert found == {"2026-01-01": 1, "2026-01-05": 1, "2026-01-09": 0}
-    assert "1 outcome of an id that no row has in 'id', such as 'b'" in result.stderr
+    assert "1 outcome of an id and prediction_time that no row has in 'id', such as 'b'" in result.stderr
 
 
 def test_the_time_of_a_prediction_is_enough_to_name_it(run: Run, folder: Path) -> None:

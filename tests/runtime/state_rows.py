@@ -97,10 +97,10 @@ def outcomes(
     *,
     model: str = "churn",
     environment: str | None = None,
-    prediction_time: int = 0,
+    prediction_time: int | Sequence[int] = 0,
     weight: Sequence[float] | None = None,
     value: Sequence[float] | None = None,
-    retracted: bool = False,
+    retracted: bool | Sequence[bool] = False,
     slices: dict[str, Sequence[object]] | None = None,
 ) -> OutcomeTable:
     """Return outcomes; ``times``: one for all, or one each. ``retracted``: they take back what was said before."""

@@ -88,11 +88,36 @@ def test_of_two_outcomes_of_one_time_the_later_arrival_wins(open_state: Open) ->
     assert joined(state) == [("a", 0, "1")]
 
 
+@pytest.mark.parametrize("first", ["predictions", "outcomes"])
+@pytest.mark.parametrize("unit", [1, 1_000, 10**6, 10**9])
+def test_a_table_of_labels_names_times_as_exactly_as_it_keeps_them(open_state: Open, unit: int, first: str) -> None:
+    """A service knows nanoseconds, Postgres and pandas microseconds, JavaScript milliseconds, many a CSV seconds."""
+    times = [NOON + 123_456_789, NOON + 5 * MINUTE + 987_654_321]
+    rows = predictions(["a", "a"], times)
+    said = outcomes(["a", "a"], [1, 0], prediction_time=[time // unit * unit for time in times])
+    state = open_state()
+    for table in (rows, said) if first == "predictions" else (said, rows):
+        state.send(table)
+        state.state.settle()
+    assert [(time, actual) for _, time, actual in joined(state)] == [
+        (123_456_789, "1"),
+        (5 * MINUTE + 987_654_321, "0"),
+    ]
+
+
+def test_the_nearest_prediction_takes_what_another_of_the_same_second_had(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"], NOON + 900_000_000), outcomes(["a"], [1], prediction_time=NOON))
+    assert joined(state) == [("a", 900_000_000, "1")]
+    state.send(predictions(["a"], NOON))
+    assert joined(state) == [("a", 0, "1")]
+
+
 def test_an_outcome_with_a_prediction_time_belongs_to_that_prediction_only(open_state: Open) -> None:
     state = open_state()
     state.send(predictions(["a", "a"], [NOON, NOON + MINUTE]))
     state.send(outcomes(["a"], [1], prediction_time=NOON))
-    state.send(outcomes(["a"], [0], prediction_time=NOON + 1))
+    state.send(outcomes(["a"], [0], prediction_time=NOON + MINUTE // 2))
     assert joined(state) == [("a", 0, "1")]
     assert state.view().pending == 1
 

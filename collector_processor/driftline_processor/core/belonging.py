@@ -1,8 +1,9 @@
 """Which prediction an outcome belongs to, among those of its id: found for all outcomes at once.
 
-An outcome that names the time of its prediction belongs to the one of that time. Any other belongs to the latest at or
-before it; where there is none, to the earliest up to a day after it, because clocks differ and some labels are dated by
-the day. So every outcome has at most one prediction in each group, whatever came first.
+An outcome that names the time of its prediction belongs to the nearest one that may be meant: services know
+nanoseconds, tables of labels microseconds, or less (:func:`named_to`). Any other belongs to the latest at or before it;
+where there is none, to the earliest up to a day after it, because clocks differ and some labels are dated by the day.
+So every outcome has at most one prediction in each group, whatever came first.
 """
 
 from __future__ import annotations
@@ -16,6 +17,21 @@ _CLOSE = 8
 
 EARLY = 86_400 * 10**9
 """How much older than its prediction an outcome may say it is, nanoseconds."""
+
+COARSEST = 10**9
+"""How far the time of a prediction and the one that an outcome names may be apart at most, nanoseconds."""
+
+
+def named_to(named: I64) -> I64:
+    """Return to what times that outcomes name are exact: int64 (n,), nanoseconds.
+
+    To the second or millisecond where they are whole ones, else to the microsecond: databases keep no more, and a
+    number in JSON is a double, which knows today's nanoseconds to 256.
+
+    >>> named_to(np.array([5 * 10**9, 5_000_000, 5_001_000, 5_001_001])).tolist()
+    [1000000000, 1000000, 1000, 1000]
+    """
+    return np.where(named % 10**9 == 0, COARSEST, np.where(named % 10**6 == 0, 10**6, 10**3))
 
 
 def distinct(values: I64) -> I64:
@@ -48,10 +64,11 @@ def belongs_to(group: I64, time: I64, asked: I64, at: I64, named: I64) -> NDArra
 
     ``group``, ``time``: int64 (n,), of predictions: which id (and version, ...), and event time in unix nanoseconds.
     ``asked``, ``at``, ``named``: int64 (m,), of outcomes: the group in which to look, when the truth was known, and the
-    time of the prediction, 0 where nobody said. Of predictions of one group and time the last one is meant.
+    time of the prediction, 0 where nobody said. Of predictions of one group and time the last one is meant, of those as
+    near to the time that is named the one before it.
 
     >>> group, time = np.array([7, 7, 8]), np.array([10, 20, 30])
-    >>> belongs_to(group, time, np.array([7, 7, 7, 8]), np.array([25, 5, 25, 1]), np.array([0, 0, 10, 31]))
+    >>> belongs_to(group, time, np.array([7, 7, 7, 8]), np.array([25, 5, 25, 1]), np.array([0, 0, 10, 1031]))
     array([ 1,  0,  0, -1])
     """
     if not len(group):
@@ -63,7 +80,7 @@ def belongs_to(group: I64, time: I64, asked: I64, at: I64, named: I64) -> NDArra
         only = np.empty(len(group), np.intp)
         only[place_in(groups, group)] = np.arange(len(group))
         found = only[which]
-        fits = np.where(named > 0, time[found] == named, time[found] - at <= EARLY)
+        fits = np.where(named > 0, np.abs(time[found] - named) < named_to(named), time[found] - at <= EARLY)
         return np.where(known & fits, found, -1)
     order = np.lexsort((time, group))  # stable
     instants = distinct(time)
@@ -76,8 +93,10 @@ def belongs_to(group: I64, time: I64, asked: I64, at: I64, named: I64) -> NDArra
     last = np.searchsorted(keys, (which + 1) * span) - 1
     has = before >= first
     after = np.minimum(before + 1, last)  # where nothing was before: the first of its group and time ...
-    after = np.where(known & ~has, np.searchsorted(keys, keys[after], "right") - 1, after)  # ... as it came last
-    found = np.where(has, before, after)
+    open_to = known & (~has | (named > 0))
+    after = np.where(open_to, np.searchsorted(keys, keys[after], "right") - 1, after)  # ... as it came last
+    nearer = (named > 0) & (time[order[after]] - named < named - time[order[before]])
+    found = np.where(has & ~nearer, before, after)
     there = time[order[found]]
-    fits = np.where(named > 0, there == named, has | (there - at <= EARLY))
+    fits = np.where(named > 0, np.abs(there - named) < named_to(named), has | (there - at <= EARLY))
     return np.where(known & fits, order[found], -1)

@@ -109,7 +109,8 @@ def name_strange(outcomes: Outcomes, found: Places, name: str, say: Say) -> None
     if strange.any():
         example = outcomes.ids[int(outcomes.code[int(np.flatnonzero(strange)[0])])].as_py()
         count = rows(len(np.unique(outcomes.code[strange])), "outcome")
-        say(f"{outcomes.path}: {count} of an id that no row has in '{name}', such as {example!r}")
+        when = "" if outcomes.made is None or not outcomes.made.any() else "and prediction_time "
+        say(f"{outcomes.path}: {count} of an id {when}that no row has in '{name}', such as {example!r}")
 
 
 def _all_of_an_id(outcomes: Outcomes, code: I64) -> tuple[Places, Places]:

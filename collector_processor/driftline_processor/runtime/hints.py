@@ -225,7 +225,7 @@ def _outcomes(series: Series, outcomes: int, pending: int) -> Iterator[str]:
     if pending:
         yield (
             f"{_waiting(pending)} for a prediction of {model} with the same id: check that both use the same id and "
-            "the same deployment.environment.name."
+            "the same deployment.environment.name, and that a prediction_time is that of the prediction."
         )
     elif not outcomes:
         yield f"No outcomes yet: send {model}.outcome(id, actual) or POST /v1/outcomes."

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.tables import I64
 
-from driftline_processor.core.belonging import EARLY
+from driftline_processor.core.belonging import COARSEST, EARLY
 
 from .narrow import ROWS_APART, TIME_APART, Condition, near
 from .rows import among, integers_of, places, taken
@@ -39,9 +39,8 @@ since AS (SELECT model, id, min(time) - {early} AS since FROM fresh GROUP BY ALL
 SELECT w.outcome FROM waiting w SEMI JOIN since USING (model, id)
 UNION SELECT o.seq FROM outcomes o JOIN since f ON o.model = f.model AND o.id = f.id AND o.time >= f.since
     WHERE o.seq <= ? AND o.prediction_time <= 0 AND o.time >= ?
-UNION SELECT o.seq FROM outcomes o SEMI JOIN fresh f
-    ON o.model = f.model AND o.id = f.id AND o.prediction_time = f.time
-    WHERE o.seq <= ? AND o.prediction_time BETWEEN ? AND ?
+UNION SELECT o.seq FROM outcomes o JOIN fresh f ON o.model = f.model AND o.id = f.id
+    WHERE o.seq <= ? AND o.prediction_time BETWEEN ? AND ? AND abs(o.prediction_time - f.time) < {coarsest}
 """
 
 _OF_PREDICTIONS = """
@@ -271,8 +270,13 @@ def _taken(connection: Connection, done: Progress, reached: Progress) -> I64:
     (fresh,) = read(connection, of_new, *bounds).to_pylist()
     if fresh["first"] is None or not done.outcomes:
         return np.empty(0, np.int64)
-    since, named = (done.outcomes, fresh["first"] - EARLY), (done.outcomes, fresh["first"], fresh["last"])
-    return integers_of(read(connection, _TAKEN.format(early=EARLY), *bounds, *since, *named), "outcome")
+    since, named = (
+        (done.outcomes, fresh["first"] - EARLY),
+        (done.outcomes, fresh["first"] - COARSEST, fresh["last"] + COARSEST),
+    )
+    return integers_of(
+        read(connection, _TAKEN.format(early=EARLY, coarsest=COARSEST), *bounds, *since, *named), "outcome"
+    )
 
 
 def _asked_again(connection: Connection, outcomes: I64) -> pa.Table:

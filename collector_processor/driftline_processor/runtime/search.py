@@ -10,9 +10,9 @@ import pyarrow as pa
 from driftline.tables import I64
 from numpy.typing import NDArray
 
-from driftline_processor.core.belonging import EARLY, belongs_to, distinct
+from driftline_processor.core.belonging import COARSEST, EARLY, belongs_to, distinct
 
-from .narrow import TIME_APART, Condition, near
+from .narrow import TIME_APART, Condition, stretches, within
 from .rows import among, integers_of, numbers_of_ids
 from .series import Series
 from .sought import Sought, read_by_request
@@ -119,10 +119,10 @@ def _candidates(
         rows = Sought(connection, ids.take(pa.array(sought))).predictions(of_models.also(until))
         found.append(rows.set_column(3, "which", pa.array(sought[integers_of(rows, "which")])))
     if not open_ones.all():
-        of, time = which[~open_ones], named[~open_ones]
-        request = numbers_of_ids(ids)[of]
-        then = of_models.also(near("t.time", time, TIME_APART))
-        found.append(read_by_request(connection, pa.table({"which": of, "request": request, "time": time}), ids, then))
+        sought = distinct(which[~open_ones])
+        named_ones = pa.table({"which": sought, "request": numbers_of_ids(ids)[sought]})
+        times = [(first - COARSEST, last + COARSEST) for first, last in stretches(named[~open_ones], TIME_APART)]
+        found.append(read_by_request(connection, named_ones, ids, of_models.also(within("t.time", times))))
     rows = pa.concat_tables(found)
     prediction = integers_of(rows, "prediction")
     if (prediction[1:] > prediction[:-1]).all():
