@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from driftline_processor.runtime.config import Model
@@ -55,7 +56,7 @@ def test_what_is_said_again_later_counts_as_late_beside_what_is_taken_back(open_
     """A row fewer is kept of the hour than was added to it, until its minutes are made anew."""
     state = open_state(churn=DAILY.model_copy(update={"slices": ("country",)}))
     clock.now += 9 * DAY
-    country = {"country": ["NL", "DE"]}
+    country: dict[str, Sequence[object]] = {"country": ["NL", "DE"]}
     state.send(predictions(["a", "b"], [NOON, NOON + 10 * MINUTE], slices=country))
     state.send(outcomes(["a", "b"], [1, 1], NOON + HOUR))
     state.state.settle()
