@@ -13,7 +13,8 @@ from math import log
 import numpy as np
 from driftline.tables import F64
 from driftline_processor.core.versions import normal, wagers
-from driftline_processor.core.versions.compare import CONFIDENCE
+from driftline_processor.core.versions.compare import CONFIDENCE, typical
+from driftline_processor.core.versions.sums import Alone, Sums, by_stretch
 
 from .frame import ROOT, Figures, Random, Row, Table, markdown, percent
 
@@ -22,8 +23,10 @@ FOUND = 5_000
 """Rows within which five points more than an error rate of 20 % are to be found."""
 
 ENOUGH = log(1 / (1 - CONFIDENCE))
-_CELLS = 2_000_000
-_AT_ONCE = 50
+HOUR = 100
+"""Requests in an hour, within which versions with requests of their own are compared."""
+
+_CELLS = 1_000_000
 
 Draw = Callable[[Random, int, int], "Losses"]
 
@@ -32,7 +35,7 @@ Draw = Callable[[Random, int, int], "Losses"]
 class Losses:
     """Losses of runs × looks: of the champion and the challenger, where ``second`` says whose row it is, else of both.
 
-    ``weight``: of each row, None where all weigh 1. ``bounded``: between 0 and 1.
+    ``weight``: of each row, None where all weigh 1. ``bounded``: between 0 and 1. ``hour``: rows of each hour.
     """
 
     champion: F64
@@ -40,61 +43,74 @@ class Losses:
     second: np.ndarray | None = None
     weight: F64 | None = None
     bounded: bool = True
+    hour: int = HOUR
 
 
 def first_verdicts(losses: Losses) -> F64:
-    """Return after how many rows the challenger of each run is called worse: float64 (runs,), infinite where never."""
-    evidence = _paired(losses) if losses.second is None else _apart(losses)
-    told = evidence >= ENOUGH
+    """Return after how many rows the challenger of each run is called worse, and better: float64 (2, runs).
+
+    Infinite where never.
+    """
+    found = _paired if losses.second is None else _apart
+    return np.stack([_first(evidence >= ENOUGH) for evidence in found(losses)])
+
+
+def _first(told: np.ndarray) -> F64:
     return np.where(told.any(axis=1), told.argmax(axis=1) + 1.0, np.inf)
 
 
-def _paired(losses: Losses) -> F64:
+def _paired(losses: Losses) -> Iterator[F64]:
     d = losses.challenger - losses.champion
     w = np.ones_like(d) if losses.weight is None else losses.weight
-    total, squares = (w * d).cumsum(axis=1), (w**2 * d**2).cumsum(axis=1)
-    evidence = np.full(d.shape, -np.inf)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        could = (total > 0) & (total**2 / (2 * squares) >= ENOUGH - log(2))
-    if losses.bounded and losses.weight is None:
-        evidence[could] = wagers.evidence(total[could], squares[could], np.ones(could.sum()))
-        return evidence
+    worse, squares = (w * d).cumsum(axis=1), (w**2 * d**2).cumsum(axis=1)
     rows = w.cumsum(axis=1) ** 2 / (w**2).cumsum(axis=1)
-    could &= rows >= normal.LEAST
-    evidence[could] = normal.evidence(total[could] / np.sqrt(squares[could]), rows[could])
-    return evidence
+    for total in (worse, -worse):
+        evidence = np.full(d.shape, -np.inf)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            could = (total > 0) & (total**2 / (2 * squares) >= ENOUGH - log(2))
+        if losses.bounded and losses.weight is None:
+            evidence[could] = wagers.evidence(total[could], squares[could], np.ones(could.sum()))
+        else:
+            could &= rows >= normal.LEAST
+            evidence[could] = normal.evidence(total[could] / np.sqrt(squares[could]), rows[could])
+        yield evidence
 
 
-def _apart(losses: Losses) -> F64:
+def _apart(losses: Losses) -> Iterator[F64]:
     second = losses.second
     assert second is not None
-    first_of, second_of = (
-        np.stack([np.cumsum(mine * loss**power, axis=1) for power in range(3)])
-        for mine, loss in ((~second, losses.champion), (second, losses.challenger))
-    )
-    evidence = np.full(second.shape, -np.inf)
-    (n, total, squares), (m, more, more_squares) = first_of, second_of
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = (squares - total**2 / n) / n**2 + (more_squares - more**2 / m) / m**2
-        standardised = (more / m - total / n) / np.sqrt(variance)
-        if not losses.bounded:
-            could = (np.minimum(n, m) >= normal.LEAST) & (standardised > 1)
-            evidence[could] = normal.evidence(standardised[could], (n + m)[could])
-            return evidence
-        common = (total + more) / (n + m)
-        fallen, risen = common - total / n, more / m - common
-        spread = squares - 2 * common * total + n * common**2, more_squares - 2 * common * more + m * common**2
-        best = (n * fallen) ** 2 / (2 * spread[0]) + (m * risen) ** 2 / (2 * spread[1])
-        could = (risen > 0) & (np.minimum(n, m) > 0) & (best >= ENOUGH)
-    known = wagers.evidence_at(first_of[:, could], second_of[:, could], np.zeros(could.sum()), common[could])
-    runs, looks = (places[known >= ENOUGH] for places in np.nonzero(could))
-    told = np.zeros(len(second), dtype=bool)
-    for begin in range(0, second.shape[1], _AT_ONCE):  # once a run is told apart, nobody asks any more
-        some = (looks >= begin) & (looks < begin + _AT_ONCE) & ~told[runs]
-        at = runs[some], looks[some]
-        evidence[at] = wagers.evidence_of_two(first_of[:, *at], second_of[:, *at], np.zeros(len(at[0])))
-        told[at[0][evidence[at] >= ENOUGH]] = True
-    return evidence
+    shape = len(second), -1, losses.hour
+    weight = np.ones(second.shape) if losses.weight is None else losses.weight
+    so_far, before = [], []
+    for mine, loss in ((~second, losses.champion), (second, losses.challenger)):
+        w = mine * weight
+        rows = np.stack([mine, w, w**2, w * loss, w**2 * loss, w**2 * loss**2]).reshape(6, *shape)
+        so_far.append(rows.cumsum(axis=-1))
+        before.append(_earlier(so_far[-1]))
+    found = by_stretch(*so_far)
+    found = (found + _earlier(found)).reshape(-1, *second.shape)
+    worse, variance = found[2] - found[1], np.maximum(found[3], found[6])
+    first, other = ((hour + earlier).reshape(6, *second.shape) for hour, earlier in zip(so_far, before, strict=True))
+    exact, bounds = losses.bounded and losses.weight is None, (0.0, 1.0) if losses.bounded else None
+    for moved in (worse, -worse):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            could = (moved > 0) & (moved**2 / (2 * variance) >= ENOUGH)
+            if not exact:
+                could &= np.minimum(first[1] ** 2 / first[2], other[1] ** 2 / other[2]) >= normal.LEAST
+        unit = np.ones(could.sum())
+        if not exact:
+            sums = np.stack([first[:, could], other[:, could]], axis=1)
+            unit = np.array([typical(Sums(None, Alone(*a), Alone(*b)), bounds) for a, b in sums.T])
+        evidence = np.full(second.shape, -np.inf)
+        evidence[could] = wagers.evidence_of_counts(moved[could] / unit, variance[could] / unit**2)
+        yield evidence
+
+
+def _earlier(hours: F64) -> F64:
+    """What had been added up when each hour began: ``hours``: float64 (..., hours, rows), added up within hours."""
+    ends = hours[..., -1:]
+    earlier: F64 = ends.cumsum(axis=-2) - ends
+    return earlier
 
 
 def chunks(runs: int, looks: int) -> Iterator[int]:
@@ -153,27 +169,57 @@ def reviewed(rate: float, uneven: float = 0.0) -> Draw:
     return draw
 
 
+def sampled(rates: tuple[float, float], weight: float, often: float, share: float) -> Draw:
+    """Draw 0/1 errors of requests of their own, some of which weigh more; ``rates``: of others and of those."""
+
+    def draw(rng: Random, runs: int, looks: int) -> Losses:
+        heavy = rng.random((runs, looks)) < often
+        wrong = (rng.random((runs, looks)) < np.where(heavy, rates[1], rates[0])).astype(np.float64)
+        return Losses(wrong, wrong, rng.random((runs, looks)) < share, np.where(heavy, weight, 1.0))
+
+    return draw
+
+
+def ramped(rates: tuple[float, float] | None) -> Draw:
+    """Draw 0/1 errors of a canary whose share grows from 1 to 50 % within 20 stretches, 5 hours each.
+
+    ``rates``: of both versions in the first and in the last stretch; None = by chance, those of days that differ.
+    """
+
+    def draw(rng: Random, runs: int, looks: int) -> Losses:
+        stretch = np.arange(looks) * 20 // looks
+        share = np.repeat([0.01, 0.05, 0.1, 0.25, 0.5], 4)[stretch]
+        of_each = rng.normal(0.15, 0.03, (runs, 20)).clip(0.01) if rates is None else np.linspace(*rates, 20)
+        wrong = (rng.random((runs, looks)) < of_each[..., stretch]).astype(np.float64)
+        return Losses(wrong, wrong, rng.random((runs, looks)) < share)
+
+    return draw
+
+
 def measured(
     draw: Draw, looks: int, judge: Callable[[Losses], F64] = first_verdicts
 ) -> Callable[[int, Random], Figures]:
-    """Return what counts how often a challenger is called worse within so many rows, and after how many, the median."""
+    """Return what counts how often a challenger is called worse, and better, within so many rows; the median of how
+    many it takes to call it worse."""
 
     def measure(runs: int, rng: Random) -> Figures:
-        after = np.concatenate([judge(draw(rng, some, looks)) for some in chunks(runs, looks)])
-        middle = float(np.median(after))
-        return {"worse": float(np.isfinite(after).mean()), "rows": middle if np.isfinite(middle) else None}
+        after = [judge(draw(rng, some, looks)) for some in chunks(runs, looks)]
+        worse, better = np.concatenate(after, axis=1)
+        middle = float(np.median(worse))
+        often = {name: float(np.isfinite(one).mean()) for name, one in (("worse", worse), ("better", better))}
+        return {**often, "rows": middle if np.isfinite(middle) else None}
 
     return measure
 
 
 def peeked(losses: Losses) -> F64:
-    """Judge by an ordinary one-sided z-test at 5 % after every row from the hundredth on."""
+    """Judge by ordinary one-sided z-tests at 5 % after every row from the hundredth on."""
     d = losses.challenger - losses.champion
     n = np.arange(1.0, d.shape[1] + 1)
     total, squares = d.cumsum(axis=1), (d**2).cumsum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        told = (total / np.sqrt(squares - total**2 / n) >= 1.6449) & (n >= 100)
-    return np.where(told.any(axis=1), told.argmax(axis=1) + 1.0, np.inf)
+        standardised = total / np.sqrt(squares - total**2 / n)
+    return np.stack([_first((sign * standardised >= 1.6449) & (n >= 100)) for sign in (1, -1)])
 
 
 def priced(miss: tuple[float, float], alarm: tuple[float, float], share: float | None = None) -> Draw:
@@ -209,6 +255,11 @@ def skewed(rng: Random, shape: tuple[int, int]) -> F64:
     return rng.lognormal(0, 1, shape)
 
 
+def rare(rng: Random, shape: tuple[int, int]) -> F64:
+    """Draw errors of which one in a hundred is enormous."""
+    return np.where(rng.random(shape) < 0.01, 50.0, rng.normal(0, 0.1, shape))
+
+
 def log_loss(p: F64) -> F64:
     """Return the log loss of probabilities, at least a thousandth, in units of its greatest value."""
     return -np.log(np.maximum(p, 1e-3)) / log(1e3)
@@ -238,6 +289,26 @@ QUIET: dict[str, tuple[str, Draw]] = {
     "quiet-shadow-heavy": ("absolute error, Student's t with 3 degrees, the same requests", distances(heavy)),
     "quiet-canary-absolute": ("absolute error, normal, half of the requests each", distances(gaussian, share=0.5)),
     "quiet-canary-tenth-skewed": ("absolute error, log-normal, a tenth of the requests", distances(skewed, share=0.1)),
+    "quiet-canary-half-skewed": ("the same, half of the requests", distances(skewed, share=0.5)),
+    "quiet-canary-tenth-heavy": (
+        "absolute error, log-normal with a deviation of 2, a tenth",
+        distances(lambda rng, shape: rng.lognormal(0, 2, shape), share=0.1),
+    ),
+    "quiet-canary-tenth-outliers": ("one row in a hundred is off by 50, a tenth", distances(rare, share=0.1)),
+    "quiet-canary-ramped": (
+        "error rate of both from 10 to 20 % while the share goes from 1 to 50 %",
+        ramped((0.1, 0.2)),
+    ),
+    "quiet-canary-ramped-falling": ("the same, from 20 to 10 %", ramped((0.2, 0.1))),
+    "quiet-canary-ramped-days": ("the same share, error rates that differ by chance, 15 ± 3 %", ramped(None)),
+    "quiet-canary-weighted": (
+        "error rate 1 %, a fifth of the rows weighs 10, a tenth of the requests",
+        sampled((0.01, 0.01), 10.0, 0.2, 0.1),
+    ),
+    "quiet-canary-flagged": (
+        "10 % errors where rows weigh 1, 0.5 % in the 30 % that weigh 50, a tenth of the requests",
+        sampled((0.1, 0.005), 50.0, 0.3, 0.1),
+    ),
     "quiet-shadow-weighted": ("error rate 20 %, a fifth of the rows weighs 10", reviewed(0.2)),
     "quiet-shadow-uneven": ("the same; better where rows weigh 10, worse elsewhere, equal in all", reviewed(0.2, 0.1)),
 }
@@ -250,14 +321,22 @@ WORSE: dict[str, tuple[str, Draw]] = {
         "twice as many frauds missed, and fewer false alarms: fewer errors, and a cost of 6.4 instead of 4.0",
         priced((0.3, 0.6), (0.05, 0.02)),
     ),
+    "worse-canary-absolute": (
+        "absolute error a tenth greater, normal, half of 5,000 requests each",
+        distances(gaussian, 1.1, 0.5),
+    ),
+    "worse-canary-skewed": (
+        "absolute error three tenths greater, log-normal, half of 5,000 requests each",
+        distances(skewed, 1.3, 0.5),
+    ),
     "worse-shadow-absolute": ("absolute error a tenth greater, normal, the same requests", distances(gaussian, 1.1)),
 }
-RUNS = {"quiet": 10_000, "worse": 2_000}
+RUNS = {"quiet-shadow": 10_000, "quiet-canary": 2_000, "worse": 2_000}
 
 
 def _rows() -> Iterator[Row]:
     for name, (_, draw) in QUIET.items():
-        yield Row(name, measured(draw, LOOKS), RUNS["quiet"])
+        yield Row(name, measured(draw, LOOKS), RUNS["quiet-shadow" if "shadow" in name else "quiet-canary"])
     yield Row("peeking-z", measured(errors(0.2), LOOKS, peeked), RUNS["worse"])
     for name, (_, draw) in WORSE.items():
         yield Row(name, measured(draw, FOUND), RUNS["worse"])
@@ -266,17 +345,21 @@ def _rows() -> Iterator[Row]:
 def text(figures: Mapping[str, Figures]) -> str:
     """Return both tables."""
     quiet = [
-        [f"`{name}`", what, percent(figures[name]["worse"])] for name, (what, _) in QUIET.items() if name in figures
+        [f"`{name}`", what, *(percent(figures[name][verdict]) for verdict in ("worse", "better"))]
+        for name, (what, _) in QUIET.items()
+        if name in figures
     ]
     if "peeking-z" in figures:
         what = "as `quiet-shadow`, but an ordinary z-test at 5 % after every row from the hundredth on"
-        quiet.append(["`peeking-z`", what, percent(figures["peeking-z"]["worse"])])
+        quiet.append(
+            ["`peeking-z`", what, *(percent(figures["peeking-z"][verdict]) for verdict in ("worse", "better"))]
+        )
     worse = []
     for name, (what, _) in WORSE.items():
         if name in figures:
             rows = figures[name]["rows"]
             worse.append([f"`{name}`", what, percent(figures[name]["worse"]), "–" if rows is None else f"{rows:,.0f}"])
-    first = markdown(["row", "no difference, a look after each of 10,000 rows", 'ever called "worse"'], quiet)
+    first = markdown(["row", "no difference, a look after each of 10,000 rows", 'ever "worse"', 'ever "better"'], quiet)
     return first + "\n" + markdown(["row", "worse", "found within 5,000 rows", "half are found within"], worse)
 
 

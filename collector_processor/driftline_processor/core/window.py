@@ -16,6 +16,9 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import numpy as np
+from driftline.tables import I64
+
 from .evaluation import Window
 
 PANE = 300 * 10**9
@@ -119,6 +122,16 @@ def _window_of_pane(name: str, pane: int, tz: str) -> Window:
     days = count * (7 if unit == "w" else 1)
     first = today - timedelta(days=(today - _FIRST_MONDAY).days % days)
     return Window(name, _midnight(first, zone), _midnight(first + timedelta(days=days), zone))
+
+
+def hours_between(start: int, end: int, tz: str = "UTC") -> I64:
+    """Return where the hours of ``[start, end)`` begin, unix nanoseconds: the first at ``start``; int64 (n,).
+
+    >>> (hours_between(0, 2 * HOUR + PANE) // PANE).tolist(), hours_between(PANE, PANE).tolist()
+    ([0, 12, 24], [])
+    """
+    inside = np.arange(window_of("1h", start, tz).end, end, HOUR, dtype=np.int64)
+    return np.concatenate([np.array([start] * (start < end), np.int64), inside])
 
 
 def before(time: int, length: str, tz: str = "UTC") -> int:

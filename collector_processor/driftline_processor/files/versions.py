@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from driftline.fold import fold_outcomes_by
 from driftline.pane import Pane
-from driftline.tables import I64, Task
+from driftline.tables import F64, I64, Task
 
 from driftline_processor.core.performance.asked import Asked
 from driftline_processor.core.versions import Named, Side, SideBySide, side_by_side
-from driftline_processor.core.versions.losses import Told, fold_requests
-from driftline_processor.core.window import PANE, pane_from
+from driftline_processor.core.versions.losses import PARTS, Told, fold_requests
+from driftline_processor.core.window import PANE, hours_between, pane_from
 
 from .errors import BadInput
 from .reading import Read
@@ -78,12 +79,22 @@ def _beside(rows: _All, champion: int, other: int, said: Named, asked: Asked) ->
         start = max(pane_from(said.since), *(one - one % PANE for one in first))
         stop = max(start, min(one - one % PANE + PANE for one in last))
         mine, theirs = (of[(rows.time[of] >= start) & (rows.time[of] < stop)] for of in (mine, theirs))
-    one, another = _side(rows, champion, mine), _side(rows, other, theirs)
+    hours = hours_between(start, stop)
+    one, another = (_side(rows, version, at, hours) for version, at in ((champion, mine), (other, theirs)))
     return side_by_side(one, another, _pairs(rows, mine, theirs), said.role(another.name), (start, stop), asked)
 
 
-def _side(rows: _All, version: int, at: I64) -> Side:
-    return Side(rows.names[version], rows.task, rows.truth.taken(at).sums(rows.task), len(at))
+def _side(rows: _All, version: int, at: I64, hours: I64) -> Side:
+    """``hours``: where they begin; none where rows have no time."""
+    truth = rows.truth.taken(at)
+
+    def by_hour() -> dict[str, F64]:
+        hour = np.searchsorted(hours, rows.time[at], "right") - 1
+        own = truth.scores, truth.predicted, truth.actual, truth.weight
+        sums = fold_outcomes_by(rows.task, *own, None, hour, len(hours))
+        return {part: sums[part].dense(len(hours)) for part in PARTS if part in sums}
+
+    return Side(rows.names[version], rows.task, truth.sums(rows.task), len(at), by_hour if len(hours) else None)
 
 
 def _pairs(rows: _All, mine: I64, theirs: I64) -> Pane:

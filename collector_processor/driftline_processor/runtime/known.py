@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 from driftline.pane import Pane
+from driftline.tables import F64, I64
 
 from driftline_processor.core.distributed import DISTRIBUTED
 from driftline_processor.core.evaluation import Window
@@ -19,7 +20,8 @@ from driftline_processor.core.window import GRACE, is_closed, length
 
 from .config import Model
 from .in_time import by_code, stepped
-from .panes import KEEP_PANES, performance_fold
+from .narrow import Condition
+from .panes import KEEP_PANES, part_width, performance_fold
 from .series import Series
 from .sliced_outcomes import slices_of
 from .store import Connection, read
@@ -84,26 +86,46 @@ class KnownOutcomes:
         """
         counted = [f"{prefix}{name}" for prefix in (DECIDED, ERASED_AS) for name in series.task.classes]
         counted = ["rows", DISTRIBUTED, ERASED] if series.task.kind == "ranking" else counted or [""]
-        fold, panes = performance_fold(series.task), [Pane() for _ in steps]
+        own = Condition("fold = ?", (performance_fold(series.task),))
+        asked = Condition(f"({own.sql} OR (fold = '' AND {_among(counted)}))", (*own.parameters, *counted))
+        panes = [Pane() for _ in steps]
+        for name, (sums, having) in self._steps(series, steps, asked, width).items():
+            for at in having:
+                panes[at].parts[name] = sums[at]
+        return panes
+
+    def hours(self, series: Series, steps: Sequence[Window], parts: Sequence[str]) -> dict[str, F64]:
+        """Return some performance parts of steps of time that follow each other: float64 (len(steps), width)."""
+        asked = Condition(f"fold = ? AND {_among(parts)}", (performance_fold(series.task), *parts))
+        found = self._steps(series, steps, asked, lambda _, part: part_width(part, None, series.task))
+        return {name: sums for name, (sums, _) in found.items()}
+
+    def _steps(
+        self, series: Series, steps: Sequence[Window], asked: Condition, width: Callable[[str, str], int]
+    ) -> dict[str, tuple[F64, I64]]:
+        """The sums of each step, by part, and which steps have any."""
         if not steps:
-            return panes
+            return {}
         how = stepped(steps)
         rows = read(
             self._connection,
             f"SELECT {how.step} AS step, part, idx, fsum(value) AS value FROM panes {how.join} WHERE series = ?"
-            f" AND (fold = ? OR (fold = '' AND part IN ({', '.join('?' * len(counted))}))) AND pane >= ? AND pane < ?"
-            " GROUP BY ALL",
-            *(*how.parameters, series.number, fold, *counted, steps[0].start, steps[-1].end),
+            f" AND {asked.sql} AND pane >= ? AND pane < ? GROUP BY ALL",
+            *(*how.parameters, series.number, *asked.parameters, steps[0].start, steps[-1].end),
             **how.tables,
         )
         step, index, value = (rows.column(name).to_numpy() for name in ("step", "idx", "value"))
         part = rows.column("part").combine_chunks().dictionary_encode()
         names = part.dictionary.to_pylist()
         order, ends = by_code(part.indices.to_numpy(), len(names))
+        fold, found = performance_fold(series.task), {}
         for name, first, last in zip(names, ends, ends[1:], strict=False):
             own = order[first:last]
             sums = np.zeros((len(steps), max(width(fold, name), int(index[own].max()) + 1)))
             sums[step[own], index[own]] = value[own]
-            for at in np.unique(step[own]):
-                panes[at].parts[name] = sums[at]
-        return panes
+            found[name] = sums, np.unique(step[own])
+        return found
+
+
+def _among(parts: Sequence[str]) -> str:
+    return f"part IN ({', '.join('?' * len(parts))})"

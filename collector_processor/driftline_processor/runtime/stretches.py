@@ -1,9 +1,10 @@
 """When the versions of a model predicted, and the moments that none of their panes may hold within.
 
-Two versions are compared over the time in which both predicted, and what counts there must not depend on how long the
-panes are by now. So panes of a model with several versions roll up to hours and days in pieces, which end where a
-version begins or ends; and a moment that lies within a pane which was long before anybody knew of it (a version whose
-rows come weeks late) stands for the end of that pane, for all versions.
+Two versions are compared over the time in which both predicted, hour by hour, and what counts there must not depend on
+how long the panes are by now. So panes of a model with several versions roll up to hours and days in pieces, which end
+where a version begins or ends, and where several predict they stay hours; and a moment that lies within a pane which
+was long before anybody knew of it (a version whose rows come weeks late) stands for the end of that pane, for all
+versions.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from driftline.tables import I64
 
-from driftline_processor.core.window import PANE, pane_from
+from driftline_processor.core.window import PANE, hours_between, pane_from
 
 from .rows import integers_of
 from .series import Series, SeriesRegister
@@ -75,14 +76,26 @@ def clear_of_panes(connection: Connection, versions: Sequence[Series], moments: 
 def cuts_of(connection: Connection, register: SeriesRegister) -> dict[int, I64]:
     """Return where the panes of each series must not roll up to one: series → int64 (n,), ascending.
 
-    That is where a version of its model begins or ends, and from when on its versions are compared; nothing for models
-    of one version.
+    That is where a version of its model begins or ends, from when on its versions are compared, and every hour of the
+    time in which several predict; nothing for models of one version. A shadow is compared by requests, and needs none.
     """
     stretches = stretches_of(connection)
     cuts: dict[int, I64] = {}
     for versions in versions_of(register, stretches):
         own = {one.number: (stretches[one.number].start, stretches[one.number].stop) for one in versions}
-        since = register.settings(versions[0].key.model).versions.since
+        settings = register.settings(versions[0].key.model)
+        since = settings.versions.since
         shared = clear_of_panes(connection, versions, [since, *(moment for both in own.values() for moment in both)])
-        cuts |= {number: np.unique([*shared, *both]) for number, both in own.items()}
+        heard = [one for one in versions if settings.versions.named.role(one.key.version) != "shadow"]
+        hours = _together([own[one.number] for one in heard], since, settings.timezone)
+        cuts |= {number: np.unique([*shared, *both, *hours]) for number, both in own.items()}
     return cuts
+
+
+def _together(stretches: Sequence[tuple[int, int]], since: int, timezone: str) -> I64:
+    """The hours, by their beginnings, in which more than one of some stretches of time lies."""
+    begun = np.array([start for start, _ in stretches], np.int64)
+    ended = np.array([stop for _, stop in stretches], np.int64)
+    hours = hours_between(max(int(begun.min(initial=2**62)), since), int(ended.max(initial=0)), timezone)
+    open_ones = np.searchsorted(np.sort(begun), hours, "right") - np.searchsorted(np.sort(ended), hours, "right")
+    return hours[open_ones > 1]

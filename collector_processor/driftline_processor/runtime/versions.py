@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 
+import numpy as np
 from driftline.pane import Pane, merge
 from driftline.tables import ModelKey
 
 from driftline_processor.core.evaluation import Window
 from driftline_processor.core.versions import Side, SideBySide, side_by_side
-from driftline_processor.core.versions.losses import swapped
+from driftline_processor.core.versions.losses import PARTS, swapped
+from driftline_processor.core.window import hours_between
 
 from .known import KnownOutcomes
 from .pairs import pair_fold
@@ -82,14 +86,26 @@ class VersionWatch:
         pairs = folds.get(fold, Pane())
         if first != champion.number:
             pairs = swapped(pairs)
-        one, other = (self._side(series, start, stop) for series in (champion, challenger))
+        hours = partial(self._hours, (champion, challenger), start, stop, settings.timezone)
+        one, other = (self._side(series, start, stop, hours) for series in (champion, challenger))
         role = settings.versions.named.role(challenger.key.version)
         return side_by_side(one, other, pairs, role, (start, stop), settings.performance.asked)
 
-    def _side(self, series: Series, start: int, stop: int) -> Side:
+    def _hours(self, versions: tuple[Series, Series], start: int, stop: int, timezone: str) -> list[Window]:
+        """The hours of a stretch; those that a longer pane of either version holds are one."""
+        begins = clear_of_panes(self.connection, versions, hours_between(start, stop, timezone).tolist())
+        edges = np.unique(np.append(begins, stop)).tolist()
+        return [Window("", *both) for both in pairwise(edges)]
+
+    def _side(self, series: Series, start: int, stop: int, hours: Callable[[], list[Window]]) -> Side:
+        known = KnownOutcomes(self.connection)
         stretch = [Window("", start, stop)] if start < stop else []
-        panes = KnownOutcomes(self.connection).panes(
-            series, stretch, lambda _, part: part_width(part, None, series.task)
-        )
+        panes = known.panes(series, stretch, lambda _, part: part_width(part, None, series.task))
         rows = read(self.connection, _ROWS, series.number, start, stop).column(0)[0].as_py()
-        return Side(series.key.version, series.task, merge(panes), round(rows or 0.0))
+        return Side(
+            series.key.version,
+            series.task,
+            merge(panes),
+            round(rows or 0.0),
+            lambda: known.hours(series, hours(), PARTS),
+        )

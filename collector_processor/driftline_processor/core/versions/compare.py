@@ -12,12 +12,11 @@ from math import ceil, exp, inf, log, sqrt
 from typing import Final, Literal
 
 import numpy as np
-from driftline.tables import F64
 
 from driftline_processor.core.performance.sums import effective
 
 from . import normal, wagers
-from .sums import Alone, Sums, weights_differ
+from .sums import Paired, Sums, weights_differ
 
 Verdict = Literal["worse", "better", "not_yet"]
 Method = Literal["betting", "asymptotic"]
@@ -35,10 +34,11 @@ _STEEP: Final = 1e3
 class Comparison:
     """What is known of a difference of mean losses: of the challenger less that of the champion, so above 0 is worse.
 
-    ``paired``: the same requests; ``rows``: their number, else that of both versions together. ``low`` / ``high``: each
-    holds at every look with ``confidence``; None while nothing is known. ``method``: "betting" is exact at every number
-    of rows, "asymptotic" holds as they grow. ``rows_needed``: how many rows in all a verdict takes if things go on as
-    they are; None where it has fallen, or would take more than :data:`MOST_ROWS`.
+    ``paired``: the same requests; ``rows``: their number, else that of both versions together, whose means are then
+    those within hours (:class:`.sums.Within`). ``low`` / ``high``: each holds at every look with ``confidence``; None
+    while nothing is known. ``method``: "betting" needs no great number of rows, "asymptotic" holds as they grow.
+    ``rows_needed``: how many rows in all a verdict takes if things go on as they are; None where it has fallen, or
+    would take more than :data:`MOST_ROWS`.
     """
 
     loss: str
@@ -71,7 +71,7 @@ def compare(
     if not 0.5 < confidence < 1:
         raise ValueError(f"confidence is between 0.5 and 1, as in 0.95; {confidence} is not")
     means = _means(sums)
-    least, scale = (0.0, 1.0) if bounds is None else (bounds[0], bounds[1] - bounds[0])
+    scale = 1.0 if bounds is None else bounds[1] - bounds[0]
     exact = bounds is not None and scale > 0 and not _weighted(sums)
     method: Method = "betting" if exact else "asymptotic"
     enough = log(1 / (1 - confidence))
@@ -79,7 +79,8 @@ def compare(
         return Comparison(loss, sums.paired is not None, 0, None, None, None, None, None, "not_yet", method, confidence)
     champion, challenger = means
     difference = challenger - champion
-    above, below = _Side(sums, least, scale, exact), _Side(sums.swapped(), least, scale, exact)
+    unit = scale if exact else typical(sums, bounds)
+    above, below = (_Side(one, scale, unit, exact) for one in (sums, sums.swapped()))
     low = above.bound(difference, enough)
     high = below.bound(-difference, enough)
     verdict: Verdict = "not_yet"
@@ -111,13 +112,15 @@ class _Side:
     """The evidence that the second version's mean loss is greater than the first's by more than some difference."""
 
     sums: Sums
-    least: float
     scale: float
+    unit: float
     exact: bool
 
     def evidence(self, difference: float) -> float:
         """Return its logarithm; at log(1/α) and above, a chance of at most α has happened or it is true."""
-        return self._exact(difference / self.scale) if self.exact else self._asymptotic(difference)
+        if self.sums.paired is None:
+            return self._within(difference)
+        return self._exact(self.sums.paired, difference) if self.exact else self._asymptotic(difference)
 
     def bound(self, seen: float, enough: float) -> float | None:
         """Return the greatest difference below the one that was seen that there is enough evidence against."""
@@ -135,21 +138,23 @@ class _Side:
             low, high = (0.0, high) if over(0.0) >= 0 else (low, 0.0)
         return _root(over, low, high) if over(high) < 0 else high
 
-    def _exact(self, difference: float) -> float:
-        paired = self.sums.paired
-        if paired is not None:
-            n, total, squares = paired.rows, paired.weighed / self.scale, paired.weighed_squared / self.scale**2
-            moved = total - n * difference
-            spread = max(squares - 2 * difference * total + n * difference**2, 0.0)
-            return float(wagers.evidence(np.array(moved), np.array(spread), np.array(1.0 + difference)))
-        first, second = (self._moments(one) for one in (self.sums.first, self.sums.second))
-        return float(wagers.evidence_of_two(first, second, np.array(difference)))
+    def _within(self, difference: float) -> float:
+        if not self.exact and not self._enough():
+            return -inf
+        within, unit = self.sums.within, self.unit + abs(difference)
+        moved = within.second - within.first - difference * within.weight
+        return float(wagers.evidence_of_counts(np.array(moved / unit), np.array(within.variance(difference) / unit**2)))
 
-    def _moments(self, one: Alone) -> F64:
-        """n, Σx, Σx² of losses between 0 and 1."""
-        moved = one.loss - one.rows * self.least
-        squares = one.weighed_squared - 2 * self.least * one.loss + one.rows * self.least**2
-        return np.array([one.rows, moved / self.scale, squares / self.scale**2])
+    def _enough(self) -> bool:
+        arms = self.sums.first, self.sums.second
+        return min(effective(one.weight, one.weight_squared) for one in arms) >= normal.LEAST
+
+    def _exact(self, paired: Paired, difference: float) -> float:
+        n, total, squares = paired.rows, paired.weighed / self.scale, paired.weighed_squared / self.scale**2
+        difference /= self.scale
+        moved = total - n * difference
+        spread = max(squares - 2 * difference * total + n * difference**2, 0.0)
+        return float(wagers.evidence(np.array(moved), np.array(spread), np.array(1.0 + difference)))
 
     def _asymptotic(self, difference: float) -> float:
         rows, deviation, seen = self._normal(difference)
@@ -159,33 +164,41 @@ class _Side:
 
     def _reach(self) -> float:
         """How far below the difference that was seen a bound is looked for."""
+        if self.sums.paired is None:
+            within = self.sums.within
+            seen = (within.second - within.first) / within.weight
+            return 1e3 * sqrt(within.variance(seen)) / within.weight if self._enough() else inf
         rows, deviation, _ = self._normal(None)
         return 1e3 * deviation if rows > 0 else inf
 
     def _normal(self, difference: float | None) -> tuple[float, float, float]:
-        """Rows, the standard deviation of the mean difference, and the difference that was seen.
+        """Pairs, the standard deviation of the mean difference, and the difference that was seen.
 
-        Around ``difference`` where rows are paired, as the self-normalised sum has it. No rows: too few to tell.
+        Around ``difference``, as the self-normalised sum has it. No pairs: too few to tell.
         """
         paired = self.sums.paired
-        if paired is not None:
-            rows = effective(paired.weight, paired.weight_squared)
-            if rows < normal.LEAST:
-                return 0.0, inf, 0.0
-            seen = (paired.second - paired.first) / paired.weight
-            squares, weighed, weights = paired.weighed_squared, paired.weighed, paired.weight_squared
-            around = seen if difference is None else difference
-            return rows, sqrt(max(squares - 2 * around * weighed + around**2 * weights, 0.0)) / paired.weight, seen
-        arms = self.sums.first, self.sums.second
-        each = [effective(one.weight, one.weight_squared) for one in arms]
-        if min(each) < normal.LEAST:
+        rows = 0.0 if paired is None else effective(paired.weight, paired.weight_squared)
+        if paired is None or rows < normal.LEAST:
             return 0.0, inf, 0.0
-        means = [one.loss / one.weight for one in arms]
-        variances = [
-            max(one.weighed_squared - 2 * mean * one.weighed + mean**2 * one.weight_squared, 0.0) / one.weight**2
-            for one, mean in zip(arms, means, strict=True)
-        ]
-        return sum(each), sqrt(sum(variances)), means[1] - means[0]
+        seen = (paired.second - paired.first) / paired.weight
+        squares, weighed, weights = paired.weighed_squared, paired.weighed, paired.weight_squared
+        around = seen if difference is None else difference
+        return rows, sqrt(max(squares - 2 * around * weighed + around**2 * weights, 0.0)) / paired.weight, seen
+
+
+def typical(sums: Sums, bounds: tuple[float, float] | None) -> float:
+    """Return how much one row that counts moves a sum of losses: those with great weights or losses are most of it.
+
+    Rows of mean weight w of those that make up the weights, times the range of the losses; without a range what the
+    losses themselves say, each as often as it is great. A mean that rests on a few rows is taken for as uncertain as a
+    count of so few.
+    """
+    one, other = sums.first, sums.second
+    if bounds is not None:
+        weight, squares = one.weight + other.weight, one.weight_squared + other.weight_squared
+        return (bounds[1] - bounds[0]) * squares / weight if weight > 0 else 1.0
+    total, squares = one.loss + other.loss, one.weighed_squared + other.weighed_squared
+    return squares / total if total > 0 else 1.0
 
 
 def _needed(side: _Side, enough: float) -> int | None:
@@ -211,8 +224,8 @@ def _means(sums: Sums) -> tuple[float, float] | None:
     if sums.paired is not None:
         weight = sums.paired.weight
         return (sums.paired.first / weight, sums.paired.second / weight) if weight > 0 else None
-    first, second = sums.first.mean, sums.second.mean
-    return None if first is None or second is None else (first, second)
+    within = sums.within
+    return (within.first / within.weight, within.second / within.weight) if within.weight > 0 else None
 
 
 def _weighted(sums: Sums) -> bool:

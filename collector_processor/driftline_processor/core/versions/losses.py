@@ -22,13 +22,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from driftline.classes import class_codes
 from driftline.fold import decide, usable_weight
-from driftline.pane import Pane
+from driftline.pane import LOSSES, Pane
 from driftline.sparse import Sparse
 from driftline.tables import F64, I32, I64, Column, Task, length
 
 from driftline_processor.core.concept.errors import errors_of
 from driftline_processor.core.performance.chance import chance_of
-from driftline_processor.core.performance.sums import confusion, means, squared_confusion
 
 from .decisions import DECISIONS, fold_decisions, paired_cost, turned
 from .sums import PAIRED, Alone, Paired, Sums
@@ -173,25 +172,37 @@ def swapped(pane: Pane) -> Pane:
     )
 
 
-def alone_of_pane(pane: Pane, task: Task, loss: str, costs: F64 | None = None) -> Alone:
-    """Return the sums of one version's loss from the performance parts of a pane; all 0 where it has none."""
-    outcomes = pane.parts.get("outcomes")
-    if outcomes is None or outcomes[1] <= 0:
-        return Alone()
+PARTS: Final = ("outcomes", "confusion", "confusion_excess", "losses", "spread")
+"""The performance parts that know the losses of one version."""
+
+
+def alone_of_hours(parts: Mapping[str, F64], task: Task, loss: str, costs: F64 | None = None) -> F64:
+    """Return the sums of one version's loss in each of some stretches of time: :class:`.sums.Alone`, float64 (6, n).
+
+    ``parts``: :data:`PARTS` of a pane, float64 (n, width) each, or (width,) of one stretch; 0 where it has none.
+
+    >>> parts = {"outcomes": np.full(3, 4.0), "confusion": np.array([2.0, 1.0, 0.0, 1.0])}
+    >>> alone_of_hours(parts, Task("binary", ("0", "1"), "1"), "error").ravel().tolist()
+    [4.0, 4.0, 4.0, 1.0, 1.0, 1.0]
+    """
+    held = {part: np.atleast_2d(sums) for part, sums in parts.items() if part in PARTS}
+    nothing = np.zeros((len(Alone._fields), max(map(len, held.values()), default=1)))
+    if "outcomes" not in held:
+        return nothing
     if loss in ("error", COST):
-        classes = len(task.classes)
-        counts, squares = confusion(pane, classes), squared_confusion(pane, classes)
-        if counts is None or squares is None:
-            return Alone()
-        x = np.ones((classes, classes)) - np.eye(classes) if loss == "error" or costs is None else costs
-        sums = ((counts * x).sum(), (squares * x).sum(), (squares * x**2).sum())
-        return _alone(outcomes, float(counts.sum()), float(squares.sum()), *sums)
-    known = means(pane, task).get(loss)
-    return Alone() if known is None or known.weight <= 0 else _alone(outcomes, *known)
-
-
-def _alone(outcomes: F64, weight: float, weight_squared: float, *sums: float) -> Alone:
-    """The sums of the rows of a pane that have a loss: of all whose outcome is known, in proportion to their weight."""
-    rows = float(outcomes[0]) * weight / float(outcomes[1])
-    unweighted = outcomes[0] == outcomes[1] == outcomes[2]
-    return Alone(round(rows) if unweighted else rows, weight, weight_squared, *map(float, sums))
+        k, counts = len(task.classes), held.get("confusion")
+        if counts is None or counts.shape[1] != k**2:
+            return nothing
+        squares = counts + held.get("confusion_excess", 0.0)
+        x = (1 - np.eye(k) if loss == "error" or costs is None else costs).ravel()
+        own = np.stack([counts.sum(axis=1), squares.sum(axis=1), counts @ x, squares @ x, squares @ x**2])
+    else:
+        names, sums, spread = LOSSES.get(task.kind, ()), held.get("losses"), held.get("spread")
+        if sums is None or spread is None or loss not in names or spread.shape[1] != 2 * len(names) - 1:
+            return nothing
+        at = names.index(loss)
+        own = np.stack([sums[:, 0], spread[:, 0], sums[:, at], spread[:, 2 * at - 1], spread[:, 2 * at]])
+    known, total = held["outcomes"][:, 0], held["outcomes"][:, 1]
+    rows = np.divide(known * own[0], total, out=np.zeros(len(total)), where=total > 0)
+    rows = np.where((known == total) & (total == held["outcomes"][:, 2]), np.round(rows), rows)
+    return np.vstack([rows, own])

@@ -1,4 +1,4 @@
-"""Evidence for what has no bound or carries weights: Robbins' mixture over the standardised sum, valid as rows grow.
+"""Evidence for pairs that have no bound or carry weights: Robbins' mixture over the standardised sum, as rows grow.
 
 An asymptotic confidence sequence (Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2024, Annals of Statistics 52:2613,
 theorem 2.2, with half a normal distribution as its mixture, since each side is asked by itself; Robbins 1970). Like

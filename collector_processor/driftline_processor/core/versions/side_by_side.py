@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -16,8 +17,8 @@ from driftline_processor.core.performance.uncertainty import with_intervals
 from driftline_processor.core.performance.worth import matrix, strangers
 
 from .compare import Comparison, Verdict, compare
-from .losses import alone_of_pane, bounds_of, losses_of, paired_of
-from .sums import Sums
+from .losses import alone_of_hours, bounds_of, losses_of, paired_of
+from .sums import Sums, apart
 
 Role = Literal["challenger", "shadow", "canary"]
 """A shadow scores the champion's requests without being heard, a canary answers some of its own; a challenger may do
@@ -92,12 +93,14 @@ class SideBySide:
 @dataclass(frozen=True, slots=True)
 class Side:
     """What is known of one version. ``pane``: its performance parts in the stretch, and its predictions by decision;
-    ``rows``: its predictions there."""
+    ``rows``: its predictions there. ``hours``: reads :data:`.losses.PARTS` of each hour of the stretch, float64
+    (hours, width), the same hours of both sides in their order; None = all is of one hour."""
 
     name: str
     task: Task
     pane: Pane
     rows: int
+    hours: Callable[[], Mapping[str, F64]] | None = None
 
 
 def side_by_side(
@@ -127,13 +130,13 @@ def side_by_side(
             return replace(found, reason=f"{told(none_of)} (version {side.name or 'without a name'})")
     paired = role == "shadow" or (role == "challenger" and shared >= SHARED * max(other.outcomes, 1))
     comparisons: dict[str, Comparison] = {}
+    hours = [] if paired else [side.pane.parts if side.hours is None else side.hours() for side in sides]
     for loss in losses:
         if paired:
             sums = Sums(paired_of(pairs, loss, costs[0]))
         else:
-            sums = Sums(
-                None, *(alone_of_pane(side.pane, side.task, loss, own) for side, own in zip(sides, costs, strict=True))
-            )
+            both = zip(hours, sides, costs, strict=True)
+            sums = apart(*(alone_of_hours(of_all, side.task, loss, own) for of_all, side, own in both))
         comparison = compare(loss, sums, bounds_of(task, loss, paired=paired, costs=costs[0]), asked.confidence)
         if comparison.difference is not None:
             comparisons[loss] = comparison
@@ -162,4 +165,6 @@ def _lacking(role: Role, versions: tuple[Version, ...]) -> str:
     for version in versions:
         if not version.outcomes:
             return f"no outcome of version {version.name or 'without a name'} is known in this time"
-    return "no request that both scored has an outcome yet" if role == "shadow" else "no outcome can be compared yet"
+    if role == "shadow":
+        return "no request that both scored has an outcome yet"
+    return "in no hour the outcomes of both are known"

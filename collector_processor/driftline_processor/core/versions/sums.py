@@ -11,6 +11,9 @@ from driftline.tables import F64
 PAIRED: Final = "paired:"
 """Prefix of the parts of a pane that hold the :class:`Paired` sums of one loss."""
 
+TOGETHER: Final = 10
+"""Hours are looked at apart from this number of outcomes on: comparing within n rows costs one in n of them."""
+
 
 class Alone(NamedTuple):
     """Sums over the rows of one version: their number, Σw, Σw², and Σwx, Σw²x, Σw²x² of the loss x."""
@@ -21,11 +24,6 @@ class Alone(NamedTuple):
     loss: float = 0.0
     weighed: float = 0.0
     weighed_squared: float = 0.0
-
-    @property
-    def mean(self) -> float | None:
-        """The mean loss, None without rows."""
-        return self.loss / self.weight if self.weight > 0 else None
 
 
 class Paired(NamedTuple):
@@ -43,16 +41,50 @@ class Paired(NamedTuple):
     weighed_squared: float = 0.0
 
 
+class Within(NamedTuple):
+    """What the hours in which both versions have rows say of the difference of their mean losses, added up over hours.
+
+    Of an hour, whose weights are W of both, A of the first and B of the second version, and h = AB / W: h, h times the
+    mean of the first, h times that of the second. Then the variance of h times the difference of both means, with what
+    is to be added to it times a supposed difference, and times its square: as if both had one distribution of losses,
+    whose rows are dealt out to versions by chance (``shared``), and from the rows of each version alone (``own``).
+    """
+
+    weight: float = 0.0
+    first: float = 0.0
+    second: float = 0.0
+    shared: float = 0.0
+    shared_times: float = 0.0
+    shared_squared: float = 0.0
+    own: float = 0.0
+    own_times: float = 0.0
+    own_squared: float = 0.0
+
+    def variance(self, difference: float) -> float:
+        """Return the greater of both variances, if the second mean is greater than the first by a difference."""
+        shared = self.shared + difference * self.shared_times + difference**2 * self.shared_squared
+        own = self.own + difference * self.own_times + difference**2 * self.own_squared
+        return max(shared, own, 0.0)
+
+    def swapped(self) -> Within:
+        """Return the same with the versions in each other's place."""
+        return self._replace(
+            first=self.second, second=self.first, shared_times=-self.shared_times, own_times=-self.own_times
+        )
+
+
 _NONE: Final = Alone()
+_NOWHERE: Final = Within()
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """The loss of two versions: of the same requests, where ``paired``, else of each one's own."""
+    """The loss of two versions: of the same requests, where ``paired``, else of each one's own, ``within`` hours."""
 
     paired: Paired | None = None
     first: Alone = _NONE
     second: Alone = _NONE
+    within: Within = _NOWHERE
 
     @property
     def rows(self) -> int:
@@ -63,14 +95,65 @@ class Sums:
         """Return the sums of so many times the rows, which go on as they were."""
         paired = None if self.paired is None else Paired(*(factor * value for value in self.paired))
         first, second = (Alone(*(factor * value for value in one)) for one in (self.first, self.second))
-        return Sums(paired, first, second)
+        return Sums(paired, first, second, Within(*(factor * value for value in self.within)))
 
     def swapped(self) -> Sums:
         """Return the sums with the versions in each other's place."""
         if self.paired is None:
-            return Sums(None, self.second, self.first)
+            return Sums(None, self.second, self.first, self.within.swapped())
         own = self.paired
         return Sums(own._replace(first=own.second, second=own.first, weighed=-own.weighed))
+
+
+def apart(first: F64, second: F64) -> Sums:
+    """Return the sums of versions that answer requests of their own.
+
+    ``first``, ``second``: :class:`Alone` of each hour, float64 (6, hours), of the same hours in their order, or (6,) of
+    one. What is due to the hour (it errs more often by night, and a canary that is ramped up has more rows by then)
+    is no difference of versions, so rows are compared within hours. Hours with few rows are taken with those that
+    follow them: what is known of the rows of one version alone says nothing.
+
+    >>> one, other = np.array([[8.0, 2], [8, 2], [8, 2], [2, 1], [2, 1], [2, 1]]), np.full((6, 2), 8.0)
+    >>> found = apart(one, other).within
+    >>> round(found.weight, 6), round((found.second - found.first) / found.weight, 6)
+    (5.6, 0.678571)
+    """
+    one, other = (np.reshape(hours, (len(Alone._fields), -1)) for hours in (first, second))
+    known = np.round(one[0] + other[0])
+    told = np.flatnonzero(known)
+    if not len(told):
+        return Sums()
+    stretch = (known[told].cumsum() - known[told]) // TOGETHER
+    begins = told[np.flatnonzero(np.diff(stretch, prepend=-1))]
+    parts = by_stretch(*(np.add.reduceat(hours, begins, axis=1) for hours in (one, other)))
+    first_of_all, second_of_all = (Alone(*hours.sum(axis=1).tolist()) for hours in (one, other))
+    return Sums(None, first_of_all, second_of_all, Within(*parts.sum(axis=1).tolist()))
+
+
+def by_stretch(first: F64, second: F64) -> F64:
+    """:class:`Within` of stretches of time: float64 (9, ...). ``first``, ``second``: :class:`Alone`, (6, ...).
+
+    The rows of a stretch, dealt out by chance, differ by h times a difference whose variance is that of drawing without
+    replacement; e = w (x - m) around their common mean m stands for the loss, so weights of rows may be any.
+    """
+    n, m = first[0], second[0]
+    rows, weight = n + m, first[1] + second[1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        a, b = first[1] / weight, second[1] / weight
+        mean = (first[3] + second[3]) / weight
+        slopes = [one[4] - mean * one[2] for one in (first, second)]
+        spreads = [one[5] - 2 * mean * one[4] + mean**2 * one[2] for one in (first, second)]
+        quadratics = (
+            np.stack([spreads[0], 2 * b * slopes[0], b**2 * first[2]]),
+            np.stack([spreads[1], -2 * a * slopes[1], a**2 * second[2]]),
+        )
+        shared = n * m / rows * (quadratics[0] + quadratics[1])
+        own = rows * (b**2 * quadratics[0] + a**2 * quadratics[1])
+        h = a * second[1]
+        found = np.stack(
+            [h, h * first[3] / first[1], h * second[3] / second[1], *np.concatenate([shared, own]) / (rows - 1)]
+        )
+    return np.where((n > 0) & (m > 0) & (rows > 1), found, 0.0)
 
 
 def weights_differ(rows: float, weight: float, weight_squared: float) -> bool:
@@ -80,16 +163,3 @@ def weights_differ(rows: float, weight: float, weight_squared: float) -> bool:
     (False, True)
     """
     return not np.allclose([weight, weight_squared], rows, rtol=1e-12, atol=0)
-
-
-def alone_of(losses: F64, weight: F64) -> Alone:
-    """Sum the losses of rows, NaN where a row has none; both float64 (n,).
-
-    >>> alone_of(np.array([0.0, 1.0, np.nan]), np.ones(3))
-    Alone(rows=2.0, weight=2.0, weight_squared=2.0, loss=1.0, weighed=1.0, weighed_squared=1.0)
-    """
-    told = ~np.isnan(losses)
-    x, w = losses[told], weight[told]
-    squared = w**2
-    sums = (w.sum(), squared.sum(), w @ x, squared @ x, squared @ x**2)
-    return Alone(float(len(x)), *map(float, sums))
