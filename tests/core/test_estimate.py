@@ -86,7 +86,7 @@ def test_slopes_are_the_derivatives_of_the_metrics_in_the_positives_of_each_cell
     from driftline_processor.core.estimate.rates import Rates
 
     def values(rates: F64) -> dict[str, float | None]:
-        known = Rates(rates, Redrawn(np.arange(SCORE_BINS), rates, np.zeros((1, SCORE_BINS))), 900.0)
+        known = Rates(rates, Redrawn(np.arange(SCORE_BINS), rates, np.zeros((1, SCORE_BINS))), grid.sum(axis=0), 900.0)
         return {name: one.value for name, one in binary.expected(grid, known).items()}
 
     base = values(rate)
@@ -96,7 +96,7 @@ def test_slopes_are_the_derivatives_of_the_metrics_in_the_positives_of_each_cell
         moved = values(rate + step)
         only = np.zeros(SCORE_BINS)
         only[cell] = 1.0  # the rate of this bin alone is off: by its slope
-        known = Rates(rate, Redrawn(np.arange(SCORE_BINS), rate, only[np.newaxis]), 900.0)
+        known = Rates(rate, Redrawn(np.arange(SCORE_BINS), rate, only[np.newaxis]), grid.sum(axis=0), 900.0)
         for name, one in binary.expected(grid, known).items():
             after, before = moved[name], base[name]
             assert after is not None
@@ -238,6 +238,47 @@ def test_the_curve_follows_scores_that_few_rows_are_unlike(middle: float) -> Non
         sides = (np.bincount(at[of], minlength=SCORE_BINS).astype(np.float64) for of in (~happened, happened))
         found = redrawn(*sides)
         assert np.corrcoef(found.smooth[found.place[at]], p)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_rare_decisions_have_neither_interval_nor_alert_either_way(sign: int) -> None:
+    def rows(rng: np.random.Generator) -> tuple[F64, F64]:
+        logit = rng.normal(3, 1, 2_000)
+        happened = rng.random(len(logit)) < 1 / (1 + np.exp(-logit - 0.5))
+        return 1 / (1 + np.exp(-sign * logit)), (happened == (sign > 0)).astype(float)
+
+    rng, rare = np.random.default_rng(17), ("recall", "f1", "specificity", "balanced_accuracy")
+    for _ in range(3):
+        p, y = rows(rng)
+        built = Baseline.from_frame({"p": p, "y": y}, score="p", actual="y", features=[], model="m", task="binary")
+        found = estimated(pane(rows(rng)[0]), built, BINARY, 0)
+        for name in rare:
+            one = found[name]
+            assert (one.low, one.lower_bound, one.alert, one.unsure) == (None, None, None, "too_few"), name
+        assert found["accuracy"].unsure is None
+    every = pane(np.full(500, 0.7 if sign < 0 else 0.3))
+    assert estimated(every, baseline(), BINARY, 0)["recall"].alert, "the window's own do not excuse it"
+
+
+def test_scores_that_the_baseline_hardly_has_have_no_interval() -> None:
+    built, rng = baseline(5_000), np.random.default_rng(18)
+    for shift, unsure in ((0.0, None), (1.0, None), (4.0, "unlike")):
+        found = estimated(pane(scores(2_000, rng, shift)[0]), built, BINARY, 0)
+        assert found["roc_auc"].unsure == unsure, shift
+    assert found["actual_rate"].alert
+
+
+def test_few_days_that_differ_count_by_students_t_and_as_days() -> None:
+    rng, each, day = np.random.default_rng(19), 400, 86_400 * 10**9
+    p, y = np.concatenate([np.stack(scores(each, rng, off)) for off in rng.normal(0, 0.3, 7)], axis=1)
+    time = (np.arange(7 * each) * (day // each)).astype("datetime64[ns]")
+    frame = {"p": p, "y": y, "t": time}
+    built = Baseline.from_frame(frame, score="p", actual="y", time="t", features=[], model="m", task="binary")
+    known = learned(built)
+    assert (known.length, known.lasting) == (day // 4, day)
+    assert known.differ(2_049, "actual_rate", (0.0, 0.0))[1].stretches == 7
+    wild = between([0.9, 0.8, 0.7], [0.0, 0.0, 0.0])
+    assert half_width(0.0, wild, 1.0, 1.959963984540054) == pytest.approx(4.302653 * (0.01 * 4 / 3) ** 0.5, rel=1e-6)
 
 
 def test_there_is_no_interval_where_none_would_hold() -> None:

@@ -90,6 +90,28 @@ class Scored:
 UNCALIBRATED = Scored()
 
 
+DAY = 86_400 * 10**9
+
+
+def by_days(days: int, each: int, apart: float) -> Callable[[Random], Found]:
+    """Draw a day of a binary model whose days differ, in scores and in what comes of them: by ``apart``, in logits."""
+
+    def rows(rng: Random) -> tuple[F64, F64]:
+        scores, outcomes = rng.normal(0, apart, 2).tolist()
+        return Scored(-0.5 + scores, 1.3, 1.0, outcomes).rows(each, 0.0, rng)
+
+    def draw(rng: Random) -> Found:
+        p, y = np.concatenate([np.stack(rows(rng)) for _ in range(days)], axis=1)
+        time = (np.arange(days * each) * (DAY // each)).astype("datetime64[ns]")
+        frame = {"p": p, "y": y, "t": time}
+        built = Baseline.from_frame(frame, score="p", actual="y", time="t", features=[], model="m", task="binary")
+        p, y = rows(rng)
+        pane = _pane(score_grid(BINARY, p[:, np.newaxis], None, None, np.zeros(each, np.int64)), each)
+        return estimated(pane, built, BINARY, DAY), _realized(BINARY, p[:, np.newaxis], Column(numbers=y))
+
+    return draw
+
+
 def binary(
     reference: int, n: int, shift: float, buckets: int = 0, world: Scored = UNCALIBRATED
 ) -> Callable[[Random], Found]:
@@ -177,12 +199,24 @@ def _placed(n: int, shift: float, rng: Random) -> tuple[Points, F64, Column]:
     return Points(("a", "b", "c", "d"), z, np.zeros(z.shape, bool)), (1 / (1 + np.exp(-logit)))[:, np.newaxis], actual
 
 
-def importance(reference: int, n: int, shift: float) -> Callable[[Random], Found]:
+def _aged(n: int, shift: float, rng: Random) -> tuple[Points, F64, Column]:
+    """Rows of a model that errs in half of the rows whose first coordinate is beyond 1.7, and in a tenth of others."""
+    z = rng.normal(0, 1, (n, 4))
+    z[:, 0] = rng.uniform(-1.7 + shift, 1.7 + shift, n)
+    logit = 2 * z[:, 1]
+    wrong = rng.random(n) < np.where(z[:, 0] > 1.7, 0.5, 0.1)
+    actual = Column(numbers=((logit > 0) ^ wrong).astype(np.float64))
+    return Points(("a", "b", "c", "d"), z, np.zeros(z.shape, bool)), (1 / (1 + np.exp(-logit)))[:, np.newaxis], actual
+
+
+def importance(
+    reference: int, n: int, shift: float, rows: Callable[[int, float, Random], tuple[Points, F64, Column]] = _placed
+) -> Callable[[Random], Found]:
     """Draw a window that is estimated by weighted rows of the reference."""
 
     def draw(rng: Random) -> Found:
-        was, scores, actual = _placed(reference, 0.0, rng)
-        now, current, happened = _placed(n, shift, rng)
+        was, scores, actual = rows(reference, 0.0, rng)
+        now, current, happened = rows(n, shift, rng)
         weights = ratios(was, now, rng)
         said = {} if weights is None else weighted(BINARY, Joined(actual, scores, None), weights, n, {})
         return said, _realized(BINARY, current, happened)
@@ -208,6 +242,21 @@ def _rows() -> Iterator[Held]:
         for reference, n in ((5_000, 2_000), (20_000, 5_000)):
             what = f"two classes, {share} positive, baseline of {reference:,} rows, window of {n:,}"
             yield Held(f"positives-{name}-{n}", holding(binary(reference, n, 0.0, world=world)), 300, what)
+    for shift in (1.0, 2.0, 4.0):
+        what = f"two classes, scores {shift:g} standard deviations higher, baseline of 5,000 rows, window of 2,000"
+        yield Held(f"higher-{shift}", holding(binary(5_000, 2_000, shift, world=Scored(-2, 0.7, 1, 0))), 300, what)
+    for name, world in (("no", Scored(3, 1, 1, 0.5)), ("yes", Scored(-3, 1, 1, -0.5))):
+        for n in (2_000, 20_000):
+            what = f"two classes, one row in 700 is decided {name!r}, baseline and window of {n:,} rows"
+            yield Held(f"rarely-{name}-{n}", holding(binary(n, n, 0.0, world=world)), 300, what)
+    for days in (7, 14):
+        what = f"two classes, a day of 400 rows of a baseline of {days} days that differ"
+        yield Held(f"unlike-days-{days}", holding(by_days(days, 400, 0.3)), 300, what)
+    for shift in (0.0, 0.2, 1.7):
+        what = (
+            f"by importance weights, baseline of 5,000 rows, window of 2,000, of which {shift / 3.4:.0%} lie beyond it"
+        )
+        yield Held(f"aged-{shift}", holding(importance(5_000, 2_000, shift, _aged)), 60, what.replace("%", " %"))
     kinds: tuple[tuple[str, str, Callable[[int, int, float], Callable[[Random], Found]], int, tuple[int, ...]], ...] = (
         ("multiclass", "three classes", multiclass, 300, (500, 2_000, 20_000)),
         ("regression", "a regression", regression, 60, (500, 2_000)),

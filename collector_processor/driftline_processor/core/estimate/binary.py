@@ -22,6 +22,7 @@ from driftline.tables import F64, Task
 
 from .rates import Rates, centers
 from .result import Point, Unsure
+from .support import LEAST_ALIKE, counterparts
 
 LEAST_OF_A_CLASS = (30.0, 50.0)
 LEAST = {"average_precision": (50.0, 100.0)} | dict.fromkeys(
@@ -31,6 +32,12 @@ LEAST = {"average_precision": (50.0, 100.0)} | dict.fromkeys(
 
 less than 93 % in simulations.
 """
+
+LEAST_DECIDED = 10.0
+"""(Effective) rows of a decision, of the window and beside it in the reference, that its metrics need likewise."""
+
+DECIDED = {"precision": (1,)} | dict.fromkeys(("recall", "f1", "specificity", "balanced_accuracy"), (0, 1))
+"""The decisions that a metric is of: negative, positive."""
 
 
 def grid_of(pane: Pane, task: Task) -> F64 | None:
@@ -44,17 +51,26 @@ def grid_of(pane: Pane, task: Task) -> F64 | None:
     return np.stack([np.zeros(SCORE_BINS) if one is None else one for one in found])
 
 
-def cut_of(grid: F64) -> int:
+def cut_of(grid: F64, usual: int) -> int:
     """Return the bin from which on the model decides for the positive class: the one that most decisions agree with.
+
+    ``usual``: where it does in the reference; of those that agree as well, the nearest to it.
 
     >>> grid = np.zeros((3, 4098))
     >>> grid[0, [1000, 2000]], grid[1, [2100, 3000]] = 5, 5
-    >>> cut_of(grid)
-    2001
+    >>> [cut_of(grid, usual) for usual in (1500, 2049, 2500)]
+    [2001, 2049, 2100]
     """
     below = np.concatenate([[0.0], np.cumsum(grid[0])])
     above = np.concatenate([np.cumsum(grid[1][::-1])[::-1], [0.0]])
-    return int((below + above).argmax())
+    agree = below + above
+    best = np.flatnonzero(agree >= agree.max() * (1 - 1e-12))
+    return int(best[np.abs(best - usual).argmin()])
+
+
+def enough_decided(metric: str, decided: F64) -> bool:
+    """Whether there are enough rows of each decision that a metric is of. ``decided``: float64 (2,), of either."""
+    return all(decided[side] >= LEAST_DECIDED for side in DECIDED.get(metric, ()))
 
 
 def of_confusion(confusion: F64, task: Task) -> dict[str, Point]:
@@ -85,10 +101,16 @@ def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, 
     """
     rate = rates.again.smooth[rates.again.place]
     sure = _points(grid, rate, rates.again, weight_per_row)
-    rarer = min(float((grid * rate).sum()), float((grid * (1 - rate)).sum())) / weight_per_row
+    values = {name: one.value for name, one in _metrics(grid, rates.rate).items()}
+    rows = grid / weight_per_row
+    rarer = min(float((rows * rate).sum()), float((rows * (1 - rate)).sum()))
+    unlike = counterparts(rates.rows, rows.sum(axis=0)) < LEAST_ALIKE * rates.rows.sum()
+    decided = np.array([min(float(one.sum()), counterparts(rates.rows, one)) for one in rows[:2]])
     return {
-        name: replace(sure[name], value=one.value, unsure=_unsure(name, rarer, rates.rarer))
-        for name, one in _metrics(grid, rates.rate).items()
+        name: replace(
+            sure[name], value=value, unsure="unlike" if unlike else _too_few(name, rarer, rates.rarer, decided)
+        )
+        for name, value in values.items()
     }
 
 
@@ -97,10 +119,14 @@ def as_learned(grid: F64, rates: Rates, weight_per_row: float) -> dict[str, Poin
     return _points(grid, rates.rate, rates.again, weight_per_row)
 
 
-def _unsure(metric: str, window: float, reference: float) -> Unsure | None:
-    """Say whether an interval would not hold what it says. ``window``, ``reference``: rows of the rarer class."""
+def _too_few(metric: str, window: float, reference: float, decided: F64) -> Unsure | None:
+    """Say whether an interval would not hold what it says, for lack of rows.
+
+    ``window``, ``reference``: those of the rarer class. ``decided``: see :func:`enough_decided`.
+    """
     of_window, of_reference = LEAST.get(metric, LEAST_OF_A_CLASS)
-    return "too_few" if window < of_window or reference < of_reference else None
+    enough = window >= of_window and reference >= of_reference and enough_decided(metric, decided)
+    return None if enough else "too_few"
 
 
 class _Metric(NamedTuple):

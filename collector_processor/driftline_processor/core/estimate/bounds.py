@@ -64,19 +64,19 @@ def apart(errors: Sequence[float], chance: Sequence[float]) -> Between:
     return Between(round(max(0.0, beyond), 12), len(errors))
 
 
-def half_width(chance: float, differ: Between, lengths: float) -> float:
-    """Return how far a bound lies from the reference's value. ``chance``: variance; ``lengths``: of the window.
+def half_width(chance: float, differ: Between, lengths: float, deviations: float = DEVIATIONS) -> float:
+    """Return how far a bound lies from its value. ``chance``: variance; ``lengths``: of the window, in stretches.
 
     >>> round(half_width(0.0001, NO_STRETCHES, 1.0), 6)
     0.03
     """
     time = differ.over(lengths)
-    wide = _tail(differ.stretches) if time > 0 else 0.0
-    return math.sqrt(DEVIATIONS**2 * chance + wide**2 * time)
+    wide = _tail(differ.stretches, deviations) if time > 0 else 0.0
+    return math.sqrt(deviations**2 * chance + wide**2 * time)
 
 
-def _tail(stretches: int) -> float:
-    """The quantile of Student's t that three standard deviations are of a normal variable."""
+def _tail(stretches: int, deviations: float) -> float:
+    """The quantile of Student's t that so many standard deviations are of a normal variable."""
     from scipy.special import ndtr, stdtrit
 
-    return float(stdtrit(stretches - 1, ndtr(DEVIATIONS)))
+    return float(stdtrit(stretches - 1, ndtr(deviations)))

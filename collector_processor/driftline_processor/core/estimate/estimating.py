@@ -13,7 +13,7 @@ from driftline.tables import Task
 from driftline_processor.core.evaluation import Metric
 
 from .binary import grid_of
-from .bounds import Between, half_width
+from .bounds import half_width
 from .learned import Learned, learned
 from .result import DEVIATIONS, Estimate, Method, Point, limits
 
@@ -41,15 +41,16 @@ def estimated(
         return {}
     points, cut = known.points(pane)
     labelled = known.labelled(pane, points, rows) if realized else {}
-    made = _Made(known, cut, rows, span / known.length if known.length else 1.0)
+    made = _Made(known, cut, rows, span)
     return {name: made.estimate(name, one, (realized or {}).get(name), labelled) for name, one in points.items()}
 
 
 class _Made:
     """What all estimates of a window have in common."""
 
-    def __init__(self, known: Learned, cut: int, rows: int, lengths: float) -> None:
-        self._known, self._cut, self._rows, self._lengths = known, cut, rows, lengths
+    def __init__(self, known: Learned, cut: int, rows: int, span: int) -> None:
+        self._known, self._cut, self._rows = known, cut, rows
+        self._lengths, self._lasting = (span / length if length else 1.0 for length in (known.length, known.lasting))
         self._method: Method = "direct_loss" if known.task.kind == "regression" else "cbpe"
 
     def estimate(self, name: str, point: Point, realized: Metric | None, labelled: Mapping[str, Point]) -> Estimate:
@@ -60,15 +61,16 @@ class _Made:
             return Estimate(None, None, None, None, None, None, None, rows, "panes", self._method, value)
         per_row = known.per_row(self._cut).get(name, (point.chance * rows, point.mix * rows))
         differ, off = known.differ(self._cut, name, per_row)
-        time = _over(off, lengths)
+        time = off.over(self._lasting)
         error = math.sqrt(point.chance + point.learned + time)
         least, most = limits(name)
-        low: float | None = max(least, point.value - DEVIATIONS * error)
-        high: float | None = min(most, point.value + DEVIATIONS * error)
+        width = half_width(point.chance + point.learned, off, self._lasting, DEVIATIONS)
+        low: float | None = max(least, point.value - width)
+        high: float | None = min(most, point.value + width)
         if point.unsure is not None:
             low = high = None
         lower = upper = alert = None
-        if value is not None:
+        if value is not None and known.has_bounds(name, self._cut, rows):
             width = half_width(sum(per_row) / rows + per_row[1] / known.rows + point.bias, differ, lengths)
             lower, upper = max(least, value - width), min(most, value + width)
             alert = not lower <= point.value <= upper
@@ -84,10 +86,6 @@ def _judged(labelled: Point | None, realized: Metric | None, time: float) -> tup
     if realized.value is None or realized.rows < FEWEST:
         return None, None
     return realized.value - labelled.value, math.sqrt(labelled.chance + labelled.learned + time)
-
-
-def _over(off: Between, lengths: float) -> float:
-    return off.over(lengths) if off.stretches > 1 else 0.0
 
 
 def _rows(pane: Pane, task: Task) -> int:

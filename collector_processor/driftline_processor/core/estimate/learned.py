@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from driftline.baseline import Baseline
+from driftline.bins import SCORE_BINS
 from driftline.estimation import Estimation
 from driftline.outcome_blocks import EXPECTED
 from driftline.pane import Pane
@@ -30,6 +31,9 @@ OFF = 0.15
 MOST_UNLIKE = 0.25
 """From where on rows are so unlike the reference's that no interval held what it says."""
 
+DAY, FEWEST_DAYS = 86_400 * 10**9, 3
+"""With fewer days, there is nothing but their parts to tell how stretches of time differ."""
+
 LEAST_ROWS, LEAST_OF_A_CLASS = 1_000, 300
 """Of the reference: with fewer, what is learned is too good by more than an interval can say."""
 
@@ -52,13 +56,24 @@ class Learned:
         """The length of a stretch of the reference's time, nanoseconds; 0 where none are known."""
         return 0 if self.estimation.blocks is None else self.estimation.blocks.length
 
+    @property
+    def lasting(self) -> int:
+        """How long estimates stay off by as much, nanoseconds: a stretch, but a day where stretches are parts of days.
+
+        Stretches of six hours of seven days are seven days, not 28: what is off in the morning is so at night.
+        """
+        many = 0 if self.estimation.blocks is None else len(self.estimation.blocks.panes)
+        return max(self.length, DAY) if many * self.length >= FEWEST_DAYS * DAY else self.length
+
     def points(self, pane: Pane) -> tuple[dict[str, Point], int]:
         """Return what each metric of a pane is expected to be, and at which bin of the grid its model decides."""
         kind = self.task.kind
         if kind == "binary" and self.rates is not None:
             grid = binary.grid_of(pane, self.task)
             per_row = weight_per_row(pane, "rows")
-            return ({}, 0) if grid is None else (binary.expected(grid, self.rates, per_row), binary.cut_of(grid))
+            if grid is None:
+                return {}, 0
+            return binary.expected(grid, self.rates, per_row), binary.cut_of(grid, self._usual_cut)
         if kind == "multiclass":
             points = multiclass.expected(pane, len(self.task.classes))
         else:
@@ -128,6 +143,24 @@ class Learned:
         shares = np.divide(grid, all_of, out=np.zeros_like(grid), where=all_of > 0)
         return binary.expected(weight * shares, self.rates, weight_per_row(pane, "outcomes"))
 
+    @property
+    def _usual_cut(self) -> int:
+        """From which bin of the grid on the model decided for the positive class, as often as it did."""
+        confusion = self._pane.parts.get("confusion")
+        if self.rates is None or confusion is None or confusion.sum() <= 0:
+            return SCORE_BINS // 2
+        said = confusion.reshape(2, 2).sum(axis=0)
+        share = said[self.task.classes.index(self.task.positive_class)] / said.sum()
+        above = np.cumsum(self.rates.rows[::-1])[::-1]
+        return int(np.count_nonzero(above > share * above[0] * (1 + 1e-9)))
+
+    def has_bounds(self, metric: str, cut: int, rows: int) -> bool:
+        """Whether a quiet window of so many rows has enough of each decision that a metric is of, as the reference."""
+        if self.rates is None:
+            return True
+        decided = np.array([self.rates.rows[:cut].sum(), self.rates.rows[cut:].sum()])
+        return binary.enough_decided(metric, decided * min(1.0, rows / float(decided.sum())))
+
     def per_row(self, cut: int) -> dict[str, tuple[float, float]]:
         """Return the variance of each metric of the reference by chance and by mix, times its rows.
 
@@ -179,7 +212,11 @@ class Learned:
                 errors.append(found.value - said.value)
                 of_errors.append(per_row[0] / rows)
         differ = between(values, chance)
-        return differ, apart(errors, of_errors) if errors else differ
+        off = apart(errors, of_errors) if errors else differ
+        many = round(off.stretches * self.length / max(self.lasting, 1))
+        # their mean was learned
+        beyond = off.variance * many / (many - 1) if errors and many > 1 else off.variance
+        return differ, Between(beyond, many)
 
     def _expected(self, sums: F64 | None) -> dict[str, Point]:
         """What the estimate of a block of the reference says."""

@@ -16,11 +16,12 @@ from driftline.tables import F64
 class Rates:
     """``rate``: float64 (SCORE_BINS,), the chance of each bin, rising with the score. ``again``: how far off it may be.
 
-    ``rarer``: (effective) rows of the rarer class.
+    ``rows``: float64 (SCORE_BINS,), the (effective) rows of each. ``rarer``: of all, those of the rarer class.
     """
 
     rate: F64
     again: Redrawn
+    rows: F64
     rarer: float
 
 
@@ -37,9 +38,8 @@ def rates_of(pane: Pane) -> Rates | None:
     if negative is None or positive is None or (learned := Steps.of(negative, positive)) is None:
         return None
     worth = weight_per_row(pane, "outcomes")
-    return Rates(
-        learned.rates(), redrawn(negative / worth, positive / worth), min(negative.sum(), positive.sum()) / worth
-    )
+    sides = negative / worth, positive / worth
+    return Rates(learned.rates(), redrawn(*sides), sides[0] + sides[1], float(min(side.sum() for side in sides)))
 
 
 def weight_per_row(pane: Pane, part: str) -> float:

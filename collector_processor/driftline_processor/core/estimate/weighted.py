@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from driftline.bins import Index
+from driftline.bins import SCORE_BINS, Index, score_bin
 from driftline.frames import taken
 from driftline.tables import F64, I64, Column, Task
 
@@ -22,7 +22,8 @@ from driftline_processor.core.drift.multivariate.classifier import FOLDS, Design
 from driftline_processor.core.performance.realized import from_rows
 from driftline_processor.core.performance.sums import effective
 
-from .result import Estimate, limits
+from .result import Estimate, Unsure, limits
+from .support import LEAST_ALIKE, counterparts
 
 LEAST_WORTH = 50.0
 """Effective rows (Kish): where fewer labelled rows are like those of the window, they say nothing of it."""
@@ -33,7 +34,9 @@ GROUPS = 20
 _WIDE = 2.093
 """Of Student's t with 19 degrees of freedom, in place of 1.96."""
 
-_RIDGE, _LEAST_RIDGE, _STEPS = 0.01, 2.0, 12
+_NONE: tuple[float | None, float | None] = (None, None)
+
+_RIDGE, _LEAST_RIDGE, _STEPS = 0.01, 2.0, 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,11 +53,13 @@ class Joined:
 class Ratios:
     """``whole``: float64 (n,), how much more likely each reference row is in the window, 1 on average.
 
-    ``without``: float64 (GROUPS, n), the same had a group of the rows of both not been there.
+    ``without``: float64 (GROUPS, n), the same had a group of the rows of both not been there. ``alike``: so many of
+    them the window's rows have beside them (:func:`.support.counterparts`), by the odds and by each coordinate.
     """
 
     whole: F64
     without: F64
+    alike: float
 
 
 def ratios(reference: Points, current: Points, rng: np.random.Generator) -> Ratios | None:
@@ -70,15 +75,29 @@ def ratios(reference: Points, current: Points, rng: np.random.Generator) -> Rati
     side = np.concatenate([np.zeros(n), np.ones(m)])
     group = np.concatenate([np.arange(n) % GROUPS, np.arange(m) % GROUPS])
     fold = np.concatenate([rng.permutation(n) % FOLDS, rng.permutation(m) % FOLDS])
-    odds = np.empty((1 + GROUPS, n))
+    odds, place = np.empty((1 + GROUPS, n)), np.empty(n + m, np.int64)
     for at in range(FOLDS):
         own = fold != at
         fitted = _logistic(columns[own], side[own], group[own])
         held = np.flatnonzero(fold[:n] == at)
         odds[:, held] = np.clip(fitted[:, 1:] @ columns[held].T + fitted[:, :1], -20, 20)
+        chosen = fold == at
+        place[chosen] = score_bin(_chance(columns[chosen] @ fitted[0, 1:] + fitted[0, 0]))
     raw = np.exp(odds)
     raw *= n / raw.sum(axis=1, keepdims=True)
-    return Ratios(raw[0], raw[1:])
+    z = np.concatenate([reference.z, current.z])
+    places = [place, *(score_bin(_chance(own)) for own in z.T)]
+    return Ratios(raw[0], raw[1:], min(_alike(one, n) for one in places))
+
+
+def _alike(place: I64, n: int) -> float:
+    sides = (np.bincount(one, minlength=SCORE_BINS).astype(np.float64) for one in (place[:n], place[n:]))
+    return counterparts(*sides)
+
+
+def _chance(line: F64) -> F64:
+    p: F64 = 1 / (1 + np.exp(-np.clip(line, -30, 30)))
+    return p
 
 
 def _logistic(columns: F64, side: F64, group: I64) -> F64:
@@ -94,15 +113,23 @@ def _logistic(columns: F64, side: F64, group: I64) -> F64:
     found = np.zeros(x.shape[1])
     found[0] = math.log(share / (1 - share))
     information = np.diag(ridge)
+
+    def likely(of: F64) -> float:
+        line = x @ of
+        return float(side @ line - np.logaddexp(0, line).sum() - ridge @ of**2 / 2)
+
     for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(x @ found, -30, 30)))
+        p = _chance(x @ found)
         weight = np.maximum(p * (1 - p), 1e-6)
         information = (x * weight[:, np.newaxis]).T @ x
         step = np.linalg.solve(information + np.diag(ridge), x.T @ (side - p) - ridge * found)
+        now = likely(found)
+        while likely(found + step) < now and np.abs(step).max() > 1e-9:
+            step /= 2  # whole steps go astray where the sides are hardly alike
         found += step
         if np.abs(step).max() < 1e-6:
             break
-    wrong = x * (side - 1 / (1 + np.exp(-np.clip(x @ found, -30, 30))))[:, np.newaxis]
+    wrong = x * (side - _chance(x @ found))[:, np.newaxis]
     of_group = np.stack([wrong[group == at].sum(axis=0) for at in range(GROUPS)])
     fewer = information * ((GROUPS - 1) / GROUPS) + np.diag(ridge)
     return np.vstack([found, found - np.linalg.solve(fewer, of_group.T).T])
@@ -113,6 +140,8 @@ def weighted(
 ) -> dict[str, Estimate]:
     """Estimate every metric of a window by weighted labelled rows; {} where too few of them are like its rows.
 
+    Without an interval where too many of its rows are like none of them: the weighted ones say nothing of those.
+
     ``labelled``: of the reference, n rows. ``rows``: of the window. ``beside``: the estimates from sums, whose bounds
     and references are taken.
     """
@@ -121,6 +150,7 @@ def weighted(
     worth = effective(own.sum(), (own**2).sum())
     if worth < LEAST_WORTH:
         return {}
+    unlike = weights.alike < LEAST_ALIKE * len(own)
     whole = _values(task, labelled, own, np.arange(len(own)))
     group = np.arange(len(own)) % GROUPS
     kept = [np.flatnonzero(group != at) for at in range(GROUPS)]
@@ -137,11 +167,12 @@ def weighted(
         least, most = limits(name)
         beyond = beside.get(name)
         lower, upper = (None, None) if beyond is None else (beyond.lower_bound, beyond.upper_bound)
-        alert = None if lower is None or upper is None else not lower <= value <= upper
-        ends = max(least, value - _WIDE * error), min(most, value + _WIDE * error)
+        alert = None if unlike or lower is None or upper is None else not lower <= value <= upper
+        ends = _NONE if unlike else (max(least, value - _WIDE * error), min(most, value + _WIDE * error))
         reference = None if beyond is None else beyond.reference
         made = (value, *ends, error, lower, upper, alert, rows)
-        found[name] = Estimate(*made, "rows", "importance_weighted", reference)
+        why: Unsure | None = "unlike" if unlike else None
+        found[name] = Estimate(*made, "rows", "importance_weighted", reference, unsure=why)
     return found
 
 
