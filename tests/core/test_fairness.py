@@ -107,7 +107,7 @@ def test_a_quotient_of_limits_is_near_the_score_interval_and_has_the_ends_it_mus
 
 def test_a_group_of_which_no_miss_was_among_the_reviewed_is_not_known() -> None:
     groups = {"M": reviewed((90, 10, 0, 90), 100.0), "F": reviewed((100, 10, 1, 90), 100.0)}
-    found = judged(groups)
+    found = judged(groups, Rule("gender", "F"))
     rate = found.groups[1].rates["true_positive_rate"]
     assert rate.value == 1.0
     assert rate.low is not None
@@ -123,12 +123,59 @@ def test_a_group_of_which_no_miss_was_among_the_reviewed_is_not_known() -> None:
     assert impact.state == "cannot_tell"
 
 
-def test_the_largest_group_is_the_reference_unless_one_is_named() -> None:
-    groups = {"F": counts((70, 10, 5, 15)), "M": counts((700, 100, 50, 150))}
-    assert judged(groups).reference == "M"
-    assert judged(groups, Rule("gender", "F")).reference == "F"
-    assert judged(groups, Rule("gender", "X")).reference == "M"
+def chosen(many: int, of: int) -> Counts:
+    return Counts(None, 0, selected(many, of))
+
+
+def beside(found: Fairness, name: str = "disparate_impact") -> dict[str, str]:
+    return {one.group: one.beside for one in criterion(found, name).comparisons}
+
+
+def test_groups_are_compared_with_the_one_of_the_highest_rate_unless_one_is_named() -> None:
+    groups = {"F": counts((60, 20, 5, 15)), "M": counts((700, 100, 50, 150))}
+    found = judged(groups)
+    assert (found.reference, [group.value for group in found.groups]) == ("", ["M", "F"])
+    assert (beside(found), beside(found, "predictive_parity")) == ({"M": "F"}, {"F": "M"})
+    assert beside(judged({"F": counts((70, 10, 5, 15)), "M": groups["M"]})) == {"F": "M"}  # the largest of equal ones
+    assert beside(judged(groups, Rule("gender", "X"))) == {"M": "F"}
+    named = judged(groups, Rule("gender", "M"))
+    assert (named.reference, beside(named), beside(named, "predictive_parity")) == ("M", {"F": "M"}, {"F": "M"})
     assert [group.value for group in judged(groups, Rule("gender", "F")).groups] == ["F", "M"]
+
+
+APART = {"A": chosen(20_000, 40_000), "B": chosen(12_600, 30_000), "C": chosen(16_800, 30_000)}
+"""Selected: .50 of the largest group, .42 and .56."""
+
+
+def test_four_fifths_are_those_of_the_highest_rate_not_of_the_largest_group() -> None:
+    found = judged(APART)
+    impact, parity = criterion(found, "disparate_impact"), criterion(found, "demographic_parity")
+    assert (impact.state, parity.state) == ("broken", "broken")
+    assert (impact.ratio, parity.difference) == pytest.approx((0.75, 0.14))
+    assert beside(found) == {"A": "C", "B": "C"}
+    assert [one.state for one in impact.comparisons] == ["met", "broken"]
+
+
+def test_beside_a_group_that_is_named_verdict_difference_and_ratio_are_beside_it() -> None:
+    found = judged(APART, Rule("group", "A"))
+    impact, parity = criterion(found, "disparate_impact"), criterion(found, "demographic_parity")
+    assert (impact.state, parity.state) == ("met", "met")
+    assert (impact.ratio, parity.difference) == pytest.approx((0.84, 0.08))
+    assert beside(found) == {"B": "A", "C": "A"}
+    pair = {"B": APART["B"], "A": APART["A"]}
+    alone = criterion(judged(pair, Rule("group", "A")), "disparate_impact").comparisons[0]
+    three = impact.comparisons[0]
+    assert (alone.low or 0) - (three.low or 0) == pytest.approx(0.00196, abs=3e-4)  # two comparisons, not three
+
+
+def test_a_few_rows_of_the_highest_rate_hide_nothing() -> None:
+    found = judged({"A": chosen(20_000, 40_000), "B": chosen(9_000, 30_000), "C": chosen(2, 2)})
+    impact = criterion(found, "disparate_impact")
+    assert impact.state == "broken"
+    assert [(one.group, one.beside, one.state) for one in impact.comparisons] == [
+        ("A", "C", "cannot_tell"),
+        ("B", "A", "broken"),
+    ]
 
 
 def test_what_many_rows_say_is_met_or_broken_and_what_few_say_is_not_known() -> None:

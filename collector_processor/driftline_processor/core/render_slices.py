@@ -58,7 +58,7 @@ def fairness_to_json(found: Fairness) -> dict[str, Any]:
     """Return the groups of an attribute and what came of each criterion."""
     return {
         "attribute": found.attribute,
-        "reference": found.reference,
+        "reference": found.reference or None,
         "coverage": found.coverage,
         "labelled_coverage": found.labelled,
         "groups": {
@@ -73,5 +73,5 @@ def fairness_to_json(found: Fairness) -> dict[str, Any]:
 
 
 def _criterion(one: Criterion) -> dict[str, Any]:
-    comparisons = [picked(beside, "group", "rate", "value", "low", "high", "state") for beside in one.comparisons]
+    comparisons = [picked(pair, "group", "beside", "rate", "value", "low", "high", "state") for pair in one.comparisons]
     return {**picked(one, "state", "basis", "difference", "ratio", "limit"), "comparisons": comparisons}

@@ -10,7 +10,7 @@ from rich.text import Text
 from driftline_processor.core.evaluation import Evaluation, SlicePerformance
 from driftline_processor.core.performance.by_slice import ranked, ranking_metric
 from driftline_processor.core.performance.fairness import Fairness
-from driftline_processor.core.performance.fairness_words import told
+from driftline_processor.core.performance.fairness_words import HIGHEST, told
 from driftline_processor.core.performance.weak import WeakSearch
 
 from .terminal import empty, plain_table
@@ -46,7 +46,7 @@ def fairness(found: Fairness) -> Table:
     table = empty()
     table.add_column(printable(found.attribute), no_wrap=True)
     table.add_column("state", no_wrap=True)
-    table.add_column(f"beside {printable(found.reference)}")
+    table.add_column(f"beside {printable(found.reference) or HIGHEST}")
     for one in found.criteria:
         style = {"broken": "bold red", "met": "green"}.get(one.state, "yellow")
         state = Text(one.state.replace("_", " "), style=style)

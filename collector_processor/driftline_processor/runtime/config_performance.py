@@ -22,7 +22,7 @@ from .config_values import Between, ClassText, Cutoff, Days, Share, Text
 class Fairness(BaseModel):
     """The attributes that tell groups of people, with whom others are compared, and how far rates may be apart.
 
-    ``reference``: by attribute, the largest group where it names none.
+    ``reference``: by attribute, the group of the highest rate where it names none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

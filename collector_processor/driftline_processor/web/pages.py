@@ -257,6 +257,7 @@ def _templates() -> Environment:
     templates.globals.update(estimate_chart=estimate_charts.estimate, estimate_words=estimate_words, assumes=ASSUMES)
     templates.globals.update(drawn_curves=curve_charts.drawn, confusion_matrix=curve_charts.matrix)
     templates.globals.update(ranked_slices=by_slice.ranked, told=by_slice.told, fairness_told=fairness_words.told)
+    templates.globals.update(highest_rate=fairness_words.HIGHEST)
     templates.globals.update(ranked_performance=sliced.ranked, ranking_metric=sliced.ranking_metric)
     return templates
 

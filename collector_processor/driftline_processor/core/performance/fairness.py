@@ -1,7 +1,8 @@
 """Whether a classifier treats groups of people alike: the usual criteria, each with its interval and a verdict.
 
 Definitions are those of Fairlearn 0.15: the difference of a criterion is that between the greatest and the smallest of
-its groups, the ratio the smallest by the greatest. The verdict compares every group with the reference group.
+its groups, the ratio the smallest by the greatest. The verdict compares every group with the one of the highest rate
+(29 CFR 1607.4 D); where a reference group is named, verdict, difference and ratio are beside that one.
 """
 
 from __future__ import annotations
@@ -75,9 +76,9 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A rate of a group beside that of the reference group: their difference or their ratio, and its interval.
+    """A rate of a group and that of the group ``beside`` it: their difference or their ratio, and its interval.
 
-    ``high``: None where there is no upper bound.
+    ``high``: None where there is no upper bound. ``beside``: "" in what was judged before comparisons said so.
     """
 
     group: str
@@ -86,13 +87,15 @@ class Comparison:
     low: float | None
     high: float | None
     state: State
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
     """One criterion. ``basis``: the rows it is measured on. ``limit``: what a difference or a ratio must keep to.
 
-    ``difference``, ``ratio``: over all groups, None where a rate is not defined.
+    ``difference``, ``ratio``: between the greatest and the smallest rate of all groups; beside a named group, the
+    furthest from it. None where a rate is not defined.
     """
 
     name: str
@@ -106,7 +109,10 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Fairness:
-    """An attribute. ``coverage``: the share of rows whose attribute is known, ``labelled``: of the labelled ones."""
+    """An attribute. ``reference``: the group that is named, "" where none is or it has no rows.
+
+    ``coverage``: the share of rows whose attribute is known, ``labelled``: of the labelled ones.
+    """
 
     attribute: str
     reference: str
@@ -118,7 +124,9 @@ class Fairness:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``attribute``: what tells the groups. ``reference``: the group the others are compared with, "" = the largest.
+    """``attribute``: what tells the groups.
+
+    ``reference``: the group the others are compared with, "" = that of the highest rate.
 
     ``tolerance``: how far rates may be apart; ``least_ratio``: how small the ratio of selection rates may be.
     """
@@ -163,8 +171,10 @@ def judge_fairness(
     """Compare the groups of an attribute; None where there are fewer than two.
 
     A criterion is met where every comparison lies within the limit with its whole interval, broken where one lies
-    outside with it, else nobody can tell. With g groups the intervals of the g - 1 comparisons hold together with at
-    least that confidence (Bonferroni). Where all rows weigh the same, limits of rates are Wilson's, of differences
+    outside with it, else nobody can tell. With g groups the intervals of the g - 1 comparisons with a named group hold
+    together with at least that confidence (Bonferroni); where the rates choose it, those of all g(g - 1)/2 pairs. So a
+    group that cannot be told from that of the highest rate is compared with the highest from which it is apart: few
+    rows at the top hide nothing. Where all rows weigh the same, limits of rates are Wilson's, of differences
     Newcombe's (1998, method 10), of ratios those of Miettinen and Nurminen (1985); else limits of rates are the exact
     ones of weighted rows, and differences and ratios come from these (MOVER). Selection rates are those of all
     predictions where the attribute came with them, else of the labelled rows. Where blocks of time differ more than
@@ -175,8 +185,8 @@ def judge_fairness(
     >>> cells = np.array([[700.0, 100], [50, 150]])
     >>> counts = {group: Counts(Table(cells * many, cells * many)) for group, many in {"M": 4, "F": 2}.items()}
     >>> found = judge_fairness(Rule("gender"), counts)
-    >>> found.reference, [(one.name, one.state, one.difference) for one in found.criteria][:2]
-    ('M', [('demographic_parity', 'met', 0.0), ('disparate_impact', 'met', 0.0)])
+    >>> [(one.name, one.state, one.difference, one.comparisons[0].beside) for one in found.criteria][:2]
+    [('demographic_parity', 'met', 0.0, 'M'), ('disparate_impact', 'met', 0.0, 'M')]
     """
     if len(groups) < 2:
         return None
@@ -190,13 +200,13 @@ def judge_fairness(
     size = {value: one.weight for value, one in groups.items()}
     if basis == "predictions":
         size = {value: float(one.weight.sum()) for value, one in counted.items()}
-    reference = rule.reference if rule.reference in groups else max(sorted(size), key=lambda value: size[value])
-    each = 1 - (1 - confidence) / (len(groups) - 1)
-    told = tuple(
-        Group(value, groups[value].rows, _rates(parts[value], confidence))
-        for value in sorted(groups, key=lambda value: (value != reference, -size[value], value))
-    )
-    criteria = tuple(_criterion(name, rule, parts, reference, each, basis) for name in CRITERIA)
+    reference = rule.reference if rule.reference in groups else ""
+    pairs = (len(groups) - 1) * (1 if reference else len(groups) / 2)
+    each = 1 - (1 - confidence) / pairs
+    order = sorted(groups, key=lambda value: (value != reference, -size[value], value))
+    told = tuple(Group(value, groups[value].rows, _rates(parts[value], confidence)) for value in order)
+    ranked = {value: parts[value] for value in order}
+    criteria = tuple(_criterion(name, rule, ranked, reference, each, basis) for name in CRITERIA)
     return Fairness(rule.attribute, reference, coverage, labelled, told, criteria)
 
 
@@ -256,15 +266,25 @@ def _rates(parts: Mapping[str, _Part | None], confidence: float) -> dict[str, Ra
 def _criterion(
     name: str, rule: Rule, parts: Mapping[str, Mapping[str, _Part | None]], reference: str, each: float, basis: Basis
 ) -> Criterion:
+    """``parts``: of the reference group, where one is named, then of the largest."""
     ratio = name == "disparate_impact"
     compare, limit = (_ratio, rule.least_ratio) if ratio else (_difference, rule.tolerance)
-    found = tuple(
-        compare(value, rate, own[rate], parts[reference][rate], limit, each)
-        for value, own in sorted(parts.items())
-        for rate in CRITERIA[name]
-        if value != reference
-    )
-    spans = [_span([own[rate] for own in parts.values()]) for rate in CRITERIA[name]]
+    found: list[Comparison] = []
+    spans: list[tuple[float | None, float | None]] = []
+    for rate in CRITERIA[name]:
+        own = {value: of_group[rate] for value, of_group in parts.items()}
+        highest = [reference] if reference else sorted(own, key=lambda value: _height(own[value]), reverse=True)
+        for value in sorted(own):
+            higher = highest[: highest.index(value)] if value in highest else highest
+            pairs = (compare(value, beside, rate, own[value], own[beside], limit, each) for beside in higher)
+            first = next(pairs, None)
+            if first is None:
+                continue
+            told = (
+                first if first.state != "cannot_tell" else next((one for one in pairs if one.state == "broken"), first)
+            )
+            found.append(told)
+        spans.append(_span(list(own.values()), own[reference] if reference else None))
     differences, ratios = [one for one, _ in spans], [one for _, one in spans]
     return Criterion(
         name,
@@ -273,37 +293,42 @@ def _criterion(
         _worst(differences, max),
         _worst(ratios, min),
         limit,
-        found,
+        tuple(sorted(found, key=lambda one: one.group)),
     )
 
 
+def _height(part: _Part | None) -> tuple[bool, float]:
+    """What the highest rate is the greatest of: one that nobody knows is none."""
+    return (False, -1.0) if part is None else (part.known, part.value)
+
+
 def _difference(
-    group: str, rate: str, one: _Part | None, other: _Part | None, limit: float, confidence: float
+    group: str, beside: str, rate: str, one: _Part | None, other: _Part | None, limit: float, confidence: float
 ) -> Comparison:
     if one is None or other is None:
-        return Comparison(group, rate, None, None, None, "cannot_tell")
+        return Comparison(group, rate, None, None, None, "cannot_tell", beside)
     limits = [part.limits(confidence, one.effect_beside(other, confidence)) for part in (one, other)]
     low, high, _ = of.difference(one.value, limits[0], other.value, limits[1])
-    return Comparison(group, rate, one.value - other.value, low, high, _state(low, high, -limit, limit))
+    return Comparison(group, rate, one.value - other.value, low, high, _state(low, high, -limit, limit), beside)
 
 
 def _ratio(
-    group: str, rate: str, one: _Part | None, other: _Part | None, limit: float, confidence: float
+    group: str, beside: str, rate: str, one: _Part | None, other: _Part | None, limit: float, confidence: float
 ) -> Comparison:
     if one is None or other is None:
-        return Comparison(group, rate, None, None, None, "cannot_tell")
+        return Comparison(group, rate, None, None, None, "cannot_tell", beside)
     value = one.value / other.value if other.value > 0 else None
     if not (one.known and other.known):
-        return Comparison(group, rate, value, None, None, "cannot_tell")
+        return Comparison(group, rate, value, None, None, "cannot_tell", beside)
     effect = one.effect_beside(other, confidence, ratio=True)
     if all(of.alike(*part.ratio[:2]) for part in (one, other)):
-        share, beside = (Share(part.value, part.ratio.effective / effect) for part in (one, other))
-        low, high = ratio_interval(share, beside, confidence)
+        share, than = (Share(part.value, part.ratio.effective / effect) for part in (one, other))
+        low, high = ratio_interval(share, than, confidence)
     else:
         limits = [part.limits(confidence, effect) for part in (one, other)]
         low, high = of.quotient(one.value, limits[0], other.value, limits[1])
     state = _state(low, high, limit, 1 / limit if limit > 0 else np.inf)
-    return Comparison(group, rate, value, low, None if isinf(high) else high, state)
+    return Comparison(group, rate, value, low, None if isinf(high) else high, state, beside)
 
 
 def _state(low: float | None, high: float | None, least: float, most: float) -> State:
@@ -320,13 +345,17 @@ def _together(states: Sequence[State]) -> State:
     return "met" if all(state == "met" for state in states) else "cannot_tell"
 
 
-def _span(parts: Sequence[_Part | None]) -> tuple[float | None, float | None]:
-    """The difference between the greatest and the smallest rate, and the smallest by the greatest."""
+def _span(parts: Sequence[_Part | None], reference: _Part | None) -> tuple[float | None, float | None]:
+    """The difference between the greatest and the smallest rate, and the smallest by the greatest; or between the
+    reference group, where one is named, and the rate that is furthest from it."""
     values = [part.value for part in parts if part is not None]
     if len(values) < len(parts):
         return None, None
-    low, high = min(values), max(values)
-    return high - low, low / high if high > 0 else None
+    spans = [(min(values), max(values))]
+    if reference is not None:
+        spans = [(min(one, reference.value), max(one, reference.value)) for one in values]
+    ratios = [low / high if high > 0 else None for low, high in spans]
+    return max(high - low for low, high in spans), _worst(ratios, min)
 
 
 def _worst(values: Sequence[float | None], of: Callable[[Sequence[float]], float]) -> float | None:

@@ -10,16 +10,18 @@ _RATES = {
     "false_positive_rate": "false positives",
     "precision": "precision",
 }
+HIGHEST = "the highest rate"
+"""What groups are compared with where no group is named."""
 NAMED = 4
 """Comparisons that are told, the widest apart first."""
 
 
 def told(criterion: Criterion) -> str:
-    """Tell the comparisons with the reference group, those that are furthest apart first.
+    """Tell the comparisons of groups, those that are furthest apart first.
 
-    >>> one = Comparison("F", "selection_rate", -0.06, -0.09, -0.03, "met")
+    >>> one = Comparison("F", "selection_rate", -0.06, -0.09, -0.03, "met", "M")
     >>> told(Criterion("demographic_parity", "predictions", "met", 0.06, 0.76, 0.1, (one,)))
-    'F −6 points selected (−9 to −3), of all predictions'
+    'F −6 points selected beside M (−9 to −3), of all predictions'
     """
     ratio = criterion.name == "disparate_impact"
     known = [one for one in criterion.comparisons if one.value is not None and one.low is not None]
@@ -34,11 +36,11 @@ def told(criterion: Criterion) -> str:
 
 
 def _comparison(one: Comparison, ratio: bool) -> str:
-    rate = _RATES.get(one.rate, one.rate)
+    rate, beside = _RATES.get(one.rate, one.rate), f" beside {one.beside}" if one.beside else ""
     if ratio:
         high = "" if one.high is None else f" to {one.high:.2f}"
-        return f"{one.group} {one.value:.2f} times as often {rate} ({one.low:.2f}{high or ' or more'})"
-    return f"{one.group} {_points(one.value)} points {rate} ({_points(one.low)} to {_points(one.high)})"
+        return f"{one.group} {one.value:.2f} times as often {rate}{beside} ({one.low:.2f}{high or ' or more'})"
+    return f"{one.group} {_points(one.value)} points {rate}{beside} ({_points(one.low)} to {_points(one.high)})"
 
 
 def _points(share: float | None) -> str:
