@@ -42,6 +42,9 @@ def rows(**fields: Any) -> JoinedRows:
         "weight": np.array([1.0]),
         "trace_id": [TRACE],
         "span_id": [PARENT],
+        "value": [None],
+        "item": [None],
+        "slices": [None],
     }
     return JoinedRows(**{**given, **fields})
 
@@ -106,6 +109,23 @@ def test_a_repeat_is_the_same_span_and_a_correction_another() -> None:
     assert all(len(made.span_id) == 8 for made in (first, corrected, later))
 
 
+def test_whatever_an_outcome_says_makes_it_another_span() -> None:
+    told: list[dict[str, Any]] = [
+        *(
+            {},
+            {"weight": np.array([2.0])},
+            {"value": [3.5]},
+            {"item": ["b"], "actual": [1.0]},
+            {"item": ["c"], "actual": [1.0]},
+        ),
+        {"slices": [[("country", "NL")]]},
+    ]
+    found = [spans(rows(**more))[0] for more in told]
+    assert len({span.span_id for span in found}) == len(told)
+    assert said(found[2])[a.ML_OUTCOME_VALUE] == 3.5
+    assert said(found[3])[a.ML_OUTCOME_ITEM] == "b"
+
+
 def test_rows_of_one_batch_call_get_a_span_each() -> None:
     batch = rows(
         id=["b.0", "b.1"],
@@ -119,6 +139,7 @@ def test_rows_of_one_batch_call_get_a_span_each() -> None:
         weight=np.array([1.0, 1.0]),
         trace_id=[TRACE, TRACE],
         span_id=[PARENT, PARENT],
+        **{name: [None, None] for name in ("value", "item", "slices")},
     )
 
     first, second = spans(batch)
@@ -168,6 +189,9 @@ def joined(n: int, sampled: bool = True, series: int = 1) -> pa.Table:
             "actual": pa.nulls(n, pa.string()),
             "number": np.ones(n),
             "weight": np.ones(n),
+            "value": pa.nulls(n, pa.float64()),
+            "item": pa.nulls(n, pa.string()),
+            "slices": pa.nulls(n, pa.string()),
             "outcome_time": np.full(n, NOW),
             "received": np.full(n, ARRIVED),
             "outcome_received": np.full(n, ARRIVED),

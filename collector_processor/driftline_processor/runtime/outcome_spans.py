@@ -50,7 +50,8 @@ class JoinedRows:
     ``time`` / ``outcome_time``: int64 (n,), unix nanoseconds, as sent; ``received`` / ``outcome_received``: when they
     arrived. ``score``: float64 (n,), of a regression the value, NaN
     where there is none. ``predicted``: the decided class, None for a regression. ``actual``: class texts, or numbers of
-    a regression. ``weight``: float64 (n,). ``trace_id`` / ``span_id``: 16 and 8 bytes each.
+    a regression. ``weight``: float64 (n,). ``trace_id`` / ``span_id``: 16 and 8 bytes each. ``value``, ``item``: what
+    the prediction was worth, and the item of a ranking that the outcome is about; ``slices``: as they are kept.
     """
 
     key: ModelKey
@@ -65,6 +66,9 @@ class JoinedRows:
     weight: F64
     trace_id: Sequence[bytes]
     span_id: Sequence[bytes]
+    value: Sequence[float | None]
+    item: Sequence[str | None]
+    slices: Sequence[object]
 
     def __len__(self) -> int:
         return len(self.time)
@@ -99,6 +103,9 @@ def joined_rows(joined: pa.Table, keys: Mapping[int, ModelKey]) -> list[JoinedRo
                     weight=_floats(rows["weight"]),
                     trace_id=rows["trace_id"].to_pylist(),
                     span_id=rows["span_id"].to_pylist(),
+                    value=rows["value"].to_pylist(),
+                    item=rows["item"].to_pylist(),
+                    slices=rows["slices"].to_pylist(),
                 )
             )
     return tables
@@ -133,8 +140,9 @@ def _spans(rows: JoinedRows) -> Iterator[Span]:
     for row in range(len(rows)):
         arrived = max(int(rows.received[row]), int(rows.outcome_received[row]))  # the truth may come first
         trace_id, parent = rows.trace_id[row], rows.span_id[row]
-        known = (int(rows.time[row]), int(rows.outcome_time[row]), rows.actual[row])
-        said = (key.environment, key.model, rows.id[row], *known)
+        known = (int(rows.time[row]), int(rows.outcome_time[row]), rows.actual[row], float(rows.weight[row]))
+        more = (rows.value[row], rows.item[row], rows.slices[row])
+        said = (key.environment, key.model, rows.id[row], *known, *more)
         identity = trace_id + parent + repr(said).encode("utf-8", "replace")
         span = Span(
             trace_id=trace_id,
@@ -166,6 +174,11 @@ def _values(rows: JoinedRows, row: int) -> Iterator[KeyValue]:
     yield KeyValue(key=a.ML_OUTCOME_TIME, value=AnyValue(int_value=int(rows.outcome_time[row])))
     if rows.weight[row] != 1.0:
         yield KeyValue(key=a.ML_OUTCOME_WEIGHT, value=AnyValue(double_value=float(rows.weight[row])))
+    item, worth = rows.item[row], rows.value[row]
+    if item is not None:
+        yield _text(a.ML_OUTCOME_ITEM, item)
+    if worth is not None:
+        yield KeyValue(key=a.ML_OUTCOME_VALUE, value=AnyValue(double_value=worth))
 
 
 def _text(key: str, text: str) -> KeyValue:
