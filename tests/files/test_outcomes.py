@@ -190,7 +190,8 @@ def test_the_time_of_a_prediction_is_enough_to_name_it(run: Run, folder: Path) -
 
 
 NAN = float("nan")
-MOMENTS = st.integers(1, 6)
+_MINUTE = 60 * 10**9
+MOMENTS = st.integers(1, 6).map(lambda minute: minute * _MINUTE)
 
 
 @settings(max_examples=200)
@@ -198,7 +199,11 @@ MOMENTS = st.integers(1, 6)
     st.lists(st.tuples(st.integers(0, 2), MOMENTS), max_size=8, unique=True),
     st.lists(
         st.tuples(
-            st.integers(0, 2), MOMENTS, st.sampled_from([0, 0, 1, 3]), st.booleans(), st.sampled_from([NAN, 1.0, 2.0])
+            st.integers(0, 2),
+            MOMENTS,
+            st.sampled_from([0, 0, _MINUTE, 3 * _MINUTE]),
+            st.booleans(),
+            st.sampled_from([NAN, 1.0, 2.0]),
         ),
         max_size=8,
     ),

@@ -13,7 +13,7 @@ from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, outcomes, predictions, t
 
 def test_what_was_said_is_kept_as_it_came_with_what_counts(open_state: Open, clock: Clock) -> None:
     state = open_state()
-    state.send(predictions(["a"], NOON, version="1"), predictions(["a"], NOON + 1, version="2"))
+    state.send(predictions(["a"], NOON, version="1"), predictions(["a"], NOON + MINUTE, version="2"))
     state.send(outcomes(["a"], [0], NOON + 2 * HOUR, weight=[2.0], value=[3.5], slices={"gender": ["f"]}))
     clock.now += HOUR
     state.send(outcomes(["a"], [1], NOON + HOUR), outcomes(["a"], ["maybe"], NOON + 3 * HOUR))
@@ -23,7 +23,7 @@ def test_what_was_said_is_kept_as_it_came_with_what_counts(open_state: Open, clo
     assert (first.weight, first.value, first.slices, first.retracted) == (2.0, 3.5, {"gender": "f"}, False)
     assert [(one.version, one.time, one.counts) for one in first.belongs_to] == [
         ("1", NOON, True),
-        ("2", NOON + 1, True),
+        ("2", NOON + MINUTE, True),
     ]
     assert (second.actual, second.received) == ("1", NOON + HOUR)
     assert (second.weight, second.value, second.prediction_time) == (None, None, None)
