@@ -270,10 +270,12 @@ def _or_now(said: Values, now: I64) -> I64:
 
 
 def _slice_values(values: list[Any]) -> Values:
-    """Return values as a column in which whole numbers beyond 2^53 keep their digits: as texts, where some are none."""
-    if any(one is None for one in values):
-        values = [str(one) if one.__class__ is int and abs(one) > EXACT else one for one in values]
-    return column_of_values(values)
+    """Return values as a column in which whole numbers beyond 2^53 keep their digits, as texts."""
+    return column_of_values([str(one) if _is_beyond(one) else one for one in values])
+
+
+def _is_beyond(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and abs(int(value)) > EXACT
 
 
 def _batch_slices(prediction: Prediction, columns: Columns) -> Columns:

@@ -11,9 +11,9 @@ def by_the_rule(group: int, at: int, named: int, predictions: list[tuple[int, in
     """The group and time of the prediction that an outcome belongs to."""
     times = sorted(time for of, time in predictions if of == group)
     if named > 0:
-        exact = next(unit for unit in (10**9, 10**6, 1) if named % unit == 0)
+        exact = next(unit for unit in (10**9, 10**6, 1) if min(named % unit, -named % unit) <= 256)
         meant = min(times, key=lambda time: (abs(time - named), time), default=0)
-        return (group, meant) if abs(meant - named) < max(exact, 1000) else None
+        return (group, meant) if abs(meant - named) < max(exact, 1512) else None
     before = [time for time in times if time <= at]
     if before:
         return group, before[-1]

@@ -18,6 +18,9 @@ _CLOSE = 8
 EARLY = 86_400 * 10**9
 """How much older than its prediction an outcome may say it is, nanoseconds."""
 
+_DOUBLE = 256
+"""Nanoseconds from one double to the next, of today's unix time."""
+
 COARSEST = 10**9
 """How far the time of a prediction and the one that an outcome names may be apart at most, nanoseconds."""
 
@@ -25,13 +28,18 @@ COARSEST = 10**9
 def named_to(named: I64) -> I64:
     """Return to what times that outcomes name are exact: int64 (n,), nanoseconds.
 
-    To the second or millisecond where they are whole ones, else to the microsecond: databases keep no more, and a
-    number in JSON is a double, which knows today's nanoseconds to 256.
+    To the second or millisecond where they are whole ones, else to the microsecond: databases keep no more. A number in
+    JSON, or a column of pandas with a gap, is a double, which knows today's nanoseconds to 256.
 
-    >>> named_to(np.array([5 * 10**9, 5_000_000, 5_001_000, 5_001_001])).tolist()
-    [1000000000, 1000000, 1000, 1000]
+    >>> named_to(np.array([5 * 10**9 + 192, 5_000_000, 5_001_000, 5_001_501])).tolist()
+    [1000000000, 1000000, 1512, 1512]
     """
-    return np.where(named % 10**9 == 0, COARSEST, np.where(named % 10**6 == 0, 10**6, 10**3))
+    return np.where(_is_whole(named, COARSEST), COARSEST, np.where(_is_whole(named, 10**6), 10**6, 1_000 + 2 * _DOUBLE))
+
+
+def _is_whole(named: I64, unit: int) -> NDArray[np.bool_]:
+    beyond = named % unit
+    return np.minimum(beyond, unit - beyond) <= _DOUBLE
 
 
 def distinct(values: I64) -> I64:

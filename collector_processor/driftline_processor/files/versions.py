@@ -14,7 +14,7 @@ from driftline.tables import F64, I64, Task
 
 from driftline_processor.core.performance.asked import Asked
 from driftline_processor.core.versions import Named, Side, SideBySide, side_by_side
-from driftline_processor.core.versions.losses import PARTS, Told, fold_requests
+from driftline_processor.core.versions.losses import PARTS, Told, fold_requests, stretches_from
 from driftline_processor.core.window import PANE, hours_between, pane_from
 
 from .errors import BadInput
@@ -79,7 +79,7 @@ def _beside(rows: _All, champion: int, other: int, said: Named, asked: Asked) ->
         start = max(pane_from(said.since), *(one - one % PANE for one in first))
         stop = max(start, min(one - one % PANE + PANE for one in last))
         mine, theirs = (of[(rows.time[of] >= start) & (rows.time[of] < stop)] for of in (mine, theirs))
-    hours = hours_between(start, stop)
+    hours = stretches_from(hours_between(start, stop), len(rows.task.classes))
     one, another = (_side(rows, version, at, hours) for version, at in ((champion, mine), (other, theirs)))
     return side_by_side(one, another, _pairs(rows, mine, theirs), said.role(another.name), (start, stop), asked)
 

@@ -10,7 +10,7 @@ from typing import Any
 from driftline.tables import OutcomeTable
 
 from driftline_processor.web.outcome_fields import Unusable, text_of
-from driftline_processor.web.outcome_rows import RowReader, concatenate
+from driftline_processor.web.outcome_rows import RowReader
 from driftline_processor.web.outcomes import UNUSABLE
 
 BAD_MESSAGE = "bad_message"
@@ -49,8 +49,7 @@ def tables_of(
         except (ValueError, RecursionError):
             rejected[BAD_MESSAGE] += 1
     rejected[UNUSABLE] += sum(len(reader.rejected) for reader in readers)
-    rows = [reader.rows() for reader in readers]
-    return concatenate(rows).tables(now) if rows else [], +rejected
+    return [table for reader in readers for table in reader.rows().tables(now)], +rejected
 
 
 def _documents(message: bytes, lines: bool) -> Iterator[tuple[list[Any], str | None, str | None]]:

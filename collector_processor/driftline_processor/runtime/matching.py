@@ -21,7 +21,7 @@ from .narrow import ROWS_APART, TIME_APART, Condition, near
 from .rows import among, integers_of, places, taken
 from .search import Found, predictions_of
 from .series import Series
-from .sought import Sought
+from .sought import MOMENT, Sought
 from .store import Connection, number, read, run
 
 MOST = 400_000
@@ -35,12 +35,16 @@ _TAKEN = """
 WITH fresh AS (
     SELECT s.model, p.id, p.time FROM predictions p JOIN models s USING (series)
     WHERE p.seq > ? AND p.seq <= ? AND p.id <> ''),
-since AS (SELECT model, id, min(time) - {early} AS since FROM fresh GROUP BY ALL)
+since AS (SELECT model, id, min(time) - {early} AS since FROM fresh GROUP BY ALL),
+around AS (
+    SELECT DISTINCT model, id, unnest([(time - {coarsest}) // {moment}, (time + {coarsest}) // {moment}]) AS moment
+    FROM fresh)
 SELECT w.outcome FROM waiting w SEMI JOIN since USING (model, id)
 UNION SELECT o.seq FROM outcomes o JOIN since f ON o.model = f.model AND o.id = f.id AND o.time >= f.since
     WHERE o.seq <= ? AND o.prediction_time <= 0 AND o.time >= ?
-UNION SELECT o.seq FROM outcomes o JOIN fresh f ON o.model = f.model AND o.id = f.id
-    WHERE o.seq <= ? AND o.prediction_time BETWEEN ? AND ? AND abs(o.prediction_time - f.time) < {coarsest}
+UNION SELECT o.seq FROM outcomes o SEMI JOIN around f
+    ON o.model = f.model AND o.id = f.id AND o.prediction_time // {moment} = f.moment
+    WHERE o.seq <= ? AND o.prediction_time BETWEEN ? AND ?
 """
 
 _OF_PREDICTIONS = """
@@ -275,7 +279,8 @@ def _taken(connection: Connection, done: Progress, reached: Progress) -> I64:
         (done.outcomes, fresh["first"] - COARSEST, fresh["last"] + COARSEST),
     )
     return integers_of(
-        read(connection, _TAKEN.format(early=EARLY, coarsest=COARSEST), *bounds, *since, *named), "outcome"
+        read(connection, _TAKEN.format(early=EARLY, coarsest=COARSEST, moment=MOMENT), *bounds, *since, *named),
+        "outcome",
     )
 
 

@@ -15,11 +15,14 @@ from driftline_processor.core.belonging import COARSEST, EARLY, belongs_to, dist
 from .narrow import TIME_APART, Condition, stretches, within
 from .rows import among, integers_of, numbers_of_ids
 from .series import Series
-from .sought import Sought, read_by_request
+from .sought import MOMENT, Sought, read_by_request
 from .store import Connection
 from .successors import succeeding
 
 _OWN, _ANYWHERE = "own", "anywhere"
+
+_BITS = 34
+"""As many moments as there are between 1970 and 2262, times some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,8 @@ def _candidates(
         rows = Sought(connection, ids.take(pa.array(sought))).predictions(of_models.also(until))
         found.append(rows.set_column(3, "which", pa.array(sought[integers_of(rows, "which")])))
     if not open_ones.all():
-        sought = distinct(which[~open_ones])
-        named_ones = pa.table({"which": sought, "request": numbers_of_ids(ids)[sought]})
+        of, moment = _around(which[~open_ones], named[~open_ones])
+        named_ones = pa.table({"which": of, "request": numbers_of_ids(ids)[of], "moment": moment})
         times = [(first - COARSEST, last + COARSEST) for first, last in stretches(named[~open_ones], TIME_APART)]
         found.append(read_by_request(connection, named_ones, ids, of_models.also(within("t.time", times))))
     rows = pa.concat_tables(found)
@@ -130,3 +133,14 @@ def _candidates(
     order = np.argsort(prediction, kind="stable")
     once = order[np.diff(prediction[order], prepend=-1) != 0]
     return rows.take(pa.array(once))
+
+
+def _around(which: I64, named: I64) -> tuple[I64, I64]:
+    """Return the places of ids, and the moments in which predictions may be that outcomes mean: each pair once.
+
+    So of a machine that is scored every minute those near the time that is named are read, and not those of the month.
+    """
+    moments = np.concatenate([(named - COARSEST) // MOMENT, (named + COARSEST) // MOMENT])
+    first = int(moments.min())
+    pairs = distinct((np.concatenate([which, which]) << _BITS) + moments - first)
+    return pairs >> _BITS, (pairs & ((1 << _BITS) - 1)) + first

@@ -24,6 +24,9 @@ _SKEW = 7 * 86_400 * 10**9
 _HOUR = 3_600_000
 """Ids are put together by the hour in which they were made, milliseconds."""
 
+MOMENT = 2 * 10**9
+"""Nanoseconds by which predictions of an id are told apart where an outcome names the time of its own."""
+
 _FEW = 4
 """Ids of at most this part of all hours that are kept are looked for by their texts, too: to unpack those of an hour
 costs as much as the numbers of four."""
@@ -100,13 +103,15 @@ def read_by_request(connection: Connection, sought: pa.Table, ids: pa.Array, con
     """Return the predictions of ids: columns ``prediction``, ``series``, ``time`` and ``which``.
 
     ``sought``: ``which`` of ``ids``, their ``request`` (:func:`.rows.numbers_of_ids`), and columns that must be the
-    same, too. So the store reads one column of numbers, of which it skips what cannot match, and the others, the texts
-    of ids above all, for what is left; whose ids only have the same number is seen here.
+    same, too, perhaps the ``moment`` of their time, each of ``MOMENT`` nanoseconds. So the store reads columns
+    of numbers, of which it skips what cannot match, and the others, the texts of ids above all, for what is left; whose
+    ids only have the same number is seen here.
     """
     same = ", ".join(name for name in sought.column_names if name != "which")
+    moments = f"(SELECT *, time // {MOMENT} AS moment FROM predictions)" if "moment" in same else "predictions"
     rows = read(
         connection,
-        f"SELECT t.seq AS prediction, t.series, t.time, s.which, t.id FROM predictions t JOIN sought s USING ({same})"
+        f"SELECT t.seq AS prediction, t.series, t.time, s.which, t.id FROM {moments} t JOIN sought s USING ({same})"
         f" WHERE {condition.sql}",
         *condition.parameters,
         sought=sought,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +14,7 @@ from driftline.tables import ModelKey
 
 from driftline_processor.core.evaluation import Window
 from driftline_processor.core.versions import Side, SideBySide, side_by_side
-from driftline_processor.core.versions.losses import PARTS, swapped
+from driftline_processor.core.versions.losses import PARTS, stretches_from, swapped
 from driftline_processor.core.window import hours_between
 
 from .known import KnownOutcomes
@@ -22,6 +23,8 @@ from .panes import part_width, read_window
 from .series import Series, SeriesRegister
 from .store import Connection, mark, number, read
 from .stretches import Stretch, clear_of_panes, stretches_of, versions_of
+
+_log = logging.getLogger(__name__)
 
 MOST = 20
 """Versions that are compared with the champion, those that predicted last."""
@@ -52,7 +55,11 @@ class VersionWatch:
         shown = {}
         for versions in versions_of(self.register, stretches):
             key = versions[0].key
-            shown[key.environment, key.model] = tuple(self._compared(versions, stretches))
+            try:
+                shown[key.environment, key.model] = tuple(self._compared(versions, stretches))
+            except Exception:  # of one model, whatever it is: the others are compared
+                _log.exception("the versions of %s could not be compared", key.model)
+                shown[key.environment, key.model] = self.of(key)
         self._shown, self._seen = shown, seen
         return True
 
@@ -93,7 +100,8 @@ class VersionWatch:
 
     def _hours(self, versions: tuple[Series, Series], start: int, stop: int, timezone: str) -> list[Window]:
         """The hours of a stretch; those that a longer pane of either version holds are one."""
-        begins = clear_of_panes(self.connection, versions, hours_between(start, stop, timezone).tolist())
+        hours = stretches_from(hours_between(start, stop, timezone), len(versions[0].task.classes))
+        begins = clear_of_panes(self.connection, versions, hours.tolist())
         edges = np.unique(np.append(begins, stop)).tolist()
         return [Window("", *both) for both in pairwise(edges)]
 

@@ -267,7 +267,7 @@ def _instants(column: pa.Array, name: str, rejected: _Rejections) -> I64:
     elif pa.types.is_int64(column.type):
         sent = pc.fill_null(column, 0).to_numpy()
         unit = np.select([sent < 10**11, sent < 10**14, sent < 10**17], [10**9, 10**6, 10**3], 1)
-        time = np.where(sent < LAST // unit, sent, 0) * unit
+        time = np.where((sent > 0) & (sent < LAST // unit), sent, 0) * unit
     else:
         return _instants_one_by_one(column, name, rejected)
     rejected.where(~missing & (time <= 0), f"{name} is no time between 1970 and 2262")

@@ -16,7 +16,7 @@ loss                      between   of a row
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import log
+from math import ceil, log
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -172,8 +172,22 @@ def swapped(pane: Pane) -> Pane:
     )
 
 
+_MOST_CELLS = 5_000_000
+"""Cells of confusion tables that are held at once for a version."""
+
 PARTS: Final = ("outcomes", "confusion", "confusion_excess", "losses", "spread")
 """The performance parts that know the losses of one version."""
+
+
+def stretches_from(begins: I64, classes: int) -> I64:
+    """Return from when on stretches of time are told apart: hours, and fewer where many classes make each of them wide.
+
+    ``begins``: int64 (n,), the hours.
+
+    >>> stretches_from(np.arange(720), 10).size, stretches_from(np.arange(720), 1000).size
+    (720, 5)
+    """
+    return begins[:: ceil(len(begins) * classes**2 / _MOST_CELLS) or 1]
 
 
 def alone_of_hours(parts: Mapping[str, F64], task: Task, loss: str, costs: F64 | None = None) -> F64:

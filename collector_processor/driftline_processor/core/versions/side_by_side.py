@@ -129,6 +129,8 @@ def side_by_side(
         if none_of := unreviewed(its, side.task):
             return replace(found, reason=f"{told(none_of)} (version {side.name or 'without a name'})")
     paired = role == "shadow" or (role == "challenger" and shared >= SHARED * max(other.outcomes, 1))
+    if not paired and not (one.outcomes and other.outcomes):
+        return replace(found, reason=_lacking(role, (one, other)))
     comparisons: dict[str, Comparison] = {}
     hours = [] if paired else [side.pane.parts if side.hours is None else side.hours() for side in sides]
     for loss in losses:
@@ -144,8 +146,12 @@ def side_by_side(
 
 
 def _priced(task: Task, asked: Asked) -> F64 | None:
-    """What decisions of a task cost, float64 (k, k), actual × decided class; None where nobody said it."""
-    return matrix(asked.costs, task) if asked.costs and task.classes and not strangers(asked.costs, task) else None
+    """What decisions of a task cost, float64 (k, k), actual × decided class; None where nobody said it, or all cost the
+    same, by which nothing is worse."""
+    if not asked.costs or not task.classes or strangers(asked.costs, task):
+        return None
+    costs = matrix(asked.costs, task)
+    return costs if costs.min() < costs.max() else None
 
 
 def _version(side: Side, asked: Asked, unseen: Unseen | None) -> Version:
