@@ -430,5 +430,5 @@ def test_a_canary_of_which_nothing_is_known_yet_has_a_reason() -> None:
 def test_costs_that_are_all_the_same_compare_nothing() -> None:
     pane = Pane({"outcomes": np.full(3, 900.0), "confusion": np.array([400.0, 100, 100, 300])})
     same = {actual: {"0": 5.0, "1": 5.0} for actual in ("0", "1")}
-    sides = (Side(name, BINARY, pane, 900) for name in "12")
-    assert "cost" not in side_by_side(*sides, Pane(), "canary", asked=Asked(costs=same)).comparisons
+    one, other = (Side(name, BINARY, pane, 900) for name in "12")
+    assert "cost" not in side_by_side(one, other, Pane(), "canary", asked=Asked(costs=same)).comparisons
