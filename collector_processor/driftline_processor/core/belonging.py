@@ -76,7 +76,7 @@ def belongs_to(group: I64, time: I64, asked: I64, at: I64, named: I64) -> NDArra
     near to the time that is named the one before it.
 
     >>> group, time = np.array([7, 7, 8]), np.array([10, 20, 30])
-    >>> belongs_to(group, time, np.array([7, 7, 7, 8]), np.array([25, 5, 25, 1]), np.array([0, 0, 10, 1031]))
+    >>> belongs_to(group, time, np.array([7, 7, 7, 8]), np.array([25, 5, 25, 1]), np.array([0, 0, 10, 2031]))
     array([ 1,  0,  0, -1])
     """
     if not len(group):
