@@ -10,11 +10,12 @@ OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.64b0 opentelemetry-instru
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning \
 	-W 'ignore:Unclosed <MemoryObject:ResourceWarning'
 
-.PHONY: help demo test frameworks oldest lint format semconv bench bench-peers bench-peers-drift bench-peers-estimates simulate interop
+.PHONY: help demo test test-all frameworks oldest lint format semconv bench bench-peers bench-peers-drift bench-peers-estimates simulate interop
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
-	@echo "make test      all tests (PYTEST_ARGS='-k psi')"
+	@echo "make test      the tests (PYTEST_ARGS='-k psi')"
+	@echo "make test-all  those, and what takes long: full disks, damaged files, long backlogs, attacks"
 	@echo "make frameworks the integrations of frameworks that are too large for make test"
 	@echo "make oldest    what touches OpenTelemetry, FastAPI and Flask, with the oldest versions that are supported"
 	@echo "make lint      ruff, mypy, generated files up to date"
@@ -33,9 +34,15 @@ demo:
 
 # Tests start some hundred processes, each of which would compile what it imports where bytecode is not kept. They use
 # all cores already: more threads for small matrices and trees wait for each other, at full load.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile
+
 test:
 	@sh scripts/setup.sh dev
-	@PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile -m "not interop and not simulation" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not interop and not simulation and not heavy" $(PYTEST_ARGS)
+
+test-all:
+	@sh scripts/setup.sh dev
+	@$(PYTEST) -m "not interop and not simulation" $(PYTEST_ARGS)
 
 frameworks:
 	@sh scripts/setup.sh dev
