@@ -19,7 +19,7 @@ from driftline.tables import ModelKey, Task
 from driftline_processor.runtime.config import Config, Storage
 from driftline_processor.runtime.derived import DerivedMetrics, Sink, Temporality
 from driftline_processor.runtime.exemplars import MOST, SHOWN, WorstJoined
-from driftline_processor.runtime.health import Counters
+from driftline_processor.runtime.health import Counters, Health
 from driftline_processor.runtime.series import Series
 from driftline_processor.runtime.state import State
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -100,9 +100,9 @@ def test_the_worst_since_the_last_export_are_taken_once_and_the_scrape_page_show
 
 @pytest.mark.parametrize("temporality", get_args(Temporality))
 def test_a_joined_outcome_of_a_sampled_span_is_an_exemplar_once(tmp_path: Path, temporality: Temporality) -> None:
-    counters, sent = Counters(), list[bytes]()
-    state = State(Config(storage=Storage(directory=tmp_path / "state")), counters, clock=lambda: NOW)
-    worst = WorstJoined(state.series, counters, lambda: NOW)
+    health, sent = Health(), list[bytes]()
+    state = State(Config(storage=Storage(directory=tmp_path / "state")), health, clock=lambda: NOW)
+    worst = WorstJoined(state.series, health.counters, lambda: NOW)
     state.on_joined(worst)
     derived = DerivedMetrics(state.view, [Sink(sent.append, temporality)], lambda: NOW, worst=worst)
     state.start()

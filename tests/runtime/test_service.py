@@ -72,12 +72,12 @@ def test_ready_while_running_and_alive_pages_and_outcomes_on_both_ports(tmp_path
     outcome = {"model": "churn", "outcomes": [{"id": "a", "actual": 1}]}
     with running(tmp_path) as service:
         assert get(service, "/healthz").status_code == 200
-        assert get(service, "/readyz").json() == {"ready": True, "reasons": []}
+        assert get(service, "/readyz").json() == {"ready": True, "problems": []}
         assert get(service, "/").status_code == 200
         for part in ("web", "http"):
             answer = httpx.post(url(service, part, "/v1/outcomes"), json=outcome, trust_env=False)
             assert answer.status_code == 200
-    assert service.health.reasons() == ["stopping"]
+    assert [problem.message for problem in service.health.problems()] == ["the processor is stopping"]
 
 
 def test_a_malformed_request_of_any_signal_is_refused_and_not_forwarded(tmp_path: Path) -> None:

@@ -16,18 +16,33 @@ from .fake_view import FakeView, many
 Browse = Callable[[View], TestClient]
 
 
-def test_healthz_answers_while_the_process_lives(browse: Browse) -> None:
-    assert browse(FakeView()).get("/healthz").text == "ok\n"
-
-
-def test_readyz_says_what_is_waited_for() -> None:
+def test_readyz_and_healthz_name_what_is_wrong_and_only_readyz_fails() -> None:
     health = Health()
     client = TestClient(create_app(FakeView(), accept, health))
-    assert client.get("/readyz").json() == {"ready": True, "reasons": []}
-    health.waits_for("state", "the state is being opened")
+    for path in ("/readyz", "/healthz"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()) == (200, {"ready": True, "problems": []})
+    health.report("storage", "the disk is full")
+    problem = {"name": "storage", "message": "the disk is full", "ready": False}
+    for path, status in (("/readyz", 503), ("/healthz", 200)):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()) == (status, {"ready": False, "problems": [problem]})
+    health.clear("storage")
+    assert client.get("/readyz").json() == {"ready": True, "problems": []}
+
+
+def test_a_watched_problem_is_asked_for_at_each_look_and_need_not_cost_readiness() -> None:
+    health, waiting = Health(), [0]
+    health.watch("windows", lambda: f"{waiting[0]} windows wait" if waiting[0] else None, ready=True)
+    client = TestClient(create_app(FakeView(), accept, health))
+    assert client.get("/readyz").json() == {"ready": True, "problems": []}
+    waiting[0] = 12
     answer = client.get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json() == {"ready": False, "reasons": ["the state is being opened"]}
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "ready": True,
+        "problems": [{"name": "windows", "message": "12 windows wait", "ready": True}],
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
-"""What the process counts of itself, and whether it is ready.
+"""What the process counts of itself, and what is wrong with it.
 
-``/healthz`` answers 200 as long as the process answers at all. ``/readyz`` answers 200 when nothing is being waited
-for, else 503 with the reasons.
+``/healthz`` answers 200 as long as the process answers at all: a restart would mend nothing. ``/readyz`` answers 200
+while data are taken, else 503. Both answer the same body, with every problem by name.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -42,42 +44,82 @@ class Counters:
             return dict(self._values)
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong. ``name``: stays the same, for programs. ``message``: a sentence for people.
+
+    ``ready``: whether the processor takes data all the same.
+    """
+
+    name: str
+    message: str
+    ready: bool = False
+
+
 class Health:
-    """Whether the process can do its work, part by part.
+    """What is wrong with the process, for ``/readyz`` and ``/healthz``. Any thread may report and read.
+
+    A part either reports its problem and clears it, or is asked whenever somebody looks, see :meth:`watch`.
 
     >>> health = Health()
-    >>> health.waits_for("state", "the state is being opened")
-    >>> health.reasons()
-    ['the state is being opened']
-    >>> health.has("state")
+    >>> health.report("storage", "the disk is full")
+    >>> health.watch("windows", lambda: "12 windows wait to be evaluated", ready=True)
+    >>> health.ready, [problem.name for problem in health.problems()]
+    (False, ['storage', 'windows'])
+    >>> health.clear("storage")
     >>> health.ready
     True
     """
 
     def __init__(self) -> None:
         self.counters = Counters()
-        self._reasons: dict[str, str] = {}
+        self._reported: dict[str, Problem] = {}
+        self._watched: dict[str, tuple[Callable[[], str | None], bool]] = {}
         self._lock = threading.Lock()
 
-    def waits_for(self, part: str, reason: str) -> None:
-        """Say that ``part`` is not there, and why."""
-        with self._lock:
-            self._reasons[part] = reason
+    def report(self, name: str, message: str, *, ready: bool = False) -> None:
+        """Say what is wrong until :meth:`clear`; a second report of a name replaces the first.
 
-    def has(self, part: str) -> None:
-        """Say that ``part`` is there."""
+        ``ready``: whether the processor takes data all the same; if not, ``/readyz`` answers 503.
+        """
         with self._lock:
-            self._reasons.pop(part, None)
+            self._reported[name] = Problem(name, message, ready)
 
-    def reasons(self) -> list[str]:
-        """Return why the process is not ready; empty when it is."""
+    def clear(self, name: str) -> None:
+        """Say that the problem of this name is over."""
         with self._lock:
-            return list(self._reasons.values())
+            self._reported.pop(name, None)
+
+    def watch(self, name: str, check: Callable[[], str | None], *, ready: bool = False) -> None:
+        """Ask ``check`` whenever somebody looks: it returns what is wrong, None when nothing is.
+
+        Any thread calls ``check``, so that it must be quick and take no lock for long.
+        """
+        with self._lock:
+            self._watched[name] = check, ready
+
+    def problems(self) -> list[Problem]:
+        """Return all that is wrong; empty when nothing is."""
+        with self._lock:
+            problems, watched = list(self._reported.values()), list(self._watched.items())
+        for name, (check, ready) in watched:
+            message = check()
+            if message is not None:
+                problems.append(Problem(name, message, ready))
+        return problems
 
     @property
     def ready(self) -> bool:
-        """Whether nothing is being waited for."""
-        return not self.reasons()
+        """Whether data are taken."""
+        return all(problem.ready for problem in self.problems())
+
+    def body(self) -> dict[str, object]:
+        """Return what ``/readyz`` and ``/healthz`` answer, as JSON."""
+        problems = self.problems()
+        return {
+            "ready": all(problem.ready for problem in problems),
+            "problems": [asdict(problem) for problem in problems],
+        }
 
 
 def _sorted(labels: dict[str, str] | None) -> Labels:

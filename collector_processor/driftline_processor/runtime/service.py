@@ -50,14 +50,14 @@ _log = logging.getLogger("driftline")
 class Service:
     """The processor. ``clock``: unix nanoseconds. ``addresses``: where it listens, with the real ports, once started.
 
-    >>> Service(load()).health.reasons()
-    ['not started']
+    >>> Service(load()).health.body()
+    {'ready': False, 'problems': [{'name': 'service', 'message': 'the processor has not started', 'ready': False}]}
     """
 
     def __init__(self, config: Config, clock: Callable[[], int] = time.time_ns) -> None:
         self.config = config
         self.health = Health()
-        self.health.waits_for("service", "not started")
+        self.health.report("service", "the processor has not started")
         self.addresses: dict[str, Address] = {}
         self._clock = clock
         self._servers = HttpServers()
@@ -73,7 +73,7 @@ class Service:
         try:
             self._bind()  # first, since a port that is taken is the likeliest thing to go wrong
             self._forwarder = Forwarder(self.config, self.health.counters)
-            self._state = State(self.config, self.health.counters, self._clock)
+            self._state = State(self.config, self.health, self._clock)
             self._derive(self._state, self._forwarder)
             self._forwarder.start()
             self._state.start()
@@ -82,11 +82,11 @@ class Service:
         except BaseException:
             self.stop()
             raise
-        self.health.has("service")
+        self.health.clear("service")
 
     def stop(self) -> None:
         """Stop accepting, answer what is under way, evaluate it, deliver what is queued, and close. Once is enough."""
-        self.health.waits_for("service", "stopping")
+        self.health.report("service", "the processor is stopping")
         for step in self._ending():
             try:
                 step()

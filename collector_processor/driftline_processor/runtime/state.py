@@ -30,7 +30,7 @@ from .concept import ConceptWatch
 from .config import Config, Model
 from .erase import Erased, NoSubject, Order, Orders, erase
 from .evaluate import Evaluator
-from .health import Counters
+from .health import Health
 from .history import History
 from .ingest import QUEUE_BYTES, Ingest
 from .intake import Intake, Request
@@ -64,17 +64,19 @@ class State:
     def __init__(
         self,
         config: Config,
-        counters: Counters | None = None,
+        health: Health | None = None,
         clock: Callable[[], int] = time.time_ns,
         queue_bytes: int = QUEUE_BYTES,
     ) -> None:
         """Open the state, as it was left.
 
-        ``clock``: the wall clock in unix nanoseconds. ``queue_bytes``: how much may wait to be written. Raises
-        StorageError when the file cannot be opened, ValueError or OSError when a configured baseline cannot be read.
+        ``health``: where its problems are reported, and what it counts. ``clock``: the wall clock in unix nanoseconds.
+        ``queue_bytes``: how much may wait to be written. Raises StorageError when the file cannot be opened, ValueError
+        or OSError when a configured baseline cannot be read.
         """
         baselines = configured_baselines(config.models)
-        counters = counters or Counters()
+        self.health = health or Health()
+        counters = self.health.counters
         self._clock = clock
         self._store = Store(Path(config.storage.directory))
         self._orders = Orders(self._store.path.parent)

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -61,7 +61,7 @@ def create_app(
     """Build the application over what there is to see.
 
     ``view``: read on every request, in a thread. ``submit_outcomes``: see :func:`outcomes.routes`. ``health``: its
-    reasons are what ``/readyz`` answers, and its counters count outcomes that cannot be used. ``clock``: unix
+    problems are what ``/readyz`` answers, and its counters count outcomes that cannot be used. ``clock``: unix
     nanoseconds. ``addresses``: of the OTLP receivers, for the page that says how to start. ``shelf``: where baselines
     are put and got; None = nowhere. ``more``: routes of what the view does not show.
     ``submit_part``: see :func:`outcomes.routes`. ``history``: what was said and believed before; None = nobody knows.
@@ -92,9 +92,12 @@ def create_app(
     def scrape(request: Request) -> Response:
         return metrics.scrape(request, view, striking)
 
+    def alive(_: Request) -> Response:
+        return JSONResponse(health.body())
+
     def ready(_: Request) -> Response:
-        reasons = health.reasons()
-        return JSONResponse({"ready": not reasons, "reasons": reasons}, status_code=503 if reasons else 200)
+        body = health.body()
+        return JSONResponse(body, status_code=200 if body["ready"] else 503)
 
     return Starlette(
         routes=[
@@ -105,7 +108,7 @@ def create_app(
             Route("/api/v1/models/{name:path}/evaluations", list_evaluations),
             Route("/api/v1/models/{name:path}/versions", list_versions),
             Route("/api/v1/models/{name:path}/openlineage", list_events),
-            Route("/healthz", lambda _: PlainTextResponse("ok\n")),
+            Route("/healthz", alive),
             Route("/readyz", ready),
             *outcomes.routes(submit_outcomes, health.counters, clock, submit_part),
             *([] if shelf is None else baselines.routes(shelf)),
