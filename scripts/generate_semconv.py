@@ -22,6 +22,9 @@ PAGE = ROOT / "docs" / "semconv.md"
 
 Group = dict[str, Any]
 
+EMITTERS = {"sdk": "the SDK", "processor": "`driftline up`"}
+"""Who sends a metric → how the reference page says so."""
+
 HEADER = '''"""{title} Generated from ``registry/{source}`` by ``scripts/generate_semconv.py``; do not edit."""
 # ruff: noqa: E501
 
@@ -47,7 +50,8 @@ class Registry:
 def read(folder: Path = PACKAGE / "registry") -> Registry:
     """Read the registry and check it.
 
-    Raises ``ValueError`` when a name is defined twice, lacks a brief or a stability, or a ``ref`` names no attribute.
+    Raises ``ValueError`` when a name is defined twice, lacks a brief or a stability, when a ``ref`` names no attribute,
+    or when a metric does not name the one who sends it.
     """
     groups: list[Group] = []
     for path in sorted(folder.glob("*.yaml")):
@@ -66,6 +70,9 @@ def read(folder: Path = PACKAGE / "registry") -> Registry:
     for thing in [*registry.spans, *registry.events, *registry.metrics, *attributes]:
         if missing := {"brief", "stability"} - thing.keys():
             raise ValueError(f"{thing['id']} has no {' and no '.join(sorted(missing))}")
+    for metric in registry.metrics:
+        if (emitter := metric.get("annotations", {}).get("emitter")) not in EMITTERS:
+            raise ValueError(f"{metric['id']}: the emitter is one of {', '.join(EMITTERS)}, not {emitter}")
     for group in [*registry.spans, *registry.events, *registry.metrics]:
         for reference in group.get("attributes", []):
             if reference["ref"] not in defined:
@@ -181,11 +188,19 @@ def page(registry: Registry) -> str:
     lines += ["## Events", ""]
     for event in registry.events:
         lines += [f"### `{event['name']}`", "", event["brief"], "", *reference_table(event)]
-    lines += ["## Metrics", "", "| name | instrument | unit | in Prometheus | what it says |", "|---|---|---|---|---|"]
+    lines += [
+        "## Metrics",
+        "",
+        "Each has one sender: the SDK, or `driftline up`. Another OpenTelemetry SDK sends what ours sends.",
+        "",
+        "| name | sent by | instrument | unit | in Prometheus | what it says |",
+        "|---|---|---|---|---|---|",
+    ]
     for metric in registry.metrics:
         name, instrument, unit = metric["metric_name"], metric["instrument"], metric["unit"]
         text = " ".join([metric["brief"], metric.get("note", "")]).strip()
-        lines.append(f"| `{name}` | {instrument} | `{unit}` | `{prometheus_name(metric)}` | {text} |")
+        sender = EMITTERS[metric["annotations"]["emitter"]]
+        lines.append(f"| `{name}` | {sender} | {instrument} | `{unit}` | `{prometheus_name(metric)}` | {text} |")
     lines += ["", "Attributes:", ""]
     for metric in registry.metrics:
         names = ", ".join(f"`{reference['ref']}`" for reference in metric.get("attributes", []))

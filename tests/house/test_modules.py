@@ -10,6 +10,7 @@ import pytest
 
 from .modules import ROOT, Module, modules
 
+
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
 def test_a_module_says_what_it_is(module: Module) -> None:
     assert ast.get_docstring(module.tree) is not None, f"{module.path} begins with no docstring"

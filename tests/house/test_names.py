@@ -69,6 +69,54 @@ def test_prometheus_names_are_the_ones_that_outsiders_rely_on() -> None:
     assert {name: metrics.PROMETHEUS[name] for name in promised} == promised
 
 
+def emitted_by(who: str) -> set[str]:
+    """Return the constants of the metrics that the SDK, or the processor, sends."""
+    found = [metric for metric in generator().read().metrics if metric["annotations"]["emitter"] == who]
+    return {generator().constant(metric["metric_name"]) for metric in found}
+
+
+def metrics_named(tree: ast.AST) -> set[str]:
+    """Return the constants of metrics that a piece of code names: ``m.X`` and ``metrics.X``."""
+    known = constants(metrics)
+    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in known}
+
+
+def metrics_sent(tree: ast.AST) -> set[str]:
+    """Return the metrics of which a piece of code makes a point or raises a counter.
+
+    A metric is read by comparison or by look-up; to be sent, its name is passed to a call, or leads a tuple.
+    """
+    compared = {
+        id(part) for node in ast.walk(tree) if isinstance(node, ast.Compare) for part in (node.left, *node.comparators)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        parts = node.args if isinstance(node, ast.Call) else node.elts[:1] if isinstance(node, ast.Tuple) else []
+        if id(node) not in compared:
+            found |= {one for part in parts if isinstance(part, ast.Attribute) for one in metrics_named(part)}
+    return found
+
+
+def test_every_metric_has_one_sender() -> None:
+    """Two senders under one name double every sum: what both say of a thing is two metrics."""
+    sdk = [module for module in modules() if within(module.name, "driftline", "driftline_integrations")]
+    sdk = [module for module in sdk if not within(module.name, "driftline.semconv", "driftline.testing")]
+    reading = ("driftline_processor.core.decode",)
+    rest = [module for module in modules() if within(module.name, "driftline_processor")]
+    sent = {module.name: metrics_sent(module.tree) for module in rest if not within(module.name, *reading)}
+
+    assert set().union(*(metrics_named(module.tree) for module in sdk)) == emitted_by("sdk")
+    assert {name: found & emitted_by("sdk") for name, found in sent.items() if found & emitted_by("sdk")} == {}
+    assert emitted_by("processor") - set().union(*sent.values()) == set()
+
+
+def test_the_search_for_senders_tells_reading_from_sending() -> None:
+    reads = "a = point.metric == m.ML_PREDICTIONS or point.metric in (m.ML_PREDICTIONS, m.ML_FEATURE_VALUE)"
+    sends = "yield Point(m.ML_OUTCOMES, (), 1.0)\nyield m.ML_DRIFT_VALUE, {}, 2.0\nx = {(m.ML_DRIFT_STATE, ()): 1.0}"
+    assert metrics_sent(ast.parse(reads)) == set()
+    assert metrics_sent(ast.parse(sends)) == {"ML_OUTCOMES", "ML_DRIFT_VALUE", "ML_DRIFT_STATE"}
+
+
 STATES = (State, ConceptState, Standing, Verdict, VersionVerdict)
 
 

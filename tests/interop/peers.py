@@ -130,7 +130,7 @@ class Driftline:
 
     def rows(self, model: str) -> float:
         """Return how many predictions of a model it has counted."""
-        prefix, name = "ml_predictions_total{", f'ml_model_name="{model}"'
+        prefix, name = "driftline_predictions_total{", f'ml_model_name="{model}"'
         lines = get(f"{self.web}/metrics").splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith(prefix) and name in line)
 

@@ -171,7 +171,7 @@ def test_metrics_are_stamped_now_and_counters_since_the_start() -> None:
         for metric in metrics.values()
         for point in (*metric.gauge.data_points, *metric.sum.data_points, *metric.histogram.data_points)
     )
-    counted = metrics[m.ML_PREDICTIONS]
+    counted = metrics[m.DRIFTLINE_PREDICTIONS]
     assert counted.unit == "{prediction}"
     assert counted.sum.is_monotonic
     assert counted.sum.aggregation_temporality == otlp.AGGREGATION_TEMPORALITY_CUMULATIVE
@@ -179,7 +179,7 @@ def test_metrics_are_stamped_now_and_counters_since_the_start() -> None:
         (NOW - HOUR, 60.0),
         (NOW - HOUR, 40.0),
     ]
-    [duration] = metrics[m.ML_PREDICTION_DURATION].histogram.data_points
+    [duration] = metrics[m.DRIFTLINE_PREDICTION_DURATION].histogram.data_points
     assert list(duration.explicit_bounds) == list(DURATION_BOUNDS)
     assert list(duration.bucket_counts) == [1] * (len(DURATION_BOUNDS) + 1)
     assert (duration.count, duration.sum) == (len(DURATION_BOUNDS) + 1, 2.5)
@@ -189,12 +189,12 @@ def test_metrics_are_stamped_now_and_counters_since_the_start() -> None:
 
 
 def test_what_a_counter_grew_by_is_never_negative() -> None:
-    before = [Point(m.ML_PREDICTIONS, (), 5.0), Point(m.ML_PREDICTION_DURATION, (), 2.0, (1.0, 1.0))]
-    now = [Point(m.ML_PREDICTIONS, (), 4.0), Point(m.ML_PREDICTION_DURATION, (), 3.0, (1.0, 4.0))]
+    before = [Point(m.DRIFTLINE_PREDICTIONS, (), 5.0), Point(m.DRIFTLINE_PREDICTION_DURATION, (), 2.0, (1.0, 1.0))]
+    now = [Point(m.DRIFTLINE_PREDICTIONS, (), 4.0), Point(m.DRIFTLINE_PREDICTION_DURATION, (), 3.0, (1.0, 4.0))]
 
     assert growth(now, before) == [
-        Point(m.ML_PREDICTIONS, (), 0.0),
-        Point(m.ML_PREDICTION_DURATION, (), 1.0, (0.0, 3.0)),
+        Point(m.DRIFTLINE_PREDICTIONS, (), 0.0),
+        Point(m.DRIFTLINE_PREDICTION_DURATION, (), 1.0, (0.0, 3.0)),
     ]
 
 
@@ -209,7 +209,7 @@ def test_each_sink_gets_counters_in_its_own_temporality() -> None:
         derived.send()
 
     def counted(kind: str) -> list[tuple[int, int, float]]:
-        series = [decoded(body)[1][m.ML_PREDICTIONS].sum.data_points[0] for body in sent[kind]]
+        series = [decoded(body)[1][m.DRIFTLINE_PREDICTIONS].sum.data_points[0] for body in sent[kind]]
         return [(point.start_time_unix_nano, point.time_unix_nano, point.as_double) for point in series]
 
     assert counted("cumulative") == [(NOW, NOW + HOUR, 10.0), (NOW, NOW + 2 * HOUR, 15.0)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from driftline.pane import DURATION_BOUNDS
 from driftline.semconv import attributes, events
 from driftline.semconv import metrics as m
 from driftline_processor.runtime.config import Config, load
@@ -22,6 +24,8 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+from tests.core.decode.metric_requests import histogram_of, metrics_body, predictions_of
 
 from .otlp_peers import Peer, grpc_peer, http_peer, log
 from .processes import process
@@ -127,7 +131,29 @@ def test_what_is_derived_goes_where_it_is_wanted(tmp_path: Path) -> None:
     assert accepted == {"accepted": 1, "rejected": []}
     assert [found for kind, found in peer.accepted if kind == "traces"] == [["predict churn"], ["outcome churn"]]
     [measured] = [found for kind, found in peer.accepted if kind == "metrics"]
-    assert m.ML_PREDICTIONS in measured
+    assert m.DRIFTLINE_PREDICTIONS in measured
+
+
+def test_what_is_derived_bears_no_name_that_a_service_sends(tmp_path: Path) -> None:
+    """What a service counts is forwarded as well, so under one name every sum would count a prediction twice."""
+    peer, headers = Peer(), {"content-type": "application/x-protobuf"}
+    now, since = time.time_ns(), time.time_ns() - 60 * 10**9
+    durations = histogram_of(
+        m.ML_PREDICTION_DURATION, DURATION_BOUNDS, [5, *[0] * len(DURATION_BOUNDS)], start=since, time=now, sum=0.1
+    )
+    counted = metrics_body([predictions_of(5.0, "1", start=since, time=now), durations])
+    with http_peer(peer) as name:
+        everything = {"endpoint": peer.endpoint, "forward": ["metrics"], "derived": ["metrics"]}
+        with running(tmp_path, exporters={name: everything}) as service:
+            address = url(service, "http", "/v1/metrics")
+            assert httpx.post(address, content=counted, headers=headers, trust_env=False).status_code == 200
+            page = get(service, "/metrics").text
+    sent, derived = sorted((found for kind, found in peer.accepted if kind == "metrics"), key=len)
+    assert set(sent) == {m.ML_PREDICTIONS, m.ML_PREDICTION_DURATION}
+    assert {m.DRIFTLINE_PREDICTIONS, m.DRIFTLINE_PREDICTION_DURATION} <= set(derived)
+    assert set(sent) & set(derived) == set()
+    assert m.PROMETHEUS[m.DRIFTLINE_PREDICTIONS] in page
+    assert [name for name in sent if m.PROMETHEUS[name] in page] == []
 
 
 def prediction(model: str, prediction_id: str) -> bytes:

@@ -73,10 +73,10 @@ def test_what_prometheus_scrapes_is_what_the_file_says(tmp_path: Path, monkeypat
     newest = told[-1]
     assert newest["drift"]["weighted_share"] > newest["drift"]["share"] == pytest.approx(1 / 3)
 
-    classes = {one.labels["ml_prediction_class"]: one.value for one in families["ml_predictions"]}
+    classes = {one.labels["ml_prediction_class"]: one.value for one in families["driftline_predictions"]}
     leaves = int((everything["score"] >= 0.5).sum())
     assert classes == {"0": len(everything) - leaves, "1": leaves}
-    latency = families["ml_prediction_duration_seconds"]
+    latency = families["driftline_prediction_duration_seconds"]
     (seconds,) = (one.value for one in latency if one.name.endswith("_sum"))
     within = {one.labels["le"]: one.value for one in latency if one.name.endswith("_bucket")}
     assert seconds == pytest.approx(0.04 * len(everything))

@@ -48,7 +48,7 @@ def named(series: Series, name: str) -> list[dict[str, str]]:
 def test_the_format_is_announced(browse: Browse) -> None:
     answer = browse(many()).get("/metrics", headers={"Accept": "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"})
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert "# TYPE ml_predictions_total counter\n" in answer.text
+    assert "# TYPE driftline_predictions_total counter\n" in answer.text
     assert "# HELP ml_drift_value " in answer.text
 
 
@@ -57,7 +57,7 @@ def test_openmetrics_for_who_asks_for_it_says_the_same(browse: Browse) -> None:
     headers = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}
     answer = client.get("/metrics", headers=headers)
     assert answer.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
-    assert "# TYPE ml_predictions counter\n" in answer.text
+    assert "# TYPE driftline_predictions counter\n" in answer.text
     families = openmetrics_families(answer.text)  # type: ignore[no-untyped-call]
     samples = {
         (sample.name, tuple(sorted((key, text) for key, text in sample.labels.items() if key != "le"))): sample.value
@@ -84,12 +84,12 @@ def test_a_counter_of_openmetrics_has_the_trace_of_the_worst() -> None:
 
 def test_predictions_are_counted_per_class(browse: Browse) -> None:
     series = scrape(browse(many()))
-    assert of(series, "ml_predictions_total", **FLIGHTS, ml_prediction_class="1") == 965.0
+    assert of(series, "driftline_predictions_total", **FLIGHTS, ml_prediction_class="1") == 965.0
 
 
 def test_durations_are_a_cumulative_histogram(browse: Browse) -> None:
     series = scrape(browse(many()))
-    name = "ml_prediction_duration_seconds"
+    name = "driftline_prediction_duration_seconds"
     assert of(series, f"{name}_bucket", **FLIGHTS, le="0.0005") == 0
     assert of(series, f"{name}_bucket", **FLIGHTS, le="0.0025") == 50_000
     assert of(series, f"{name}_bucket", **FLIGHTS, le="+Inf") == 56_965
@@ -134,7 +134,7 @@ def test_an_unknown_value_is_an_absent_series(browse: Browse) -> None:
 
 def test_an_open_window_is_no_gauge(browse: Browse) -> None:
     series = scrape(browse(FakeView([learning()])))
-    assert {name for name, _ in series} == {"ml_predictions_total"}
+    assert {name for name, _ in series} == {"driftline_predictions_total"}
 
 
 def test_the_processors_own_counters_have_their_registered_names(browse: Browse) -> None:

@@ -80,7 +80,7 @@ def test_an_outcome_over_http_is_on_every_page(running: tuple[State, TestClient]
     assert "1 of 1 features drifts" in page
 
     names = {family.name for family in text_string_to_metric_families(client.get("/metrics").text)}
-    assert {"ml_predictions", "ml_drift_state", "ml_performance_value", "ml_outcome_coverage_ratio"} <= names
+    assert {"driftline_predictions", "ml_drift_state", "ml_performance_value", "ml_outcome_coverage_ratio"} <= names
 
 
 def test_what_was_said_of_an_id_and_what_was_believed_before(running: tuple[State, TestClient]) -> None:

@@ -64,10 +64,10 @@ def _counted(models: Iterable[ModelView]) -> Iterator[Point]:
     for model in models:
         of = of_model(model.key)
         for name, value in model.by_class.items():
-            yield _point(m.ML_PREDICTIONS, {**of, a.ML_PREDICTION_CLASS: name}, value)
+            yield _point(m.DRIFTLINE_PREDICTIONS, {**of, a.ML_PREDICTION_CLASS: name}, value)
         if model.duration is not None and len(model.duration) == len(DURATION_BOUNDS) + 2:
             *buckets, total = model.duration.tolist()
-            yield Point(m.ML_PREDICTION_DURATION, labels(of), total, tuple(buckets))
+            yield Point(m.DRIFTLINE_PREDICTION_DURATION, labels(of), total, tuple(buckets))
         if model.balance is not None:
             yield _point(m.DRIFTLINE_RECORD_COMPLETENESS, of, model.balance.completeness)
 

@@ -59,8 +59,8 @@ def labels(attributes: Mapping[str, str]) -> Labels:
 def growth(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
     """Return the points with their counters and histograms less what they were before; gauges as they are.
 
-    >>> growth([Point(m.ML_PREDICTIONS, (), 5.0)], [Point(m.ML_PREDICTIONS, (), 3.0)])
-    [Point(metric='ml.predictions', attributes=(), value=2.0, buckets=None, exemplars=())]
+    >>> growth([Point(m.DRIFTLINE_PREDICTIONS, (), 5.0)], [Point(m.DRIFTLINE_PREDICTIONS, (), 3.0)])
+    [Point(metric='driftline.predictions', attributes=(), value=2.0, buckets=None, exemplars=())]
     """
     known = {(point.metric, point.attributes): point for point in before if counts_up(point)}
     grown = []

@@ -100,6 +100,12 @@ ML_OUTCOME_DELAY: Final = "ml.outcome.delay"
 ML_OUTCOME_SLA_STATE: Final = "ml.outcome.sla.state"
 """1 for the state of what was agreed about the arrival of outcomes, which the attribute `state` names."""
 
+DRIFTLINE_PREDICTIONS: Final = "driftline.predictions"
+"""Predictions that the processor knows of any sender, each once, by class."""
+
+DRIFTLINE_PREDICTION_DURATION: Final = "driftline.prediction.duration"
+"""How long the predictions took that the processor knows."""
+
 DRIFTLINE_RECORD_COMPLETENESS: Final = "driftline.record.completeness"
 """Rows that arrived, of the predictions that were counted, over the last hour and up to a day where they are few."""
 
@@ -181,6 +187,8 @@ UNITS: Final[Mapping[str, str]] = {
     ML_OUTCOME_COVERAGE: "1",
     ML_OUTCOME_DELAY: "s",
     ML_OUTCOME_SLA_STATE: "{state}",
+    DRIFTLINE_PREDICTIONS: "{prediction}",
+    DRIFTLINE_PREDICTION_DURATION: "s",
     DRIFTLINE_RECORD_COMPLETENESS: "1",
     DRIFTLINE_RECEIVED_REQUESTS: "{request}",
     DRIFTLINE_RECEIVED_ROWS: "{row}",
@@ -233,6 +241,8 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_OUTCOME_COVERAGE: "gauge",
     ML_OUTCOME_DELAY: "gauge",
     ML_OUTCOME_SLA_STATE: "gauge",
+    DRIFTLINE_PREDICTIONS: "counter",
+    DRIFTLINE_PREDICTION_DURATION: "histogram",
     DRIFTLINE_RECORD_COMPLETENESS: "gauge",
     DRIFTLINE_RECEIVED_REQUESTS: "counter",
     DRIFTLINE_RECEIVED_ROWS: "counter",
@@ -285,6 +295,8 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_OUTCOME_COVERAGE: "The share of the window's predictions whose outcome is known.",
     ML_OUTCOME_DELAY: "How long after their predictions the known outcomes of the window came, by quantile.",
     ML_OUTCOME_SLA_STATE: "1 for the state of what was agreed about the arrival of outcomes, which the attribute `state` names.",
+    DRIFTLINE_PREDICTIONS: "Predictions that the processor knows of any sender, each once, by class.",
+    DRIFTLINE_PREDICTION_DURATION: "How long the predictions took that the processor knows.",
     DRIFTLINE_RECORD_COMPLETENESS: "Rows that arrived, of the predictions that were counted, over the last hour and up to a day where they are few.",
     DRIFTLINE_RECEIVED_REQUESTS: "OTLP requests that were acknowledged.",
     DRIFTLINE_RECEIVED_ROWS: "Prediction and outcome rows that were kept.",
@@ -337,6 +349,8 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     ML_OUTCOME_COVERAGE: "ml_outcome_coverage_ratio",
     ML_OUTCOME_DELAY: "ml_outcome_delay_seconds",
     ML_OUTCOME_SLA_STATE: "ml_outcome_sla_state",
+    DRIFTLINE_PREDICTIONS: "driftline_predictions_total",
+    DRIFTLINE_PREDICTION_DURATION: "driftline_prediction_duration_seconds",
     DRIFTLINE_RECORD_COMPLETENESS: "driftline_record_completeness_ratio",
     DRIFTLINE_RECEIVED_REQUESTS: "driftline_received_requests_total",
     DRIFTLINE_RECEIVED_ROWS: "driftline_received_rows_total",
