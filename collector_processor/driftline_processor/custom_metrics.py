@@ -16,6 +16,11 @@ from driftline_processor.core.performance.names import is_known
 GROUP = "driftline_metric"
 
 
+def custom_names() -> frozenset[str]:
+    """Return the names of the metrics that are installed; none of them is loaded."""
+    return frozenset(entry_points(group=GROUP).names)
+
+
 def load_custom_metrics(say: Callable[[str], None]) -> dict[str, CustomMetric]:
     """Return what is installed, by name, each so that a failure costs the metric alone.
 

@@ -510,6 +510,8 @@ def test_what_is_wrong_with_concept_drift_is_said(tmp_path: Path, written: str, 
         ("{metric: recall, min: 0.9, slice: a, min_rows: 0}", "min_rows: 0 is no count; write 1 or more"),
         ("{metric: recall, min: 0.9, alert_after: true}", "alert_after: True is no count; write 1 or more"),
         ("recall >= 0.9 in country= over 1d", "'country=' is no slice; write key=value, or the key alone"),
+        ("acuracy >= 0.85", "performance.objectives: 'acuracy' is no metric; did you mean 'accuracy'"),
+        ("{metric: acuracy, min: 0.85}", "performance.objectives: 'acuracy' is no metric; did you mean 'accuracy'"),
         ("recall >= 0.9 in country over 5m", "of windows of minutes none is known; write a window of an hour or more"),
     ],
 )
@@ -517,6 +519,18 @@ def test_what_is_wrong_with_an_objective_is_said(tmp_path: Path, written: str, s
     text = f"models: {{churn: {{windows: [5m, 1d], performance: {{objectives: [{written}]}}}}}}"
     [problem] = validate_file(write(tmp_path, text))
     assert said in problem
+
+
+def test_an_objective_is_of_a_metric_that_the_model_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "models: {churn: {task: regression, performance: {objectives: [rmsee <= 3, saved >= 1], metrics: [maee]}}}"
+    installed = frozenset({"saved"})
+    monkeypatch.setattr("driftline_processor.runtime.config_performance.custom_names", lambda: installed)
+    assert "'maee' is no metric; did you mean 'mae'" in validate_file(write(tmp_path, text))[0]
+    [second] = validate_file(write(tmp_path, text.replace("maee", "saved")))
+    assert second == (
+        "models.churn.performance.objectives: 'rmsee' is no metric of a regression model; did you mean 'rmse'?"
+    )
+    assert load(write(tmp_path, text.replace("maee", "saved").replace("rmsee", "rmse"))).models["churn"].performance
 
 
 def test_an_objective_of_a_slice_is_read_in_either_form_and_its_key_is_cut_by(tmp_path: Path) -> None:

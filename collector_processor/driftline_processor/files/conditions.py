@@ -11,9 +11,9 @@ from typing import Any
 from driftline_processor.core.drift.choice import Choices
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.multivariate import JOINT
-from driftline_processor.core.performance.names import KNOWN, NAME, misnamed
+from driftline_processor.core.performance.names import NAME, misnamed
 
-from .errors import BadInput, Say, near, rows
+from .errors import BadInput, Say, listed, near, rows
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -40,6 +40,11 @@ _LEAF = re.compile(
     r"(?:(?P<name>.+)\.)?(?P<leaf>rows|effect|design_effect|missing\.(?:was|now)|size|state|decided_by|"
     r"methods\.(?P<method>[^.]+)\.(?:value|p_value))"
 )
+ANY = "*"
+"""In place of a feature's name: any feature."""
+
+_ANY_FEATURE = re.compile(r"any feature\.(?P<leaf>\S+)")
+_UNJUDGED = ("blind", "too_few_rows")
 _WORDS = ("state", "size", "decided_by")
 _COUNTED = ("drift", "incident")
 _SLICED = re.compile(r"(?P<name>(?P<key>[^=]+)=.*?)\.(?P<below>share|rows|judged|(?:features|score|class)\..+)")
@@ -66,30 +71,61 @@ DEFAULT = Choices().names()
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One parsed condition. ``keys``: the way through the JSON of a window, or of all of them (``concept``)."""
+    """One parsed condition. ``keys``: the way through the JSON of a window, or of all of them (``concept``).
+
+    ``any_feature``: a ``*`` among the keys stands for every feature, and the condition is true where it is of one.
+    """
 
     text: str
     keys: tuple[str, ...]
     compare: Callable[[float, float], bool]
     number: float
+    any_feature: bool = False
 
-    def value(self, window: Mapping[str, Any]) -> float | None:
-        """Return the value that is compared, from a window (its JSON); None when it is unknown."""
-        value: Any = window
-        for key in self.keys:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if self.keys == _COUNTED and isinstance(value, Mapping):
-            return float(len(value))
-        return None if value is None else float(value)
+    def values(self, window: Mapping[str, Any]) -> dict[str, float | None]:
+        """Return what is compared, from a window (its JSON), by feature, or under ""; None where a value is unknown.
+
+        Of any feature, a method that does not compare its kind (KS a category) has no value and none is missed.
+        """
+        if not self.any_feature:
+            return {"": _at(window, self.keys)}
+        at = self.keys.index(ANY)
+        targets = _below(window, self.keys[:at])
+        found: dict[str, float | None] = {}
+        for name, target in targets.items() if isinstance(targets, Mapping) else ():
+            value = _at(target, self.keys[at + 1 :])
+            if value is not None or target.get("state") in _UNJUDGED:
+                found[name] = value
+        return found
+
+    def fired(self, window: Mapping[str, Any]) -> dict[str, float]:
+        """Return the values for which the condition is true, by feature, or under ""."""
+        known = {name: value for name, value in self.values(window).items() if value is not None}
+        return {name: value for name, value in known.items() if self.compare(value, self.number)}
 
     def holds(self, window: Mapping[str, Any]) -> bool | None:
-        """Say whether the condition is true in a window (its JSON); None when the value is unknown.
+        """Say whether the condition is true in a window (its JSON); None when no value is true and one is unknown.
 
         >>> parse("drift.share > 0.3", (), "").holds({"drift": {"share": 0.5}})
         True
         """
-        value = self.value(window)
-        return None if value is None else self.compare(value, self.number)
+        if self.fired(window):
+            return True
+        values = self.values(window).values()
+        return None if None in values or not values else False
+
+
+def _below(value: Any, keys: Sequence[str]) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _at(window: Any, keys: tuple[str, ...]) -> float | None:
+    value = _below(window, keys)
+    if keys == _COUNTED and isinstance(value, Mapping):
+        return float(len(value))
+    return None if value is None else float(value)
 
 
 def parse(
@@ -105,8 +141,11 @@ def parse(
     ``features``: the names that may stand in ``drift.features.NAME``. ``kind``: the kind of task, which has its metrics
     (:mod:`driftline_processor.core.performance.names`); ``metrics``: others that are known. ``methods``: the drift
     methods that are computed. ``slices``: the keys of slices. Raises :class:`BadInput` when the condition has another
-    form, or its path cannot exist in any window.
+    form, or its path cannot exist in any window. ``drift.features.*.LEAF`` is of any feature, ``any feature.psi`` short
+    for ``drift.features.*.methods.psi.value``.
 
+    >>> parse("any feature.psi > 0.25", ["a"], "").keys
+    ('drift', 'features', '*', 'methods', 'psi', 'value')
     >>> parse("drift.features.a.b.methods.psi.value >= 0.1", ["a.b"], "").keys
     ('drift', 'features', 'a.b', 'methods', 'psi', 'value')
     """
@@ -118,6 +157,9 @@ def parse(
         value = float(number)
     except ValueError:
         raise BadInput(f"--fail-on {text!r}: '{number}' is no number") from None
+    if short := _ANY_FEATURE.fullmatch(path):
+        leaf = short["leaf"]
+        path = f"drift.features.{ANY}.{leaf if _LEAF.fullmatch(leaf) else f'methods.{leaf}.value'}"
     try:
         if path.startswith(_SLICES):
             keys = _slice_keys(path.removeprefix(_SLICES), features, methods, slices)
@@ -127,7 +169,7 @@ def parse(
             keys = _keys(path, features, kind, metrics, methods)
     except LookupError as error:
         raise BadInput(f"--fail-on {text!r}: {error.args[0]}") from None
-    return Condition(text, keys, _OPERATORS[sign], value)
+    return Condition(text, keys, _OPERATORS[sign], value, "features" in keys and ANY in keys and ANY not in features)
 
 
 def metrics_in(conditions: Iterable[str]) -> tuple[str, ...]:
@@ -173,7 +215,8 @@ def _keys(
         below = ".".join(parts[2:])
         return (*parts[:2], *_target_keys(below, features if parts[1] == "features" else None, methods))
     raise LookupError(
-        f"there is no '{path}' in a window; there are rows, drift.share, drift.features.NAME..., drift.score..., "
+        f"there is no '{path}' in a window; there are rows, drift.share, drift.features.NAME... "
+        "(* for any), drift.score..., "
         "drift.class..., drift.incident, drift.drifted_slices, drift.slices.KEY=VALUE..., "
         "drift.multivariate.METHOD.value, performance.realized.METRIC.value, estimated.METRIC.value, "
         "slices.KEY=VALUE.METRIC, outcomes.rows, outcomes.coverage, quality.found, quality.critical, quality.broken, "
@@ -183,9 +226,8 @@ def _keys(
 
 
 def _check_metric(name: str, kind: str, metrics: Collection[str]) -> None:
-    if name not in metrics and (wrong := misnamed(name, kind)):
-        guessed = near(name, tuple(sorted({*KNOWN.get(kind, ()), *metrics})))
-        raise LookupError(f"no metric '{name}'; {guessed}" if "did you mean" in guessed else wrong)
+    if wrong := misnamed(name, kind, metrics):
+        raise LookupError(wrong)
 
 
 def _estimated_keys(parts: tuple[str, ...]) -> tuple[str, ...]:
@@ -239,7 +281,7 @@ def _target_keys(path: str, features: Collection[str] | None, methods: Sequence[
             f"'{path}' is no value of a target; there are rows, effect, missing.was, missing.now and "
             "methods.METHOD.value"
         )
-    if features is not None and match["name"] not in features:
+    if features is not None and match["name"] not in features and match["name"] != ANY:
         raise LookupError(f"no feature '{match['name']}'; {near(match['name'], tuple(features))}")
     if match["leaf"] in _WORDS:
         raise LookupError(f"'{match['leaf']}' is a word; compare a number, such as methods.psi.value or drift.share")
@@ -263,22 +305,42 @@ def check(conditions: Sequence[Condition], answer: Mapping[str, Any], say: Say) 
             crossed |= _of_all_rows(condition, answer, say)
             continue
         closed = [window for window in answer["windows"] if window["closed"]]
-        values = [(window, condition.holds(window)) for window in closed]
-        fired = [window for window, holds in values if holds]
-        unknown = sum(holds is None for _, holds in values)
+        fired = [(window, found) for window in closed if (found := condition.fired(window))]
         if fired:
             crossed = True
-            first = f", first in the one from {fired[0]['start']}" if len(closed) > 1 and fired[0]["start"] else ""
+            window, found = fired[0]
+            first = f", first in the one from {window['start']}" if len(closed) > 1 and window["start"] else ""
             told = f"true in {len(fired)} of {rows(len(closed), 'window')}{first}"
-            say(f"--fail-on {condition.text!r}: {told}, where it is {condition.value(fired[0]):.4g}")
-        if unknown:
+            say(f"--fail-on {condition.text!r}: {told}, where it is {_written(found)}")
+        lacking = [_unknown(condition, window) for window in closed]
+        if unknown := sum(one is not None for one in lacking):
             count = f"{unknown} of {rows(len(closed), 'window')}"
-            say(f"--fail-on {condition.text!r}: the value is unknown in {count}, where it never fires")
+            features = listed(tuple(dict.fromkeys(name for one in lacking for name in one or () if name)))
+            of = f" of {features}" if features else ""
+            say(f"--fail-on {condition.text!r}: the value{of} is unknown in {count}, where it never fires")
     return crossed
 
 
+def _unknown(condition: Condition, window: Mapping[str, Any]) -> list[str] | None:
+    """The features of which a value is unknown, "" where it is of none; None where all are known."""
+    values = condition.values(window)
+    if not values:
+        return [""]
+    return [name for name, value in values.items() if value is None] or None
+
+
+def _written(fired: Mapping[str, float]) -> str:
+    """The values for which a condition is true, the greatest first, with the features they are of.
+
+    >>> _written({"age": 0.25, "income": 1.5}), _written({"": 0.3})
+    ('1.5 (income), 0.25 (age)', '0.3')
+    """
+    ranked = sorted(fired.items(), key=lambda one: -abs(one[1]))
+    return listed([f"{value:.4g} ({name})" if name else f"{value:.4g}" for name, value in ranked], most=5)
+
+
 def _of_all_rows(condition: Condition, answer: Mapping[str, Any], say: Say) -> bool:
-    value = condition.value(answer)
+    value = condition.values(answer)[""]
     if value is None:
         why = (answer["concept"] or {}).get("reason")
         say(f"--fail-on {condition.text!r}: the value is unknown{f' ({why})' if why else ''}, and so it never fires")

@@ -85,16 +85,16 @@ def asked_of(asked: AskedOfFiles, baseline: Baseline, say: Say) -> Asked:
     model, task, known = baseline.model, baseline.task, asked.performance
     if known and model not in known:
         raise BadInput(f"--performance: it says nothing of the model '{model}'; {near(model, tuple(known))}")
-    found = known.get(model, STANDARD)
-    wrong = [problem for name in found.metrics if (problem := misnamed(name, task.kind))]
+    found, custom = known.get(model, STANDARD), load_custom_metrics(say)
+    named = (*found.metrics, *(objective.metric for objective in found.objectives))
+    wrong = [problem for name in named if (problem := misnamed(name, task.kind, custom))]
     if unknown := strangers(found.costs, task):
         wrong.append(f"costs: {listed(unknown)}: no class of the model, which has {', '.join(task.classes) or 'none'}")
     if wrong:
         raise BadInput(f"--performance: {wrong[0]}")
-    custom, metrics = load_custom_metrics(say), [*found.metrics, *asked.metrics]
+    metrics = [*found.metrics, *asked.metrics]
     for objective in asked.objectives:
-        problem = "" if objective.metric in custom or task.kind == "ranking" else misnamed(objective.metric, task.kind)
-        if problem:
+        if problem := misnamed(objective.metric, task.kind, custom):
             raise BadInput(f"--objective '{objective.rule}': {problem}")
         if objective.metric not in custom:
             metrics.append(objective.metric)

@@ -14,6 +14,7 @@ from driftline_processor.core.labels.delay import Sla
 from driftline_processor.core.performance.asked import Asked, Outcomes, Shares
 from driftline_processor.core.performance.fairness import FOUR_FIFTHS, TOLERANCE, Rule
 from driftline_processor.core.performance.names import misnamed
+from driftline_processor.custom_metrics import custom_names
 
 from .config_objectives import Objectives
 from .config_values import Between, ClassText, Cutoff, Days, Share, Text
@@ -62,7 +63,7 @@ def _names(written: object) -> object:
     names = (written,) if isinstance(written, str) else written
     if isinstance(names, list | tuple):
         for name in names:
-            if problem := misnamed(str(name)):
+            if problem := misnamed(str(name), custom=custom_names()):
                 raise ValueError(problem)
         return tuple(dict.fromkeys(map(str, names)))
     return names
@@ -75,9 +76,11 @@ def broken(performance: Performance, task: str, classes: Collection[str]) -> Ite
     """Yield a sentence for everything that the performance asks of a model and that such a model has not."""
     if performance.outcomes == "implicit" and task != "ranking":
         yield f"outcomes: only of a ranking silence is an outcome; leave it out, or write task: ranking, not {task}"
-    for name in performance.metrics:
-        if problem := misnamed(name, task):
-            yield f"metrics: {problem}"
+    for key, names in (
+        ("metrics", performance.metrics),
+        ("objectives", [one.metric for one in performance.objectives]),
+    ):
+        yield from (f"{key}: {problem}" for name in names if (problem := misnamed(name, task, custom_names())))
     if performance.costs and task in CLASSLESS:
         yield f"costs: are of decisions, and a {task} model decides for no class; leave them out"
     named = dict.fromkeys(name for actual, row in performance.costs.items() for name in (actual, *row))
@@ -124,12 +127,13 @@ class Performance(BaseModel):
     @property
     def asked(self) -> Asked:
         """The same, as an evaluation takes it."""
+        named = (*self.metrics, *(one.metric for one in self.objectives))
         return Asked(
             self.confidence,
             self.min_coverage,
             self.cutoffs,
             self.intervals,
-            metrics=(*self.metrics, *(one.metric for one in self.objectives if not misnamed(one.metric))),
+            metrics=tuple(name for name in named if not misnamed(name)),  # custom ones are computed anyway
             costs=self.costs,
             fairness=self.fairness.rules,
             objectives=self.objectives,

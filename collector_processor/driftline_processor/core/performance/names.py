@@ -13,6 +13,8 @@ from driftline.classes import number_text
 from driftline.outcome_parts import intervals
 from driftline.tables import Task
 
+from driftline_processor.core.nearest_names import near
+
 NAME = r"[a-z][a-z0-9_]*(?:@[0-9.eE+-]+)?(?:\[.*\])?"
 """A regular expression of every name."""
 
@@ -128,20 +130,25 @@ def _spread(task: Task, asked: Iterable[str]) -> Iterable[str]:
             yield name
 
 
-def misnamed(name: str, kind: str = "") -> str:
+def misnamed(name: str, kind: str = "", custom: Collection[str] = ()) -> str:
     """Say what is wrong with the name of a metric that somebody asks for; "" where nothing is.
 
-    ``kind``: of the task; "" where it is not known.
+    ``kind``: of the task; "" where it is not known. ``custom``: the names of metrics that are installed.
 
     >>> misnamed("fbeta")
     "'fbeta' needs a beta above 0, as in 'fbeta@2'"
     >>> misnamed("fbeta@2"), misnamed("recall[*]", "multiclass"), misnamed("fbeta@2.0")
     ('', '', "'fbeta@2.0' is written 'fbeta@2'")
+    >>> misnamed("acuracy", "binary")
+    "'acuracy' is no metric of a binary model; did you mean 'accuracy'?"
     """
+    if name in custom:
+        return ""
     found, known = parse(name), KNOWN.get(kind) or set().union(*KNOWN.values())
     if found is None or found.base not in known:
         of = f" of a {kind} model" if kind in KNOWN else ""
-        return f"'{name}' is no metric{of}; there are {', '.join(sorted(known))}"
+        meant = near(name if found is None else found.base, sorted({*known, *custom}), most=len(known) + len(custom))
+        return f"'{name:.80}' is no metric{of}; {meant}"
     need = _WITH_NUMBER.get(found.base)
     if need is not None and (found.at is None or not _sensible(found.base, found.at)):
         return f"'{name}' needs {need}"
