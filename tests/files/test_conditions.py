@@ -90,7 +90,7 @@ def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
         ("concept.state > 1", "no number 'state' in the concept; there are rise, before, after, outcomes"),
         ("drift.features.temp > 1", "'temp' " + NO_VALUE),
         ("drift.score.temp.rows > 1", "'temp.rows' " + NO_VALUE),
-        ("performance.realized.auc.value > 1", "no metric 'auc'; did you mean 'roc_auc'?"),
+        ("performance.realized.auc.value > 1", "'auc' is no metric of a binary model; did you mean 'roc_auc'?"),
         ("performance.realized.roc_auc.mean > 1", "no 'mean' in a metric; there are value, low, high, rows"),
         ("slices.country=NL.recall < 1", "there are no slices by 'country'; add --slices country"),
         ("slices.country < 1", "'slices.country' is no value of a slice; write " + OF_SLICE),
@@ -175,3 +175,47 @@ def test_estimates_have_a_short_path_and_metrics_of_their_own() -> None:
         parse("estimated.auc < 0.8", (), "binary")
     with pytest.raises(BadInput, match="no 'record' in an estimate"):
         parse("estimated.roc_auc.record > 0", (), "binary")
+
+
+OF_FEATURES: dict[str, Any] = {
+    "start": None,
+    "closed": True,
+    "drift": {
+        "features": {
+            "age": {"state": "drift", "effect": 0.3, "methods": {"psi": {"value": 0.31}, "ks": {"value": 0.3}}},
+            "income": {"state": "drift", "effect": 0.4, "methods": {"psi": {"value": 0.4}, "ks": {"value": 0.4}}},
+            "plan": {"state": "ok", "effect": 0.0, "methods": {"psi": {"value": 0.01}, "chi2": {"value": 3.0}}},
+            "order": {"state": "blind", "effect": None, "methods": {"psi": {"value": None}}},
+        }
+    },
+}
+BLIND = "the value of order is unknown in 1 of 1 window, where it never fires"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("any feature.psi > 0.25", ["true in 1 of 1 window, where it is 0.4 (income), 0.31 (age)", BLIND]),
+        ("drift.features.*.methods.psi.value > 0.35", ["true in 1 of 1 window, where it is 0.4 (income)", BLIND]),
+        ("any feature.effect > 1", [BLIND]),
+        ("any feature.ks > 1", [BLIND]),
+    ],
+)
+def test_any_feature_may_fire_and_a_blind_one_is_named(path: str, said: list[str]) -> None:
+    condition = parse(path, list(OF_FEATURES["drift"]["features"]), "")
+    told: list[str] = []
+    assert check([condition], {"windows": [OF_FEATURES]}, told.append) is (len(said) > 1)
+    assert told == [f"--fail-on '{path}': {one}" for one in said]
+
+
+def test_any_feature_asks_for_a_method_that_is_computed() -> None:
+    with pytest.raises(BadInput, match="no method 'psy'; did you mean 'psi'"):
+        parse("any feature.psy > 0.25", ["age"], "")
+    assert parse("drift.features.*.rows > 1", ["*"], "").values({"drift": {"features": {"*": {"rows": 7}}}}) == {"": 7}
+
+
+def test_any_feature_ends_a_pipeline(run: Run, files: Path) -> None:
+    command = ("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--fail-on")
+    result = run(*command, "any feature.psi > 0.25")
+    assert (result.exit_code, "where it is 0.5056 (region)" in result.stderr) == (3, True)
+    assert run(*command, "any feature.psi > 0.9").exit_code == 0
