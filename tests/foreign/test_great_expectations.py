@@ -48,7 +48,8 @@ LEFT_OUT: list[tuple[str, dict[str, Any], str]] = [
     ("expect_column_values_to_be_between", {"column": "born", "min_value": "2020-01-01"}, "is no number"),
     ("expect_column_values_to_not_be_null", {"column": "x", "row_condition": "y > 0"}, "'row_condition' has no"),
     ("expect_table_columns_to_match_set", {"column_set": ["age"]}, "say exact_match: false"),
-    ("expect_column_values_to_match_regex", {"column": "x", "regex": "("}, "Python cannot read its regex"),
+    ("expect_column_values_to_match_regex", {"column": "x", "regex": "("}, "Python cannot read the expression"),
+    ("expect_column_values_to_match_regex", {"column": "x", "regex": "(?=x)x"}, "RE2 has no look-around"),
     ("expect_column_values_to_be_in_set", {"column": "age", "value_set": []}, "no list of plain values"),
     ("expect_column_values_to_be_of_type", {"column": "x", "type_": "DATETIME"}, "none of number, whole"),
 ]

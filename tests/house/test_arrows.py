@@ -15,7 +15,7 @@ CORE = f"{PROCESSOR}.core"
 SDK_DEPENDENCIES = ("driftline", "numpy", "opentelemetry", "wrapt", "grpc", "requests", "google.protobuf", "google.rpc")
 """What the bare install brings, the OTLP exporters' own included; whatever else a user passes is never imported."""
 
-CORE_DEPENDENCIES = ("driftline", CORE, "numpy", "scipy", "river", "google.protobuf", "opentelemetry.proto")
+CORE_DEPENDENCIES = ("driftline", CORE, "numpy", "scipy", "river", "google.protobuf", "opentelemetry.proto", "pyarrow")
 
 IMPURE = (
     *(
@@ -33,8 +33,9 @@ IMPURE = (
     ),
     *("select", "shutil", "signal", "socket", "socketserver", "sqlite3", "ssl", "subprocess", "tempfile", "threading"),
     *("time", "urllib", "uuid", "warnings"),
+    *("pyarrow.csv", "pyarrow.dataset", "pyarrow.fs", "pyarrow.ipc", "pyarrow.json", "pyarrow.parquet"),
 )
-"""Parts of the standard library with I/O, a clock, threads or chance of their own."""
+"""Parts of the standard library and of Arrow with I/O, a clock, threads or chance of their own."""
 
 
 def broken(module: Module, *, allowed: tuple[str, ...] = (), forbidden: tuple[str, ...] = ()) -> list[str]:

@@ -276,6 +276,11 @@ ONE_PROBLEM = [
         "web: {endpoint: ':1'}\nweb: {endpoint: ':2'}",
         "line 2, column 1: 'web' is already set in line 1; keep one of the two",
     ),
+    (
+        "models: {m: {features: {email: {expect: {pattern: '(?=a)b'}}}}}",
+        "models.m.features.email.expect.pattern: '(?=a)b' cannot be matched: RE2 has no look-around, "
+        "such as (?=...) and (?<!...)",
+    ),
     ("web: {endpoint: [", "line 1, column 18: expected the node content, but found '<stream end>'"),
     ("web: &a {endpoint: *a}", "line 1, column 6: found unconstructable recursive node"),
     ("storage: {directory: [a]}", "storage.directory: ['a'] is not a path; write one as text"),

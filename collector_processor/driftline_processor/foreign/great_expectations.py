@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from driftline_processor.core.expectations.pattern import UnusablePattern, check_pattern
+
 from .imported import Imported, LeftOut, Unsupported, above, below, kept, number, share
 
 _HARMLESS = frozenset(
@@ -148,9 +150,9 @@ def _regex(imported: Imported, kwargs: Kwargs) -> None:
     if not isinstance(pattern, str):
         raise Unsupported("it has no regex")
     try:
-        re.compile(pattern)
-    except re.error as error:
-        raise Unsupported(f"Python cannot read its regex: {error}") from None
+        check_pattern(pattern)
+    except UnusablePattern as reason:
+        raise Unsupported(f"its regex cannot be matched: {reason}") from None
     imported.expect(_column(kwargs), "pattern", kept(pattern, share(_mostly(kwargs))))
 
 

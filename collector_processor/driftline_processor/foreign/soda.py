@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from driftline_processor.core.expectations.pattern import UnusablePattern, check_pattern
 from driftline_processor.runtime.config_yaml import Loader
 
 from .imported import Imported, LeftOut, Unsupported, above, below, kept, number, share
@@ -229,9 +230,9 @@ def _invalid(imported: Imported, column: str, limit: str | int, said: dict[str, 
         pattern = _FORMATS[form]
     if pattern is not None:
         try:
-            re.compile(str(pattern))
-        except re.error as error:
-            raise Unsupported(f"Python cannot read its regex: {error}") from None
+            check_pattern(str(pattern))
+        except UnusablePattern as reason:
+            raise Unsupported(f"its regex cannot be matched: {reason}") from None
         rules["pattern"] = str(pattern)
     _known(said)
     if not rules:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 from driftline.classes import number_text
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
+from driftline_processor.core.expectations.pattern import UnusablePattern, check_pattern
 from driftline_processor.core.expectations.rule import TYPES, Expectations, Kind, Limit, Rule, count_limit, share_limit
 
 from .config_values import Days
@@ -61,9 +61,9 @@ def _value_text(value: object) -> str:
 
 def _pattern(written: object) -> str:
     try:
-        re.compile(str(written))
-    except re.error as error:
-        raise ValueError(f"{written!r:.60} is no regular expression: {error}; see Python's re") from None
+        check_pattern(str(written))
+    except UnusablePattern as reason:
+        raise ValueError(f"{written!r:.60} cannot be matched: {reason}") from None
     return str(written)
 
 

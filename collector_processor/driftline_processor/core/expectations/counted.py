@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,6 +10,7 @@ from driftline.fold import actual_numbers
 from driftline.tables import F64, I64, Column
 from numpy.typing import NDArray
 
+from .pattern import find_pattern
 from .rule import WIDTH, Expectations, Rule
 
 Mask = NDArray[np.bool_]
@@ -75,9 +75,7 @@ def _of(rule: Rule, column: Column, told: Mask) -> tuple[F64, F64]:
             sizes = np.array([len(label) for label in column.labels], dtype=np.float64)
             return _labels(column, n, _within(sizes, rule)).astype(np.float64), nothing
         case "pattern":
-            pattern = re.compile(rule.pattern)
-            fits = np.array([pattern.search(label) is not None for label in column.labels], dtype=np.bool_)
-            return _labels(column, n, fits).astype(np.float64), nothing
+            return _labels(column, n, find_pattern(rule.pattern, column.labels)).astype(np.float64), nothing
         case _:
             return nothing, nothing
 

@@ -33,7 +33,7 @@ Kind = Literal[
 TYPES = ("number", "whole", "boolean", "text")
 """A boolean is true or false, or 1 or 0; a whole number is a number, too."""
 
-_LIMIT = re.compile(r"\s*(<=|>=|<|>|==?)?\s*(\d+(?:[.,_]?\d+)*(?:[eE][-+]?\d+)?)\s*(%?)\s*")
+_LIMIT = re.compile(r"\s*(<=|>=|<|>|==?)?\s*(\d+(?:[.,_]\d+)*(?:[eE][-+]?\d+)?)\s*(%?)\s*")
 _SIGNS: dict[str, Operator] = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "=": "=", "==": "="}
 
 
@@ -119,7 +119,7 @@ class Rule:
     """One expectation. ``feature``: "" for the rows as a whole. ``written``: as in YAML, ``range: [0, 120]``.
 
     ``limit``: for a share of values, or of rows, or their number; of ``freshness`` in seconds. ``low`` / ``high``: of a
-    range, a length, a mean; None is open. ``values``: canonical texts. ``pattern``: of :mod:`re`, searched for.
+    range, a length, a mean; None is open. ``values``: canonical texts. ``pattern``: see :mod:`.pattern`.
     """
 
     kind: Kind
