@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,8 @@ from driftline.pane import Pane, merge
 from driftline.profile import table_from_frame
 from driftline.tables import F64
 from driftline_processor.core.drift import drift
-from driftline_processor.core.drift.dependence import Design, differ, heavier, of_clusters
+from driftline_processor.core.drift.dependence import LIKELY, SURE, Design, chance_of_blocks, heavier, of_clusters
+from driftline_processor.core.drift.reference import Series, references
 from driftline_processor.runtime.take import take_predictions
 from scipy import stats
 from scipy.signal import lfilter
@@ -56,8 +57,9 @@ def keyed(values: F64, customers: Sequence[str | None], baseline: Baseline) -> P
 
 def test_blocks_that_differ_by_chance_count_every_row() -> None:
     rng = np.random.default_rng(1)
-    assert not any(differ(rng.multinomial(500, np.full(10, 0.1), 60).astype(float)) for _ in range(5))
-    assert differ(rng.multinomial(500, rng.dirichlet(np.full(10, 100.0), 60)).astype(float))
+    alike = [chance_of_blocks(rng.multinomial(500, np.full(10, 0.1), 60).astype(float)) for _ in range(5)]
+    assert min(alike) > SURE
+    assert chance_of_blocks(rng.multinomial(500, rng.dirichlet(np.full(10, 100.0), 60)).astype(float)) < 1e-10
 
 
 def test_the_design_effect_of_days_is_the_variance_of_a_day_over_that_of_independent_rows() -> None:
@@ -111,7 +113,7 @@ def test_a_p_value_has_the_tails_of_students_t() -> None:
 
 def test_one_group_says_nothing() -> None:
     one = np.array([[5.0, 5.0], [0.0, 0.0]])
-    assert not differ(one[:1])
+    assert chance_of_blocks(one[:1]) == 1.0
     assert of_clusters(one, None, 10, ordered=True) == Design(10.0)
 
 
@@ -207,6 +209,66 @@ def test_two_weeks_of_days_tell_less_of_a_week_than_two_months_do_and_say_so() -
             seen.append(drift(window(week, baseline), baseline, span=7 * DAY).features["x"].state)
     assert set(states[60]) == {"drift"}
     assert set(states[14]) == {"drift", "too_few_rows"}  # never "ok"
+
+
+def family(rng: np.random.Generator, features: int, days_of_it: int) -> Callable[[float], list[str]]:
+    """A week or more of features whose days differ slightly; return what judges one more day, its first one moved."""
+    names = [f"x{at}" for at in range(features)]
+
+    def drawn(count: int) -> dict[str, F64]:
+        return {name: days(rng, rng.normal(size=count), 300, 0.02) for name in names}
+
+    known = drawn(days_of_it)
+    frame = dated(known["x0"], 300) | known
+    baseline = Baseline.from_frame(
+        frame, features=names, score="score", time="time", model="m", task="regression", version="1"
+    )
+    day = drawn(1)
+
+    def judge(shift: float) -> list[str]:
+        moved = day | {"x0": day["x0"] + shift, "score": day["x0"]}
+        table, *_ = table_from_frame(moved, score="score", model="m", task="regression")
+        found = drift(fold(table, baseline.bins), baseline, span=DAY).features
+        return [found[name].state for name in names]
+
+    return judge
+
+
+@pytest.mark.parametrize("features", [1, 10, 20])
+def test_a_shift_among_features_whose_days_differ_slightly_is_never_passed_over(features: int) -> None:
+    rng = np.random.default_rng(17 + features)
+    order = {"ok": 0, "too_few_rows": 1, "drift": 2}
+    last: list[str] = []
+    others: list[str] = []
+    for days_of_it in (7, 7, 7, 14):
+        judge = family(rng, features, days_of_it)
+        states = [judge(shift) for shift in (0.0, 0.5, 1.0, 2.0, 3.0, 4.0)]
+        first = [order[state[0]] for state in states]
+        assert first == sorted(first)  # a larger shift is no smaller news
+        assert "ok" not in (states[-2][0], states[-1][0])
+        last.append(states[-1][0])
+        others += [state for found in states for state in found[1:]] + [states[0][0]]
+    assert last.count("drift") >= 3
+    assert "drift" not in others
+
+
+def test_days_of_one_feature_say_that_those_of_another_may_differ() -> None:
+    rng = np.random.default_rng(31)
+    names = [f"x{at}" for at in range(10)]
+    doubtful: list[str] = []
+    while not doubtful:
+        known = {name: days(rng, rng.normal(size=7), 300, 0.02) for name in names}
+        frame = dated(rng.normal(size=7 * 300), 300) | known
+        baseline = Baseline.from_frame(frame, features=names, score="score", time="time", model="m", task="regression")
+        blocks = baseline.extras.blocks
+        assert blocks is not None
+        chances = {name: chance_of_blocks(Series.of(blocks, f"feature:{name}").counts, ordered=True) for name in names}
+        doubtful = [name for name, chance in chances.items() if SURE < chance <= LIKELY]
+    alone = Baseline.from_frame(frame, features=doubtful[:1], score="score", time="time", model="m", task="regression")
+    with_blocks = [
+        {one.name for one in references(one_baseline) if one.blocks is not None} for one_baseline in (alone, baseline)
+    ]
+    assert [doubtful[0] in found for found in with_blocks] == [False, True]
 
 
 def test_a_label_that_no_day_has_is_news_however_much_days_differ() -> None:

@@ -183,11 +183,30 @@ def _lasting() -> Iterator[Claim]:
             yield _worst(f"together-{reference}-{persist}", what, together, windows=400)
         what = f"1 hour to 7 days {before}, 20 numbers that each follow days of their own, a day the last at 0.6"
         yield _worst(f"own-days-{reference}", what, Lasting(0.5, 0.6, reference, LENGTHS, features=20), windows=400)
+        if reference in (7, 30):
+            yield from _families(reference, before)
         for hours, name in ((24, "1 day"), (168, "7 days")):
             for sigma in (2, 3, 4):
                 what = f"{name} moved by {sigma} σ of how days differ, {before}, a day with the last at 0.3"
                 world = Lasting(0.5, 0.3, reference, (hours,), moved=sigma)
                 yield _worst(f"moved-days-{sigma}-{reference}-{hours}", what, world, windows=1_000, moved=True)
+
+
+def _families(reference: int, before: str) -> Iterator[Claim]:
+    """Features whose days differ slightly: quiet, and one of them far away, which is drift or not to be told."""
+
+    def never_ok(found: Figures) -> bool:
+        return bool(found["ok"] == 0)
+
+    for features in (1, 10, 20):
+        what = f"1 day {before}, {features} numbers whose days differ slightly (0.02 of the variance)"
+        quiet = Lasting(0.02, 0.0, reference, rows=40, features=features)
+        yield _worst(f"slight-{features}-{reference}", what, quiet, windows=1_000)
+        shifted = replace(quiet, shifted=3.0)
+        name, moved = f"slight-moved-{features}-{reference}", f"{what}, one moved by 3 σ"
+        claim = _worst(name, moved, shifted, windows=200, moved=True)
+        short = 10 if reference == 7 else 0
+        yield replace(claim, promised="drift, or not to be told; never `ok`", kept=never_ok, short=short, least=None)
 
 
 def _worst(name: str, what: str, world: Lasting, short: int = 0, *, windows: int = 2_000, moved: bool = False) -> Claim:

@@ -32,7 +32,8 @@ class Lasting:
     ``alike``: the share of the variance that rows of an hour have in common. ``persist``: how much of it the next day
     keeps; with ``hourly``, the next hour. ``reference``: days of it. ``hours``: of each of the windows, a month later,
     of which the longer hold the shorter. ``rows``: an hour. ``together``: the same for all features. ``moved``: by how
-    many standard deviations of what is in common. ``labels``: the feature as a category of ten.
+    many standard deviations of what is in common. ``shifted``: the first feature, by standard deviations of its values.
+    ``labels``: the feature as a category of ten.
     """
 
     alike: float
@@ -44,6 +45,7 @@ class Lasting:
     together: bool = False
     hourly: bool = False
     moved: float = 0.0
+    shifted: float = 0.0
     labels: bool = False
 
     @property
@@ -86,7 +88,9 @@ class Lasting:
     def counts(self, rng: np.random.Generator, common: F64) -> I64:
         """Draw rows with that in common: int64 (hours, features, bins)."""
         edges = norm.ppf(np.arange(1, 10) / 10) if self.labels else EDGES
-        below = ndtr((edges - math.sqrt(self.alike) * common[..., np.newaxis]) / math.sqrt(1 - self.alike))
+        level = math.sqrt(self.alike) * common
+        level[24 * self.reference :, 0] += self.shifted
+        below = ndtr((edges - level[..., np.newaxis]) / math.sqrt(1 - self.alike))
         shares = np.diff(below, axis=-1, prepend=0.0, append=1.0)
         return rng.multinomial(self.rows, np.maximum(shares, 0.0) / shares.sum(axis=-1, keepdims=True))
 
@@ -97,11 +101,13 @@ def worst(world: Lasting, draws: int, rng: np.random.Generator) -> dict[str, flo
     ``unsure``: the share of windows of which none is drift, and of one it could not be told.
     """
     drawn = world.windows(rng)
-    found = np.zeros((len(world.hours), 3), np.int64)
+    found = np.zeros((len(world.hours), 4), np.int64)
     for _ in range(draws):
         for at, (pane, baseline, span) in enumerate(islice(drawn, len(world.hours))):
             states = [one.state for one in drift(pane, baseline, span=span).features.values()]
-            found[at] += ("drift" in states, states[0] == "drift", "drift" not in states and "too_few_rows" in states)
+            unsure = "drift" not in states and "too_few_rows" in states
+            found[at] += ("drift" in states, states[0] == "drift", unsure, states[0] == "ok")
     at = int(found[:, 0].argmax())
-    alarms, first, unsure = (found[at] / draws).tolist()
-    return {"windows": draws, "alarm": alarms, "found": first, "unsure": unsure, "hours": world.hours[at]}
+    alarms, first, unsure, missed = (found[at] / draws).tolist()
+    figures = {"windows": draws, "alarm": alarms, "found": first, "unsure": unsure, "hours": world.hours[at]}
+    return figures | ({"ok": missed} if world.shifted else {})

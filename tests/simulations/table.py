@@ -50,6 +50,8 @@ def _said(claim: Claim, figures: Mapping[str, Any] | None, *, peer: bool = True)
     if "a quarter" in figures:
         return f"{figures['a quarter']:.2g} in 90 days ({percent(figures['alarm'])}{many} windows drift)"
     unsure = f", unsure {percent(figures['unsure'])}" if figures.get("unsure") else ""
+    if "ok" in figures:
+        return f"found {percent(figures['found'])}{unsure}{many}, `ok` {percent(figures['ok'])}"
     if claim.least is not None:
         return f"{percent(figures['found'])}{unsure}{many}"
     alone = f", alone {percent(figures['alone'])}" if not peer and figures["alone"] > figures["alarm"] else ""

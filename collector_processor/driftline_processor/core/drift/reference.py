@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
@@ -18,7 +18,7 @@ from driftline.tables import F64, I64
 from driftline_processor.core.window import DAY
 
 from .cells import Drawing, drawing
-from .dependence import differ
+from .dependence import LIKELY, SURE, chance_of_blocks
 from .methods import Kind
 from .methods.method import Vectors
 
@@ -59,7 +59,8 @@ def references(baseline: Baseline) -> list[Reference]:
     """
     known = _KNOWN.get(baseline)
     if known is None:
-        known = _KNOWN[baseline] = [_reference(baseline, *target) for target in _targets(baseline)]
+        every = [_reference(baseline, *target) for target in _targets(baseline)]
+        known = _KNOWN[baseline] = _with_blocks(baseline, every)
     return known
 
 
@@ -114,16 +115,30 @@ def _reference(
         missing_share(all_counts, bins),
         drawing(bins, counts),
         embedding,
-        _blocks(baseline, part, kind),
     )
 
 
-def _blocks(baseline: Baseline, part: str, kind: Kind) -> F64 | None:
+def _with_blocks(baseline: Baseline, targets: list[Reference]) -> list[Reference]:
+    """Give each target its blocks of time, where they differ.
+
+    Of many features whose days differ a little, some look alike by chance, and their next day like a drift. So once the
+    blocks of one differ for sure, also among so many, those of the others count unless they look quite alike.
+    """
     blocks = baseline.extras.blocks
-    if blocks is None or part not in blocks.of:
-        return None
-    counts = Series.of(blocks, part).counts
-    return counts if differ(counts, ordered=kind in ("number", "embedding")) else None
+    if blocks is None:
+        return targets
+    counts = {target.part: Series.of(blocks, target.part).counts for target in targets if target.part in blocks.of}
+    chances = {
+        target.part: chance_of_blocks(counts[target.part], ordered=target.kind in ("number", "embedding"))
+        for target in targets
+        if target.part in counts
+    }
+    sure = min(chances.values(), default=1.0) * len(chances) <= SURE
+    most = LIKELY if sure else SURE
+    return [
+        replace(target, blocks=counts[target.part]) if chances.get(target.part, 1.0) <= most else target
+        for target in targets
+    ]
 
 
 class Series(NamedTuple):

@@ -72,8 +72,9 @@ class _Judged:
     is nothing to. ``p``: None where nothing can be decided. ``coarse``: most values lie in buckets that reach over
     several bins, where they are taken to lie as the reference rows do: a drift that shows nevertheless is one, and that
     none shows says nothing. ``design``: of clusters. ``blocks``: effects of the baseline's blocks of time, where they
-    differ; ``said``: what they say, unless the window is :data:`OUTSIDE`. ``unsure``: more blocks would have to tell
-    whether it is drift.
+    differ; ``said``: what they say, unless the window is :data:`OUTSIDE`. ``least_p``: the p-value with what favours
+    drift most and the blocks do not exclude; it is corrected over the family as ``p`` is. ``apart``: the effect alone
+    is that of a drift, before what days share is taken off.
     """
 
     reference: Reference
@@ -92,7 +93,8 @@ class _Judged:
     effect: float | None = None
     size: Size = ""
     p: float | None = None
-    unsure: bool = False
+    least_p: float | None = None
+    apart: bool = False
 
     def drift(self) -> TargetDrift:
         """Return the verdict."""
@@ -271,13 +273,12 @@ def _compare(targets: Sequence[_Judged]) -> None:
                 target.effect = left if target.methods[0] in SQUARED else math.sqrt(max(0.0, left))
         target.size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
         if target.state == "ok" and decisive.p_value is not None:
-            target.p = heavier(decisive.p_value, target.design.freedom)
+            target.p = target.least_p = heavier(decisive.p_value, target.design.freedom)
             # the greater of both decides, and this one costs ten times as much
             if said is not None and target.p <= ALPHA and not _outside(target.reference, target.pair):
                 p_value, least = said.p_values()
-                apart = decisive.effect is not None and decisive.effect >= target.min_effect
-                target.unsure = apart and least <= ALPHA < p_value
-                target.p = max(target.p, p_value)
+                target.apart = decisive.effect is not None and decisive.effect >= target.min_effect
+                target.p, target.least_p = max(target.p, p_value), max(target.p, least)
 
 
 def _outside(reference: Reference, pair: Pair | None) -> bool:
@@ -292,13 +293,20 @@ def _outside(reference: Reference, pair: Pair | None) -> bool:
 
 
 def _correct(targets: Sequence[_Judged]) -> None:
+    """Decide, by p-values corrected over the family: those of the blocks, and the least that the blocks allow.
+
+    What is drift only with the least is not known: more blocks would have to tell.
+    """
     testable = [target for target in targets if target.p is not None]
-    adjusted = benjamini_hochberg(np.array([target.p for target in testable], dtype=np.float64)).tolist()
-    for target, p in zip(testable, adjusted, strict=True):
+    adjusted, least = (
+        benjamini_hochberg(np.array(p, dtype=np.float64)).tolist()
+        for p in ([target.p for target in testable], [target.least_p for target in testable])
+    )
+    for target, p, least_p in zip(testable, adjusted, least, strict=True):
         target.p = p
         if p <= ALPHA and target.effect is not None and target.effect >= target.min_effect:
             target.state = "drift"
-        elif target.unsure:
+        elif target.apart and least_p <= ALPHA:
             target.state = "too_few_rows"
 
 
