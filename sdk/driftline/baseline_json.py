@@ -242,7 +242,8 @@ def _task(read: _Reader, value: dict[str, Any]) -> Task:
     threshold = value.get("threshold")
     if kind not in ("binary", "multiclass", *CLASSLESS, ""):
         raise read.error("task.kind", f"is {kind!r}, not binary, multiclass, regression or ranking")
-    if kind == "binary" and classes and (len(classes) != 2 or positive not in classes):
+    # Of a model that only spans describe, the positive class may not be known, and one class may not have been seen.
+    if kind == "binary" and (len(classes) > 2 or (len(classes) == 2 and positive not in ("", *classes))):
         raise read.error("task.positive_class", f"must be one of two classes, but is {positive!r} of {classes}")
     if not isinstance(threshold, int | float) or isinstance(threshold, bool) or not 0 <= threshold <= 1:
         raise read.error("task.threshold", "must be a number between 0 and 1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .learning_points import LearningPoints
 from .series import Series
-from .store import Connection, insert, number, read
+from .store import Connection, DatabaseError, insert, number, read
 from .streams import Increase
 
 _log = logging.getLogger(__name__)
@@ -58,6 +58,7 @@ class Baselines:
         """Read what was sent and learned; ``configured``: model → the baseline its configuration names."""
         self._configured = configured
         self.load(connection)
+        self._unlearned: set[ModelKey] = set()
         for baseline in configured.values():
             if not number(connection, "SELECT count(*) FROM baselines WHERE digest = ?", baseline.digest):
                 self._store(connection, baseline, "config", ModelKey(baseline.model, baseline.version), 0)
@@ -68,8 +69,9 @@ class Baselines:
         by_fold = {baseline.fold: baseline for baseline in self._configured.values()}
         sent: dict[str, list[_Sent]] = {}
         provisional: dict[ModelKey, str] = {}
-        for row in read(connection, "SELECT * FROM baselines ORDER BY rowid").to_pylist():
-            baseline = by_digest[row["digest"]] = Baseline.from_json(row["json"])
+        stored = read(connection, "SELECT * FROM baselines ORDER BY rowid").to_pylist()
+        for row, baseline in connection.unreadable.skipped("baselines", stored, _baseline_of):
+            by_digest[row["digest"]] = baseline
             by_fold[baseline.fold] = baseline
             if row["source"] in ("event", "push"):
                 sent.setdefault(row["model"], []).append(_Sent(row["version"], row["digest"], row["source"]))
@@ -128,6 +130,7 @@ class Baselines:
             return
         if mine and mine[-1].source == "push" and source == "event" and baseline.digest in [o.digest for o in mine]:
             return
+        _check_readable(baseline)
         self._remember(baseline)
         sent.append(_Sent(baseline.version, baseline.digest, source))
         self._store(connection, baseline, source, ModelKey(baseline.model, baseline.version), received)
@@ -152,14 +155,10 @@ class Baselines:
         _keep(connection, series.number, part, columns, len(table))
         if self.learned(series.number) < NEEDED:
             return
-        try:
-            baseline = Baseline.from_tables(_learned(connection, series), provisional=True)
-        except Exception:  # rows that were acknowledged must not fail the ones that come after them
-            _log.exception("no baseline could be learned for %s; learning begins anew", series.key)
-        else:
-            self._remember(baseline)
-            self._provisional[series.key] = baseline.digest
-            self._store(connection, baseline, "provisional", series.key, received)
+        self._put_provisional(
+            *(connection, series, received),
+            lambda: Baseline.from_tables(_learned(connection, series), provisional=True),
+        )
         connection.execute("DELETE FROM learning WHERE series = ?", [series.number])
         del self._learning[series.number]
 
@@ -173,7 +172,10 @@ class Baselines:
         for row in read(connection, query, np.unique(series).tolist()).to_pylist():
             parts.setdefault(row["part"], []).append(row)
         for part, columns in parts.items():
-            kept = {row["name"]: decode(row["data"], row["rows"]) for row in columns}
+            try:
+                kept = {row["name"]: decode(row["data"], row["rows"]) for row in columns}
+            except Exception:  # nobody can tell whose rows they are, so the part goes as a whole
+                kept = {}
             known = kept.get(_SEQ)
             stays = np.flatnonzero(~np.isin(np.asarray(known), seqs)) if known is not None else np.arange(0)
             if len(stays) == columns[0]["rows"]:
@@ -193,11 +195,28 @@ class Baselines:
         if self.in_force(series.key) is not None:
             self._points.forget(connection, series.number)
             return
-        baseline = self._points.learn(connection, series, increases)
-        if baseline is not None:
-            self._remember(baseline)
-            self._provisional[series.key] = baseline.digest
-            self._store(connection, baseline, "provisional", series.key, received)
+        self._put_provisional(connection, series, received, lambda: self._points.learn(connection, series, increases))
+
+    def _put_provisional(
+        self, connection: Connection, series: Series, received: int, build: Callable[[], Baseline | None]
+    ) -> None:
+        """Build a provisional baseline and put it in force; where that fails, say so once, and learning begins anew."""
+        try:
+            baseline = build()
+            if baseline is None:
+                return
+            _check_readable(baseline)
+        except DatabaseError:
+            raise  # the transaction has failed, not the baseline
+        except Exception as error:  # rows that were acknowledged must not fail the ones that come after them
+            if series.key not in self._unlearned:
+                self._unlearned.add(series.key)
+                of = f"{series.key.model} {series.key.version}".rstrip()
+                _log.error("no baseline could be learned for %s; learning begins anew", of, exc_info=error)
+            return
+        self._remember(baseline)
+        self._provisional[series.key] = baseline.digest
+        self._store(connection, baseline, "provisional", series.key, received)
 
     def _remember(self, baseline: Baseline) -> None:
         self._by_digest[baseline.digest] = baseline
@@ -214,6 +233,15 @@ class Baselines:
             "json": baseline.to_json(),
         }
         insert(connection, "baselines", pa.Table.from_pylist([row]))
+
+
+def _check_readable(baseline: Baseline) -> None:
+    """Raise ValueError where the next start could not read a baseline."""
+    Baseline.from_json(baseline.to_json())
+
+
+def _baseline_of(row: Mapping[str, Any]) -> Baseline:
+    return Baseline.from_json(row["json"])
 
 
 def _columns(table: PredictionTable, slices: Sequence[str]) -> dict[str, Value]:
@@ -250,10 +278,16 @@ def _some(value: Value, rows: NDArray[np.intp]) -> Value:
 
 
 def _learned(connection: Connection, series: Series) -> list[PredictionTable]:
-    parts: dict[int, tuple[int, dict[str, Value]]] = {}
+    parts: dict[int, list[dict[str, Any]]] = {}
     for row in read(connection, "SELECT * FROM learning WHERE series = ? ORDER BY part", series.number).to_pylist():
-        parts.setdefault(row["part"], (row["rows"], {}))[1][row["name"]] = decode(row["data"], row["rows"])
-    return [_table(series, n, columns) for n, columns in parts.values()]
+        parts.setdefault(row["part"], []).append(row)
+    named = [{**columns[0], "columns": columns} for columns in parts.values()]
+
+    def table(part: dict[str, Any]) -> PredictionTable:
+        columns = {row["name"]: decode(row["data"], row["rows"]) for row in part["columns"]}
+        return _table(series, part["rows"], columns)
+
+    return [table for _, table in connection.unreadable.skipped("learning", named, table)]
 
 
 def _table(series: Series, n: int, columns: Mapping[str, Value]) -> PredictionTable:

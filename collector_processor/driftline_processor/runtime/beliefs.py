@@ -63,11 +63,12 @@ class Beliefs:
             " AND dense_rank() OVER (PARTITION BY series, name ORDER BY start DESC) <= ? ORDER BY start",
             KEPT,
         )
-        for row in rows.to_pylist():
+        parsed = connection.unreadable.skipped("evaluations", rows.to_pylist(), lambda row: from_text(row["json"]))
+        for row, evaluation in parsed:
             place = Place(row["series"], row["name"], row["start"])
             self._stored[place] = digest_of(row["json"].encode())
             self.ends[place.series, place.name] = row["stop"]
-            self._remember(place, from_text(row["json"]))
+            self._remember(place, evaluation)
 
     def history(self, series: int) -> History:
         """Return the evaluations of a series; the dicts by start are replaced, never changed, when more come."""

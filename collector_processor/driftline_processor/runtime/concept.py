@@ -70,9 +70,15 @@ class ConceptWatch:
         known = self._series.by_number()
         for row in read(self._connection, "SELECT * FROM concept").to_pylist():
             series = known.get(row["series"])
-            if series is not None:
-                settings = self._settings(series.key.model, row["slice"])
-                self._streams[row["series"], row["slice"]] = Stream.from_json(json.loads(row["state"]), settings)
+            if series is None:
+                continue
+            settings = self._settings(series.key.model, row["slice"])
+            try:
+                stream = Stream.from_json(json.loads(row["state"]), settings)
+            except Exception as error:  # it begins anew
+                self._connection.unreadable.add("concept", row, error)
+            else:
+                self._streams[row["series"], row["slice"]] = stream
 
     def feed(self, series: Series, rows: pa.Table) -> None:
         """Feed first outcomes of a series; ``rows``: as :func:`.matching.match` gives them, one a prediction.

@@ -11,6 +11,7 @@ were deleted is counted beside them (:mod:`.erased`).
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -33,6 +34,8 @@ from .series import Series, SeriesRegister
 from .sliced_outcomes import sliced_changes
 from .slices import SliceValues
 from .store import Connection, number, read, synced, transaction
+
+_log = logging.getLogger("driftline")
 
 ROWS = {
     "predictions": "seq IN (SELECT seq FROM gone_predictions)",
@@ -109,9 +112,15 @@ class Orders:
         """Return the orders, oldest first."""
         try:
             said = json.loads(self._file.read_text())
+            return iter([Order(**{**one, "values": tuple(one["values"])}) for one in said])
         except FileNotFoundError:
             return iter(())
-        return iter([Order(**{**one, "values": tuple(one["values"])}) for one in said])
+        except (ValueError, TypeError, KeyError) as error:
+            aside = self._file.with_suffix(".unreadable")
+            os.replace(self._file, aside)
+            said = "%s cannot be read (%s): give the orders to delete again; it is kept as %s"
+            _log.error(said, self._file, error, aside)
+            return iter(())
 
     def add(self, order: Order) -> None:
         """Write an order down, with fsync."""

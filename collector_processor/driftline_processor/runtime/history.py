@@ -98,7 +98,9 @@ class History:
             return []
         with self._store.reading() as connection:
             rows = read(connection, _BELIEVED, series.number, window, as_of, limit).to_pylist()
-        return [Belief(from_text(row["json"]), row["believed"]) for row in reversed(rows)]
+            skipped = connection.unreadable.skipped
+        parsed = skipped("evaluations", reversed(rows), lambda row: from_text(row["json"]))
+        return [Belief(evaluation, row["believed"]) for row, evaluation in parsed]
 
     def _outcomes(self, connection: Connection, model: str, id: str) -> list[Told]:
         said = Sought(connection, pa.array([id])).read(_COLUMNS, "outcomes", Condition("t.model = ?", (model,)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,8 +15,6 @@ from driftline_processor.core.histogram import Histogram, count, dump, parse
 from .series import Series
 from .store import Connection, insert, read
 from .streams import Increase
-
-_log = logging.getLogger(__name__)
 
 NEEDED_OF_POINTS = 1_000
 """Rows, as many as of rows."""
@@ -45,7 +42,10 @@ class LearningPoints:
             connection.execute("DELETE FROM learning_points WHERE series = ?", [series])
 
     def learn(self, connection: Connection, series: Series, increases: Iterable[Increase]) -> Baseline | None:
-        """Keep what is new of metrics that are mapped; return a baseline when it is enough."""
+        """Keep what is new of metrics that are mapped; return a baseline when it is enough.
+
+        Raises whatever building it raises; learning begins anew then.
+        """
         rows, parts = self._kept.get(series.number, (0.0, 0))
         new = [one for one in increases if one.point.foreign]
         kept = [row for one in new if one.histogram is not None and (row := _row(series, one, one.histogram))["part"]]
@@ -57,12 +57,9 @@ class LearningPoints:
         if rows < NEEDED_OF_POINTS and parts < MOST_PARTS:
             return None
         try:
-            found = _build(connection, series, rows) if rows >= NEEDED_OF_POINTS else None
-        except Exception:  # points that were acknowledged must not fail the ones that come after them
-            _log.exception("no baseline could be learned for %s; learning begins anew", series.key)
-            found = None
-        self.forget(connection, series.number)
-        return found
+            return _build(connection, series, rows) if rows >= NEEDED_OF_POINTS else None
+        finally:
+            self.forget(connection, series.number)
 
 
 _SCHEMA = pa.schema(

@@ -51,11 +51,15 @@ class SeriesRegister:
         by_key: dict[ModelKey, Series] = {}
         change = 0
         for row in read(connection, newest).to_pylist():
-            said = json.loads(row["task"])
             key = ModelKey(row["model"], row["version"], row["environment"])
-            sent = _task(said["sent"])
+            try:
+                said = json.loads(row["task"])
+                sent, before, declared = _task(said["sent"]), _task(said["task"]), said["declared"]
+            except Exception as error:  # its rows still count; what it predicts is learned anew
+                connection.unreadable.add("series", row, error)
+                sent, before, declared = Task(), Task(), False
             # The configuration may have changed since.
-            task, declared = resolve(self.settings(key.model), sent, None, _task(said["task"]), said["declared"])
+            task, declared = resolve(self.settings(key.model), sent, None, before, declared)
             by_key[key] = Series(row["series"], key, task, declared, sent)
             change = max(change, row["change"])
         self._by_key, self._change = by_key, change
@@ -162,8 +166,8 @@ def resolve(
     task = Task(kind, tuple(said or before.classes), positive if kind == "binary" else "", threshold)
     if not said:
         task = _with_classes(task, seen)
-    if kind == "binary" and not task.positive_class and set(task.classes) == {"0", "1"}:
-        task = replace(task, positive_class="1")
+    if kind == "binary" and len(task.classes) == 2 and task.positive_class not in task.classes:
+        task = replace(task, positive_class="1" if set(task.classes) == {"0", "1"} else "")
     return task, bool(said)
 
 

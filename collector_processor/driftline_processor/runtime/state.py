@@ -79,6 +79,7 @@ class State:
         counters = self.health.counters
         self._clock = clock
         self._store = Store(Path(config.storage.directory))
+        self.health.watch("unreadable_rows", self._store.unreadable.sentence, ready=True)
         self._orders = Orders(self._store.path.parent)
         self._touched = touched = Touched()
         self._intake = Intake(self._store, config.models, baselines, touched, counters, clock)

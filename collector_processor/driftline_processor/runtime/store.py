@@ -21,9 +21,13 @@ import duckdb
 import pyarrow as pa
 
 from .rows import numbers_of_ids
+from .unreadable_rows import UnreadableRows
 
 Connection = Any
 """A DuckDB connection (the package has no types that hold over its versions)."""
+
+DatabaseError = duckdb.Error
+"""What a statement raises; the transaction it was in has failed."""
 
 SCHEMA_VERSION = 1
 
@@ -117,6 +121,7 @@ class Store:
         another process holds the file, or a newer Driftline wrote it.
         """
         self.path = directory / _FILE
+        self.unreadable = UnreadableRows()
         self._config: dict[str, Any] = {"threads": str(threads), "memory_limit": memory}
         self._gate = threading.Condition()
         self._handles: dict[_Handle, bool] = {}
@@ -265,6 +270,11 @@ class _Handle:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.connection, name)
+
+    @property
+    def unreadable(self) -> UnreadableRows:
+        """The rows of the file that cannot be read, of all connections."""
+        return self._store.unreadable
 
     def close(self) -> None:
         """Close it."""

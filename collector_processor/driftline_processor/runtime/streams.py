@@ -70,7 +70,7 @@ class Streams:
 
     def __init__(self, connection: Connection, now: int, most: int = MOST_STREAMS) -> None:
         """Read them; ``now``: unix nanoseconds, when it was first listened to where the store is new."""
-        self._most = most
+        self._most, self._unreadable = most, connection.unreadable
         self._began = mark(connection, _BEGAN)
         if not self._began:
             self._began = now
@@ -119,7 +119,12 @@ class Streams:
 
     def _cumulative(self, point: Point, last: Last | None) -> Increase:
         if last is not None:
-            grown = increase(point.histogram, unpack(last.counts, point.histogram))
+            try:
+                counted = unpack(last.counts, point.histogram)
+            except Exception as error:  # what is new cannot be told: counting starts here
+                self._unreadable.add("streams", {"series": last.series, "name": point.metric}, error)
+                return Increase(point, None, last.end, point.end)
+            grown = increase(point.histogram, counted)
             return Increase(point, point.histogram if grown is None else grown, last.end, point.end)
         before = self._before_this(point)
         if point.begin >= max(self._began - PANE, self._forgotten) or before > self._forgotten:

@@ -184,14 +184,19 @@ def tasks(fields: Fields) -> tuple[I64, list[Task]]:
 def task_of(
     kind: str, classes: tuple[Any, ...], positive_class: str, threshold: float, quantiles: tuple[Any, ...] = ()
 ) -> Task:
-    """Return the task; a kind that is not known, classes that are not distinct, levels that are none, were not sent."""
+    """Return the task; what cannot be true of a model was not sent.
+
+    That is: a kind that is not known, classes that are not distinct or more than two of a binary model, a threshold
+    that is no probability, levels that are none.
+    """
     texts = tuple(class_text(value)[:MAX_TEXT] for value in classes)
-    distinct = "" not in texts and len(set(texts)) == len(texts)
+    usable = "" not in texts and len(set(texts)) == len(texts) and (kind != "binary" or len(texts) == 2)
+    threshold = threshold if 0 <= threshold <= 1 else 0.5
     try:
         levels = quantile_levels(kind, quantiles)
     except ValueError:
         levels = ()
-    return Task(kind if kind in _KINDS else "", texts if distinct else (), positive_class, threshold, quantiles=levels)
+    return Task(kind if kind in _KINDS else "", texts if usable else (), positive_class, threshold, quantiles=levels)
 
 
 def grouped(*codes: NDArray[Any]) -> tuple[I64, list[int]]:
