@@ -16,6 +16,13 @@ NEED_TORCH = ["torch.py", "device.py"]
 collect_ignore = [] if find_spec("torch") else [f"integrations/driftline_integrations/{name}" for name in NEED_TORCH]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count the examples that need PyTorch among what ``make frameworks`` runs."""
+    for item in items:
+        if isinstance(item, pytest.DoctestItem) and item.path.name in NEED_TORCH:
+            item.add_marker("frameworks")
+
+
 @pytest.fixture(autouse=True)
 def _as_in_a_process_of_its_own(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let an example record nothing (no thread, no request), and find nothing that a test before it left behind.

@@ -2,7 +2,8 @@
 
 ``net = churn.instrument(net)`` puts two hooks on the module: one takes a snapshot of the input, one of the result.
 They stand where PyTorch keeps hooks, so ``eval``, ``to``, ``compile`` and ``copy.deepcopy`` keep them, ``state_dict``
-never holds them, and a module that is saved whole loads where Driftline is not installed.
+never holds them, and a module that is saved whole loads where Driftline is not installed. A module whose ``forward`` is
+PyTorch's own, such as a ``Sequential``, gets a class of its own as well, since the compiler would trace its hooks away.
 
 Hooks do not exist for ``torch.jit`` modules, for ``torch.export`` programs and for a direct ``net.forward(x)``:
 decorate the function that calls those instead.
@@ -10,14 +11,18 @@ decorate the function that calls those instead.
 
 from __future__ import annotations
 
+import copy
+import copyreg
 import functools
 import inspect
+import os
 import sys
 import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -101,6 +106,11 @@ def _exported(module: torch.nn.Module) -> bool:
 
 def uninstrument(module: torch.nn.Module) -> None:
     """Take the hooks off a module, or off a copy of one."""
+    if "_driftline_plain" in vars(type(module)):  # not where somebody has made another class of ours since
+        module.__class__ = type(module)._driftline_plain
+    compiled = vars(module).get("_compiled_call_impl")
+    if isinstance(compiled, CompiledBefore):
+        module._compiled_call_impl = compiled.compiled
     for hooks in (module._forward_pre_hooks, module._forward_hooks):
         for key in [key for key, hook in hooks.items() if isinstance(hook, Hook)]:
             del hooks[key]
@@ -145,6 +155,14 @@ class Hooks:
         _attached.add(self)
         module.register_forward_pre_hook(Hook(_run, self._before), prepend=True, with_kwargs=True)
         module.register_forward_hook(Hook(_run, self._after), with_kwargs=True, always_call=True)
+        if _torchs_own(module):
+            try:
+                module.__class__ = _with_a_forward_of_ours(type(module))
+            except TypeError as fault:  # a metaclass that wants more, or a class that allows no other
+                FAULTS.swallow("torch", fault)
+            compiled = vars(module).get("_compiled_call_impl")
+            if compiled is not None:
+                module._compiled_call_impl = CompiledBefore(self, module, compiled)
 
     def close(self) -> None:
         """Take both off the module, and do nothing any more on its copies."""
@@ -213,6 +231,82 @@ class Hooks:
             calls = calls[:-1]
         self._calls.set(calls)
 
+
+class CompiledBefore:
+    """The call of a module that was compiled in place before it got hooks: the compiler traces them away.
+
+    ``compiled``: what PyTorch calls in place of the module.
+    """
+
+    def __init__(self, hooks: Hooks, module: torch.nn.Module, compiled: Select) -> None:
+        self._hooks, self._module, self.compiled = hooks, weakref.ref(module), compiled
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the compiled module between the two hooks."""
+        module, result = self._module(), None
+        _run(self._hooks._before, module, args, kwargs)
+        try:
+            result = self.compiled(*args, **kwargs)
+            return result
+        finally:
+            _run(self._hooks._after, module, args, kwargs, result)
+
+
+def _torchs_own(module: torch.nn.Module) -> bool:
+    """Say whether ``forward`` is PyTorch's own, and not on the object itself, as that of a compiled module is."""
+    code = getattr(getattr(type(module), "forward", None), "__code__", None)
+    return code is not None and "forward" not in vars(module) and code.co_filename.startswith(_TORCH)
+
+
+def _with_a_forward_of_ours(plain: Any) -> Any:
+    """Return the class of all instrumented modules of one class: the plain one, with a ``forward`` that calls its own.
+
+    PyTorch's compiler starts at ``forward`` and leaves hooks to Python, but for a ``forward`` that is PyTorch's own it
+    starts at the caller, and traces the hooks as of a part of a larger network. PyTorch itself gives modules a class of
+    their own in ``parametrize`` and ``fully_shard``. Pickles name the plain class, and deep copies keep this one.
+    """
+    for known in plain.__subclasses__():  # one for all, so that modules of one structure share what is compiled
+        if vars(known).get("_driftline_plain") is plain:
+            return known
+
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return plain.forward(self, *args, **kwargs)
+
+    def reduce(self: Any, protocol: Any) -> Any:
+        made = plain.__reduce_ex__(self, protocol)
+        if not isinstance(made, tuple):
+            return made
+        make, arguments, *rest = made
+        arguments = tuple(plain if one is kind else one for one in arguments)
+        if make is vars(copyreg)["__newobj__"]:  # pickle compares the class that it makes with that of the object
+            make = plain.__new__
+        return (plain if make is kind else make, arguments, *rest)
+
+    def deepcopy(self: Any, memo: dict[int, Any]) -> Any:
+        if hasattr(plain, "__deepcopy__"):
+            return plain.__deepcopy__(self, memo)
+        make, arguments, state = reduce(self, 4)[:3]
+        made = memo[id(self)] = make(*copy.deepcopy(arguments, memo))
+        made.__class__ = kind
+        made.__setstate__(copy.deepcopy(state, memo))
+        return made
+
+    # The compiler keeps what it has compiled with the code object, and eight versions of each: one for every class.
+    forward.__code__ = forward.__code__.replace(co_name="forward")
+    own = {
+        "forward": functools.wraps(plain.forward)(forward),
+        "__reduce_ex__": reduce,
+        "__deepcopy__": deepcopy,
+        "__module__": plain.__module__,
+        "__qualname__": plain.__qualname__,
+        "__doc__": plain.__doc__,
+        "_driftline_plain": plain,
+    }
+    kind = type(plain)(plain.__name__, (plain,), own)
+    return kind
+
+
+_TORCH = str(Path(torch.__file__).parent) + os.sep
 
 _attached: weakref.WeakSet[Hooks] = weakref.WeakSet()
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import io
+import pickle
 import subprocess
 import sys
 import threading
 import types
+from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,6 +55,12 @@ X = torch.tensor([[0.0, 0.0], [0.0, float(np.log(3.0))]])
 @pytest.fixture
 def net(service: Service) -> Any:
     return service.model().instrument(Net().eval())
+
+
+@pytest.fixture(autouse=True)
+def _nothing_compiled() -> None:
+    """Modules of one structure share what is compiled, and a few structures are kept at a time."""
+    torch._dynamo.reset()
 
 
 def scores(service: Service) -> list[float]:
@@ -135,24 +145,126 @@ def test_an_interrupt_leaves_nothing_open(service: Service, net: Any) -> None:
     assert current() is None
 
 
-@pytest.mark.parametrize("mode", ["compile", "compile, whole graph", "in place", "in place, whole graph", "outside"])
-def test_a_compiled_network_is_recorded(service: Service, mode: str) -> None:
-    net, model = Net().eval(), service.model()
-    options = {"backend": "eager", "fullgraph": "whole" in mode}
+class Own(torch.nn.Sequential):  # type: ignore[misc,name-defined]
+    """A class of one's own, whose ``forward`` is PyTorch's."""
+
+
+def sequence(kind: Any = torch.nn.Sequential) -> Any:
+    return kind(torch.nn.Identity(), torch.nn.Softmax(-1)).eval()
+
+
+MODES = ["compile", "compile, whole graph", "in place", "in place, whole graph", "in place before", "outside"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("make", [lambda: Net().eval(), sequence, lambda: sequence(Own), lambda: torch.nn.Softmax(-1)])
+def test_a_compiled_network_is_recorded(service: Service, make: Callable[[], Any], mode: str) -> None:
+    """Whoever wrote its forward, and as the graph that it was before."""
+    graphs: list[list[str]] = []
+
+    def backend(graph: Any, _: Any) -> Any:
+        graphs.append([f"{node.op} {node.target}" for node in graph.graph.nodes if node.op != "placeholder"])
+        return graph
+
+    options = {"backend": backend, "fullgraph": "whole" in mode}
+    plain = torch.compile(make().eval(), **options)
+    expected = plain(X)
+    torch._dynamo.reset()
+    net, model = make().eval(), service.model()
     if mode == "outside":
         predict = model.instrument(torch.compile(net, **options))
+    elif mode == "in place before":
+        net.compile(**options)
+        predict = model.instrument(net)
     elif "in place" in mode:
         predict = model.instrument(net)
         predict.compile(**options)
     else:
         predict = torch.compile(model.instrument(net), **options)
     for _ in range(3):
-        assert predict(X)[1].tolist() == pytest.approx([0.25, 0.75])
+        assert torch.equal(predict(X), expected)
 
     assert sum(map(len, service.tables())) == 6
+    assert len(graphs) == 2
+    assert graphs[1] == graphs[0]
 
 
-def test_a_network_inside_a_compiled_one_does_not_break_its_graph(service: Service, net: Any) -> None:
+def test_compiled_sequences_share_their_graph_as_they_did(service: Service) -> None:
+    graphs: list[Any] = []
+
+    def backend(graph: Any, _: Any) -> Any:
+        graphs.append(graph)
+        return graph
+
+    nets = [torch.compile(service.model().instrument(sequence()), backend=backend, fullgraph=True) for _ in range(12)]
+    for net in [*nets, *nets]:
+        net(X)
+
+    assert sum(map(len, service.tables())) == 2 * len(X) * len(nets)
+    assert len(graphs) == 1
+
+
+def test_a_sequence_stays_what_it_was_in_every_other_respect(service: Service, tmp_path: Path) -> None:
+    """It is a Sequential to who asks, its file names PyTorch's class, and its slices, copies and keys are its own."""
+    plain = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Softmax(-1)).eval()
+    own = repr(plain), list(plain.state_dict()), inspect.signature(plain.forward)
+    net = service.model().instrument(plain)
+
+    assert isinstance(net, torch.nn.Sequential)
+    assert (repr(net), list(net.state_dict()), inspect.signature(net.forward)) == own
+    assert torch.equal(net[:2](X), net(X))
+    for protocol in (2, pickle.HIGHEST_PROTOCOL):
+        assert type(pickle.loads(pickle.dumps(net, protocol))) is torch.nn.Sequential
+    torch.save(net, tmp_path / "net.pt")
+    assert type(torch.load(tmp_path / "net.pt", weights_only=False)) is torch.nn.Sequential
+    assert torch.jit.trace(net, X, check_trace=False)(X).shape == X.shape
+    assert torch.export.export(net, (X,)).module()(X).shape == X.shape
+    assert torch.nn.Module not in type(net).__bases__
+    before = sum(map(len, service.tables()))
+
+    twin = copy.deepcopy(net)
+    twin[0].weight.data.zero_()
+    assert not torch.equal(twin(X), net(X))
+    torch.compile(twin, backend="eager")(X)
+    assert sum(map(len, service.tables())) == before + 3 * len(X)
+
+    assert type(service.model().instrument(torch.nn.Sequential())) is type(net)
+    uninstrument(net)
+    assert type(net) is torch.nn.Sequential
+    net(X)
+    assert sum(map(len, service.tables())) == before + 3 * len(X)
+
+
+def test_a_sequence_that_holds_its_owner_is_copied_once(service: Service) -> None:
+    net = service.model().instrument(sequence())
+    net.owner = [net]
+
+    twin = copy.deepcopy(net)
+
+    assert twin.owner[0] is twin
+    assert twin is not net
+
+
+def test_a_sequence_compiled_in_place_before_passes_its_errors_and_is_left_as_it_was(service: Service) -> None:
+    net = torch.nn.Sequential(Net()).eval()
+    net[0].forward = lambda x: Net.forward(net[0], x, fail="no")
+    net.compile(backend="eager")
+    compiled = net._compiled_call_impl
+    service.model().instrument(net)
+    with pytest.raises(LookupError):
+        net(X)
+    net[0].forward = lambda x: x.softmax(-1)
+    net(X)
+    uninstrument(net)
+
+    assert net._compiled_call_impl is compiled
+    assert [(span.attributes or {}).get("error.type") for span in service.spans] == ["LookupError", None]
+    assert current() is None
+
+
+@pytest.mark.parametrize("make", [lambda: Net().eval(), sequence])
+def test_a_network_inside_a_compiled_one_does_not_break_its_graph(service: Service, make: Callable[[], Any]) -> None:
+    net = service.model().instrument(make())
     whole = torch.compile(torch.nn.Sequential(net, torch.nn.Identity()), backend="eager", fullgraph=True)
 
     assert whole(X)[1].tolist() == pytest.approx([0.25, 0.75])
