@@ -7,10 +7,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
-
 from . import providers
 from .everywhere import Everywhere
+from .instrumentor import BaseInstrumentor
 from .sklearn import uninstrument as uninstrument
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from weakref import WeakSet
 from driftline.faults import FAULTS
 from driftline.prediction import OPEN
 from opentelemetry import context
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.propagate import get_global_textmap
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,6 +25,7 @@ from starlette.routing import compile_path
 from . import providers
 from .arrival import FIELDS, instrument_as_declared, join_trace
 from .asgi import ID_HEADER, App, Passage, Receive, Scope, Send, Tee, answer_outcomes, given_of, text_of, within
+from .instrumentor import BaseInstrumentor
 from .made import Made
 from .outcome_route import OutcomeRoutes
 from .route_plan import UNREAD, RoutePlan, plans_of

@@ -19,13 +19,13 @@ from driftline.exchange import HEADER, Exchange
 from driftline.faults import FAULTS
 from flask.app import Flask  # flask.Flask is another class where OpenTelemetry's instrumentation is active
 from opentelemetry import context
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map
 
 from . import providers
 from .absent import Mapped, Served
 from .arrival import instrument_as_declared, join_trace
+from .instrumentor import BaseInstrumentor
 from .made import Made
 from .outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
 from .route_plan import UNREAD, RoutePlan, plans_of

@@ -6,10 +6,9 @@ import os
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
-
 from . import providers
 from .everywhere import Everywhere
+from .instrumentor import BaseInstrumentor
 from .sklearn import conventional
 from .sklearn import uninstrument as uninstrument
 

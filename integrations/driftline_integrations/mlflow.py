@@ -10,12 +10,12 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from driftline.recorder import Recorder
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from . import providers
 from .asked import Asked, Place
 from .family import conventional
 from .fitted import Fitted, look
+from .instrumentor import BaseInstrumentor
 from .naming import declared_as
 from .readings import READINGS
 from .samples import rows_of

@@ -13,11 +13,10 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from driftline.faults import FAULTS, logger
-from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from . import providers
 from .imports import Imports
+from .instrumentor import BaseInstrumentor, get_dependency_conflicts
 from .made import Made
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ import numpy as np
 from driftline.classes import class_text
 from driftline.prediction import ABSENT
 from driftline.recorder import Recorder
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from . import providers
 from .asked import Asked, Place
+from .instrumentor import BaseInstrumentor
 from .naming import declared_as
 from .samples import rows_of
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
-
 from . import providers
 from .everywhere import Everywhere
+from .instrumentor import BaseInstrumentor
 
 if TYPE_CHECKING:
     from driftline.model import Model

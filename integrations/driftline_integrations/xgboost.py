@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from driftline.faults import FAULTS
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from . import providers
 from .everywhere import Everywhere
+from .instrumentor import BaseInstrumentor
 from .sklearn import conventional
 from .sklearn import uninstrument as uninstrument
 
