@@ -38,6 +38,8 @@ def test_the_keeper_joins_and_evaluates_by_itself(tmp_path: Path) -> None:
         (m.DRIFTLINE_OUTCOMES_JOINED, ()): 2.0,
         (m.DRIFTLINE_OUTCOMES_PENDING, ()): 0.0,
         (m.DRIFTLINE_OUTCOMES_PENDING_AGE, ()): 0.0,
+        (m.DRIFTLINE_WINDOWS_PENDING, ()): 0.0,
+        (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): 0.0,
     }
     state.stop()
 

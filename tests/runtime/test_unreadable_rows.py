@@ -62,7 +62,7 @@ def spans(model: dict[str, Any], rows: list[dict[str, Any]], n: int = 3 * ENOUGH
         span.start_time_unix_nano = span.end_time_unix_nano = NOON - i * 10**9
         for key, value in {a.ML_MODEL_NAME: "m", **model, **rows[i % len(rows)]}.items():
             _write(span.attributes.add(key=key).value, value)
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def _write(into: Any, value: Any) -> None:

@@ -29,7 +29,7 @@ from .config import Model
 from .config_performance import broken
 from .erased import read_restated
 from .known import KnownOutcomes, delay_of
-from .news import Reached, Touched
+from .news import Touched
 from .panes import OUTCOMES, learned_fold, part_width, performance_fold, read_window, score_fold, stored_unit
 from .past import Past
 from .repeating import repeats_between
@@ -39,6 +39,7 @@ from .slices import SlicePanes
 from .store import Connection, mark, number, read, set_mark, transaction
 from .streams import touched_since
 from .trails import Trails
+from .waiting_windows import WaitingWindows
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ EARLIER = 2
 """Windows before a closed one that are read with it, to tell what stands still."""
 
 AT_ONCE = 200
-"""Windows that are evaluated in one go, the newest first; the rest waits for the next."""
+"""Windows that are evaluated in one go, the most urgent first; the rest waits for the next."""
 
 
 class Evaluator:
@@ -60,44 +61,55 @@ class Evaluator:
         beliefs: Beliefs,
         touched: Touched,
         watermark: Callable[[Series], int],
+        clock: Callable[[], int],
     ) -> None:
-        """Note what has to be looked at again since the last time. ``watermark``: of a series, now."""
+        """Note what has to be looked at again since the last time.
+
+        ``watermark``: of a series, now. ``clock``: the wall clock in unix nanoseconds.
+        """
         self._connection, self._series, self._baselines = connection, series, baselines
         self._beliefs, self._touched, self._watermark = beliefs, touched, watermark
         self._trails, self._past, self._slices = Trails(connection), Past(connection), SlicePanes(connection)
         self._known = KnownOutcomes(connection)
-        self._dirty: dict[int, set[Window]] = {}
+        self._clock, self.waiting = clock, WaitingWindows()
         self._failed: set[tuple[int, Window]] = set()
         self._warned: set[tuple[str, str]] = set()
         self._custom = load_custom_metrics(_log.warning)
         self._load()
 
     def step(self, patient: bool = True) -> bool:
-        """Evaluate touched windows, the newest first, and those that can be closed; False when there was nothing.
+        """Evaluate touched windows, the most urgent first, and those that can be closed; False when there was nothing.
 
         ``patient``: see :meth:`.beliefs.Beliefs.write`.
         """
-        reached = self._collect()
-        work = [(window.start, which, window) for which, windows in self._dirty.items() for window in windows]
-        work.sort(key=lambda item: item[0], reverse=True)
-        by_number = self._series.by_number()
-        for _, which, window in work[:AT_ONCE]:
+        self._collect()
+        by_number, waiting = self._series.by_number(), self.waiting
+        work = waiting.next(AT_ONCE, self._clock(), lambda which: self._watermark(by_number[which]))
+        for which, window in work:
             evaluation = self._evaluate(by_number[which], window)
             if evaluation is not None:
                 self._beliefs.believe(which, evaluation)
-            self._dirty[which].discard(window)
+            waiting.remove(which, window)
+        waiting.publish()
         with transaction(self._connection):
-            stored = self._beliefs.write(patient)
-            if stored and 0 < len(work) <= AT_ONCE:
-                set_mark(self._connection, "evaluated_predictions", reached.predictions)
-                set_mark(self._connection, "evaluated_joined", reached.joined)
-                set_mark(self._connection, "evaluated_points", reached.points)
-                self._connection.execute("DELETE FROM restated")
+            if self._beliefs.write(patient) and work:
+                self._note_reached()
         return bool(work)
 
-    def _collect(self) -> Reached:
+    def _note_reached(self) -> None:
+        """Write down how far the tables had come with all that was evaluated, inside the caller's transaction."""
+        reached = self.waiting.finished()
+        if reached is not None:
+            set_mark(self._connection, "evaluated_predictions", reached.predictions)
+            set_mark(self._connection, "evaluated_joined", reached.joined)
+            set_mark(self._connection, "evaluated_points", reached.points)
+        if not self.waiting:
+            self._connection.execute("DELETE FROM restated")
+
+    def _collect(self) -> None:
         """Note which windows were touched, and which can be closed now."""
         panes, counted, reached = self._touched.take()
+        self.waiting.begin_round(reached)
         by_number = self._series.by_number()
         for which, starts in counted.items():
             self._past.forget(which, starts)
@@ -110,8 +122,10 @@ class Evaluator:
             watermark = self._watermark(series)
             ripe = {one.window for one in self._beliefs.open(which) if is_closed(one.window, watermark)}
             ripe |= {one.window for one in self._beliefs.immature(which) if self._has_ripened(series, one, watermark)}
-            self._dirty.setdefault(which, set()).update(w for w in ripe if (which, w) not in self._failed)
-        return reached
+            for window in ripe:
+                if (which, window) not in self._failed:
+                    self.waiting.add(which, window, self._clock())
+        self.waiting.publish()
 
     def _has_ripened(self, series: Series, evaluation: Evaluation, watermark: int) -> bool:
         """Whether the outcomes of a window have had their time since it was evaluated."""
@@ -312,7 +326,7 @@ class Evaluator:
         Not those shorter than what panes of their age are rolled up to: what was believed of them stays.
         """
         settings, watermark = self._series.settings(series.key.model), self._watermark(series)
-        dirty, ordered = self._dirty.setdefault(series.number, set()), sorted(panes)
+        now, ordered = self._clock(), sorted(panes)
         for name in names or settings.windows:
             end = 0
             for pane in ordered:
@@ -322,7 +336,7 @@ class Evaluator:
                 end = window.end
                 if stored_unit(pane, watermark, settings.timezone).end <= end:
                     self._failed.discard((series.number, window))
-                    dirty.add(window)
+                    self.waiting.add(series.number, window, now)
 
     def _load(self) -> None:
         """Look again at what came after the last time, and at all windows after the last stored one of their name."""

@@ -35,6 +35,7 @@ def hints(
     unusable: int = 0,
     balance: Balance | None = None,
     windows: Mapping[str, Sequence[Evaluation]] | None = None,
+    waiting: str = "",
 ) -> tuple[str, ...]:
     """Say what a model lacks.
 
@@ -42,9 +43,10 @@ def hints(
     outcomes that wait for their prediction, ``unusable``: those with an actual that the model cannot have; ``fullest``:
     of the newest window of each length, the one with most rows, since one night without a feature is not a missing
     feature; ``balance``: of rows that arrived against predictions that were counted; ``windows``: evaluations by the
-    name of their window, oldest first.
+    name of their window, oldest first; ``waiting``: a sentence on those that have long waited to be evaluated.
     """
-    found = [*_incomplete(series, balance, settings.timezone), *_baseline(series, in_force, learned, totals)]
+    found = [f"Of {series.key.model}, {waiting}."] if waiting else []
+    found += [*_incomplete(series, balance, settings.timezone), *_baseline(series, in_force, learned, totals)]
     found += [*_task(series, settings), *_unscored(series, totals)]
     found += _features(in_force, fullest, settings.timezone)
     found += [

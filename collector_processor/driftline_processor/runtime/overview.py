@@ -21,6 +21,7 @@ from .series import Series
 from .upkeep import Upkeep
 from .versions import VersionWatch
 from .view import BaselineView, ModelView
+from .waiting_windows import WaitingWindows, windows_wait
 from .watermark import Watermark
 
 
@@ -35,11 +36,12 @@ class Overview:
         versions: VersionWatch,
         beliefs: Beliefs,
         upkeep: Upkeep,
+        waiting: WaitingWindows,
         counters: Counters,
         clock: Callable[[], int],
     ) -> None:
         self._intake, self._join, self._concept, self._versions = intake, join, concept, versions
-        self._beliefs, self._upkeep = beliefs, upkeep
+        self._beliefs, self._upkeep, self._waiting = beliefs, upkeep, waiting
         self._counters, self._clock = counters, clock
 
     def models(self) -> list[ModelView]:
@@ -52,12 +54,15 @@ class Overview:
         return strangers(self._join.pending, {series.key.model for series in self._intake.series})
 
     def counters(self) -> dict[tuple[str, Labels], float]:
-        """The counters of the process, and how many outcomes wait for their prediction."""
+        """The counters of the process, and how many outcomes and windows wait."""
+        backlog, now = self._waiting.backlog, self._clock()
         pending = sum(self._join.pending.values())
-        oldest = max((self._clock() - since for since in self._join.pending_since.values()), default=0)
+        oldest = max((now - since for since in self._join.pending_since.values()), default=0)
         waiting: dict[tuple[str, Labels], float] = {
             (m.DRIFTLINE_OUTCOMES_PENDING, ()): float(pending),
             (m.DRIFTLINE_OUTCOMES_PENDING_AGE, ()): oldest / 1e9,
+            (m.DRIFTLINE_WINDOWS_PENDING, ()): float(backlog.windows),
+            (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): (now - backlog.since) / 1e9 if backlog.windows else 0.0,
         }
         return {**self._counters.snapshot(), **waiting}
 
@@ -73,6 +78,7 @@ class Overview:
         unusable = self._join.unusable[series.number, performance_fold(series.task)]
         now = self._clock()
         balance = self._intake.balances.of(series.number, self._intake.streams.reached(series.number, now))
+        backlog = self._waiting.of(series.number)
         watermark = self._intake.watermarks.get((key.environment, key.model), Watermark())
         return ModelView(
             key=key,
@@ -96,7 +102,8 @@ class Overview:
             concept=self._concept.concept(series),
             versions=self._versions.of(key),
             hints=hints(
-                series, settings, in_force, learned, totals, outcomes, pending, fullest, unusable, balance, windows
+                *(series, settings, in_force, learned, totals, outcomes, pending, fullest, unusable, balance, windows),
+                waiting=windows_wait(backlog, now) if backlog.long(now) else "",
             ),
         )
 

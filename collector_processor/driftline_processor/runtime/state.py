@@ -50,6 +50,7 @@ from .upkeep import Upkeep
 from .uploads import Part, Upload
 from .versions import VersionWatch
 from .view import View
+from .waiting_windows import windows_wait
 from .weak_rows import WeakRows
 
 _log = logging.getLogger(__name__)
@@ -89,7 +90,10 @@ class State:
         self._versions = VersionWatch(self._connection, series)
         self._join = Join(self._connection, series, touched, counters, concept, self._intake.slices)
         beliefs = Beliefs(self._connection, clock)
-        self._evaluator = Evaluator(self._connection, series, self._intake.baselines, beliefs, touched, self._watermark)
+        self._evaluator = Evaluator(
+            *(self._connection, series, self._intake.baselines, beliefs, touched, self._watermark, clock)
+        )
+        self.health.watch("windows", self._say_waiting, ready=True)
         mappings = by_name(mapped for name, model in config.models.items() for mapped in model.mapped(name))
         self._ingest = Ingest(self._intake, clock, queue_bytes, mappings)
         most, resting = config.storage.max_size, self._ingest.resting
@@ -104,7 +108,8 @@ class State:
         self.labels = LabelQueue(self._store, series, self._intake.baselines, beliefs)
         self.weak = WeakRows(self._store, series, self._intake.baselines)
         self.view: View = Overview(
-            self._intake, self._join, concept, self._versions, beliefs, self._upkeep, counters, clock
+            *(self._intake, self._join, concept, self._versions, beliefs, self._upkeep, self._evaluator.waiting),
+            *(counters, clock),
         )
         self._keeping = threading.Lock()
         self._stopping = threading.Event()
@@ -227,6 +232,11 @@ class State:
     def _watermark(self, series: Series) -> int:
         found = self._intake.watermarks.get((series.key.environment, series.key.model))
         return 0 if found is None else found.at(self._clock())
+
+    def _say_waiting(self) -> str | None:
+        """Say how many windows have waited long to be evaluated; None where none has."""
+        backlog, now = self._evaluator.waiting.backlog, self._clock()
+        return windows_wait(backlog, now) if backlog.long(now) else None
 
     def _keep(self) -> None:
         """Do each step when it is due, until the state is stopped; a step that fails is tried again."""

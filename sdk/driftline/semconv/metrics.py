@@ -127,6 +127,12 @@ DRIFTLINE_OUTCOMES_PENDING: Final = "driftline.outcomes.pending"
 DRIFTLINE_OUTCOMES_PENDING_AGE: Final = "driftline.outcomes.pending.age"
 """How long the oldest outcome that waits for its prediction has waited; 0 where none does."""
 
+DRIFTLINE_WINDOWS_PENDING: Final = "driftline.windows.pending"
+"""Windows that wait to be evaluated; what is shown of them is older than their rows."""
+
+DRIFTLINE_WINDOWS_PENDING_AGE: Final = "driftline.windows.pending.age"
+"""How long the window that waits longest has waited to be evaluated; 0 where none does."""
+
 DRIFTLINE_OUTCOME_SPANS_SKIPPED: Final = "driftline.outcome.spans.skipped"
 """Outcomes of sampled predictions that got no span, because more came in a second than spans are made."""
 
@@ -196,6 +202,8 @@ UNITS: Final[Mapping[str, str]] = {
     DRIFTLINE_OUTCOMES_JOINED: "{outcome}",
     DRIFTLINE_OUTCOMES_PENDING: "{outcome}",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "s",
+    DRIFTLINE_WINDOWS_PENDING: "{window}",
+    DRIFTLINE_WINDOWS_PENDING_AGE: "s",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "{span}",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "By",
     DRIFTLINE_FORWARD_SENT: "{request}",
@@ -250,6 +258,8 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     DRIFTLINE_OUTCOMES_JOINED: "counter",
     DRIFTLINE_OUTCOMES_PENDING: "gauge",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "gauge",
+    DRIFTLINE_WINDOWS_PENDING: "gauge",
+    DRIFTLINE_WINDOWS_PENDING_AGE: "gauge",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "counter",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "gauge",
     DRIFTLINE_FORWARD_SENT: "counter",
@@ -304,6 +314,8 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_OUTCOMES_JOINED: "Outcomes that found their prediction.",
     DRIFTLINE_OUTCOMES_PENDING: "Outcomes that wait for their prediction.",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "How long the oldest outcome that waits for its prediction has waited; 0 where none does.",
+    DRIFTLINE_WINDOWS_PENDING: "Windows that wait to be evaluated; what is shown of them is older than their rows.",
+    DRIFTLINE_WINDOWS_PENDING_AGE: "How long the window that waits longest has waited to be evaluated; 0 where none does.",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "Outcomes of sampled predictions that got no span, because more came in a second than spans are made.",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "Bytes that wait to be forwarded.",
     DRIFTLINE_FORWARD_SENT: "Requests that the destination acknowledged.",
@@ -358,6 +370,8 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     DRIFTLINE_OUTCOMES_JOINED: "driftline_outcomes_joined_total",
     DRIFTLINE_OUTCOMES_PENDING: "driftline_outcomes_pending",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "driftline_outcomes_pending_age_seconds",
+    DRIFTLINE_WINDOWS_PENDING: "driftline_windows_pending",
+    DRIFTLINE_WINDOWS_PENDING_AGE: "driftline_windows_pending_age_seconds",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "driftline_outcome_spans_skipped_total",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "driftline_forward_queue_size_bytes",
     DRIFTLINE_FORWARD_SENT: "driftline_forward_sent_total",
