@@ -12,6 +12,7 @@ from driftline_processor.core.concept import Settings, Stream, errors_of
 from driftline_processor.core.concept.detectors import DETECTORS, Detector
 from driftline_processor.core.concept.errors import CLIP, standardised
 from driftline_processor.core.concept.stretch import Stretch
+from driftline_processor.core.concept.verdict import Change, Concept, rise
 from driftline_processor.core.concept.words import sentence
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -194,3 +195,25 @@ def test_a_sentence_tells_it() -> None:
     assert told((5_000, 0.3), (5_000, 0.1)).startswith("concept: the error rate fell from 30.")
     assert told((99, 0.1)) == "concept: learning, 99 outcomes so far"
     assert told() == "concept: unknown, no outcome has come"
+
+
+@pytest.mark.parametrize(
+    ("concept", "told"),
+    [
+        (
+            Concept("drift", "adwin", since=7, before=0.0271, after=0.0187, changes=(Change(7, 9, 0.0271, 0.041),)),
+            "concept drift: the error rate rose from 2.71 % to 4.1 % since row 7, and is 1.87 % now (ADWIN)",
+        ),
+        (
+            Concept("drift", "adwin", since=7, before=0.0271, after=0.0187),
+            "concept drift: the error rate rose from 2.71 % since row 7, and is 1.87 % now (ADWIN)",
+        ),
+        (
+            Concept("ok", "adwin", since=7, after=0.05, changes=(Change(7, 9, 0.04, 0.02),)),
+            "concept: the error rate fell from 4 % to 2 % since row 7, and is 5 % now (ADWIN)",
+        ),
+    ],
+)
+def test_a_sentence_takes_both_levels_of_the_change_where_now_is_another(concept: Concept, told: str) -> None:
+    assert sentence(concept, lambda time: f"row {time}") == told
+    assert rise(concept) == 0.0

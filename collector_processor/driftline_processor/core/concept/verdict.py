@@ -76,4 +76,4 @@ def rise(told: Concept | Found) -> float | None:
     """
     if told.state not in ("ok", "drift"):
         return None
-    return 0.0 if told.before is None or told.after is None else told.after - told.before
+    return 0.0 if told.before is None or told.after is None else max(0.0, told.after - told.before)

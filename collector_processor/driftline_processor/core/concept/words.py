@@ -23,7 +23,7 @@ def sentence(concept: Concept, moment: Callable[[int], str]) -> str:
     for at, (name, own) in enumerate(list(concept.drifting().items())[:NAMED]):
         since = f" since {moment(own.since)}" if own.since else ""
         begin = "; but" if not at and concept.state != "drift" else "," if at else ";"
-        told += f"{begin} in {quoted(name)} it rose from {_level(own, own.before)} to {_level(own, own.after)}{since}"
+        told += f"{begin} in {quoted(name)} it {_rose(own)}{since}{_now(own)}"
     return told
 
 
@@ -34,14 +34,41 @@ def _whole(concept: Concept, moment: Callable[[int], str]) -> str:
     level = _level(concept, concept.after)
     since = f" since {moment(concept.since)}" if concept.since else ""
     if concept.state == "drift":
-        return f"concept drift: the {what} rose from {_level(concept, concept.before)} to {level}{since}{by}"
+        return f"concept drift: the {what} {_rose(concept)}{since}{_now(concept)}{by}"
     if concept.state == "ok":
         if concept.changes:  # the last of them was a fall: a rise is drift
-            return f"concept: the {what} fell from {_level(concept, concept.changes[-1].before)} to {level}{since}{by}"
+            fall = concept.changes[-1]
+            reached, now = concept.after, ""
+            if reached is None or reached >= fall.before:
+                reached, now = fall.after, f", and is {level} now"
+            fell = f"fell from {_level(concept, fall.before)} to {_level(concept, reached)}"
+            return f"concept: the {what} {fell}{since}{now}{by}"
         return f"concept: the {what} is {level} of {outcomes}, no rise found{by}"
     if concept.state == "learning":
         return f"concept: learning, {outcomes} so far"
     return f"concept: unknown, {concept.reason or 'no outcome has come'}"
+
+
+def _rose(concept: Concept) -> str:
+    """Say between which levels errors rose: up to the level of now, or up to the one found where they fell since."""
+    reached = concept.after if not _fallen(concept) else _highest(concept)
+    to = "" if _fallen(concept) and reached is None else f" to {_level(concept, reached)}"
+    return f"rose from {_level(concept, concept.before)}{to}"
+
+
+def _now(concept: Concept) -> str:
+    return f", and is {_level(concept, concept.after)} now" if _fallen(concept) else ""
+
+
+def _fallen(concept: Concept) -> bool:
+    """Whether errors are as few as before the rise, though not yet for so long that the drift has ended."""
+    return concept.before is not None and concept.after is not None and concept.after <= concept.before
+
+
+def _highest(concept: Concept) -> float | None:
+    """The highest level to which a change since the rise led."""
+    changes = [one.after for one in concept.changes if concept.since is None or one.since >= concept.since]
+    return max(changes, default=None)
 
 
 def _level(concept: Concept, value: float | None) -> str:
