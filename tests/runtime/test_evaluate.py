@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -180,7 +181,18 @@ def test_drift_is_measured_against_the_configured_baseline(open_state: Open, tmp
     assert found.score is not None
     assert found.score.state == "ok"
     assert state.view().baseline.source == "config"  # type: ignore[union-attr]
-    assert state.view().hints == ("No outcomes yet: send churn.outcome(id, actual) or POST /v1/outcomes.",)
+    assert state.view().hints == (
+        "No outcomes yet: send driftline.Model('churn').outcome(id, actual) or POST /v1/outcomes.",
+    )
+
+
+def test_the_hint_on_outcomes_is_a_line_of_python_whatever_the_models_name(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["A"], NOON, [0.5], model="two-years"))
+    said = re.search(r"send (.*) or POST", state.view("two-years").hints[-1])
+    assert said is not None
+    call = ast.parse(said[1], mode="eval").body
+    assert ast.unparse(call) == "driftline.Model('two-years').outcome(id, actual)"
 
 
 def test_features_that_are_missing_or_new_are_named(open_state: Open) -> None:

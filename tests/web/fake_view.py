@@ -242,7 +242,7 @@ def learning() -> ModelView:
         windows={"1h": [Evaluation(ModelKey("churn"), window, 10, False, {"age": nothing})], "1d": []},
         hints=(
             "Learning a baseline: 10 of 1,000 rows have arrived; to start at once, send one (Baseline.from_frame).",
-            "No outcome has arrived; send what happened with churn.outcome(id, actual=...) or POST /v1/outcomes.",
+            "No outcome has arrived; send driftline.Model('churn').outcome(id, actual=...) or POST /v1/outcomes.",
         ),
     )
 

@@ -287,6 +287,21 @@ def test_an_unknown_value_is_a_gap_and_never_a_zero(browse: Browse) -> None:
     assert "precision –, outcomes for 96 % of 5,385 rows" in card
 
 
+def test_a_window_is_not_said_to_have_no_outcome_while_windows_wait(browse: Browse) -> None:
+    model = next(one for one in many().known if one.key.model == "fraud")
+    model.outcomes = 12_789
+    model.waiting = 3
+    waits = "how many outcomes are known is not counted yet: 3 windows of the model wait to be evaluated"
+    text = page(browse(FakeView([model])), "/models/fraud").text
+    assert "no outcome known yet" not in text
+    assert "no outcome has been joined" not in text
+    assert text.count(waits) >= 2
+    assert f"unknown: {waits}" in page(browse(FakeView([model]))).text
+    model.waiting = 0
+    text = page(browse(FakeView([model])), "/models/fraud").text
+    assert "no outcome known yet; the 12,789 outcomes joined are of other windows" in text
+
+
 def test_a_model_without_outcomes_says_how_to_send_them(browse: Browse) -> None:
     text = page(browse(many()), "/models/fraud").text
     assert "Unknown: no outcome has been joined to a prediction of these windows." in text

@@ -230,7 +230,7 @@ def _outcomes(series: Series, outcomes: int, pending: int) -> Iterator[str]:
             "the same deployment.environment.name, and that a prediction_time is that of the prediction."
         )
     elif not outcomes:
-        yield f"No outcomes yet: send {model}.outcome(id, actual) or POST /v1/outcomes."
+        yield f"No outcomes yet: send driftline.Model({model!r}).outcome(id, actual) or POST /v1/outcomes."
 
 
 def _outcomes_of_nothing(series: Series, pending: int) -> Iterator[str]:

@@ -43,6 +43,7 @@ class ModelView:
     model's, in which its windows begin and end. ``outcome_delay``: how long its outcomes may take, nanoseconds.
     ``balance``: rows that arrived against predictions that were counted, None where nothing counts them. ``windows``:
     window name → evaluations, oldest first; the last may be open.
+    ``waiting``: how many of its windows wait to be evaluated: what is shown of them is older than their rows.
     ``concept``: whether its errors have become more, on the stream of its outcomes; None where nothing can or shall
     tell. ``versions``: the model's challengers beside its champion, the same for each of its versions.
     ``hints``: full sentences: what is missing, and what to do about it.
@@ -68,6 +69,7 @@ class ModelView:
     concept: Concept | None = None
     versions: tuple[SideBySide, ...] = ()
     pending_since: int = 0
+    waiting: int = 0
     hints: tuple[str, ...] = ()
 
     def mature(self, evaluation: Evaluation) -> bool:

@@ -164,6 +164,27 @@ def percent(share: float | None) -> str:
     return f"{share * 100:.3g} %"
 
 
+def no_outcome(outcomes: int, waiting: int) -> str:
+    """Say why a window shows no outcome: none has come, those that came are of others, or they are not counted yet.
+
+    ``outcomes``: joined of its model; ``waiting``: windows of it that wait to be evaluated.
+
+    >>> no_outcome(0, 2)
+    'no outcome known yet'
+    >>> no_outcome(12_789, 0)
+    'no outcome known yet; the 12,789 outcomes joined are of other windows'
+    >>> no_outcome(12_789, 1)
+    'how many outcomes are known is not counted yet: 1 window of the model waits to be evaluated'
+    """
+    if not outcomes:
+        return "no outcome known yet"
+    if not waiting:
+        joined = "1 outcome joined is" if outcomes == 1 else f"{outcomes:,} outcomes joined are"
+        return f"no outcome known yet; the {joined} of other windows"
+    windows = "1 window of the model waits" if waiting == 1 else f"{waiting:,} windows of the model wait"
+    return f"how many outcomes are known is not counted yet: {windows} to be evaluated"
+
+
 def exact_to(bound: float) -> str:
     """Say how far a value from counts can be from the one from rows: two digits, rounded up, so that it holds.
 
