@@ -10,9 +10,11 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import joblib
 import pytest
 from driftline.columns import strings
 from driftline_integrations.routes import Route
+from sklearn.linear_model import LogisticRegression
 
 from tests.sdk.receiver import Receiver, predictions_of
 
@@ -109,10 +111,9 @@ def test_every_page_is_in_the_table() -> None:
 def test_what_the_readme_says_of_a_service_its_handlers_and_its_tests_runs(tmp_path: Path) -> None:
     readme = (DOCS.parents[1] / "README.md").read_text(encoding="utf-8")
     service, untouched, test = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    (tmp_path / "shop.py").write_text(
-        "from sklearn.linear_model import LogisticRegression\n"
-        "classifier = LogisticRegression().fit([[20, 1], [60, 9]], [1, 0])\n" + service
-    )
+    classifier = LogisticRegression().fit([[20, 1], [60, 9]], [1, 0])
+    joblib.dump(classifier, tmp_path / "churn.joblib")
+    (tmp_path / "shop.py").write_text(service)
     (tmp_path / "plain.py").write_text(
         "from fastapi import FastAPI\nfrom shop import churn, classifier\napp = FastAPI()\n"
         '@app.post("/predict")\ndef predict(row: dict) -> dict:\n'
