@@ -21,7 +21,7 @@ from driftline_processor.core.decode import Decoded, Mappings, decode_logs, deco
 from .intake import Intake, Request
 from .offsets import Offset
 from .seen import digest_of
-from .signals import Overloaded, Receipt, Signal
+from .signals import Overloaded, Receipt, Signal, StorageOutage
 from .uploads import Part
 
 _log = logging.getLogger(__name__)
@@ -64,6 +64,10 @@ class Ingest:
         """Start the writer."""
         self._thread.start()
 
+    def exchange(self, intake: Intake) -> None:
+        """Go on with another intake, over a storage that was opened again; while this :meth:`resting`."""
+        self._intake = intake
+
     def stop(self) -> None:
         """Write what waits, acknowledge it, and end; what comes later is Overloaded."""
         with self._ready:
@@ -77,7 +81,8 @@ class Ingest:
         """Decode an OTLP request and queue it; the future resolves when it is on disk.
 
         Raises Malformed when protobuf would refuse the body, Overloaded when the queue is full. A request that holds
-        nothing for the analysis (ordinary traces, logs and metrics) is acknowledged without a transaction.
+        nothing for the analysis (ordinary traces, logs and metrics) is acknowledged without a transaction, during a
+        StorageOutage, too.
         """
         self._check(len(body))
         decoded = self._decoders[signal](body, self._clock())
@@ -103,9 +108,11 @@ class Ingest:
         return self.offer(Request(digest, outcomes=tables, part=part), _ROW_BYTES * sum(map(len, tables)))
 
     def offer(self, request: Request, size: int) -> Future[Receipt]:
-        """Queue a decoded request of ``size`` bytes. Raises Overloaded when the queue is full."""
+        """Queue a decoded request of ``size`` bytes. Raises Overloaded when the queue is full, and StorageOutage."""
         if not request.rows and not request.rejected and request.part is None and not request.offsets:
             return _done(Receipt())
+        if (outage := self._intake.outage) is not None:
+            raise StorageOutage(outage)
         future: Future[Receipt] = Future()
         future.set_running_or_notify_cancel()  # a client that goes away must not cancel what is being written
         with self._ready:
@@ -146,6 +153,10 @@ class Ingest:
         """Commit together; when that fails each alone, so that one bad request never fails its neighbours."""
         try:
             receipts = self._intake.take([request for request, _, _ in waiting])
+        except StorageOutage as outage:  # that was said once; their senders come again
+            for _, _, future in waiting:
+                future.set_exception(StorageOutage(str(outage)))
+            return
         except Exception as error:
             if len(waiting) > 1:
                 for one in waiting:

@@ -97,7 +97,7 @@ class Intake:
         counters: Counters,
         clock: Callable[[], int],
     ) -> None:
-        self._connection = store.connect(lasting=True)
+        self._store, self._connection = store, store.connect(lasting=True)
         self._touched, self._counters, self._clock = touched, counters, clock
         self.series = SeriesRegister(self._connection, models)
         self.baselines = Baselines(self._connection, configured)
@@ -123,11 +123,20 @@ class Intake:
         """Close the connection."""
         self._connection.close()
 
+    @property
+    def outage(self) -> str | None:
+        """Why nothing can be taken for now, None while the storage is well."""
+        return self._store.outage
+
     def take(self, requests: Sequence[Request]) -> list[Receipt]:
         """Write requests in one transaction and return what became of each, once it is on disk.
 
-        Raises what the store raised; then nothing of any of them was taken.
+        Raises StorageOutage where the storage failed, else what the store raised; then none of them was acknowledged.
         """
+        with self._store.watched():
+            return self._take(requests)
+
+    def _take(self, requests: Sequence[Request]) -> list[Receipt]:
         work = _Work(self._clock())
         self.balances.at(work.now)
         try:

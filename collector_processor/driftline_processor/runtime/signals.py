@@ -28,3 +28,11 @@ class Overloaded(Exception):  # noqa: N818 - the state of the receiver, and what
     def __init__(self, retry_after: float = 1.0) -> None:
         super().__init__(f"overloaded; retry after {retry_after} s")
         self.retry_after = retry_after
+
+
+class StorageOutage(Overloaded):
+    """The storage cannot be written or read for now; the message says why. Whoever keeps the data sends them again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(2.0)
+        self.args = (message,)

@@ -17,7 +17,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, cast
 
 import pyarrow as pa
 from driftline.baseline import Baseline
@@ -42,10 +44,10 @@ from .offsets import Offset, Reached
 from .overview import Overview
 from .series import Series
 from .shelf import Shelf
-from .signals import Receipt, Signal
+from .signals import Receipt, Signal, StorageOutage
 from .sizing import Sizing
 from .snapshot import Snapshots
-from .store import Store, read
+from .store import StorageError, Store, read
 from .upkeep import Upkeep
 from .uploads import Part, Upload
 from .versions import VersionWatch
@@ -57,6 +59,9 @@ _log = logging.getLogger(__name__)
 
 JOIN_EVERY, EVALUATE_EVERY, COMPARE_EVERY, TIDY_EVERY = 1.0, 2.0, 5.0, 600.0
 """Seconds. A step that takes long is followed by a rest of twice as long, so the way in keeps its processor."""
+
+REOPEN_AFTER = 1.0, 10.0
+"""Seconds from an outage of the storage to the first attempt to open it again, and at most from one to the next."""
 
 
 class State:
@@ -75,46 +80,67 @@ class State:
         ``queue_bytes``: how much may wait to be written. Raises StorageError when the file cannot be opened, ValueError
         or OSError when a configured baseline cannot be read.
         """
-        baselines = configured_baselines(config.models)
+        self._baselines = configured_baselines(config.models)
         self.health = health or Health()
-        counters = self.health.counters
-        self._clock = clock
+        self._config, self._clock = config, clock
+        self._listeners: list[Callable[[pa.Table], None]] = []
         self._store = Store(Path(config.storage.directory))
         self.health.watch("unreadable_rows", self._store.unreadable.sentence, ready=True)
-        self._orders = Orders(self._store.path.parent)
-        self._touched = touched = Touched()
-        self._intake = Intake(self._store, config.models, baselines, touched, counters, clock)
-        self._connection = self._store.connect(lasting=True)
-        series = self._intake.series
-        concept = ConceptWatch(self._connection, series, self._intake.baselines, self._intake.slices)
-        self._versions = VersionWatch(self._connection, series)
-        self._join = Join(self._connection, series, touched, counters, concept, self._intake.slices)
-        beliefs = Beliefs(self._connection, clock)
-        self._evaluator = Evaluator(
-            *(self._connection, series, self._intake.baselines, beliefs, touched, self._watermark, clock)
-        )
+        self.health.watch("storage", lambda: self._store.outage)
         self.health.watch("windows", self._say_waiting, ready=True)
-        mappings = by_name(mapped for name, model in config.models.items() for mapped in model.mapped(name))
-        self._ingest = Ingest(self._intake, clock, queue_bytes, mappings)
-        most, resting = config.storage.max_size, self._ingest.resting
-        sizing = None if most is None else Sizing(self._connection, most, resting, self._store.rewrite)
-        self._upkeep = Upkeep(
-            self._connection, series, touched, self._watermark, config.storage.retention, counters, clock, sizing
-        )
-        self.shelf = Shelf(self._store, series, self._intake.baselines, baselines, self._ingest.offer)
-        self.snapshots = Snapshots(self._store, series)
-        self.history = History(self._store, series)
-        self.wrong = Mispredictions(self._store, series)
-        self.labels = LabelQueue(self._store, series, self._intake.baselines, beliefs)
-        self.weak = WeakRows(self._store, series, self._intake.baselines)
-        self.view: View = Overview(
-            *(self._intake, self._join, concept, self._versions, beliefs, self._upkeep, self._evaluator.waiting),
-            *(counters, clock),
-        )
+        self._orders = Orders(self._store.path.parent)
         self._keeping = threading.Lock()
         self._stopping = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="driftline-keeper", daemon=True)
+        mappings = by_name(mapped for name, model in config.models.items() for mapped in model.mapped(name))
+        try:
+            with self._store.watched():
+                self._ingest = Ingest(self._read_intake(), clock, queue_bytes, mappings)
+                self._read_rest()
+        except StorageOutage as outage:
+            raise StorageError(str(outage)) from outage
+        self.shelf = cast(Shelf, _Current(lambda: self._shelf))
+        self.snapshots = cast(Snapshots, _Current(lambda: self._snapshots))
+        self.history = cast(History, _Current(lambda: self._history))
+        self.wrong = cast(Mispredictions, _Current(lambda: self._wrong))
+        self.labels = cast(LabelQueue, _Current(lambda: self._labels))
+        self.weak = cast(WeakRows, _Current(lambda: self._weak))
+        self.view = cast(View, _Current(lambda: self._view))
         self._finish()
+
+    def _read_intake(self) -> Intake:
+        """Make the way in, which knows what is in the file by heart."""
+        counters, clock = self.health.counters, self._clock
+        self._touched = Touched()
+        self._intake = Intake(self._store, self._config.models, self._baselines, self._touched, counters, clock)
+        return self._intake
+
+    def _read_rest(self) -> None:
+        """Make every other part, each from what is in the file."""
+        store, clock, counters, touched = self._store, self._clock, self.health.counters, self._touched
+        intake, storage = self._intake, self._config.storage
+        series, baselines, slices = intake.series, intake.baselines, intake.slices
+        self._connection = connection = store.connect(lasting=True)
+        concept = ConceptWatch(connection, series, baselines, slices)
+        self._versions = VersionWatch(connection, series)
+        self._join = Join(connection, series, touched, counters, concept, slices)
+        for listener in self._listeners:
+            self._join.listen(listener)
+        beliefs = Beliefs(connection, clock)
+        self._evaluator = Evaluator(connection, series, baselines, beliefs, touched, self._watermark, clock)
+        most, resting = storage.max_size, self._ingest.resting
+        sizing = None if most is None else Sizing(connection, most, resting, store.rewrite)
+        self._upkeep = Upkeep(connection, series, touched, self._watermark, storage.retention, counters, clock, sizing)
+        self._shelf = Shelf(store, series, baselines, self._baselines, self._ingest.offer)
+        self._snapshots = Snapshots(store, series)
+        self._history = History(store, series)
+        self._wrong = Mispredictions(store, series)
+        self._labels = LabelQueue(store, series, baselines, beliefs)
+        self._weak = WeakRows(store, series, baselines)
+        self._view = Overview(
+            *(intake, self._join, concept, self._versions, beliefs, self._upkeep, self._evaluator.waiting),
+            *(counters, clock),
+        )
 
     def start(self) -> None:
         """Start both threads."""
@@ -122,7 +148,7 @@ class State:
         self._keeper.start()
 
     def stop(self) -> None:
-        """Write what waits, join and evaluate it, and close the file."""
+        """Write what waits, join and evaluate it, and close the file; in an outage the next start does that."""
         self._ingest.stop()
         self._stopping.set()
         if self._keeper.ident is not None:
@@ -174,17 +200,19 @@ class State:
         They have the columns of ``joined``, ``id``, ``trace_id`` and ``span_id`` of the prediction, and when both came
         (``received``, ``outcome_received``).
         """
+        self._listeners.append(listener)
         self._join.listen(listener)
 
     def erase(self, order: Order) -> Erased:
         """Delete what is kept of prediction ids or of a subject; return when it is gone from the disk, too.
 
         Requests wait meanwhile. Raises what the store raised, such as a full disk: the rows have left the tables then,
-        and the file is written anew at the next tidying, or at the next start; NoSubject where the model has none.
+        and the file is written anew at the next tidying, or at the next start; NoSubject where the model has none;
+        StorageOutage, with nothing written down, while the storage cannot be used.
         """
         if order.by == "subject" and self._intake.series.settings(order.model).subject is None:
             raise NoSubject(order.model)
-        with self._keeping, self._ingest.resting():
+        with self._keeping, self._store.watched(), self._ingest.resting():
             self._orders.add(order)
             return self._carry_out()
 
@@ -208,26 +236,27 @@ class State:
 
     def join_now(self) -> None:
         """Join everything that has been acknowledged."""
-        with self._keeping:
+        with self._keeping, self._store.watched():
             while self._join.step():
                 pass
 
     def evaluate_now(self) -> None:
         """Evaluate everything that was touched, and store what is closed."""
-        with self._keeping:
+        with self._keeping, self._store.watched():
             while self._evaluator.step(patient=False):
                 pass
             self._versions.step()
 
     def tidy_now(self) -> None:
         """Expire, roll up and forget what is old enough."""
-        with self._keeping:
+        with self._keeping, self._store.watched():
             self._tidy()
 
     def settle(self) -> None:
-        """Join and evaluate everything that has been acknowledged."""
-        self.join_now()
-        self.evaluate_now()
+        """Join and evaluate everything that has been acknowledged; in an outage the next start does."""
+        with suppress(StorageOutage):
+            self.join_now()
+            self.evaluate_now()
 
     def _watermark(self, series: Series) -> int:
         found = self._intake.watermarks.get((series.key.environment, series.key.model))
@@ -240,6 +269,19 @@ class State:
 
     def _keep(self) -> None:
         """Do each step when it is due, until the state is stopped; a step that fails is tried again."""
+        wait = REOPEN_AFTER[0]
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            self._keep_well()
+            if time.monotonic() - began > REOPEN_AFTER[1]:
+                wait = REOPEN_AFTER[0]
+            while not self._stopping.wait(wait):
+                wait = min(2 * wait, REOPEN_AFTER[1])
+                if self._reopen():
+                    break
+
+    def _keep_well(self) -> None:
+        """Do each step when it is due, until the state is stopped or its storage fails."""
         steps = (
             (self._join.step, JOIN_EVERY),
             (self._evaluator.step, EVALUATE_EVERY),
@@ -247,19 +289,39 @@ class State:
             (self._tidy, TIDY_EVERY),
         )
         due = [0.0 for _ in steps]
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and self._store.outage is None:
             for position, (step, every) in enumerate(steps):
                 began = time.monotonic()
                 if began < due[position]:
                     continue
                 try:
-                    with self._keeping:
+                    with self._keeping, self._store.watched():
                         step()
+                except StorageOutage:
+                    return
                 except Exception:
                     _log.exception("the keeper could not do its work; it will try again")
                 took = time.monotonic() - began
                 due[position] = began + max(every, 3 * took)
             self._stopping.wait(max(0.0, min(due) - time.monotonic()))
+
+    def _reopen(self) -> bool:
+        """Begin anew with what is in the file, as a process that starts does; False while that cannot be done.
+
+        What a commit has left behind that failed is known only there: it may be on disk, and then counts.
+        """
+        with self._keeping, self._ingest.resting():
+            try:
+                self._store.reopen()
+                self._ingest.exchange(self._read_intake())
+                self._read_rest()
+            except StorageError:
+                return False
+            except Exception:
+                _log.exception("the storage was opened again, but not read; driftline tries again")
+                return False
+            self._store.recover()
+            return True
 
     def _finish(self) -> None:
         """Carry out the orders that are left, of a processor that was killed or a disk that was full."""
@@ -271,6 +333,16 @@ class State:
         self._finish()
         self._upkeep.step()
         self._join.recount()
+
+
+class _Current:
+    """Whatever ``part`` returns: those who hold on to a part of the state have the one of today after an outage."""
+
+    def __init__(self, part: Callable[[], object]) -> None:
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part(), name)
 
 
 def configured_baselines(models: Mapping[str, Model]) -> dict[str, Baseline]:

@@ -10,10 +10,13 @@ Tables that only grow carry ``seq``, which one thread hands out in the order of 
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,10 @@ import duckdb
 import pyarrow as pa
 
 from .rows import numbers_of_ids
+from .signals import StorageOutage
 from .unreadable_rows import UnreadableRows
+
+_log = logging.getLogger("driftline")
 
 Connection = Any
 """A DuckDB connection (the package has no types that hold over its versions)."""
@@ -32,6 +38,17 @@ DatabaseError = duckdb.Error
 SCHEMA_VERSION = 1
 
 _FILE = "driftline.duckdb"
+
+_MARGIN = 1 << 20
+"""Bytes that must be free beside as many as the log holds, before a file that could not be written is opened again."""
+
+_SAID_EVERY = 60.0
+"""Seconds from one log line about an outage to the next: a disk that is almost full fails and recovers in turns."""
+
+_FAULT_OF_THE_DISK = re.compile(
+    "No space left on device|Disk quota exceeded|Input/output error|Read-only file system|File too large"
+)
+_DAMAGE = re.compile("corrupt|checksum", re.IGNORECASE)
 
 _PATIENCE = 60.0
 """Seconds that readers get to end before the file is exchanged below them."""
@@ -126,15 +143,20 @@ class Store:
         self._gate = threading.Condition()
         self._handles: dict[_Handle, bool] = {}
         self._swapping = False
+        self._said, self._since = -_SAID_EVERY, 0.0
+        self.outage: str | None = None
+        """Why nothing can be written or read until :meth:`reopen`; None while all is well."""
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._root = self._open()
+            self._root = self._opened()
         except OSError as error:
             raise StorageError(
                 f"storage.directory: {directory} cannot be written ({error.strerror}); name another"
             ) from error
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
+            if (fault := _FAULT_OF_THE_DISK.search(str(error))) is not None:
+                raise StorageError(_unwritable(directory, fault[0])) from error
             if "lock" in reason:
                 raise StorageError(
                     f"storage.directory: {directory} is held by another process; stop the other 'driftline up', "
@@ -143,20 +165,96 @@ class Store:
             raise StorageError(
                 f"storage.directory: the file in {directory} is damaged; move it away to begin anew ({reason})"
             ) from error
-        self._root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk, not one for each table
-        found = mark(self._root, "schema", SCHEMA_VERSION)
-        if found != SCHEMA_VERSION:
-            self._root.close()
-            raise StorageError(
-                f"storage.directory: {directory} was written by another version of Driftline (schema {found}, this one "
-                f"knows {SCHEMA_VERSION}); name another directory, or run that version"
-            )
-        set_mark(self._root, "schema", SCHEMA_VERSION)
-        _number_ids(self._root)
+
+    def _opened(self) -> Connection:
+        """Open the file, with all tables in it."""
         self._drop_fresh()
+        root = self._open()
+        try:
+            root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk, not one for each table
+            found = mark(root, "schema", SCHEMA_VERSION)
+            if found != SCHEMA_VERSION:
+                raise StorageError(
+                    f"storage.directory: {self.path.parent} was written by another version of Driftline (schema "
+                    f"{found}, this one knows {SCHEMA_VERSION}); name another directory, or run that version"
+                )
+            set_mark(root, "schema", SCHEMA_VERSION)
+            _number_ids(root)
+        except BaseException:
+            root.close()
+            raise
+        return root
 
     def _open(self) -> Connection:
         return duckdb.connect(str(self.path), config=self._config)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Use the file within the block: an error of the storage ends its use, until :meth:`reopen`.
+
+        Raises StorageOutage for such an error, and at once during an outage; every other error as it is.
+        """
+        if self.outage is not None:
+            raise StorageOutage(self.outage)
+        try:
+            yield
+        except duckdb.Error as error:
+            if self.outage is None and not _ends_use(error):
+                raise
+            self._lose(error)
+            raise StorageOutage(self.outage or "") from error
+
+    def _lose(self, error: Exception) -> None:
+        if self.outage is not None:
+            return
+        self.outage = _outage(self.path.parent, str(error))
+        self._since = time.monotonic()
+        if self._since - self._said >= _SAID_EVERY:
+            self._said = self._since
+            _log.error("driftline: %s", self.outage)
+
+    def reopen(self) -> None:
+        """Open the file again in an outage, which goes on until :meth:`recover`; who held a connection needs another.
+
+        Raises StorageError while the file cannot be opened or written.
+        """
+        with self._gate:
+            if not self._gate.wait_for(lambda: all(self._handles.values()), _PATIENCE):
+                raise StorageError(f"storage.directory: {self.path} is still being read; driftline tries again")
+            for handle in self._handles:
+                handle.connection.close()
+            self._handles.clear()
+            with suppress(duckdb.Error):  # closing writes the log into the file, where it can
+                self._root.close()
+        try:
+            self._drop_fresh()
+            self._check_room()
+            self._root = self._opened()
+            self._root.execute("CHECKPOINT")  # a file that takes the whole log can be written again
+        except (duckdb.Error, OSError) as error:
+            self.outage = _outage(self.path.parent, str(error))
+            raise StorageError(self.outage) from error
+
+    def recover(self) -> None:
+        """End an outage: whoever uses the file has a connection to what :meth:`reopen` opened."""
+        self.outage = None
+        if self._said == self._since:
+            lasted = time.monotonic() - self._since
+            _log.warning("driftline: storage.directory: %s is used again, after %.0f s", self.path.parent, lasted)
+
+    def _check_room(self) -> None:
+        """Write what the log needs to become part of the file; OSError where there is no room for it."""
+        log = self.path.with_name(f"{self.path.name}.wal")
+        needed = _MARGIN + (log.stat().st_size if log.exists() else 0)
+        probe = self.path.with_name("driftline.room")
+        try:
+            with probe.open("wb") as out:
+                for _ in range(-(-needed // _MARGIN)):
+                    out.write(bytes(_MARGIN))
+                out.flush()
+                os.fsync(out.fileno())
+        finally:
+            probe.unlink(missing_ok=True)
 
     def connect(self, *, lasting: bool = False) -> Connection:
         """Return a connection for one thread; close it when the thread ends.
@@ -172,18 +270,28 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Lend a connection that sees one moment: what is written meanwhile is not in half of what it reads."""
-        connection = self.connect()
-        try:
-            connection.execute("BEGIN")
-            yield connection
-        finally:
-            connection.close()
+        """Lend a connection that sees one moment: what is written meanwhile is not in half of what it reads.
+
+        Raises StorageOutage while the file cannot be read.
+        """
+        with self.watched():
+            connection = self.connect()
+            try:
+                connection.execute("BEGIN")
+                yield connection
+            finally:
+                connection.close()
 
     def close(self) -> None:
-        """Write the log into the file and close it."""
-        self._root.execute("CHECKPOINT")
-        self._root.close()
+        """Write the log into the file and close it; where that cannot be done, the log stays for the next start."""
+        try:
+            if self.outage is None:
+                self._root.execute("CHECKPOINT")
+        except duckdb.Error as error:
+            _log.error("driftline: %s", _outage(self.path.parent, str(error)))
+        finally:
+            with suppress(duckdb.Error):
+                self._root.close()
 
     def rewrite(self) -> None:
         """Copy everything into a new file that takes the place of this one, so that deleted rows leave the disk.
@@ -193,9 +301,13 @@ class Store:
         the old file or the new one.
         """
         fresh = self._drop_fresh()
-        with self._attached(fresh, "fresh"):
-            self._root.execute(f"COPY FROM DATABASE {_quoted(self.path.stem)} TO fresh")
-            self._root.execute("CHECKPOINT fresh")
+        try:
+            with self._attached(fresh, "fresh"):
+                self._root.execute(f"COPY FROM DATABASE {_quoted(self.path.stem)} TO fresh")
+                self._root.execute("CHECKPOINT fresh")
+        except BaseException:
+            self._drop_fresh()  # half a copy must not keep the disk full
+            raise
         with self._gate:
             self._swapping = True
             idle = self._gate.wait_for(lambda: all(self._handles.values()), _PATIENCE)
@@ -282,6 +394,37 @@ class _Handle:
         self._store.released(self)
 
 
+def _ends_use(error: duckdb.Error) -> bool:
+    """Whether nothing more can be done with the file before it is opened again, or nothing should be."""
+    text = str(error)
+    if isinstance(error, duckdb.FatalException) or "has been invalidated" in text:
+        return True
+    if "duckdb_temp" in text:  # a large query found no room beside the file, which itself is well
+        return False
+    return _FAULT_OF_THE_DISK.search(text) is not None or (
+        isinstance(error, duckdb.IOException) and _DAMAGE.search(text) is not None
+    )
+
+
+def _outage(directory: Path, text: str) -> str:
+    """Say why the storage cannot be used, of what DuckDB or the system said."""
+    fault = _FAULT_OF_THE_DISK.search(text)
+    if fault is not None:
+        return _unwritable(directory, fault[0])
+    reason = text.strip().splitlines()[-1].removeprefix("Original error: ").strip('" ')[:300]
+    return f"storage.directory: {directory} cannot be used ({reason}); driftline tries again by itself"
+
+
+def _unwritable(directory: Path, reason: str) -> str:
+    fix = {
+        "No space left on device": "make room on its disk",
+        "Disk quota exceeded": "raise the quota",
+        "Read-only file system": "mount its disk writable",
+        "File too large": "raise the limit on the size of files",
+    }.get(reason, "see whether its disk is well")
+    return f"storage.directory: {directory} cannot be written ({reason}); {fix}, nothing else is needed"
+
+
 def _number_ids(connection: Connection) -> None:
     """Give predictions that were written before ids had a number theirs, a million at a time."""
     query = "SELECT seq, id FROM predictions WHERE request IS NULL LIMIT 1000000"
@@ -312,7 +455,8 @@ def transaction(connection: Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        connection.execute("ROLLBACK")
+        with suppress(duckdb.Error):  # a file that is lost has no transaction to end; what was raised first says why
+            connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 

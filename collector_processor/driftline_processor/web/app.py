@@ -25,7 +25,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from driftline_processor.runtime.health import Health
 from driftline_processor.runtime.history import History
 from driftline_processor.runtime.mispredictions import Mispredictions
+from driftline_processor.runtime.protocol import retry_after
 from driftline_processor.runtime.shelf import Shelf
+from driftline_processor.runtime.signals import Overloaded
 from driftline_processor.runtime.view import View
 
 from . import api, baselines, metrics, mispredictions, outcomes, pages, versions
@@ -118,7 +120,7 @@ def create_app(
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)],
-        exception_handlers={HTTPException: _sentence, Exception: _sentence},
+        exception_handlers={HTTPException: _sentence, Overloaded: _busy, Exception: _sentence},
     )
 
 
@@ -141,6 +143,12 @@ class SecurityHeaders:
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
+async def _busy(request: Request, error: Exception) -> Response:
+    """Answer what the storage cannot tell for now; without a handler of its own each request would be a traceback."""
+    assert isinstance(error, Overloaded)
+    return await _sentence(request, HTTPException(503, str(error), {"Retry-After": retry_after(error)}))
+
+
 async def _sentence(request: Request, error: Exception) -> Response:
     """Answer an error as a page to a browser, and as JSON to a program."""
     status = error.status_code if isinstance(error, HTTPException) else 500
@@ -151,5 +159,6 @@ async def _sentence(request: Request, error: Exception) -> Response:
     if request.url.path.startswith(("/api/", "/v1/")) or request.method not in ("GET", "HEAD"):
         return JSONResponse({"error": detail}, status_code=status, headers=headers)
     page = await run_in_threadpool(pages.failure, status, detail)
+    page.headers.update(headers or {})
     page.headers.update(SECURITY_HEADERS)  # an internal error is answered outside the middleware
     return page

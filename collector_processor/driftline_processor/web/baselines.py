@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.runtime.shelf import Named, Shelf
 from driftline_processor.runtime.signals import Overloaded
 
-from .bodies import MalformedBody, TooLarge, whole_body
+from .bodies import MalformedBody, TooLarge, come_again, whole_body
 from .queries import moment
 
 MAX_BASELINE = 32 * 2**20
@@ -45,8 +45,7 @@ def routes(shelf: Shelf) -> list[BaseRoute]:
         except ClientDisconnect:
             return Response(status_code=400)
         except Overloaded as overloaded:
-            wait = {"Retry-After": str(max(1, round(overloaded.retry_after)))}
-            return JSONResponse({"error": "overloaded; send it again"}, status_code=503, headers=wait)
+            return come_again(overloaded)
 
     return [Route("/v1/baselines/{name:path}", baselines, methods=["GET", "PUT"])]
 

@@ -1,4 +1,4 @@
-"""The body of a request, plain or gzip, never larger than it may be."""
+"""The body of a request, plain or gzip, never larger than it may be, and the answer where nobody can take it now."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import zlib
 from collections.abc import AsyncIterator
 
 from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from driftline_processor.runtime.protocol import retry_after
+from driftline_processor.runtime.signals import Overloaded
 
 
 class TooLarge(Exception):  # noqa: N818 - what the answer says
@@ -29,6 +33,12 @@ async def whole_body(request: Request, limit: int) -> bytes:
         if len(body) > limit:
             raise TooLarge
     return bytes(body)
+
+
+def come_again(overloaded: Overloaded, sentence: str = "") -> JSONResponse:
+    """Answer 503 with the reason, and when to send again."""
+    headers = {"Retry-After": retry_after(overloaded)}
+    return JSONResponse({"error": sentence or str(overloaded)}, status_code=503, headers=headers)
 
 
 async def _unpacked(packed: AsyncIterator[bytes], limit: int) -> bytes:

@@ -13,6 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.runtime.erase import Erased, NoSubject, Order
+from driftline_processor.runtime.signals import StorageOutage
+
+from .bodies import come_again
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +47,8 @@ def routes(erase: Erase) -> list[BaseRoute]:
             erased = await run_in_threadpool(erase, order)
         except NoSubject as reason:
             return _error(400, str(reason))
+        except StorageOutage as outage:
+            return come_again(outage)
         except Exception as error:  # a full disk, or readers that do not end
             _log.exception("a deletion could not be finished")
             return _error(

@@ -6,6 +6,7 @@ Mounted by the pages and by the OTLP/HTTP receiver, so that one address is enoug
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -23,11 +24,13 @@ from driftline_processor.runtime.health import Counters
 from driftline_processor.runtime.signals import Overloaded, Receipt
 from driftline_processor.runtime.uploads import Part
 
-from .bodies import MalformedBody, TooLarge, whole_body
+from .bodies import MalformedBody, TooLarge, come_again, whole_body
 from .outcome_arrow import parse_arrow, parse_parquet
 from .outcome_fields import MalformedOutcomes, Unusable, text_of
 from .outcome_files import parse_csv, parse_json, parse_ndjson
 from .outcome_rows import Parsed
+
+_log = logging.getLogger("driftline")
 
 SubmitOutcomes = Callable[[list[OutcomeTable], bytes], "Future[Receipt]"]
 """Takes tables and the digest of the request; the future resolves when the transaction is on disk."""
@@ -117,7 +120,11 @@ def routes(
                 future = submit_part(tables, digest.digest(), part)
             receipt = await asyncio.wrap_future(future)
         except Overloaded as overloaded:
-            return _error(503, "overloaded; send it again", {"Retry-After": str(max(1, round(overloaded.retry_after)))})
+            return come_again(overloaded)
+        except Exception:
+            # Nothing was acknowledged, so the sender keeps it: 503 is what senders retry.
+            _log.exception("outcomes could not be kept")
+            return come_again(Overloaded(), "the outcomes could not be kept; see the log of driftline")
         if part is None:
             return _answer(receipt, parsed)
         if receipt.part == "other":
@@ -172,5 +179,5 @@ def _all_lack_model(parsed: Parsed) -> bool:
     return bool(parsed.rejected) and all(reason.startswith("model is missing") for _, reason in parsed.rejected)
 
 
-def _error(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"error": sentence}, status_code=status, headers=headers)
+def _error(status: int, sentence: str) -> Response:
+    return JSONResponse({"error": sentence}, status_code=status)
