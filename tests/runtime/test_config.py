@@ -14,6 +14,7 @@ from driftline_processor.runtime.config import (
     Exporter,
     Grpc,
     Http,
+    Limits,
     Model,
     Section,
     Storage,
@@ -156,7 +157,7 @@ ONE_PROBLEM = [
         "web.endpoint: localhost:4318 is also receivers.otlp.protocols.http.endpoint; give each its own port",
     ),
     (
-        "web: {endpoint: '0.0.0.0:4317'}",
+        "{insecure_anonymous: true, web: {endpoint: '0.0.0.0:4317'}}",
         "web.endpoint: 0.0.0.0:4317 is also receivers.otlp.protocols.grpc.endpoint; give each its own port",
     ),
     (
@@ -460,6 +461,7 @@ def keys_of(section: type[BaseModel], prefix: str = "") -> list[str]:
         ("### `receivers.otlp.protocols`", Http, "http."),
         ("### `receivers.kafka/NAME`", Kafka, ""),
         ("### `web`", Web, ""),
+        ("### `limits`", Limits, "limits."),
         ("### `storage`", Storage, ""),
         ("### `models.NAME`", Model, ""),
         ("### `exporters.NAME`", Exporter, ""),
@@ -472,8 +474,12 @@ def test_every_key_is_documented(heading: str, section: type[BaseModel], prefix:
 
 
 def test_every_section_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    chapter = page.partition("### Who may connect")[2].partition("\n##")[0]
+    assert [key for key in ("insecure_anonymous", "allowed_hosts") if f"`{key}`" not in chapter] == []
     protocols = [f"receivers.otlp.protocols.{name}" for name in ("grpc", "http")]
-    others = ["web.endpoint", "storage.directory", "storage.retention", "storage.max_size", "models", "exporters"]
+    others = ["web.endpoint", "insecure_anonymous", "allowed_hosts", "limits.connections", "limits.request_bytes"]
+    others += ["storage.directory", "storage.retention", "storage.max_size", "models", "exporters"]
     assert keys_of(Config) == [*protocols, "receivers.kafka", *others]
 
 
@@ -545,3 +551,39 @@ def test_an_objective_of_a_slice_is_read_in_either_form_and_its_key_is_cut_by(tm
     one, other = model.performance.objectives
     assert (one.rule, other.rule, one.alert_after) == (other.rule, "recall >= 0.9 in vip=1 over 1d", 3)
     assert model.sliced == ("country", "vip")
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        (
+            "limits: {connections: many}",
+            "limits.connections: 'many' is not a number",
+        ),
+        (
+            "limits: {request_bytes: 1MiB}",
+            "limits.request_bytes: is less than 32MiB, which one request of 20MiB needs; write more",
+        ),
+        (
+            "allowed_hosts: ['http://drift.example.com']",
+            "allowed_hosts: 'http://drift.example.com' is no host name; write it alone, as in "
+            "'drift.example.com' or '*.example.com'",
+        ),
+        (
+            "receivers: {otlp: {protocols: {http: {cors: {allowed_origins: [shop.example.com]}}}}}",
+            "receivers.otlp.protocols.http.cors.allowed_origins: 'shop.example.com' is no origin; write "
+            "scheme and host, as in 'https://shop.example.com'",
+        ),
+    ],
+)
+def test_limits_and_names_that_cannot_be_are_named(written: str, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_text(written)
+    assert validate_file(path) == [problem]
+
+
+def test_one_host_needs_no_list(tmp_path: Path) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_text("{allowed_hosts: drift.example.com, limits: {request_bytes: 1GiB}}")
+    assert load(path).allowed_hosts == ("drift.example.com",)
+    assert load(path).limits.request_bytes == 2**30

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import grpc
@@ -16,7 +16,8 @@ from driftline_processor.core.decode import Malformed
 from driftline_processor.runtime.config_values import Address
 from driftline_processor.runtime.ports import PortInUse
 from driftline_processor.runtime.protocol import MAX_REQUEST
-from driftline_processor.runtime.receive_grpc import Accept, GrpcReceiver
+from driftline_processor.runtime.receive_grpc import Accept, Arrivals, GrpcReceiver
+from driftline_processor.runtime.request_memory import RequestMemory
 from driftline_processor.runtime.signals import Overloaded, Receipt, Signal
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
@@ -30,6 +31,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from .fake_intake import FailsFirst, FakeIntake
 from .stock import export_logs, export_metrics, export_spans, names
+from .test_request_memory import Seconds
 
 ANYWHERE = Address("127.0.0.1", 0)
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -186,3 +188,84 @@ def test_a_port_in_use_names_the_key_and_a_way_out() -> None:
         with pytest.raises(PortInUse) as taken:
             GrpcReceiver(Address(host, int(port)), FakeIntake())
     assert str(taken.value).startswith(f"{endpoint} is in use by another program; stop it, or change receivers.otlp.")
+
+
+def test_calls_without_an_end_do_not_keep_others_out() -> None:
+    """More calls than there are threads begin and say nothing more; the next sender is answered."""
+    ended = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        ended.wait(120)
+        yield b""
+
+    intake = FakeIntake()
+    with receiver(intake) as endpoint, ExitStack() as channels:
+        stuck = []
+        for _ in range(10):
+            channel = channels.enter_context(grpc.insecure_channel(endpoint, [("grpc.use_local_subchannel_pool", 1)]))
+            stuck += [channel.stream_unary(EXPORT).future(nothing(), timeout=120) for _ in range(10)]
+        with call(endpoint) as export:
+            assert export(b"", timeout=60) == b""
+        for one in stuck:
+            one.cancel()
+        ended.set()
+
+
+def test_a_call_without_a_message_is_an_invalid_argument() -> None:
+    channel_to, refusing = grpc.insecure_channel, pytest.raises(grpc.RpcError)
+    with receiver(FakeIntake()) as endpoint, channel_to(endpoint) as channel, refusing as refused:
+        channel.stream_unary(EXPORT)(iter(()))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.value.details() == "the call has no message; send one request"
+
+
+class Awaited:
+    """Messages that are awaited, at a time that a test moves."""
+
+    def __init__(self, limit: int = 80 * 2**20) -> None:
+        self.clock, self.memory = Seconds(), RequestMemory(limit)
+        self.arrivals = Arrivals(self.memory, self.clock)
+        self.cancelled: list[str] = []
+        self._waiting = ExitStack()
+
+    def begin(self, *named: str) -> None:
+        for name in named:
+            self._waiting.enter_context(self.arrivals.awaited(lambda name=name: self.cancelled.append(name)))  # type: ignore[misc]
+
+    def look(self, seconds: float) -> None:
+        self.clock.now += seconds
+        self.arrivals.look()
+
+    def all_arrive(self) -> None:
+        self._waiting.close()
+
+
+def test_a_quick_message_needs_no_room_and_a_slow_one_that_of_the_largest() -> None:
+    awaited = Awaited()
+    awaited.begin("a", "b")
+    awaited.look(0)
+    assert awaited.memory.used == 0
+    awaited.look(Arrivals.QUICK)
+    assert awaited.memory.used == 2 * MAX_REQUEST
+    awaited.all_arrive()
+    assert awaited.memory.used == 0
+    assert awaited.cancelled == []
+
+
+def test_a_message_for_which_there_is_no_room_is_cancelled() -> None:
+    awaited = Awaited()
+    awaited.begin("a", "b", "c", "d")  # room for three
+    awaited.look(Arrivals.QUICK)
+    assert awaited.cancelled == ["d"]
+
+
+def test_the_slowest_makes_room_and_none_is_awaited_for_ever() -> None:
+    awaited = Awaited()
+    awaited.begin("a", "b", "c")
+    awaited.look(Arrivals.QUICK)
+    awaited.look(Arrivals.LEAST)
+    awaited.begin("d")
+    awaited.look(Arrivals.QUICK)
+    assert awaited.cancelled == ["a"]
+    awaited.look(Arrivals.DEADLINE)
+    assert {"b", "c", "d"} <= set(awaited.cancelled)

@@ -194,7 +194,7 @@ def say(url: str, *parts: bytes, hang_up: bool = False) -> bytes:
         return b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n")[0]
 
 
-POST = b"POST /v1/logs HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/x-protobuf\r\n"
+POST = b"POST /v1/logs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/x-protobuf\r\n"
 TLS_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"
 CHUNKS = b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
 
@@ -236,10 +236,10 @@ def test_stopping_answers_what_is_under_way() -> None:
 
 
 def test_an_upload_that_stalls_is_sent_away_at_the_end_and_may_come_again(caplog: pytest.LogCaptureFixture) -> None:
-    head = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\nContent-Length: 9\r\n\r\n"
+    head = b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\n"
     with receiver(FakeIntake()) as url:
         sender = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=15)
-        sender.sendall(head + b"some")
+        sender.sendall(head + b"Content-Length: 9\r\n\r\nsome")
         assert httpx.post(f"{url}/v1/traces", headers={"content-type": PROTOBUF}).status_code == 200  # it was read
     assert sender.recv(1000).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     sender.close()

@@ -14,7 +14,7 @@ import pytest
 from driftline.pane import DURATION_BOUNDS
 from driftline.semconv import attributes, events
 from driftline.semconv import metrics as m
-from driftline_processor.runtime.config import Config, load
+from driftline_processor.runtime.config import Config, load, validate_file
 from driftline_processor.runtime.ports import PortInUse
 from driftline_processor.runtime.service import Service, run
 from driftline_processor.runtime.state import State
@@ -207,9 +207,32 @@ def test_it_says_where_everything_is(tmp_path: Path) -> None:
 
 
 def test_other_machines_are_warned_about(tmp_path: Path) -> None:
-    with running(tmp_path, web={"endpoint": "0.0.0.0:0"}) as service:
+    with running(tmp_path, web={"endpoint": "0.0.0.0:0"}, insecure_anonymous=True) as service:
         web = service.addresses["web"]
-        assert service.lines()[-1] == f"warning: other machines can reach {web}; there is no authentication yet"
+        warning = f"warning: everyone who can reach {web} may read, add and delete (insecure_anonymous)"
+        assert service.lines()[-1] == warning
+
+
+@pytest.mark.parametrize(
+    "listener", ["receivers: {otlp: {protocols: {grpc: {endpoint: ENDPOINT}}}}", "web: {endpoint: ENDPOINT}"]
+)
+@pytest.mark.parametrize(
+    "endpoint", ["0.0.0.0:4444", ":4444", "[::]:4444", "192.168.1.5:4444", "127.evil.example:4444"]
+)
+def test_other_machines_are_not_listened_to_unless_it_is_said_that_they_may(
+    listener: str, endpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_text(listener.replace("ENDPOINT", f"'{endpoint}'"))
+    assert run(path) == 2
+    said = capsys.readouterr().err
+    assert (
+        "can be reached from other machines, and there is no authentication yet: anyone there could read, add" in said
+    )
+    assert "write '127.0.0.1', or 'insecure_anonymous: true' if nobody else can connect" in said
+    assert [f"driftline: {problem}" for problem in validate_file(path)] == said.splitlines()
+    path.write_text(path.read_text() + "\ninsecure_anonymous: true\n")
+    assert validate_file(path) == []
 
 
 def test_a_wrong_configuration_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

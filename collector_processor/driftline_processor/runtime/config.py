@@ -28,10 +28,12 @@ from .config_values import (
     Days,
     Deciding,
     FilePath,
+    HostName,
     Keep,
     Keeping,
     Levels,
     Listen,
+    Origin,
     Seconds,
     Secret,
     Share,
@@ -42,6 +44,7 @@ from .config_values import (
     Together,
     Watching,
     WindowName,
+    one_or_several,
 )
 from .config_versions import Versions
 from .config_yaml import parse_yaml
@@ -87,10 +90,17 @@ class Grpc(Section):
     endpoint: Listen = Address("127.0.0.1", 4317)
 
 
+class Cors(Section):
+    """Whose web pages may send OTLP: sites such as ``https://shop.example.com``; ``*`` is any part of one."""
+
+    allowed_origins: tuple[Origin, ...] = ()
+
+
 class Http(Section):
     """OTLP over HTTP; ``POST /v1/outcomes`` too."""
 
     endpoint: Listen = Address("127.0.0.1", 4318)
+    cors: Cors = Cors()
 
 
 class Protocols(Section):
@@ -117,6 +127,14 @@ class Web(Section):
     """Pages, ``/metrics``, ``/api``, ``/healthz``, ``/readyz`` and ``POST /v1/outcomes``."""
 
     endpoint: Listen = Address("127.0.0.1", 8780)
+
+
+class Limits(Section):
+    """How much is taken in at a time, by all receivers together."""
+
+    connections: Annotated[int, Field(ge=8, strict=True)] = 1_000
+    request_bytes: Size = 256 * 2**20
+    """Room for one of the largest files of outcomes (128 MiB), and for all small requests beside it."""
 
 
 class Storage(Section):
@@ -269,6 +287,9 @@ class Config(Section):
 
     receivers: Annotated[Receivers, BeforeValidator(_empty_is_default)] = Receivers()
     web: Web = Web()
+    insecure_anonymous: StrictBool = False
+    allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(one_or_several)] = ()
+    limits: Limits = Limits()
     storage: Storage = Storage()
     models: Annotated[dict[str, Model], BeforeValidator(_empty_is_default)] = Field(default_factory=dict)
     exporters: dict[str, Exporter] = Field(default_factory=dict)

@@ -56,6 +56,17 @@ def _listeners(config: Config) -> Iterator[str]:
         for other_key, other in found[:i]:
             if address.meets(other):
                 yield f"{key}: {address} is also {other_key}; give each its own port"
+    if not config.insecure_anonymous:
+        for key, address in found:
+            if not address.loopback:
+                yield (
+                    f"{key}: {address} can be reached from other machines, and there is no authentication yet: anyone "
+                    "there could read, add and delete; write '127.0.0.1', or 'insecure_anonymous: true' if nobody else "
+                    "can connect"
+                )
+    least = 32 * 2**20
+    if config.limits.request_bytes < least:
+        yield f"limits.request_bytes: is less than {least // 2**20}MiB, which one request of 20MiB needs; write more"
     if len(found) == 1 and not config.receivers.kafka:
         yield "receivers.otlp.protocols: nothing is received; name grpc, http or both"
     if config.storage.max_size is not None and config.storage.max_size < SMALLEST:

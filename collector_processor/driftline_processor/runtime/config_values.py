@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +24,8 @@ _UNITS = {
 }
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B)")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_HOST_NAME = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?")
+_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9_.*-]+(?::(?:[0-9]{1,5}|\*))?/?")
 _ADDRESS = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^:/\[\]\s]*)):(?P<port>\d{1,5})")
 
 
@@ -71,7 +74,10 @@ class Address:
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def meets(self, other: Address) -> bool:
         """Whether a listener on this address would get what is sent to the other, or be in its way."""
@@ -166,6 +172,22 @@ def _detector_names(written: object) -> object:
     return names
 
 
+def _host_name(written: object) -> object:
+    """A name as it stands in an address bar, without scheme and port."""
+    if isinstance(written, str) and not _HOST_NAME.fullmatch(written):
+        raise ValueError(
+            f"'{written:.80}' is no host name; write it alone, as in 'drift.example.com' or '*.example.com'"
+        )
+    return written
+
+
+def _origin(written: object) -> object:
+    """A site as a browser names it: scheme, host, and the port where it is unusual."""
+    if isinstance(written, str) and not _ORIGIN.fullmatch(written):
+        raise ValueError(f"'{written:.80}' is no origin; write scheme and host, as in 'https://shop.example.com'")
+    return written
+
+
 def _confidence(written: object) -> object:
     if isinstance(written, (int, float)) and not isinstance(written, bool) and not 0 < written < 1:
         raise ValueError(f"'{written}' is no confidence; write a number between 0 and 1, such as 0.002")
@@ -204,6 +226,8 @@ def _keep(written: object) -> Keep:
 Days = Annotated[timedelta, BeforeValidator(_days)]
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 Size = Annotated[int, BeforeValidator(parse_size)]
+HostName = Annotated[str, BeforeValidator(_host_name)]
+Origin = Annotated[str, BeforeValidator(_origin)]
 Listen = Annotated[Address, BeforeValidator(parse_address)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 WindowName = Annotated[str, BeforeValidator(_window)]

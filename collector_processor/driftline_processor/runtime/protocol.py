@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
+from google.protobuf import json_format
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import Scope
 
 from .signals import Overloaded, Receipt, Signal
 
@@ -29,8 +34,13 @@ PATIENCE = 30.0
 _LONGEST_RETRY = 2.0
 """Seconds. Python's exporter gives up when the delay that it is told is beyond its deadline."""
 
-INVALID_ARGUMENT, UNAVAILABLE = 3, 14
+INVALID_ARGUMENT, PERMISSION_DENIED, FAILED_PRECONDITION, UNAVAILABLE = 3, 7, 9, 14
 """google.rpc.Code."""
+
+_CODES = {403: PERMISSION_DENIED, 421: FAILED_PRECONDITION, 503: UNAVAILABLE}
+"""google.rpc.Code by HTTP status; INVALID_ARGUMENT for all others."""
+
+_OTLP_PATHS = ("/v1/traces", "/v1/metrics", "/v1/logs")
 
 _OF_A_VALUE = (
     "bad_time",
@@ -73,6 +83,20 @@ def status(code: int, message: str, retry_after: float | None = None) -> bytes:
         detail.Pack(_retry_info(retry_after))
         answer.details.append(detail)
     return bytes(answer.SerializeToString())
+
+
+def refusal(scope: Scope, code: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer a request that no route sees, in the form of what was asked for: a Status, JSON, or a line of text."""
+    path = scope["path"]
+    if path in _OTLP_PATHS:
+        message = status(_CODES.get(code, INVALID_ARGUMENT), sentence)
+        if Headers(scope=scope).get("content-type", "").startswith("application/json"):
+            shown = json_format.MessageToJson(Status.FromString(message), indent=None)
+            return Response(shown, code, headers, "application/json")
+        return Response(message, code, headers, PROTOBUF)
+    if path.startswith(("/api/", "/v1/")) or scope["method"] not in ("GET", "HEAD"):
+        return JSONResponse({"error": sentence}, code, headers)
+    return PlainTextResponse(f"{sentence}\n", code, headers)
 
 
 def retry_metadata(overloaded: Overloaded) -> tuple[tuple[str, bytes], ...]:

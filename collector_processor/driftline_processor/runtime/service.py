@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -24,18 +24,22 @@ from driftline_processor.web import erase, labels, outcomes, snapshots, uploads,
 from driftline_processor.web.app import create_app
 from driftline_processor.web.pages import Addresses
 
+from .browser_guard import Rules
 from .config import Config, ConfigError, load
 from .config_values import Address
+from .connections import Connections
 from .derived import DerivedMetrics, Sink
 from .exemplars import WorstJoined
 from .forward import Forwarder, described
 from .health import Health
 from .http_server import HttpServers
+from .open_files import raise_most_files
 from .outcome_spans import OutcomeSpans
 from .ports import PortInUse
 from .receive_grpc import GrpcReceiver
 from .receive_http import otlp_app
 from .receive_kafka import KafkaReceiver
+from .request_memory import RequestMemory
 from .signals import Overloaded, Receipt, Signal
 from .state import State
 from .store import StorageError
@@ -60,7 +64,8 @@ class Service:
         self.health.report("service", "the processor has not started")
         self.addresses: dict[str, Address] = {}
         self._clock = clock
-        self._servers = HttpServers()
+        self._memory = RequestMemory(config.limits.request_bytes)
+        self._servers = HttpServers(Connections(config.limits.connections), self._memory)
         self._receiver: GrpcReceiver | None = None
         self._forwarder: Forwarder | None = None
         self._state: State | None = None
@@ -112,12 +117,18 @@ class Service:
         protocols = self.config.receivers.otlp.protocols
         if protocols.grpc is not None:
             key = "receivers.otlp.protocols.grpc.endpoint"
-            self._receiver = GrpcReceiver(protocols.grpc.endpoint, self._accept, key)
+            self._receiver = GrpcReceiver(protocols.grpc.endpoint, self._accept, key, self._memory)
             self.addresses["grpc"] = self._receiver.address
         if protocols.http is not None:
             key = "receivers.otlp.protocols.http.endpoint"
-            self.addresses["http"] = self._servers.bind(protocols.http.endpoint, key)
-        self.addresses["web"] = self._servers.bind(self.config.web.endpoint, "web.endpoint")
+            rules = self._rules(protocols.http.endpoint, protocols.http.cors.allowed_origins)
+            self.addresses["http"] = self._servers.bind(protocols.http.endpoint, key, rules)
+        web = self.config.web.endpoint
+        self.addresses["web"] = self._servers.bind(web, "web.endpoint", self._rules(web))
+
+    def _rules(self, endpoint: Address, origins: Collection[str] = ()) -> Rules:
+        """Say whose requests are answered on a port."""
+        return Rules([endpoint.host, *self.config.allowed_hosts], origins)
 
     def _derive(self, state: State, forwarder: Forwarder) -> None:
         """Send what is evaluated and joined to the destinations that want it."""
@@ -197,7 +208,9 @@ class Service:
         ]
         exposed = [str(address) for address in self.addresses.values() if not address.loopback]
         if exposed:
-            lines.append(f"warning: other machines can reach {', '.join(exposed)}; there is no authentication yet")
+            lines.append(
+                f"warning: everyone who can reach {', '.join(exposed)} may read, add and delete (insecure_anonymous)"
+            )
         return lines
 
 
@@ -209,6 +222,7 @@ def run(config_file: Path | None = None, forward: str | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("httpx", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    raise_most_files()
     ended = threading.Event()
     before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

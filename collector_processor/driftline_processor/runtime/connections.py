@@ -1,0 +1,296 @@
+"""HTTP connections that end: how many there are, how long they may keep silent, and what is said when none is accepted.
+
+=====================  ================================================================================================
+what is awaited        the rule
+=====================  ================================================================================================
+the head of a request  complete :data:`HEAD_SECONDS` after its first byte (or after the connection was made): 408
+its body               at least :data:`LEAST_BODY` bytes in :data:`BODY_SECONDS`, again and again: else 408
+the next request       :data:`IDLE_SECONDS` after an answer: closed
+reading of an answer   some of it in :data:`ANSWER_SECONDS`: closed
+=====================  ================================================================================================
+
+A connection above ``limits.connections`` takes the place of the one that has been silent the longest, a second at
+least. Where there is none, the new one is answered 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from .open_files import most_files
+
+IDLE_SECONDS = 75.0
+"""Longer than the exporters' own minute between two exports of metrics: each finds its connection open."""
+
+HEAD_SECONDS = 20.0
+
+BODY_SECONDS = 30.0
+
+LEAST_BODY = 3_000
+"""Bytes: 100 a second, a twentieth of a telephone line."""
+
+ANSWER_SECONDS = 60.0
+
+MOST_HEAD = 64 * 1024
+"""Bytes of a request line and its headers, trailers included."""
+
+_YOUNG = 1.0
+"""Seconds of silence in which a connection keeps its place whoever comes."""
+
+_LOOK_EVERY = 1.0
+"""Seconds between two looks at all connections."""
+
+_SAY_EVERY = 60.0
+"""Seconds between two log lines about connections that are not accepted."""
+
+_log = logging.getLogger("driftline")
+
+Waits = Literal["head", "body", "answer", "next"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a connection may take, in seconds; tests make them short."""
+
+    head: float = HEAD_SECONDS
+    body: float = BODY_SECONDS
+    idle: float = IDLE_SECONDS
+    answer: float = ANSWER_SECONDS
+    look: float = _LOOK_EVERY
+
+
+class Connections:
+    """All HTTP connections of the process. One event loop uses it; ``clock``: seconds that only grow."""
+
+    def __init__(
+        self,
+        most: int,
+        deadlines: Deadlines = Deadlines(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.deadlines = deadlines
+        self.clock = clock
+        self._most = most
+        self._open: set[Connection] = set()
+        self._closing: set[Connection] = set()
+        self._said: float | None = None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def protocol(self, **keys: Any) -> Connection:
+        """Return the protocol of a new connection; uvicorn calls this."""
+        return Connection(self, **keys)
+
+    def admit(self, connection: Connection) -> bool:
+        """Say whether there is room for a new connection; make some where one is silent."""
+        most = min(self._most, max(8, most_files() // 2))  # the other half is for the state, gRPC and destinations
+        if len(self._open) >= most:
+            silent = self._most_silent()
+            if silent is None:
+                self._say(
+                    f"{len(self._open)} HTTP connections are open and new ones are answered 503; "
+                    "raise limits.connections, or the limit on open files (ulimit -n)"
+                )
+                return False
+            silent.end(503)
+        self._open.add(connection)
+        return True
+
+    def closing(self, connection: Connection) -> None:
+        """Give away the place of a connection that is being closed, and see to its end."""
+        self._open.discard(connection)
+        self._closing.add(connection)
+
+    def lost(self, connection: Connection) -> None:
+        """Forget a connection that is closed."""
+        self._open.discard(connection)
+        self._closing.discard(connection)
+
+    async def watch(self) -> None:
+        """End what is overdue, again and again, until cancelled."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._loop_failed)
+        while True:
+            await asyncio.sleep(self.deadlines.look)
+            now = self.clock()
+            for connection in [one for one in (*self._open, *self._closing) if one.overdue(now)]:
+                connection.end(408)
+
+    def _most_silent(self) -> Connection | None:
+        now = self.clock()
+        silent = [one for one in self._open if one.waits != "answer" and now - one.heard >= _YOUNG]
+        return min(silent, key=lambda one: (one.waits != "next", one.heard), default=None)
+
+    def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Say in one line a minute that the system gives no connections; asyncio tries again every second."""
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+            self._say(
+                f"HTTP connections cannot be accepted: {error.strerror} (the limit is {most_files()} files); "
+                "raise the limit on open files (ulimit -n)"
+            )
+            return
+        loop.default_exception_handler(context)
+
+    def _say(self, sentence: str) -> None:
+        now = self.clock()
+        if self._said is None or now - self._said >= _SAY_EVERY:
+            self._said = now
+            _log.warning(sentence)
+
+
+class Connection(HttpToolsProtocol):
+    """One HTTP connection, which knows for what of its client it waits, and since when."""
+
+    def __init__(self, connections: Connections, **keys: Any) -> None:
+        super().__init__(**keys)
+        self.waits: Waits = "head"
+        self.heard = connections.clock()
+        self._connections = connections
+        self._since = self.heard
+        self._came = 0
+        self._head = 0
+        self._unread = 0
+        self._stuck: float | None = None
+        self._ended: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if not self._connections.admit(self):
+            self.end(503)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._connections.lost(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._ended is not None:
+            return
+        self.heard = self._connections.clock()
+        if self.waits == "next":
+            self._wait_for("head")
+        super().data_received(data)
+        if self.waits == "head":
+            self._unread += len(data)  # the parser holds a header until the whole of it is there
+        if self._head > MOST_HEAD or self._unread > MOST_HEAD:
+            self.end(431)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head = self._unread = 0
+        self._wait_for("head")
+        self.scope["driftline.end"] = self._end_silent  # type: ignore[typeddict-unknown-key]
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._head += len(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head += len(name) + len(value)
+        if self._head <= MOST_HEAD:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self._head <= MOST_HEAD:
+            self._unread = 0
+            self._wait_for("body")
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._head <= MOST_HEAD:
+            self._came += len(body)
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._head <= MOST_HEAD:
+            super().on_message_complete()
+            self._wait_for("next" if self.cycle.response_complete else "answer")
+
+    def on_response_complete(self) -> None:
+        another = bool(self.pipeline)
+        super().on_response_complete()
+        if self.waits == "answer" and not another:
+            self._wait_for("next")
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stuck = self._connections.clock()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stuck = None
+
+    def overdue(self, now: float) -> bool:
+        """Say whether the client has kept the connection waiting for too long."""
+        deadlines = self._connections.deadlines
+        if self._ended is None and self.transport.is_closing():
+            self._ended = now
+            self._connections.closing(self)
+        if self._ended is not None:
+            return now - self._ended >= deadlines.answer
+        if self._stuck is not None:
+            return now - self._stuck >= deadlines.answer
+        if self.waits == "head":
+            return now - self._since >= deadlines.head
+        if self.waits == "next":
+            return now - self._since >= deadlines.idle
+        if self.waits == "body" and now - self._since >= deadlines.body:
+            # Where reading is paused, the processor keeps the client waiting, and not the other way round.
+            slow = self._came < LEAST_BODY and not self.flow.read_paused
+            self._wait_for("body")
+            return slow
+        return False
+
+    def end(self, status: Literal[408, 431, 503]) -> None:
+        """Close the connection, with an answer where the client waits for one; at the second time at once."""
+        if self._ended is not None or self._stuck is not None:
+            self.transport.abort()
+            return
+        self._ended = self._connections.clock()
+        self._connections.closing(self)
+        if not self.transport.is_closing() and self._unanswered():
+            self.transport.write(_ANSWERS[status])
+            if self.cycle is not None:
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
+        self.transport.close()
+
+    def _end_silent(self) -> None:
+        """End the request whose body does not come, where others need its room; any thread may ask."""
+        self.loop.call_soon_threadsafe(lambda: self.end(503) if self.waits == "body" else None)
+
+    def _unanswered(self) -> bool:
+        """Whether a request has begun of whose answer nothing is written."""
+        if self.waits == "next":
+            return False
+        return self.waits == "head" or not self.cycle.response_started
+
+    def _wait_for(self, what: Waits) -> None:
+        self.waits = what
+        self._since = self._connections.clock()
+        self._came = 0
+
+
+def _answer(status: str, sentence: str, more: str = "") -> bytes:
+    return (
+        f"HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {len(sentence) + 1}\r\n"
+        f"{more}connection: close\r\n\r\n{sentence}\n"
+    ).encode()
+
+
+_ANSWERS = {
+    408: _answer("408 Request Timeout", "the request did not arrive in time; send it again"),
+    431: _answer("431 Request Header Fields Too Large", f"the headers are longer than {MOST_HEAD // 1024} KiB"),
+    503: _answer(
+        "503 Service Unavailable", "there are too many connections (limits.connections)", "retry-after: 1\r\n"
+    ),
+}

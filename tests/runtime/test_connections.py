@@ -1,0 +1,215 @@
+"""HTTP connections that keep silent, dribble, or are too many: each ends, and everybody else is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from driftline_processor.runtime.config_values import Address
+from driftline_processor.runtime.connections import (
+    BODY_SECONDS,
+    HEAD_SECONDS,
+    IDLE_SECONDS,
+    LEAST_BODY,
+    MOST_HEAD,
+    Connections,
+    Deadlines,
+)
+from driftline_processor.runtime.http_server import HttpServers
+from driftline_processor.runtime.request_memory import RequestMemory
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from .test_request_memory import Seconds, wait_until
+
+
+class Serving:
+    def __init__(self, most: int = 100) -> None:
+        self.clock = Seconds()
+        self.memory = RequestMemory(8 * 2**20)
+        self.connections = Connections(most, Deadlines(look=0.01), self.clock)
+        self.servers = HttpServers(self.connections, self.memory)
+        self.port = self.servers.bind(Address("127.0.0.1", 0), "web.endpoint").port
+
+    def open(self, *said: bytes) -> socket.socket:
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        for part in said:
+            client.sendall(part)
+        return client
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, and the server look at its connections."""
+        self.clock.now += seconds
+        reads = self.clock.reads
+        wait_until(lambda: self.clock.reads >= reads + 3)
+
+
+async def count(request: Request) -> Response:
+    return PlainTextResponse(str(len(await request.body())))
+
+
+@contextmanager
+def serving(most: int = 100) -> Iterator[Serving]:
+    found = Serving(most)
+    found.servers.start([Starlette(routes=[Route("/", count, methods=["GET", "POST"])])], grace=1)
+    yield found
+    found.servers.stop()
+
+
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def post(size: int) -> bytes:
+    return f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n".encode()
+
+
+def answer(client: socket.socket) -> tuple[bytes, bytes]:
+    """The status line and the body of the next answer."""
+    came = b""
+    while b"\r\n\r\n" not in came:
+        came += _more(client)
+    head, _, body = came.partition(b"\r\n\r\n")
+    size = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    while len(body) < size:
+        body += _more(client)
+    return head.partition(b"\r\n")[0], body
+
+
+def _more(client: socket.socket) -> bytes:
+    found = client.recv(1)
+    assert found, "the connection is closed"
+    return found
+
+
+def status(client: socket.socket) -> bytes:
+    return answer(client)[0]
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: loc"], ids=["nothing", "half a head"])
+def test_a_head_that_does_not_come_is_not_waited_for(said: bytes) -> None:
+    with serving() as server, server.open(said) as client:
+        wait_until(lambda: len(server.connections) == 1)
+        server.pass_time(HEAD_SECONDS)
+        assert status(client) == b"HTTP/1.1 408 Request Timeout"
+        wait_until(lambda: len(server.connections) == 0)
+
+
+def test_a_body_that_stops_is_not_waited_for() -> None:
+    with serving() as server, server.open(post(10_000), bytes(5_000)) as client:
+        wait_until(lambda: server.memory.used == 5_000)
+        server.pass_time(BODY_SECONDS)  # these came in time
+        server.pass_time(BODY_SECONDS)
+        assert status(client) == b"HTTP/1.1 408 Request Timeout"
+        wait_until(lambda: server.memory.used == 0)
+
+
+def test_a_slow_and_steady_body_arrives() -> None:
+    with serving() as server, server.open(post(10 * LEAST_BODY)) as client:
+        for part in range(1, 10):
+            client.sendall(bytes(LEAST_BODY))
+            wait_until(lambda sent=part * LEAST_BODY: server.memory.used == sent)  # type: ignore[misc]
+            server.pass_time(BODY_SECONDS)
+        client.sendall(bytes(LEAST_BODY))
+        assert answer(client) == (b"HTTP/1.1 200 OK", b"30000")
+
+
+def test_an_idle_connection_outlives_the_minute_between_two_exports() -> None:
+    with serving() as server, server.open() as client:
+        for _ in range(3):
+            client.sendall(GET)
+            assert status(client) == b"HTTP/1.1 200 OK"
+            server.pass_time(IDLE_SECONDS - 10)
+        server.pass_time(10)
+        assert client.recv(1) == b""
+    assert IDLE_SECONDS > 60
+
+
+@pytest.mark.heavy
+def test_an_idle_connection_outlives_the_exporters_interval_in_real_time() -> None:
+    with serving() as server, server.open(GET) as client:
+        assert status(client) == b"HTTP/1.1 200 OK"
+        client.settimeout(6)  # the interval is 5 seconds
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        client.settimeout(60)
+        client.sendall(GET)
+        assert status(client) == b"HTTP/1.1 200 OK"
+
+
+def test_a_new_connection_takes_the_place_of_the_most_silent(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(most=3) as server:
+        half = server.open(post(100), b"half")
+        wait_until(lambda: server.memory.used == 4)
+        idle = server.open(GET)
+        assert status(idle) == b"HTTP/1.1 200 OK"
+        server.pass_time(2)
+        other = server.open(GET)
+        assert status(other) == b"HTTP/1.1 200 OK"
+        fourth = server.open(GET)
+        assert status(fourth) == b"HTTP/1.1 200 OK"
+        assert idle.recv(1) == b""
+        fifth = server.open(GET)
+        assert status(fifth) == b"HTTP/1.1 200 OK"
+        assert status(half) == b"HTTP/1.1 503 Service Unavailable"
+        assert [record for record in caplog.records if record.name == "driftline"] == []
+        for _ in range(5):
+            sixth = server.open()
+            assert status(sixth) == b"HTTP/1.1 503 Service Unavailable"
+            sixth.close()
+        [said] = [record.getMessage() for record in caplog.records if record.name == "driftline"]
+        assert said.startswith("3 HTTP connections are open and new ones are answered 503; raise limits.connections")
+        for client in (half, idle, other, fourth, fifth):
+            client.close()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * (MOST_HEAD + 1),
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"a: b\r\n" * (MOST_HEAD // 2) + b"\r\n",
+        b"GET /" + b"x" * (MOST_HEAD + 1) + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ],
+    ids=["one that does not end", "many", "a long address"],
+)
+def test_headers_have_an_end(head: bytes) -> None:
+    with serving() as server:
+        client = server.open()
+        client.sendall(head)
+        assert status(client) == b"HTTP/1.1 431 Request Header Fields Too Large"
+        client.close()
+        with server.open(GET) as other:
+            assert status(other) == b"HTTP/1.1 200 OK"
+
+
+def test_requests_that_follow_at_once_are_answered_in_order() -> None:
+    with serving() as server, server.open(post(3) + b"abc" + GET + post(2) + b"ab") as client:
+        assert [answer(client)[1] for _ in range(3)] == [b"3", b"0", b"2"]
+        server.pass_time(IDLE_SECONDS)
+        assert client.recv(1) == b""
+
+
+def test_what_the_system_refuses_is_said_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Seconds()
+    connections = Connections(100, clock=clock)
+
+    async def accept_and_fail() -> None:
+        watching = asyncio.create_task(connections.watch())
+        await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        for _ in range(100):
+            context = {"message": "socket.accept() out of system resource", "exception": OSError(errno.EMFILE, "full")}
+            loop.call_exception_handler(context)
+            clock.now += 1
+        watching.cancel()
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(accept_and_fail())
+    said = [record.getMessage() for record in caplog.records]
+    assert [sentence.partition(" (")[0] for sentence in said] == ["HTTP connections cannot be accepted: full"] * 2
