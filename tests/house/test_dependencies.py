@@ -1,0 +1,115 @@
+"""What is imported is declared: nothing is left to what another distribution happens to bring."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+
+import pytest
+
+from .modules import ROOT, Module, modules, within
+
+OURS = ("driftline", "driftline_processor", "driftline_integrations")
+
+DISTRIBUTIONS = {
+    "confluent_kafka": "confluent-kafka",
+    "google.protobuf": "protobuf",
+    "google.rpc": "googleapis-common-protos",
+    "grpc": "grpcio",
+    "opentelemetry.baggage": "opentelemetry-api",
+    "opentelemetry.context": "opentelemetry-api",
+    "opentelemetry.exporter.otlp.proto.common": "opentelemetry-exporter-otlp-proto-common",
+    "opentelemetry.exporter.otlp.proto.grpc": "opentelemetry-exporter-otlp-proto-grpc",
+    "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry.instrumentation": "opentelemetry-instrumentation",
+    "opentelemetry.metrics": "opentelemetry-api",
+    "opentelemetry.propagate": "opentelemetry-api",
+    "opentelemetry.propagators": "opentelemetry-api",
+    "opentelemetry.proto": "opentelemetry-proto",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+    "opentelemetry.semconv": "opentelemetry-semantic-conventions",
+    "opentelemetry.trace": "opentelemetry-api",
+    "opentelemetry.util.re": "opentelemetry-api",
+    "pydantic_core": "pydantic-core",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+"""What brings a package that is not named like its distribution."""
+
+OF_THE_CALLER = {
+    "driftline.testing.plugin": ("pytest",),
+    "driftline_integrations.bodies": ("pydantic_core",),
+    "driftline_integrations.matrices": ("pyarrow",),
+    "driftline_integrations.xgboost": ("pyarrow",),
+    "driftline_processor.files.mlflow": ("mlflow",),
+}
+"""Used where they are installed anyway; the module does without, or says what to install."""
+
+ROOMS = {
+    "driftline": (),
+    "driftline_integrations": (),
+    "driftline_processor": ("processor", "concept"),
+    "driftline_processor.demo": ("processor", "concept", "demo"),
+    "driftline_processor.runtime.receive_kafka": ("processor", "concept", "kafka"),
+}
+"""Which extras a room may count on, beside the dependencies of the bare install."""
+
+FRAMEWORKS = {
+    "asgi": "fastapi",
+    "starlette_apps": "fastapi",
+    "networks": "torch",
+    "device": "torch",
+    "everywhere": "sklearn",
+}
+"""Modules of an integration that are not named like its extra."""
+
+
+def declared() -> dict[str, set[str]]:
+    """Return the distributions that each extra names; those of the bare install under ""."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    groups = {"": project["dependencies"], **project["optional-dependencies"]}
+    return {extra: {re.split(r"[^A-Za-z0-9._-]", line)[0].lower() for line in lines} for extra, lines in groups.items()}
+
+
+def extras_of(module: Module) -> tuple[str, ...]:
+    """Return the extras that are installed where a module is imported."""
+    room = max((name for name in ROOMS if within(module.name, name)), key=len)
+    stem = module.name.rpartition(".")[2]
+    extra = FRAMEWORKS.get(stem, stem)
+    return (*ROOMS[room], *((extra,) if room == "driftline_integrations" and extra in declared() else ()))
+
+
+def distribution_of(imported: str) -> str:
+    """Return the name of what has to be declared for an import."""
+    known = [package for package in DISTRIBUTIONS if within(imported, package)]
+    return DISTRIBUTIONS[max(known, key=len)] if known else imported.partition(".")[0]
+
+
+def undeclared(module: Module) -> list[str]:
+    """Return the imports of a module whose distribution nobody declares, as ``name needs distribution``."""
+    groups = declared()
+    installed = set().union(groups[""], *(groups[extra] for extra in extras_of(module)))
+    return [
+        f"{name} needs {distribution_of(name)}"
+        for name, _ in module.imports()
+        if name.partition(".")[0] not in (*OURS, *sys.stdlib_module_names)
+        and not within(name, *OF_THE_CALLER.get(module.name, ()))
+        and distribution_of(name) not in installed
+    ]
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
+def test_what_a_module_imports_is_declared(module: Module) -> None:
+    assert undeclared(module) == []
+
+
+def test_every_exception_is_still_needed() -> None:
+    used = {module.name: [name for name, _ in module.imports()] for module in modules()}
+    idle = [
+        f"{module} {package}"
+        for module, packages in OF_THE_CALLER.items()
+        for package in packages
+        if not any(within(name, package) for name in used[module])
+    ]
+    assert idle == []
