@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from opentelemetry import context
 
-from .endpoint import Endpoint, is_here
+from .endpoint import Endpoint, Signal, is_here
+from .faults import FAULTS, logger
 from .identity import VERSION
 
 if TYPE_CHECKING:
@@ -33,16 +34,20 @@ _EXPORT = {
 }
 
 
+State = Literal["delivered", "unreachable", "retry", "refused", "unsupported"]
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What became of one request.
 
     ``unreachable``: nothing listens; ``retry``: come again, after ``after`` seconds if the receiver said so;
-    ``refused``: this request will never be taken; ``unsupported``: no such request ever will (404, UNIMPLEMENTED).
-    ``delivered`` with a ``reason``: the receiver warns, or rejects so many (``rejected``) records or points of it.
+    ``refused``: this request will never be taken; ``unsupported``: no such request is taken there now (404,
+    UNIMPLEMENTED). ``delivered`` with a ``reason``: the receiver warns, or rejects so many (``rejected``) records or
+    points of it.
     """
 
-    state: Literal["delivered", "unreachable", "retry", "refused", "unsupported"]
+    state: State
     reason: str = ""
     after: float | None = None
     rejected: int = 0
@@ -81,14 +86,41 @@ class Confirming(Protocol):
         ...
 
 
+class ChannelError(RuntimeError):
+    """A channel cannot be made. The text names the endpoint and the fix."""
+
+
 def open_channel(endpoint: Endpoint) -> Channel:
-    """Return the channel to an endpoint; nothing is opened before the first request."""
+    """Return the channel to an endpoint; nothing is opened before the first request.
+
+    Raises :class:`ChannelError` where the package that it needs cannot be imported.
+    """
+    load(endpoint)
     return GrpcChannel(endpoint) if endpoint.protocol == "grpc" else HttpChannel(endpoint)
 
 
 def load(endpoint: Endpoint) -> None:
-    """Import what the channel to an endpoint needs, in the caller's thread: a fork must not meet half an import."""
-    importlib.import_module("grpc" if endpoint.protocol == "grpc" else "requests")
+    """Import what the channel to an endpoint needs, in the caller's thread: a fork must not meet half an import.
+
+    Raises :class:`ChannelError` where that fails.
+    """
+    module, package = ("grpc", "grpcio") if endpoint.protocol == "grpc" else ("requests", "requests")
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # also a wheel of another machine, which raises whatever it likes
+        raise ChannelError(
+            f"{endpoint.base} is reached with the package {package!r}, and importing that raises "
+            f"{type(error).__name__}: {error}; run 'pip install {package}'"
+        ) from error
+
+
+def warn_unopened(signal: Signal, error: Exception) -> None:
+    """Say once what is not sent because its channel cannot be made, and why. Call it in the ``except`` block."""
+    if not isinstance(error, ChannelError | ValueError):  # those two come from settings or a bad install
+        FAULTS.swallow("channel", error)
+    elif FAULTS.once(f"unopened {signal}"):
+        what = "predictions and outcomes are not recorded" if signal == "logs" else "distributions are not sent"
+        logger.warning("driftline: %s: %s", what, error)
 
 
 class HttpChannel:
@@ -194,14 +226,18 @@ class GrpcChannel:
         """Call ``Export`` of the signal's service."""
         import grpc
 
-        if self._channel is None:
-            self._channel = self._open(grpc)
-        export = self._channel.unary_unary(_EXPORT[self._endpoint.signal])
         try:
+            if self._channel is None:
+                self._channel = self._open(grpc)
+            export = self._channel.unary_unary(_EXPORT[self._endpoint.signal])
             metadata = tuple((key.lower(), value) for key, value in self._endpoint.headers.items())
             answer = export(body, metadata=metadata, timeout=min(self._endpoint.timeout, timeout))
         except grpc.RpcError as error:
             return _grpc_failure(error)
+        except OSError as error:  # a certificate that is not there
+            return Delivery("refused", f"{type(error).__name__}: {error}")
+        except Exception as error:  # its text may hold a header: often a key
+            return Delivery("refused", type(error).__name__)
         return _taken(answer)
 
     def _open(self, grpc: Any) -> Any:

@@ -35,6 +35,7 @@ class Closing:
         """Start the thread; also in a child, which has none of its parent's."""
         self._begun = threading.Event()
         self._done = threading.Event()
+        self._sent = threading.Event()
         self._resting = False
         self._thread = background.start(f"driftline-end-{self._name}", self._run)
 
@@ -50,9 +51,9 @@ class Closing:
         if self._resting:
             self.start()
 
-    def send(self, timeout: float) -> bool:
-        """Let the provider send what waits in it; say whether it did so within ``timeout`` seconds."""
-        sent = threading.Event()
+    def begin_flush(self) -> None:
+        """Let the provider send what waits in it, in the background."""
+        sent = self._sent = threading.Event()
 
         def flush() -> None:
             try:
@@ -63,7 +64,10 @@ class Closing:
                 sent.set()
 
         background.start(f"driftline-flush-{self._name}", flush)
-        return sent.wait(max(0.0, timeout))
+
+    def flushed(self, timeout: float) -> bool:
+        """Say whether the provider sent that, within ``timeout`` seconds."""
+        return self._sent.wait(max(0.0, timeout))
 
     def begin(self) -> None:
         """Close it, in the background."""

@@ -66,10 +66,13 @@ def configure(
     resource = Resource.create(attributes)
     say(attributes)
     target = resolve(endpoint) if endpoint else None  # one port speaks one protocol: that of the records
-    if os.environ.get("OTEL_TRACES_EXPORTER", "") != "none":
-        set_up_traces(resource, target)
-    if os.environ.get("OTEL_METRICS_EXPORTER", "") != "none":
-        set_up_metrics(resource, target)
+    for signal, set_up in (("traces", set_up_traces), ("metrics", set_up_metrics)):
+        if os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "") == "none":
+            continue
+        try:
+            set_up(resource, target)
+        except Exception as error:  # an exporter that cannot be made; the service starts all the same
+            logger.warning("driftline: %s are not sent: %s: %s", signal, type(error).__name__, error)
 
 
 def be_heard() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
 from . import resource
+from .backoff import BUSY, TEMPORARY
+from .channel import State
 from .closing import Closing
 from .faults import FAULTS
 from .hosts import tell_hosts
@@ -59,7 +61,7 @@ def register_exit() -> None:
         return
     _exit_pid = os.getpid()
     _at_exit()
-    tell_hosts(end_process, partial(flush, EXIT_SECONDS), settle)
+    tell_hosts(end_process, partial(_flush, EXIT_SECONDS, BUSY), settle)
 
 
 def _at_exit() -> None:
@@ -68,24 +70,34 @@ def _at_exit() -> None:
 
 
 def flush(timeout: float = 10.0) -> bool:
-    """Send everything recorded so far; say whether all of it arrived within ``timeout`` seconds.
+    """Send everything recorded so far, and try again until it arrives or ``timeout`` seconds have passed.
 
-    Call it where a process may stand still afterwards, or end without notice: at the end of a function in the cloud.
-    The providers that ``configure()`` made send their spans and counts, too; whether those arrive their exporters know.
+    Returns whether receivers accepted all that was recorded since the last flush: False also where a receiver refused
+    rows meanwhile, or a full buffer dropped them. Call it where a process may stand still afterwards, or end without
+    notice: at the end of a function in the cloud. The providers that ``configure()`` made send their spans and counts,
+    too; whether those arrive their exporters know.
 
     >>> flush()
     True
     """
+    return _flush(timeout, TEMPORARY)
+
+
+def _flush(timeout: float, again: Collection[State]) -> bool:
+    """Flush pipelines and providers side by side: a receiver of one that is away must not keep another's waiting."""
     end = _clock() + timeout
-    delivered = [flushed(pipeline, end - _clock()) for pipeline in pipelines()]
-    sent = [closing.send(end - _clock()) for closing in _closings]
+    settle(timeout)  # rows are counted, and their spans end, before the providers send
+    for closing in _closings:
+        closing.begin_flush()
+    delivered = [flushed(pipeline, end - _clock(), again) for pipeline in pipelines()]
+    sent = [closing.flushed(end - _clock()) for closing in _closings]
     return all(delivered) and all(sent)
 
 
-def flushed(pipeline: Pipeline, timeout: float) -> bool:
+def flushed(pipeline: Pipeline, timeout: float, again: Collection[State] = TEMPORARY) -> bool:
     """Flush one pipeline, whatever goes wrong. Never raises."""
     try:
-        return pipeline.flush(timeout)
+        return pipeline.flush(timeout, again=again)
     except Exception as fault:
         FAULTS.swallow("flush", fault)
         return False

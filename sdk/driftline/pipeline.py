@@ -14,7 +14,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from . import background, lifecycle, resource
-from .channel import Channel, Delivery, quiet
+from .backoff import BUSY, TEMPORARY, Backoff, attempt_until
+from .channel import Channel, Delivery, State, quiet, warn_unopened
 from .counts import count, count_dropped, count_own
 from .faults import FAULTS, logger
 from .later import Late, give_up, made
@@ -27,7 +28,7 @@ from .shape import ROW_BYTES
 from .single import Single, measure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from .baseline import Baseline
     from .block import Block
@@ -39,7 +40,11 @@ GATHER_SECONDS = 1.0
 FULL_ROWS = 5000
 BUFFER_BYTES = 32 * 2**20
 QUEUE_BYTES = 32 * 2**20
-_LONGEST_PAUSE = 30.0
+_KNOWN_REFUSALS = 5
+"""After so many answers that logs are not taken a flush asks once and waits for no other answer."""
+_PROBE = Frame(b"", 0)
+"""A request without records, which every receiver of logs takes."""
+_OVER = Delivery("retry", "no time is left")
 AT_ONCE, NEVER = -sys.maxsize, sys.maxsize
 
 
@@ -71,6 +76,7 @@ class Pipeline:
         self._queue: Bounded[Frame] = Bounded(QUEUE_BYTES, lambda frame: (len(frame.body), frame.rows))
         self._announced: set[tuple[str, str]] = set()
         self._closed = False
+        self._unsupported = 0  # answers in a row that logs are not taken
         self._begin()
 
     def _begin(self) -> None:
@@ -83,8 +89,9 @@ class Pipeline:
         """How many rows wait when the thread hears of it: while it sleeps any, then a full record, then no more."""
         self._resting = False
         self._held = False
-        self._pause = 0.0
-        self._again = 0.0  # monotonic seconds; no request before that
+        self._backoff = Backoff()
+        self._missing = 0
+        """Rows that no receiver will have, since the last flush said so."""
 
     def append(self, entry: Entry, cost: int, rows: int) -> bool:
         """Hand over what was recorded, of about ``cost`` bytes: the last step of the hot path. False: it is closed."""
@@ -104,20 +111,33 @@ class Pipeline:
             for identity, baseline in self._baselines.values():
                 self._reporter.distributions.use(identity.name, baseline.bins)
 
-    def flush(self, timeout: float) -> bool:
-        """Send everything recorded before the call; say whether all of it arrived within ``timeout`` seconds."""
+    def flush(self, timeout: float, *, again: Collection[State] = TEMPORARY) -> bool:
+        """Send everything recorded before the call, and again until it arrives or ``timeout`` seconds have passed.
+
+        Returns whether a receiver accepted all that was recorded since the last flush. ``again``: the states of a
+        request after which another attempt is made.
+        """
         deadline = time.monotonic() + timeout
-        if not self._lock.acquire(timeout=max(0.0, timeout)):
-            return False
+        if self._unsupported >= _KNOWN_REFUSALS:
+            again = frozenset(again) - {"unsupported"}
+        failure = attempt_until(deadline, lambda: self._deliver(deadline), again)
+        missing, self._missing = self._missing, 0
+        delivered = failure is None and not missing
+        if self._reporter is not None:
+            left = max(lifecycle.LAST_SECONDS, deadline - time.monotonic())
+            delivered &= self._reporter.flush(left, again=BUSY & frozenset(again))
+        return delivered
+
+    def _deliver(self, deadline: float) -> Delivery | None:
+        """Send what was recorded, whatever pause the background is in; return what stopped that, None for nothing."""
+        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            return _OVER
         try:
-            self._again = 0.0
+            self._backoff.skip()
             self._convert()
-            delivered = self._send(deadline)
+            return self._send(deadline)
         finally:
             self._lock.release()
-        if self._reporter is not None:
-            delivered &= self._reporter.flush(max(lifecycle.LAST_SECONDS, deadline - time.monotonic()))
-        return delivered
 
     def settle(self, timeout: float) -> None:
         """Count what was recorded, and end its spans; send nothing. Give up after ``timeout`` seconds."""
@@ -130,9 +150,9 @@ class Pipeline:
     def shutdown(self, timeout: float) -> bool:
         """Flush, stop the thread and close the channel; what is recorded later is dropped and counted."""
         self.close()
-        delivered = self.flush(timeout)
+        delivered = self.flush(timeout, again=BUSY)
         lost = self._queue.rows + self._rows.rows
-        if lost and self.recording:
+        if lost and (self.recording or self._unsupported):
             logger.warning("driftline: rows not delivered to %s: %d", self._name(), lost)
         for entry in self._rows.drain():  # another flush did not end in time: no span may wait for ever
             _let_go(entry)
@@ -163,12 +183,13 @@ class Pipeline:
             self._resting = True
             self._wake.set()
             self._full.set()
-            thread.join(timeout)
-        if self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            self._held = self._reporter is not None and self._reporter.hold(max(0.0, deadline - time.monotonic()))
-            return True
-        self._go_on()
-        return False
+        if not self._lock.acquire(timeout=max(0.0, timeout)):
+            self._go_on()
+            return False
+        if self._resting and thread is not None:  # it is at nothing now, and needs only the processor to end
+            thread.join(background.ENDING_SECONDS)
+        self._held = self._reporter is not None and self._reporter.hold(max(0.0, deadline - time.monotonic()))
+        return True
 
     def release(self) -> None:
         """Let flushes go on, and the background thread where there is work."""
@@ -208,7 +229,7 @@ class Pipeline:
         self._due = AT_ONCE
         self._wake.clear()
         self._full.clear()
-        if self._rows.rows or self._queue.rows:
+        if self._rows.rows or self._next() is not None:
             self._rouse()
 
     def after_fork(self) -> None:
@@ -217,6 +238,8 @@ class Pipeline:
         self._lost.forget()
         self._queue.forget()
         self._announced = set()
+        self.recording |= self._unsupported > 0
+        self._unsupported = 0
         if self._channel is not None:
             self._channel.forget()
         if self._reporter is not None:
@@ -239,28 +262,34 @@ class Pipeline:
         return "the channel" if self._channel is None else self._channel.name
 
     def _run(self) -> None:
-        with self._lock:  # while the interpreter ends, some imports and all thread pools are refused
-            self._channel = self._channel or self._open_channel()
-            resource.own_attributes()
-        while not (self._closed or self._resting):
+        with background.turn(self._lock, self._must_end) as mine:
+            if mine:  # while the interpreter ends, some imports and all thread pools are refused
+                self._open()
+                resource.own_attributes()
+        while not self._must_end():
             try:
                 self._tick()
             except Exception as error:
                 with contextlib.suppress(Exception):
                     FAULTS.swallow("flush", error)
 
+    def _must_end(self) -> bool:
+        """Say whether the thread is to end: for good, or for a fork."""
+        return self._closed or self._resting
+
     def _tick(self) -> None:
         """Wait for work, let it gather, and do it."""
-        self._wake.wait(None if not self._queue.rows else max(0.05, self._again - time.monotonic()))
+        self._wake.wait(None if self._next() is None else max(0.05, self._backoff.seconds()))
         self._full.wait(GATHER_SECONDS)
-        if self._closed or self._resting:
+        if self._must_end():
             return
         self._wake.clear()
         self._full.clear()
         self._due = AT_ONCE
-        with self._lock:
-            self._convert()
-            self._send(time.monotonic() + 60.0)
+        with background.turn(self._lock, self._must_end) as mine:
+            if mine:
+                self._convert()
+                self._send(time.monotonic() + 60.0)
 
     def _convert(self) -> None:
         """Turn what was recorded into counts and frames."""
@@ -271,12 +300,17 @@ class Pipeline:
             unsaid = [self._baselines[key] for key in self._baselines if key not in self._announced]
             baselines = [(identity, baseline.to_json()) for identity, baseline in unsaid]
             for frame in frames(predictions, outcomes, baselines, counted=self._count):
-                if self.recording:
+                if self.recording or (self._unsupported and not frame.predictions):
                     self._queue.append(frame, len(frame.body), frame.rows)
+                elif self._unsupported:  # their spans say that no record holds them
+                    self._lose(frame.rows, "unsupported")
             self._announced.update(self._baselines)
             self._count_lost()
-            count_own(self._rows.drops() + self._queue.drops(), FAULTS.drain())
+            drops = self._rows.drops() + self._queue.drops()
+            self._missing += drops
+            count_own(drops, FAULTS.drain())
         except Exception as error:
+            self._missing += len(entries)
             FAULTS.swallow("flush", error)
 
     def _drop(self, entry: Entry) -> None:
@@ -300,56 +334,86 @@ class Pipeline:
             if self._reporter is not None:
                 self._reporter.lose(identity, error, durations)
 
-    def _send(self, deadline: float) -> bool:
-        """Send the queue, oldest first, until it is empty or the receiver cannot take more; say whether it took all."""
-        arrived = True
+    def _open(self) -> Channel | None:
+        """Return the channel, opened where it is not; None where it cannot be made, after a line that says why."""
+        if self._channel is None:
+            try:
+                self._channel = self._open_channel()
+            except Exception as error:
+                warn_unopened("logs", error)
+        return self._channel
+
+    def _next(self) -> Frame | None:
+        """Return what to send next: the oldest frame, or the question whether logs are taken by now."""
+        return self._queue.first() or (_PROBE if self._unsupported else None)
+
+    def _send(self, deadline: float) -> Delivery | None:
+        """Send the queue, oldest first, while the receiver takes it; return what stopped that, None for nothing."""
         with quiet():
-            while (frame := self._queue.first()) is not None:
+            while (frame := self._next()) is not None:
                 now = time.monotonic()
-                if now >= deadline or now < self._again:
-                    return False
-                if self._channel is None:
-                    self._channel = self._open_channel()
-                delivery = self._channel.send(frame.body, deadline - now)
-                arrived &= delivery.state == "delivered" and not delivery.rejected
+                if now >= deadline or self._backoff.seconds():
+                    return _OVER
+                channel = self._open()
+                if channel is None:
+                    self._backoff.fail()
+                    self._stop_recording()
+                    return Delivery("unsupported", "there is no channel")
+                delivery = channel.send(frame.body, deadline - now)
                 if not self._settle(frame, delivery):
-                    return False
-        return arrived
+                    return delivery
+        return None
 
     def _settle(self, frame: Frame, delivery: Delivery) -> bool:
         """Act on what became of a frame; True to go on with the next."""
-        if delivery.state in ("unreachable", "retry"):
-            self._pause = min(_LONGEST_PAUSE, max(1.0, 2 * self._pause))
-            self._again = time.monotonic() + (self._pause if delivery.after is None else delivery.after)
-            if delivery.state == "unreachable":
-                self._warn(
-                    "unreachable",
-                    f"driftline: nothing listens on {self._name()} (start 'driftline up' or set DRIFTLINE_ENDPOINT); "
-                    f"keeping the last {QUEUE_BYTES >> 20} MB",
-                )
-            else:
-                self._warn("retry", f"driftline: {self._name()} is busy ({delivery.reason}); trying again")
+        if delivery.state in TEMPORARY:
+            self._backoff.fail(delivery.after)
+            if delivery.state == "unsupported":
+                self._stop_recording()
+            self._warn(delivery.state, self._why_not(delivery))
             return False
         self._queue.remove(frame)
-        self._pause = 0.0
+        self._backoff.succeed()
+        self._go_on_recording()
         if delivery.state == "delivered":
             self._heed(frame, delivery)
-        elif delivery.state == "unsupported":
-            self.recording = False
-            self._lose(frame.rows + self._queue.rows, "unsupported")
-            self._queue.drain()
-            self._warn(
-                "unsupported",
-                f"driftline: {self._name()} does not take OTLP logs ({delivery.reason}), so predictions are not "
-                "recorded and only sampled spans are left; set DRIFTLINE_ENDPOINT to a 'driftline up', "
-                "or add a logs pipeline to the collector",
-            )
-        else:
+        elif frame.rows:
             self._lose(frame.rows, "refused")
             self._warn(
                 "refused", f"driftline: {self._name()} refused a record: {delivery.reason} (rows lost: {frame.rows})"
             )
         return True
+
+    def _why_not(self, delivery: Delivery) -> str:
+        """Return the line for a request that may be taken later."""
+        name = self._name()
+        if delivery.state == "unreachable":
+            return (
+                f"driftline: nothing listens on {name} (start 'driftline up' or set DRIFTLINE_ENDPOINT); "
+                f"keeping the last {QUEUE_BYTES >> 20} MB"
+            )
+        if delivery.state == "retry":
+            return f"driftline: {name} is busy ({delivery.reason}); trying again"
+        return (
+            f"driftline: {name} does not take OTLP logs ({delivery.reason}), so predictions are not recorded until it "
+            "does and only sampled spans are left, and outcomes wait; set DRIFTLINE_ENDPOINT to a 'driftline up', "
+            "or add a logs pipeline to the collector"
+        )
+
+    def _stop_recording(self) -> None:
+        """Let spans say that no record holds them, until logs are taken; outcomes go on waiting."""
+        if self._unsupported == 0:
+            self._convert()  # spans of those rows say that a record holds them
+            self.recording = False
+        self._unsupported += 1
+
+    def _go_on_recording(self) -> None:
+        """Record again where logs were not taken and now are."""
+        if self._unsupported:
+            self._convert()  # spans of those rows say that no record holds them
+            self._unsupported, self.recording = 0, True
+            if FAULTS.once(f"supported {self._name()}"):
+                logger.info("driftline: %s takes OTLP logs now; predictions are recorded again", self._name())
 
     def _heed(self, frame: Frame, delivery: Delivery) -> None:
         """Act on what a receiver says of a frame that it took; what it rejects must not be sent again."""
@@ -364,6 +428,7 @@ class Pipeline:
             self._warn("warning", f"driftline: {self._name()} took a record and warns: {delivery.reason}")
 
     def _lose(self, rows: int, reason: str) -> None:
+        self._missing += rows
         try:
             count_dropped(rows, reason)
         except Exception as error:  # a meter of the application's

@@ -6,7 +6,7 @@ import threading
 import weakref
 from collections.abc import Callable
 
-from .channel import Channel, Confirming, HttpChannel, load, open_channel
+from .channel import Channel, Confirming, HttpChannel, load, open_channel, warn_unopened
 from .endpoint import Endpoint, Signal, resolve, silenced
 from .pipeline import Pipeline
 from .reporter import Reporter, interval, is_cumulative, wanted
@@ -32,10 +32,10 @@ def pipeline_of(channel: Channel | None, metrics: Channel | None = None) -> Pipe
     with _lock:
         if channel is None:
             if _default is None:
-                load(endpoint())
+                _load("logs")
                 reporter = None
                 if wanted(configured=_configured is not None):
-                    load(endpoint("metrics"))
+                    _load("metrics")
                     reporter = Reporter(
                         lambda: open_channel(endpoint("metrics")), interval=interval(), cumulative=is_cumulative()
                     )
@@ -50,6 +50,14 @@ def pipeline_of(channel: Channel | None, metrics: Channel | None = None) -> Pipe
             reporter = None if metrics is None else Reporter(lambda: metrics, cumulative=is_cumulative())
             pipeline = _given[id(channel)] = Pipeline(lambda: channel, reporter=reporter)
         return pipeline
+
+
+def _load(signal: Signal) -> None:
+    """Import what a channel needs, or say why that fails: the service that makes a Model starts all the same."""
+    try:
+        load(endpoint(signal))
+    except Exception as error:
+        warn_unopened(signal, error)
 
 
 def endpoint(signal: Signal = "logs") -> Endpoint:

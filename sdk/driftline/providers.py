@@ -81,8 +81,10 @@ def destination(signal: str, target: Endpoint | None) -> dict[str, Any]:
         if grpc:
             arguments["channel_options"] = (("grpc.enable_http_proxy", 0),)
         else:
-            import requests
-
+            try:
+                import requests
+            except ImportError:  # the exporter has a transport of its own
+                return arguments
             from .channel import past_proxies
 
             arguments["session"] = past_proxies(requests.Session(), base)

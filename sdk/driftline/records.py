@@ -31,10 +31,11 @@ _now = time.time_ns
 
 @dataclass(slots=True, eq=False)
 class Frame:
-    """One ``ExportLogsServiceRequest``. ``rows``: predictions and outcomes in it."""
+    """One ``ExportLogsServiceRequest``. ``rows``: predictions or outcomes in it; ``predictions``: which of the two."""
 
     body: bytes
     rows: int
+    predictions: bool = False
 
 
 def frames(
@@ -75,7 +76,7 @@ def _batches(block: Block, rows: Sequence[int]) -> list[Frame]:
     attributes[a.ML_PREDICTION_COLUMNS] = columns.encode(block.wire_columns())
     # Event time may be last year's in a replay; the processor balances rows against counts by when both were made.
     record = log_record(events.ML_PREDICTION_BATCH, int(block.time[-1]), attributes, observed=_now())
-    frame = _frame(identity, [record], n)
+    frame = _frame(identity, [record], n, predictions=True)
     if len(frame.body) <= MOST_BYTES:
         return [frame]
     if n > 1:
@@ -117,5 +118,6 @@ def _filled(identity: Identity, records: list[bytes]) -> Iterator[Frame]:
     yield _frame(identity, part, len(part))
 
 
-def _frame(identity: Identity, records: list[Parts], rows: int) -> Frame:
-    return Frame(request(resource_attributes(identity), (SCOPE, VERSION), SCHEMA_URL, records), rows)
+def _frame(identity: Identity, records: list[Parts], rows: int, *, predictions: bool = False) -> Frame:
+    body = request(resource_attributes(identity), (SCOPE, VERSION), SCHEMA_URL, records)
+    return Frame(body, rows, predictions)

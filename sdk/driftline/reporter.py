@@ -10,11 +10,12 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from . import background, lifecycle
-from .channel import Channel, Delivery, quiet
+from .backoff import BUSY, attempt_until
+from .channel import Channel, Delivery, State, quiet, warn_unopened
 from .distributions import Distributions
 from .faults import FAULTS, logger
 from .settings import read
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 INTERVAL_SECONDS = 60.0
 SEND_SECONDS = 30.0
 """How long one report may take before the next is due."""
+_OVER = Delivery("retry", "no time is left")
 
 
 class Reporter:
@@ -44,7 +46,6 @@ class Reporter:
         self._open_channel = open_channel
         self._interval = interval
         self._channel: Channel | None = None
-        self._supported = True
         self._closed = False
         self._resume = False
         self._begin()
@@ -56,26 +57,35 @@ class Reporter:
 
     def add(self, block: Block) -> None:
         """Count the rows of a block, and see to it that they are reported; on the background thread."""
-        if not self._supported or block.identity.distributions == 0:
+        if block.identity.distributions == 0:
             return
         self.distributions.add(block)
         self._start()
 
     def lose(self, identity: Identity, error: str, durations: Binned) -> None:
         """Count predictions of which nothing is left but how long they took."""
-        if self._supported and identity.distributions:
+        if identity.distributions:
             self.distributions.lose(identity, error, durations)
 
-    def flush(self, timeout: float) -> bool:
-        """Report what is new; say whether all of it arrived within ``timeout`` seconds."""
+    def flush(self, timeout: float, *, again: Collection[State] = BUSY) -> bool:
+        """Report what is new; say whether all of it arrived within ``timeout`` seconds.
+
+        A receiver of no metrics at all does no harm: what is counted waits for one. ``again``: the states of a request
+        after which another attempt is made.
+        """
         deadline = time.monotonic() + timeout
-        if not self._lock.acquire(timeout=max(0.0, timeout)):
-            return False
+        failure = attempt_until(deadline, lambda: self._attempt(deadline), again)
+        return failure is None or failure.state == "unsupported"
+
+    def _attempt(self, deadline: float) -> Delivery | None:
+        """Report once what is new; return what kept it from arriving, None for nothing."""
+        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            return _OVER
         try:
             return self._report(deadline, all_of_it=False)
         except Exception as error:
             FAULTS.swallow("metrics", error)
-            return False
+            return Delivery("refused", type(error).__name__)
         finally:
             self._lock.release()
 
@@ -91,15 +101,14 @@ class Reporter:
 
     def hold(self, timeout: float) -> bool:
         """End the thread, and keep others from reporting until :meth:`release`; say whether that succeeded."""
-        deadline = time.monotonic() + timeout
         thread, self._thread = self._thread, None
         self._stop.set()
+        if not self._lock.acquire(timeout=max(0.0, timeout)):
+            return False  # a report is under way; the next row starts another thread, which waits for it
         if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
-        if self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            self._resume = thread is not None
-            return True
-        return False  # a report is under way; the next row starts another thread, which waits for it
+            thread.join(background.ENDING_SECONDS)
+        self._resume = thread is not None
+        return True
 
     def release(self) -> None:
         """Let reports go on, and the thread where there was one."""
@@ -123,14 +132,18 @@ class Reporter:
     def _run(self, stop: threading.Event) -> None:
         while not stop.wait(self._interval):
             try:
-                with self._lock:
-                    self._report(time.monotonic() + SEND_SECONDS, all_of_it=True)
+                with background.turn(self._lock, stop.is_set) as mine:
+                    if mine:
+                        self._report(time.monotonic() + SEND_SECONDS, all_of_it=True)
             except Exception as error:
                 with contextlib.suppress(Exception):
                     FAULTS.swallow("metrics", error)
 
-    def _report(self, deadline: float, *, all_of_it: bool) -> bool:
-        """Send a request per model, until the receiver cannot take more now. ``all_of_it``: also what is not new."""
+    def _report(self, deadline: float, *, all_of_it: bool) -> Delivery | None:
+        """Send a request per model; return what kept one from arriving, None for nothing.
+
+        ``all_of_it``: also what is not new.
+        """
         from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
         from opentelemetry.sdk.metrics.export import AggregationTemporality
 
@@ -141,23 +154,25 @@ class Reporter:
         taken, streams = self.distributions.take(last=self._closed)
         with quiet():
             for stream in streams:
-                if not self._supported:
-                    return True
                 if not (stream.news or (all_of_it and cumulative)):
                     continue
                 now = time.monotonic()
                 if now >= deadline:
-                    return False
-                body = encode_metrics(metrics_data(stream, taken, temporality)).SerializeToString()
+                    return _OVER
                 if self._channel is None:
-                    self._channel = self._open_channel()
+                    try:
+                        self._channel = self._open_channel()
+                    except Exception as error:
+                        warn_unopened("metrics", error)
+                        return Delivery("unsupported", "there is no channel")
+                body = encode_metrics(metrics_data(stream, taken, temporality)).SerializeToString()
                 delivery = self._channel.send(body, deadline - now)
-                if delivery.state == "delivered":
-                    self.distributions.settle(stream, taken)
-                    self._heed(delivery)
-                elif not self._tell(delivery):
-                    return False
-        return True
+                if delivery.state != "delivered":
+                    self._tell(delivery)
+                    return delivery
+                self.distributions.settle(stream, taken)
+                self._heed(delivery)
+        return None
 
     def _heed(self, delivery: Delivery) -> None:
         """Say once what a receiver says of a report that it took; what it rejects must not be sent again."""
@@ -167,16 +182,14 @@ class Reporter:
             said = f"rejected {delivery.rejected} points" if delivery.rejected else "warns"
             logger.warning("driftline: %s took distributions and %s: %s", name, said, delivery.reason)
 
-    def _tell(self, delivery: Delivery) -> bool:
-        """Say why a report did not arrive; True where the others need not wait for that."""
+    def _tell(self, delivery: Delivery) -> None:
+        """Say once why a report did not arrive."""
         name = "the metrics channel" if self._channel is None else self._channel.name
+        said = delivery.reason
         if delivery.state == "unreachable":
             said = "nothing listens there"
         elif delivery.state == "unsupported":
-            self._supported = False
-            said = f"it does not take OTLP metrics ({delivery.reason}), so none are sent to it any more"
-        else:
-            said = delivery.reason
+            said = f"it does not take OTLP metrics ({delivery.reason})"
         if FAULTS.once(f"{delivery.state} {name}"):  # one line with the records, where both go to one place
             logger.warning(
                 "driftline: distributions did not reach %s: %s; they go on being counted "
@@ -184,7 +197,6 @@ class Reporter:
                 name,
                 said,
             )
-        return delivery.state == "unsupported"
 
 
 def interval(environ: Mapping[str, str] = os.environ) -> float:

@@ -64,8 +64,8 @@ class Service:
         return driftline.Model(name, task=task, channel=self.channel, **options)
 
     def flush(self) -> bool:
-        """Send what was recorded."""
-        return pipeline_of(self.channel).flush(5.0)
+        """Send what was recorded, once."""
+        return pipeline_of(self.channel).flush(5.0, again=())
 
     @property
     def spans(self) -> list[ReadableSpan]:

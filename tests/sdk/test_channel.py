@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
-from driftline.channel import Delivery, GrpcChannel, HttpChannel, open_channel
+from driftline.channel import ChannelError, Delivery, GrpcChannel, HttpChannel, open_channel
 from driftline.endpoint import Endpoint, Signal, resolve
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
@@ -360,3 +361,23 @@ def test_a_receiver_elsewhere_is_reached_through_the_proxy(receiver: Receiver, m
     assert channel.send(b"body", 5.0) == Delivery("delivered")
     channel.close()
     assert receiver.requests[0][0] == "http://elsewhere.invalid/v1/logs"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "module", "package"), [("http/protobuf", "requests", "requests"), ("grpc", "grpc", "grpcio")]
+)
+def test_a_package_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, protocol: str, module: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    endpoint = resolve(None, {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://d:1"})
+
+    with pytest.raises(ChannelError, match=f"^http://d:1 is reached with .* '{package}'.*run 'pip install {package}'$"):
+        open_channel(endpoint)
+
+
+def test_grpc_never_raises_for_a_certificate_that_is_not_there() -> None:
+    delivery = GrpcChannel(Endpoint("https://d:4317", "d:4317", "grpc", certificate="/nowhere/ca.pem")).send(b"", 5.0)
+
+    assert delivery.state == "refused"
+    assert "/nowhere/ca.pem" in delivery.reason

@@ -414,19 +414,20 @@ def test_versions_are_streams_of_their_own_and_handles_of_one_are_not(service: S
     assert sorted(sums(points([body]), "ml.feature.value")[()] for body in service.metrics.bodies) == [1, 2]
 
 
-def test_a_receiver_without_metrics_is_told_once_and_left_alone(
+def test_a_receiver_without_metrics_is_told_once_and_counting_goes_on_until_it_takes_them(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     score = service.model(metrics_channel=service.metrics).predict(returns(0.5))
-    service.metrics.answers = [Delivery("unsupported", "404 Not Found")]
+    service.metrics.answers = [Delivery("unsupported", "404 Not Found")] * 2
     for _ in range(3):
         score({"x": 1.0})
         assert service.flush() is True
 
-    assert service.metrics.bodies == []
+    assert [sums(points([body]), "ml.feature.value")[()] for body in service.metrics.bodies] == [3]
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert line.startswith(
-        "driftline: distributions did not reach metrics: it does not take OTLP metrics (404 Not Found)"
+        "driftline: distributions did not reach metrics: it does not take OTLP metrics (404 Not Found); they go on "
+        "being counted"
     )
 
 

@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import driftline
 import numpy as np
 import pytest
-from driftline import pipeline, pipelines
+from driftline import backoff, pipeline, pipelines
 from driftline.baseline import Baseline
-from driftline.channel import Delivery
+from driftline.channel import ChannelError, Delivery
 from driftline.columns import strings
 from driftline.faults import FAULTS
 from driftline.pipelines import pipeline_of
@@ -129,18 +130,18 @@ def test_the_pause_between_attempts_grows_and_the_receiver_may_say_how_long(serv
     pauses = []
     for delivery in (UNREACHABLE, UNREACHABLE, Delivery("retry", "503"), *[UNREACHABLE] * 5):
         service.channel.answers = [delivery]
-        background.flush(1.0)
-        pauses.append(background._pause)
+        background.flush(1.0, again=())
+        pauses.append(background._backoff.pause)
 
     assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
 
 
 @pytest.mark.parametrize("reason", ["404 Not Found", "UNIMPLEMENTED unknown service"])
-def test_a_collector_without_logs_is_told_once_and_spans_count_from_then_on(
+def test_a_collector_without_logs_is_told_once_and_spans_count_meanwhile(
     service: Service, caplog: pytest.LogCaptureFixture, reason: str
 ) -> None:
     score = service.model(version="7").predict(returns(0.5))
-    service.channel.answers = [Delivery("unsupported", reason)]
+    service.channel.answers = [Delivery("unsupported", reason)] * 4
     for i in range(3):
         score({"i": i})
         service.flush()
@@ -162,23 +163,170 @@ def test_a_collector_without_logs_is_told_once_and_spans_count_from_then_on(
     }
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert line == (
-        f"driftline: memory does not take OTLP logs ({reason}), so predictions are not recorded and only sampled spans "
-        "are left; set DRIFTLINE_ENDPOINT to a 'driftline up', or add a logs pipeline to the collector"
+        f"driftline: memory does not take OTLP logs ({reason}), so predictions are not recorded until it does and only "
+        "sampled spans are left, and outcomes wait; set DRIFTLINE_ENDPOINT to a 'driftline up', or add a logs pipeline "
+        "to the collector"
     )
     assert service.channel.bodies == []
     assert service.counts() == {(("ml.model.version", "7"), ("ml.prediction.class", "1")): 3}
 
 
-def test_rows_that_found_out_that_no_logs_are_taken_are_counted(
-    service: Service, dropped: Callable[[], dict[str, int]]
+def test_recording_goes_on_when_logs_are_taken_and_what_waited_is_sent(
+    service: Service, caplog: pytest.LogCaptureFixture, dropped: Callable[[], dict[str, int]]
 ) -> None:
-    score = service.model().predict(returns(0.5))
-    service.channel.answers = [Delivery("unreachable"), Delivery("unsupported", "404 Not Found")]
-    for i in range(3):
-        score({"i": i})
+    caplog.set_level("INFO", logger="driftline")
+    churn = service.model()
+    score = churn.predict(returns(0.5), id="id")
+    answers = [Delivery("unsupported", "404 Not Found")] * 2
+    service.channel.answers = list(answers)
+    flushed = []
+    for id in ("before", "meanwhile", "found out", "after"):
+        score({"id": id})
+        churn.outcome(id, actual=1)
+        flushed.append(service.flush())
+
+    assert flushed == [False, False, False, True]  # the third sends all that waits, but two rows are in no record
+    tables = service.tables()
+    assert [text for table in tables for text in strings(table.id)] == ["before", "after"]
+    truths = [strings(table.id) for table in service.outcomes()]
+    assert truths == [["before"], ["meanwhile"], ["found out"], ["after"]]
+    recorded = [dict(span.attributes or {})["ml.prediction.recorded"] for span in service.spans]
+    assert recorded == [True, False, False, True]  # as the records have it: nothing counts twice
+    assert dropped() == {"unsupported": 2}
+    assert caplog.messages[-1] == "driftline: memory takes OTLP logs now; predictions are recorded again"
+
+
+def test_the_background_asks_again_by_itself_whether_logs_are_taken(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "GATHER_SECONDS", 0.01)
+    asked: list[bytes] = []
+    taken = threading.Event()
+
+    def answer(body: bytes, timeout: float) -> Delivery:
+        asked.append(body)
+        if len(asked) == 1:
+            return Delivery("unsupported", "404 Not Found")
+        taken.set()
+        return Delivery("delivered")
+
+    monkeypatch.setattr(service.channel, "send", answer)
+    churn = service.model()
+    churn.outcome("A-1", actual=1)
+
+    assert taken.wait(60)
+    assert asked[0] == asked[1]
+    assert service.flush()
+
+
+def test_outcomes_that_wait_for_a_receiver_of_logs_are_bounded(
+    service: Service, monkeypatch: pytest.MonkeyPatch, dropped: Callable[[], dict[str, int]]
+) -> None:
+    monkeypatch.setattr(pipeline, "QUEUE_BYTES", 5000)
+    churn = service.model()
+    service.channel.answers = [Delivery("unsupported", "404 Not Found")] * 60
+    for i in range(60):
+        churn.outcome(f"{i}", actual=1)
+        service.flush()
+    assert service.channel.answers == []
+
+    kept = [text for table in service.outcomes() for text in strings(table.id)]
+    assert kept == [str(i) for i in range(60 - len(kept), 60)]
+    assert 2 < len(kept) < 30
+    assert dropped() == {"buffer_full": 60 - len(kept)}
+
+
+def test_a_flush_tries_again_until_everything_arrived(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FLUSH_PAUSES", (0.0,))
+    service.model().predict(returns(0.5))({"i": 1})
+    service.channel.answers = [Delivery("retry", "503"), UNREACHABLE, Delivery("unsupported", "404 Not Found")] * 2
+
+    assert pipeline_of(service.channel).flush(600.0)
+    assert service.channel.answers == []
+    assert len(service.table()) == 1
+
+
+def test_a_flush_says_no_where_its_time_is_over_before_anything_arrived(service: Service) -> None:
+    service.model().predict(returns(0.5))({"i": 1})
+    service.channel.answers = [Delivery("retry", "429", after=60.0)]  # so it does not wait for that
+
+    assert not pipeline_of(service.channel).flush(5.0)
+    assert service.flush()
+
+
+def test_a_flush_waits_for_no_receiver_that_is_known_not_to_take_logs(service: Service) -> None:
+    churn = service.model()
+    churn.outcome("A-1", actual=1)
+    service.channel.answers = [Delivery("unsupported", "404 Not Found")] * 7
+    for _ in range(5):
         service.flush()
 
-    assert dropped() == {"unsupported": 2}  # the span of the third says that no record has it
+    assert not pipeline_of(service.channel).flush(600.0)
+    assert len(service.channel.answers) == 1
+
+
+def test_a_flush_says_no_once_where_the_background_lost_rows_before(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "GATHER_SECONDS", 0.01)
+    refused = threading.Event()
+    send = service.channel.send
+
+    def refuse(body: bytes, timeout: float) -> Delivery:
+        if refused.is_set():
+            return send(body, timeout)
+        refused.set()
+        return Delivery("refused", "400 Bad Request")
+
+    monkeypatch.setattr(service.channel, "send", refuse)
+    service.model().predict(returns(0.5))({"i": 1})
+    assert refused.wait(60)
+
+    assert [service.flush(), service.flush()] == [False, True]
+
+
+def test_a_full_buffer_is_no_arrival(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "BUFFER_BYTES", 2000)
+    score = service.model().predict(returns(0.5))
+    monkeypatch.setattr(pipeline_of(service.channel), "_rouse", lambda: None)
+    for i in range(100):
+        score({"x": i})
+
+    assert [service.flush(), service.flush()] == [False, True]
+
+
+def test_a_receiver_that_asks_for_a_year_is_asked_sooner() -> None:
+    patient = backoff.Backoff()
+    patient.fail(after=365 * 86400.0)
+
+    assert 0.0 < patient.seconds() <= backoff.LONGEST_AFTER
+
+
+def test_a_channel_that_cannot_be_made_is_one_line_and_tried_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    background = pipeline_of(service.channel)
+    opened = [ChannelError("http://d:4318 is reached with the package 'requests'")] * 2
+
+    def open_channel() -> Any:
+        if opened:
+            raise opened.pop()
+        return service.channel
+
+    monkeypatch.setattr(background, "_open_channel", open_channel)
+    churn = service.model()
+    score = churn.predict(returns(0.5), id="id")
+    for id in ("a", "b"):
+        assert score({"id": id}) == 0.5
+        churn.outcome(id, actual=1)
+        assert not service.flush()
+
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "driftline: predictions and outcomes are not recorded: http://d:4318 is reached with the package 'requests'"
+    ]
+    service.flush()
+    assert [text for table in service.outcomes() for text in strings(table.id)] == ["a", "b"]
+    assert [text for table in service.tables() for text in strings(table.id)] == ["a"]
 
 
 def test_a_refused_record_is_lost_alone(
@@ -282,8 +430,6 @@ def test_what_cannot_be_recorded_takes_no_neighbour_with_it(
 
 
 def test_the_thread_sends_by_itself(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
-
     monkeypatch.setattr(pipeline, "GATHER_SECONDS", 0.01)
     arrived = threading.Event()
     send = service.channel.send

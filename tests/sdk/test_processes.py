@@ -8,9 +8,11 @@ import sys
 import textwrap
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
+from driftline.columns import strings
 from driftline_processor.core.decode import decode_logs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -248,3 +250,101 @@ def test_configure_names_them_where_no_spans_are_exported(receiver: Receiver) ->
     names = [{pair.key: pair.value.string_value for pair in resource.attributes} for resource in said]
     assert {(name["service.name"], name["deployment.environment.name"]) for name in names} == {("shop", "test")}
     assert receiver.paths.keys() == {"/v1/logs", "/v1/metrics"}
+
+
+WITHOUT = """
+import os, sys
+sys.modules.update(dict.fromkeys(os.environ["MISSING"].split(",")))  # each of them now fails to import
+import driftline
+
+driftline.configure(service_name="shop")
+churn = driftline.Model("churn", task="binary")
+
+@churn.predict(id="id")
+def score(row):
+    return 0.5
+
+print(score({"id": "a"}), churn.outcome("a", 1), driftline.flush(0.5))
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "line"),
+    [
+        (
+            {"MISSING": "requests", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
+            "http://127.0.0.1:1 is reached with the package 'requests', and importing that raises ModuleNotFoundError",
+        ),
+        (
+            {"MISSING": "grpc,opentelemetry.exporter.otlp.proto.grpc", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "http://localhost:4317 is reached with the package 'grpcio', and importing that raises ModuleNotFoundError",
+        ),
+        (
+            {"MISSING": "requests,opentelemetry.exporter.otlp.proto.http"},
+            "driftline: traces are not sent: ModuleNotFoundError: ",
+        ),
+        (
+            {"MISSING": "pandas", "DRIFTLINE_ENDPOINT": "localhost:4318"},
+            "the variable DRIFTLINE_ENDPOINT: 'localhost:4318' is no URL of a receiver; write one such as",
+        ),
+    ],
+    ids=["requests", "grpc", "exporters", "endpoint"],
+)
+def test_a_channel_that_cannot_be_made_stops_no_service(environment: dict[str, str], line: str) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "DRIFTLINE_"))}
+    quick = {"OTEL_METRIC_EXPORT_INTERVAL": "3600000", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT],
+        env={**clean, **quick, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "0.5 None False\n"), done.stderr
+    assert line in done.stderr
+    assert "internal error" not in done.stderr
+    assert done.stderr.count("driftline: predictions and outcomes are not recorded: ") == 1
+
+
+class NotReady(BaseHTTPRequestHandler):
+    """An ingress without a route for logs, once: as while something is rolled out."""
+
+    server: Any
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        first = self.path == "/v1/logs" and not self.server.bodies
+        if self.path == "/v1/logs":
+            self.server.bodies.append(body)
+        self.send_response(404 if first else 200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_one_404_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+    with ThreadingHTTPServer(("127.0.0.1", 0), NotReady) as server:
+        server.daemon_threads = True
+        server.bodies = []  # type: ignore[attr-defined]
+        Thread(target=server.serve_forever, daemon=True).start()
+        script = """
+            score({"id": "a"}); churn.outcome("a", 1)
+            print(driftline.flush(60))
+            score({"id": "b"}); churn.outcome("b", 1)
+            print(driftline.flush(60))
+        """
+        done = run(script, f"http://127.0.0.1:{server.server_port}", timeout=200)
+        server.shutdown()
+
+    assert (done.returncode, done.stdout) == (0, "True\nTrue\n"), done.stderr
+    accepted = server.bodies[1:]  # type: ignore[attr-defined]
+    assert [text for body in accepted for table in predictions_of(body) for text in strings(table.id)] == ["a", "b"]
+    assert [text for body in accepted for table in decode_logs(body, NOW).outcomes for text in strings(table.id)] == [
+        "a",
+        "b",
+    ]
