@@ -40,6 +40,7 @@ DISTRIBUTIONS = {
 OF_THE_CALLER = {
     "driftline.testing.plugin": ("pytest",),
     "driftline_integrations.bodies": ("pydantic_core",),
+    "driftline_integrations.instrumentor": ("opentelemetry.instrumentation",),
     "driftline_integrations.matrices": ("pyarrow",),
     "driftline_integrations.xgboost": ("pyarrow",),
     "driftline_processor.files.mlflow": ("mlflow",),
