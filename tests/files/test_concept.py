@@ -70,7 +70,7 @@ def test_without_river_only_who_asks_for_it_is_told(
     run: Run, worse: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("driftline_processor.files.concept.installed", lambda: False)
-    missing = "River is not installed: pip install 'driftline[concept]'"
+    missing = "River is not installed: pip install river"
     assert concept(run, *worse)["reason"] == missing
     quiet = run(*worse)
     assert (quiet.exit_code, "River" in quiet.stdout + quiet.stderr) == (0, False)

@@ -224,7 +224,7 @@ def test_a_ranking_has_none_and_without_river_it_is_said(
     state = open_state()
     predict(state)
     tell(state, clock, 0, N)
-    assert concept(state) == Concept("unknown", reason="River is not installed: pip install 'driftline[concept]'")
+    assert concept(state) == Concept("unknown", reason="River is not installed: pip install river")
     assert state.view().outcomes == N
     state.send(predictions(["r"], NOON, [1.0], model="shop", task=Task("ranking")))
     assert state.view("shop").concept is None

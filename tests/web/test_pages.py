@@ -438,7 +438,7 @@ def test_concept_drift_is_a_line_above_the_performance(browse: Browse) -> None:
     page = browse(FakeView([model])).get("/models/flights").text
     line = "concept drift: the error rate rose from 17 % to 27.4 % since 2013-06-20 00:00 (ADWIN)."
     assert f'<p class="bad" id="concept">{line}</p>' in page
-    model.concept = Concept("unknown", reason="River is not installed: pip install 'driftline[concept]'")
+    model.concept = Concept("unknown", reason="River is not installed: pip install river")
     assert "concept: unknown, River is not installed" in browse(FakeView([model])).get("/models/flights").text
 
 

@@ -13,14 +13,12 @@ from driftline.tables import F64, I64, Column, Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept import Settings, Stream, errors_of, reference_loss
-from driftline_processor.core.concept.detectors import DETECTORS, check_names, installed
+from driftline_processor.core.concept.detectors import DETECTORS, MISSING, check_names, installed
 from driftline_processor.core.concept.errors import kind_of
 from driftline_processor.core.concept.verdict import Concept
 
 from .errors import BadInput
 from .rows import Rows
-
-MISSING = "River is not installed: pip install 'driftline[concept]'"
 
 
 @dataclass(frozen=True, slots=True)

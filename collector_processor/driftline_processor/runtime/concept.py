@@ -18,7 +18,7 @@ from driftline.tables import ModelKey
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept import Settings, Stream, errors_of, reference_loss
-from driftline_processor.core.concept.detectors import installed
+from driftline_processor.core.concept.detectors import MISSING, installed
 from driftline_processor.core.concept.errors import kind_of
 from driftline_processor.core.concept.verdict import Change, Concept
 from driftline_processor.core.render import iso_time
@@ -39,8 +39,6 @@ Place = tuple[int, str]
 
 _FED = ["score", "scores", "predicted", "actual", "number", "time", "outcome_time", "slices"]
 """Columns of what is fed."""
-
-MISSING = "River is not installed: pip install 'driftline[concept]'"
 
 
 class ConceptWatch:

@@ -62,7 +62,7 @@ def _is_kafka(name: object) -> bool:
 def broken_kafka(receivers: Mapping[str, Kafka]) -> Iterator[str]:
     """Yield a sentence for every rule that a receiver breaks, beginning with its name."""
     if receivers and find_spec("confluent_kafka") is None:
-        yield f"{next(iter(receivers))}: Kafka's client is not installed; pip install 'driftline[kafka]'"
+        yield f"{next(iter(receivers))}: Kafka's client is not installed; pip install confluent-kafka"
     read: dict[tuple[str, str], str] = {}
     for name, kafka in receivers.items():
         for key, values in (("brokers", kafka.brokers), ("topics", kafka.topics)):

@@ -12,7 +12,10 @@ from importlib.util import find_spec
 
 from .detector import ALARM_RATE, Detector, Kind, River
 
-__all__ = ["ALARM_RATE", "DETECTORS", "Detector", "Kind", "River", "check_names", "installed"]
+__all__ = ["ALARM_RATE", "DETECTORS", "MISSING", "Detector", "Kind", "River", "check_names", "installed"]
+
+MISSING = "River is not installed: pip install river"
+"""Why nothing is known of the concept where :func:`installed` says no."""
 
 
 def _found() -> dict[str, Detector]:
