@@ -37,6 +37,11 @@ _OPTIONS: dict[str, Any] = {
     "timezone": _text("ZONE", "By whose clock, as 'Europe/Paris'; else UTC, or the baseline's."),
     "items": _text("COL", "Of a ranking, the items, best first: lists, or their JSON."),
     "version_column": _text("COL", "Which version predicted: with outcomes, versions are compared side by side."),
+    "decimal": _text("MARK", "The decimal mark of numbers that could be either, as 1.234: '.' or ','."),
+    "dayfirst": Annotated[
+        bool | None,
+        typer.Option("--dayfirst/--monthfirst", help="Dates that could be either, as 03/04: day or month first."),
+    ],
     "cluster": _text("COL", "Rows of one value belong together: one customer's, one machine's."),
 }
 """Field of ``files.roles.ColumnOptions`` → its option; one whose field is a tuple takes a list with commas."""
@@ -64,7 +69,7 @@ def takes_columns(command: Callable[..., None]) -> Callable[..., None]:
             parameters.append(parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY))
             continue
         for name, option in _OPTIONS.items():
-            default = None if name == "threshold" else ""
+            default = None if name in ("threshold", "dayfirst") else ""
             parameters.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=option))
     with_columns.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     vars(with_columns)["__signature__"] = signature(command).replace(parameters=parameters)

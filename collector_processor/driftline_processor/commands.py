@@ -183,6 +183,8 @@ def evaluate(
             curves,
             [to_json(one) for one in result.versions],
         )
+        if result.notations:
+            answer["notations"] = {name: one.to_json() for name, one in result.notations.items()}
         for told, worst in zip(answer["windows"], result.wrong, strict=False):
             told["performance"]["mispredictions"] = worst_to_json(worst)
         if as_json:

@@ -173,7 +173,10 @@ def test_a_broken_line_of_json_is_named_and_its_neighbours_are_kept(run: Run, fo
     window, said = evaluate(run, "week.ndjson")
     assert window["rows"] == N - 2
     assert window["drift"]["features"]["x"]["rows"] == N - 3
-    assert said == ["driftline: week.ndjson: 2 lines left out: line 4 is no JSON object"]
+    assert said == [
+        "driftline: week.ndjson: 2 lines left out: line 4 is no JSON object",
+        "driftline: week.ndjson: x: 1 of 198 values without a number, taken as missing: the first is row 6, 'soon'",
+    ]
 
 
 def test_an_unreadable_time_is_named_and_the_other_rows_are_kept(run: Run, folder: Path) -> None:
@@ -201,7 +204,9 @@ def test_a_text_in_a_number_feature_is_invalid_and_the_rest_counts(run: Run, fol
     window, said = evaluate(run, "week.csv")
     assert window["drift"]["features"]["x"]["rows"] == N - 1
     assert window["drift"]["features"]["x"]["methods"]["ks"]["value"] < 0.01
-    assert said == []
+    assert said == [
+        "driftline: week.csv: x: 1 of 200 values without a number, taken as missing: the first is row 4, 'n/k'"
+    ]
 
 
 def test_nan_infinity_and_huge_integers(run: Run, folder: Path) -> None:

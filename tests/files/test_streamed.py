@@ -117,7 +117,10 @@ def test_lines_that_cannot_be_read_are_named_once(tmp_path: Path) -> None:
     (tmp_path / "rows.ndjson").write_text("\n".join(lines))
     said = []
     assert built(tmp_path / "rows.ndjson", said=said, in_memory=0).pane.rows == 51
-    assert said == [f"{tmp_path}/rows.ndjson: 2 lines left out: line 51 is no JSON object"]
+    assert said == [
+        f"{tmp_path}/rows.ndjson: 2 lines left out: line 51 is no JSON object",
+        f"{tmp_path}/rows.ndjson: a: 1 of 51 values without a number, taken as missing: the first is row 51, 'x'",
+    ]
 
 
 def test_blocks_of_json_may_differ_in_their_columns_and_types(tmp_path: Path) -> None:

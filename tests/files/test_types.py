@@ -82,8 +82,10 @@ def test_a_json_column_of_several_types_is_read_by_its_looks(tmp_path: Path, blo
     path = tmp_path / "rows.ndjson"
     path.write_text("".join(json.dumps({"a": value, "b": "1"}) + "\n" for value in values))
     assert set(NdjsonStream(path, silent, block).by_looks) == {"a"}
-    baseline = build_from_files([path], ColumnOptions("m", features=("a", "b")), silent)
+    said: list[str] = []
+    baseline = build_from_files([path], ColumnOptions("m", features=("a", "b")), said.append)
     assert (labels(baseline, "a"), labels(baseline, "b")) == (None, ("1",))
+    assert said == [f"{path}: a: 1 of 121 values without a number, taken as missing: the first is row 61, 'x'"]
 
 
 def test_dates_of_json_are_texts_where_they_are_known_to_be(tmp_path: Path) -> None:

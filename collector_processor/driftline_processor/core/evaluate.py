@@ -23,6 +23,7 @@ from .performance.asked import STANDARD, Asked
 from .performance.judged import judge_performance
 from .performance.known import NOTHING_KNOWN, Known
 from .quality import quality
+from .quality.checks.missing import UNKNOWN, unknown_features
 from .sent import sent
 
 
@@ -87,11 +88,7 @@ def evaluate(
     evaluation.missing_features = tuple(
         name for name in baseline.bins.features if pane.rows and _never_arrived(pane, f"feature:{name}")
     )
-    evaluation.new_features = tuple(
-        name.removeprefix("unknown:")
-        for name, values in sorted(pane.parts.items())
-        if name.startswith("unknown:") and values.any()
-    )
+    evaluation.new_features = tuple(name for name in unknown_features(pane) if pane.parts[f"{UNKNOWN}{name}"].any())
     return evaluation
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+
+_WORD = re.compile(r"[^\W_]+")
 
 
 def near(name: str, names: Sequence[str], most: int = 12) -> str:
@@ -21,13 +24,25 @@ def near(name: str, names: Sequence[str], most: int = 12) -> str:
 
 
 def nearest(name: str, names: Sequence[str], most: int = 3) -> list[str]:
-    """Return which of ``names`` are written nearly as ``name``, the nearest first; capitals do not matter.
+    """Return which of ``names`` are written nearly as ``name``, or have all of its words; capitals do not matter.
 
-    >>> nearest("Age", ["age_years", "page", "income"])
-    ['page']
+    >>> nearest("Age", ["age_years", "income", "page"])
+    ['page', 'age_years']
     """
     lowered = {other.lower(): other for other in reversed(names)}
-    return [lowered[match] for match in get_close_matches(name.lower(), lowered, n=most, cutoff=0.6)]
+    close = get_close_matches(name.lower(), lowered, n=most, cutoff=0.6)
+    words = _words(name)
+    close += [other for other in lowered if other not in close and _share(words, _words(other))]
+    return [lowered[match] for match in close[:most]]
+
+
+def _words(name: str) -> set[str]:
+    return set(_WORD.findall(name.lower()))
+
+
+def _share(words: set[str], others: set[str]) -> bool:
+    """Whether one name has all words of the other."""
+    return bool(words and others) and (words <= others or others <= words)
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:

@@ -8,17 +8,21 @@ from pathlib import Path
 
 from driftline.baseline import Baseline
 from driftline.descriptors import raw_names
+from driftline.marks import IDENTIFIER, TIME
 from driftline.ruled import HASHED
 from driftline.tables import ModelKey, PredictionTable
 
 from driftline_processor.core.compared.rolling import Rolling
+from driftline_processor.core.evaluation import Evaluation, Finding
 from driftline_processor.core.expectations.rule import Expectations
+from driftline_processor.core.quality.checks.missing import CHECK as MISSING
+from driftline_processor.core.quality.checks.missing import never_arrived
 
 from .build import build_from_files
 from .errors import BadInput, Say, listed, near
 from .exact import rows_of
 from .roles import ColumnOptions, find_roles
-from .rows import Rows, rules_of, tables, texts_of
+from .rows import Rows, rules_of, tables, texts_of, written_as
 from .sidecar import holds_kept_rows, load_rows
 from .source import Source, open_source
 
@@ -71,7 +75,16 @@ def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -
         bins = replace(
             bins, features={n: b for n, b in bins.features.items() if baseline.raw_name(n) in options.features}
         )
+    marks = {} if baseline.extras.marks is None else baseline.extras.marks.of
+    for name in (name for name in bins.features if name in marks):
+        say(
+            f"{name}: compared with nothing: to the baseline {reference}, it is {_MARKED[marks[name]]}; "
+            "if it is none, build the baseline anew and name it in --features"
+        )
     return _comparable(replace(baseline, model=options.model or baseline.model, bins=bins), say)
+
+
+_MARKED = {IDENTIFIER: "an identifier", TIME: "a time written as a number"}
 
 
 def _check_seasons(baseline: Baseline, reference: Path, options: ColumnOptions) -> None:
@@ -106,6 +119,21 @@ def features_in(sources: Sequence[Source], baseline: Baseline) -> tuple[str, ...
     return raw_names(tuple(baseline.bins.features), tuple(name for name in baseline.texts if name in there))
 
 
+def name_gone_features(evaluations: Sequence[Evaluation], reads: Sequence[Rows], baseline: Baseline) -> None:
+    """Add a finding for each feature of the baseline of which no file has a column; of however few rows, it is gone."""
+    there = {name for read in reads for name in read.source.schema.names}
+    gone = [name for name in baseline.bins.features if baseline.raw_name(name) not in there]
+    for evaluation in evaluations if gone else ():
+        told = {name for finding in evaluation.findings if finding.check == MISSING.name for name in finding.features}
+        findings = []
+        for name in gone:
+            was = evaluation.features[name].missing_was
+            if name not in told:
+                sentence = never_arrived(name, was or 0.0, evaluation.new_features)
+                findings.append(Finding(MISSING.name, (name,), "critical", was, 1.0, 0.0, sentence))
+        evaluation.findings = (*findings, *evaluation.findings)
+
+
 def reference_rows(
     reference: Path, options: ColumnOptions, baseline: Baseline, key: ModelKey, say: Say
 ) -> tuple[int, Iterable[PredictionTable]]:
@@ -114,7 +142,7 @@ def reference_rows(
     if holds_kept_rows(path):
         kept = load_rows(path, baseline)[0]
         return len(kept), [kept]
-    source = open_source(path, texts_of(baseline, options), say)
+    source = open_source(path, texts_of(baseline, options), say, written=written_as(baseline, options))
     found = features_in([source], baseline)
     kind, told = baseline.task.kind, baseline.columns
     roles = find_roles([source], options, kind, told, lambda _: None, found, baseline.bins.projections)

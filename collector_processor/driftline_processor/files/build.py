@@ -25,7 +25,8 @@ from driftline_processor.core.compared.rolling import Rolling
 
 from .errors import BadInput, Say, rows
 from .lists import relevance_of_batch
-from .roles import NO_TEXTS, ColumnOptions, Roles, find_roles, id_column
+from .notation import Notation, notations_of, remembered, tell_unread
+from .roles import NO_TEXTS, ColumnOptions, Roles, find_roles, id_column, written
 from .sidecar import save_rows
 from .source import Source, open_sources, readable
 from .times import UNIT_NAMES, read_times
@@ -53,7 +54,8 @@ def build_from_files(
     ``importance``: of features, by name. ``first``: only the rows of the first stretch of so
     much past. Raises :class:`BadInput` when a file, a column or the task cannot be made sense of.
     """
-    sources = open_sources(paths, {id_column(options, {})}, say, in_memory)
+    as_written = written(options, {}, options.task)
+    sources = open_sources(paths, {id_column(options, {})}, say, in_memory, as_written)
     roles = find_roles(sources, options, options.task, {}, say)
     if not roles.features:
         raise BadInput(f"{paths[0]}: it has no column that could be a feature")
@@ -84,6 +86,7 @@ def build_from_files(
         for name in built.texts:
             say(f"{name}: read as texts: compared by length, words and script; say --text-features none if not")
     reading.tell()
+    tell_unread(sources, {*roles.features, roles.time}, say)
     for sentence in [] if built.extras.marks is None else built.extras.marks.sentences():
         say(sentence.replace("in features", "in --features"))
     baseline = Baseline(
@@ -92,7 +95,7 @@ def build_from_files(
         built.task,
         built.bins,
         built.pane,
-        _columns(roles),
+        _columns(roles, notations_of(sources)),
         texts=built.texts,
         extras=replace(built.extras, importance=_importance(importance, roles)),
     )
@@ -273,7 +276,7 @@ def _as_options(message: str) -> str:
     return message
 
 
-def _columns(roles: Roles) -> dict[str, str | list[str]]:
+def _columns(roles: Roles, notations: Mapping[str, Notation]) -> dict[str, str | list[str]]:
     """What the baseline remembers, so that `evaluate` needs no column options."""
     columns: dict[str, str | list[str]] = {"features": list(roles.features)}
     if roles.score:
@@ -281,4 +284,5 @@ def _columns(roles: Roles) -> dict[str, str | list[str]]:
     named = {"predicted": roles.predicted, "actual": roles.actual, "time": roles.time, "id": roles.id}
     named["items"] = roles.items
     columns |= {"slices": list(roles.slices)} if roles.slices else {}
+    columns |= remembered(notations, {*roles.features, *roles.score, roles.time, roles.actual})
     return columns | {part: name for part, name in named.items() if name}

@@ -17,8 +17,10 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from .errors import Say, rows
+from .values import values_of
 
 _CODE = r"^0\d+$"
+_THOUSANDS = r"^\s*[+-]?(?:\d{1,3}|[1-9]\d{0,2}\.\d{3})\s*$"
 
 CODED = 0.001
 """The share of a column's values, digits that begin with a zero, from which on all of it are codes: one 007 in a
@@ -61,6 +63,11 @@ def read_csv(path: Path, text: Collection[str], say: Say) -> tuple[pa.Table, set
     codes = {name for name, values in columns.items() if are_codes(*codes_among(values))}
     for name in codes.intersection(numbers):
         table = table.set_column(table.schema.names.index(name), name, texts.column(name))
+    either = maybe_thousands(table)
+    texts = parse(either, either, **slowly) if either else table
+    for name in either:
+        if are_thousands(texts.column(name)):
+            table = table.set_column(table.schema.names.index(name), name, texts.column(name))
     return table, codes
 
 
@@ -73,6 +80,39 @@ def maybe_codes(path: Path, schema: pa.Schema, known: Collection[str]) -> list[s
     names = [f.name for f in schema if types.is_int64(f.type) or types.is_float64(f.type) or types.is_string(f.type)]
     names = [name for name in names if name not in known and schema.names.count(name) == 1]
     return names if names and _leading_zeros(path) else []
+
+
+def maybe_thousands(table: pa.Table | pa.RecordBatch) -> list[str]:
+    """Return the columns of doubles of which each may be a whole number with a point after the thousands, as 1.234 is.
+
+    >>> maybe_thousands(pa.table({"a": [1.234, 999.0, 2.5], "b": [0.123, 1.234, 2.5], "c": [1.23456, 1.0, 2.0]}))
+    ['a']
+    """
+    names = [f.name for f in table.schema if pa.types.is_float64(f.type) and table.schema.names.count(f.name) == 1]
+    return [name for name in names if _could_be_thousands(table.column(name))]
+
+
+def _could_be_thousands(column: pa.Array | pa.ChunkedArray) -> bool:
+    values = values_of(column, np.nan)
+    for some in (values[:1_000], values):
+        size = np.abs(some[~np.isnan(some)])
+        whole = size * 1_000
+        if (
+            not (size < 1_000).all()
+            or ((size < 1) & (size > 0)).any()
+            or (np.abs(whole - np.round(whole)) > 1e-6).any()
+        ):
+            return False
+    return bool((values != np.floor(values)).any())
+
+
+def are_thousands(texts: pa.Array | pa.ChunkedArray) -> bool:
+    """Say whether all of some texts are as whole numbers look that have a point after the thousands: 999, 1.234.
+
+    >>> are_thousands(pa.array(["1.234", "999", None])), are_thousands(pa.array(["1.234", "2.5"]))
+    (True, False)
+    """
+    return bool(pc.all(pc.match_substring_regex(texts, _THOUSANDS)).as_py())
 
 
 def codes_among(values: pa.Array | pa.ChunkedArray) -> tuple[int, int]:

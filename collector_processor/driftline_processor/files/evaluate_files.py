@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from driftline_processor.core.performance.weak import WeakSearch
 from driftline_processor.core.performance.wrong import Worst
 from driftline_processor.core.versions import Named, SideBySide
 
-from .against import baseline_of, expected_of, first_of, reference_rows
+from .against import baseline_of, expected_of, first_of, name_gone_features, reference_rows
 from .asked import NOTHING_MORE, Asked
 from .classified import classify_windows
 from .concept import concept_of, detectors_of
@@ -46,6 +46,7 @@ from .fold_rows import batches, fold_rows
 from .folded import Folded, newest_rows
 from .known import Outcomes, asked_of, check_slices
 from .methods import read_choices
+from .notation import Notation
 from .past import cut_past
 from .rankings import with_silence
 from .reading import read_files
@@ -67,7 +68,8 @@ class Result:
 
     ``choices``: the drift methods that were asked for. ``concept``: whether errors have become more, over all rows.
     ``slices``: the columns by whose values rows were cut. ``versions``: challengers beside their champion. ``wrong``:
-    the worst rows of each window, [] where nobody asked.
+    the worst rows of each window, [] where nobody asked. ``notations``: how columns are written, where they needed
+    reading.
     """
 
     key: ModelKey
@@ -78,6 +80,7 @@ class Result:
     slices: tuple[str, ...] = ()
     versions: tuple[SideBySide, ...] = ()
     wrong: Sequence[Worst] = ()
+    notations: Mapping[str, Notation] = field(default_factory=dict)
 
 
 def evaluate_files(
@@ -157,6 +160,7 @@ def evaluate_files(
         if evaluation.window.end > evaluation.window.start:  # an incident is since when
             evaluation.incident = incident(evaluation, before)
         evaluation.objectives = undecided(evaluation, before)
+    name_gone_features(evaluations, read.rows, baseline)
     evaluations = recorded(evaluations)
     if asked.exact and reference is not None:
         exact_values(evaluations, read.rows, groups, rows_of(reference, "--exact"), baseline, options, say)
@@ -172,7 +176,8 @@ def evaluate_files(
     named = asked.versions.get(baseline.model, Named())
     versions = versions_of(read, baseline.task, named, judging.asked)
     wrong = worst_of(read, groups, len(windows), baseline.task, asked.mispredictions)
-    return Result(judging.key, baseline, evaluations, judging.choices, concept, tuple(declared), versions, wrong)
+    told = (baseline, evaluations, judging.choices, concept, tuple(declared), versions, wrong, read.notations)
+    return Result(judging.key, *told)
 
 
 def _beside(

@@ -22,7 +22,7 @@ from driftline_processor.core.evaluation import Evaluation, MethodValue, TargetD
 
 from .errors import BadInput, Say
 from .roles import ColumnOptions, find_roles
-from .rows import Rows, for_task, read_rows, ruled, rules_of, texts_of
+from .rows import Rows, for_task, read_rows, ruled, rules_of, texts_of, written_as
 from .sidecar import holds_kept_rows, load_rows
 from .source import Source, open_source, readable
 from .values import is_nested, whole_column
@@ -66,7 +66,7 @@ def exact_values(
     if holds_kept_rows(reference):
         known, rules = _Kept(load_rows(reference, baseline)[0]), rules_of(baseline)
     else:
-        source = open_source(reference, texts_of(baseline, options), say)
+        source = open_source(reference, texts_of(baseline, options), say, written=written_as(baseline, options))
         known = _Plain(source, baseline, options, say)
     for name, bins in baseline.bins.features.items():
         if not isinstance(bins, NumberBins) or not _wants(evaluations[0].features[name]):

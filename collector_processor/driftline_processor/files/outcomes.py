@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .errors import BadInput, Say, near, rows
 from .lists import told_in
+from .notation import NOTHING_KNOWN, Written, with_notation
 from .source import Source, open_source, readable
 from .times import oldest_first, read_times
 from .truth import strange_to, strangers
@@ -55,21 +56,25 @@ class Outcomes:
 
 def slices_in(path: Path, say: Say) -> tuple[str, ...]:
     """Return the names of the slices that come with the outcomes of a file. Raises :class:`BadInput`."""
-    names = open_source(path, {"id"}, say).schema.names
+    names = open_source(path, {"id"}, say, written=None).schema.names
     return tuple(name.removeprefix(SLICE) for name in names if name.startswith(SLICE))
 
 
-def read_outcomes(path: Path, task: Task, say: Say) -> Outcomes:
+def read_outcomes(path: Path, task: Task, say: Say, written: Written = NOTHING_KNOWN) -> Outcomes:
     """Read id, actual and, where there are such columns, what else an outcome may say.
 
     The columns are those of ``POST /v1/outcomes``: time, prediction_time, weight, value, retracted, slice.NAME.
+    ``written``: what is known of how the rows are written.
+
     Outcomes without id or actual, those whose actual the ``task`` cannot have, and those with a weight that is no
     positive number, are counted, named and left out.
 
     Raises :class:`BadInput` when the file or one of the two columns cannot be read.
     """
-    source = open_source(path, {"id", "item"}, say)
+    source = open_source(path, {"id", "item"}, say, written=None)
     names = tuple(source.schema.names)
+    cuts = [name for name in names if name.startswith(SLICE)]
+    [source] = with_notation([source], _written(written, task, cuts), {"id", "item"}, say)
     for name in ("id", "actual"):
         if name not in names:
             raise BadInput(f"{path}: no column '{name}'; {near(name, names)}")
@@ -116,6 +121,14 @@ def read_outcomes(path: Path, task: Task, say: Say) -> Outcomes:
         None if said is None else said.take(positions(order)),
         None if item is None else taken(item, order),
     )
+
+
+def _written(rows: Written, task: Task, slices: Sequence[str]) -> Written:
+    """What is known of how outcomes are written: weights and values are numbers, classes and slices are texts."""
+    texts, numbers = set(slices), {"weight", "value"}
+    (numbers if task.kind == "regression" else texts).add("actual")
+    known = {name: style for name, style in rows.known.items() if name == "time"}
+    return Written(rows.decimal, rows.day_first, known, numbers, {"time", "prediction_time"}, texts)
 
 
 def _told(said: Any, actual: Column) -> NDArray[np.bool_]:

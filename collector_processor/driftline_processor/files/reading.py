@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from driftline.baseline import Baseline
@@ -14,10 +14,11 @@ from .against import features_in
 from .concept import Heard
 from .errors import BadInput, Say, listed
 from .joined import join
+from .notation import Notation, notations_of, tell_unread
 from .outcomes import read_outcomes, slices_in
 from .rankings import join_rankings, with_lists
 from .roles import ColumnOptions, Roles, find_roles
-from .rows import Rows, for_task, read_rows, texts_of, with_time
+from .rows import Rows, for_task, read_rows, texts_of, with_time, written_as
 from .source import Source, open_sources
 from .truth import name_strangers
 from .values import is_text
@@ -29,6 +30,7 @@ class Read:
 
     ``heard``: per file what came first of each row; None where no outcomes came apart from the rows. ``later``: keys of
     slices that come with outcomes only; ``groups``: columns that tell groups of people and are no slices otherwise.
+    ``notations``: how columns are written, of those that play a part.
     """
 
     roles: Roles
@@ -37,6 +39,7 @@ class Read:
     heard: list[Heard] | None
     later: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    notations: Mapping[str, Notation] = field(default_factory=dict)
 
 
 def read_files(
@@ -55,7 +58,7 @@ def read_files(
     are left out.
     """
     task, bins = baseline.task, baseline.bins
-    sources = open_sources(data, texts_of(baseline, options), say)
+    sources = open_sources(data, texts_of(baseline, options), say, written=written_as(baseline, options))
     _name_texts(sources, baseline, say)
     there = features_in(sources, baseline)
     shared = [name for name in sources[0].schema.names if all(name in source.schema.names for source in sources)]
@@ -68,6 +71,7 @@ def read_files(
     groups = tuple(name for name in dict.fromkeys(attributes) if name in shared and name not in roles.slices)
     unknown = tuple(name for name in roles.unknown if name not in groups)
     roles = replace(roles, slices=(*roles.slices, *groups), unknown=unknown)
+    tell_unread(sources, {*roles.features, roles.time}, say)
     reads = [for_task(read_rows(source, roles, task.kind, say), task) for source in sources]
     if roles.time:
         reads = [with_time(read, roles.time, say) for read in reads]
@@ -78,13 +82,15 @@ def read_files(
     if outcomes is not None:
         if not roles.id:
             raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with --id COL")
-        known = read_outcomes(outcomes, task, say)
+        known = read_outcomes(outcomes, task, say, written_as(baseline, options))
         if task.kind == "ranking":
             reads, weights = join_rankings(known, reads, roles.id, say, sampled)
         else:
             reads, weights, heard = join(known, reads, roles.id, say, sampled)
     name_strangers(reads, task, say)
-    return Read(roles, reads, weights, heard, later, groups)
+    parts = {*roles.features, *roles.score, roles.actual, roles.time}
+    notations = {name: one for name, one in notations_of(sources).items() if name in parts}
+    return Read(roles, reads, weights, heard, later, groups, notations)
 
 
 def _name_texts(sources: Sequence[Source], baseline: Baseline, say: Say) -> None:

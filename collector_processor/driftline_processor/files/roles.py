@@ -12,6 +12,7 @@ from driftline.seasonality import KINDS, Seasonality
 from driftline_processor.core.window import time_zone
 
 from .errors import BadInput, Say, listed, near
+from .notation import Written, known_styles
 from .source import Source
 from .values import is_nested, is_time, is_vector
 
@@ -48,6 +49,8 @@ class ColumnOptions:
     cluster: str = ""
     items: str = ""
     version_column: str = ""
+    decimal: str = ""
+    dayfirst: bool | None = None
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -95,6 +98,30 @@ class Roles:
 
 Columns = Mapping[str, str | Sequence[str]]
 """Part → the column or columns it had in the reference rows, as a baseline remembers them."""
+
+
+def written(options: ColumnOptions, known: Columns, kind: str, numbers: Collection[str] = ()) -> Written:
+    """Return what is known of how the columns of rows are written.
+
+    ``known``: the baseline's columns, ``numbers``: its features that are numbers; ``kind``: the kind of task. What is
+    ranked, decided and cut by is no number. Raises :class:`BadInput` where ``--decimal`` is no decimal mark.
+    """
+    marks = {"": "", ".": ".", "point": ".", ",": ",", "comma": ","}
+    if options.decimal not in marks:
+        raise BadInput(f"--decimal is '{options.decimal}'; write --decimal , or --decimal .")
+
+    def names(part: str, said: Sequence[str]) -> tuple[str, ...]:
+        return tuple(said) or _remembered(known, part) or (part,)
+
+    of_numbers = {*numbers, *names("score", options.score)}
+    truth, decided = names("actual", _some(options.actual)), names("predicted", _some(options.predicted))
+    texts = {*options.slices, *_remembered(known, "slices"), options.cluster, options.version_column, *TRACES}
+    if kind == "regression":
+        of_numbers |= {*truth, *decided}
+    elif kind:
+        texts |= {*truth, *decided, *names("items", _some(options.items))}
+    times = set(names("time", _some(options.time)))
+    return Written(marks[options.decimal], options.dayfirst, known_styles(known), of_numbers, times, texts)
 
 
 def id_column(options: ColumnOptions, known: Columns) -> str:

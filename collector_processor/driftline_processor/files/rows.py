@@ -20,7 +20,8 @@ from driftline.vocabulary import Vocabulary
 from numpy.typing import NDArray
 
 from .errors import BadInput, Say, rows
-from .roles import TRACES, ColumnOptions, Roles, id_column
+from .notation import Written
+from .roles import TRACES, ColumnOptions, Roles, id_column, written
 from .source import Source, readable
 from .times import UNIT_NAMES, read_times
 from .values import as_known, column, is_nested, is_vector, whole_column
@@ -125,6 +126,12 @@ def texts_of(baseline: Baseline, options: ColumnOptions) -> set[str]:
     labels = {name for name, over in baseline.bins.features.items() if isinstance(over, CategoryBins)}
     named = {id_column(options, baseline.columns), options.version_column, *TRACES} - {""}
     return {*named, *labels, *baseline.texts}
+
+
+def written_as(baseline: Baseline, options: ColumnOptions) -> Written:
+    """Return what is known of how rows are written that are compared with a baseline."""
+    numbers = {name for name, over in baseline.bins.features.items() if isinstance(over, NumberBins)}
+    return written(options, baseline.columns, baseline.task.kind, numbers.difference(baseline.texts))
 
 
 def rules_of(baseline: Baseline) -> dict[str, Rule | None]:

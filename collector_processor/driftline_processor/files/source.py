@@ -7,9 +7,10 @@ What Arrow cannot take from one line never costs the others: the line is named a
 from __future__ import annotations
 
 import glob
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pyarrow.parquet
 
 from .errors import BadInput, Say, listed
 from .mlflow import local
+from .notation import NOTHING_KNOWN, Notation, Written, with_notation
 from .values import is_text
 
 BATCH = 131_072
@@ -32,12 +34,14 @@ class Source(Protocol):
 
     ``by_looks``: columns whose texts may be numbers, because the file does not say what they are: all texts of a CSV,
     and of NDJSON those of columns that hold several types. Everywhere else a text is a text, "1" and "02139" too.
+    ``notations``: how columns are written that were read from their texts (:mod:`.notation`).
     """
 
     path: str
     schema: pa.Schema
     rows: int
     by_looks: Collection[str]
+    notations: Mapping[str, Notation]
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
         """Yield the named columns of all rows, in the file's order."""
@@ -85,7 +89,13 @@ def check_path(path: Path) -> None:
         raise BadInput(f"{path}: the file is empty")
 
 
-def open_sources(paths: Sequence[Path], text: Collection[str], say: Say, most: int | None = None) -> list[Source]:
+def open_sources(
+    paths: Sequence[Path],
+    text: Collection[str],
+    say: Say,
+    most: int | None = None,
+    written: Written | None = NOTHING_KNOWN,
+) -> list[Source]:
     """Open files that are one set of rows: what one of them knows to be a text is one in all of them.
 
     So a CSV is read as the Parquet file beside it is, and codes such as 02139 are texts also in a file that happens to
@@ -96,20 +106,39 @@ def open_sources(paths: Sequence[Path], text: Collection[str], say: Say, most: i
     for kind in ("parquet", "ndjson", "csv"):
         for path in paths:
             if path not in found and (kind_of(path) == kind or kind == "csv"):
-                source = found[path] = open_source(path, known, say, most)
+                source = found[path] = _open(path, known, say, most)
                 known |= {one.name for one in source.schema if is_text(one.type) and one.name not in source.by_looks}
     for path, source in found.items():
         if kind_of(path) == "csv" and any(one.name in known and not is_text(one.type) for one in source.schema):
-            found[path] = open_source(path, known, _silent, most)
-    return [found[path] for path in paths]
+            found[path] = _open(path, known, _silent, most)
+    sources = [found[path] for path in paths]
+    if written is None:
+        return sources
+    return with_notation(sources, written, known, say, any(map(_has_semicolons, paths)))
 
 
-def open_source(path: Path, text: Collection[str], say: Say, most: int | None = None) -> Source:
+def open_source(
+    path: Path, text: Collection[str], say: Say, most: int | None = None, written: Written | None = NOTHING_KNOWN
+) -> Source:
     """Open a file; ``text`` names the columns that stay text even where they look like numbers or times (ids).
 
     ``most``: a CSV or NDJSON of more bytes is not held in memory but parsed again in each pass; None = however many.
+    ``written``: what is known of how its columns are written; None leaves texts as they are.
     Raises :class:`BadInput` when it cannot be read or has no rows.
     """
+    [source] = open_sources([path], text, say, most, written)
+    return source
+
+
+def _has_semicolons(path: Path) -> bool:
+    if kind_of(path) != "csv":
+        return False
+    from .delimited import delimiter
+
+    return delimiter(path) == ";"
+
+
+def _open(path: Path, text: Collection[str], say: Say, most: int | None) -> Source:
     check_path(path)
     kind = kind_of(path)
     with readable(path):
@@ -153,6 +182,7 @@ class ParquetSource:
     """A Parquet file, read in batches; texts come as dictionary codes, as they are stored."""
 
     by_looks: Collection[str] = ()
+    notations: Mapping[str, Notation] = MappingProxyType({})
 
     def __init__(self, path: Path, text: Collection[str]) -> None:
         self.path = str(path)
@@ -182,6 +212,8 @@ class ParquetSource:
 
 class TableSource:
     """Rows that are in memory, as columns."""
+
+    notations: Mapping[str, Notation] = MappingProxyType({})
 
     def __init__(self, path: Path, table: pa.Table, say: Say, by_looks: Collection[str] = ()) -> None:
         names = table.schema.names

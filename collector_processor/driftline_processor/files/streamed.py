@@ -7,16 +7,28 @@ else later on, widens them as Arrow does over a whole file, and counts the rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
 
-from .delimited import are_codes, codes_among, convert_options, delimiter, encoding, maybe_codes, say_bad_lines
+from .delimited import (
+    are_codes,
+    are_thousands,
+    codes_among,
+    convert_options,
+    delimiter,
+    encoding,
+    maybe_codes,
+    maybe_thousands,
+    say_bad_lines,
+)
 from .errors import BadInput, Say
 from .ndjson import Lines, Parsed, parse_lines
+from .notation import Notation
 from .source import readable
 from .values import is_text
 
@@ -35,6 +47,8 @@ _CONVERSION = re.compile(r"In CSV column #(\d+): .*CSV conversion error", re.DOT
 class CsvStream:
     """A CSV that is parsed again in each pass; no more than a few blocks of it are in memory."""
 
+    notations: Mapping[str, Notation] = MappingProxyType({})
+
     def __init__(self, path: Path, text: Collection[str], say: Say, block: int = BLOCK) -> None:
         self.path = str(path)
         self._block = block
@@ -49,7 +63,8 @@ class CsvStream:
         say_bad_lines(path, bad, say)
         with readable(path):
             codes = self._codes(maybe_codes(path, self.schema, text))
-        for name in codes:
+            either = self._thousands(codes)
+        for name in codes | either:
             at = self.schema.names.index(name)
             self.schema = self.schema.set(at, pa.field(name, pa.string()))
         self._types = {field.name: field.type for field in self.schema}
@@ -107,6 +122,18 @@ class CsvStream:
                 counts[name] = codes + more[0], of + more[1]
         return {name for name, found in counts.items() if are_codes(*found)}
 
+    def _thousands(self, codes: Collection[str]) -> set[str]:
+        """Which columns of doubles hold nothing but what may be a whole number with a point after the thousands."""
+        first = next(iter(self._open([])), None)
+        found = set() if first is None else set(maybe_thousands(first)) - set(codes)
+        if not found:
+            return set()
+        own, self._types = self._types, self._types | dict.fromkeys(found, pa.string())
+        for batch in self._open([], sorted(found)):
+            found = {name for name in found if are_thousands(batch.column(name))}
+        self._types = own
+        return found
+
     def _widen(self, schema: pa.Schema | None, error: str) -> pa.Schema:
         found = _CONVERSION.search(error)
         if found is None or schema is None:
@@ -122,6 +149,8 @@ class CsvStream:
 
 class NdjsonStream:
     """NDJSON that is parsed again in each pass, a block of lines at a time; every block has types of its own."""
+
+    notations: Mapping[str, Notation] = MappingProxyType({})
 
     def __init__(self, path: Path, say: Say, block: int = BLOCK, text: Collection[str] = ()) -> None:
         self.path = str(path)

@@ -20,7 +20,7 @@ from .classified import SEED, Batches, drawn
 from .errors import Say
 from .exact import rows_of
 from .roles import ColumnOptions, find_roles
-from .rows import for_task, read_rows, tables, texts_of
+from .rows import for_task, read_rows, tables, texts_of, written_as
 from .sidecar import holds_kept_rows, load_rows
 from .source import open_source
 
@@ -66,7 +66,7 @@ def _labelled(path: Path, baseline: Baseline, options: ColumnOptions, say: Say) 
         kept, actual = load_rows(path, baseline)
         parts, rows = [kept], len(kept)
     else:
-        source = open_source(path, texts_of(baseline, options), say)
+        source = open_source(path, texts_of(baseline, options), say, written=written_as(baseline, options))
         found, kind = features_in([source], baseline), baseline.task.kind
         roles = find_roles([source], options, kind, baseline.columns, lambda _: None, found, baseline.bins.projections)
         read = for_task(read_rows(source, roles, kind, say), baseline.task)

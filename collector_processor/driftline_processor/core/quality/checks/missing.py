@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from driftline.pane import Pane
+
 from driftline_processor.core.drift.dependence import Design, heavier, of_clusters
+from driftline_processor.core.nearest_names import nearest
 from driftline_processor.core.quality.check import Check, Suspicion, Tested, suspicion
 from driftline_processor.core.quality.look import Look
 from driftline_processor.core.quality.rate import LEAST, effect, more_often
 from driftline_processor.core.quality.sums import Pair
 from driftline_processor.core.quality.words import percent, quoted
+
+UNKNOWN = "unknown:"
+"""Before the name of a feature that the baseline does not know, in the names of parts."""
 
 
 def find(look: Look) -> Tested:
@@ -30,7 +38,7 @@ def _of(pair: Pair, look: Look) -> Suspicion | None:
         p = more_often(was * n, n, now * m, m)
         text = f"{name}: {percent(now)} of values are missing (was {percent(was)})"
         if now == 1.0:
-            text = f"{name} never arrived (before, {percent(was)} of its values were missing)"
+            text = never_arrived(pair.name, was, unknown_features(look.pane))
     else:
         p = more_often((1 - was) * n, n, (1 - now) * m, m)
         few = f"only {percent(now)} of values are" if now else "no value is"
@@ -47,6 +55,21 @@ def _of(pair: Pair, look: Look) -> Suspicion | None:
         now=now,
         concerned=abs(now - was),
     )
+
+
+def never_arrived(name: str, was: float, unknown: Sequence[str]) -> str:
+    """Say that no row has a feature. ``was``: the share without it before; ``unknown``: features that are new.
+
+    >>> never_arrived("age", 0.0, ["age_years"])
+    'age never arrived (before, 0 % of its values were missing; did you mean age_years?)'
+    """
+    meant = "".join(f"; did you mean {quoted(one)}?" for one in nearest(name, unknown, most=1))
+    return f"{quoted(name)} never arrived (before, {percent(was)} of its values were missing{meant})"
+
+
+def unknown_features(pane: Pane) -> list[str]:
+    """Return the names of features that rows had and that the baseline does not know."""
+    return [part.removeprefix(UNKNOWN) for part in sorted(pane.parts) if part.startswith(UNKNOWN)]
 
 
 def _design(pair: Pair, look: Look) -> Design:
