@@ -145,6 +145,12 @@ class Storage(Section):
     max_size: Size | None = None
 
 
+class Shutdown(Section):
+    """How the processor ends: receivers, evaluation and forwarders share ``timeout``."""
+
+    timeout: Seconds = timedelta(seconds=20)
+
+
 class Concept(Section):
     """How concept drift is looked for: the first of the detectors decides, none switches it off."""
 
@@ -291,6 +297,7 @@ class Config(Section):
     allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(one_or_several)] = ()
     limits: Limits = Limits()
     storage: Storage = Storage()
+    shutdown: Shutdown = Shutdown()
     models: Annotated[dict[str, Model], BeforeValidator(_empty_is_default)] = Field(default_factory=dict)
     exporters: dict[str, Exporter] = Field(default_factory=dict)
 

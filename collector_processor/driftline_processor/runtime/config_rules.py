@@ -73,6 +73,8 @@ def _listeners(config: Config) -> Iterator[str]:
         yield f"storage.max_size: is less than {SMALLEST // 10**6}MB, which sums alone may take; write more"
     if config.storage.retention <= timedelta(0):
         yield "storage.retention: nothing would be kept; write how long, such as '90d'"
+    if config.shutdown.timeout < timedelta(seconds=1):
+        yield "shutdown.timeout: is less than a second, in which nothing could be delivered; write more, such as '20s'"
 
 
 def _model(model: Model) -> Iterator[str]:

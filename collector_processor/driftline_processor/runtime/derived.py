@@ -310,11 +310,11 @@ class DerivedMetrics:
         if self._sinks:
             self._thread.start()
 
-    def stop(self) -> None:
-        """Send a last time."""
+    def stop(self, timeout: float | None = None) -> None:
+        """Send a last time, within so many seconds; None = however long it takes."""
         self._stopping.set()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(timeout)
 
     def send(self) -> None:
         """Send what is known now."""

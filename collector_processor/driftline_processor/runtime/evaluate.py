@@ -77,15 +77,18 @@ class Evaluator:
         self._custom = load_custom_metrics(_log.warning)
         self._load()
 
-    def step(self, patient: bool = True) -> bool:
+    def step(self, patient: bool = True, ended: Callable[[], bool] = lambda: False) -> bool:
         """Evaluate touched windows, the most urgent first, and those that can be closed; False when there was nothing.
 
-        ``patient``: see :meth:`.beliefs.Beliefs.write`.
+        ``patient``: see :meth:`.beliefs.Beliefs.write`. ``ended``: asked before each window; the rest waits for the
+        next step, or for the next start.
         """
         self._collect()
         by_number, waiting = self._series.by_number(), self.waiting
         work = waiting.next(AT_ONCE, self._clock(), lambda which: self._watermark(by_number[which]))
         for which, window in work:
+            if ended():
+                break
             evaluation = self._evaluate(by_number[which], window)
             if evaluation is not None:
                 self._beliefs.believe(which, evaluation)

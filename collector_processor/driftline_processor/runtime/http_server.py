@@ -89,12 +89,21 @@ class HttpServers:
         await asyncio.gather(*tasks)
         watching.cancel()
 
-    def stop(self) -> None:
-        """Stop accepting, let requests under way end, and close every socket; also where nothing was started."""
+    def end(self) -> None:
+        """Stop accepting; :meth:`stop` waits for the requests under way."""
         for server in self._servers:
             server.should_exit = True
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Stop accepting, let requests under way end, and close every socket; also where nothing was started.
+
+        ``timeout``: seconds after which requests are left to themselves; None = never.
+        """
+        self.end()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                return  # it closes its sockets itself, and would fail on closed ones
         for listener in (listener for sockets in self._bound for listener in sockets):
             listener.close()
 

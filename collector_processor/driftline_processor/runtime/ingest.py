@@ -18,6 +18,7 @@ from driftline.tables import OutcomeTable
 
 from driftline_processor.core.decode import Decoded, Mappings, decode_logs, decode_metrics, decode_traces
 
+from .deadline import NEVER, Deadline
 from .intake import Intake, Request
 from .offsets import Offset
 from .seen import digest_of
@@ -56,7 +57,7 @@ class Ingest:
         self._limit, self._bytes = queue_bytes, 0
         self._queue: deque[_Waiting] = deque()
         self._ready = threading.Condition()
-        self._stopping = False
+        self._stopping = self._abandoned = False
         self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="driftline-ingest", daemon=True)
 
@@ -68,14 +69,37 @@ class Ingest:
         """Go on with another intake, over a storage that was opened again; while this :meth:`resting`."""
         self._intake = intake
 
-    def stop(self) -> None:
-        """Write what waits, acknowledge it, and end; what comes later is Overloaded."""
+    def stop(self, deadline: Deadline = NEVER) -> None:
+        """Write what waits, acknowledge it, and end; what comes later, or is left when time is over, is Overloaded."""
         with self._ready:
             self._stopping = True
             self._ready.notify()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(deadline.timeout)
+        self._abandon()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the writer works."""
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        """Close the connection, after the writer has ended."""
         self._intake.close()
+
+    def join(self, timeout: float) -> None:
+        """Wait until the transaction under way has ended."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def _abandon(self) -> None:
+        """Refuse what waits: nobody was told that it is kept, so that its sender sends it again."""
+        with self._ready:
+            self._abandoned = True
+            left = list(self._queue)
+            self._queue.clear()
+        for _, _, future in left:
+            future.set_exception(Overloaded())
 
     def submit(self, signal: Signal, body: bytes, offsets: Sequence[Offset] = ()) -> Future[Receipt]:
         """Decode an OTLP request and queue it; the future resolves when it is on disk.
@@ -143,7 +167,7 @@ class Ingest:
                 self._ready.wait()
             taken: list[_Waiting] = []
             size = 0
-            while self._queue and size < _TOGETHER_BYTES:
+            while self._queue and size < _TOGETHER_BYTES and not self._abandoned:
                 taken.append(self._queue.popleft())
                 size += taken[-1][1]
             self._bytes -= size

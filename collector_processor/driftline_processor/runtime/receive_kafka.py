@@ -88,12 +88,15 @@ class KafkaReceiver:
         self._consumer.subscribe(list(settings.topics), on_assign=self._assigned)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Finish what was polled, and leave the group."""
+    def stop(self, timeout: float | None = None) -> None:
+        """Finish what was polled, and leave the group; within so many seconds, None = however long it takes.
+
+        A group waits for a member that did not leave, and what was not committed is polled again.
+        """
         self._stopping.set()
         if self._thread.ident is not None:
-            self._thread.join()
-        if self._consumer is not None:
+            self._thread.join(timeout)
+        if self._consumer is not None and not self._thread.is_alive():
             self._consumer.close()
 
     def _assigned(self, consumer: Any, partitions: list[Any]) -> None:

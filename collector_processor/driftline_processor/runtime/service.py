@@ -8,6 +8,7 @@ receivers ──▶ state: decode → one transaction → acknowledge; join; eva
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -16,6 +17,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, NoReturn
 
 from driftline.semconv import attributes, metrics
 from starlette.types import ASGIApp
@@ -28,6 +31,7 @@ from .browser_guard import Rules
 from .config import Config, ConfigError, load
 from .config_values import Address
 from .connections import Connections
+from .deadline import Deadline
 from .derived import DerivedMetrics, Sink
 from .exemplars import WorstJoined
 from .forward import Forwarder, described
@@ -45,21 +49,29 @@ from .state import State
 from .store import StorageError
 
 BAD_INPUT = 2
-GRACE = 5.0
-"""Seconds that requests under way, and then the forwarders' queues, get at the end."""
+RECEIVING, EVALUATING, FORWARDING = 0.25, 0.6, 0.9
+"""When each part of the end is over, as a share of ``shutdown.timeout``; what is left is for closing the file."""
 
 _log = logging.getLogger("driftline")
 
 
 class Service:
-    """The processor. ``clock``: unix nanoseconds. ``addresses``: where it listens, with the real ports, once started.
+    """The processor. ``clock``: unix nanoseconds; ``monotonic``: seconds, of which ``shutdown.timeout`` is counted.
+
+    ``addresses``: where it listens, with the real ports, once started.
 
     >>> Service(load()).health.body()
     {'ready': False, 'problems': [{'name': 'service', 'message': 'the processor has not started', 'ready': False}]}
     """
 
-    def __init__(self, config: Config, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        config: Config,
+        clock: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.config = config
+        self._monotonic = monotonic
         self.health = Health()
         self.health.report("service", "the processor has not started")
         self.addresses: dict[str, Address] = {}
@@ -90,9 +102,13 @@ class Service:
         self.health.clear("service")
 
     def stop(self) -> None:
-        """Stop accepting, answer what is under way, evaluate it, deliver what is queued, and close. Once is enough."""
+        """Stop accepting, answer what is under way, evaluate it, deliver what is queued, and close. Once is enough.
+
+        All of it within ``shutdown.timeout``: what is not evaluated then is after the next start.
+        """
         self.health.report("service", "the processor is stopping")
-        for step in self._ending():
+        deadline = Deadline.after(self.config.shutdown.timeout.total_seconds(), self._monotonic)
+        for step in self._ending(deadline):
             try:
                 step()
             except Exception:
@@ -100,18 +116,23 @@ class Service:
         self._receiver = self._state = self._derived = self._forwarder = None
         self._reading = []
 
-    def _ending(self) -> Iterator[Callable[[], object]]:
+    def _ending(self, deadline: Deadline) -> Iterator[Callable[[], object]]:
+        """The steps, each with the time that is left when its turn comes."""
+        receiving, forwarding = deadline.share(RECEIVING), deadline.share(FORWARDING)
+        yield self._servers.end
         if self._receiver is not None:
-            yield partial(self._receiver.stop, GRACE)
-        yield self._servers.stop
-        yield from [receiver.stop for receiver in self._reading]
+            yield partial(self._receiver.stop, receiving.left)
+        yield partial(self._servers.stop, receiving.left)
+        for reading in self._reading:
+            yield partial(reading.stop, receiving.left)
         if self._state is not None:
-            yield self._state.settle
-            if self._derived is not None:
-                yield self._derived.stop
-            yield self._state.stop
+            yield partial(self._state.finish, deadline.share(EVALUATING))
+        if self._derived is not None:
+            yield partial(self._derived.stop, forwarding.left)
         if self._forwarder is not None:
-            yield partial(self._forwarder.stop, GRACE)
+            yield partial(self._forwarder.stop, forwarding.left)
+        if self._state is not None:
+            yield self._state.close
 
     def _bind(self) -> None:
         protocols = self.config.receivers.otlp.protocols
@@ -169,7 +190,7 @@ class Service:
                 striking=None if self._worst is None else self._worst.shown,
             )
         )
-        self._servers.start(applications, GRACE)
+        self._servers.start(applications, RECEIVING * self.config.shutdown.timeout.total_seconds())
         if self._receiver is not None:
             self._receiver.start()
 
@@ -218,27 +239,76 @@ _PROTOCOLS = (("grpc", "gRPC"), ("http", "HTTP"))
 
 
 def run(config_file: Path | None = None, forward: str | None = None) -> int:
-    """Run until SIGTERM or SIGINT; return the exit code: 0 fine, 2 what the user must change first."""
+    """Run until SIGTERM or SIGINT; return the exit code: 0 fine, 2 what the user must change first.
+
+    A second signal, or the end of ``shutdown.timeout``, ends the process at once: what was acknowledged is on disk.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("httpx", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     raise_most_files()
-    ended = threading.Event()
-    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        service = Service(load(config_file, forward))
-        service.start()
-        print(*service.lines(), sep="\n", flush=True)
-        ended.wait()
-        print("driftline: stopping", flush=True)
-        service.stop()
-    except ConfigError as wrong:
-        print(*(f"driftline: {problem}" for problem in wrong.problems), sep="\n", file=sys.stderr)
-        return BAD_INPUT
-    except (PortInUse, StorageError) as wrong:
-        print(f"driftline: {wrong}", file=sys.stderr)
-        return BAD_INPUT
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with _Signals() as signals:
+        try:
+            service = Service(load(config_file, forward))
+            service.start()
+            print(*service.lines(), sep="\n", flush=True)
+            signals.wait()
+            print("driftline: stopping", flush=True)
+            _stop(service)
+        except ConfigError as wrong:
+            print(*(f"driftline: {problem}" for problem in wrong.problems), sep="\n", file=sys.stderr)
+            return BAD_INPUT
+        except (PortInUse, StorageError) as wrong:
+            print(f"driftline: {wrong}", file=sys.stderr)
+            return BAD_INPUT
     return 0
+
+
+def _stop(service: Service) -> None:
+    """Stop on another thread, so that this one hears a second signal and the end of the time, whatever goes on."""
+    stopping = threading.Thread(target=service.stop, name="driftline-stopping", daemon=True)
+    stopping.start()
+    seconds = service.config.shutdown.timeout.total_seconds()
+    stopping.join(seconds)
+    if stopping.is_alive():
+        _end_at_once(f"shutdown.timeout ({seconds:g} s) is over", 1)
+
+
+def _end_at_once(why: str, code: int) -> NoReturn:
+    """End the process without tidying up; the state opens as after a crash."""
+    os.write(sys.stderr.fileno(), f"driftline: {why}: ending at once; what was acknowledged is on disk\n".encode())
+    os._exit(code)
+
+
+class _Signals:
+    """What SIGTERM, SIGINT and SIGHUP mean within the block."""
+
+    def __init__(self) -> None:
+        self._arrived: SimpleQueue[int] = SimpleQueue()  # a handler may put into it while the main thread waits for it
+        self._ending = False
+        self._before: dict[int, Any] = {}
+
+    def wait(self) -> None:
+        """Wait for the first signal that ends the process."""
+        self._arrived.get()
+
+    def __enter__(self) -> _Signals:
+        wanted: dict[int, Any] = {signal.SIGTERM: self._end, signal.SIGINT: self._end}
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            wanted[signal.SIGHUP] = self._hang_up  # `nohup` has it ignored, and so it stays
+        self._before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _end(self, number: int, _: object) -> None:
+        if self._ending:
+            _end_at_once(f"a second signal ({signal.Signals(number).name})", 128 + number)
+        self._ending = True
+        self._arrived.put(number)
+
+    def _hang_up(self, *_: object) -> None:
+        said = "driftline: SIGHUP changes nothing: the configuration is read at the start only; restart to read it\n"
+        os.write(sys.stderr.fileno(), said.encode())

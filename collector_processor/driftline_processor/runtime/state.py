@@ -15,9 +15,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +31,7 @@ from driftline_processor.core.decode.mapped import by_name
 from .beliefs import Beliefs
 from .concept import ConceptWatch
 from .config import Config, Model
+from .deadline import NEVER, Deadline
 from .erase import Erased, NoSubject, Order, Orders, erase
 from .evaluate import Evaluator
 from .health import Health
@@ -47,7 +49,7 @@ from .shelf import Shelf
 from .signals import Receipt, Signal, StorageOutage
 from .sizing import Sizing
 from .snapshot import Snapshots
-from .store import StorageError, Store, read
+from .store import DatabaseError, StorageError, Store, read
 from .upkeep import Upkeep
 from .uploads import Part, Upload
 from .versions import VersionWatch
@@ -62,6 +64,10 @@ JOIN_EVERY, EVALUATE_EVERY, COMPARE_EVERY, TIDY_EVERY = 1.0, 2.0, 5.0, 600.0
 
 REOPEN_AFTER = 1.0, 10.0
 """Seconds from an outage of the storage to the first attempt to open it again, and at most from one to the next."""
+
+
+INTERRUPTED = 2.0
+"""Seconds in which a statement that was interrupted ends."""
 
 
 class State:
@@ -149,13 +155,39 @@ class State:
 
     def stop(self) -> None:
         """Write what waits, join and evaluate it, and close the file; in an outage the next start does that."""
-        self._ingest.stop()
+        self.finish()
+        self.close()
+
+    def finish(self, deadline: Deadline = NEVER) -> None:
+        """End both threads; write what waits, join and evaluate it, as far as the time allows.
+
+        The next start goes on from there: everything that was acknowledged is on disk.
+        """
         self._stopping.set()
+        self._ingest.stop(deadline)
         if self._keeper.ident is not None:
-            self._keeper.join()
-        self.settle()
+            self._keeper.join(deadline.timeout)
+        if self._working():
+            self._store.interrupt()
+            self._ingest.join(INTERRUPTED)
+            self._keeper.join(INTERRUPTED)
+        if not self._working():
+            self.settle(deadline)
+        waiting = self._evaluator.waiting.backlog.windows
+        if deadline.passed and waiting:
+            _log.warning("the time to stop is over: %s windows are evaluated after the next start", f"{waiting:,}")
+
+    def close(self) -> None:
+        """Close the file, after :meth:`finish`; it opens as well where something still works on it."""
+        if self._working():
+            _log.warning("the state is left as after a crash, since a statement does not end; nothing kept is lost")
+            return
+        self._ingest.close()
         self._connection.close()
         self._store.close()
+
+    def _working(self) -> bool:
+        return self._keeper.is_alive() or self._ingest.alive
 
     def submit(self, signal: Signal, body: bytes, offsets: Sequence[Offset] = ()) -> Future[Receipt]:
         """Take in an OTLP request, see :meth:`.ingest.Ingest.submit`."""
@@ -234,29 +266,52 @@ class State:
         self._orders.done()
         return erased
 
-    def join_now(self) -> None:
-        """Join everything that has been acknowledged."""
+    def join_now(self, deadline: Deadline = NEVER) -> None:
+        """Join everything that has been acknowledged, as far as the time allows."""
         with self._keeping, self._store.watched():
-            while self._join.step():
+            while not deadline.passed and self._join.step():
                 pass
 
-    def evaluate_now(self) -> None:
-        """Evaluate everything that was touched, and store what is closed."""
+    def evaluate_now(self, deadline: Deadline = NEVER) -> None:
+        """Evaluate everything that was touched, as far as the time allows, and store what is closed."""
         with self._keeping, self._store.watched():
-            while self._evaluator.step(patient=False):
+            while self._evaluator.step(patient=False, ended=lambda: deadline.passed) and not deadline.passed:
                 pass
-            self._versions.step()
+            if not deadline.passed:
+                self._versions.step()
 
     def tidy_now(self) -> None:
         """Expire, roll up and forget what is old enough."""
         with self._keeping, self._store.watched():
             self._tidy()
 
-    def settle(self) -> None:
-        """Join and evaluate everything that has been acknowledged; in an outage the next start does."""
+    def settle(self, deadline: Deadline = NEVER) -> None:
+        """Join and evaluate everything that has been acknowledged, as far as the time allows.
+
+        In an outage the next start does.
+        """
         with suppress(StorageOutage):
-            self.join_now()
-            self.evaluate_now()
+            with self._interrupted(deadline):
+                self.join_now(deadline)
+            with self._interrupted(deadline):
+                self.evaluate_now(deadline)
+
+    @contextmanager
+    def _interrupted(self, deadline: Deadline) -> Iterator[None]:
+        """End the statement that still runs when the time is over; what it did is rolled back."""
+        if deadline.timeout is None:
+            yield
+            return
+        timer = threading.Timer(deadline.timeout, self._store.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except DatabaseError:
+            if not deadline.passed:
+                raise
+        finally:
+            timer.cancel()
 
     def _watermark(self, series: Series) -> int:
         found = self._intake.watermarks.get((series.key.environment, series.key.model))
@@ -282,9 +337,9 @@ class State:
 
     def _keep_well(self) -> None:
         """Do each step when it is due, until the state is stopped or its storage fails."""
-        steps = (
+        steps: tuple[tuple[Callable[[], object], float], ...] = (
             (self._join.step, JOIN_EVERY),
-            (self._evaluator.step, EVALUATE_EVERY),
+            (partial(self._evaluator.step, ended=self._stopping.is_set), EVALUATE_EVERY),
             (self._versions.step, COMPARE_EVERY),
             (self._tidy, TIDY_EVERY),
         )
@@ -300,6 +355,8 @@ class State:
                 except StorageOutage:
                     return
                 except Exception:
+                    if self._stopping.is_set():
+                        return  # its statement was interrupted
                     _log.exception("the keeper could not do its work; it will try again")
                 took = time.monotonic() - began
                 due[position] = began + max(every, 3 * took)

@@ -282,6 +282,14 @@ class Store:
             finally:
                 connection.close()
 
+    def interrupt(self) -> None:
+        """End the statements that run now, on all connections: each raises DatabaseError, and is rolled back."""
+        with self._gate:
+            connections = [self._root, *(handle.connection for handle in self._handles)]
+        for connection in connections:
+            with suppress(duckdb.Error):  # it was closed meanwhile
+                connection.interrupt()
+
     def close(self) -> None:
         """Write the log into the file and close it; where that cannot be done, the log stays for the next start."""
         try:
