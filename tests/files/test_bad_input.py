@@ -333,3 +333,13 @@ def test_a_feature_whose_name_has_a_dot(run: Run, folder: Path) -> None:
     pq.write_table(pa.table({"temp.max": rows()["x"], "temp": rows()["c"]}), folder / "ref.parquet")
     window, _ = evaluate(run, "ref.parquet", "--fail-on", "drift.features.temp.max.rows < 1")
     assert window["drift"]["features"]["temp.max"]["rows"] == N
+
+
+@pytest.mark.parametrize("deep", ["[" * 12_000, "[\n" * 12_000], ids=["one line", "many lines"])
+def test_a_line_that_nests_deeply_is_left_out_and_named(run: Run, folder: Path, deep: str) -> None:
+    # it ended the process inside Arrow
+    lines = [json.dumps({name: values[i] for name, values in rows().items()}) for i in range(N)]
+    (folder / "week.ndjson").write_text("\n".join([*lines, '{"x": ' + deep + "}"]))
+    window, [said] = evaluate(run, "week.ndjson")
+    assert window["rows"] == N
+    assert "line 201 is no JSON object" in said

@@ -151,6 +151,7 @@ def test_messages_are_outcomes_lists_and_documents_and_a_bad_one_costs_only_itse
         b"\xff\xfe",
         None,
         b"[" * 100_000,
+        b"[" * 900 + b"]" * 900,
         b'{"model": {"a": 1}, "outcomes": []}',
         outcome("e", model="prices"),
         b"17",
@@ -163,7 +164,7 @@ def test_messages_are_outcomes_lists_and_documents_and_a_bad_one_costs_only_itse
         ("d", "fraud"),
         ("e", "prices"),
     ]
-    assert rejected(counters) == {"bad_message": 4, "unusable_outcome": 2}
+    assert rejected(counters) == {"bad_message": 5, "unusable_outcome": 2}
     assert brokers.commits[-1] == len(log)
     assert state.state.offsets() == {("driftline", "labels", 0): len(log)}
 

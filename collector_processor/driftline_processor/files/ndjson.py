@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.json
 
+from driftline_processor.core.decode.json_text import MAX_DEPTH, UnreadableJson, load_json, shape_of
+
 from .errors import BadInput, Say, rows
 
 
@@ -52,6 +54,8 @@ def read_ndjson(path: Path, say: Say, text: Collection[str] = ()) -> tuple[pa.Ta
 
 def parse_lines(data: bytes, first: int, text: Collection[str] = ()) -> Parsed:
     """Parse whole lines of NDJSON; ``first``: the number of the first of them; ``text``: columns that are no times."""
+    if shape_of(data).depth > MAX_DEPTH:  # which would end the process in Arrow
+        return _line_by_line(data, first)
     try:
         table = _parse(data, [])
         times = [f.name for f in table.schema if f.name in text and pa.types.is_timestamp(f.type)]
@@ -75,8 +79,8 @@ def _line_by_line(data: bytes, start: int) -> Parsed:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except ValueError:  # of JSON, and of UTF-8
+            row = load_json(line)
+        except UnreadableJson:
             row = None
         if not isinstance(row, dict):
             bad += 1

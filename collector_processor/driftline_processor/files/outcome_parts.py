@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
+from driftline_processor.core.decode.json_text import UnreadableJson, load_json
 from driftline_processor.web.outcome_fields import FIELDS, SLICE
 
 from .errors import BadInput, Say, listed, near
@@ -145,8 +146,8 @@ def _ndjson(path: Path, columns: Columns, say: Say, rows: int) -> _Bodies:
 def _document(text: str, path: Path) -> Iterator[Any]:
     """Return the outcomes of a JSON document: a list, or what stands under ``outcomes``; else its lines."""
     try:
-        document = json.loads(text)
-    except ValueError:
+        document = load_json(_bytes(text), len(text))
+    except UnreadableJson:
         return filter(str.strip, iter(text.splitlines()))
     found = document.get("outcomes", [document]) if isinstance(document, dict) else document
     if not isinstance(found, list):
@@ -161,8 +162,8 @@ def _loaded(line: Any) -> Any:
     if not isinstance(line, str) or not _is_unicode(line):
         return line
     try:
-        return json.loads(line)
-    except ValueError:
+        return load_json(line.encode())
+    except UnreadableJson:
         return line  # the receiver says what is wrong with it
 
 

@@ -20,6 +20,7 @@ from driftline.semconv import metrics as m
 from driftline.tables import I64, ModelKey, OutcomeTable, PredictionTable, Task, Text
 
 from driftline_processor.core.decode import Point
+from driftline_processor.core.decode.json_text import check_json
 
 from .balance import Balances
 from .baselines import NEEDED, Baselines
@@ -179,6 +180,7 @@ class Intake:
         sent: list[tuple[str, Literal["event", "push"]]] = [(text, "event") for text in request.baselines]
         for text, source in [*sent, *((text, "push") for text in request.pushed)]:
             try:
+                check_json(text.encode())
                 self.baselines.receive(self._connection, Baseline.from_json(text), work.now, source)
             except Exception:  # whatever a sender writes there must not fail its request for ever
                 rejected["bad_baseline"] += 1

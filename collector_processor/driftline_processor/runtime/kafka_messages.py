@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from driftline.tables import OutcomeTable
 
+from driftline_processor.core.decode.json_text import UnreadableJson, load_json
 from driftline_processor.web.outcome_fields import Unusable, text_of
 from driftline_processor.web.outcome_rows import RowReader
 from driftline_processor.web.outcomes import UNUSABLE
@@ -46,9 +46,9 @@ def tables_of(
                     readers.append(reader)
                 for outcome in outcomes:
                     reader.add(0, outcome)
-        except (ValueError, RecursionError):
+        except ValueError:
             rejected[BAD_MESSAGE] += 1
-    rejected[UNUSABLE] += sum(len(reader.rejected) for reader in readers)
+    rejected[UNUSABLE] += sum(len(reader.rejected) + reader.more for reader in readers)
     return [table for reader in readers for table in reader.rows().tables(now)], +rejected
 
 
@@ -57,7 +57,7 @@ def _documents(message: bytes, lines: bool) -> Iterator[tuple[list[Any], str | N
     if lines:
         yield [_line(line) for line in message.splitlines() if line.strip()], None, None
         return
-    document = json.loads(message)
+    document = load_json(message)
     if isinstance(document, dict) and isinstance(document.get("outcomes"), list) and not set(document) - _DOCUMENT:
         model, environment = (text_of(document.get(name), name) for name in ("model", "environment"))
         yield document["outcomes"], model, environment
@@ -67,6 +67,6 @@ def _documents(message: bytes, lines: bool) -> Iterator[tuple[list[Any], str | N
 
 def _line(line: bytes) -> Any:
     try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
+        return load_json(line)
+    except UnreadableJson as error:
         return Unusable(f"this is not JSON: {error}")

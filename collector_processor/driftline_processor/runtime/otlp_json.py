@@ -7,7 +7,6 @@ protocol specification, "JSON Protobuf Encoding").
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 from google.protobuf.json_format import ParseDict, ParseError
@@ -17,6 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from driftline_processor.core.decode import Malformed
+from driftline_processor.core.decode.json_text import load_json
 
 from .signals import Signal
 
@@ -35,10 +35,10 @@ def protobuf_of(signal: Signal, body: bytes) -> bytes:
     b''
     """
     try:
-        document = _with_base64_ids(json.loads(body))
+        document = _with_base64_ids(load_json(body))
         return bytes(ParseDict(document, _REQUESTS[signal](), ignore_unknown_fields=True).SerializeToString())
     except (ValueError, ParseError, RecursionError, TypeError, AttributeError) as error:
-        raise Malformed(f"not an OTLP/JSON request of {signal}: {error}") from None
+        raise Malformed(f"not an OTLP/JSON request of {signal}: {str(error)[:200]}") from None
 
 
 def _with_base64_ids(value: Any) -> Any:

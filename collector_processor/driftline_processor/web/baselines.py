@@ -12,10 +12,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from driftline_processor.core.decode.json_text import check_json
 from driftline_processor.runtime.shelf import Named, Shelf
 from driftline_processor.runtime.signals import Overloaded
 
-from .bodies import MalformedBody, TooLarge, come_again, whole_body
+from .bodies import Body, MalformedBody, TooLarge, come_again, receive_body
 from .queries import moment
 
 MAX_BASELINE = 32 * 2**20
@@ -52,8 +53,7 @@ def routes(shelf: Shelf) -> list[BaseRoute]:
 
 async def _put(request: Request, shelf: Shelf, model: str, version: str) -> Response:
     try:
-        text = (await whole_body(request, MAX_BASELINE)).decode()
-        baseline = await run_in_threadpool(Baseline.from_json, text)
+        baseline = await run_in_threadpool(_baseline, await receive_body(request, MAX_BASELINE))
     except TooLarge:
         raise _Refused(413, f"a baseline has kilobytes; this one is larger than {MAX_BASELINE >> 20} MiB") from None
     except UnicodeDecodeError:
@@ -77,6 +77,12 @@ async def _put(request: Request, shelf: Shelf, model: str, version: str) -> Resp
         raise _Refused(400, "the baseline cannot be used; build it anew")
     answer = {"model": model, "version": version, "digest": baseline.digest, "rows": baseline.pane.rows}
     return JSONResponse({**answer, "features": len(baseline.bins.features)})
+
+
+def _baseline(body: Body) -> Baseline:
+    data = body.unpacked()
+    check_json(data)
+    return Baseline.from_json(data.decode())
 
 
 def _get(request: Request, shelf: Shelf, key: ModelKey) -> Response:

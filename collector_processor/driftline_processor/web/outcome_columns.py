@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from driftline_processor.runtime.rows import label_array
 
 from .outcome_fields import FIELDS, LAST, MAX_SLICES, MAX_TEXT, SLICE, Unusable, instant_of, slice_name, text_of
-from .outcome_rows import OutcomeRows, Parsed
+from .outcome_rows import SHOWN_REJECTIONS, OutcomeRows, Parsed
 
 NUMBER = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 """A CSV cell that is a number. Not "007": what starts with a needless zero is a name."""
@@ -88,19 +88,27 @@ def _sliced(schema: pa.Schema) -> list[str]:
 
 @dataclass(slots=True)
 class _Rejections:
-    """The first reason why each of n rows cannot be used."""
+    """Which of n rows cannot be used, and of the first of them the first reason why."""
 
     n: int
+    bad: NDArray[np.bool_] = field(init=False)
     reasons: dict[int, str] = field(default_factory=dict)
 
-    def where(self, mask: NDArray[np.bool_], reason: str) -> None:
-        for row in np.flatnonzero(mask):
-            self.reasons.setdefault(int(row), reason)
+    def __post_init__(self) -> None:
+        self.bad = np.zeros(self.n, np.bool_)
+
+    def where(self, mask: NDArray[np.bool_], reason: str | Mapping[int, str]) -> None:
+        """Reject rows; ``reason``: of all, or of each of the first."""
+        for row in np.flatnonzero(mask & ~self.bad)[:SHOWN_REJECTIONS].tolist():
+            self.reasons[row] = reason if isinstance(reason, str) else reason[row]
+        self.bad |= mask
 
     def kept(self) -> I64:
-        mask = np.ones(self.n, bool)
-        mask[list(self.reasons)] = False
-        return np.flatnonzero(mask)
+        return np.flatnonzero(~self.bad)
+
+    def parsed(self, rows: OutcomeRows) -> Parsed:
+        shown = sorted(self.reasons.items())[:SHOWN_REJECTIONS]
+        return Parsed(rows, shown, int(self.bad.sum()) - len(shown))
 
 
 def by_column(
@@ -150,7 +158,7 @@ def by_column(
         retracted=retracted[kept],
         slices={name: texts.take(take) for name, texts in slices.items()},
     )
-    return Parsed(rows, sorted(rejected.reasons.items()))
+    return rejected.parsed(rows)
 
 
 def _texts(column: pa.Array, name: str, rejected: _Rejections, bare_numbers: bool) -> pa.StringArray:
@@ -275,12 +283,16 @@ def _instants(column: pa.Array, name: str, rejected: _Rejections) -> I64:
 
 
 def _instants_one_by_one(column: pa.Array, name: str, rejected: _Rejections) -> I64:
-    time = np.zeros(len(column), np.int64)
+    time, bad = np.zeros(len(column), np.int64), np.zeros(len(column), np.bool_)
+    reasons: dict[int, str] = {}
     for row, value in enumerate(column.to_pylist()):
         try:
             time[row] = instant_of(value, name)
         except Unusable as reason:
-            rejected.reasons.setdefault(row, str(reason))
+            if not rejected.bad[row] and len(reasons) < SHOWN_REJECTIONS:
+                reasons[row] = str(reason)
+            bad[row] = True
+    rejected.where(bad, reasons)
     return time
 
 

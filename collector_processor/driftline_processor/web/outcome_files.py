@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,12 +17,40 @@ import pyarrow.csv
 import pyarrow.json
 from numpy.typing import NDArray
 
+from driftline_processor.core.decode.json_text import (
+    TooManyValues,
+    UnreadableJson,
+    distinct_keys,
+    load_json,
+    shape_of,
+)
+from driftline_processor.core.decode.values import MAX_ROWS
+
+from .bodies import TooLarge
 from .outcome_columns import by_column, misfit
-from .outcome_fields import FIELDS, SLICE, MalformedOutcomes, Unusable, text_of
-from .outcome_rows import Parsed, RowReader, concatenate
+from .outcome_fields import FIELDS, MalformedOutcomes, Unusable, text_of
+from .outcome_rows import SHOWN_REJECTIONS, Parsed, RowReader, together
 
 NDJSON_BLOCK = 2**20
 """Bytes of lines that are read together."""
+
+MAX_LINE = 2**20
+"""Bytes of one line of NDJSON: a thousand times what an outcome needs."""
+
+MAX_HEADER = 2**18
+"""Bytes of the header of a CSV: 64 slices whose names are as long as may be."""
+
+MAX_COLUMNS = 200
+"""Columns of a file, twice what outcomes may have: what is more is another kind of file."""
+
+MAX_CELLS = 2**25
+"""Cells of a file; 30 columns of the most rows."""
+
+_DEEPEST = 8
+"""Objects and lists within each other that are read a column at a time; an outcome has three."""
+
+_BLOCK_CELLS = 2**22
+"""Arrow makes a column of every key, and a cell of it in every row: 100 KiB of keys come to a gigabyte."""
 
 _NO_JSON = "this is not JSON"
 
@@ -45,6 +72,7 @@ def parse_json(body: bytes, model: str | None, environment: str | None) -> Parse
     except Unusable as reason:
         raise MalformedOutcomes(str(reason)) from None
     outcomes = document["outcomes"]
+    check_rows(len(outcomes))
     if not model and not any(isinstance(item, dict) and item.get("model") for item in outcomes):
         raise MalformedOutcomes('no model is named; send {"model": "churn", "outcomes": […]}')
     return _one_by_one(outcomes, model, environment)
@@ -56,7 +84,7 @@ def parse_ndjson(body: bytes, model: str | None, environment: str | None) -> Par
     Raises :class:`MalformedOutcomes` when no line is JSON: then this is another kind of file.
     """
     parts: list[Parsed] = []
-    outcomes = begin = 0
+    rows = begin = 0
     while begin < len(body):
         # In blocks, so that one odd line sends only its block the slow way.
         end = body.find(b"\n", begin + NDJSON_BLOCK) + 1 or len(body)
@@ -64,30 +92,43 @@ def parse_ndjson(body: bytes, model: str | None, environment: str | None) -> Par
         parsed = _blockby_column(block, model, environment)
         if parsed is None:
             parsed = _one_by_one(list(_lines(block)), model, environment)
-        parsed.rejected = [(outcomes + index, reason) for index, reason in parsed.rejected]
         parts.append(parsed)
-        outcomes += len(parsed.rows) + len(parsed.rejected)
+        rows += len(parsed.rows) + parsed.rejections
+        check_rows(rows)
         begin = end
     if not parts:
         return _one_by_one([], model, environment)
-    rejected = [it for part in parts for it in part.rejected]
-    if rejected and len(rejected) == outcomes and all(reason.startswith(_NO_JSON) for _, reason in rejected):
-        raise MalformedOutcomes(f"no line is JSON; the first: {rejected[0][1]}")
-    return Parsed(concatenate([part.rows for part in parts]), rejected)
+    parsed = together(parts)
+    if parsed.rejected and not len(parsed.rows) and all(why.startswith(_NO_JSON) for _, why in parsed.rejected):
+        raise MalformedOutcomes(f"no line is JSON; the first: {parsed.rejected[0][1]}")
+    return parsed
+
+
+def check_rows(rows: int) -> None:
+    """Raise :class:`.bodies.TooLarge` for more rows than one document may have."""
+    if rows > MAX_ROWS:
+        raise TooLarge(f"the request holds more than {MAX_ROWS:,} rows; send it in parts")
 
 
 def _blockby_column(block: bytes, model: str | None, environment: str | None) -> Parsed | None:
-    """Read lines of one type per column; None when they are not."""
+    """Read lines of one type per column; None when they are not, or may not be read by Arrow."""
+    longest_begin = block.rfind(b"\n", 0, -1) + 1  # a block ends with the first line beyond its size
+    if len(block) - longest_begin > MAX_LINE or shape_of(block).depth > _DEEPEST:
+        return None
+    if distinct_keys(block) * block.count(b"{") > _BLOCK_CELLS:
+        return None
     try:
         table = pa.json.read_json(io.BytesIO(block), pa.json.ReadOptions(block_size=len(block) + 1))
         return None if misfit(table) else by_column(table, model, environment)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return None  # or a line holds what is no UTF-8, which Arrow sees when it makes texts of it
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError):
+        return None  # or a line or a key holds what is no UTF-8, which is seen when it is made a text
 
 
 def _lines(block: bytes) -> Iterator[object]:
     for line in block.splitlines():
-        if line.strip():
+        if len(line) > MAX_LINE:
+            yield Unusable(f"the line has {len(line):,} bytes; at most {MAX_LINE:,} are read")
+        elif line.strip():
             try:
                 yield _loads(line)
             except MalformedOutcomes as reason:
@@ -102,6 +143,10 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
     """
     if b"\0" in body[:1000]:
         raise MalformedOutcomes("this is no text in UTF-8 (UTF-16, perhaps); save the file as CSV UTF-8")
+    header = _header(body)
+    check_rows(max(body.count(b"\n"), body.count(b"\r")) - 1)
+    if body.count(b",") > MAX_CELLS:
+        raise TooLarge(f"the request holds more than {MAX_CELLS:,} cells; send it in parts")
     torn: list[int] = []
     odd = not _is_utf8(body)
     if odd:
@@ -117,7 +162,7 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
             read_options=pa.csv.ReadOptions(use_threads=False, block_size=max(len(body), 1)),
             parse_options=pa.csv.ParseOptions(invalid_row_handler=skip),
             convert_options=pa.csv.ConvertOptions(
-                column_types=dict.fromkeys([*FIELDS, *_sliced(body)], pa.string()),
+                column_types=dict.fromkeys([*FIELDS, *header], pa.string()),
                 strings_can_be_null=True,
                 null_values=[""],
             ),
@@ -129,8 +174,11 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
     if torn:
         kept = np.setdiff1d(np.arange(table.num_rows + len(torn)), torn)
         parsed.rejected = [(int(kept[index]), reason) for index, reason in parsed.rejected]
-        parsed.rejected += [(index, f"the line has not the {table.num_columns} cells of the header") for index in torn]
-        parsed.rejected.sort()
+        reason = f"the line has not the {table.num_columns} cells of the header"
+        rejections = parsed.rejections + len(torn)
+        parsed.rejected = sorted([*parsed.rejected, *((index, reason) for index in torn[:SHOWN_REJECTIONS])])
+        parsed.rejected = parsed.rejected[:SHOWN_REJECTIONS]
+        parsed.more = rejections - len(parsed.rejected)
     return parsed
 
 
@@ -149,10 +197,18 @@ def _replaced(table: pa.Table) -> NDArray[np.bool_]:
     return np.any(found, axis=0) if found else np.zeros(table.num_rows, np.bool_)
 
 
-def _sliced(body: bytes) -> list[str]:
-    """Return the names in a header that hold slices: of those nobody but us may guess the type ("007" is a text)."""
-    header = body[: body.find(b"\n") + 1 or len(body)].decode("utf-8-sig", "replace")
-    return [name for name in next(csv.reader([header]), []) if name.startswith(SLICE)]
+def _header(body: bytes) -> list[str]:
+    """Return the names of the columns of a CSV. Raises :class:`MalformedOutcomes` where the header has no end."""
+    text = io.StringIO(body[:MAX_HEADER].decode("utf-8-sig", "replace"), newline="")
+    try:
+        names = next(filter(None, csv.reader(text)), [])
+    except csv.Error as error:
+        raise MalformedOutcomes(f"this is no CSV with a header line such as id,actual,time: {error}") from None
+    if len(body) > MAX_HEADER and not text.read(1):
+        raise MalformedOutcomes(f"the header has more than {MAX_HEADER:,} bytes; it needs id and actual")
+    if len(names) > MAX_COLUMNS:
+        raise MalformedOutcomes(f"the header names {len(names):,} columns; at most {MAX_COLUMNS} are read")
+    return names
 
 
 def checked(table: pa.Table, bare_numbers: bool = False) -> None:
@@ -172,16 +228,13 @@ def _one_by_one(outcomes: list[object], model: str | None, environment: str | No
     reader = RowReader(model, environment)
     for index, item in enumerate(outcomes):
         reader.add(index, item)
-    return Parsed(reader.rows(), reader.rejected)
+    return Parsed(reader.rows(), reader.rejected, reader.more)
 
 
 def _loads(body: bytes) -> object:
     try:
-        return json.loads(body, parse_int=_whole)
-    except (ValueError, RecursionError) as error:
-        raise MalformedOutcomes(f"{_NO_JSON}: {error or 'nested too deeply'}") from None
-
-
-def _whole(digits: str) -> float:
-    """Read a whole number; one of thousands of digits, which Python refuses to read, is infinite and rejected alone."""
-    return int(digits) if len(digits) <= 1000 else float(digits)
+        return load_json(body)
+    except TooManyValues as reason:
+        raise TooLarge(f"the request is larger than can be read at once: {reason}; send it in parts") from None
+    except UnreadableJson as reason:
+        raise MalformedOutcomes(f"{_NO_JSON}: {reason}") from None

@@ -105,12 +105,37 @@ class OutcomeRows:
         )
 
 
+SHOWN_REJECTIONS = 1000
+"""Rejections of a document that are kept with their reason; more are counted, so an answer stays small."""
+
+
 @dataclass(slots=True)
 class Parsed:
-    """What a document held: its rows, and (index from 0, reason) of those that cannot be used."""
+    """What a document held: its rows, and (index from 0, reason) of the first rows that cannot be used.
+
+    ``more``: how many other rows cannot be used.
+    """
 
     rows: OutcomeRows
     rejected: list[tuple[int, str]]
+    more: int = 0
+
+    @property
+    def rejections(self) -> int:
+        """How many rows cannot be used."""
+        return len(self.rejected) + self.more
+
+
+def together(parts: Sequence[Parsed]) -> Parsed:
+    """Return what all parts of a document held, in order; the indexes of a part begin where the part before ends."""
+    rejected: list[tuple[int, str]] = []
+    begin = 0
+    for part in parts:
+        room = SHOWN_REJECTIONS - len(rejected)
+        rejected += [(begin + index, reason) for index, reason in part.rejected[:room]]
+        begin += len(part.rows) + part.rejections
+    rows = concatenate([part.rows for part in parts])
+    return Parsed(rows, rejected, begin - len(rows) - len(rejected))
 
 
 def concatenate(parts: Sequence[OutcomeRows]) -> OutcomeRows:
@@ -140,12 +165,14 @@ def concatenate(parts: Sequence[OutcomeRows]) -> OutcomeRows:
 class RowReader:
     """Read outcomes one by one: the general way, for documents of thousands and for lines of mixed types.
 
-    ``model`` / ``environment``: what the request says, for rows that say nothing. ``rejected``: (index, reason).
+    ``model`` / ``environment``: what the request says, for rows that say nothing. ``rejected``: (index, reason) of the
+    first; ``more``: how many others.
     """
 
     model: str | None
     environment: str | None
     rejected: list[tuple[int, str]] = field(default_factory=list)
+    more: int = 0
     _rows: list[_Row] = field(default_factory=list)
     _slices: dict[str, None] = field(default_factory=dict)
 
@@ -154,7 +181,10 @@ class RowReader:
         try:
             self._rows.append(self._read(item))
         except Unusable as reason:
-            self.rejected.append((index, str(reason)))
+            if len(self.rejected) < SHOWN_REJECTIONS:
+                self.rejected.append((index, str(reason)))
+            else:
+                self.more += 1
 
     def has_room(self, items: Sequence[object]) -> bool:
         """Whether all that outcomes say of slices goes with what was said before."""

@@ -10,7 +10,8 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import xxhash
 from driftline.semconv import attributes, metrics
@@ -24,7 +25,7 @@ from driftline_processor.runtime.health import Counters
 from driftline_processor.runtime.signals import Overloaded, Receipt
 from driftline_processor.runtime.uploads import Part
 
-from .bodies import MalformedBody, TooLarge, come_again, whole_body
+from .bodies import Body, MalformedBody, TooLarge, UnknownEncoding, come_again, receive_body
 from .outcome_arrow import parse_arrow, parse_parquet
 from .outcome_fields import MalformedOutcomes, Unusable, text_of
 from .outcome_files import parse_csv, parse_json, parse_ndjson
@@ -44,17 +45,20 @@ MAX_JSON = 32 * 2**20
 MAX_FILE = 128 * 2**20
 """About two million labels with ids and times."""
 
+PARSERS = 2
+"""Documents that are parsed at a time, on threads of their own; others wait, and OTLP waits for none of them."""
+
 UNUSABLE = "unusable_outcome"
 """The reason under which rejected outcomes are counted; the sentence of each holds what its sender wrote."""
-
-SHOWN_REJECTIONS = 1000
-"""More are counted in ``more_rejected``: an answer should not be larger than the request."""
 
 MAX_UPLOAD = 200
 _NUMBER = re.compile("[0-9]{1,9}")
 NOTHING_MORE: Mapping[str, object] = {}
 
-_FORMATS: dict[str, tuple[Callable[[bytes, str | None, str | None], Parsed], int]] = {
+Parse = Callable[[bytes, str | None, str | None], Parsed]
+"""Reads a document; the model and the environment of the request are those of rows that say none."""
+
+_FORMATS: dict[str, tuple[Parse, int]] = {
     "application/json": (parse_json, MAX_JSON),
     "application/x-ndjson": (parse_ndjson, MAX_FILE),
     "application/jsonl": (parse_ndjson, MAX_FILE),
@@ -77,6 +81,8 @@ def routes(
     None = there are no uploads.
     """
 
+    parsers = ThreadPoolExecutor(PARSERS, "driftline-outcomes")
+
     async def post_outcomes(request: Request) -> Response:
         # None is no default: a page of another site may post without a content type, but not with one of these.
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -84,22 +90,24 @@ def routes(
             return _error(415, f"content type {kind[:80]!r} is not known; send {', '.join(_FORMATS)}")
         parse, limit = _FORMATS[kind]
         try:
-            body = await whole_body(request, limit)
+            body = await receive_body(request, limit)
             model = text_of(request.query_params.get("model"), "model")
             environment = text_of(request.query_params.get("environment"), "environment")
             named = named_part(request.query_params)
-            parsed = await asyncio.to_thread(parse, body, model, environment)
             now = clock()
-            tables = await asyncio.to_thread(parsed.rows.tables, now)
-        except TooLarge:
-            return _error(
-                413, f"the request is larger than {limit // 2**20} MiB; send it in parts, best as NDJSON or CSV"
+            read = await asyncio.get_running_loop().run_in_executor(
+                parsers, _read, body, kind, parse, model, environment, now
             )
+        except TooLarge as reason:
+            return _error(413, str(reason))
+        except UnknownEncoding as reason:
+            return _error(415, str(reason))
         except (MalformedBody, MalformedOutcomes, Unusable) as reason:
             return _error(400, str(reason))
         except ClientDisconnect:
             return Response(status_code=400)
-        part = None if named is None else Part(*named, len(parsed.rejected))
+        parsed, tables = read.parsed, read.tables
+        part = None if named is None else Part(*named, parsed.rejections)
         if part is not None and submit_part is None:
             return _error(400, "uploads in parts are taken where the outcomes are kept; this address takes none")
         if not tables and _all_lack_model(parsed):
@@ -108,16 +116,13 @@ def routes(
             _count(counters, parsed)
             if not tables:
                 return _answer(Receipt(), parsed)
-        digest = xxhash.xxh3_128(body)
-        digest.update(f"{kind}\n{model}\n{environment}".encode())
-        if part is None and (parsed.rows.time == 0).any():
-            # Said again later, such an outcome is news (1, then 0, then 1 again): it must not look like a resend.
-            digest.update(now.to_bytes(8, "little"))
         try:
             if part is None or submit_part is None:
-                future = submit(tables, digest.digest())
+                # Without a time and said again later, an outcome is news (1, then 0, then 1 again), and no resend.
+                digest = read.digest if read.timed else xxhash.xxh3_128_digest(read.digest + now.to_bytes(8, "little"))
+                future = submit(tables, digest)
             else:
-                future = submit_part(tables, digest.digest(), part)
+                future = submit_part(tables, read.digest, part)
             receipt = await asyncio.wrap_future(future)
         except Overloaded as overloaded:
             return come_again(overloaded)
@@ -139,6 +144,24 @@ def routes(
     return [Route("/v1/outcomes", post_outcomes, methods=["POST"])]
 
 
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """What a body held. ``timed``: every row says its time; ``digest``: of the body and of what it was read as."""
+
+    parsed: Parsed
+    tables: list[OutcomeTable]
+    timed: bool
+    digest: bytes
+
+
+def _read(body: Body, kind: str, parse: Parse, model: str | None, environment: str | None, now: int) -> _Document:
+    data = body.unpacked()
+    parsed = parse(data, model, environment)
+    digest = xxhash.xxh3_128(data)
+    digest.update(f"{kind}\n{model}\n{environment}".encode())
+    return _Document(parsed, parsed.rows.tables(now), bool((parsed.rows.time != 0).all()), digest.digest())
+
+
 def named_part(said: QueryParams) -> tuple[str, int] | None:
     """Return the upload and the number that a request names, None where it is a part of none.
 
@@ -153,21 +176,19 @@ def named_part(said: QueryParams) -> tuple[str, int] | None:
 
 
 def _count(counters: Counters, parsed: Parsed) -> None:
-    if parsed.rejected:
-        counters.add(metrics.DRIFTLINE_REJECTED_ROWS, len(parsed.rejected), {attributes.DRIFTLINE_REASON: UNUSABLE})
+    if parsed.rejections:
+        counters.add(metrics.DRIFTLINE_REJECTED_ROWS, parsed.rejections, {attributes.DRIFTLINE_REASON: UNUSABLE})
 
 
 def _answer(receipt: Receipt, parsed: Parsed, more: Mapping[str, object] = NOTHING_MORE) -> Response:
-    rejected: list[dict[str, object]] = [
-        {"index": index, "reason": reason} for index, reason in parsed.rejected[:SHOWN_REJECTIONS]
-    ]
+    rejected: list[dict[str, object]] = [{"index": index, "reason": reason} for index, reason in parsed.rejected]
     # What the state refuses (an outcome for an expired prediction) it counts by reason, not by row.
     rejected += [
         {"index": None, "reason": reason, "rows": rows} for reason, rows in sorted(receipt.rejected.items()) if rows
     ]
     answer: dict[str, object] = {"accepted": receipt.accepted, "rejected": rejected}
-    if len(parsed.rejected) > SHOWN_REJECTIONS:
-        answer["more_rejected"] = len(parsed.rejected) - SHOWN_REJECTIONS
+    if parsed.more:
+        answer["more_rejected"] = parsed.more
     return JSONResponse({**answer, **more})
 
 
