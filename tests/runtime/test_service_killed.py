@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import stat
 from pathlib import Path
 
 import httpx
@@ -33,6 +34,10 @@ def test_killed_and_started_again_it_has_every_row_once(tmp_path: Path) -> None:
             otlp, web = addresses(child)
             assert rows(web) == known
             assert all(send(otlp, body) for body in bodies[known:sent])
+            state = tmp_path / "driftline-data"
+            modes = {entry.name: oct(stat.S_IMODE(entry.stat().st_mode)) for entry in (state, *state.iterdir())}
+            files = dict.fromkeys(["driftline.duckdb", "driftline.duckdb.wal", "driftline.acknowledged"], "0o600")
+            assert modes == {"driftline-data": "0o700", **files}
             child.send_signal(signal.SIGKILL)
             assert not send(otlp, bodies[sent])
         known = sent

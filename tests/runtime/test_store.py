@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from driftline.tables import Column
+from driftline_processor.core.render import iso_time
 from driftline_processor.runtime.rows import actual_of, outcome_rows, prediction_rows, scores_of
 from driftline_processor.runtime.seen import Seen, digest_of
 from driftline_processor.runtime.store import (
@@ -24,7 +28,7 @@ from driftline_processor.runtime.store import (
 )
 from driftline_processor.runtime.take import concatenate_predictions, likeness, take_predictions
 
-from .state_rows import NOON, outcomes, predictions
+from .state_rows import MINUTE, NOON, outcomes, predictions
 
 
 def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
@@ -70,47 +74,195 @@ def test_ids_that_were_stored_without_their_number_get_it(tmp_path: Path) -> Non
     store.close()
 
 
+STAMPS = [NOON + at * MINUTE for at in range(20)]
+"""When each transaction of ``crashed`` was acknowledged."""
+
+
 @pytest.fixture(scope="module")
 def crashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files as they are when a process dies after twenty transactions of ten rows."""
+    """The files as they are when a process dies after twenty transactions of ten rows, the first in the file itself."""
     directory = tmp_path_factory.mktemp("crashed")
     store = Store(directory / "alive")
     connection = store.connect()
     for at in range(20):
         ids = [str(at * 10 + i) for i in range(10)]
-        insert(connection, "predictions", prediction_rows(predictions(ids), 1, at * 10 + 1, None, NOON))
+        with transaction(connection):
+            insert(connection, "predictions", prediction_rows(predictions(ids), 1, at * 10 + 1, None, NOON))
+            store.stamp(connection, STAMPS[at])
+        store.acknowledge()
+        if at == 0:
+            connection.execute("CHECKPOINT")
     shutil.copytree(directory / "alive", directory / "dead")
     store.close()
     return directory / "dead"
 
 
-@pytest.mark.parametrize(
-    ("kept", "intact"), [(1.0, [200]), (0.999, [190]), (0.75, range(10, 190)), (0.5, range(10, 190)), (0.0, [0])]
-)
-def test_a_torn_log_keeps_the_transactions_before_the_tear(
-    tmp_path: Path, crashed: Path, kept: float, intact: Sequence[int]
-) -> None:
-    shutil.copytree(crashed, tmp_path / "torn")
-    log = tmp_path / "torn" / "driftline.duckdb.wal"
-    log.write_bytes(log.read_bytes()[: int(log.stat().st_size * kept)])
-    store = Store(tmp_path / "torn")
-    rows, last = (
-        read(store.connect(), "SELECT count(*) AS rows, max(seq) AS last FROM predictions").to_pylist()[0].values()
+def rows_of(store: Store) -> int:
+    (found,) = read(
+        store.connect(), "SELECT count(*) AS rows, coalesce(max(seq), 0) AS last FROM predictions"
+    ).to_pylist()
+    assert found["rows"] == found["last"]
+    rows: int = found["rows"]
+    return rows
+
+
+def missing(directory: Path, since: int) -> str:
+    return (
+        f"storage.directory: what was acknowledged from {iso_time(since)} to {iso_time(STAMPS[-1])} is missing in "
+        f"{directory}/driftline.duckdb: the write-ahead log beside it was cut, lost or moved away; send it again where "
+        "it is still kept"
     )
+
+
+@pytest.mark.parametrize(
+    ("kept", "intact"), [(1.0, [200]), (0.999, [190]), (0.75, range(20, 190)), (0.5, range(20, 190)), (0.0, [10])]
+)
+def test_a_torn_log_keeps_the_transactions_before_the_tear_and_names_the_gap(
+    tmp_path: Path, crashed: Path, kept: float, intact: Sequence[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    torn = tmp_path / "torn"
+    shutil.copytree(crashed, torn)
+    log = torn / "driftline.duckdb.wal"
+    log.write_bytes(log.read_bytes()[: int(log.stat().st_size * kept)])
+    store = Store(torn)
+    rows = rows_of(store)
     assert rows in intact
     assert rows % 10 == 0
-    assert (last or 0) == rows
+    gap = missing(torn, STAMPS[rows // 10 - 1]) if rows < 200 else None
+    assert store.gap == gap
+    assert [record.getMessage() for record in caplog.records] == ([] if gap is None else [f"driftline: {gap}"])
     store.close()
 
 
-def test_a_damaged_log_is_named(tmp_path: Path, crashed: Path) -> None:
-    shutil.copytree(crashed, tmp_path / "damaged")
-    log = tmp_path / "damaged" / "driftline.duckdb.wal"
+def test_a_log_that_is_gone_leaves_a_gap_until_the_next_request(tmp_path: Path, crashed: Path) -> None:
+    state = tmp_path / "state"
+    shutil.copytree(crashed, state)
+    (state / "driftline.duckdb.wal").unlink()
+    for _ in range(2):
+        store = Store(state)
+        assert (rows_of(store), store.gap) == (10, missing(state, STAMPS[0]))
+        store.close()
+    store = Store(state)
+    connection = store.connect()
+    with transaction(connection):
+        store.stamp(connection, STAMPS[-1] + MINUTE)
+    store.acknowledge()
+    store.close()
+    assert Store(state).gap is None
+
+
+def test_a_file_that_begins_anew_has_no_gap(tmp_path: Path, crashed: Path) -> None:
+    state = tmp_path / "state"
+    shutil.copytree(crashed, state)
+    for name in ("driftline.duckdb", "driftline.duckdb.wal"):
+        (state / name).unlink()
+    assert Store(state).gap is None
+
+
+def test_of_a_damaged_log_everything_before_the_damage_is_kept_by_following_the_advice(
+    tmp_path: Path, crashed: Path
+) -> None:
+    state = tmp_path / "damaged"
+    shutil.copytree(crashed, state)
+    log = state / "driftline.duckdb.wal"
     data = bytearray(log.read_bytes())
     data[len(data) // 2] ^= 0xFF
     log.write_bytes(data)
-    with pytest.raises(StorageError, match=r"the file in .*damaged is damaged; move it away to begin anew \("):
-        Store(tmp_path / "damaged")
+    with pytest.raises(StorageError) as raised:
+        Store(state)
+    said = str(raised.value)
+    assert said.startswith(f"storage.directory: the write-ahead log {log} is damaged (")
+    assert f"with all that came until {iso_time(STAMPS[0])}, opens without it: leave that where it is" in said
+    assert f"at most what was acknowledged from {iso_time(STAMPS[0])} to {iso_time(STAMPS[-1])} is missing" in said
+    assert sorted(file.name for file in state.iterdir()) == sorted(file.name for file in crashed.iterdir())
+
+    command = re.search("keep the log up to the damage: (.*); at most", said)
+    assert command is not None
+    subprocess.run(command[1], shell=True, check=True)
+    assert (state / "driftline.duckdb.wal.damaged").read_bytes() == data
+    store = Store(state)
+    rows = rows_of(store)
+    assert rows in range(20, 190)
+    assert store.gap == missing(state, STAMPS[rows // 10 - 1])
+    store.close()
+
+
+@pytest.mark.parametrize("damage", ["header", "cut", "empty"])
+def test_a_damaged_file_is_not_taken_for_its_log(tmp_path: Path, crashed: Path, damage: str) -> None:
+    state = tmp_path / "state"
+    shutil.copytree(crashed, state)
+    file = state / "driftline.duckdb"
+    data = file.read_bytes()
+    file.write_bytes({"header": bytes(64) + data[64:], "cut": data[: len(data) // 2], "empty": b""}[damage])
+    with pytest.raises(StorageError, match=r"the file .*/driftline\.duckdb is damaged \(.*\), and not only its log"):
+        Store(state)
+
+
+def test_a_damaged_block_is_no_lock(tmp_path: Path, crashed: Path) -> None:
+    state = tmp_path / "state"
+    shutil.copytree(crashed, state)
+    Store(state).close()
+    file = state / "driftline.duckdb"
+    data = bytearray(file.read_bytes())
+    header = 3 * 4096
+    data[header:] = bytes(byte ^ 0x55 for byte in data[header:])
+    file.write_bytes(data)
+    with pytest.raises(StorageError, match=r"the file .*/driftline\.duckdb is damaged \(.*\), and not only its log"):
+        Store(state)
+
+
+def test_a_connection_reaches_no_other_file_no_extension_and_no_setting(tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    store = Store(tmp_path / "state")
+    connection = store.connect(lasting=True)
+    for statement in (
+        f"FROM read_csv('{tmp_path}/secret.csv')",
+        f"FROM '{tmp_path}/secret.csv'",
+        f"FROM read_text('{tmp_path}/state/erase.json')",
+        f"COPY predictions TO '{tmp_path}/out.parquet'",
+        f"ATTACH '{tmp_path}/other.duckdb' AS other",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SET lock_configuration = false",
+        "SET autoload_known_extensions = true",
+    ):
+        with pytest.raises(duckdb.Error, match=r"disabled|locked"):
+            connection.execute(statement)
+    store.rewrite()  # its copy is the one other file
+    store.close()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["secret.csv", "state"]
+
+
+def modes(directory: Path) -> dict[str, str]:
+    return {entry.name: oct(stat.S_IMODE(entry.stat().st_mode)) for entry in (directory, *directory.iterdir())}
+
+
+def test_a_state_is_private_also_one_that_was_not(tmp_path: Path, crashed: Path) -> None:
+    state = tmp_path / "state"
+    shutil.copytree(crashed, state)
+    (state / "driftline.duckdb.tmp").mkdir()
+    (state / "erase.json").write_text("[]")
+    for entry in (state, *state.iterdir()):
+        entry.chmod(0o755 if entry.is_dir() else 0o644)
+    store = Store(state)
+    private = dict.fromkeys(
+        ["driftline.duckdb", "driftline.duckdb.wal", "driftline.acknowledged", "erase.json"], "0o600"
+    )
+    assert modes(state) == {**private, "state": "0o700", "driftline.duckdb.tmp": "0o700"}
+    store.rewrite()
+    assert modes(state)["driftline.duckdb"] == "0o600"
+    store.close()
+    assert modes(tmp_path / "state")["state"] == "0o700"
+
+
+def test_a_directory_with_files_of_others_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "driftline.yaml").write_text("")
+    (tmp_path / "driftline.yaml").chmod(0o644)
+    Store(tmp_path).close()
+    found = modes(tmp_path)
+    assert (found[tmp_path.name], found["driftline.yaml"], found["driftline.duckdb"]) == ("0o755", "0o644", "0o600")
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:

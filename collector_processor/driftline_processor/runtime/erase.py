@@ -64,6 +64,7 @@ SUMS = frozenset(
             "uploads",
             "offsets",
             "watermarks",
+            "acknowledged",
         ),
         *("baselines", "kept_columns", "learning_points", "streams", "balance", "concept", "evaluations"),
     )

@@ -47,7 +47,7 @@ from .seen import BATCHES_KEPT, REQUESTS_KEPT, Seen, digest_of
 from .series import Series, SeriesRegister
 from .signals import Receipt
 from .slices import HOUR, Cutting, SliceValues
-from .store import Connection, Store, insert, mark, number, transaction
+from .store import Connection, Store, insert, mark, number, read, transaction
 from .streams import Streams
 from .take import Rows, apart, concatenate_predictions, likeness, take_outcomes, take_predictions
 from .uploads import Kept, Part, Uploads
@@ -148,6 +148,8 @@ class Intake:
                 for key, points in work.points.items():
                     self._take_points(key, points, work)
                 self._write(work)
+                self._store.stamp(self._connection, work.now)
+            self._store.acknowledge()
         except BaseException:
             self.series.load(self._connection)
             self.baselines.load(self._connection)
@@ -286,14 +288,15 @@ class Intake:
     def _new_rows(self, series: Series, table: PredictionTable) -> Rows:
         """Positions of the rows that are neither in the store nor earlier in the table; without an id all are new."""
         incoming = pa.table({"row": np.arange(len(table)), "time": table.time, "id": text_array(table.id)})
-        assert incoming.num_rows  # DuckDB finds it by its name in this frame
-        known = self._connection.execute(
+        known = read(
+            self._connection,
             "SELECT row FROM incoming i JOIN predictions p ON p.time = i.time AND p.id = i.id"
             " WHERE p.series = ? AND p.time BETWEEN ? AND ? AND i.id <> '' UNION SELECT row FROM incoming"
             " WHERE id <> '' QUALIFY row_number() OVER (PARTITION BY time, id ORDER BY row) > 1",
-            [series.number, int(table.time.min()), int(table.time.max())],
-        ).fetchall()
-        return np.delete(np.arange(len(table)), [row for (row,) in known])
+            *(series.number, int(table.time.min()), int(table.time.max())),
+            incoming=incoming,
+        )
+        return np.delete(np.arange(len(table)), known["row"].to_numpy())
 
     def _compare(self, series: Series, table: PredictionTable, first: int, work: _Work) -> None:
         """Count over the bins of the baseline in force; while there is none, keep the rows to learn one."""

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -247,7 +248,7 @@ def run(config_file: Path | None = None, forward: str | None = None) -> int:
     for noisy in ("httpx", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     raise_most_files()
-    with _Signals() as signals:
+    with _private_files(), _Signals() as signals:
         try:
             service = Service(load(config_file, forward))
             service.start()
@@ -262,6 +263,16 @@ def run(config_file: Path | None = None, forward: str | None = None) -> int:
             print(f"driftline: {wrong}", file=sys.stderr)
             return BAD_INPUT
     return 0
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """Let only the owner read what is written within the block: DuckDB makes logs and temporary files at any time."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _stop(service: Service) -> None:

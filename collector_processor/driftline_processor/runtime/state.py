@@ -93,6 +93,7 @@ class State:
         self._store = Store(Path(config.storage.directory))
         self.health.watch("unreadable_rows", self._store.unreadable.sentence, ready=True)
         self.health.watch("storage", lambda: self._store.outage)
+        self.health.watch("storage_gap", lambda: self._store.gap, ready=True)
         self.health.watch("windows", self._say_waiting, ready=True)
         self._orders = Orders(self._store.path.parent)
         self._keeping = threading.Lock()

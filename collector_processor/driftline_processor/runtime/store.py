@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import stat
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+
+from driftline_processor.core.render import iso_time
 
 from .rows import numbers_of_ids
 from .signals import StorageOutage
@@ -39,6 +42,12 @@ SCHEMA_VERSION = 1
 
 _FILE = "driftline.duckdb"
 
+_OWN = ("driftline.duckdb", "driftline.fresh.duckdb", "driftline.room", "driftline.acknowledged", "erase.")
+"""How the names of the files begin that are the state's."""
+
+_LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
+"""How the names of the logs end that DuckDB keeps beside a file."""
+
 _MARGIN = 1 << 20
 """Bytes that must be free beside as many as the log holds, before a file that could not be written is opened again."""
 
@@ -49,6 +58,7 @@ _FAULT_OF_THE_DISK = re.compile(
     "No space left on device|Disk quota exceeded|Input/output error|Read-only file system|File too large"
 )
 _DAMAGE = re.compile("corrupt|checksum", re.IGNORECASE)
+_BROKEN_ENTRY = re.compile(r"entry at byte position ([0-9]+)")
 
 _PATIENCE = 60.0
 """Seconds that readers get to end before the file is exchanged below them."""
@@ -121,6 +131,8 @@ CREATE TABLE IF NOT EXISTS balance (
 CREATE TABLE IF NOT EXISTS concept (series INTEGER, slice VARCHAR, state VARCHAR);
 CREATE TABLE IF NOT EXISTS evaluations (
     series INTEGER, name VARCHAR, start BIGINT, stop BIGINT, believed BIGINT, json VARCHAR);
+CREATE TABLE IF NOT EXISTS acknowledged (time BIGINT);
+INSERT INTO acknowledged SELECT 0 WHERE NOT EXISTS (FROM acknowledged);
 """
 
 
@@ -139,36 +151,108 @@ class Store:
         """
         self.path = directory / _FILE
         self.unreadable = UnreadableRows()
-        self._config: dict[str, Any] = {"threads": str(threads), "memory_limit": memory}
+        self._config: dict[str, Any] = {
+            **{"threads": str(threads), "memory_limit": memory},
+            **dict.fromkeys(
+                ("autoload_known_extensions", "autoinstall_known_extensions", "allow_community_extensions"), "false"
+            ),
+        }
         self._gate = threading.Condition()
         self._handles: dict[_Handle, bool] = {}
         self._swapping = False
         self._said, self._since = -_SAID_EVERY, 0.0
         self.outage: str | None = None
         """Why nothing can be written or read until :meth:`reopen`; None while all is well."""
+        self.gap: str | None = None
+        """What was acknowledged before the file was opened, and is missing; None where nothing is."""
+        self._acknowledged = directory / "driftline.acknowledged"
+        self._marks, self._stamp = -1, 0
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            keep_private(directory)
             self._root = self._opened()
         except OSError as error:
             raise StorageError(
                 f"storage.directory: {directory} cannot be written ({error.strerror}); name another"
             ) from error
         except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-            if (fault := _FAULT_OF_THE_DISK.search(str(error))) is not None:
-                raise StorageError(_unwritable(directory, fault[0])) from error
-            if "lock" in reason:
-                raise StorageError(
-                    f"storage.directory: {directory} is held by another process; stop the other 'driftline up', "
-                    "or name another directory"
-                ) from error
-            raise StorageError(
-                f"storage.directory: the file in {directory} is damaged; move it away to begin anew ({reason})"
-            ) from error
+            raise StorageError(self._unopenable(str(error))) from error
+
+    def _unopenable(self, text: str) -> str:
+        """Say why the file cannot be opened, of what DuckDB said, and what to do."""
+        directory, reason = self.path.parent, text.splitlines()[0]
+        if "Could not set lock on file" in text:
+            return (
+                f"storage.directory: {directory} is held by another process; stop the other 'driftline up', "
+                "or name another directory"
+            )
+        if (fault := _FAULT_OF_THE_DISK.search(text)) is not None:
+            return _unwritable(directory, fault[0])
+        if "version number" in text:
+            return (
+                f"storage.directory: {self.path} was written by another version of DuckDB ({reason}); "
+                "install the version of duckdb that wrote the file, or name another directory"
+            )
+        if "Permission denied" in text:
+            return (
+                f"storage.directory: {self.path} cannot be opened (Permission denied); make it yours, or name another"
+            )
+        log = Path(f"{self.path}.wal")
+        blamed = log.exists() and "WAL" in text and f'"{self.path}"' not in text
+        kept = self._acknowledged_in_file() if blamed else None
+        if kept is None:
+            return _damaged(self.path, reason)
+        stop = self._acknowledged_last() or log.stat().st_mtime_ns
+        place = _BROKEN_ENTRY.search(text)
+        aside, fix = f"{log}.damaged", f"move the log alone aside: mv '{log}' '{log}.damaged'"
+        if place is not None:
+            fix = f"keep the log up to the damage: mv '{log}' '{aside}' && head -c {place[1]} '{aside}' > '{log}'"
+        return (
+            f"storage.directory: the write-ahead log {log} is damaged ({reason}); the file beside it, with all that "
+            f"came until {_when(kept)}, opens without it: leave that where it is. To go on, {fix}; at most what was "
+            f"acknowledged from {_when(kept)} to {_when(stop)} is missing then, and the next start says what"
+        )
+
+    def _acknowledged_in_file(self) -> int | None:
+        """When the last request came that is in the file itself, without the log; None where it cannot be read."""
+        alone = self.path.with_name("driftline.duckdb.alone")  # under another name the file has no log
+        try:
+            alone.unlink(missing_ok=True)
+            alone.hardlink_to(self.path)
+            with duckdb.connect(str(alone), read_only=True) as connection:
+                tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+                if ("acknowledged",) not in tables:
+                    return 0
+                return number(connection, "SELECT max(time) FROM acknowledged") or 0
+        except (duckdb.Error, OSError):
+            return None
+        finally:
+            alone.unlink(missing_ok=True)
+
+    def _acknowledged_last(self) -> int:
+        """When the last request came that was acknowledged, as far as is known beside the file; 0 where nothing is."""
+        try:
+            return int(self._acknowledged.read_text())
+        except (OSError, ValueError):
+            return 0
+
+    def stamp(self, connection: Connection, now: int) -> None:
+        """Write into the caller's transaction when it was; ``now``: unix nanoseconds."""
+        self._stamp = max(now, self._stamp + 1)
+        run(connection, "UPDATE acknowledged SET time = ?", self._stamp)
+
+    def acknowledge(self) -> None:
+        """Write beside the file what was stamped last, so that a log that lost its end is known.
+
+        Not through to the disk: it may lag behind the log, never the log behind it.
+        """
+        with suppress(OSError):
+            os.pwrite(self._marks, b"%020d" % self._stamp, 0)
 
     def _opened(self) -> Connection:
         """Open the file, with all tables in it."""
         self._drop_fresh()
+        known = self.path.exists()
         root = self._open()
         try:
             root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk, not one for each table
@@ -180,13 +264,40 @@ class Store:
                 )
             set_mark(root, "schema", SCHEMA_VERSION)
             _number_ids(root)
+            self._stamp = number(root, "SELECT max(time) FROM acknowledged") or 0
+            if known:
+                self._look_for_gap()
+            if self._marks < 0:
+                self._marks = os.open(self._acknowledged, os.O_RDWR | os.O_CREAT, 0o600)
+            keep_private(self.path.parent)
         except BaseException:
             root.close()
             raise
         return root
 
+    def _look_for_gap(self) -> None:
+        """Say what was acknowledged that the file and its log do not have."""
+        last = self._acknowledged_last()
+        if last > self._stamp:
+            self.gap = (
+                f"storage.directory: what was acknowledged from {_when(self._stamp)} to {_when(last)} is missing in "
+                f"{self.path}: the write-ahead log beside it was cut, lost or moved away; send it again where it is "
+                "still kept"
+            )
+            _log.warning("driftline: %s", self.gap)
+
     def _open(self) -> Connection:
-        return duckdb.connect(str(self.path), config=self._config)
+        """Open the file; what runs there can read or write no other but the copy that :meth:`rewrite` makes."""
+        root = duckdb.connect(str(self.path), config=self._config)
+        try:
+            copy = ", ".join(_text(f"{self._fresh}{end}") for end in ("", *_LOGS))
+            root.execute(f"SET allowed_paths = [{copy}]")
+            root.execute("SET enable_external_access = false")
+            root.execute("SET lock_configuration = true")
+        except BaseException:
+            root.close()
+            raise
+        return root
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -300,6 +411,9 @@ class Store:
         finally:
             with suppress(duckdb.Error):
                 self._root.close()
+            if self._marks >= 0:
+                os.close(self._marks)
+                self._marks = -1
 
     def rewrite(self) -> None:
         """Copy everything into a new file that takes the place of this one, so that deleted rows leave the disk.
@@ -337,6 +451,7 @@ class Store:
             log = self.path.with_name(f"{self.path.name}.wal")
             if log.exists():
                 raise StorageError(f"storage.directory: {log} is still there; the file is not exchanged")
+            fresh.chmod(0o600)
             os.replace(fresh, self.path)
             synced(self.path.parent)
         finally:
@@ -346,8 +461,7 @@ class Store:
 
     @contextmanager
     def _attached(self, file: Path, name: str) -> Iterator[None]:
-        path = str(file).replace("'", "''")
-        self._root.execute(f"ATTACH '{path}' AS {name}")
+        self._root.execute(f"ATTACH {_text(str(file))} AS {name}")
         try:
             yield
         finally:
@@ -355,10 +469,14 @@ class Store:
 
     def _drop_fresh(self) -> Path:
         """Remove what a rewriting that was killed has left, and return where the next one writes."""
-        fresh = self.path.with_name("driftline.fresh.duckdb")
-        for file in (fresh, fresh.with_name(f"{fresh.name}.wal")):
-            file.unlink(missing_ok=True)
-        return fresh
+        for end in ("", *_LOGS):
+            Path(f"{self._fresh}{end}").unlink(missing_ok=True)
+        return self._fresh
+
+    @property
+    def _fresh(self) -> Path:
+        """Where :meth:`rewrite` writes."""
+        return self.path.with_name("driftline.fresh.duckdb").absolute()
 
     def released(self, handle: _Handle) -> None:
         """Forget a connection that was closed."""
@@ -420,7 +538,20 @@ def _outage(directory: Path, text: str) -> str:
     if fault is not None:
         return _unwritable(directory, fault[0])
     reason = text.strip().splitlines()[-1].removeprefix("Original error: ").strip('" ')[:300]
+    if _DAMAGE.search(reason):
+        return _damaged(directory / _FILE, reason)
     return f"storage.directory: {directory} cannot be used ({reason}); driftline tries again by itself"
+
+
+def _damaged(file: Path, reason: str) -> str:
+    return (
+        f"storage.directory: the file {file} is damaged ({reason}), and not only its log; restore both from a backup, "
+        f"or begin anew without what they hold: move {file} and {file}.wal aside"
+    )
+
+
+def _when(time: int) -> str:
+    return iso_time(time) if time else "the beginning"
 
 
 def _unwritable(directory: Path, reason: str) -> str:
@@ -442,6 +573,25 @@ def _number_ids(connection: Connection) -> None:
         run(connection, update, numbered=numbered)
 
 
+def keep_private(directory: Path) -> None:
+    """Let only the owner read the state: files become 0600, folders 0700, and the directory where it holds no more.
+
+    A directory that holds other files keeps its mode, so that nobody is locked out of them. What cannot be changed,
+    since somebody else owns it, is said in the log.
+    """
+    entries = list(directory.iterdir())
+    own = [entry for entry in entries if entry.name.startswith(_OWN) and not entry.is_symlink()]
+    for entry in [directory, *own] if len(own) == len(entries) else own:
+        with suppress(FileNotFoundError):  # DuckDB has removed a log since
+            mode, private = stat.S_IMODE(entry.stat().st_mode), 0o700 if entry.is_dir() else 0o600
+            if mode != private:
+                try:
+                    entry.chmod(private)
+                except PermissionError:
+                    said = f"driftline: storage.directory: {entry} has mode {mode:o}, and belongs to somebody else"
+                    _log.warning("%s; make the user that runs driftline its owner", said)
+
+
 def synced(directory: Path) -> None:
     """Wait until the names in a directory are on disk."""
     descriptor = os.open(directory, os.O_RDONLY)
@@ -454,6 +604,11 @@ def synced(directory: Path) -> None:
 def _quoted(name: str) -> str:
     doubled = name.replace('"', '""')
     return f'"{doubled}"'
+
+
+def _text(value: str) -> str:
+    doubled = value.replace("'", "''")
+    return f"'{doubled}'"
 
 
 @contextmanager
@@ -471,8 +626,8 @@ def transaction(connection: Connection) -> Iterator[None]:
 
 def insert(connection: Connection, table: str, rows: pa.Table) -> None:
     """Append an Arrow table, by column names; columns it lacks become NULL."""
-    if rows.num_rows:  # DuckDB finds ``rows`` by its name in this frame, which costs half of registering it
-        connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM rows")
+    if rows.num_rows:
+        run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM inserted", inserted=rows)
 
 
 def read(connection: Connection, query: str, *parameters: object, **tables: pa.Table) -> pa.Table:
