@@ -28,7 +28,11 @@ def test_a_deletion_that_was_killed_is_finished_at_the_next_start(tmp_path: Path
         assert found_on_disk(tmp_path, MARK) == []
         assert (state.view().rows, state.view().outcomes) == (OTHERS, OTHERS)
         assert [found.coverage for windows in state.view().windows.values() for found in windows] == [1.0] * 2
-        assert {path.name for path in tmp_path.iterdir()} <= {"driftline.duckdb", "driftline.duckdb.wal"}
+        assert {path.name for path in tmp_path.iterdir()} <= {
+            "driftline.acknowledged",
+            "driftline.duckdb",
+            "driftline.duckdb.wal",
+        }
     finally:
         state.state.stop()
     assert found_on_disk(tmp_path, MARK) == []

@@ -64,7 +64,8 @@ def test_the_state_goes_on_after_its_file_was_exchanged(open_state: Open, tmp_pa
 
     state = open_state(churn=DAILY)
     assert (state.view().rows, state.view().outcomes) == (51, 51)
-    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["driftline.duckdb", "driftline.duckdb.wal"]
+    files = ["driftline.acknowledged", "driftline.duckdb", "driftline.duckdb.wal"]
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == files
 
 
 def test_performance_is_restated_without_the_row_and_the_rows_counted_stay(open_state: Open) -> None:
