@@ -145,7 +145,7 @@ class Model:
         self._enabled = not disabled()
         self._pipeline = pipeline_of(channel, metrics_channel) if self._enabled else SILENT
         if loaded is not None:
-            fit = protected(loaded, rules)
+            fit = protected(loaded, rules, level)
             self._pipeline.announce(self._identity, fit)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .bins import Bins, CategoryBins, NumberBins, assign
+from .bins import RARE, TOLERANCE, Bins, CategoryBins, NumberBins, assign
 from .classes import number_text
 from .inputs.large import Document, Vector
 from .tables import F64, Column, length
@@ -196,6 +196,66 @@ class Round:
         with np.errstate(all="ignore"):
             steps = numbers / self.step + 0.5
             return np.where(np.isfinite(steps), np.floor(steps) * self.step, numbers)
+
+
+class CommonValues:
+    """Rows stay as they are, and bins tell no number that fewer than ten reference rows had.
+
+    Such a number has a bin of its own where a feature has few distinct ones. For labels the limit always holds.
+    """
+
+    def value(self, value: Any) -> Any:
+        """Return the value."""
+        return value
+
+    def column(self, values: Values) -> Values:
+        """Return the values."""
+        return values
+
+    def bins(self, bins: Bins, counts: F64) -> tuple[Bins, F64]:
+        """Put rare values that are neighbours together, ten rows or more, and cut in the middle between two of them.
+
+        >>> from driftline.bins import number_bins
+        >>> counts = np.array([0, 6, 0, 6, 0, 7, 0, 7, 0, 20, 0, 0, 0])
+        >>> CommonValues().bins(number_bins(np.array([1.0, 2.0, 3.0, 4.0, 9.0])), counts)
+        (NumberBins(edges=array([2.49999994, 8.99999893, 9.00000107])), array([12., 14., 20.,  0.,  0.,  0.]))
+        """
+        if not isinstance(bins, NumberBins) or len(bins.edges) < 2:
+            return bins, counts
+        edges, inner = bins.edges, counts[1 : bins.size - 1]
+        reach = 4 * TOLERANCE * np.maximum(np.abs(edges[:-1]), np.abs(edges[1:]))
+        own = (np.diff(edges) <= reach) | (edges[1:] == np.nextafter(edges[:-1], np.inf))  # the latter: of zero
+        rare = own & (inner > 0) & (inner < RARE)
+        if not rare.any():
+            return bins, counts
+        common = own & (inner >= RARE)
+        beside_rare = np.append(rare, False) | np.append(False, rare)
+        beside_common = np.append(common, False) | np.append(False, common)
+        coarse = NumberBins(np.unique([*edges[~beside_rare | beside_common], *_cuts(edges, inner, rare)]))
+        low, high = np.nextafter(edges[0], -np.inf), np.nextafter(edges[-1], np.inf)
+        middles = np.concatenate([[low], edges[:-1] / 2 + edges[1:] / 2, [high]])
+        moved = np.bincount(assign(coarse, Column(numbers=middles)), counts[:-2], minlength=coarse.size)
+        return coarse, np.concatenate([moved, counts[-2:]])
+
+
+COMMON_VALUES = CommonValues()
+
+
+def _cuts(edges: F64, inner: F64, rare: NDArray[np.bool_]) -> list[float]:
+    """Return edges between groups of rare values of ten rows or more, each a run without anything else in between."""
+    cuts: list[float] = []
+    of_run: list[float] = []
+    last, rows = -1, 0.0
+    for at in np.flatnonzero(inner > 0).tolist():
+        if not rare[at]:
+            cuts += of_run[:-1] if rows < RARE else of_run
+            of_run, last, rows = [], -1, 0.0
+            continue
+        if last >= 0 and rows >= RARE:
+            of_run.append(edges[last + 1] / 2 + edges[at] / 2)
+            rows = 0.0
+        last, rows = at, rows + float(inner[at])
+    return cuts + (of_run[:-1] if rows < RARE else of_run)
 
 
 def _text(value: Any) -> str | None:

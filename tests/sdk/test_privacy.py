@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,11 +16,12 @@ import driftline
 import numpy as np
 import pandas as pd
 import pytest
+from driftline.bins import NumberBins, count, number_bins
 from driftline.columns import strings
 from driftline.convert import list_of
 from driftline.privacy import Privacy, in_force
 from driftline.protected import protected
-from driftline.rules import Round
+from driftline.rules import COMMON_VALUES, Round
 from driftline.tables import Column
 from hypothesis import given
 from hypothesis import strategies as st
@@ -369,8 +371,6 @@ def test_a_long_text_has_one_hash_in_a_row_and_in_a_batch(service: Service) -> N
 
 
 def test_rounded_rows_fall_into_the_rounded_bins_of_their_baseline() -> None:
-    from driftline.bins import count
-
     before = baseline()
     after = protected(before, Privacy(round={"income": 500, "children": 1, "age": 0.01}))
     rng = np.random.default_rng(7)
@@ -441,3 +441,55 @@ def test_a_pickled_model_takes_its_key_from_the_environment_or_sends_nothing_of_
 
     monkeypatch.setenv("DRIFTLINE_PRIVACY_KEY", KEY)
     assert pickle.loads(data)._identity.privacy == rules
+
+
+def numbers_of(value: Any) -> Iterator[float]:
+    """Yield every number of a JSON document."""
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from numbers_of(one)
+    elif isinstance(value, int | float):
+        yield float(value)
+
+
+@pytest.mark.parametrize(
+    ("capture", "told"),
+    [("features", {-7_654_321.25, 98_765_432.125, 17.75}), ("scores", set()), ("none", set())],
+)
+def test_below_features_a_baseline_tells_no_value_of_a_single_row(
+    service: Service, capture: Any, told: set[float]
+) -> None:
+    from driftline_processor.core.decode import decode_logs
+
+    rng = np.random.default_rng(7)
+    income, children = rng.normal(50_000, 9_000, 3000), rng.integers(0, 4, 3000) + 0.25
+    income[[17, 18]], children[17] = (98_765_432.125, -7_654_321.25), 17.75
+    frame = {"income": income, "children": children}
+    reference = driftline.Baseline.from_frame(frame, score=rng.random(3000), model="churn", task="binary")
+    service.model(baseline=reference, capture=capture)
+    service.flush()
+
+    (sent,) = [text for body in service.channel.bodies for text in decode_logs(body, 1).baselines]
+    near = np.array(list(numbers_of(json.loads(sent))))
+    assert {one for one in (-7_654_321.25, 98_765_432.125, 17.75) if np.isclose(near, one, rtol=1e-5).any()} == told
+    assert np.isclose(near, 2.25, rtol=1e-5).any()  # which hundreds of rows had
+    arrived = driftline.Baseline.from_json(sent)
+    for name in frame:
+        assert arrived.pane.parts[f"feature:{name}"].sum() == 3000
+
+
+@given(
+    st.lists(st.tuples(st.integers(-60, 60), st.integers(1, 14)), min_size=1, max_size=30, unique_by=lambda one: one[0])
+)
+def test_a_value_of_few_rows_has_no_bin_and_one_of_many_keeps_its_own(rows: list[tuple[int, int]]) -> None:
+    values = np.repeat([value / 4 for value, _ in rows], [times for _, times in rows])
+    before = number_bins(values)
+    counts = count(before, Column(numbers=values))
+    after, moved = COMMON_VALUES.bins(before, counts)
+
+    assert isinstance(after, NumberBins)
+    assert moved.sum() == len(values)
+    np.testing.assert_array_equal(moved, count(after, Column(numbers=values)))  # as rows fall into them
+    for value, times in rows:
+        told = bool(np.isclose(after.edges, value / 4, rtol=1e-6, atol=1e-9).any())
+        assert told is (times >= 10)
