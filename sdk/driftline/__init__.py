@@ -59,6 +59,11 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    """Return what there is, also what nobody has asked for yet: for completion and documentation."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Load a name from its home."""
     home = _HOMES.get(name)

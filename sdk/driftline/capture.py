@@ -12,7 +12,7 @@ from .inputs import READERS, reader_for
 from .inputs.batch import Batch, Featureless, Unrecorded
 from .inputs.row import MOST_VALUES, clean, clean_value
 from .inputs.scalar import SCALARS
-from .notes import tell_unrecorded
+from .notes import tell_absent, tell_unrecorded
 from .outputs import Output, Unread
 from .plan import Plan
 from .prediction import ABSENT, Prediction
@@ -38,6 +38,20 @@ def take_inputs(prediction: Prediction, plan: Plan, args: tuple[Any, ...], kwarg
         prediction.when = inputs.time(args, kwargs)
     if inputs.slices or inputs.slice_fields or inputs.slices_function:
         _take_slices(prediction, args, kwargs)
+    if inputs.as_given:
+        _tell_absent(prediction)
+
+
+def _tell_absent(prediction: Prediction) -> None:
+    """Warn of each field that neither an argument nor what was made of the arguments has."""
+    batch, plan = prediction.batch, prediction.plan
+    names = (prediction.names if batch is None else batch.names()) or ()
+    found = [*names, *(prediction.slices or {})]
+    if prediction.identified or prediction.ids is not None:
+        found.append(plan.inputs.id_field)
+    if prediction.when is not ABSENT:
+        found.append(plan.inputs.time_field)
+    tell_absent(plan, names, prediction.count, found=found)
 
 
 def take_features(prediction: Prediction, value: Any) -> None:

@@ -251,10 +251,8 @@ def _fit(ids: Text, plan: Plan) -> Text:
 def _batch_times(prediction: Prediction, columns: Columns) -> I64:
     now = np.full(prediction.count, prediction.time, np.int64)
     inputs, when = prediction.plan.inputs, prediction.when
-    if inputs.time is None:
-        return _or_now(columns[inputs.time_field], now) if inputs.time_field in columns else now
     if when is ABSENT or when is None:
-        return now
+        return _or_now(columns[inputs.time_field], now) if inputs.time_field in columns else now
     one = isinstance(when, str) or not hasattr(when, "__len__")
     values = [clean_value(when)] * len(now) if one else [clean_value(value) for value in when]
     return _or_now(column_of_values(values), now)

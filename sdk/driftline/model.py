@@ -243,9 +243,9 @@ class Model:
 
         A selector is a name or a function. ``features``, ``id``, ``time``, ``slices``: the name of an argument, else of
         a field of the input, or a function of the call's arguments; several names of arguments as ``features`` are one
-        row. ``time``: when the prediction counts, where that is not now (a replay, a nightly job): a datetime (UTC if
-        naive), ISO 8601 or unix time, of a batch one per row; now is taken where it
-        cannot be read.
+        row. Where ``features`` is a function, fields are those of the arguments, or else of what it returns. ``time``:
+        when the prediction counts, where that is not now (a replay, a nightly job): a datetime (UTC if naive), ISO 8601
+        or unix time, of a batch one per row; now is taken where it cannot be read.
         ``score``, ``predicted``: the name of a field of the result, or a function of the result. ``span_features``:
         whether the features ride on sampled spans; else ``DRIFTLINE_SPAN_FEATURES``, else they do.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from typing import Any
 
@@ -79,27 +79,34 @@ def tell_improbable(plan: Plan, scores: F64) -> None:
         )  # fmt: skip
 
 
-def tell_absent(plan: Plan, names: tuple[str, ...], rows: int, *, ids: bool = True) -> None:
+def tell_absent(
+    plan: Plan, names: tuple[str, ...], rows: int, *, ids: bool = True, found: Collection[str] | None = None
+) -> None:
     """Warn once of each field that is to hold an id, a time or a slice and is none of the input's.
 
     Times and slices of such rows are counted; an id may be said in another way. ``names``: of the input's fields.
-    ``ids``: whether ids are to be found there.
+    ``ids``: whether ids are to be found there. ``found``: the fields that were found there or in an argument; where
+    arguments are looked through, too, nobody else knows.
     """
     inputs = plan.inputs
-    if ids and inputs.id_field and inputs.id_field not in names:
+    if found is None:
+        if inputs.as_given:
+            return
+        found = names
+    if ids and inputs.id_field and inputs.id_field not in found:
         _warn_absent(
             plan, names, "ids", inputs.id_field,
             "where no id is said in another way it is made up, and no outcome finds it: "
             "id= names a field, an argument or a function of the arguments",
         )  # fmt: skip
-    if inputs.time_field and inputs.time_field not in names:
+    if inputs.time_field and inputs.time_field not in found:
         UNUSABLE.add(NO_SUCH_FIELD, rows)
         _warn_absent(
             plan, names, "times", inputs.time_field,
             "the time of the call counts instead: time= names a field, an argument or a function of the arguments",
         )  # fmt: skip
     for field in inputs.slice_fields:
-        if field not in names:
+        if field not in found:
             UNUSABLE.add(NO_SUCH_FIELD, rows)
             _warn_absent(
                 plan, names, "slices", field,

@@ -29,7 +29,8 @@ class Inputs:
     ``features``: one getter; or, for a row of several scalars, ``scalars``: its names and getters. ``argument``: the
     parameter's name, also the feature's where the input is one scalar. ``id``, ``time`` and ``slices``: getters;
     ``id_field``, ``time_field`` and ``slice_fields`` name fields of the input instead. ``id_name``, ``time_name``: what
-    the id and the time were called, argument or field, "" where they have no name. ``plain``: the features are the
+    the id and the time were called, argument or field, "" where they have no name. ``as_given``: the features are what
+    a function makes of the arguments, so fields are looked for in the arguments first. ``plain``: the features are the
     argument at ``position``, and nothing but that and the id is needed.
     """
 
@@ -46,6 +47,7 @@ class Inputs:
     slice_fields: tuple[str, ...] = ()
     slices_function: Getter | None = None
     position: int = 0
+    as_given: bool = False
     plain: bool = False
 
 
@@ -81,22 +83,29 @@ def read_signature(
         if wanted not in getters:
             raise TypeError(f"{name} has no parameter {wanted!r} for features=; its parameters are {list(getters)}")
     argument = next((p for p in parameters if p.name == chosen), None)
+    slice_getters = {n: getters[n] for n in slice_names if n in getters}
+    as_given = callable(chosen)
+    if as_given:  # it seldom hands on what is no feature
+        id_getter = id_getter or (_field_getter(id, own) if isinstance(id, str) else None)
+        time_getter = time_getter or (_field_getter(time, own) if isinstance(time, str) else None)
+        slice_getters = {n: slice_getters.get(n) or _field_getter(n, own) for n in slice_names}
     return Inputs(
         features=None if isinstance(chosen, tuple) else _select(chosen, getters, own),
         argument=chosen if isinstance(chosen, str) else "",
         scalars=tuple((n, getters[n]) for n in chosen) if isinstance(chosen, tuple) else (),
         id=id_getter,
-        id_field=id if isinstance(id, str) and id_getter is None else "",
+        id_field=id if isinstance(id, str) and id not in getters else "",
         id_name=id if isinstance(id, str) else "",
         time=time_getter,
-        time_field=time if isinstance(time, str) and time_getter is None else "",
+        time_field=time if isinstance(time, str) and time not in getters else "",
         time_name=time if isinstance(time, str) else "",
-        slices=tuple((n, getters[n]) for n in slice_names if n in getters),
+        slices=tuple(slice_getters.items()),
         slice_fields=tuple(n for n in slice_names if n not in getters),
         slices_function=_select(slices, {}, own) if callable(slices) else None,
         position=sys.maxsize
         if argument is None or argument.kind is argument.KEYWORD_ONLY
         else everything.index(argument),
+        as_given=as_given,
         plain=argument is not None and time_getter is None and not slices,
     )
 
@@ -132,6 +141,43 @@ def _select(selector: Selector | None, getters: dict[str, Getter], own: int) -> 
         return getters.get(selector)
     function = selector
     return lambda args, kwargs: function(*args[own:], **kwargs)
+
+
+def _field_getter(name: str, own: int) -> Getter:
+    """Return what looks for a field in each of the call's arguments, in order."""
+
+    def get(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if name in kwargs:
+            return kwargs[name]
+        found = (field_of(value, name) for value in (*args[own:], *kwargs.values()))
+        return next((value for value in found if value is not ABSENT), ABSENT)
+
+    return get
+
+
+def field_of(given: Any, name: str) -> Any:
+    """Return a field of one row, or a column of a batch; ``ABSENT`` where there is none of that name. Never raises.
+
+    >>> field_of({"id": "A-1"}, "id"), field_of([{"id": "A-1"}, {"id": "A-2"}], "id")
+    ('A-1', ['A-1', 'A-2'])
+    """
+    try:
+        if isinstance(given, list | tuple):
+            if not given or field_of(given[0], name) is ABSENT:
+                return ABSENT
+            fields = [field_of(row, name) for row in given]
+            return [None if value is ABSENT else value for value in fields]
+        if isinstance(given, Mapping):
+            return given.get(name, ABSENT)
+        if hasattr(given, "columns"):
+            if name not in column_names(given):
+                return ABSENT
+            values = given[name]
+            return values.to_pylist() if hasattr(values, "to_pylist") else list(values)
+        value = getattr(given, name, ABSENT)
+    except Exception:  # an object whose own methods raise
+        return ABSENT
+    return ABSENT if callable(value) else value
 
 
 def _choose(name: str, left: list[inspect.Parameter], annotations: dict[str, Any]) -> str | tuple[str, ...]:

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import driftline
+
 HEAVY = {
     *("driftline_processor", "numpy", "scipy", "pandas", "pyarrow", "torch", "sklearn", "duckdb", "pydantic"),
     *("grpc", "google.protobuf", "opentelemetry.exporter", "opentelemetry.proto", "requests", "yaml"),
@@ -21,6 +23,16 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_importing_driftline_loads_nothing_heavy() -> None:
     assert loaded_by("import driftline") & HEAVY == set()
+
+
+def test_what_there_is_is_listed_before_it_is_loaded() -> None:
+    public = "[name for name in dir(driftline) if not name.startswith('_')]"
+    code = f"import driftline, sys; print(*{public}, 'numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *listed, numpy = done.stdout.split()
+
+    assert numpy == "False"
+    assert set(driftline.__all__) <= set(listed)
 
 
 def test_importing_the_telemetry_names_loads_nothing_heavy() -> None:

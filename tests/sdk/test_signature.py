@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline.columns import strings
+from driftline.convert import list_of
 
 from .service import NOW, Service, returns
 
@@ -73,6 +74,93 @@ def test_selectors_may_be_functions_of_the_call(service: Service) -> None:
     table = service.table()
     assert table.predicted is not None
     assert table.predicted.labels == ("0",)
+
+
+@dataclass
+class Order:
+    order_id: str
+    at: str
+    region: str
+    amount: float
+
+
+ORDERS = [
+    {"order_id": "A-1", "at": "2026-01-02T03:04:05Z", "region": "north", "amount": 1.0},
+    {"order_id": "A-2", "at": "2026-01-02T03:04:06Z", "region": "south", "amount": 2.0},
+]
+AT = 1_767_323_045_000_000_000
+
+
+@pytest.mark.parametrize("given", [ORDERS[0], Order(**ORDERS[0])], ids=["dict", "object"])  # type: ignore[arg-type]
+def test_fields_are_those_of_the_input_where_features_are_made_of_it(
+    service: Service, caplog: pytest.LogCaptureFixture, given: Any
+) -> None:
+    @service.model().predict(
+        features=lambda threshold, order: {"log": 0.5}, id="order_id", time="at", slices=("region", "log")
+    )
+    def score(threshold: float, order: Any) -> float:
+        return 0.25
+
+    assert score(0.5, given) == 0.25
+
+    table = service.table()
+    assert (strings(table.id), table.time.tolist(), list(table.features)) == (["A-1"], [AT], ["log"])
+    assert table.slices["region"].labels == ("north",)
+    assert sorted(table.slices) == ["log", "region"]  # what the function returned is looked through, too
+    assert service.attributes()["ml.prediction.id"] == "A-1"
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [ORDERS, [Order(**one) for one in ORDERS], pd.DataFrame(ORDERS)],  # type: ignore[arg-type]
+    ids=["dicts", "objects", "frame"],
+)
+def test_fields_are_those_of_each_row_where_features_are_made_of_a_batch(service: Service, given: Any) -> None:
+    @service.model().predict(
+        features=lambda orders: np.array([[1.0], [2.0]]), id="order_id", time="at", slices="region"
+    )
+    def score(orders: Any) -> list[float]:
+        return [0.25, 0.75]
+
+    score(orders=given)
+
+    table = service.table()
+    assert (strings(table.id), table.time.tolist()) == (["A-1", "A-2"], [AT, AT + 10**9])
+    assert list_of(table.slices["region"]) == ["north", "south"]
+
+
+def quarter(order: dict[str, Any]) -> float:
+    return 0.25
+
+
+def test_outcomes_join_predictions_whose_features_are_made(service: Service) -> None:
+    churn = service.model()
+    score = churn.predict(quarter, features=lambda order: {"log": 0.5}, id="order_id")
+    score(ORDERS[0])
+    churn.outcome("A-1", actual=1)
+
+    (outcome,) = service.outcomes()
+    (table,) = service.tables()
+    assert strings(table.id) == strings(outcome.id) == ["A-1"]
+
+
+def test_fields_that_neither_the_input_nor_what_is_made_of_it_has_are_named(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    score = service.model().predict(
+        quarter, features=lambda order: {"log": 0.5}, id="number", time="when", slices="city"
+    )
+    for _ in range(2):
+        assert score(ORDERS[0]) == 0.25
+
+    service.flush()
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [line.partition(";")[0].partition("takes ")[2] for line in warned] == [
+        "ids from the field 'number', but was given the fields 'log'",
+        "times from the field 'when', but was given the fields 'log'",
+        "slices from the field 'city', but was given the fields 'log'",
+    ]
 
 
 @pytest.mark.parametrize(
