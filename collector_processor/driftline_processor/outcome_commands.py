@@ -153,13 +153,25 @@ def forget(
     subject: Annotated[
         list[str] | None, typer.Option(metavar="VALUE", help="Whom rows are about (models.NAME.subject); repeatable.")
     ] = None,
+    version: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="All of one version of the model; repeatable.")
+    ] = None,
     environment: Annotated[str, typer.Option(metavar="NAME", help="Only in this environment.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Delete a whole model without being asked again.")] = False,
     url: Url = PAGES,
 ) -> None:
-    """Delete what is kept of predictions, by id or by subject, from every table and from the disk."""
+    """Delete predictions by id or by subject, else the whole model, from every table and from the disk."""
     with one_sentence():
-        from .remote import erase
+        from .remote import erase, forget_model
 
-        if bool(id) == bool(subject):
-            raise BadInput("say what to delete: --id ID or --subject VALUE, either of them as often as needed")
+        if sum(map(bool, (id, subject, version))) > 1:
+            raise BadInput(
+                "say what to delete: --id ID, --subject VALUE or --version NAME, one of them as often as needed"
+            )
+        if not id and not subject:
+            what = ", ".join([model, *(version or [])])
+            if not yes and sys.stdin.isatty() and not typer.confirm(f"Delete everything that is known of {what}?"):
+                raise typer.Exit(0)
+            typer.echo(forget_model(url, model, version or [], environment))
+            return
         typer.echo(erase(url, model, "id" if id else "subject", id or subject or [], environment))

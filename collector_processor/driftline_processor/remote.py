@@ -138,9 +138,22 @@ def erase(url: str, model: str, by: str, values: Sequence[str], environment: str
 
     ``by``: "id" or "subject". Raises :class:`BadInput` when nothing answers there, or it is refused.
     """
+    return _delete(url, "/v1/predictions", model, by, values, environment)
+
+
+def forget_model(url: str, model: str, versions: Sequence[str] = (), environment: str = "") -> str:
+    """Delete with ``DELETE /v1/models``, and wait until it is done; return what there is to say of it.
+
+    ``versions``: only these, none = all. Raises :class:`BadInput` when nothing answers there, or it is refused.
+    """
+    said = _delete(url, "/v1/models", model, "version", versions, environment)
+    return f"{said}; nothing is known any more of {', '.join([model, *versions])}"
+
+
+def _delete(url: str, path: str, model: str, by: str, values: Sequence[str], environment: str) -> str:
     parameters: dict[str, str | list[str]] = {"model": model, by: list(values)}
     parameters |= {"environment": environment} if environment else {}
-    said = json.loads(_ask("DELETE", url, "/v1/predictions", parameters, wait=None))
+    said = json.loads(_ask("DELETE", url, path, parameters, wait=None))
     predictions, outcomes = said["predictions"], said["outcomes"]
     return f"{predictions:,} predictions and {outcomes:,} outcomes of {model} are deleted, from the disk, too"
 

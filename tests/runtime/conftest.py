@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.config import Limits, Model
 from driftline_processor.runtime.state import State
 
 from .state_rows import Clock, Opened, config
@@ -29,11 +29,16 @@ def open_state(tmp_path: Path, clock: Clock) -> Iterator[Open]:
         while current:
             current.pop().state.stop()
 
-    def open_state(retention: timedelta = timedelta(days=90), max_size: int | None = None, **models: Model) -> Opened:
+    def open_state(
+        retention: timedelta = timedelta(days=90),
+        max_size: int | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        **models: Model,
+    ) -> Opened:
         close()
         configured = config(tmp_path / "state", retention, **models)
         storage = configured.storage.model_copy(update={"max_size": max_size})
-        state = State(configured.model_copy(update={"storage": storage}), clock=clock)
+        state = State(configured.model_copy(update={"storage": storage, "limits": limits}), clock=clock)
         state._ingest.start()  # the keeper's work is done when a test asks for it, see Opened.view
         current.append(Opened(state))
         return current[-1]

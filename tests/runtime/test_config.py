@@ -479,6 +479,7 @@ def test_every_section_is_documented() -> None:
     assert [key for key in ("insecure_anonymous", "allowed_hosts") if f"`{key}`" not in chapter] == []
     protocols = [f"receivers.otlp.protocols.{name}" for name in ("grpc", "http")]
     others = ["web.endpoint", "insecure_anonymous", "allowed_hosts", "limits.connections", "limits.request_bytes"]
+    others += ["limits.models", "limits.versions", "limits.environments"]
     others += ["storage.directory", "storage.retention", "storage.max_size", "shutdown.timeout", "models", "exporters"]
     assert keys_of(Config) == [*protocols, "receivers.kafka", *others]
 

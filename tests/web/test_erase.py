@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from tests.runtime.state_rows import NOON, Clock, Opened, config, outcomes, predictions
 from tests.runtime.test_erase import MARK, found_on_disk
+from tests.runtime.test_request_memory import wait_until
 
 from .serve import serve
 
@@ -81,6 +82,20 @@ def test_what_is_not_said_clearly_deletes_nothing(state: Opened, query: str, sen
     assert state.rows("SELECT count(*)::INT AS n FROM predictions") == [(4,)]
 
 
+def test_a_model_is_deleted_with_all_that_is_known_of_it(state: Opened, tmp_path: Path) -> None:
+    client = pages(state)
+    answer = client.delete("/v1/models", params={"model": "fraud"})
+    assert (answer.status_code, answer.json()) == (200, {"predictions": 2, "outcomes": 2, "joined": 2})
+    assert [one["model"] for one in client.get("/api/v1/models").json()["models"]] == ["churn"]
+    assert client.delete("/v1/models", params={"model": "fraud"}).status_code == 404
+    assert client.delete("/v1/models").json() == {"error": "no model is named; add ?model=NAME"}
+    unknown = client.delete("/v1/models?model=churn&id=a")
+    assert unknown.json() == {"error": "'id' is not known; say model, and version or environment"}
+    assert found_on_disk(tmp_path, "fraud") == []
+    state.send(predictions(["new"], NOON, model="fraud"), outcomes(["new"], [1], model="fraud"))
+    wait_until(lambda: [view.outcomes for view in state.state.view.models() if view.key.model == "fraud"] == [1])
+
+
 def test_the_command_says_what_it_deleted(state: Opened, tmp_path: Path) -> None:
     with serve(
         create_app(state.state.view, state.state.submit_outcomes, Health(), more=routes(state.state.erase))
@@ -95,7 +110,15 @@ def test_the_command_says_what_it_deleted(state: Opened, tmp_path: Path) -> None
         assert forget("--model", "churn", "--subject", "anna")[0] == 0
         code, said = forget("--model", "fraud", "--subject", "anna")
         assert (code, "models.fraud.subject says nothing" in said) == (2, True)
+        assert forget("--model", "fraud", "--subject", "a", "--id", "b")[0] == 2
+        code, said = forget("--model", "fraud", "--version", "2")
+        assert (code, "nothing is known of fraud 2; GET /api/v1/models lists what there is" in said) == (2, True)
+        done = (
+            "0 predictions and 0 outcomes of fraud are deleted, from the disk, too; nothing is known any more of fraud"
+        )
+        assert forget("--model", "fraud") == (0, f"{done}\n")
         assert forget("--model", "fraud")[0] == 2
+        assert [view.key.model for view in state.state.view.models()] == ["churn"]
     assert found_on_disk(tmp_path) == found_on_disk(tmp_path, "anna") == []
 
 

@@ -87,6 +87,10 @@ class Baselines:
         self._sent, self._provisional, self._learning = sent, provisional, learning
         self._points = LearningPoints(connection)
 
+    def sent(self) -> list[tuple[str, str]]:
+        """Return the models and versions of which a service, or somebody, sent a baseline."""
+        return [(model, one.version) for model, sent in self._sent.items() for one in sent]
+
     def in_force(self, key: ModelKey) -> InForce | None:
         """Return the baseline a series is compared with now; None while it is learning."""
         if configured := self._configured.get(key.model):

@@ -130,11 +130,14 @@ class Web(Section):
 
 
 class Limits(Section):
-    """How much is taken in at a time, by all receivers together."""
+    """How much is taken in at a time by all receivers together, and how many names are kept apart."""
 
     connections: Annotated[int, Field(ge=8, strict=True)] = 1_000
     request_bytes: Size = 256 * 2**20
     """Room for one of the largest files of outcomes (128 MiB), and for all small requests beside it."""
+    models: Annotated[int, Field(ge=1, strict=True)] = 1_000
+    versions: Annotated[int, Field(ge=1, strict=True)] = 50
+    environments: Annotated[int, Field(ge=1, strict=True)] = 20
 
 
 class Storage(Section):

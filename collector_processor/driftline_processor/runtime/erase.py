@@ -30,10 +30,10 @@ from .pairs import Pairs
 from .panes import PaneChanges
 from .performance import all_kept, recompute, stored_stretches
 from .rows import among, integers_of, kept
-from .series import Series, SeriesRegister
+from .series import LAST_SERIES, Series, SeriesRegister
 from .sliced_outcomes import sliced_changes
 from .slices import SliceValues
-from .store import Connection, number, read, synced, transaction
+from .store import Connection, mark, number, read, synced, transaction
 
 _log = logging.getLogger("driftline")
 
@@ -74,11 +74,14 @@ SUMS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be deleted of a model: the rows of prediction ids, or of subjects; in one environment, None = all."""
+    """What is to be deleted of a model: the rows of prediction ids, or of subjects; in one environment, None = all.
+
+    ``by`` "model": everything that is known of it, see :func:`forget_model`; ``values`` are its versions, none = all.
+    """
 
     model: str
-    by: Literal["id", "subject"]
-    values: tuple[str, ...]
+    by: Literal["id", "subject", "model"]
+    values: tuple[str, ...] = ()
     environment: str | None = None
 
 
@@ -101,6 +104,15 @@ class NoSubject(ValueError):  # noqa: N818 - an answer, not a fault
             f"models.{model}.subject says nothing; name the feature or slice that says whom a row is about in "
             "driftline.yaml: rows that arrive from then on can be deleted by it"
         )
+
+
+class NoModel(ValueError):  # noqa: N818 - an answer, not a fault
+    """Nothing is known of a model."""
+
+    def __init__(self, order: Order) -> None:
+        of = f" {', '.join(order.values)}" if order.values else ""
+        place = "" if order.environment is None else f" in environment '{order.environment}'"
+        super().__init__(f"nothing is known of {order.model}{of}{place}; GET /api/v1/models lists what there is")
 
 
 class Orders:
@@ -189,6 +201,73 @@ def erase(
         dict(zip(numbers.tolist(), rows.tolist(), strict=True)),
         touched,
     )
+
+
+def forget_model(connection: Connection, order: Order) -> Erased:
+    """Delete everything that is known of a model, of some of its versions, or in one environment, in one transaction.
+
+    Who knows the state by heart has to read it again. Outcomes belong to all versions of a model, so those of single
+    versions stay, and no longer count.
+    """
+    of_versions, of_model = _named(order)
+    with transaction(connection):
+        for gone, found, (where, named) in (
+            ("gone_series", "SELECT series FROM models", of_versions),
+            ("gone_outcomes", "SELECT seq FROM outcomes", of_model),
+        ):
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE {gone} AS {found} WHERE {where}", named)
+        rows = "FROM predictions SEMI JOIN gone_series USING (series)"
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE gone_predictions AS SELECT seq {rows}")
+        counts = {row["series"]: row["rows"] for row in _counts(connection, rows)}
+        outcomes = number(connection, "SELECT count(*) FROM gone_outcomes") or 0
+        joined = number(connection, "SELECT count(*) FROM joined SEMI JOIN gone_series USING (series)") or 0
+        last = max(number(connection, "SELECT max(series) FROM series") or 0, mark(connection, LAST_SERIES))
+        connection.execute("INSERT INTO meta VALUES (?, ?)", [LAST_SERIES, last])
+        connection.execute(f"DELETE FROM baselines WHERE {of_versions[0]}", of_versions[1])
+        connection.execute(f"DELETE FROM watermarks WHERE {of_model[0]}", of_model[1])
+        for table, condition in ROWS.items():
+            _delete(connection, table, condition)
+        for table in _tables_by_series(connection):
+            _delete(connection, table, "series IN (SELECT series FROM gone_series)")
+    return Erased(sum(counts.values()), outcomes, joined, counts)
+
+
+def is_known(connection: Connection, order: Order) -> bool:
+    """Say whether there is anything that :func:`forget_model` would delete."""
+    of_versions, of_model = _named(order)
+    places = (("models", of_versions), ("baselines", of_versions), ("outcomes", of_model))
+    return any(
+        connection.execute(f"SELECT 1 FROM {table} WHERE {where} LIMIT 1", named).fetchall()
+        for table, (where, named) in places
+    )
+
+
+def _named(order: Order) -> tuple[tuple[str, dict[str, object]], tuple[str, dict[str, object]]]:
+    """The conditions, with their parameters, for what has a version, and for what belongs to all versions."""
+    where, named = "model = $model", dict[str, object](model=order.model)
+    if order.environment is not None:
+        where += " AND coalesce(environment, $environment) = $environment"
+        named["environment"] = order.environment
+    if not order.values:
+        return (where, named), (where, named)
+    versions = (f"{where} AND list_contains($versions, version)", {**named, "versions": list(order.values)})
+    return versions, ("model = $model AND false", {"model": order.model})
+
+
+def _counts(connection: Connection, rows: str) -> list[dict[str, int]]:
+    found: list[dict[str, int]] = read(
+        connection, f"SELECT series, count(*) AS rows {rows} GROUP BY series"
+    ).to_pylist()
+    return found
+
+
+def _tables_by_series(connection: Connection) -> list[str]:
+    """The tables whose rows are each of one series."""
+    columns = "duckdb_columns() c JOIN duckdb_tables() t USING (database_name, schema_name, table_name)"
+    found = read(
+        connection, f"SELECT DISTINCT table_name FROM {columns} WHERE c.column_name = 'series' AND NOT t.temporary"
+    )
+    return [str(name) for name in found["table_name"].to_pylist()]
 
 
 def _find(connection: Connection, order: Order) -> None:

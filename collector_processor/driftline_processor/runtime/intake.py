@@ -24,7 +24,7 @@ from driftline_processor.core.decode.json_text import check_json
 
 from .balance import Balances
 from .baselines import NEEDED, Baselines
-from .config import Model
+from .config import Limits, Model
 from .counting import (
     add_binned,
     add_expected,
@@ -39,6 +39,7 @@ from .counting import (
 from .distributions import add_distributions, decided_labels, weigh
 from .health import Counters
 from .kept import KeptFeatures
+from .model_limits import REASON, ModelLimits
 from .news import Totals, Touched, read_totals
 from .offsets import Offset, Reached, read_offsets, write_offsets
 from .panes import SLICED, PaneChanges
@@ -97,6 +98,7 @@ class Intake:
         touched: Touched,
         counters: Counters,
         clock: Callable[[], int],
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen
     ) -> None:
         self._store, self._connection = store, store.connect(lasting=True)
         self._touched, self._counters, self._clock = touched, counters, clock
@@ -104,11 +106,13 @@ class Intake:
         self.baselines = Baselines(self._connection, configured)
         self.slices = SliceValues(self._connection)
         self._kept = KeptFeatures(self._connection)
+        self.limits = ModelLimits(limits, models, counters)
         self._load()
 
     def _load(self) -> None:
         """Read what is known by heart."""
         connection, now = self._connection, self._clock()
+        self.limits.load([series.key for series in self.series], self.baselines.sent())
         self._requests = Seen(connection, "requests", REQUESTS_KEPT, now)
         self._batches = Seen(connection, "batches", BATCHES_KEPT, now)
         self.uploads = Uploads(connection, now)
@@ -158,6 +162,7 @@ class Intake:
             self._load()
             raise
         self.offsets |= work.offsets
+        self.limits.count()
         self._touched.touch(work.touched, predictions=self._prediction_seq, points=self.streams.seq)
         for reason, rows in (+work.unused).items():
             self._counters.add(m.DRIFTLINE_REJECTED_ROWS, rows, {a.DRIFTLINE_REASON: reason})
@@ -183,7 +188,11 @@ class Intake:
         for text, source in [*sent, *((text, "push") for text in request.pushed)]:
             try:
                 check_json(text.encode())
-                self.baselines.receive(self._connection, Baseline.from_json(text), work.now, source)
+                baseline = Baseline.from_json(text)
+                if self.limits.place_baseline(baseline.model, baseline.version):
+                    self.baselines.receive(self._connection, baseline, work.now, source)
+                else:
+                    rejected[REASON] += 1
             except Exception:  # whatever a sender writes there must not fail its request for ever
                 rejected["bad_baseline"] += 1
         for table, batch in zip(request.predictions, request.batches, strict=True):
@@ -192,20 +201,32 @@ class Intake:
                 continue
             usable = _timely(table.time, work.now, rejected)
             table = table if len(usable) == len(table) else take_predictions(table, usable)
-            if len(table):
+            if not len(table):
+                continue
+            key = self.limits.place(table.key, len(table))
+            if key is None:
+                rejected[REASON] += len(table)
+            else:
+                table = table if key is table.key else replace(table, key=key)
                 work.tables.setdefault(likeness(table), []).append(table)
         for outcomes in request.outcomes:
             usable = _timely(outcomes.time, work.now, rejected)
             outcomes = outcomes if len(usable) == len(outcomes) else take_outcomes(outcomes, usable)
-            outcomes, subject = apart(outcomes, self.series.settings(outcomes.model).subject)
+            placed = self.limits.place_outcomes(outcomes)
+            if placed is None:
+                rejected[REASON] += len(outcomes)
+                continue
+            outcomes, subject = apart(placed, self.series.settings(placed.model).subject)
             work.outcomes.append(outcome_rows(outcomes, self._outcome_seq + 1, work.now, subject))
             self._outcome_seq += len(outcomes)
             work.kept += len(outcomes)
         for point in request.points:
-            if point.end < work.now + LATEST:
-                work.points.setdefault(point.key, []).append(point)
-            else:
+            if point.end >= work.now + LATEST:
                 rejected["time_out_of_range"] += 1
+            elif (key := self.limits.place(point.key, 1)) is None:
+                rejected[REASON] += 1
+            else:
+                work.points.setdefault(key, []).append(point)
         work.unused.update(request.rejected + rejected)
         accepted = request.rows - rejected.total()
         if request.part is not None:

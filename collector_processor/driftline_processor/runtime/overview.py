@@ -51,7 +51,9 @@ class Overview:
 
     def hints(self) -> tuple[str, ...]:
         """What no model's own hints can say, see :func:`.hints.strangers`."""
-        return strangers(self._join.pending, {series.key.model for series in self._intake.series})
+        beyond = self._intake.limits.sentence()
+        limited = () if beyond is None else (f"{beyond[0].upper()}{beyond[1:]}.",)
+        return (*limited, *strangers(self._join.pending, {series.key.model for series in self._intake.series}))
 
     def counters(self) -> dict[tuple[str, Labels], float]:
         """The counters of the process, and how many outcomes and windows wait."""

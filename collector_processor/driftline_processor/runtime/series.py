@@ -12,7 +12,10 @@ from driftline.classes import seen_classes
 from driftline.tables import CLASSLESS, ModelKey, PredictionTable, Task
 
 from .config import Model
-from .store import Connection, read
+from .store import Connection, mark, read
+
+LAST_SERIES = "last_series"
+"""The mark of the last number that a forgotten series had: none has it again."""
 
 MOST_CLASSES = 1_000
 """Classes that nobody declared are learned as they are seen, up to this many."""
@@ -50,6 +53,7 @@ class SeriesRegister:
         newest = "SELECT * FROM series QUALIFY row_number() OVER (PARTITION BY series ORDER BY change DESC) = 1"
         by_key: dict[ModelKey, Series] = {}
         change = 0
+        self._last = mark(connection, LAST_SERIES)
         for row in read(connection, newest).to_pylist():
             key = ModelKey(row["model"], row["version"], row["environment"])
             try:
@@ -62,6 +66,7 @@ class SeriesRegister:
             task, declared = resolve(self.settings(key.model), sent, None, before, declared)
             by_key[key] = Series(row["series"], key, task, declared, sent)
             change = max(change, row["change"])
+            self._last = max(self._last, row["series"])
         self._by_key, self._change = by_key, change
         self._changed: list[Series] = []
 
@@ -92,7 +97,7 @@ class SeriesRegister:
         caller writes the changes with :meth:`write`.
         """
         with self._lock:
-            known = self._by_key.get(table.key) or Series(len(self._by_key) + 1, table.key, Task())
+            known = self._by_key.get(table.key) or Series(self._last + 1, table.key, Task())
             before = replace(known.task, kind=known.task.kind or _kind_of(table))
             seen = () if table.predicted is None else seen_classes([table.predicted])
             settings = self.settings(table.key.model)
@@ -101,6 +106,7 @@ class SeriesRegister:
             if series == self._by_key.get(table.key):
                 return series
             self._by_key[table.key] = series
+            self._last = max(self._last, series.number)
             self._changed.append(series)
             return series
 

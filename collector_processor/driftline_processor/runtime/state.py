@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,7 +31,7 @@ from .beliefs import Beliefs
 from .concept import ConceptWatch
 from .config import Config, Model
 from .deadline import NEVER, Deadline
-from .erase import Erased, NoSubject, Order, Orders, erase
+from .erase import Erased, NoModel, NoSubject, Order, Orders, erase, forget_model, is_known
 from .evaluate import Evaluator
 from .health import Health
 from .history import History
@@ -95,6 +94,7 @@ class State:
         self.health.watch("storage", lambda: self._store.outage)
         self.health.watch("storage_gap", lambda: self._store.gap, ready=True)
         self.health.watch("windows", self._say_waiting, ready=True)
+        self.health.watch("limits", lambda: self._intake.limits.sentence(), ready=True)
         self._orders = Orders(self._store.path.parent)
         self._keeping = threading.Lock()
         self._stopping = threading.Event()
@@ -119,7 +119,9 @@ class State:
         """Make the way in, which knows what is in the file by heart."""
         counters, clock = self.health.counters, self._clock
         self._touched = Touched()
-        self._intake = Intake(self._store, self._config.models, self._baselines, self._touched, counters, clock)
+        self._intake = Intake(
+            *(self._store, self._config.models, self._baselines, self._touched, counters, clock, self._config.limits)
+        )
         return self._intake
 
     def _read_rest(self) -> None:
@@ -237,14 +239,19 @@ class State:
         self._join.listen(listener)
 
     def erase(self, order: Order) -> Erased:
-        """Delete what is kept of prediction ids or of a subject; return when it is gone from the disk, too.
+        """Delete what is kept of prediction ids, of a subject or of a model; return when it is gone from the disk, too.
 
         Requests wait meanwhile. Raises what the store raised, such as a full disk: the rows have left the tables then,
         and the file is written anew at the next tidying, or at the next start; NoSubject where the model has none;
-        StorageOutage, with nothing written down, while the storage cannot be used.
+        NoModel where nothing is known of it; StorageOutage, with nothing written down, while the storage cannot be
+        used.
         """
         if order.by == "subject" and self._intake.series.settings(order.model).subject is None:
             raise NoSubject(order.model)
+        if order.by == "model":
+            with self._store.reading() as connection:
+                if not is_known(connection, order):
+                    raise NoModel(order)
         with self._keeping, self._store.watched(), self._ingest.resting():
             self._orders.add(order)
             return self._carry_out()
@@ -253,6 +260,9 @@ class State:
         """Carry out all orders; return what the last one deleted."""
         erased = Erased()
         for order in self._orders:
+            if order.by == "model":
+                erased = self._forget(order)
+                continue
             intake, anew = self._intake, self._join.judge_anew
             try:
                 erased = erase(self._connection, intake.series, intake.baselines, intake.slices, anew, order)
@@ -265,6 +275,16 @@ class State:
         self._join.recount()
         self._store.rewrite()
         self._orders.done()
+        return erased
+
+    def _forget(self, order: Order) -> Erased:
+        """Delete all that is known of a model, and begin anew with what is left, as a process that starts does."""
+        erased = forget_model(self._connection, order)
+        intake, connection = self._intake, self._connection
+        self._ingest.exchange(self._read_intake())
+        self._read_rest()
+        intake.close()
+        connection.close()
         return erased
 
     def join_now(self, deadline: Deadline = NEVER) -> None:
@@ -339,9 +359,10 @@ class State:
     def _keep_well(self) -> None:
         """Do each step when it is due, until the state is stopped or its storage fails."""
         steps: tuple[tuple[Callable[[], object], float], ...] = (
-            (self._join.step, JOIN_EVERY),
-            (partial(self._evaluator.step, ended=self._stopping.is_set), EVALUATE_EVERY),
-            (self._versions.step, COMPARE_EVERY),
+            # Each part is looked up when its turn comes: forgetting a model makes all of them anew.
+            (lambda: self._join.step(), JOIN_EVERY),
+            (lambda: self._evaluator.step(ended=self._stopping.is_set), EVALUATE_EVERY),
+            (lambda: self._versions.step(), COMPARE_EVERY),
             (self._tidy, TIDY_EVERY),
         )
         due = [0.0 for _ in steps]

@@ -1,4 +1,4 @@
-"""``DELETE /v1/predictions``: what is kept of prediction ids, or of a subject, is deleted, from the disk, too."""
+"""``DELETE``: what is kept of prediction ids, of a subject or of a whole model is deleted, from the disk, too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.runtime.erase import Erased, NoSubject, Order
+from driftline_processor.runtime.erase import Erased, NoModel, NoSubject, Order
 from driftline_processor.runtime.signals import StorageOutage
 
 from .bodies import come_again
@@ -26,7 +26,7 @@ MOST_VALUES = 1000
 
 
 def routes(erase: Erase) -> list[BaseRoute]:
-    """Return the route that deletes. Errors are ``{"error": "a sentence"}``."""
+    """Return the routes that delete. Errors are ``{"error": "a sentence"}``."""
 
     async def delete(request: Request) -> Response:
         said = request.query_params
@@ -43,10 +43,15 @@ def routes(erase: Erase) -> list[BaseRoute]:
             return _error(400, f"these are {len(ids) + len(subjects)}; {MOST_VALUES} are the most at once")
         model, environment = said["model"], said.get("environment")
         order = Order(model, "id", ids, environment) if ids else Order(model, "subject", subjects, environment)
+        return await carry_out(order)
+
+    async def carry_out(order: Order) -> Response:
         try:
             erased = await run_in_threadpool(erase, order)
         except NoSubject as reason:
             return _error(400, str(reason))
+        except NoModel as reason:
+            return _error(404, str(reason))
         except StorageOutage as outage:
             return come_again(outage)
         except Exception as error:  # a full disk, or readers that do not end
@@ -58,7 +63,22 @@ def routes(erase: Erase) -> list[BaseRoute]:
             )
         return JSONResponse({"predictions": erased.predictions, "outcomes": erased.outcomes, "joined": erased.joined})
 
-    return [Route("/v1/predictions", delete, methods=["DELETE"])]
+    async def forget(request: Request) -> Response:
+        said = request.query_params
+        unknown = [name for name in said if name not in ("model", "version", "environment")]
+        if unknown:
+            return _error(400, f"{unknown[0][:80]!r} is not known; say model, and version or environment")
+        if not said.get("model"):
+            return _error(400, "no model is named; add ?model=NAME")
+        versions = tuple(said.getlist("version"))
+        if len(versions) > MOST_VALUES:
+            return _error(400, f"these are {len(versions)} versions; {MOST_VALUES} are the most at once")
+        return await carry_out(Order(said["model"], "model", versions, said.get("environment")))
+
+    return [
+        Route("/v1/predictions", delete, methods=["DELETE"]),
+        Route("/v1/models", forget, methods=["DELETE"]),
+    ]
 
 
 def _error(status: int, sentence: str) -> Response:

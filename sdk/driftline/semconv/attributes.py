@@ -168,6 +168,9 @@ DRIFTLINE_SIGNAL: Final = "driftline.signal"
 DRIFTLINE_REASON: Final = "driftline.reason"
 """Why a row could not be used."""
 
+DRIFTLINE_LIMIT: Final = "driftline.limit"
+"""Which limit of the configuration a name is beyond: models, versions or environments."""
+
 DRIFTLINE_DESTINATION: Final = "driftline.destination"
 """The exporter of the configuration that the request goes to."""
 

@@ -118,6 +118,9 @@ DRIFTLINE_RECEIVED_ROWS: Final = "driftline.received.rows"
 DRIFTLINE_REJECTED_ROWS: Final = "driftline.rejected.rows"
 """Spans, rows, outcomes and columns that could not be used."""
 
+DRIFTLINE_LIMITED_ROWS: Final = "driftline.limited.rows"
+"""Rows, outcomes and baselines beyond a limit on names. Of models they are not kept; else they are kept as "other"."""
+
 DRIFTLINE_OUTCOMES_JOINED: Final = "driftline.outcomes.joined"
 """Outcomes that found their prediction."""
 
@@ -199,6 +202,7 @@ UNITS: Final[Mapping[str, str]] = {
     DRIFTLINE_RECEIVED_REQUESTS: "{request}",
     DRIFTLINE_RECEIVED_ROWS: "{row}",
     DRIFTLINE_REJECTED_ROWS: "{row}",
+    DRIFTLINE_LIMITED_ROWS: "{row}",
     DRIFTLINE_OUTCOMES_JOINED: "{outcome}",
     DRIFTLINE_OUTCOMES_PENDING: "{outcome}",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "s",
@@ -255,6 +259,7 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     DRIFTLINE_RECEIVED_REQUESTS: "counter",
     DRIFTLINE_RECEIVED_ROWS: "counter",
     DRIFTLINE_REJECTED_ROWS: "counter",
+    DRIFTLINE_LIMITED_ROWS: "counter",
     DRIFTLINE_OUTCOMES_JOINED: "counter",
     DRIFTLINE_OUTCOMES_PENDING: "gauge",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "gauge",
@@ -311,6 +316,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_RECEIVED_REQUESTS: "OTLP requests that were acknowledged.",
     DRIFTLINE_RECEIVED_ROWS: "Prediction and outcome rows that were kept.",
     DRIFTLINE_REJECTED_ROWS: "Spans, rows, outcomes and columns that could not be used.",
+    DRIFTLINE_LIMITED_ROWS: 'Rows, outcomes and baselines beyond a limit on names. Of models they are not kept; else they are kept as "other".',
     DRIFTLINE_OUTCOMES_JOINED: "Outcomes that found their prediction.",
     DRIFTLINE_OUTCOMES_PENDING: "Outcomes that wait for their prediction.",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "How long the oldest outcome that waits for its prediction has waited; 0 where none does.",
@@ -367,6 +373,7 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     DRIFTLINE_RECEIVED_REQUESTS: "driftline_received_requests_total",
     DRIFTLINE_RECEIVED_ROWS: "driftline_received_rows_total",
     DRIFTLINE_REJECTED_ROWS: "driftline_rejected_rows_total",
+    DRIFTLINE_LIMITED_ROWS: "driftline_limited_rows_total",
     DRIFTLINE_OUTCOMES_JOINED: "driftline_outcomes_joined_total",
     DRIFTLINE_OUTCOMES_PENDING: "driftline_outcomes_pending",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "driftline_outcomes_pending_age_seconds",
