@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
+import secrets
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -254,19 +255,23 @@ class Baseline:
         return cls.from_json(text, where=str(path))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the baseline to a file, as a whole or not at all."""
+        """Write the baseline to a file, as a whole or not at all.
+
+        A new file has the mode that the umask leaves, a file that was there keeps its own: as ``open()`` would do.
+        """
         target = Path(path)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            with draft.open("x", encoding="utf-8") as file:
                 file.write(self.to_json() + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, target)
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copymode(target, draft)
+            os.replace(draft, target)
         except BaseException:
             with contextlib.suppress(OSError):
-                os.unlink(name)
+                draft.unlink()
             raise
 
     def to_json(self) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from driftline.baseline import Baseline
 from driftline_processor.runtime.config import (
     Config,
@@ -361,6 +364,59 @@ exporters:
         "price": "$5",
         "number": "0123",
     }
+
+
+SECRET = "hunter2-Z9!x"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("web: {endpoint: '${env:DRIFTLINE_TEST_TOKEN}'}", "web.endpoint: '${env:DRIFTLINE_TEST_TOKEN}' "),
+        ("models: {m: {windows: ['${env:DRIFTLINE_TEST_TOKEN}']}}", "models.m.windows: '${env:DRIFTLINE_TEST_TOKEN}' "),
+        ("models: {m: {baseline: 'x/${DRIFTLINE_TEST_TOKEN}'}}", "models.m.baseline: there is no file "),
+        (
+            "exporters: {otlp/a: {endpoint: 'ftp://me:${env:DRIFTLINE_TEST_TOKEN:-none}@a:1', forward: [traces]}}",
+            "exporters.otlp/a.endpoint: ",
+        ),
+    ],
+)
+def test_a_problem_names_the_variable_and_never_shows_what_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, problem: str
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_TEST_TOKEN", SECRET)
+    [said] = validate_file(write(tmp_path, text))
+    assert said.startswith(problem)
+    assert SECRET not in said
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path / "driftline.yaml")
+    assert refused.value.problems == [said]
+
+
+def leaves(tree: object) -> Iterator[tuple[dict[str, Any] | list[Any], Any]]:
+    """Every value of a tree, as what holds it and where."""
+    if isinstance(tree, dict | list):
+        for place in list(tree) if isinstance(tree, dict) else range(len(tree)):
+            if isinstance(tree[place], dict | list):
+                yield from leaves(tree[place])
+            else:
+                yield tree, place
+
+
+def test_no_key_of_the_annotated_configuration_shows_what_a_variable_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_TEST_TOKEN", SECRET)
+    annotated = yaml.safe_load((Path(__file__).parents[2] / "otel-config" / "driftline.yaml").read_text())
+    pieces = [SECRET[at : at + 6].lower() for at in range(len(SECRET) - 5)]
+    wrong = 0
+    for holder, place in list(leaves(annotated)):
+        kept, holder[place] = holder[place], "${env:DRIFTLINE_TEST_TOKEN}"
+        problems = validate_file(write(tmp_path, yaml.safe_dump(annotated)))
+        holder[place] = kept
+        wrong += any("${env:DRIFTLINE_TEST_TOKEN}" in problem for problem in problems)
+        assert [problem for problem in problems if any(piece in problem.lower() for piece in pieces)] == []
+    assert wrong > 10
 
 
 def test_secrets_are_never_shown(tmp_path: Path) -> None:

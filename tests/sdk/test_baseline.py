@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -223,6 +225,21 @@ def test_saving_and_loading_keeps_every_digit(tmp_path: Path) -> None:
     assert loaded.bins == baseline.bins
     assert [file.name for file in tmp_path.iterdir()] == ["churn.baseline.json"]
     assert len(baseline.digest) == 32
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_saved_file_has_the_mode_that_open_would_give(tmp_path: Path, mask: int, mode: int) -> None:
+    path, shared = tmp_path / "new.json", tmp_path / "shared.json"
+    shared.write_text("old")
+    shared.chmod(0o640)
+    before = os.umask(mask)
+    try:
+        built().save(path)
+        built().save(shared)
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(file.stat().st_mode) for file in (path, shared)] == [mode, 0o640]
+    assert shared.read_text() == path.read_text()
 
 
 def test_a_baseline_is_kilobytes() -> None:

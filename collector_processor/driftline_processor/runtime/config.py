@@ -47,7 +47,7 @@ from .config_values import (
     one_or_several,
 )
 from .config_versions import Versions
-from .config_yaml import parse_yaml
+from .config_yaml import Filled, masked, parse_yaml
 
 if TYPE_CHECKING:
     from driftline_processor.core.compared.rolling import Rolling
@@ -366,7 +366,8 @@ def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[s
     from .config_rules import broken_rules
 
     problems: list[str] = []
-    tree = _tree(path, problems) if path is not None else {}
+    filled: Filled = {}
+    tree = _tree(path, problems, filled) if path is not None else {}
     if tree is None:
         return None, problems
     if forward is not None and isinstance(tree.get("exporters", {}), dict):
@@ -378,17 +379,17 @@ def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[s
         named = [problem.partition(": ")[0] for problem in problems]
         broken = [(problem.partition(": ")[0], problem) for problem in broken_rules(config)]
         problems += [problem for key, problem in broken if not any(other.startswith(key) for other in named)]
-    return config, list(dict.fromkeys(problems))
+    return config, list(dict.fromkeys(masked(problem, filled) for problem in problems))
 
 
-def _tree(path: Path, problems: list[str]) -> dict[str, Any] | None:
+def _tree(path: Path, problems: list[str], filled: Filled) -> dict[str, Any] | None:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         problems.append(f"{path}: cannot be read: {reason}")
         return None
-    tree = parse_yaml(text, os.environ, problems)
+    tree = parse_yaml(text, os.environ, problems, filled)
     if isinstance(tree, dict):
         # `models:` with nothing after it is the same as no such key.
         return {key: value for key, value in tree.items() if value is not None or key not in Config.model_fields}

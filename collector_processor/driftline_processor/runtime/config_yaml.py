@@ -50,11 +50,15 @@ def _mapping(loader: Loader, node: yaml.MappingNode) -> dict[str, object]:
 Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
-def parse_yaml(text: str, environ: Mapping[str, str], problems: list[str]) -> object:
+Filled = dict[str, dict[str, str]]
+"""Key → what environment variables held that stand in it → how each is written, such as ``${env:TOKEN}``."""
+
+
+def parse_yaml(text: str, environ: Mapping[str, str], problems: list[str], filled: Filled | None = None) -> object:
     """Read ``text`` and fill in ``${env:NAME}``, ``${env:NAME:-default}`` and ``$$`` (a plain ``$``).
 
     Adds a sentence to ``problems`` for a syntax error, a duplicate key and each variable that is neither set nor has a
-    default, and returns None in the first two cases.
+    default, and returns None in the first two cases. ``filled``: what was filled in is added to it, for :func:`masked`.
 
     >>> parse_yaml("headers: {key: '${env:TOKEN:-none}'}", {}, [])
     {'headers': {'key': 'none'}}
@@ -72,14 +76,50 @@ def parse_yaml(text: str, environ: Mapping[str, str], problems: list[str]) -> ob
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         problems.append(f"not YAML that can be read: {error}")
         return None
-    return _fill(tree, "", environ, problems)
+    return _fill(tree, "", environ, problems, {} if filled is None else filled)
 
 
-def _fill(value: object, path: str, environ: Mapping[str, str], problems: list[str]) -> object:
+def masked(problem: str, filled: Filled) -> str:
+    """Return a sentence about a key with the names of environment variables where it shows what they hold.
+
+    A piece of six characters counts as shown, too; then the sentence says only which variable to look at.
+
+    >>> masked("web.endpoint: 'hunter2' has no port", {"web.endpoint": {"hunter2": "${env:PLACE}"}})
+    "web.endpoint: '${env:PLACE}' has no port"
+    >>> masked("web.endpoint: 'hunter' has no port", {"web.endpoint": {"hunter2": "${env:PLACE}"}})
+    'web.endpoint: what ${env:PLACE} holds cannot be used here; docs/configuration.md says what the key takes'
+    """
+    key, mark, said = problem.partition(": ")
+    for path, values in filled.items():
+        own = f"{path}.".startswith(f"{key}.") or f"{key}.".startswith(f"{path}.")
+        for value in sorted(values, key=len, reverse=True):
+            if not value or not (own or len(value) >= _SHOWN):
+                continue
+            for form in {value, repr(value)[1:-1]}:
+                bounds = ("", "") if len(form) >= _SHOWN else (r"(?<!\w)", r"(?!\w)")
+                said = re.sub(re.escape(form).join(bounds), lambda _, name=values[value]: name, said, flags=re.I)  # type: ignore[misc]
+        if own and any(_shown(value, said, values) for value in values):
+            names = " and ".join(dict.fromkeys(values.values()))
+            said = f"what {names} holds cannot be used here; docs/configuration.md says what the key takes"
+    return f"{key}{mark}{said}"
+
+
+_SHOWN = 6
+
+
+def _shown(value: str, said: str, values: Mapping[str, str]) -> bool:
+    """Whether a sentence still has a piece of a value."""
+    for name in values.values():
+        said = said.replace(name, "")
+    pieces = (value[at : at + _SHOWN] for at in range(len(value) - _SHOWN + 1))
+    return any(piece.lower() in said.lower() for piece in pieces)
+
+
+def _fill(value: object, path: str, environ: Mapping[str, str], problems: list[str], filled: Filled) -> object:
     if isinstance(value, dict):
-        return {k: _fill(v, f"{path}.{k}" if path else str(k), environ, problems) for k, v in value.items()}
+        return {k: _fill(v, f"{path}.{k}" if path else str(k), environ, problems, filled) for k, v in value.items()}
     if isinstance(value, list):
-        return [_fill(item, path, environ, problems) for item in value]
+        return [_fill(item, path, environ, problems, filled) for item in value]
     if not isinstance(value, str) or "$" not in value:
         return value
 
@@ -89,6 +129,7 @@ def _fill(value: object, path: str, environ: Mapping[str, str], problems: list[s
             return "$"
         # As in the shell and the Collector, `:-` also replaces a variable that is set to nothing.
         if environ.get(name) or (default is None and name in environ):
+            filled.setdefault(path, {})[environ[name]] = f"${{env:{name}}}"
             return environ[name]
         if default is None:
             problems.append(
