@@ -8,15 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from driftline.columns import encode_column, texts
 from driftline.items import Ranked, items_of
 from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables import Task, Text
 from driftline_processor.core.decode import Malformed
 from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.protocol import export_response
 from driftline_processor.runtime.seen import digest_of
 from driftline_processor.runtime.signals import Overloaded, Receipt, Signal
 from driftline_processor.runtime.state import State
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from tests.core.decode.requests import logs, record
 
@@ -169,6 +173,30 @@ def test_an_absurd_time_is_refused_and_its_neighbours_are_kept(open_state: Open,
     assert state.send(predictions(["a", "b"], [time, NOON])) == Receipt(1, Counter(time_out_of_range=1))
     assert state.send(outcomes(["a", "b"], [1, 1], [NOON, time])) == Receipt(1, Counter(time_out_of_range=1))
     assert state.rows("SELECT id FROM predictions UNION ALL SELECT id FROM outcomes") == [("b",), ("a",)]
+
+
+def batch_record(ids: list[str], times: list[int], **things: object) -> LogRecord:
+    columns = {
+        a.ML_PREDICTION_ID: encode_column(texts(ids)),
+        a.ML_PREDICTION_TIME: encode_column(np.array(times)),
+        a.ML_PREDICTION_SCORE: encode_column(np.full(len(ids), 0.5)),
+    }
+    head = {a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_COUNT: len(ids), **things, a.ML_PREDICTION_COLUMNS: columns}
+    return record(events.ML_PREDICTION_BATCH, head)
+
+
+def test_log_records_of_which_no_row_is_kept_are_counted_as_rejected_and_not_their_rows(open_state: Open) -> None:
+    far = NOON + 400 * DAY
+    sent = [
+        batch_record(["a", "b", "c"], [far] * 3),  # of which nothing is kept
+        batch_record(["d", "e", "f"], [far, far, NOON]),  # one row is
+        batch_record(["g", "h"], [NOON] * 2, **{a.ML_MODEL_NAME: ""}),
+        record(events.ML_OUTCOME, {a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_ID: "f"}),
+    ]
+    receipt = open_state().state.submit("logs", logs(sent)).result(30)
+    assert receipt.rejected == {"time_out_of_range": 5, "no_model_name": 2, "no_actual": 1}
+    partial = ExportLogsServiceResponse.FromString(export_response(receipt)).partial_success
+    assert partial.rejected_log_records == 3
 
 
 def test_a_bad_baseline_is_counted_and_its_neighbours_are_kept(open_state: Open) -> None:

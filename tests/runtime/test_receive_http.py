@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import socket
 import threading
 import zlib
@@ -18,7 +19,7 @@ from driftline_processor.core.decode import Malformed
 from driftline_processor.runtime.config_values import Address
 from driftline_processor.runtime.http_server import HttpServers
 from driftline_processor.runtime.ports import PortInUse
-from driftline_processor.runtime.protocol import MAX_REQUEST, PROTOBUF
+from driftline_processor.runtime.protocol import JSON, MAX_REQUEST, PROTOBUF
 from driftline_processor.runtime.receive_grpc import Accept
 from driftline_processor.runtime.receive_http import otlp_app
 from driftline_processor.runtime.signals import Overloaded, Receipt, Signal
@@ -29,6 +30,7 @@ from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
@@ -92,14 +94,13 @@ BOMB = gzip.compress(b"\0" * (4 * MAX_REQUEST))
 @pytest.mark.parametrize(
     ("body", "headers", "code", "sentence"),
     [
-        (b"{}", {"content_type": "application/json"}, 415, f"OTLP as JSON comes with a later version; send {PROTOBUF}"),
         (
             b"",
             {"content_type": "text/plain; charset=x"},
             415,
-            f"content type 'text/plain' is not OTLP; send {PROTOBUF}",
+            f"content type 'text/plain' is not OTLP; send {PROTOBUF} or {JSON}",
         ),
-        (b"", {"content_type": ""}, 415, f"content type '' is not OTLP; send {PROTOBUF}"),
+        (b"", {"content_type": ""}, 415, f"content type '' is not OTLP; send {PROTOBUF} or {JSON}"),
         (
             b"",
             {"content_encoding": "br"},
@@ -115,10 +116,10 @@ BOMB = gzip.compress(b"\0" * (4 * MAX_REQUEST))
         (gzip.compress(b"x" * 100)[:-12], {"content_encoding": "gzip"}, 400, "the gzip stream ends too early"),
         (zlib.compress(b"x" * 100)[:-6], {"content_encoding": "deflate"}, 400, "the deflate stream ends too early"),
         (b"", {"content_encoding": "gzip"}, 400, "the gzip stream ends too early"),
-        (BOMB, {"content_encoding": "gzip"}, 413, "the request is larger than 20 MiB; send it in smaller batches"),
-        (b"\0" * (MAX_REQUEST + 1), {}, 413, "the request is larger than 20 MiB; send it in smaller batches"),
+        (BOMB, {"content_encoding": "gzip"}, 413, "the request is larger than 20 MiB; send it in smaller parts"),
+        (b"\0" * (MAX_REQUEST + 1), {}, 413, "the request is larger than 20 MiB; send it in smaller parts"),
     ],
-    ids=["json", "text", "no type", "brotli", "no gzip", "cut gzip", "cut deflate", "empty gzip", "bomb", "too large"],
+    ids=["text", "no type", "brotli", "no gzip", "cut gzip", "cut deflate", "empty gzip", "bomb", "too large"],
 )
 def test_what_cannot_be_read_is_refused_with_a_sentence(
     body: bytes, headers: dict[str, str], code: int, sentence: str
@@ -138,6 +139,105 @@ def test_exactly_the_limit_is_taken() -> None:
         assert post(url, gzip.compress(b"\0" * MAX_REQUEST), content_encoding="gzip").status_code == 200
         assert post(url, b"\0" * MAX_REQUEST).status_code == 200
     assert [len(body) for _, body in intake.taken] == [MAX_REQUEST, MAX_REQUEST]
+
+
+SPAN: dict[str, Any] = {
+    "traceId": "5B8EFFF798038103D269B633813FC60C",
+    "spanId": "EEE19B7EC3C1B174",
+    "name": "half a pair \ud83d",
+    "startTimeUnixNano": "1795161600000000000",
+    "kind": 3,
+    "attributes": [{"key": "n", "value": {"intValue": "7"}}],
+    "unknownField": {"a": 1},
+}
+TRACES = {"resourceSpans": [{"scopeSpans": [{"spans": [SPAN]}]}]}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_request_in_json_is_taken_and_answered_in_json(packed: bool) -> None:
+    intake, body = FakeIntake(), json.dumps(TRACES).encode()
+    headers = {"content_type": f"{JSON}; charset=utf-8"} | ({"content_encoding": "gzip"} if packed else {})
+    with receiver(intake) as url:
+        answer = post(url, gzip.compress(body) if packed else body, "/v1/traces", **headers)
+    assert (answer.status_code, answer.headers["content-type"], answer.json()) == (200, JSON, {})
+    [(signal, taken)] = intake.taken
+    [span] = ExportTraceServiceRequest.FromString(taken).resource_spans[0].scope_spans[0].spans
+    assert (signal, span.trace_id.hex(), span.span_id.hex()) == ("traces", SPAN["traceId"].lower(), "eee19b7ec3c1b174")
+    assert (span.name, span.kind, span.attributes[0].value.int_value) == ("half a pair ?", 3, 7)
+
+
+@pytest.mark.parametrize(
+    ("signal", "key"),
+    [("traces", "rejectedSpans"), ("metrics", "rejectedDataPoints"), ("logs", "rejectedLogRecords")],
+)
+def test_a_partial_success_in_json_names_what_was_rejected(signal: str, key: str) -> None:
+    with receiver(FakeIntake(lambda: Receipt(2, Counter({"no model name": 2})))) as url:
+        answer = post(url, b"{}", f"/v1/{signal}", content_type=JSON)
+    assert answer.json() == {"partialSuccess": {key: "2", "errorMessage": "2 not usable: no model name (2)"}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b"\xff",
+        b'{"resourceSpans": 7}',
+        b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "xyz"}]}]}]}',
+        b"[" * 100_000,
+        b'{"resourceSpans":[{"resource":{"attributes":[{"key":"a","value":'
+        + b'{"kvlistValue":{"values":[{"key":"a","value":' * 60
+        + b"{}"
+        + b"}]}}" * 60
+        + b"}]}}]}",
+    ],
+    ids=["cut", "list", "bytes", "number", "id", "deep", "deep value"],
+)
+def test_json_that_is_no_otlp_is_a_400_with_a_status_in_json(body: bytes) -> None:
+    intake = FakeIntake()
+    with receiver(intake) as url:
+        answer = post(url, body, "/v1/traces", content_type=JSON)
+    assert (answer.status_code, answer.headers["content-type"], answer.json()["code"]) == (400, JSON, 3)
+    assert answer.json()["message"].startswith("not an OTLP/JSON request of traces: ")
+    assert intake.taken == []
+
+
+def test_overload_is_said_in_json_to_who_speaks_it() -> None:
+    with receiver(FakeIntake(FailsFirst(Overloaded(1.2)))) as url:
+        answer = post(url, b"{}", content_type=JSON)
+    info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1.200s"}
+    assert (answer.status_code, answer.headers["retry-after"], answer.json()["details"]) == (503, "2", [info])
+
+
+def test_members_of_gzip_that_follow_on_each_other_are_one_request() -> None:
+    intake = FakeIntake()
+    with receiver(intake) as url:
+        assert post(url, gzip.compress(b"\x12\0") + gzip.compress(b"\x12\0"), content_encoding="gzip").is_success
+    assert [body for _, body in intake.taken] == [b"\x12\0\x12\0"]
+
+
+def test_thousands_of_members_and_what_follows_deflate_are_refused() -> None:
+    with receiver(FakeIntake()) as url:
+        many = post(url, gzip.compress(b"", mtime=0) * 20_000, content_encoding="gzip")
+        more = post(url, zlib.compress(b"") * 2, content_encoding="deflate")
+    assert (many.status_code, more.status_code) == (400, 400)
+    sentence = "the gzip stream has more than 10,000 members; pack the body as one"
+    assert Status.FromString(many.content).message == sentence
+
+
+def test_nothing_is_decoded_on_the_event_loop() -> None:
+    threads: list[str] = []
+
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
+        del signal, body, headers
+        threads.append(threading.current_thread().name)
+        future: Future[Receipt] = Future()
+        future.set_result(Receipt())
+        return future
+
+    with receiver(accept) as url:
+        post(url, b"x")
+    assert threads[0] != "driftline-http"
 
 
 def test_a_malformed_request_is_a_400_with_a_status() -> None:
@@ -179,8 +279,17 @@ def test_a_stock_exporter_comes_again(error: Exception, caplog: pytest.LogCaptur
 
 def test_other_methods_and_paths_are_refused_and_the_outcome_api_is_mounted() -> None:
     with receiver(FakeIntake()) as url:
-        assert httpx.get(f"{url}/v1/traces", trust_env=False).status_code == 405
-        assert post(url, path="/v1/profiles").status_code == 404
+        wrong = httpx.get(f"{url}/v1/traces", trust_env=False)
+        assert (wrong.status_code, wrong.headers["content-type"], wrong.headers["allow"]) == (405, PROTOBUF, "POST")
+        status = Status.FromString(wrong.content)
+        assert (status.code, status.message) == (12, "/v1/traces takes POST, not GET")
+        lost = post(url, path="/v1/profiles")
+        sentence = "nothing is at /v1/profiles; send to /v1/traces, /v1/metrics or /v1/logs"
+        assert (lost.status_code, Status.FromString(lost.content)) == (404, Status(code=5, message=sentence))
+        lost = post(url, path="/v1/profiles", content_type=JSON)
+        assert (lost.headers["content-type"], lost.json()) == (JSON, {"code": 5, "message": sentence})
+        posted = post(url, path="/v1/outcomes", content_type=JSON)
+        assert (posted.status_code, posted.json()) == (405, {"error": "/v1/outcomes takes GET or HEAD, not POST"})
         assert httpx.get(f"{url}/v1/outcomes", trust_env=False).text == "mounted"
 
 

@@ -119,6 +119,8 @@ class Ingest:
             decoded.points,
             decoded.rejected,
             offsets=offsets,
+            columnar=decoded.columnar,
+            beside=decoded.beside,
         )
         return self.offer(request, len(body))
 

@@ -65,8 +65,9 @@ _NO_TEXTS = Text(np.zeros(1, dtype=np.int32), b"")
 class Request:
     """One decoded request. ``batches``: parallel to ``predictions``, the batch id or "".
 
-    ``baselines``: JSON that a service sent of itself; ``pushed``: JSON that somebody put in force. ``part``: of which
-    upload it is a part, None of none. ``offsets``: how far topics of Kafka have been read with it.
+    ``columnar``, ``beside``: as in :class:`.Decoded`. ``baselines``: JSON that a service sent of itself; ``pushed``:
+    JSON that somebody put in force. ``part``: of which upload it is a part, None of none. ``offsets``: how far topics
+    of Kafka have been read with it.
     """
 
     digest: bytes
@@ -79,6 +80,8 @@ class Request:
     pushed: Sequence[str] = ()
     part: Part | None = None
     offsets: Sequence[Offset] = ()
+    columnar: int = 0
+    beside: int = 0
 
     @property
     def rows(self) -> int:
@@ -179,7 +182,7 @@ class Intake:
                 return Receipt(kept.accepted if state == "again" else 0, part=state)
         elif request.digest in self._requests:
             work.unused["request_seen"] += request.rows
-            return Receipt(request.rows, request.rejected)
+            return Receipt(request.rows, request.rejected, beside=request.beside)
         else:
             self._requests.add(request.digest, work.now)
             work.digests.append(request.digest)
@@ -195,11 +198,14 @@ class Intake:
                     rejected[REASON] += 1
             except Exception:  # whatever a sender writes there must not fail its request for ever
                 rejected["bad_baseline"] += 1
-        for table, batch in zip(request.predictions, request.batches, strict=True):
+        beside = request.beside
+        for at, (table, batch) in enumerate(zip(request.predictions, request.batches, strict=True)):
             if batch and self._batch_seen(table, batch, work):
                 work.unused["batch_seen"] += len(table)
                 continue
             usable = _timely(table.time, work.now, rejected)
+            if at < request.columnar and len(usable) < len(table):
+                beside += len(table) - len(usable) - (0 if len(usable) else 1)
             table = table if len(usable) == len(table) else take_predictions(table, usable)
             if not len(table):
                 continue
@@ -232,7 +238,7 @@ class Intake:
         if request.part is not None:
             refused = request.part.rejected + rejected.total()
             self.uploads.add(request.part, Kept(request.digest, accepted, refused, work.now))
-        return Receipt(accepted, request.rejected + rejected)
+        return Receipt(accepted, request.rejected + rejected, beside=beside)
 
     def _batch_seen(self, table: PredictionTable, batch: str, work: _Work) -> bool:
         digest = digest_of("\0".join((table.key.environment, table.key.model, batch)).encode())

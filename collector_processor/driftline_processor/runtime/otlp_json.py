@@ -1,7 +1,8 @@
 """OTLP as JSON → the same request as protobuf, which is what is decoded and forwarded.
 
 OTLP/JSON is the JSON of protobuf with one difference: trace and span ids are hexadecimal, not base64 (OpenTelemetry
-protocol specification, "JSON Protobuf Encoding").
+protocol specification, "JSON Protobuf Encoding"). Half of a surrogate pair, of which JavaScript's texts may consist, is
+no text in protobuf, and becomes a question mark.
 """
 
 from __future__ import annotations
@@ -36,12 +37,16 @@ def protobuf_of(signal: Signal, body: bytes) -> bytes:
     """
     try:
         document = _with_base64_ids(load_json(body))
+        if not isinstance(document, dict):
+            raise TypeError("it is no object")
         return bytes(ParseDict(document, _REQUESTS[signal](), ignore_unknown_fields=True).SerializeToString())
     except (ValueError, ParseError, RecursionError, TypeError, AttributeError) as error:
         raise Malformed(f"not an OTLP/JSON request of {signal}: {str(error)[:200]}") from None
 
 
 def _with_base64_ids(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, list):
         return [_with_base64_ids(one) for one in value]
     if not isinstance(value, dict):

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 
-from google.protobuf import json_format
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Scope
+
+from driftline_processor.core.decode.values import rows_rejected
 
 from .signals import Overloaded, Receipt, Signal
 
@@ -23,7 +29,7 @@ METHODS: dict[str, Signal] = {
     "/opentelemetry.proto.collector.logs.v1.LogsService/Export": "logs",
 }
 
-PROTOBUF = "application/x-protobuf"
+PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
 MAX_REQUEST = 20 * 2**20
 """Bytes of one request, unpacked: the limit of the OpenTelemetry Collector's gRPC receiver is 4 MiB, ours is wider."""
@@ -34,30 +40,26 @@ PATIENCE = 30.0
 _LONGEST_RETRY = 2.0
 """Seconds. Python's exporter gives up when the delay that it is told is beyond its deadline."""
 
-INVALID_ARGUMENT, PERMISSION_DENIED, FAILED_PRECONDITION, UNAVAILABLE = 3, 7, 9, 14
+INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, FAILED_PRECONDITION, UNIMPLEMENTED, UNAVAILABLE = 3, 5, 7, 9, 12, 14
 """google.rpc.Code."""
 
-_CODES = {403: PERMISSION_DENIED, 421: FAILED_PRECONDITION, 503: UNAVAILABLE}
+_CODES = {
+    403: PERMISSION_DENIED,
+    404: NOT_FOUND,
+    405: UNIMPLEMENTED,
+    421: FAILED_PRECONDITION,
+    503: UNAVAILABLE,
+}
 """google.rpc.Code by HTTP status; INVALID_ARGUMENT for all others."""
 
 _OTLP_PATHS = ("/v1/traces", "/v1/metrics", "/v1/logs")
-
-_OF_A_VALUE = (
-    "bad_time",
-    "column_",
-    "too_long:",
-    "too_many_features",
-    "unsupported_feature_type",
-    "wrong_length:",
-    "wrong_type:",
-)
-"""How reasons begin that cost a value or a column while its row is kept: a warning to the sender, no rejection."""
 
 
 def export_response(receipt: Receipt) -> bytes:
     """Encode ``Export{Trace,Metrics,Logs}ServiceResponse``, which are the same on the wire.
 
-    Only rows count as rejected; a message with nothing rejected is a warning (OTLP specification, "Partial Success").
+    Spans, points and log records of which nothing is kept count as rejected; a message with nothing rejected is a
+    warning (OTLP specification, "Partial Success").
 
     >>> from collections import Counter
     >>> export_response(Receipt(accepted=3))
@@ -70,7 +72,7 @@ def export_response(receipt: Receipt) -> bytes:
         return b""
     reasons = "; ".join(f"{reason} ({count})" for reason, count in receipt.rejected.most_common(10))
     message = f"{unusable} not usable: {reasons}"
-    rejected = sum(count for reason, count in receipt.rejected.items() if not reason.startswith(_OF_A_VALUE))
+    rejected = rows_rejected(receipt.rejected) - receipt.beside
     partial = ExportLogsPartialSuccess(rejected_log_records=rejected, error_message=message)
     return bytes(ExportLogsServiceResponse(partial_success=partial).SerializeToString())
 
@@ -85,18 +87,50 @@ def status(code: int, message: str, retry_after: float | None = None) -> bytes:
     return bytes(answer.SerializeToString())
 
 
+_RESPONSES: dict[Signal, type[Message]] = {
+    "traces": ExportTraceServiceResponse,
+    "metrics": ExportMetricsServiceResponse,
+    "logs": ExportLogsServiceResponse,
+}
+
+
+def as_json(answer: bytes, of: Signal | None) -> bytes:
+    """Write an answer in protobuf as JSON; ``of``: the signal that was exported, None = a ``google.rpc.Status``.
+
+    >>> as_json(status(3, "no"), None), as_json(b"", "traces")
+    (b'{"code": 3, "message": "no"}', b'{}')
+    """
+    message = (Status if of is None else _RESPONSES[of]).FromString(answer)
+    return json.dumps(MessageToDict(message)).encode()
+
+
 def refusal(scope: Scope, code: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
     """Answer a request that no route sees, in the form of what was asked for: a Status, JSON, or a line of text."""
     path = scope["path"]
     if path in _OTLP_PATHS:
-        message = status(_CODES.get(code, INVALID_ARGUMENT), sentence)
-        if Headers(scope=scope).get("content-type", "").startswith("application/json"):
-            shown = json_format.MessageToJson(Status.FromString(message), indent=None)
-            return Response(shown, code, headers, "application/json")
-        return Response(message, code, headers, PROTOBUF)
+        return otlp_refusal(scope, code, sentence, headers)
     if path.startswith(("/api/", "/v1/")) or scope["method"] not in ("GET", "HEAD"):
         return JSONResponse({"error": sentence}, code, headers)
     return PlainTextResponse(f"{sentence}\n", code, headers)
+
+
+def otlp_refusal(
+    scope: Scope,
+    code: int,
+    sentence: str,
+    headers: Mapping[str, str] | None = None,
+    retry_after: float | None = None,
+) -> Response:
+    """Answer with a ``google.rpc.Status`` in the encoding of the request; ``retry_after``: seconds, for RetryInfo."""
+    message = status(_CODES.get(code, INVALID_ARGUMENT), sentence, retry_after)
+    if content_type(scope) == JSON:
+        return Response(as_json(message, None), code, headers, JSON)
+    return Response(message, code, headers, PROTOBUF)
+
+
+def content_type(scope: Scope) -> str:
+    """Return the content type of a request without its parameters, in small letters."""
+    return Headers(scope=scope).get("content-type", "").split(";")[0].strip().lower()
 
 
 def retry_metadata(overloaded: Overloaded) -> tuple[tuple[str, bytes], ...]:

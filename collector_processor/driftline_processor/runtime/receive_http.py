@@ -1,111 +1,108 @@
-"""OTLP over HTTP: ``POST /v1/traces``, ``/v1/metrics``, ``/v1/logs`` in protobuf, plain, gzip or deflate."""
+"""OTLP over HTTP: ``POST /v1/traces``, ``/v1/metrics``, ``/v1/logs`` in protobuf or JSON, plain, gzip or deflate."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import zlib
 from collections.abc import Sequence
+from concurrent.futures import Future
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.decode import Malformed
+from driftline_processor.web.bodies import Body, MalformedBody, TooLarge, UnknownEncoding, receive_body
 
+from .otlp_json import protobuf_of
 from .protocol import (
-    INVALID_ARGUMENT,
+    JSON,
     MAX_REQUEST,
     PATIENCE,
     PROTOBUF,
-    UNAVAILABLE,
+    as_json,
+    content_type,
     export_response,
+    otlp_refusal,
     retry_after,
-    status,
 )
 from .receive_grpc import Accept
-from .signals import Overloaded, Signal
+from .signals import Overloaded, Receipt, Signal
 
-_WINDOW_BITS = {"gzip": 31, "deflate": 15}
-"""zlib's ``wbits`` by content encoding. Python's exporter offers both."""
+SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
 
-_QUICK = 64 * 1024
-"""Bytes that are decoded on the event loop, in half a millisecond; a thread for each request would cost 70 µs."""
+_OUTCOMES = "/v1/outcomes"
 
 _log = logging.getLogger("driftline")
 
 
-class _Refused(Exception):  # noqa: N818 - carries an answer
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+class _UnknownType(Exception):  # noqa: N818 - carries an answer
+    """The content type is not one of OTLP."""
 
 
 def otlp_app(accept: Accept, more_routes: Sequence[BaseRoute] = ()) -> Starlette:
-    """Return the application of the OTLP/HTTP port; ``more_routes``: those of the outcome API."""
-    signals: tuple[Signal, ...] = ("traces", "metrics", "logs")
-    return Starlette(routes=[*(_route(signal, accept) for signal in signals), *more_routes])
+    """Return the application of the OTLP/HTTP port; ``more_routes``: those of the outcome API.
+
+    A request in JSON is answered in JSON, every other one in protobuf.
+    """
+    routes = [*(_route(signal, accept) for signal in SIGNALS), *more_routes]
+    return Starlette(routes=routes, exception_handlers={404: _no_route, 405: _no_route})
 
 
 def _route(signal: Signal, accept: Accept) -> Route:
     async def export(request: Request) -> Response:
+        kind = content_type(request.scope)
+
+        def take(body: Body) -> Future[Receipt]:
+            data = body.unpacked()
+            return accept(signal, protobuf_of(signal, data) if kind == JSON else data, request.headers)
+
         try:
-            _check_type(request)
-            body = await _body(request)
-            if len(body) <= _QUICK:
-                future = accept(signal, body, request.headers)
-            else:
-                future = await asyncio.to_thread(accept, signal, body, request.headers)
+            if kind not in (PROTOBUF, JSON):
+                raise _UnknownType(f"content type {kind[:80]!r} is not OTLP; send {PROTOBUF} or {JSON}")
+            body = await receive_body(request, MAX_REQUEST)
+            # A thread for each request costs 70 µs; unpacked and decoded here, one request could hold up all others.
+            future = await asyncio.to_thread(take, body)
             receipt = await asyncio.wait_for(asyncio.wrap_future(future), PATIENCE)
-            return Response(export_response(receipt), media_type=PROTOBUF)
-        except _Refused as refused:
-            return _answer(refused.code, INVALID_ARGUMENT, str(refused))
-        except Malformed as error:
-            return _answer(400, INVALID_ARGUMENT, str(error))
+            answer = export_response(receipt)
+            return Response(as_json(answer, signal) if kind == JSON else answer, media_type=kind)
+        except (_UnknownType, UnknownEncoding) as refused:
+            return otlp_refusal(request.scope, 415, str(refused))
+        except TooLarge as refused:
+            return otlp_refusal(request.scope, 413, str(refused))
+        except (Malformed, MalformedBody) as error:
+            return otlp_refusal(request.scope, 400, str(error))
         except ClientDisconnect:
-            return _answer(400, INVALID_ARGUMENT, "the sender went away")
+            return otlp_refusal(request.scope, 400, "the sender went away")
         except Overloaded as overloaded:
-            return _answer(503, UNAVAILABLE, str(overloaded), overloaded)
+            return _come_again(request, str(overloaded), overloaded)
         except asyncio.CancelledError:  # what is still on its way when the grace of a stop is over
-            return _answer(503, UNAVAILABLE, "driftline is stopping", Overloaded())
+            return _come_again(request, "driftline is stopping", Overloaded())
         except Exception:
             # Nothing was acknowledged, so the sender keeps it: 503 is what exporters retry.
             _log.exception("a %s request could not be kept", signal)
-            return _answer(503, UNAVAILABLE, "the request could not be kept; see the log of driftline", Overloaded())
+            sentence = "the request could not be kept; see the log of driftline"
+            return _come_again(request, sentence, Overloaded())
 
     return Route(f"/v1/{signal}", export, methods=["POST"])
 
 
-def _answer(code: int, status_code: int, message: str, overloaded: Overloaded | None = None) -> Response:
-    headers = {"Retry-After": retry_after(overloaded)} if overloaded else None
-    delay = overloaded.retry_after if overloaded else None
-    return Response(status(status_code, message, delay), code, headers, PROTOBUF)
+async def _no_route(request: Request, error: Exception) -> Response:
+    """Answer another path or method, as the API that the path belongs to answers."""
+    assert isinstance(error, HTTPException)
+    path, headers = request.url.path[:80], dict(error.headers or {})
+    if error.status_code == 404:
+        sentence = f"nothing is at {path}; send to /v1/traces, /v1/metrics or /v1/logs"
+    else:
+        allowed = " or ".join(sorted(headers.get("Allow", "POST").split(", ")))
+        sentence = f"{path} takes {allowed}, not {request.method[:20]}"
+    if path == _OUTCOMES or path.startswith(f"{_OUTCOMES}/"):
+        return JSONResponse({"error": sentence}, error.status_code, headers)
+    return otlp_refusal(request.scope, error.status_code, sentence, headers)
 
 
-def _check_type(request: Request) -> None:
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind == "application/json":
-        raise _Refused(415, f"OTLP as JSON comes with a later version; send {PROTOBUF}")
-    if kind != PROTOBUF:
-        raise _Refused(415, f"content type {kind[:80]!r} is not OTLP; send {PROTOBUF}")
-
-
-async def _body(request: Request) -> bytes:
-    """Return the body, unpacked; neither it nor its packed form is ever held above the limit."""
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity", *_WINDOW_BITS):
-        raise _Refused(415, f"content encoding {encoding[:80]!r} is not known; send gzip, deflate or none")
-    unpack = zlib.decompressobj(_WINDOW_BITS[encoding]) if encoding in _WINDOW_BITS else None
-    body = bytearray()
-    async for chunk in request.stream():
-        try:
-            # A kilobyte can unpack to megabytes: never make more of it than the limit leaves.
-            body += unpack.decompress(chunk, MAX_REQUEST + 1 - len(body)) if unpack else chunk
-        except zlib.error as error:
-            raise _Refused(400, f"the {encoding} stream is damaged: {error}") from None
-        if len(body) > MAX_REQUEST:
-            raise _Refused(413, f"the request is larger than {MAX_REQUEST // 2**20} MiB; send it in smaller batches")
-    if unpack and not unpack.eof:
-        raise _Refused(400, f"the {encoding} stream ends too early")
-    return bytes(body)
+def _come_again(request: Request, sentence: str, overloaded: Overloaded) -> Response:
+    headers = {"Retry-After": retry_after(overloaded)}
+    return otlp_refusal(request.scope, 503, sentence, headers, overloaded.retry_after)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.types import Scope
 
+from driftline_processor.runtime.http_server import hold
 from driftline_processor.runtime.protocol import retry_after
+from driftline_processor.runtime.request_memory import TooLargeEver
 from driftline_processor.runtime.signals import Overloaded
 
 MAX_MEMBERS = 10_000
@@ -37,15 +40,23 @@ class UnknownEncoding(MalformedBody):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What was received. ``limit``: bytes, packed and unpacked."""
+    """What was received. ``limit``: bytes, packed and unpacked. ``scope``: of the request that holds them."""
 
     data: bytes
     encoding: str
     limit: int
+    scope: Scope = field(default_factory=dict)
 
     def unpacked(self) -> bytes:
-        """Unpack the body, on another thread than the event loop's. Raises TooLarge, MalformedBody."""
-        return self.data if self.encoding in _PLAIN else _unpack(self.data, self.encoding, self.limit)
+        """Unpack the body, on another thread than the event loop's. Raises TooLarge, MalformedBody, Overloaded."""
+        if self.encoding in _PLAIN:
+            return self.data
+        data = _unpack(self.data, self.encoding, self.limit)
+        try:
+            hold(self.scope, len(data))
+        except TooLargeEver:
+            raise TooLarge("the request unpacks to more than limits.request_bytes leaves to one; send parts") from None
+        return data
 
 
 async def receive_body(request: Request, limit: int) -> Body:
@@ -58,7 +69,7 @@ async def receive_body(request: Request, limit: int) -> Body:
         data += chunk
         if len(data) > limit:
             raise _too_large(limit)
-    return Body(bytes(data), encoding, limit)
+    return Body(bytes(data), encoding, limit, request.scope)
 
 
 def _unpack(data: bytes, encoding: str, limit: int) -> bytes:

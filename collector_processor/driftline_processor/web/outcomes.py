@@ -100,6 +100,8 @@ def routes(
             )
         except TooLarge as reason:
             return _error(413, str(reason))
+        except Overloaded as overloaded:
+            return come_again(overloaded)
         except UnknownEncoding as reason:
             return _error(415, str(reason))
         except (MalformedBody, MalformedOutcomes, Unusable) as reason:

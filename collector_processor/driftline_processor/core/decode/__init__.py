@@ -26,6 +26,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from . import columnar, mapped, outcomes, points, predictions, rows
 from .mapped import Mappings
 from .points import Point
+from .values import rows_rejected
 
 Request = TypeVar("Request", bound=Message)
 
@@ -46,7 +47,8 @@ class Decoded:
     ``predictions``: one table per model, version, environment and task. ``batches``: parallel to it, the batch id of a
     columnar table, "" where there is none. ``baselines``: JSON texts. ``points``: counts and distributions.
     ``rejected``: reason → rows, columns or points that could not be used. ``ignored``: spans whose row is also in a
-    record.
+    record. ``columnar``: how many of the first tables are a log record each. ``beside``: rejected rows that were in one
+    log record with another.
     """
 
     predictions: list[PredictionTable] = field(default_factory=list)
@@ -56,6 +58,8 @@ class Decoded:
     rejected: Counter[str] = field(default_factory=Counter)
     ignored: int = 0
     points: list[Point] = field(default_factory=list)
+    columnar: int = 0
+    beside: int = 0
 
 
 def decode_traces(body: bytes, now: int) -> Decoded:
@@ -63,8 +67,8 @@ def decode_traces(body: bytes, now: int) -> Decoded:
 
     ``now``: unix nanoseconds, the time of rows that say none. Raises :class:`Malformed`.
 
-    >>> decode_traces(b"", 0)
-    Decoded(predictions=[], batches=[], outcomes=[], baselines=[], rejected=Counter(), ignored=0, points=[])
+    >>> decode_traces(b"", 0) == Decoded()
+    True
     """
     request = _parsed(ExportTraceServiceRequest, body)
     decoded = Decoded()
@@ -113,10 +117,14 @@ def _parsed(kind: type[Request], body: bytes) -> Request:
 
 def _read(found: rows.Records, now: int, decoded: Decoded) -> None:
     for record, environment in found.batches:
+        before = rows_rejected(decoded.rejected)
         table = columnar.from_record(record, environment, now, decoded.rejected)
-        if table is not None:
+        if table is None:
+            decoded.beside += rows_rejected(decoded.rejected) - before - 1
+        else:
             decoded.predictions.append(table[0])
             decoded.batches.append(table[1])
+            decoded.columnar += 1
     if found.predictions:
         plain = predictions.from_records(found.predictions, now, decoded.rejected)
         decoded.predictions += plain
