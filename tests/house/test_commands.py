@@ -22,7 +22,7 @@ def executable(path: Path, script: str) -> Path:
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """A clone with nothing but what the commands read."""
-    for name in ("scripts/setup.sh", ".ci/run", "pyproject.toml"):
+    for name in ("scripts/setup.sh", "scripts/frameworks.sh", ".ci/run", "pyproject.toml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
@@ -91,23 +91,68 @@ def test_a_second_setup_takes_no_time_until_pyproject_changes(clone: Path) -> No
     assert (first, second, calls.read_text().count("pip")) == (2, 2, 4)
 
 
+PASSED = "===== 812 passed, 3 skipped in 95.21s (0:01:35) ====="
+
+
 @pytest.mark.parametrize(
-    ("closing", "lint", "test", "status"),
+    ("closing", "lint", "test", "frameworks", "status"),
     [
-        ("===== 812 passed, 3 skipped in 95.21s (0:01:35) =====", 0, 0, 0),
-        ("===== 812 passed, 3 skipped in 95.21s (0:01:35) =====", 2, 0, 2),
-        ("===== 1 failed, 811 passed in 95.21s (0:01:35) =====", 0, 2, 2),
-        ("===== no tests ran in 0.01s =====", 0, 2, 2),
-        ("===== 3 skipped in 0.01s =====", 0, 0, 1),
+        (PASSED, 0, 0, 0, 0),
+        (PASSED, 2, 0, 0, 2),
+        ("===== 1 failed, 811 passed in 95.21s (0:01:35) =====", 0, 2, 0, 2),
+        (PASSED, 0, 0, 2, 2),
+        ("===== no tests ran in 0.01s =====", 0, 2, 0, 2),
+        ("===== 3 skipped in 0.01s =====", 0, 0, 0, 1),
     ],
 )
 def test_ci_passes_only_when_lint_is_clean_and_tests_ran_and_passed(
-    clone: Path, closing: str, lint: int, test: int, status: int
+    clone: Path, closing: str, lint: int, test: int, frameworks: int, status: int
 ) -> None:
-    executable(clone / "bin/make", f'[ "$1" = lint ] && exit {lint}; echo "{closing}"; echo "make: ..."; exit {test}')
+    executable(
+        clone / "bin/make",
+        f'[ "$1" = lint ] && exit {lint}\n'
+        f'[ "$1" = frameworks ] && echo "NOT RUN: the tests of PyTorch: none" && exit {frameworks}\n'
+        f'echo "{closing}"; echo "make: ..."; exit {test}',
+    )
     environment = {**os.environ, "PATH": f"{clone / 'bin'}:{os.environ['PATH']}"}
 
     done = subprocess.run([clone / ".ci/run"], capture_output=True, text=True, env=environment, check=False)
 
     assert done.returncode == status
     assert done.stdout.splitlines()[-1] == closing
+    assert "NOT RUN: the tests of PyTorch: none" in done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("fails", "if_available", "said", "status", "tested"),
+    [
+        ("nothing", "1", "", 5, True),
+        ("torch", "1", "NOT RUN: the tests of PyTorch: ERROR: none of torch", 5, True),
+        ("torch", "", "NOT RUN: the tests of PyTorch: ERROR: none of torch", 1, False),
+        ("frameworks", "1", "NOT RUN: the tests of CatBoost, MLflow and PyTorch: ERROR: none of frameworks", 0, False),
+        ("frameworks", "", "NOT RUN: the tests of CatBoost, MLflow and PyTorch: ERROR: none of frameworks", 1, False),
+    ],
+)
+def test_frameworks_that_cannot_be_had_are_said_and_never_passed_over(
+    clone: Path, fails: str, if_available: str, said: str, status: int, tested: bool
+) -> None:
+    """Only ``IF_AVAILABLE`` lets the command succeed without them; the tests' own status is the command's."""
+    executable(clone / ".venv/bin/python", "exit 0")
+    pip = f'case "$*" in *"--group {fails}"*) echo "ERROR: none of {fails}"; exit 1 ;; esac'
+    executable(
+        clone / ".venv-frameworks/bin/python",
+        f'[ "$2" = pytest ] && echo "tested $*" && exit 5\n{pip}\nexit 0',
+    )
+
+    done = subprocess.run(
+        ["sh", str(clone / "scripts/frameworks.sh"), "--color=no"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "IF_AVAILABLE": if_available},
+        check=False,
+    )
+
+    assert done.returncode == status
+    assert done.stderr.startswith(said)
+    assert bool(done.stderr) == bool(said)
+    assert ("tested" in done.stdout, "--color=no" in done.stdout) == (tested, tested)
