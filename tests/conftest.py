@@ -5,10 +5,16 @@ from __future__ import annotations
 import atexit
 import gc
 
+import httpx
 from hypothesis import settings
 
 settings.register_profile("driftline", derandomize=True, deadline=None)
 settings.load_profile("driftline")
+
+# A server on a busy machine is slow, not wrong: a test waits for it longer than the five seconds of httpx.
+for _client in (httpx.get, httpx.post, httpx.put, httpx.delete, httpx.request):
+    assert _client.__kwdefaults__ is not None
+    _client.__kwdefaults__["timeout"] = httpx.Timeout(60)
 
 
 def pytest_collection_finish() -> None:

@@ -105,7 +105,7 @@ def test_kill_9_loses_nothing_acknowledged_and_counts_nothing_twice(tmp_path: Pa
     state = State(config(tmp_path), clock=Clock())
     state.start()
     for number in order:
-        assert state.offer(request(number)).result(30).accepted == ROWS
+        assert state.offer(request(number)).result(60).accepted == ROWS
     check(Opened(state), set(range(REQUESTS)), complete=True)
     state.stop()
 

@@ -24,7 +24,7 @@ def test_kill_9_in_the_middle_of_the_join_changes_nothing(tmp_path: Path) -> Non
     state = State(config(tmp_path, model=SLICED), clock=Clock(NOON + 10 * DAY))
     state._ingest.start()
     for number in order:
-        state.offer(request(number)).result(30)
+        state.offer(request(number)).result(60)
     state.join_now()
     check(Opened(state), MODEL, [event for number in order for event in events(number)])
     state.stop()

@@ -94,7 +94,7 @@ def running(folder: Path, receiver: Receiver, *command: str) -> Iterator[subproc
         finally:
             server.terminate()
             try:
-                server.wait(20)
+                server.wait(60)
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
@@ -105,7 +105,7 @@ def posted(server: subprocess.Popen[str], port: int, path: str, body: object) ->
     url, headers = f"http://127.0.0.1:{port}{path}", {"x-region": "north"}
     while server.poll() is None:
         try:
-            return httpx.post(url, json=body, headers=headers, timeout=10, trust_env=False)
+            return httpx.post(url, json=body, headers=headers, timeout=60, trust_env=False)
         except httpx.TransportError:
             time.sleep(0.1)
     raise AssertionError(f"the server ended with {server.returncode}")
@@ -113,9 +113,9 @@ def posted(server: subprocess.Popen[str], port: int, path: str, body: object) ->
 
 def wait_for(receiver: Receiver, *paths: str) -> None:
     """Wait until requests came to these paths: the development server of Flask sends nothing when it is told to end."""
-    for _ in range(200):
-        if all(receiver.paths[path] for path in paths):
-            return
+    deadline = time.monotonic() + 60
+    while not all(receiver.paths[path] for path in paths):
+        assert time.monotonic() < deadline, f"nothing came to {paths}"
         time.sleep(0.1)
 
 

@@ -139,7 +139,7 @@ class Opened:
         digest: bytes | None = None,
     ) -> Receipt:
         """Send one request and wait until it is acknowledged."""
-        return self.state.offer(self.request(*tables, batch=batch, baselines=baselines, digest=digest)).result(30)
+        return self.state.offer(self.request(*tables, batch=batch, baselines=baselines, digest=digest)).result(60)
 
     def request(
         self,

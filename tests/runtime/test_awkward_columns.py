@@ -90,7 +90,7 @@ def live(open_state: Open, clock: Clock, frame: pd.DataFrame, baseline: Baseline
     score(frame.drop(columns="score"))
     service.flush()
     for body in service.channel.bodies:
-        opened.state.submit("logs", body).result(30)
+        opened.state.submit("logs", body).result(60)
     clock.now += 2 * DAY
     (found,) = (one for one in opened.view(version="1", environment="test").windows["1d"] if one.rows)
     return found

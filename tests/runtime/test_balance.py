@@ -36,7 +36,7 @@ def counted(state: Opened, n: float, minute: float, start: int = NOON, instance:
     body = metrics_body(
         [predictions_of(n, start=start, time=NOON + round(minute * MINUTE))], captured=False, instance=instance
     )
-    state.state.submit("metrics", body).result(30)
+    state.state.submit("metrics", body).result(60)
 
 
 def arrived(state: Opened, n: int, minute: float, name: str = "") -> None:
@@ -52,7 +52,7 @@ def arrived(state: Opened, n: int, minute: float, name: str = "") -> None:
         )
         for row in range(n)
     ]
-    state.state.submit("logs", logs(rows)).result(30)
+    state.state.submit("logs", logs(rows)).result(60)
 
 
 def completeness(state: Opened) -> float | None:
@@ -78,11 +78,11 @@ def test_everything_balances_to_one_at_any_sampling(open_state: Open, clock: Clo
         score({"age": row / 3})
     service.flush()
     for body in service.channel.bodies:
-        state.state.submit("logs", body).result(30)
-    state.state.submit("traces", encode_spans(service.spans).SerializeToString()).result(30)
+        state.state.submit("logs", body).result(60)
+    state.state.submit("traces", encode_spans(service.spans).SerializeToString()).result(60)
     data = service.reader.get_metrics_data()
     assert data is not None
-    state.state.submit("metrics", encode_metrics(data).SerializeToString()).result(30)
+    state.state.submit("metrics", encode_metrics(data).SerializeToString()).result(60)
     clock.now += SILENT + PANE
     (model,) = state.state.view.models()
     assert model.rows == 200
@@ -99,10 +99,10 @@ def test_rows_that_a_full_buffer_dropped_are_missed(open_state: Open, clock: Clo
             score({"age": row})
         service.flush()
         if burst != 1:  # one record of four is lost on the way
-            state.state.submit("logs", service.channel.bodies[-1]).result(30)
+            state.state.submit("logs", service.channel.bodies[-1]).result(60)
     data = service.reader.get_metrics_data()
     assert data is not None
-    state.state.submit("metrics", encode_metrics(data).SerializeToString()).result(30)
+    state.state.submit("metrics", encode_metrics(data).SerializeToString()).result(60)
     clock.now += SILENT + PANE
     (model,) = state.state.view.models()
     assert model.balance is not None
@@ -152,7 +152,7 @@ def test_spans_and_distributions_count_as_they_should(open_state: Open, clock: C
         histogram_of(m.ML_PREDICTION_DURATION, [1.0], [80, 0], start=NOON, time=NOON + MINUTE, sum=1.0),
         predictions_of(100, start=NOON, time=NOON + MINUTE),
     ]
-    state.state.submit("metrics", metrics_body(summed)).result(30)
+    state.state.submit("metrics", metrics_body(summed)).result(60)
     clock.now += HOUR
     assert completeness(state) == 0.8
 
@@ -194,7 +194,7 @@ def test_a_replay_of_last_year_is_balanced_by_when_it_was_made(open_state: Open,
         )
         for row in range(10)
     ]
-    state.state.submit("logs", logs(rows)).result(30)
+    state.state.submit("logs", logs(rows)).result(60)
     counted(state, 10, 2)
     clock.now += HOUR
     assert completeness(state) == 1.0

@@ -61,7 +61,7 @@ def passed(state: Opened, service: Service) -> None:
     if data is not None:
         bodies.append(("metrics", encode_metrics(data).SerializeToString()))
     for signal, body in bodies:
-        state.state.submit(signal, body).result(30)  # type: ignore[arg-type]
+        state.state.submit(signal, body).result(60)  # type: ignore[arg-type]
 
 
 def evaluated(open_state: Open, clock: Clock, capture: str) -> ModelView:

@@ -282,7 +282,7 @@ class TestTheSameRowsInFilesAndLive:
         state = open_state()
         for body in self.sent(rows, known, baseline, task):
             clock.now += SECOND
-            state.state.submit("logs", body).result(30)
+            state.state.submit("logs", body).result(60)
             state.state.join_now()
         [view] = state.state.view.models()
         live = view.concept

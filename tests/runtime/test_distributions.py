@@ -42,7 +42,7 @@ BASELINE = baseline(RNG.beta(2, 5, 5_000).tolist(), REFERENCE, version="1")
 
 
 def submit(state: Opened, body: bytes) -> None:
-    state.state.submit("metrics", body).result(30)
+    state.state.submit("metrics", body).result(60)
 
 
 def histogram_over(name: str, bins: NumberBins, values: F64, said: dict[str, str], start: int, time: int) -> Metric:

@@ -91,7 +91,7 @@ def test_live_and_in_a_file_the_same_methods_say_the_same(
     score(pd.DataFrame({name: list(values) for name, values in window.items() if name != "score"}))
     service.flush()
     for body in service.channel.bodies:
-        state.state.submit("logs", body).result(30)
+        state.state.submit("logs", body).result(60)
     clock.now += 2 * DAY
     (live,) = (one for one in state.view(version="1", environment="test").windows["1d"] if one.rows)
 

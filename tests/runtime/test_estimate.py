@@ -155,7 +155,7 @@ def test_histograms_alone_are_enough_and_no_row_leaves_the_service(open_state: O
             time=times[1],
         ),
     ]
-    state.state.submit("metrics", metrics_body(made)).result(30)
+    state.state.submit("metrics", metrics_body(made)).result(60)
     [window] = [one for one in windows(state) if one.rows]
     assert (window.rows, window.distributed) == (4_000, 4_000)
     whole = estimated(pane_of(scores), built, BINARY, HOUR)

@@ -107,8 +107,8 @@ def test_a_joined_outcome_of_a_sampled_span_is_an_exemplar_once(tmp_path: Path, 
     derived = DerivedMetrics(state.view, [Sink(sent.append, temporality)], lambda: NOW, worst=worst)
     state.start()
     prediction = span({a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_ID: "A-1", a.ML_PREDICTION_SCORE: 0.25})
-    state.submit("traces", traces([prediction])).result(10)
-    state.submit("logs", logs([_outcome()])).result(10)
+    state.submit("traces", traces([prediction])).result(60)
+    state.submit("logs", logs([_outcome()])).result(60)
     state.stop()
     derived.send()
     derived.send()
@@ -127,13 +127,14 @@ def test_the_service_shows_the_trace_on_its_scrape_page_and_its_pages_links_answ
         for path, body in (("/v1/traces", traces([prediction])), ("/v1/logs", logs([_outcome()]))):
             headers = {"Content-Type": "application/x-protobuf"}
             httpx.post(url(service, "http", path), content=body, headers=headers).raise_for_status()
-        ends, text = time.monotonic() + 20, ""
-        while "ml_outcomes_total" not in text and time.monotonic() < ends:
+        ends, text = time.monotonic() + 60, ""
+        while "trace_id" not in text and time.monotonic() < ends:
             headers = {"Accept": "application/openmetrics-text; version=1.0.0"}
             text = httpx.get(url(service, "web", "/metrics"), headers=headers).text
         [line] = [line for line in text.splitlines() if line.startswith("ml_outcomes_total")]
         assert f'trace_id="{prediction.trace_id.hex()}",span_id="{prediction.span_id.hex()}"' in line
         assert "trace_id" not in httpx.get(url(service, "web", "/metrics")).text
+        ends = time.monotonic() + 60
         while "/label-next" not in text and time.monotonic() < ends:
             text = httpx.get(url(service, "web", "/models/churn")).text
         links = re.findall(r'href="(/api/v1/models/churn/[^"]+)"', text)

@@ -121,7 +121,7 @@ def test_refusals_are_logged_once_per_kind(caplog: pytest.LogCaptureFixture) -> 
     for name in "abc":
         forwarding.offer("traces", trace(name), {})
     forwarding.start()
-    forwarding.stop(30)
+    forwarding.stop(60)
     assert [record.getMessage() for record in caplog.records] == [
         "otlp/x: HTTP 400: bad (traces); said once, counted from now on",
         "otlp/x: HTTP 403: no (traces); said once, counted from now on",
@@ -134,11 +134,11 @@ def test_what_is_put_off_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     for name in "ab":
         forwarding.offer("traces", trace(name), {})
     forwarding.start()
-    for _ in range(1000):
+    for _ in range(6000):
         if forwarding._bytes + forwarding._under_way == 0:
             break
         threading.Event().wait(0.01)
-    forwarding.stop(30)
+    forwarding.stop(60)
     assert [record.getMessage() for record in caplog.records] == [
         "otlp/x: puts requests off (HTTP 503: busy); keeping what fits, and trying again; said once"
     ]
@@ -173,12 +173,12 @@ def test_a_resend_and_what_comes_back_are_not_forwarded_again(served: Callable[[
         for body in (trace("a"), trace("b"), trace("a")):
             forwarder.offer("traces", body, {})
         forwarder.start()
-        for _ in range(1000):
+        for _ in range(6000):
             if counted(counters, metrics.DRIFTLINE_FORWARD_SENT):
                 break
             threading.Event().wait(0.01)
         forwarder.offer("traces", trace("a") + trace("b"), {})
-        forwarder.stop(30)
+        forwarder.stop(60)
     assert peer.names == ["a", "b"]
 
 

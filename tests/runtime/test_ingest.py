@@ -56,7 +56,7 @@ def test_the_same_bytes_twice_in_one_transaction_count_once(tmp_path: Path, cloc
     request = opened.request(predictions(["a"], keyed=False))
     futures = [state.offer(request), state.offer(request)]  # both wait before the writer starts
     state.start()
-    assert [future.result(30) for future in futures] == [Receipt(1), Receipt(1)]
+    assert [future.result(60) for future in futures] == [Receipt(1), Receipt(1)]
     assert opened.rows("SELECT count(*) FROM predictions") == [(1,)]
     state.stop()
 
@@ -120,9 +120,9 @@ def test_a_request_that_cannot_be_stored_fails_alone(
     requests = [predictions(["x"]), broken, predictions(["y"])]
     futures = [state.offer(opened.request(table)) for table in requests]
     state.start()
-    assert futures[0].result(30) == Receipt(1)
-    assert futures[1].exception(30) is not None
-    assert futures[2].result(30) == Receipt(1)
+    assert futures[0].result(60) == Receipt(1)
+    assert futures[1].exception(60) is not None
+    assert futures[2].result(60) == Receipt(1)
     assert opened.rows("SELECT seq, id FROM predictions ORDER BY id") == [(1, "x"), (2, "y")]
     assert "a request could not be stored" in caplog.text
     assert opened.view().rows == 2
@@ -137,7 +137,7 @@ def test_a_full_queue_says_so_but_one_request_is_always_taken(tmp_path: Path, cl
         state.submit_outcomes([big], digest_of(b"2"))
     assert full.value.retry_after <= 2
     state.start()
-    assert taken.result(30) == Receipt(10)
+    assert taken.result(60) == Receipt(10)
     state.stop()
     with pytest.raises(Overloaded):
         state.submit_outcomes([big], digest_of(b"3"))
@@ -277,7 +277,7 @@ def test_rankings_are_taken_in_with_the_score_of_their_first_item(open_state: Op
         for row in range(4)
     ]
     for bodies in (logs(rows[:3]), logs(rows[1:])):  # the second has two rows that are known
-        state.state.submit("logs", bodies).result(30)
+        state.state.submit("logs", bodies).result(60)
     assert state.rows("SELECT id, score FROM predictions ORDER BY id") == [(f"r{row}", 0.9) for row in range(4)]
     assert state.view("shelf", "").task.kind == "ranking"
 

@@ -47,7 +47,7 @@ def orders(values: F64, start: int, time: int, how: int = CUMULATIVE, plans: tup
 
 def submit(state: Opened, metrics: list[Metric], **said: Any) -> None:
     body = metrics_body(metrics, captured=False, scope="shop", **said)
-    state.state.submit("metrics", body).result(30)
+    state.state.submit("metrics", body).result(60)
 
 
 def seen(state: Opened) -> ModelView:

@@ -250,8 +250,8 @@ def test_an_outcome_that_the_state_joins_becomes_a_span_of_the_prediction(tmp_pa
     state.start()
     prediction = span({a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_ID: "A-1", a.ML_PREDICTION_SCORE: 0.25})
     outcome = record(events.ML_OUTCOME, {a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_ID: "A-1", a.ML_OUTCOME_ACTUAL: 1})
-    state.submit("traces", traces([prediction])).result(10)
-    state.submit("logs", logs([outcome])).result(10)
+    state.submit("traces", traces([prediction])).result(60)
+    state.submit("logs", logs([outcome])).result(60)
     state.stop()
 
     [body] = sent

@@ -78,7 +78,7 @@ def evaluated(state: Opened, clock: Clock, rows: pd.DataFrame, baseline: Baselin
         score(rows.iloc[start : start + 1_000].drop(columns="score"))
     service.flush()
     for body in service.channel.bodies:
-        state.state.submit("logs", body).result(30)
+        state.state.submit("logs", body).result(60)
     clock.now += 2 * DAY
     windows = [window for window in state.view(version="1", environment="test").windows["1d"] if window.rows]
     if len(windows) > 1:

@@ -154,7 +154,7 @@ def test_a_gzip_bomb_is_refused() -> None:
 
 def test_what_is_not_otlp_is_unimplemented() -> None:
     with receiver(FakeIntake()) as endpoint, call(endpoint, "/other.Service/Call") as ask:
-        failed = ask.future(b"").exception(10)
+        failed = ask.future(b"").exception(60)
     assert failed.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
@@ -164,7 +164,7 @@ def test_stopping_answers_what_is_under_way() -> None:
     def accept(signal: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
         del signal, body, headers
         arrived.set()
-        assert release.wait(10)
+        assert release.wait(60)
         future: Future[Receipt] = Future()
         future.set_result(Receipt())
         return future
@@ -173,12 +173,12 @@ def test_stopping_answers_what_is_under_way() -> None:
     serving.start()
     with call(str(serving.address)) as export:
         answer = export.future(ExportTraceServiceRequest().SerializeToString())
-        assert arrived.wait(10)
+        assert arrived.wait(60)
         stopping = threading.Thread(target=serving.stop, args=(10,))
         stopping.start()
         release.set()
-        assert answer.result(10) == b""
-        stopping.join(10)
+        assert answer.result(60) == b""
+        stopping.join(60)
     assert not stopping.is_alive()
 
 

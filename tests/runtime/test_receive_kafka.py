@@ -124,7 +124,7 @@ def read(state: Opened, brokers: Brokers, forwarded: list[bytes] | None = None, 
 
     receiver = KafkaReceiver("labels", settings, state.state, counters, lambda: 5, pass_on, brokers)
     receiver.start()
-    assert brokers.drained.wait(30)
+    assert brokers.drained.wait(60)
     receiver.stop()
     assert brokers.closed
     return counters
@@ -333,7 +333,7 @@ def test_a_file_that_is_right_is_taken(tmp_path: Path) -> None:
 
 def test_an_offset_without_rows_is_stored(open_state: Open) -> None:
     state = open_state()
-    state.state.offer(Request(b"1" * 16, offsets=[Offset("g", "t", 3, 17)])).result(10)
+    state.state.offer(Request(b"1" * 16, offsets=[Offset("g", "t", 3, 17)])).result(60)
     assert open_state().state.offsets() == {("g", "t", 3): 17}
 
 

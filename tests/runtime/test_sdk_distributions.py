@@ -67,9 +67,9 @@ def test_drift_of_distributions_is_the_drift_of_the_rows(
         service = predict(how, frame(2, shift=6.0), known, parts=4)
         clock.now = time.time_ns()
         for body in service.channel.bodies:
-            state.state.submit("logs", body).result(30)
+            state.state.submit("logs", body).result(60)
         for body in service.metrics.bodies:
-            state.state.submit("metrics", body).result(30)
+            state.state.submit("metrics", body).result(60)
         pipeline_of(service.channel).close()
 
     rows, summed = (state.view(environment=how).windows["1h"][-1] for how in ("features", capture))

@@ -250,14 +250,14 @@ def test_a_signal_ends_it_in_order(number: signal.Signals, tmp_path: Path) -> No
         assert child.stdout is not None
         lines = [child.stdout.readline() for _ in range(4)]
         child.send_signal(number)
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=60)
     assert lines[0].startswith("driftline receives OTLP over gRPC on 127.0.0.1:")
     assert (child.returncode, out, err) == (0, "driftline: stopping\n", "")
 
 
 def test_a_second_process_on_the_same_directory_is_told_so(tmp_path: Path) -> None:
     with running(tmp_path / "driftline-data"), process(tmp_path) as second:
-        out, err = second.communicate(timeout=30)
+        out, err = second.communicate(timeout=60)
     assert (second.returncode, out) == (2, "")
     assert err.startswith(
         f"driftline: storage.directory: {tmp_path / 'driftline-data'} is held by another process; stop"

@@ -32,7 +32,7 @@ def rows(n: int, start: int = 0, times: np.ndarray | int = NOON, version: str = 
 
 
 def put(state: Opened, pushed: Baseline) -> None:
-    receipt = state.state.shelf.put(pushed).result(30)
+    receipt = state.state.shelf.put(pushed).result(60)
     assert (receipt.accepted, dict(receipt.rejected)) == (1, {})
 
 

@@ -15,7 +15,7 @@ from .state_rows import NOON, Clock, Opened, config, outcomes, predictions
 
 def until(state: State, outcomes: int) -> None:
     """Wait until so many outcomes are to be seen in a window."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         models = state.view.models()
         if models and models[0].windows["1d"] and models[0].windows["1d"][-1].outcome_rows == outcomes:

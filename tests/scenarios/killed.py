@@ -68,7 +68,7 @@ class Processor:
         self._client.close()
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(30)
+            self._process.wait(60)
 
     def post(self, outcomes: pd.DataFrame, model: str) -> None:
         body = outcomes.to_parquet()

@@ -77,7 +77,7 @@ def closed(web: str) -> Windows:
 
 def as_in_files(web: str, files: list[dict[str, dict[str, Any]]]) -> list[str]:
     """Wait until the processor says what the files say; return where it does not."""
-    deadline = time.monotonic() + 25
+    deadline = time.monotonic() + 60
     while (differs := same(told(closed(web)), files)) and time.monotonic() < deadline:
         time.sleep(0.3)
     return differs

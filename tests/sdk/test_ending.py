@@ -123,7 +123,7 @@ def test_a_provider_that_hangs_is_left_behind() -> None:
 
     assert closing.wait(0.0) is False
     never.set()
-    assert closing.wait(30.0) is True
+    assert closing.wait(60) is True
 
 
 def test_a_provider_that_fails_to_close_is_a_fault_and_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,7 @@ def test_a_provider_that_fails_to_close_is_a_fault_and_no_wait(monkeypatch: pyte
     closing = Closing("traces", lambda: [].pop(), int)
     closing.begin()
 
-    assert closing.wait(30.0) is True
+    assert closing.wait(60) is True
     assert FAULTS.drain() == Counter({"IndexError": 1})
 
 
@@ -149,14 +149,14 @@ def score(row):
 
 
 def run(script: str, endpoint: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a program that `configure()` set up; it must end within 30 seconds."""
+    """Run a program that `configure()` set up; it ends by itself, or the test fails."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "DRIFTLINE_"))}
     return subprocess.run(
         [sys.executable, "-c", HEAD.format(endpoint=endpoint) + textwrap.dedent(script)],
         env={**clean, **environment},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=180,
         check=False,
     )
 

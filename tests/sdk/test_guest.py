@@ -58,7 +58,7 @@ def test_the_background_does_not_live_in_the_trace_of_the_first_request(service:
 
     with service.tracers.get_tracer("shop").start_as_current_span("the first request"):
         score({"amount": 17.5})
-        assert channel.asked.wait(20)
+        assert channel.asked.wait(60)
 
     assert channel.noted == [(False, False)]
 

@@ -125,7 +125,7 @@ def test_whoever_asks_gets_the_same_prediction(service: Service) -> None:
         barrier = threading.Barrier(8)
 
         def ask() -> Prediction | None:
-            barrier.wait(10)
+            barrier.wait(60)
             return opening.asked()
 
         with ThreadPoolExecutor(8) as pool:

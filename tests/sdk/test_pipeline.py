@@ -441,7 +441,7 @@ def test_the_thread_sends_by_itself(service: Service, monkeypatch: pytest.Monkey
     monkeypatch.setattr(service.channel, "send", notice)
     service.model().predict(returns(0.5))({"x": 1.0})
 
-    assert arrived.wait(10)
+    assert arrived.wait(60)
 
 
 def test_disabled_means_nothing_but_the_call(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

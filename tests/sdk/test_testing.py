@@ -247,7 +247,7 @@ def test_the_background_thread_goes_on_after_a_capture(service: Service) -> None
     with capture():
         score({**ROW, "order_id": "inside"})
         assert not [one for one in threading.enumerate() if one.name == "driftline" and one.is_alive()]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not service.channel.bodies and time.monotonic() < deadline:
         time.sleep(0.01)
     assert ids(service) == ["before"]
@@ -377,7 +377,7 @@ def test_a_request_that_does_not_end_is_named(service: Service, monkeypatch: pyt
     service.model().predict(id="order_id")(returns(0.25))(ROW)
     flushing = threading.Thread(target=service.flush)
     flushing.start()
-    assert sending.wait(30)
+    assert sending.wait(60)
     with pytest.raises(TimeoutError, match=r"^a request to memory has been under way for 0\.05 seconds$"), capture():
         pass
     go_on.set()

@@ -86,7 +86,7 @@ class Server:
     def _ask(self, name: str) -> int:
         for _ in range(100):  # a worker that is being replaced takes no connection for a moment
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=30) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=60) as answer:
                     return int(answer.read())
             except (ConnectionError, urllib.error.URLError):
                 time.sleep(0.1)

@@ -152,7 +152,7 @@ def test_an_application_that_ends_its_own_providers_has_the_last_second_in_them(
     port = free_port()
     with running(["uvicorn", "farewell:app", "--port", str(port)], port, environment(books), tmp_path) as shop:
         shop.wait_until_it_listens()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/17", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/17", timeout=60) as answer:
             assert answer.status == 200
         shop.stop()
 
@@ -271,6 +271,6 @@ def test_the_end_is_bounded_when_the_collector_is_away(tmp_path: Path) -> None:
         shop.wait_until_it_listens()
         shop.ask(*CUSTOMERS)
         shop.process.send_signal(signal.SIGTERM)
-        assert shop.process.wait(30) == 0
+        assert shop.process.wait(60) == 0
         assert "rows not delivered" in shop.log
         assert "SIGKILL" not in shop.log  # which is what gunicorn sends after 30 seconds

@@ -126,7 +126,7 @@ def test_what_is_not_there(client: TestClient) -> None:
 
 def test_page_api_and_json_say_whose_baseline_it_is(state: State, client: TestClient) -> None:
     client.put("/v1/baselines/churn/v0", content=baseline(version="v0").to_json())
-    state.offer(Request(b"1" * 16, [predictions(ROWS, 0.0)], ["batch"])).result(10)
+    state.offer(Request(b"1" * 16, [predictions(ROWS, 0.0)], ["batch"])).result(60)
     state.settle()
     assert "baseline that was pushed, 2,000 rows, <strong>of version v0</strong>" in client.get("/models/churn").text
     model = client.get("/api/v1/models").json()["models"][0]
@@ -137,7 +137,7 @@ def test_page_api_and_json_say_whose_baseline_it_is(state: State, client: TestCl
 
 def test_a_baseline_without_a_version_is_marked_as_that_of_any_version(state: State, client: TestClient) -> None:
     assert client.put("/v1/baselines/churn", content=baseline(version="").to_json()).status_code == 200
-    state.offer(Request(b"1" * 16, [predictions(ROWS, 0.0)], ["batch"])).result(10)
+    state.offer(Request(b"1" * 16, [predictions(ROWS, 0.0)], ["batch"])).result(60)
     state.settle()
     assert "baseline that was pushed, 2,000 rows, <strong>of any version</strong>" in client.get("/models/churn").text
     model = client.get("/api/v1/models").json()["models"][0]
@@ -164,7 +164,7 @@ def test_the_commands_push_and_build_from_production(state: State, tmp_path: Pat
             0,
             f"churn version v1 is compared with these 2,000 rows from now on; digest {baseline().digest}\n",
         )
-        state.offer(Request(b"1" * 16, [predictions(ROWS, 0.0)], ["batch"])).result(10)
+        state.offer(Request(b"1" * 16, [predictions(ROWS, 0.0)], ["batch"])).result(60)
         options = ("--since", now.isoformat(), "--until", later.isoformat(), "--url", url, "-o", tmp_path / "p.json")
         built = run("build", "--from-production", "churn", "--version", "v1", "--environment", "prod", *options)
         assert built.exit_code == 0, built.stderr

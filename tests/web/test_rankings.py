@@ -49,7 +49,7 @@ def client(tmp_path: Path, sent: list[bytes]) -> Iterator[TestClient]:
     state = State(load(configuration), clock=lambda: START + ROWS * MINUTE)
     state.start()
     for body in sent:
-        state.submit("logs", body).result(10)
+        state.submit("logs", body).result(60)
     client = TestClient(create_app(state.view, state.submit_outcomes, Health(), lambda: START))
     outcomes = "id,item,actual,time\n" + "".join(f"id-{row},b,{row % 2},2026-11-20T20:00:00Z\n" for row in range(ROWS))
     answer = client.post("/v1/outcomes?model=feed", content=outcomes, headers={"content-type": "text/csv"})

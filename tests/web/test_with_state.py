@@ -54,7 +54,7 @@ def running(tmp_path: Path) -> Iterator[tuple[State, TestClient]]:
     state = State(load(configuration), clock=lambda: START + ROWS * MINUTE)
     state.start()
     table = predictions(ROWS, 30.0)
-    state.offer(Request(b"1" * 16, [table], ["batch"], baselines=[baseline().to_json()])).result(10)
+    state.offer(Request(b"1" * 16, [table], ["batch"], baselines=[baseline().to_json()])).result(60)
     yield state, TestClient(create_app(state.view, state.submit_outcomes, Health(), lambda: START))
     state.stop()
 
