@@ -182,6 +182,7 @@ def evaluate(
             result.concept,
             curves,
             [to_json(one) for one in result.versions],
+            result.delay,
         )
         if result.notations:
             answer["notations"] = {name: one.to_json() for name, one in result.notations.items()}

@@ -84,9 +84,12 @@ def models_table(document: Mapping[str, Any], width: int = 160, now: int | None 
             table.add_column(title, justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
     for model in document["models"]:
         name, shown = _window(model)
-        measured = {} if shown is None else shown["performance"]
+        of_name, of_outcomes = _measured(model, name, shown)
+        measured = {} if of_outcomes is None else of_outcomes["performance"]
         label = _label(model)
-        drifted, score, rates, known = _columns(shown, measured)
+        drifted, score, *_ = _columns(shown, measured)
+        *_, rates, known = _columns(of_outcomes, measured)
+        of = "" if of_outcomes is shown else f" ({_named(of_outcomes, of_name, model['timezone'])})"
         cells = {
             "model": Text(words.short(label, 30 if more else 16)),
             "traffic": Text(_sparkline(model["windows"].get(name, {}).get("rows", [])), "cyan"),
@@ -96,7 +99,7 @@ def models_table(document: Mapping[str, Any], width: int = 160, now: int | None 
             "drifted": drifted,
             "PSI": score,
             "said → was": rates,
-            "performance": _performance(measured, 3 if all_of_it else 1, constants=more),
+            "performance": _performance(measured, 3 if all_of_it else 1, constants=more, of=of if more else ""),
             "known": known,
         }
         table.add_row(*(cell for title, cell in cells.items() if title not in left_out))
@@ -164,11 +167,31 @@ def _metric(measured: Mapping[str, Any], name: str, constants: bool = True) -> T
     return Text.assemble((_short(value), worse), (f" ({_short(constant)})" if constants else "", "dim"))
 
 
-def _performance(measured: Mapping[str, Any], most: int, constants: bool) -> Text:
+def _performance(measured: Mapping[str, Any], most: int, constants: bool, of: str = "") -> Text:
+    """The first metrics that are known; ``of``: of which window, "" = of the one that is shown."""
     known = [name for name in _METRICS if _value(measured, name) is not None][:most]
     if not known:
         return Text(words.UNKNOWN, "dim")
-    return Text(", ").join(Text(f"{_METRICS[name]} ").append_text(_metric(measured, name, constants)) for name in known)
+    told = Text(", ").join(Text(f"{_METRICS[name]} ").append_text(_metric(measured, name, constants)) for name in known)
+    return told.append(of, "dim")
+
+
+def _measured(
+    model: Mapping[str, Any], name: str, shown: Mapping[str, Any] | None
+) -> tuple[str, Mapping[str, Any] | None]:
+    """The newest window whose outcomes had their time, of the length that is shown, else of the longest that has one.
+
+    And its name. The window that is shown where it is that one, or where no window is.
+    """
+    known = {one: windows.get("measured") for one, windows in model["windows"].items()}
+    found = [(one, window) for one, window in known.items() if window is not None]
+    if not found:
+        return name, shown
+    of_name, measured = max(
+        found, key=lambda it: (it[0] == name, _nanoseconds(it[1]["end"]) - _nanoseconds(it[1]["start"]))
+    )
+    same = shown is not None and (of_name, measured["start"]) == (name, shown["start"])
+    return of_name, shown if same else measured
 
 
 def _brief(window: Mapping[str, Any]) -> dict[str, Any]:

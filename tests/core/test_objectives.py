@@ -13,6 +13,7 @@ from driftline.pane import Pane, merge
 from driftline.tables import ModelKey, Task
 from driftline_processor.core.compared import decided_alike
 from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, Window
+from driftline_processor.core.labels.outcome_delay import OutcomeDelay
 from driftline_processor.core.performance import intervals as of
 from driftline_processor.core.performance.asked import Asked
 from driftline_processor.core.performance.by_slice import judge_slices
@@ -33,6 +34,8 @@ HOUR = 3_600 * 10**9
 DAY = 24 * HOUR
 START = 480_000 * HOUR
 WINDOW = Window("1h", START, START + HOUR)
+
+TWO_DAYS = Known(young=True, delay=OutcomeDelay(48 * HOUR, "configured"))
 
 
 def flagged(right: int, wrong: int) -> Pane:
@@ -129,7 +132,7 @@ def test_exactly_at_the_objective_no_number_of_rows_tells() -> None:
 
 
 def test_an_immature_or_open_window_cannot_tell() -> None:
-    young = judged(flagged(300, 30), "precision >= 0.95", known=Known(young=True, delay=48 * HOUR))
+    young = judged(flagged(300, 30), "precision >= 0.95", known=TWO_DAYS)
     assert (young.maturity, young.objectives[0].state) == ("immature", "cannot_tell")
     assert "they may take 2d (outcome_delay)" in young.objectives[0].sentence
     opened = judged(flagged(300, 30), "precision >= 0.95", closed=False)
@@ -390,7 +393,7 @@ def test_a_value_that_is_not_told_apart_is_said_to_be_none_of_twenty() -> None:
 def test_a_window_whose_outcomes_may_still_come_is_not_one_that_cannot_tell() -> None:
     past = judged(flagged(95, 5), "precision >= 0.95")
     past.objectives = undecided(past, None)
-    young = judged(flagged(95, 5), "precision >= 0.95", known=Known(young=True, delay=48 * HOUR))
+    young = judged(flagged(95, 5), "precision >= 0.95", known=TWO_DAYS)
     young.young = True
     assert undecided(young, past)[0].undecided == 1
     assert newest_objectives([past, young])["precision >= 0.95"].undecided == 1

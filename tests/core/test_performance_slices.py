@@ -10,6 +10,7 @@ from driftline.fold import fold_outcomes
 from driftline.pane import Pane, merge
 from driftline.tables import Column, ModelKey, Task
 from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance, Window
+from driftline_processor.core.labels.outcome_delay import OutcomeDelay
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.asked import Asked
 from driftline_processor.core.performance.by_slice import COHORTS, ranked
@@ -155,7 +156,14 @@ def test_an_immature_window_says_that_its_fast_labels_are_not_like_the_slow_ones
     ages = {"label_age=<1h": outcomes(760, 40), "label_age=<7d": outcomes(300, 100)}
     whole = merge([Pane({"rows": np.array([9_000.0, 9_000, 9_000])}), *ages.values()])
     evaluation = Evaluation(ModelKey("m"), WINDOW, 9_000, closed=True, coverage=0.13)
-    judge_performance(evaluation, whole, None, TASK, Known(slices=ages, young=True, delay=7 * WINDOW.end), Asked())
+    judge_performance(
+        evaluation,
+        whole,
+        None,
+        TASK,
+        Known(slices=ages, young=True, delay=OutcomeDelay(7 * WINDOW.end, "configured")),
+        Asked(),
+    )
     assert evaluation.fast_labels is not None
     assert evaluation.immature == (
         "its outcomes may still come: they may take 7d (outcome_delay); the model is wrong on 5 % of the outcomes that "

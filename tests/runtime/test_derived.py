@@ -22,6 +22,7 @@ from driftline_processor.core.evaluation import (
     TargetDrift,
     Window,
 )
+from driftline_processor.core.labels.outcome_delay import OutcomeDelay
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.runtime.derived import DerivedMetrics, Sink, metrics_request, points
 from driftline_processor.runtime.points import Point, growth
@@ -112,7 +113,7 @@ def test_findings_are_counted_by_check_and_expectations_by_what_came_of_them() -
 @pytest.mark.parametrize(("delay", "described"), [(0, HOUR), (HOUR, HOUR), (HOUR + 1, 2 * HOUR), (3 * HOUR, None)])
 def test_performance_waits_for_outcomes_that_may_take_their_time(delay: int, described: int | None) -> None:
     windows = [evaluation(start=NOW - 3 * HOUR), evaluation(start=NOW - 2 * HOUR, drift=0.4)]
-    view = FakeView([model(windows={"1h": windows}, watermark=NOW, outcome_delay=delay)])
+    view = FakeView([model(windows={"1h": windows}, watermark=NOW, outcome_delay=OutcomeDelay(delay, "configured"))])
 
     ends = list(found(view, m.ML_PERFORMANCE_WINDOW_END).values())
     assert ends == ([] if described is None else [(NOW - described) / 1e9])

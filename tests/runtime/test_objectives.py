@@ -102,7 +102,7 @@ def of_both(
 ) -> tuple[list[Evaluation], list[Evaluation]]:
     """The hours as the state has them, and as files have, which are the same in all that is realized."""
     asked = Performance(objectives=tuple(map(read_objective, RULES)))
-    model = Model(windows=("1h", "1d"), performance=asked)
+    model = Model(windows=("1h", "1d"), performance=asked, outcome_delay=timedelta(0))
     state = open_state(churn=model)
     clock.now = NOON + 4 * HOUR
     state.send(baselines=[built().to_json()])
@@ -170,7 +170,8 @@ def test_where_only_what_was_flagged_is_reviewed_precision_is_all_that_is_known(
 
 
 def test_gauges_say_what_came_of_objectives_and_how_sure_metrics_are(open_state: Open, clock: Clock) -> None:
-    state = open_state(churn=Model(windows=("1h",), performance=Performance(objectives=(read_objective(RULES[0]),))))
+    asked = Performance(objectives=(read_objective(RULES[0]),))
+    state = open_state(churn=Model(windows=("1h",), performance=asked, outcome_delay=timedelta(0)))
     clock.now = NOON + 4 * HOUR
     send(state, transactions(3_000, 4), 1, np.random.default_rng(5))
     clock.now += 2 * HOUR

@@ -13,6 +13,7 @@ from driftline.tables import ModelKey
 from driftline_processor.core.concept.verdict import Change, Concept
 from driftline_processor.core.evaluation import Cause, Expected, Explanation, Finding, MethodValue, Metric
 from driftline_processor.core.labels.delay import Delay, Kept
+from driftline_processor.core.labels.outcome_delay import OutcomeDelay
 from driftline_processor.core.render import iso_time
 from driftline_processor.runtime.balance import Balance
 from driftline_processor.runtime.view import View
@@ -113,7 +114,7 @@ def test_the_overview_shows_what_an_open_window_knows_while_none_has_closed(brow
 def test_a_window_whose_outcomes_may_still_arrive_is_not_final(browse: Browse) -> None:
     model = fraud()
     assert "not final" not in page(browse(FakeView([model])), "/models/fraud").text
-    model.outcome_delay = 2 * 86_400 * 10**9
+    model.outcome_delay = OutcomeDelay(2 * 86_400 * 10**9, "configured")
     text = page(browse(FakeView([model])), "/models/fraud").text
     assert "Its outcomes may arrive until 2014-01-03 08:00: its performance is not final before." in text
 

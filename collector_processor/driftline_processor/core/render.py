@@ -21,6 +21,7 @@ from .evaluation import (
     TargetDrift,
 )
 from .labels.delay import Kept
+from .labels.outcome_delay import OutcomeDelay
 from .performance.fast_labels import FastLabels
 from .performance.objective_windows import overdue
 from .render_slices import fairness_to_json, metric_to_json, picked, slices_to_json, weak_to_json
@@ -33,8 +34,11 @@ def evaluations_to_json(
     concept: Concept | None = None,
     curves: bool = False,
     versions: Sequence[dict[str, Any]] = (),
+    delay: OutcomeDelay | None = None,
 ) -> dict[str, Any]:
     """Return the whole answer for one model and version: ``{"model", "version", "concept", "windows": [...]}``.
+
+    ``delay``: how long outcomes take, where it was looked at.
 
     ``curves``: with what is drawn of the performance. ``versions``: challengers beside their champion, where there are.
 
@@ -43,7 +47,8 @@ def evaluations_to_json(
     """
     windows = [to_json(evaluation, curves) for evaluation in evaluations]
     more = {"versions": list(versions)} if versions else {}
-    return {"model": model, "version": version, "concept": concept_to_json(concept), "windows": windows, **more}
+    late = {} if delay is None else {"outcome_delay": delay.to_json()}
+    return {"model": model, "version": version, "concept": concept_to_json(concept), **late, "windows": windows, **more}
 
 
 def concept_to_json(concept: Concept | None) -> dict[str, Any] | None:

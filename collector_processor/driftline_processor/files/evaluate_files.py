@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from driftline.baseline import Baseline
 from driftline.pane import Pane, merge
 from driftline.seasonality import Seasonality
@@ -29,6 +30,8 @@ from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.incident import incident
+from driftline_processor.core.labels.delay import WIDTH, place_of
+from driftline_processor.core.labels.outcome_delay import UNKNOWN_DELAY, OutcomeDelay, learn_outcome_delay
 from driftline_processor.core.performance.asked import Asked as PerformanceAsked
 from driftline_processor.core.performance.objective_windows import undecided
 from driftline_processor.core.performance.weak import WeakSearch
@@ -51,6 +54,7 @@ from .past import cut_past
 from .rankings import with_silence
 from .reading import read_files
 from .roles import ColumnOptions
+from .rows import Rows
 from .sliced import Slices
 from .sliced_truth import SlicedTruth, told_apart
 from .source import check_path
@@ -69,7 +73,7 @@ class Result:
     ``choices``: the drift methods that were asked for. ``concept``: whether errors have become more, over all rows.
     ``slices``: the columns by whose values rows were cut. ``versions``: challengers beside their champion. ``wrong``:
     the worst rows of each window, [] where nobody asked. ``notations``: how columns are written, where they needed
-    reading.
+    reading. ``delay``: how long outcomes took.
     """
 
     key: ModelKey
@@ -81,6 +85,7 @@ class Result:
     versions: tuple[SideBySide, ...] = ()
     wrong: Sequence[Worst] = ()
     notations: Mapping[str, Notation] = field(default_factory=dict)
+    delay: OutcomeDelay = UNKNOWN_DELAY
 
 
 def evaluate_files(
@@ -177,7 +182,17 @@ def evaluate_files(
     versions = versions_of(read, baseline.task, named, judging.asked)
     wrong = worst_of(read, groups, len(windows), baseline.task, asked.mispredictions)
     told = (baseline, evaluations, judging.choices, concept, tuple(declared), versions, wrong, read.notations)
-    return Result(judging.key, *told)
+    return Result(judging.key, *told, delay_of(read.rows))
+
+
+def delay_of(rows: Sequence[Rows]) -> OutcomeDelay:
+    """Learn how long outcomes took, from those whose own time, and that of their prediction, is known."""
+    counts = np.zeros(WIDTH)
+    for read in rows:
+        if read.time is not None and read.outcome_time is not None:
+            told = read.outcome_time > 0
+            counts += np.bincount(place_of(read.time[told], read.outcome_time[told]), minlength=WIDTH)
+    return learn_outcome_delay(counts)
 
 
 def _beside(

@@ -78,10 +78,9 @@ class Beliefs:
         """Return the evaluations of windows that were not closed when they were evaluated."""
         return [one for found in self.history(series).values() for one in found.values() if not one.closed]
 
-    def immature(self, series: int) -> list[Evaluation]:
-        """Return the evaluations of closed windows whose performance did not count when they were evaluated."""
-        known = (one for found in self.history(series).values() for one in found.values())
-        return [one for one in known if one.maturity == "immature"]
+    def closed(self, series: int) -> list[Evaluation]:
+        """Return the evaluations of windows that were closed when they were evaluated."""
+        return [one for found in self.history(series).values() for one in found.values() if one.closed]
 
     def believe(self, series: int, evaluation: Evaluation) -> None:
         """Take in an evaluation; a closed one is stored by one of the next :meth:`write`.

@@ -212,7 +212,7 @@ class Model(Section):
     reference: Reference | None = None
     windows: tuple[WindowName, ...] = ("1h", "1d")
     timezone: TimeZone = "UTC"
-    outcome_delay: Days = timedelta(0)
+    outcome_delay: Days | None = None
     performance: Annotated[Performance, BeforeValidator(_empty_is_default)] = Performance()
     versions: Annotated[Versions, BeforeValidator(_empty_is_default)] = Versions()
     seasonality: Literal["hour", "weekday", "hour_of_week"] | None = None

@@ -132,8 +132,8 @@ def _model(model: Model) -> Iterator[str]:
     yield from (f"versions: {problem}" for problem in model.versions.problems())
     if not model.windows:
         yield "windows: none are named; write at least one, such as [1d]"
-    if model.outcome_delay < timedelta(0):
-        yield "outcome_delay: is negative; write '0s' or more"
+    if model.outcome_delay is not None and model.outcome_delay < timedelta(0):
+        yield "outcome_delay: is negative; write '0s' or more, or leave the key out: the delay is then learned"
 
 
 def _baseline(model: Model) -> Iterator[str]:

@@ -96,8 +96,10 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
                 yield from _estimates(newest, of, window)
             mature = next((evaluation for evaluation in reversed(known) if model.mature(evaluation)), None)
             if mature is not None:
-                yield from _performance(mature, of, window)
-                yield from (_point(name, {**of, **what, **window}, value) for name, what, value in sliced(mature))
+                yield from _outcomes(mature, of, window)
+            if (measured := model.measured(name)) is not None:
+                yield from _performance(measured, of, window)
+                yield from (_point(name, {**of, **what, **window}, value) for name, what, value in sliced(measured))
             yield from _objectives(known, of, window)
             judged = [one.label_sla for one in reversed(known) if one.label_sla is not None]
             if judged:
@@ -126,8 +128,11 @@ def _performance(newest: Evaluation, model: dict[str, str], window: dict[str, st
         yield _point(m.ML_PERFORMANCE_VALUE, what, measured.value)
         yield _point(m.ML_PERFORMANCE_LOW, what, measured.low)
         yield _point(m.ML_PERFORMANCE_HIGH, what, measured.high)
-    if any(measured.value is not None for measured in newest.realized.values()):
-        yield _point(m.ML_PERFORMANCE_WINDOW_END, {**model, **window}, newest.window.end / 1e9)
+    yield _point(m.ML_PERFORMANCE_WINDOW_END, {**model, **window}, newest.window.end / 1e9)
+
+
+def _outcomes(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
+    """Of the newest window whose outcomes had their time, also where none came: labels that stop show here."""
     yield _point(m.ML_OUTCOME_COVERAGE, {**model, **window}, newest.coverage)
     if newest.delay is not None:
         for share, seconds in zip(QUANTILES, (newest.delay.median, newest.delay.p90, newest.delay.p99), strict=True):

@@ -28,8 +28,9 @@ from .beliefs import Beliefs
 from .config import Model
 from .config_performance import broken
 from .erased import read_restated
-from .known import KnownOutcomes, delay_of
+from .known import KnownOutcomes
 from .news import Touched
+from .outcome_delays import OutcomeDelays
 from .panes import OUTCOMES, learned_fold, part_width, performance_fold, read_window, score_fold, stored_unit
 from .past import Past
 from .repeating import repeats_between
@@ -71,7 +72,7 @@ class Evaluator:
         self._beliefs, self._touched, self._watermark = beliefs, touched, watermark
         self._trails, self._past, self._slices = Trails(connection), Past(connection), SlicePanes(connection)
         self._known = KnownOutcomes(connection)
-        self._clock, self.waiting = clock, WaitingWindows()
+        self._clock, self.waiting, self.delays = clock, WaitingWindows(), OutcomeDelays(connection, series)
         self._failed: set[tuple[int, Window]] = set()
         self._warned: set[tuple[str, str]] = set()
         self._custom = load_custom_metrics(_log.warning)
@@ -113,6 +114,7 @@ class Evaluator:
         """Note which windows were touched, and which can be closed now."""
         panes, counted, reached = self._touched.take()
         self.waiting.begin_round(reached)
+        self.delays.learn(reached.joined, idle=not panes)
         by_number = self._series.by_number()
         for which, starts in counted.items():
             self._past.forget(which, starts)
@@ -124,16 +126,17 @@ class Evaluator:
         for which, series in by_number.items():
             watermark = self._watermark(series)
             ripe = {one.window for one in self._beliefs.open(which) if is_closed(one.window, watermark)}
-            ripe |= {one.window for one in self._beliefs.immature(which) if self._has_ripened(series, one, watermark)}
+            ripe |= {one.window for one in self._beliefs.closed(which) if self._has_aged(series, one, watermark)}
             for window in ripe:
                 if (which, window) not in self._failed:
                     self.waiting.add(which, window, self._clock())
         self.waiting.publish()
 
-    def _has_ripened(self, series: Series, evaluation: Evaluation, watermark: int) -> bool:
-        """Whether the outcomes of a window have had their time since it was evaluated."""
-        delay = delay_of(self._series.settings(series.key.model))
-        return evaluation.young and watermark - evaluation.window.end >= delay
+    def _has_aged(self, series: Series, evaluation: Evaluation, watermark: int) -> bool:
+        """Whether the outcomes of a window have had their time since it was evaluated, or turn out to take longer."""
+        delay = self.delays.of(series)
+        waits = watermark - evaluation.window.end < delay.nanoseconds and not delay.complete(evaluation.coverage)
+        return evaluation.young != waits
 
     def _evaluate(self, series: Series, window: Window) -> Evaluation | None:
         try:
@@ -195,7 +198,9 @@ class Evaluator:
             compared="" if compared is None else compared.note,
             shift=0.0 if compared is None else compared.shift,
             known=replace(
-                self._known.of(series, window, settings, self._watermark(series), blocks, width),
+                self._known.of(
+                    series, window, settings, self._watermark(series), blocks, width, self.delays.of(series)
+                ),
                 reference=None if alike is None else alike.baseline,
             ),
             asked=replace(settings.performance.asked, custom=self._custom),

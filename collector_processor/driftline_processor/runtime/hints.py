@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from driftline_processor.core.drift.misfit import misfits
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.labels.delay_words import delay_sentence
+from driftline_processor.core.labels.outcome_delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.performance.objective_windows import newest_objectives, overdue
 from driftline_processor.web.times import span
 from driftline_processor.web.words import COMPLETE, many, metric_word, percent, short
@@ -36,6 +38,7 @@ def hints(
     balance: Balance | None = None,
     windows: Mapping[str, Sequence[Evaluation]] | None = None,
     waiting: str = "",
+    delay: OutcomeDelay = UNKNOWN_DELAY,
 ) -> tuple[str, ...]:
     """Say what a model lacks.
 
@@ -43,7 +46,8 @@ def hints(
     outcomes that wait for their prediction, ``unusable``: those with an actual that the model cannot have; ``fullest``:
     of the newest window of each length, the one with most rows, since one night without a feature is not a missing
     feature; ``balance``: of rows that arrived against predictions that were counted; ``windows``: evaluations by the
-    name of their window, oldest first; ``waiting``: a sentence on those that have long waited to be evaluated.
+    name of their window, oldest first; ``waiting``: a sentence on those that have long waited to be evaluated;
+    ``delay``: how long outcomes may take.
     """
     found = [f"Of {series.key.model}, {waiting}."] if waiting else []
     found += [*_incomplete(series, balance, settings.timezone), *_baseline(series, in_force, learned, totals)]
@@ -55,6 +59,7 @@ def hints(
         *_slices(in_force, settings),
         *_too_good(series, in_force, windows or {}),
         *_overdue(series, windows or {}),
+        *_too_young(series, windows or {}, delay, outcomes),
     ]
     found += _unusable(series, unusable)
     if totals.distributed and not totals.rows:
@@ -206,6 +211,20 @@ def _overdue(series: Series, windows: Mapping[str, Sequence[Evaluation]]) -> Ite
         for one in newest_objectives(known).values():
             if said := overdue(one):
                 yield f"{series.key.model}: {short(one.rule)}, in windows of {name}: {said}."
+
+
+def _too_young(
+    series: Series, windows: Mapping[str, Sequence[Evaluation]], delay: OutcomeDelay, outcomes: int
+) -> Iterator[str]:
+    """Say why outcomes have joined and no performance counts: none of the closed windows had the time they take."""
+    closed = [one for known in windows.values() for one in known if one.closed]
+    if outcomes and closed and all(one.young for one in closed):
+        key = f"models.{series.key.model}.outcome_delay"
+        says = f"{key} in driftline.yaml says so" if delay.source == "configured" else f"{key} would say otherwise"
+        yield (
+            f"No performance of {series.key.model} counts yet: no closed window has had the time outcomes take. "
+            f"{delay_sentence(delay).rstrip('.')}; {says}."
+        )
 
 
 def _unusable(series: Series, unusable: int) -> Iterator[str]:

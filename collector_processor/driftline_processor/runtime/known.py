@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 
 import numpy as np
 from driftline.pane import Pane
@@ -11,6 +10,7 @@ from driftline.tables import F64, I64
 
 from driftline_processor.core.distributed import DISTRIBUTED
 from driftline_processor.core.evaluation import Window
+from driftline_processor.core.labels.outcome_delay import OutcomeDelay
 from driftline_processor.core.performance.blocks import cut
 from driftline_processor.core.performance.in_time import InTime
 from driftline_processor.core.performance.known import Known
@@ -25,11 +25,6 @@ from .panes import KEEP_PANES, part_width, performance_fold
 from .series import Series
 from .sliced_outcomes import slices_of
 from .store import Connection, read
-
-
-def delay_of(settings: Model) -> int:
-    """Return how long the outcomes of a model may take, nanoseconds."""
-    return settings.outcome_delay // timedelta(microseconds=1) * 1000
 
 
 class KnownOutcomes:
@@ -47,26 +42,28 @@ class KnownOutcomes:
         watermark: int,
         blocks: Sequence[Pane],
         width: Callable[[str, str], int],
+        delay: OutcomeDelay,
     ) -> Known:
         """Return what is known of a window.
 
-        ``watermark``: that of its model, unix nanoseconds. ``blocks``: see :meth:`blocks`. ``width``: how long the
+        ``delay``: how long outcomes may take. ``watermark``: of the model, unix nanoseconds. ``blocks``: see
+        :meth:`blocks`. ``width``: how long the
         vector of a (fold, part) is. Of an open window, which is judged many times, slices are not looked at.
         """
         slices: Mapping[str, InTime] = {}
         if is_closed(window, watermark):
             slices = slices_of(self._connection, series, window, settings.sliced, width, settings.timezone)
-        delay, timezone = delay_of(settings), settings.timezone
+        timezone = settings.timezone
         steps = None
         if window.name == min(settings.windows, key=length):
-            ripe = watermark - GRACE - delay
+            ripe = watermark - GRACE - delay.nanoseconds
             minutes = stretch(window, settings.performance.objectives, timezone, ripe, watermark - KEEP_PANES)
             steps = None if minutes is None else (minutes, self.panes(series, minutes, width))
         age = watermark - window.end
         return Known(
             blocks,
             {name: one.whole for name, one in slices.items()},
-            young=age < delay,
+            young=age < delay.nanoseconds,
             age=age,
             delay=delay,
             steps=steps,

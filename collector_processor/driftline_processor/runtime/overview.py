@@ -14,8 +14,8 @@ from .health import Counters, Labels
 from .hints import hints, strangers
 from .intake import Intake
 from .join import Join
-from .known import delay_of
 from .news import Totals
+from .outcome_delays import OutcomeDelays
 from .panes import performance_fold
 from .series import Series
 from .upkeep import Upkeep
@@ -37,11 +37,12 @@ class Overview:
         beliefs: Beliefs,
         upkeep: Upkeep,
         waiting: WaitingWindows,
+        delays: OutcomeDelays,
         counters: Counters,
         clock: Callable[[], int],
     ) -> None:
         self._intake, self._join, self._concept, self._versions = intake, join, concept, versions
-        self._beliefs, self._upkeep, self._waiting = beliefs, upkeep, waiting
+        self._beliefs, self._upkeep, self._waiting, self._delays = beliefs, upkeep, waiting, delays
         self._counters, self._clock = counters, clock
 
     def models(self) -> list[ModelView]:
@@ -97,7 +98,8 @@ class Overview:
             baseline=_baseline(key, in_force, learned),
             watermark=watermark.at(now),
             timezone=settings.timezone,
-            outcome_delay=delay_of(settings),
+            outcome_delay=self._delays.of(series),
+            waiting=backlog.windows,
             distributed=totals.distributed,
             balance=balance,
             windows=windows,
@@ -106,6 +108,7 @@ class Overview:
             hints=hints(
                 *(series, settings, in_force, learned, totals, outcomes, pending, fullest, unusable, balance, windows),
                 waiting=windows_wait(backlog, now) if backlog.long(now) else "",
+                delay=self._delays.of(series),
             ),
         )
 

@@ -148,7 +148,7 @@ class State:
         self._weak = WeakRows(store, series, baselines)
         self._view = Overview(
             *(intake, self._join, concept, self._versions, beliefs, self._upkeep, self._evaluator.waiting),
-            *(counters, clock),
+            *(self._evaluator.delays, counters, clock),
         )
 
     def start(self) -> None:

@@ -9,9 +9,18 @@ from driftline.tables import F64, ModelKey, Task
 
 from driftline_processor.core.concept.verdict import Concept
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.labels.outcome_delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.versions import SideBySide
 
 from .balance import Balance
+
+ENOUGH = 30
+"""Outcomes of a window from which on it is shown before an older one that has more."""
+
+
+def has_performance(evaluation: Evaluation) -> bool:
+    """Return whether any metric of a window is known."""
+    return any(metric.value is not None for metric in evaluation.realized.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,7 @@ class ModelView:
     ``by_class``: weighted predictions per predicted class since the state began ("" where no class is
     known). ``duration``: as the pane part of that name. ``outcomes``: rows joined; ``pending``: outcomes of this model
     that found no prediction yet, ``pending_since``: when the oldest of them arrived, 0 = none waits. ``timezone``: the
-    model's, in which its windows begin and end. ``outcome_delay``: how long its outcomes may take, nanoseconds.
+    model's, in which its windows begin and end. ``outcome_delay``: how long its outcomes may take.
     ``balance``: rows that arrived against predictions that were counted, None where nothing counts them. ``windows``:
     window name → evaluations, oldest first; the last may be open.
     ``waiting``: how many of its windows wait to be evaluated: what is shown of them is older than their rows.
@@ -62,7 +71,7 @@ class ModelView:
     baseline: BaselineView | None = None
     watermark: int = 0
     timezone: str = "UTC"
-    outcome_delay: int = 0
+    outcome_delay: OutcomeDelay = UNKNOWN_DELAY
     distributed: int = 0
     balance: Balance | None = None
     windows: dict[str, list[Evaluation]] = field(default_factory=dict)
@@ -74,8 +83,14 @@ class ModelView:
 
     def mature(self, evaluation: Evaluation) -> bool:
         """Say whether the outcomes of a closed window have had their time to arrive, so that its performance counts."""
-        had_time = self.outcome_delay <= max(0, self.watermark - evaluation.window.end)
+        had_time = self.outcome_delay.nanoseconds <= max(0, self.watermark - evaluation.window.end)
+        had_time = had_time or self.outcome_delay.complete(evaluation.coverage)
         return evaluation.closed and had_time and evaluation.maturity == "mature"
+
+    def measured(self, window: str) -> Evaluation | None:
+        """Return the newest mature window with outcomes enough to tell how good the model is, else with any."""
+        known = [one for one in self.windows.get(window, ()) if has_performance(one) and self.mature(one)]
+        return next((one for one in reversed(known) if one.outcome_rows >= ENOUGH), known[-1] if known else None)
 
 
 class View(Protocol):

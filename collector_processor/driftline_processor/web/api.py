@@ -41,7 +41,8 @@ def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
     wanted = asked(request, known)
     chosen = wanted.model.windows.get(wanted.window, [])[-wanted.limit :]
     windows = [wanted.rendered(one) for one in _recorded(wanted.model, wanted.window, chosen)]
-    return wanted.answer(windows, concept=render.concept_to_json(wanted.model.concept))
+    concept, delay = render.concept_to_json(wanted.model.concept), wanted.model.outcome_delay.to_json()
+    return wanted.answer(windows, concept=concept, outcome_delay=delay)
 
 
 def _recorded(model: ModelView, window: str, chosen: Sequence[Evaluation]) -> list[Evaluation]:
@@ -120,11 +121,13 @@ def _model(model: ModelView) -> dict[str, Any]:
             "learned": baseline.learned,
             "needed": baseline.needed,
         },
+        "outcome_delay": model.outcome_delay.to_json(),
         "hints": list(model.hints),
         "windows": {
             name: {
                 "closed": _brief(next((e for e in reversed(known) if e.closed), None)),
                 "open": _brief(next((e for e in reversed(known) if not e.closed), None)),
+                "measured": _brief(model.measured(name)),
                 "rows": [evaluation.rows for evaluation in known[-40:]],
             }
             for name, known in model.windows.items()

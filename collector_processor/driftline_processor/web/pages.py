@@ -25,6 +25,7 @@ from driftline_processor.core.estimate import words as estimate_words
 from driftline_processor.core.estimate.record import recorded
 from driftline_processor.core.estimate.result import ASSUMES
 from driftline_processor.core.evaluation import Evaluation, State, TargetDrift
+from driftline_processor.core.labels.delay_words import delay_sentence
 from driftline_processor.core.performance import by_slice as sliced
 from driftline_processor.core.performance import fairness_words
 from driftline_processor.core.quality import CHECKS
@@ -32,7 +33,7 @@ from driftline_processor.core.render import iso_time
 from driftline_processor.core.versions.words import sentence as version_sentence
 from driftline_processor.core.window import closes_at
 from driftline_processor.runtime.mispredictions import Mispredictions
-from driftline_processor.runtime.view import ModelView
+from driftline_processor.runtime.view import ModelView, has_performance
 
 from . import charts, curve_charts, estimate_charts, times, words
 from .distributions import distribution
@@ -111,6 +112,7 @@ def model(request: Request, known: Sequence[ModelView], now: int, wrong: Mispred
         heated=_heated(shown, ranked)[:HEAT],
         metrics=_metrics(shown),
         reference=_reference(chosen, shown),
+        measured=found.measured(name),
         closes=closes_at(chosen.window),
         needed=MIN_ROWS,
         checks=CHECKS,
@@ -177,8 +179,7 @@ def _summary(model: ModelView) -> dict[str, Any]:
     name = _default_window(model)
     known = model.windows.get(name, [])
     newest = next((evaluation for evaluation in reversed(known) if evaluation.closed), None)
-    of_outcomes = [evaluation for evaluation in reversed(known) if _has_performance(evaluation)]
-    measured = next((it for it in of_outcomes if model.mature(it)), of_outcomes[0] if of_outcomes else None)
+    measured = model.measured(name) or next((one for one in reversed(known) if has_performance(one)), None)
     metrics = words.metric_names(measured.realized) if measured else []
     return {
         "model": model,
@@ -198,10 +199,6 @@ def _concept(model: ModelView) -> str:
     if model.concept is None or not model.outcomes:
         return ""
     return sentence(model.concept, lambda time: times.moment(time, model.timezone))
-
-
-def _has_performance(evaluation: Evaluation) -> bool:
-    return any(metric.value is not None for metric in evaluation.realized.values())
 
 
 def _default_window(model: ModelView) -> str:
@@ -253,7 +250,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.globals.update(words=words, times=times, iso_time=iso_time, charts=charts, distribution=distribution)
-    templates.globals.update(address=address, anchor=anchor)
+    templates.globals.update(address=address, anchor=anchor, delay_sentence=delay_sentence)
     templates.globals.update(estimate_chart=estimate_charts.estimate, estimate_words=estimate_words, assumes=ASSUMES)
     templates.globals.update(drawn_curves=curve_charts.drawn, confusion_matrix=curve_charts.matrix)
     templates.globals.update(ranked_slices=by_slice.ranked, told=by_slice.told, fairness_told=fairness_words.told)

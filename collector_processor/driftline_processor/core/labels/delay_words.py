@@ -1,4 +1,4 @@
-"""How late outcomes came, and what came of the agreement on it, in one sentence."""
+"""How late outcomes came, what came of the agreement on it, and how long they may take, each in one sentence."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.performance.maturity import duration
 
 from .delay import BOUNDS, QUANTILES, Delay, Kept
+from .outcome_delay import FEW, SHARE, OutcomeDelay
 
 _SECOND = 10**9
 
@@ -26,6 +27,25 @@ def lateness(evaluation: Evaluation) -> str:
     if evaluation.label_sla is not None:
         said.append(_kept(evaluation.label_sla))
     return " ".join(said)
+
+
+def delay_sentence(delay: OutcomeDelay) -> str:
+    """Say how long outcomes may take, and who says so.
+
+    >>> print(delay_sentence(OutcomeDelay(2 * 86_400 * 10**9, "learned", 1200)))
+    Outcomes take up to 2d: 95 % of 1,200 came within that time.
+    >>> print(delay_sentence(OutcomeDelay(60 * 10**9, "configured")))
+    Outcomes may take 1m, as outcome_delay says.
+    """
+    took = duration(delay.nanoseconds)
+    if delay.source == "configured":
+        return f"Outcomes may take {took}, as outcome_delay says."
+    if delay.source == "unknown":
+        return "How long outcomes take is not known: none has come with a time."
+    if delay.outcomes < FEW:
+        some = "the only one came" if delay.outcomes == 1 else f"the latest of {delay.outcomes} came"
+        return f"Outcomes take up to {took}: {some} within that time."
+    return f"Outcomes take up to {took}: {SHARE * 100:g} % of {delay.outcomes:,} came within that time."
 
 
 def _came(delay: Delay) -> str:

@@ -43,6 +43,8 @@ def judge_performance(
     ``pane``: the window's parts. ``baseline``: what it is compared with. ``exact``: metrics from rows, where they are
     at hand; else they are read from the pane.
     """
+    if known.delay.complete(evaluation.coverage):
+        known = replace(known, young=False)
     silent = asked.outcomes == "implicit" and task is not None and task.kind == "ranking"
     young = known.young or not evaluation.closed
     if silent and task is not None:

@@ -9,6 +9,7 @@ from driftline.baseline import Baseline
 from driftline.pane import Pane
 
 from driftline_processor.core.evaluation import Window
+from driftline_processor.core.labels.outcome_delay import UNKNOWN_DELAY, OutcomeDelay
 
 from .in_time import InTime
 from .reviewed import Unseen
@@ -22,9 +23,9 @@ class Known:
     a key, too. ``young``: the outcomes of the window have not yet had the time that they may take. ``weak``: what came
     of the search for weak slices, where features were at hand while rows were counted. ``reference``: the baseline as
     it is, from whose outcomes estimates are learned; None where the one that the window is compared with is that.
-    ``delay``: how long outcomes may take, nanoseconds. ``steps``: of a window over which objectives roll, five minutes
-    after five minutes from before it on, as far as their outcomes had that time, and the performance parts of each;
-    None where none rolls. ``timezone``: that of the model. ``age``: how long ago the window ended, nanoseconds, None
+    ``delay``: how long outcomes may take. ``steps``: of a window over which objectives roll, five minutes after
+    five minutes from before it on, as far as their outcomes had that time, and the performance parts of each; None
+    where none rolls. ``timezone``: that of the model. ``age``: how long ago the window ended, nanoseconds, None
     where time goes no further. ``unseen``: what the outcomes of a slice say nothing of, "" = those of the window; found
     from the other ones. ``in_time``: slices by block of time, hours of windows that have no days; where one is not
     there, its rows are taken as independent.
@@ -35,7 +36,7 @@ class Known:
     young: bool = False
     reference: Baseline | None = None
     weak: WeakSearch | None = None
-    delay: int = 0
+    delay: OutcomeDelay = UNKNOWN_DELAY
     steps: tuple[Sequence[Window], Sequence[Pane]] | None = None
     timezone: str = "UTC"
     age: int | None = None

@@ -1,0 +1,86 @@
+"""How long outcomes may take, as learned from the ages of those that have come."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from driftline.tables import F64
+from driftline_processor.core.labels.delay import BOUNDS, WIDTH
+from driftline_processor.core.labels.delay_words import delay_sentence
+from driftline_processor.core.labels.outcome_delay import FEW, UNKNOWN_DELAY, OutcomeDelay, learn_outcome_delay
+from hypothesis import given
+from hypothesis import strategies as st
+
+MINUTE, DAY = 60, 86_400
+SECOND = 10**9
+
+
+def ages(counted: dict[int, int]) -> F64:
+    """Counts of outcomes by the upper end of their age in seconds."""
+    counts = np.zeros(WIDTH)
+    for age, outcomes in counted.items():
+        counts[BOUNDS.index(age)] += outcomes
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("counted", "seconds"),
+    [
+        ({2 * DAY: 1}, 2 * DAY),
+        ({MINUTE: FEW - 2, 2 * DAY: 1}, 2 * DAY),
+        ({MINUTE: 95, 2 * DAY: 5}, MINUTE),
+        ({MINUTE: 94, 2 * DAY: 6}, 2 * DAY),
+        ({0: 1000}, 0),
+    ],
+)
+def test_of_few_outcomes_the_latest_decides_and_of_many_all_but_a_twentieth(
+    counted: dict[int, int], seconds: int
+) -> None:
+    assert learn_outcome_delay(ages(counted)) == OutcomeDelay(seconds * SECOND, "learned", sum(counted.values()))
+
+
+def test_without_outcomes_nothing_is_known() -> None:
+    assert learn_outcome_delay(np.zeros(WIDTH)) == UNKNOWN_DELAY
+    assert UNKNOWN_DELAY.to_json() == {"seconds": None, "source": "unknown", "outcomes": None}
+    assert delay_sentence(UNKNOWN_DELAY) == "How long outcomes take is not known: none has come with a time."
+
+
+def test_what_came_later_than_the_last_bound_counts_as_that_bound() -> None:
+    counts = np.zeros(WIDTH)
+    counts[-1] = 5
+    assert learn_outcome_delay(counts).nanoseconds == BOUNDS[-1] * SECOND
+
+
+@given(st.lists(st.sampled_from(BOUNDS), min_size=1, max_size=300), st.sampled_from(BOUNDS))
+def test_a_later_outcome_never_makes_the_delay_of_few_shorter(known: list[int], later: int) -> None:
+    before = learn_outcome_delay(ages({age: known.count(age) for age in known}))
+    after = learn_outcome_delay(ages({age: [*known, later].count(age) for age in [*known, later]}))
+    share = np.mean(np.array([*known, later]) * SECOND <= after.nanoseconds)
+    assert share >= 0.95
+    if len(known) + 1 < FEW or later * SECOND >= before.nanoseconds:
+        assert after.nanoseconds >= before.nanoseconds or len(known) + 1 == FEW
+
+
+def test_a_window_of_which_nearly_all_outcomes_are_known_waits_only_where_somebody_says_so() -> None:
+    learned, said = OutcomeDelay(2 * DAY * SECOND, "learned", 500), OutcomeDelay(2 * DAY * SECOND, "configured")
+    assert [learned.complete(coverage) for coverage in (None, 0.5, 0.95)] == [False, False, True]
+    assert not said.complete(1.0)
+
+
+@pytest.mark.parametrize(
+    ("delay", "said"),
+    [
+        (OutcomeDelay(2 * DAY * SECOND, "learned", 1), "Outcomes take up to 2d: the only one came within that time."),
+        (
+            OutcomeDelay(2 * DAY * SECOND, "learned", 12),
+            "Outcomes take up to 2d: the latest of 12 came within that time.",
+        ),
+        (
+            OutcomeDelay(3 * DAY * SECOND, "learned", 18_000),
+            "Outcomes take up to 3d: 95 % of 18,000 came within that time.",
+        ),
+        (OutcomeDelay(0, "configured"), "Outcomes may take 0s, as outcome_delay says."),
+    ],
+)
+def test_a_sentence_says_how_long_and_who_says_so(delay: OutcomeDelay, said: str) -> None:
+    assert delay_sentence(delay) == said
