@@ -56,6 +56,18 @@ class Repeats:
         return self if len(features.plain) == len(features.kept) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """``again`` of ``rows`` different rows equal one of the ``before`` rows of an earlier window.
+
+    Rows that have all features. Different ones: a probe that sends one row again and again is one of them.
+    """
+
+    rows: int
+    again: int
+    before: int
+
+
 class Counting:
     """Counts rows that repeat, in bounded memory: exactly up to 262,144 rows.
 
@@ -92,8 +104,31 @@ class Counting:
         kept = np.concatenate(self._pieces)
         return repeats_of(self._rows, len(kept), len(np.unique(kept)), self._halved)
 
+    def recurrence(self, earlier: Counting) -> Recurrence | None:
+        """Return how many rows equal one of an earlier window; None where either has none.
+
+        Of so many rows that only some are kept, of those that both keep.
+
+        >>> one, other = Counting(), Counting()
+        >>> one.add(np.array([7, 8, 9], np.uint64)), other.add(np.array([9, 9, 5], np.uint64))
+        (None, None)
+        >>> other.recurrence(one)
+        Recurrence(rows=2, again=1, before=3)
+        """
+        if not self._rows or not earlier._rows:
+            return None
+        halved = max(self._halved, earlier._halved)
+        own, known = (np.unique(_below(np.concatenate(one._pieces), halved)) for one in (self, earlier))
+        again = int(np.count_nonzero(np.isin(own, known, assume_unique=True)))
+        return Recurrence(len(own), again, earlier._rows) if len(own) else None
+
     def _below(self, some: U64) -> U64:
-        return some if not self._halved else some[some >> np.uint64(64 - self._halved) == 0]
+        return _below(some, self._halved)
+
+
+def _below(some: U64, halved: int) -> U64:
+    """The fingerprints below a bound that was halved so often."""
+    return some if not halved else some[some >> np.uint64(64 - halved) == 0]
 
 
 def repeats_of(rows: int, kept: int, distinct: int, halved: int) -> Repeats:

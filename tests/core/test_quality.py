@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from driftline.baseline import Baseline
 from driftline.fold import fold, fold_by
 from driftline.pane import Pane, merge
 from driftline.profile import table_from_frame
-from driftline.repeats import Counting, Repeats, fingerprints
+from driftline.repeats import Counting, Recurrence, Repeats, fingerprints
 from driftline.tables import PredictionTable
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Finding, Window
@@ -53,10 +54,18 @@ REFERENCE = Baseline.from_frame(rows(20_000, 1), score="score", model="m", task=
 
 def judged(frame: Frame, earlier: tuple[Frame, ...] = (), baseline: Baseline = REFERENCE) -> tuple[Finding, ...]:
     read = table(frame)
-    counting = Counting()
-    counting.add(fingerprints(read.features, baseline.bins.features, len(read)))
-    before = [fold(table(one), baseline.bins) for one in earlier]
-    return quality(fold(read, baseline.bins), baseline, before, counting.result())
+    counted = [count_windows(table(one), 1, baseline)[0] for one in (frame, *earlier)]
+    again = [one.recurrence(before) for one, before in pairwise(counted)]
+    return quality(fold(read, baseline.bins), baseline, counted[0].result(), recurrences=again)
+
+
+def count_windows(read: PredictionTable, windows: int, baseline: Baseline = REFERENCE) -> list[Counting]:
+    """The fingerprints of so many windows of equally many rows."""
+    counted = [Counting() for _ in range(windows)]
+    prints = fingerprints(read.features, baseline.bins.features, len(read))
+    for counting, some in zip(counted, np.split(prints, windows), strict=True):
+        counting.add(some)
+    return counted
 
 
 def some(frame: Frame, name: str, n: int, change: Callable[[Any], Any]) -> Frame:
@@ -221,12 +230,59 @@ def test_infinities_that_the_baseline_had_are_nothing_new() -> None:
     assert judged(frame, baseline=baseline) == ()
 
 
-def test_values_that_stand_still_from_one_window_to_the_next_are_stale() -> None:
-    before, last, now = rows(N, 11), rows(N, 12), rows(N, 13)
-    [found] = judged({**now, "income": np.random.default_rng(0).permutation(last["income"])}, (last, before))
-    assert (found.check, found.features, found.severity) == ("stale", ("income",), "critical")
-    assert judged({**now, "income": last["income"]}, (last, {**before, "income": last["income"]})) == ()
-    assert judged(now, (last, before)) == ()
+def shuffled(frame: Frame, share: float, seed: int) -> Frame:
+    """So many of the rows of another window, in another order, and new ones."""
+    rng = np.random.default_rng(seed)
+    old = rng.permutation(N)[: round(share * N)]
+    new = rows(N - len(old), seed)
+    return {name: np.concatenate([values[old], new[name]]) for name, values in frame.items()}
+
+
+@pytest.mark.parametrize(("share", "severity"), [(1.0, "critical"), (0.6, "critical"), (0.2, "major"), (0.05, None)])
+def test_rows_that_repeat_the_window_before_are_stale(share: float, severity: str | None) -> None:
+    before, last = rows(N, 11), rows(N, 12)
+    found = judged(shuffled(last, share, 13), (last, before))
+    assert [(one.check, one.severity) for one in found] == ([] if severity is None else [("stale", severity)])
+    if found:
+        assert found[0].sentence == (
+            f"{100 * share:.3g} % of rows repeat a row of the window before in full (expected: 0 %; stale?)"
+        )
+
+
+def test_rows_that_have_always_repeated_are_no_news() -> None:
+    before, last = rows(N, 11), rows(N, 12)
+    assert judged(last, (last, last)) == ()
+    assert judged(last, (last,)) == ()  # nobody knows whether they always have
+    assert judged(rows(N, 13), (last, before)) == ()
+    nightly = Baseline.from_frame(
+        {name: np.tile(values, 5) for name, values in last.items()}, score="score", model="m", task="binary"
+    )
+    assert judged(last, (last, before), nightly) == ()
+
+
+def schedule(days: int, seed: int) -> Frame:
+    """Days of a plan: the same trips at the same hours, in weather of their own, a few of them left out."""
+    rng = np.random.default_rng(seed)
+    plan = np.random.default_rng(0)
+    trips = {"minute": plan.integers(300, 1_380, 900) * 1.0, "distance": plan.lognormal(6.5, 0.8, 900).round()}
+    kept = np.concatenate([np.sort(rng.permutation(900)[:890]) for _ in range(days)])
+    frame: Frame = {name: values[kept] for name, values in trips.items()}
+    day = np.repeat(np.arange(days), 890)
+    frame["temperature"] = rng.normal(10, 5, days)[day] + rng.normal(0, 2, len(day))
+    return frame | {"score": rng.random(len(day)), "time": pd.Timestamp("2026-01-01") + pd.to_timedelta(day, unit="D")}
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_planned_days_whose_shares_repeat_are_not_stale(dated: bool) -> None:
+    known = schedule(14, 1)
+    frame = known if dated else {name: values for name, values in known.items() if name != "time"}
+    baseline = Baseline.from_frame(frame, score="score", time="time" if dated else None, model="m", task="binary")
+    days = [{name: values for name, values in schedule(1, seed).items() if name != "time"} for seed in (21, 22, 23)]
+    alike = [np.bincount(day["minute"].astype(np.int64) // 60) for day in days]
+    assert np.abs(alike[0] - alike[1]).max() <= 5  # far closer than two samples are
+    assert [one.check for one in judged(days[2], (days[1], days[0]), baseline)] == []
+    stale = judged(days[1], (days[1], days[0]), baseline)
+    assert [one.check for one in stale] == ["stale"]
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -242,17 +298,24 @@ def test_every_check_keeps_the_contract(name: str) -> None:
     assert empty == ()
     features = {**REFERENCE.bins.features}
     one_row = fold(table(rows(1, 5)), REFERENCE.bins)
-    assert quality(one_row, REFERENCE, [one_row, one_row], Repeats(1, 1)) == ()
+    assert quality(one_row, REFERENCE, Repeats(1, 1), recurrences=[Recurrence(1, 1, 1), Recurrence(1, 0, 1)]) == ()
     missing = table({name: np.full(50, np.nan) for name in features} | {"score": np.random.default_rng(1).random(50)})
     assert {one.check for one in quality(fold(missing, REFERENCE.bins), REFERENCE)} == {"missing"}
 
 
 def test_no_more_quiet_windows_have_a_finding_than_was_promised() -> None:
     panes: list[Pane] = []
+    counted: list[Counting] = []
     for size, windows in ((50, 400), (300, 400), (1_000, 200)):
         group = np.repeat(np.arange(windows), size)
-        panes += fold_by(table(rows(size * windows, size)), REFERENCE.bins, group, windows)
-    judged = [quality(pane, REFERENCE, panes[max(0, at - 2) : at][::-1]) for at, pane in enumerate(panes)]
+        read = table(rows(size * windows, size))
+        panes += fold_by(read, REFERENCE.bins, group, windows)
+        counted += count_windows(read, windows)
+    again = [None, *(one.recurrence(before) for before, one in pairwise(counted))]
+    judged = [
+        quality(pane, REFERENCE, counted[at].result(), recurrences=again[max(0, at - 1) : at + 1][::-1])
+        for at, pane in enumerate(panes)
+    ]
     with_findings = sum(bool(found) for found in judged)
     assert len(panes) == 1_000
     assert with_findings <= stats.binom.ppf(0.9999, len(panes), ALPHA)
@@ -349,7 +412,8 @@ def test_whatever_the_rows_are_judging_them_raises_nothing(
     pane = fold(now, baseline.bins)
     counting = Counting()
     counting.add(fingerprints(now.features, baseline.bins.features, len(now)))
-    for finding in quality(pane, baseline, [pane, pane], counting.result()):
+    again = (counting.recurrence(counting), Recurrence(1, 0, 1))
+    for finding in quality(pane, baseline, counting.result(), recurrences=again):
         assert 0 <= finding.p_value <= ALPHA
         assert finding.sentence
         assert all(share is None or 0 <= share <= 1 for share in (finding.was, finding.now))

@@ -98,7 +98,7 @@ class Stream:
     def explained(self) -> Explanation | None:
         """Explain the last day as a service does."""
         baseline, panes = self._drawn[0], self.panes()
-        beside = Beside(panes[-3:-1][::-1], trail=lambda parts: trail(panes, baseline, parts))
+        beside = Beside(trail=lambda parts: trail(panes, baseline, parts))
         return evaluate(panes[-1], baseline, ModelKey("m"), self.last, True, beside=beside).explanation
 
     def explained_by_slice(self, feature: str) -> Explanation | None:

@@ -116,10 +116,12 @@ def test_quiet_rows_are_quiet_live_and_in_a_file(open_state: Open, clock: Clock,
     assert live(open_state(), clock, rows, baseline) == ()
 
 
-def test_a_feature_that_repeats_the_window_before_is_stale_live(open_state: Open, clock: Clock) -> None:
+def test_rows_that_repeat_the_window_before_are_stale_live_and_on_files(
+    open_state: Open, clock: Clock, tmp_path: Path
+) -> None:
     random = np.random.default_rng(5)
     baseline = Baseline.from_frame(
-        {"income": random.normal(size=5_000), "score": random.random(5_000)},
+        {"income": random.normal(size=5_000), "age": random.normal(size=5_000), "score": random.random(5_000)},
         score="score",
         model="churn",
         task="binary",
@@ -127,13 +129,26 @@ def test_a_feature_that_repeats_the_window_before_is_stale_live(open_state: Open
     )
     state = open_state()
     state.send(baselines=[baseline.to_json()])
-    days = [random.normal(size=2_000) for _ in range(3)]
-    for day, values in enumerate([*days, random.permutation(days[-1])]):
-        at = NOON + day * DAY
-        state.send(predictions([""] * 2_000, at, random.random(2_000).tolist(), features={"income": values.tolist()}))
-    clock.now = NOON + 6 * DAY
-    found = [[one.check for one in window.findings] for window in state.view().windows["1d"] if window.rows]
-    assert found == [[], [], [], ["stale"]]
+    days = [random.normal(size=(2_000, 2)) for _ in range(3)]
+    days += [random.permutation(days[2])]  # the same rows, in another order
+    days += [np.stack([days[3][:, 0], random.normal(size=2_000)], axis=1)]  # one feature stands still, rows do not
+    frames = []
+    for day, values in enumerate(days):
+        score = random.random(2_000).tolist()
+        features = {"income": values[:, 0].tolist(), "age": values[:, 1].tolist()}
+        state.send(predictions([""] * 2_000, NOON + day * DAY, score, features=features))
+        frames.append(pd.DataFrame(features | {"score": score, "time": NOON + day * DAY}))
+    clock.now = NOON + 7 * DAY
+    found = [said(window.findings) for window in state.view().windows["1d"] if window.rows]
+    assert [[one[:3] for one in window] for window in found] == [[], [], [], [("stale", (), "critical")], []]
+    rows = pd.concat(frames)
+    rows["time"] = pd.to_datetime(rows["time"], utc=True)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    baseline.save(tmp_path / "baseline.json")
+    of_files = evaluate_files(
+        [tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, ColumnOptions(time="time"), Cut("1d"), print
+    )
+    assert [said(one.findings) for one in of_files.evaluations] == found
 
 
 EXPECT = """

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from driftline.pane import Pane
-from driftline.repeats import Repeats
+from driftline.repeats import Recurrence, Repeats
 
 from .expectations.rule import Expectations
 from .explain.trail import Ask, unknown
@@ -22,16 +22,15 @@ class Sliced(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """``earlier``: the panes of the windows before, the latest first, over the same bins, as many as are known.
+    """``repeats``: how often whole rows repeat, ``unique``: how often the values of single features do.
 
-    ``repeats``: how often whole rows repeat, ``unique``: how often the values of single features do; both where rows
-    are at hand. ``newest``: when the newest row was predicted, unix nanoseconds; ``until``: the moment up to which
+    ``recurrences``: how often rows repeat those of the window before, and those of that one the ones before; all where
+    rows are at hand. ``newest``: when the newest row was predicted, unix nanoseconds; ``until``: the moment up to which
     it may age, None = the end of the window. ``expect``: what is expected. ``trail``: asked where something drifts,
     what the time up to the window's end looked like; ``timezone``: in which its days begin. ``slices``: by
     ``key=value``, over the same bins.
     """
 
-    earlier: Sequence[Pane] = ()
     repeats: Repeats | None = None
     unique: Mapping[str, Repeats] = field(default_factory=dict)
     newest: int | None = None
@@ -40,6 +39,7 @@ class Beside:
     trail: Ask = unknown
     timezone: str = "UTC"
     slices: Mapping[str, Sliced] = field(default_factory=dict)
+    recurrences: Sequence[Recurrence | None] = ()
 
 
 NOTHING = Beside()

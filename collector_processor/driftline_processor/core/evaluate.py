@@ -80,7 +80,7 @@ def evaluate(
     whole = {name: baseline.raw_name(name) for name in evaluation.features}
     evaluation.weighted_share = weighted_share(evaluation.features, baseline.extras.importance, whole)
     designs = {name: target.design_effect for name, target in evaluation.features.items()}
-    evaluation.findings = quality(pane, baseline, beside.earlier, beside.repeats, designs)
+    evaluation.findings = quality(pane, baseline, beside.repeats, designs, beside.recurrences)
     views = {WHOLE: View(pane, baseline, evaluation.features, beside.trail)}
     for name, against in own.items():
         views[name] = View(slices[name], against, evaluation.slices[name].features, beside.slices[name].trail)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -205,12 +206,19 @@ def _beside(
     slices: Slices,
 ) -> Iterator[Beside]:
     """Yield what is known of each window beside its own rows."""
-    panes = [one.pane for one in folded]
+    whole = [one.counting[""] for one in folded]
+    follows = [False, *(is_next(*both) for both in pairwise(windows))]
+    again = [whole[at].recurrence(whole[at - 1]) if follows[at] else None for at in range(len(windows))]
     for at, (window, one) in enumerate(zip(windows, folded, strict=True)):
-        earlier = panes[max(0, at - 2) : at][::-1]
         trail = partial(trails.until, window.end)
         sliced = slices.of(at, window.end)
-        yield Beside(earlier, one.repeats, one.unique, newest[at], until, expect, trail, slices=sliced)
+        recurrences = again[max(0, at - 1) : at + 1][::-1]
+        yield Beside(one.repeats, one.unique, newest[at], until, expect, trail, slices=sliced, recurrences=recurrences)
+
+
+def is_next(earlier: Window, window: Window) -> bool:
+    """Return whether a window begins where an earlier one ends, or neither is one of time."""
+    return not window.name or earlier.end == window.start
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.pane import Pane, merge
+from driftline.repeats import Recurrence
 
 from driftline_processor.core.beside import Beside
 from driftline_processor.core.compared import Compared, decided_alike, seasonal
@@ -33,7 +34,7 @@ from .news import Touched
 from .outcome_delays import OutcomeDelays
 from .panes import OUTCOMES, learned_fold, part_width, performance_fold, read_window, score_fold, stored_unit
 from .past import Past
-from .repeating import repeats_between
+from .repeating import recurrence_of, repeats_between
 from .seasons import mix_of
 from .series import Series, SeriesRegister
 from .slices import SlicePanes
@@ -43,9 +44,6 @@ from .trails import Trails
 from .waiting_windows import WaitingWindows
 
 _log = logging.getLogger(__name__)
-
-EARLIER = 2
-"""Windows before a closed one that are read with it, to tell what stands still."""
 
 AT_ONCE = 200
 """Windows that are evaluated in one go, the most urgent first; the rest waits for the next."""
@@ -271,7 +269,8 @@ class Evaluator:
             trail = partial(self._trails.until, series.number, baseline, window, settings.timezone)
         if not closed:
             return Beside(expect=expect, trail=trail, timezone=settings.timezone)
-        earlier = [] if baseline is None else self._earlier(series, window, settings.timezone, baseline, width)
+        known = baseline is not None and baseline.extras.repeats is not None
+        recurrences = self._recurrences(series, window, settings.timezone) if known else []
         newest = None
         if expect.wants("freshness"):
             query = "SELECT max(time) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
@@ -282,27 +281,17 @@ class Evaluator:
         if baseline is not None:
             slices = self._slices.of(series, window, baseline, settings.slices, settings.timezone, width)
         return Beside(
-            *(earlier, repeats), newest=newest, expect=expect, trail=trail, timezone=settings.timezone, slices=slices
+            *(repeats, {}, newest, None, expect, trail, settings.timezone, slices, recurrences),
         )
 
-    def _earlier(
-        self,
-        series: Series,
-        window: Window,
-        timezone: str,
-        baseline: Baseline,
-        width: Callable[[str, str], int],
-    ) -> list[Pane]:
-        """The panes of the windows before, the latest first, as far as they were counted over the same bins."""
-        panes: list[Pane] = []
-        for _ in range(EARLIER):
-            window = window_of(window.name, window.start - PANE, timezone)
-            ends = (window.start, window.end)
-            folds = read_window(self._connection, series.number, *ends, width, prefix=baseline.fold)
-            if baseline.fold not in folds:
-                break
-            panes.append(folds[baseline.fold])
-        return panes
+    def _recurrences(self, series: Series, window: Window, timezone: str) -> list[Recurrence | None]:
+        """How often the rows of a window repeat those of the window before, and those of that one the ones before."""
+        before = window_of(window.name, window.start - PANE, timezone)
+        found = recurrence_of(self._connection, series.number, window, before)
+        if found is None:
+            return []
+        first = window_of(window.name, before.start - PANE, timezone)
+        return [found, recurrence_of(self._connection, series.number, before, first)]
 
     def _compared_with(self, folds: dict[str, Pane], in_force: Baseline | None) -> Baseline | None:
         """The baseline over whose bins the window was counted: the one in force, else the one with most rows."""

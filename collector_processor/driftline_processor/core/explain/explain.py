@@ -25,7 +25,7 @@ from .trail import Trail
 from .view import View
 from .wording import cause_sentence, whole_sentence
 
-ALWAYS = frozenset({"swapped", "unit_change", "type_change", "constant", "stale"})
+ALWAYS = frozenset({"swapped", "unit_change", "type_change", "constant"})
 """Findings that say what happened to a feature, whatever else its distribution does."""
 
 MOSTLY = frozenset({"missing", "unseen", "out_of_range"})
@@ -97,7 +97,7 @@ def _of_finding(finding: Finding, whole: View) -> Cause | None:
         if drifts and share < HALF * shift:
             return None
         shift = max(shift, share)
-    elif finding.check != "stale":
+    else:
         shift = max(shift, finding.now or 0.0)
     return Cause(finding.features, finding.check, shift, _changes(finding.features[0], whole))
 

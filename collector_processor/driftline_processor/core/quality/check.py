@@ -38,7 +38,7 @@ class Check:
 
     name: str
     title: str
-    needs: Literal["panes", "rows", "panes of earlier windows"]
+    needs: Literal["panes", "rows"]
     find: Callable[[Look], Tested]
     covers: frozenset[str] = frozenset()
 

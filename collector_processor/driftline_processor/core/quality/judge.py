@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from driftline.baseline import Baseline
 from driftline.pane import Pane
-from driftline.repeats import Repeats
+from driftline.repeats import Recurrence, Repeats
 
 from driftline_processor.core.drift.correction import benjamini_hochberg
 from driftline_processor.core.evaluation import Finding
@@ -39,18 +39,19 @@ _GRAVITY = {"critical": 0, "major": 1, "minor": 2}
 def quality(
     pane: Pane,
     baseline: Baseline,
-    earlier: Iterable[Pane] = (),
     repeats: Repeats | None = None,
     designs: Mapping[str, float] | None = None,
+    recurrences: Iterable[Recurrence | None] = (),
 ) -> tuple[Finding, ...]:
     """Return what is wrong with the data of a window, the gravest first.
 
-    ``pane``: the window, folded over the baseline's bins; ``earlier``: those of the windows before it, the latest
-    first; ``repeats``: how often its rows repeat, where rows are at hand; ``designs``: feature → how many of its
-    rows count as one, where they resemble each other. P-values are corrected (Benjamini-Hochberg)
-    over all features and checks; a test whose effect is too small to matter counts as one that found nothing.
+    ``pane``: the window, folded over the baseline's bins; ``repeats``: how often its rows repeat, where rows are at
+    hand; ``recurrences``: how often they repeat those of the window before, and those of that one the ones before;
+    ``designs``: feature → how many of its rows count as one, where they resemble each other. P-values are corrected
+    (Benjamini-Hochberg) over all features and checks; a test whose effect is too small to matter counts as one that
+    found nothing.
     """
-    look = Look(pane, baseline, tuple(earlier), repeats, designs or {})
+    look = Look(pane, baseline, repeats, designs or {}, tuple(recurrences))
     done = [check.find(look) for check in CHECKS.values()]
     suspicions = [one for tested in done for one in tested.suspicions]
     if not suspicions:

@@ -12,7 +12,7 @@ from driftline.baseline import Baseline
 from driftline.clusters import PREFIX as CLUSTERS
 from driftline.clusters import by_group
 from driftline.pane import Pane
-from driftline.repeats import Repeats
+from driftline.repeats import Recurrence, Repeats
 from driftline.tables import F64
 
 from driftline_processor.core.distributed import GUESSED
@@ -25,16 +25,16 @@ from .sums import Pair, Sums, sums_of
 class Look:
     """One window and its baseline.
 
-    ``earlier``: the panes of the windows before it, the latest first, over the same bins; as many as are known.
-    ``repeats``: of the window's rows; None where no rows are at hand. ``designs``: feature → how many of its rows count
-    as one (:mod:`driftline_processor.core.drift.dependence`), 1 where nothing is said.
+    ``repeats``: of the window's rows; None where no rows are at hand. ``recurrences``: of its rows in the window
+    before, then of that one's in the one before it; None where either has no rows. ``designs``: feature → how many of
+    its rows count as one (:mod:`driftline_processor.core.drift.dependence`), 1 where nothing is said.
     """
 
     pane: Pane
     baseline: Baseline
-    earlier: tuple[Pane, ...] = ()
     repeats: Repeats | None = None
     designs: Mapping[str, float] = field(default_factory=dict)
+    recurrences: tuple[Recurrence | None, ...] = ()
 
     @cached_property
     def pairs(self) -> dict[str, Pair]:

@@ -1,86 +1,63 @@
-"""Stale: a feature repeats the values of the window before."""
+"""Stale: rows repeat those of the window before."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from driftline.repeats import Recurrence, Repeats
 
-import numpy as np
-from driftline.tables import F64
-from scipy.special import chdtr
-
-from driftline_processor.core.quality.check import Check, Suspicion, Tested, suspicion
+from driftline_processor.core.quality.check import Check, Tested, suspicion
 from driftline_processor.core.quality.look import Look
-from driftline_processor.core.quality.sums import Pair, sums_of
-from driftline_processor.core.quality.words import quoted
+from driftline_processor.core.quality.rate import more_often
+from driftline_processor.core.quality.words import percent
 
-CELLS = 20
-"""Fewer bins that expect 5 rows each are alike by chance too easily."""
+MOST = 0.1
+"""Share of rows that equal one of the window before by themselves, beyond which it says nothing that others do."""
 
-EXPECTED = 5.0
-ALIKE = 0.01
-"""Below it two samples are more alike than samples are."""
+LEAST = 0.1
+"""Share of the rows, beyond what is expected, from which on they are told of."""
+
+
+FEWEST = 50
+"""Different rows, of fewer of which a few that came twice are a tenth."""
 
 
 def find(look: Look) -> Tested:
-    """Find features whose values are more alike from one window to the next than two samples ever are.
+    """Compare the share of rows whose features all equal those of a row of the window before with the expected one.
 
-    From the panes of the window and of those before it: the lower tail of the two-sample chi-square test over the bins,
-    where at least 20 of them expect 5 rows. Rows that depend on each other make windows differ more, never less, so
-    they raise no false alarm. A feature that never moves has not become stale: the blocks of the baseline must have
-    differed, or, where it has none, the window before must have differed from the one before it. That a single value
-    stands still is another check's (constant).
+    From rows, by the same fingerprints as the check for duplicates. Shares that repeat are no sign of a stale feed:
+    what is planned, flights or deliveries, has nearly the same shares every day. Whole rows do not repeat.
 
-    Source: Fisher, "Has Mendel's work been rediscovered?" (1936), for the lower tail.
+    What is expected comes from how often the baseline repeats its own rows, in proportion to the pairs of rows. Nothing
+    is judged where that is much, nor where rows have always repeated (the same customers are scored every night): the
+    baseline must hold several stretches of time, or the window before must not have repeated the one before it.
     """
-    if not look.earlier:
+    known, found = look.baseline.extras.repeats, look.recurrences
+    if known is None or not found or found[0] is None:
         return Tested(0, [])
-    looked_at = [
-        (pair, p)
-        for pair in look.pairs.values()
-        if (last := sums_of(look.earlier[0], pair.name, pair.bins)) is not None
-        and (p := _alike(pair.now.counts, last.counts, CELLS)) is not None
-    ]
-    return Tested(len(looked_at), [_finding(pair, p) for pair, p in looked_at if p < ALIKE and _moves(look, pair)])
+    latest = found[0]
+    was, expected = (known.rows - known.distinct) / known.rows, _expected(known, latest)
+    if latest.rows < FEWEST or max(was, expected) > MOST or not _is_news(look, known):
+        return Tested(0, [])
+    now = latest.again / latest.rows
+    if now - expected < LEAST:
+        return Tested(1, [])
+    n = known.rows * known.rows / (2 * latest.before)  # rows that would repeat as many, at the window's rate
+    p = more_often(known.rows - known.distinct, n, latest.again, latest.rows)
+    text = f"{percent(now)} of rows repeat a row of the window before in full (expected: {percent(expected)}; stale?)"
+    return Tested(1, [suspicion(CHECK.name, [], p, text, was=expected, now=now, concerned=now - expected)])
 
 
-def _moves(look: Look, pair: Pair) -> bool:
-    """Whether the feature used to differ from one stretch of time to the next, as samples do."""
+def _expected(known: Repeats, one: Recurrence) -> float:
+    """The share of rows that equal one of the window before by chance: pairs of rows are equal as in the baseline."""
+    return min(1.0, 2 * (known.rows - known.distinct) / known.rows * one.before / known.rows)
+
+
+def _is_news(look: Look, known: Repeats) -> bool:
+    """Whether rows used not to repeat from one stretch of time to the next."""
     blocks = look.baseline.extras.blocks
-    cells = None if blocks is None else blocks.of.get(f"feature:{pair.name}")
-    if cells is not None and len(cells.counts) > 2:
-        alike = [p for a, b in pairwise(cells.counts) if (p := _alike(a, b, 2)) is not None]
-        return bool(alike) and sum(p < ALIKE for p in alike) < len(alike) / 2
-    sums = [sums_of(pane, pair.name, pair.bins) for pane in look.earlier[:2]]
-    if len(sums) < 2 or sums[0] is None or sums[1] is None:
-        return False
-    before = _alike(sums[0].counts, sums[1].counts, CELLS)
-    return before is not None and before > ALIKE
+    if blocks is not None and len(blocks.starts) > 2:
+        return True
+    before = look.recurrences[1] if len(look.recurrences) > 1 else None
+    return before is not None and before.again / before.rows - _expected(known, before) < LEAST
 
 
-def _alike(counts: F64, other: F64, least: int) -> float | None:
-    """The chance of two samples as alike as this or more; None where fewer than ``least`` bins expect enough rows."""
-    n, m = float(counts.sum()), float(other.sum())
-    if len(counts) != len(other) or n <= 0 or m <= 0:
-        return None
-    both = counts + other
-    kept = both * (min(n, m) / (n + m)) >= EXPECTED
-    cells = int(np.count_nonzero(kept))
-    if cells < least:
-        return None
-    difference = counts[kept] * np.sqrt(m / n) - other[kept] * np.sqrt(n / m)
-    return float(chdtr(cells - 1, float((difference**2 / both[kept]).sum())))
-
-
-def _finding(pair: Pair, p: float) -> Suspicion:
-    return suspicion(
-        CHECK.name,
-        [pair.name],
-        p,
-        f"{quoted(pair.name)}: its values repeat those of the window before more closely than chance allows (stale?)",
-        was=None,
-        now=None,
-        concerned=pair.now.usable / pair.now.rows,
-    )
-
-
-CHECK = Check("stale", "stale", "panes of earlier windows", find)
+CHECK = Check("stale", "stale", "rows", find)
