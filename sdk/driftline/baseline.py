@@ -25,6 +25,7 @@ from .pane import Pane, merge
 from .permutation import Predict, permutation_importance
 from .privacy import Privacy, in_force
 from .profile import FrameColumns, read_frame, refuse_unknown_classes, rows_from_frame
+from .ranges import Ranges
 from .reference import MOST_SAMPLED, ReferenceRows
 from .seasonality import Kind, Seasonality
 from .tables import Column, ModelKey, PredictionTable, Task
@@ -225,7 +226,8 @@ class Baseline:
     ) -> Baseline:
         """Build a baseline from tables of one model and task.
 
-        ``actual``: one column per table, parallel to its rows, or None where no outcome is known. ``texts``: of the
+        ``actual``: one column per table, parallel to its rows, or None where no outcome is known. ``provisional``: from
+        rows of production, which may have to be forgotten: nothing in it is a value of a few rows. ``texts``: of the
         descriptors among the features. ``importance``: of the features. ``named``: somebody named the features one by
         one, so none of them is taken for an identifier. ``seasonality``: by which seasons they are told apart. Raises
         ``ValueError`` when there is no row at all. More rows than memory: :meth:`from_batches`.
@@ -234,8 +236,11 @@ class Baseline:
             raise ValueError("there are no rows; a baseline needs reference rows")
         first = tables[0]
         marks = None if named else marks_of(tables, texts or {})
-        bins = choose_bins(tables, first.task, marks)
+        bins = choose_bins(tables, first.task, marks, anonymous=provisional)
         pane, found = fold_tables(tables, actual or [None] * len(tables), bins, seasonality)
+        if provisional:
+            period = None if found.period is None else found.period.widened()
+            found = replace(found, ranges=Ranges.counted(pane, bins), period=period)
         known = replace(found, importance=importance, marks=marks)
         key = first.key
         return cls(key.model, key.version, first.task, bins, pane, columns or {}, provisional, texts or {}, known)

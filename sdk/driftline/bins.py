@@ -181,6 +181,58 @@ def number_bins(values: F64) -> NumberBins:
     return NumberBins(_edges(quantiles[~inside], low, high))
 
 
+def anonymous_number_bins(values: F64, least: int = RARE) -> NumberBins:
+    """Choose bins of which no edge is the value of fewer than ``least`` rows: float64 (n,), finite ones count.
+
+    For bins that are kept where single rows must be forgotten, see docs/privacy.md. A value that so many rows have, and
+    more than 1 % of them, has a bin of its own. All other edges are numbers with few digits between the values of two
+    rows, with at least ``least`` rows from one to the next, and beyond the outer ones. So a few rows have no extremes.
+
+    >>> anonymous_number_bins(np.append(np.arange(1_000.0), 31337.777)).edges[-2:]
+    array([980.5, 990.5])
+    >>> anonymous_number_bins(np.array([0.0] * 30 + [1.0] * 20 + [31337.777] * 3)).size
+    5
+    >>> anonymous_number_bins(np.arange(9.0)).size
+    1
+    """
+    ordered = np.sort(values[np.isfinite(values)])
+    distinct, counts = np.unique(ordered, return_counts=True)
+    heavy = counts >= max(least, ATOM * len(ordered))
+    low, high = _around(distinct[heavy], np.arange(np.count_nonzero(heavy)))
+    rest = np.repeat(distinct[~heavy], counts[~heavy])
+    bins = min(100, len(rest) // least)
+    before = np.rint(np.arange(1, bins) * len(rest) / max(bins, 1)).astype(np.intp)  # rows below each edge
+    steps = np.flatnonzero(rest[1:] > rest[:-1]) + 1
+    steps = steps[(steps >= least) & (steps <= len(rest) - least)]
+    if not len(steps) or not len(before):
+        return NumberBins(_edges(low, high))
+    nearest = np.unique(steps[np.minimum(np.searchsorted(steps, before), len(steps) - 1)])
+    chosen, last = [], 0
+    for at in nearest.tolist():
+        if at - last >= least:
+            chosen.append(between(float(rest[at - 1]), float(rest[at])))
+            last = at
+    quantiles = np.array(chosen)
+    inside = np.searchsorted(low, quantiles, side="right") > np.searchsorted(high, quantiles, side="right")
+    return NumberBins(_edges(quantiles[~inside], low, high))
+
+
+def between(low: float, high: float) -> float:
+    """Return a number with as few digits as can be between two: more than ``low``, at most ``high``.
+
+    >>> between(1234.56, 1287.01), between(0.0, 31337.777), between(-0.2, 0.3)
+    (1260.0, 20000.0, 0.0)
+    """
+    if low < 0 < high:
+        return 0.0
+    middle = low / 2 + high / 2
+    for digits in range(1, 17):
+        number = float(f"{middle:.{digits}g}")
+        if low < number < high:
+            return number
+    return middle if low < middle else high
+
+
 def _around(distinct: F64, chosen: Index) -> tuple[F64, F64]:
     """Edges ``[low, high)`` around chosen distinct values, never reaching past the middle to a neighbour."""
     values = distinct[chosen]
@@ -219,8 +271,10 @@ def category_bins(column: Column) -> CategoryBins:
     return CategoryBins(tuple(label for _, label in sorted(frequent)[:MOST_LABELS]))
 
 
-def bins_for(column: Column) -> Bins:
+def bins_for(column: Column, anonymous: bool = False) -> Bins:
     """Choose bins from the reference values of a feature: a category where texts outnumber numbers, else a number.
+
+    ``anonymous``: none that tells the value of a few rows, see :func:`anonymous_number_bins`; labels never do.
 
     >>> bins_for(Column(numbers=np.array([1.0, 2.0, np.nan])))
     NumberBins(edges=array([0.99999988, 1.00000012, 1.99999976, 2.00000024]))
@@ -229,7 +283,8 @@ def bins_for(column: Column) -> Bins:
     numbers = 0 if column.numbers is None else int(np.count_nonzero(~np.isnan(column.numbers)))
     if texts > numbers:
         return category_bins(column)
-    return number_bins(np.empty(0) if column.numbers is None else column.numbers)
+    values = np.empty(0) if column.numbers is None else column.numbers
+    return anonymous_number_bins(values) if anonymous else number_bins(values)
 
 
 def score_bin(scores: F64) -> I64:

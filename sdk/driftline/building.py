@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .bins import CategoryBins, number_bins
+from .bins import CategoryBins, anonymous_number_bins, number_bins
 from .blocks import Blocks, Stretches
 from .classes import resolve_task, seen_classes
 from .descriptors import described, looks_like_texts, raw_names, vocabulary_of, without_texts
@@ -157,11 +157,20 @@ def fold_all(
     return pane, replace(extras, slices=sliced.piece())
 
 
-def choose_bins(tables: Sequence[PredictionTable], task: Task, marks: Marks | None = None) -> ModelBins:
-    """Choose the bins of every feature, of the score and of the predicted class, and the space of the features."""
+def choose_bins(
+    tables: Sequence[PredictionTable], task: Task, marks: Marks | None = None, anonymous: bool = False
+) -> ModelBins:
+    """Choose the bins of every feature, of the score and of the predicted class, and the space of the features.
+
+    ``anonymous``: no edge is the value of a few rows, see :func:`driftline.bins.anonymous_number_bins`.
+    """
+    numbers = anonymous_number_bins if anonymous else number_bins
     names = dict.fromkeys(name for table in tables for name in table.features)
     features = {
-        name: bins_of(name, concatenate([table.features[name] for table in tables if name in table.features]), marks)
+        name: bins_of(
+            *(name, concatenate([table.features[name] for table in tables if name in table.features])),
+            *(marks, anonymous),
+        )
         for name in names
     }
     scores = [target_score(table.task, table.scores) for table in tables if table.scores is not None]
@@ -169,7 +178,7 @@ def choose_bins(tables: Sequence[PredictionTable], task: Task, marks: Marks | No
     decided = bool(scores) or any(table.predicted is not None for table in tables)
     return ModelBins(
         features=features,
-        score=number_bins(np.concatenate(scores)) if scores else None,
+        score=numbers(np.concatenate(scores)) if scores else None,
         classes=CategoryBins(task.classes) if task.classes and decided else None,
         projections={name: found for name, columns in vectors.items() if (found := _projection(columns)) is not None},
         space=choose_space(tables, features),

@@ -63,10 +63,10 @@ class Marks(Kinds):
             logger.warning("driftline: baseline: %s", sentence)
 
 
-def bins_of(name: str, column: Column, marks: Marks | None) -> Bins:
+def bins_of(name: str, column: Column, marks: Marks | None, anonymous: bool = False) -> Bins:
     """Choose the bins of a feature, see :func:`driftline.bins.bins_for`; none for one that is marked."""
     if marks is None or name not in marks.of:
-        return bins_for(column)
+        return bins_for(column, anonymous)
     return NumberBins(np.empty(0)) if column.codes is None or column.numbers is not None else CategoryBins(())
 
 

@@ -10,6 +10,9 @@ from .fold import ModelBins
 from .leaving import Leaving
 from .tables import I64
 
+STEP = 300 * 10**9
+"""Five minutes in nanoseconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -31,6 +34,14 @@ class Period:
         Period(first=1, last=5)
         """
         return self if other is None else type(self)(min(self.first, other.first), max(self.last, other.last))
+
+    def widened(self) -> Self:
+        """Return it to whole five minutes, as panes have them: it tells the time of no row.
+
+        >>> Period(300_000_000_001, 300_000_000_002).widened()
+        Period(first=300000000000, last=599999999999)
+        """
+        return type(self)(self.first - self.first % STEP, self.last - self.last % STEP + STEP - 1)
 
     def to_json(self) -> list[int]:
         """Return [first, last]."""

@@ -12,6 +12,8 @@ from .bins import NumberBins
 from .checked import by_name, floats, short
 from .fold import ModelBins
 from .leaving import Leaving
+from .pane import Pane
+from .strays import octave_bounds
 from .tables import Column, PredictionTable
 
 if TYPE_CHECKING:
@@ -26,6 +28,26 @@ class Ranges:
     """
 
     of: Mapping[str, tuple[float, float]]
+
+    @classmethod
+    def counted(cls, pane: Pane, bins: ModelBins) -> Self | None:
+        """Return ranges that hold every value that was counted, and tell none: None where nothing was.
+
+        To the edge of a bin, beyond the outer edges to a power of two.
+        """
+        of, octaves = dict[str, tuple[float, float]](), np.concatenate([[-np.inf], octave_bounds(), [np.inf]])
+        for name, over in bins.features.items():
+            counts = pane.parts.get(f"feature:{name}")
+            if counts is None or not isinstance(over, NumberBins) or not counts[: over.size].any():
+                continue
+            held = np.flatnonzero(counts[: over.size])
+            far = np.flatnonzero(pane.parts.get(f"tails:{name}", np.zeros(1)))
+            edges = np.concatenate([[octaves[far[0]] if len(far) else -np.inf], over.edges, [np.inf]])
+            edges[-1] = octaves[far[-1] + 1] if len(far) else np.inf
+            least, greatest = float(edges[held[0]]), float(edges[held[-1] + 1])
+            if np.isfinite(least) and np.isfinite(greatest):
+                of[name] = (least, greatest)
+        return cls(of) if of else None
 
     def to_json(self) -> dict[str, list[float]]:
         """Return name → [least, greatest]."""

@@ -131,6 +131,14 @@ class Slices:
             of[key] = {one: Pane(dict(_parts(by_name(parts), widths))) for one, parts in values.items()}
         return cls(of)
 
+    def with_other(self, key: str, value: str) -> Self:
+        """Return them with one value of a key among the others, as where it is not told apart."""
+        values = dict(self.of.get(key, {}))
+        pane = values.pop(value, None)
+        if pane is None:
+            return self
+        return type(self)({**self.of, key: {**values, OTHER: _merged(values.get(OTHER), pane)}})
+
     def without(self, keys: Collection[str]) -> Self | None:
         """Return those of the other keys."""
         of = {key: values for key, values in self.of.items() if key not in keys}

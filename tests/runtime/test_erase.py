@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
+import numpy as np
 import pytest
+from driftline.baseline import Baseline
+from driftline.ranges import Ranges
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.erase import ROWS, SUMS, Order, Orders
 
 from .conftest import Open
-from .state_rows import HOUR, MINUTE, NOON, Opened, outcomes, predictions
+from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
 
 DAILY = Model(windows=("1d",), subject="customer")
 MARK = "MARKED-4b1f0c"
@@ -176,3 +181,92 @@ def test_a_reader_waits_while_files_are_exchanged(open_state: Open) -> None:
     reader.join()
     assert set(map(str, seen)) <= {str([(n,)]) for n in (51, 50, 49, 48)}
     assert len(seen) == 200
+
+
+def test_a_baseline_that_was_learned_holds_no_extreme_of_a_subject(open_state: Open, tmp_path: Path) -> None:
+    """Six rows of a subject are the greatest of the thousand that are learned from; none of them is in its JSON."""
+    state, income = open_state(churn=DAILY), np.random.default_rng(0).normal(size=1_000).tolist()
+    income[100:106] = [31337.777] * 6
+    customers = [MARK if 100 <= i < 106 else f"c{i % 300}" for i in range(1_000)]
+    ids, times = [f"r{i}" for i in range(1_000)], [NOON + 1 + i * 1_000_000_007 for i in range(1_000)]
+    scores = np.linspace(0.001, 0.999, 1_000).tolist()
+    features: dict[str, Sequence[object]] = {"income": income, "customer": customers}
+    state.send(predictions(ids, times, scores, features=features))
+    state.state.erase(Order("churn", "subject", (MARK,)))
+    state.state.settle()
+    state.state._connection.execute("CHECKPOINT")
+    ((text,),) = state.rows("SELECT json FROM baselines")
+    assert found_on_disk(tmp_path, "31337.7") == []
+    told = set(numbers_in(json.loads(str(text))))
+    assert len(told) > 100
+    assert told & {*income, *scores, *times} == set()
+
+
+def numbers_in(value: object) -> Iterator[float]:
+    """Yield every number that a JSON document holds."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from numbers_in(one)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+
+
+def test_a_value_of_a_slice_that_few_rows_are_left_of_is_counted_among_the_others(
+    open_state: Open, clock: Clock, tmp_path: Path
+) -> None:
+    """Twelve rows had the value, eight of them the subject's: it leaves panes, baseline and what was believed."""
+    sliced = Model(windows=("1d",), subject="customer", slices=("region",))
+    state = open_state(churn=sliced)
+    regions = [MARK if i < 12 else "north" for i in range(1_200)]
+    customers = ["gone" if i < 8 else f"c{i % 300}" for i in range(1_200)]
+    ids, times = [f"r{i}" for i in range(1_200)], [NOON + i * 10**9 for i in range(1_200)]
+    scores = [i % 10 / 10 for i in range(1_200)]
+    cuts: dict[str, Sequence[object]] = {"region": regions, "customer": customers}
+    state.send(predictions(ids, times, scores, features={"x": scores}, slices=cuts))
+    state.send(outcomes(ids, [i % 2 for i in range(1_200)], NOON + HOUR))
+    clock.now += 3 * DAY
+    state.send(predictions(["later"] * 200, clock.now, keyed=False))
+    state.state.settle()
+    state.state._connection.execute("CHECKPOINT")
+    named = "SELECT count(*)::INT FROM evaluations WHERE contains(json, 'region=MARKED')"
+    assert state.rows(named) == [(1,)]
+    assert state.rows("SELECT value FROM slice_values ORDER BY value") == [(MARK,), ("north",)]
+    counted = "SELECT sum(value)::INT FROM slice_panes WHERE fold = '|region={}' AND part = 'rows' AND idx = 0"
+    assert state.rows(counted.format(MARK)) == [(12,)]
+
+    state.state.erase(Order("churn", "subject", ("gone",)))
+
+    gone = [path for path in (tmp_path / "state").iterdir() if f"region={MARK}".encode() in path.read_bytes()]
+    assert gone == []
+    state.state.settle()
+    assert state.rows(counted.format("other")) == [(12,)]
+    assert state.rows("SELECT value FROM slice_values") == [("north",)]
+    assert state.rows(named) == [(0,)]
+    (day, _) = state.view().windows["1d"]
+    assert set(day.performance_slices) == {"region=north", "region=other"}
+    ((text,),) = state.rows("SELECT json FROM baselines")
+    assert set(json.loads(str(text))["extras"]["slices"]["region"]) == {"north", "other"}
+    state = open_state(churn=sliced)
+    assert set(state.view().windows["1d"][0].performance_slices) == {"region=north", "region=other"}
+
+
+def test_a_baseline_that_an_older_version_learned_goes_with_a_subject_and_another_is_learned(open_state: Open) -> None:
+    state, n = open_state(churn=DAILY), 1_000
+    features: dict[str, Sequence[object]] = {"x": list(range(n)), "customer": ["a"] * n}
+    state.send(predictions([f"r{i}" for i in range(n)], scores=[i % 10 / 10 for i in range(n)], features=features))
+    ((text,),) = state.rows("SELECT json FROM baselines")
+    old = Baseline.from_json(str(text))
+    exact = replace(old, extras=replace(old.extras, ranges=Ranges({"x": (0.0, 999.0)})))
+    changed = "UPDATE baselines SET json = ?, digest = ?"
+    state.state._connection.execute(changed, [exact.to_json(), exact.digest])
+    state = open_state(churn=DAILY)
+    state.state.erase(Order("churn", "subject", ("nobody",)))
+    assert state.rows("SELECT count(*)::INT FROM baselines") == [(1,)]
+    state.state.erase(Order("churn", "subject", ("a",)))
+    assert state.rows("SELECT count(*)::INT FROM baselines") == [(0,)]
+    state.send(predictions(["new"], features={"x": [1]}))
+    view = state.view()
+    assert view.baseline is not None
+    assert view.baseline.learned == 1

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from driftline.bins import (
+    RARE,
     SCORE_BINS,
     CategoryBins,
     NumberBins,
+    anonymous_number_bins,
+    between,
     bins_for,
     category_bins,
     count,
@@ -216,3 +219,26 @@ def test_bins_survive_json_exactly(values: list[float]) -> None:
 def test_what_describes_no_bins_is_refused(value: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         from_json(value)
+
+
+ROWS = st.lists(st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([0.0, 1.0, -999.0]), max_size=120)
+
+
+@given(ROWS, st.integers(1, 12))
+def test_no_edge_of_anonymous_bins_is_the_value_of_few_rows(values: list[float], times: int) -> None:
+    column = np.array(values * times)
+    edges = anonymous_number_bins(column).edges
+    finite = column[np.isfinite(column)]
+    held = {value: int(np.count_nonzero(finite == value)) for value in edges.tolist()}
+    assert [value for value, rows in held.items() if 0 < rows < RARE] == []
+    assert (np.diff(edges) > 0).all()
+    if len(edges) and np.unique(finite, return_counts=True)[1].max() < RARE:
+        counted = count(NumberBins(edges), Column(numbers=finite))[: len(edges) + 1]
+        assert counted.min() >= RARE
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_between_two_lies_between_them(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    if low < high:
+        assert low < between(low, high) <= high

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from driftline.baseline import Baseline
-from driftline.bins import LONGEST_LABEL, MOST_LABELS, RARE, Bins, CategoryBins, NumberBins, number_bins
+from driftline.bins import LONGEST_LABEL, MOST_LABELS, RARE, Bins, CategoryBins, NumberBins, anonymous_number_bins
 from driftline.fold import ModelBins
 from driftline.pane import Pane
 from driftline.tables import CLASSLESS, F64, ModelKey, Task
@@ -75,7 +75,7 @@ def edges_of(histograms: Sequence[Histogram]) -> F64:
         return np.empty(0)
     low, high = min(one.low for one in held), max(one.high for one in held)
     if low == high:
-        return number_bins(np.array([low])).edges
+        return anonymous_number_bins(np.full(int(sum(cells(one)[2].sum() for one in held)), low)).edges
     narrow, wide = (_summed(kind) for kind in (held, [replace(one, low=-np.inf, high=np.inf) for one in held]))
     left, right, counts = narrow
     of_many = np.sort(counts[right > np.nextafter(left, np.inf)])[::-1]

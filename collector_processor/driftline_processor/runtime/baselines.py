@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,11 +12,12 @@ import pyarrow as pa
 from driftline.baseline import Baseline
 from driftline.columns import Value, decode, encode
 from driftline.frames import taken, used_labels
+from driftline.ranges import Ranges
 from driftline.tables import I64, Column, ModelKey, PredictionTable, Text
 from numpy.typing import NDArray
 
 from .learning_points import LearningPoints
-from .series import Series
+from .series import Series, SeriesRegister
 from .store import Connection, DatabaseError, insert, number, read
 from .streams import Increase
 
@@ -188,6 +189,34 @@ class Baselines:
             if len(stays):
                 fewer = {name: _some(value, stays) for name, value in kept.items()}
                 _keep(connection, columns[0]["series"], part, fewer, len(stays))
+
+    def forget_values(
+        self, connection: Connection, register: SeriesRegister, series: I64, slices: Sequence[tuple[int, str, str]]
+    ) -> None:
+        """Take out of learned baselines what tells of deleted rows: values of slices (series, key, value).
+
+        :meth:`load` afterwards. One that an older version learned holds extremes of single rows: it goes as a whole,
+        and another is learned.
+        """
+        by_number = register.by_number()
+        for which in np.unique(series).tolist():
+            key = by_number[which].key
+            digest = self._provisional.get(key)
+            if digest is None:
+                continue
+            baseline = self._by_digest[digest]
+            place = (digest, key.environment, key.model, key.version)
+            own = "digest = ? AND source = 'provisional' AND environment = ? AND model = ? AND version = ?"
+            if baseline.extras.ranges != Ranges.counted(baseline.pane, baseline.bins):
+                connection.execute(f"DELETE FROM baselines WHERE {own}", place)
+                continue
+            found = baseline.extras.slices
+            for of, cut, value in slices:
+                found = found.with_other(cut, value) if found is not None and of == which else found
+            if found != baseline.extras.slices:
+                fewer = replace(baseline, extras=replace(baseline.extras, slices=found))
+                changed = f"UPDATE baselines SET digest = ?, json = ? WHERE {own}"
+                connection.execute(changed, (fewer.digest, fewer.to_json(), *place))
 
     def learn_points(
         self, connection: Connection, series: Series, increases: Sequence[Increase], received: int

@@ -7,18 +7,21 @@ labels touch every second costs megabytes a day, not gigabytes.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
 import pyarrow as pa
+from driftline.tables import I64
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.incident import incident
 from driftline_processor.core.performance.objective_windows import newest_objectives, overdue, undecided
 
 from .archive import from_text, share, to_text
+from .rows import integers_of
 from .seen import digest_of
 from .store import Connection, insert, number, read
 
@@ -159,3 +162,16 @@ class Beliefs:
         history[place.name] = dict(whole[-KEPT:])
         for start, _ in whole[:-KEPT]:
             self._stored.pop(place._replace(start=start), None)
+
+
+def forget_beliefs(connection: Connection, series: int, slice: str) -> tuple[int, I64]:
+    """Delete what was believed of windows in which a slice is named; return the series and where these windows begin.
+
+    Inside the caller's transaction. The windows are to be evaluated again.
+    """
+    named = json.dumps(slice)  # as it stands in the JSON
+    found = read(
+        connection, "SELECT DISTINCT start FROM evaluations WHERE series = ? AND contains(json, ?)", series, named
+    )
+    connection.execute("DELETE FROM evaluations WHERE series = ? AND contains(json, ?)", [series, named])
+    return series, integers_of(found, "start")

@@ -54,9 +54,12 @@ class ConceptWatch:
         self._changed: set[Place] = set()
         self._news: list[tuple[ModelKey, str, Change]] = []
         self._installed = installed()
+        self.reread()
+
+    def reread(self) -> None:
+        """Read all states, and show them."""
         self.forget()
-        for place, stream in self._streams.items():
-            self._shown[place] = stream.concept()
+        self._shown = {place: stream.concept() for place, stream in self._streams.items()}
 
     def forget(self) -> None:
         """Read all states again: a transaction failed, and what memory knows is not in the store."""

@@ -20,11 +20,13 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+from driftline.slices import slice_name
 from driftline.tables import I64
 
 from driftline_processor.core.window import PANE
 
 from .baselines import Baselines
+from .beliefs import forget_beliefs
 from .erased import add_erased, write_restated
 from .pairs import Pairs
 from .panes import PaneChanges
@@ -32,7 +34,7 @@ from .performance import all_kept, recompute, stored_stretches
 from .rows import among, integers_of, kept
 from .series import LAST_SERIES, Series, SeriesRegister
 from .sliced_outcomes import sliced_changes
-from .slices import SliceValues
+from .slices import SliceValues, forget_rare_values
 from .store import Connection, mark, number, read, synced, transaction
 
 _log = logging.getLogger("driftline")
@@ -192,6 +194,9 @@ def erase(
                 touched.append((series.number, add_erased(changes, sliced, series, some, values, timezone)))
         changes.write(connection)
         sliced.write(connection)
+        rare = forget_rare_values(connection, np.unique(integers_of(gone, "series")).tolist())
+        baselines.forget_values(connection, register, integers_of(gone, "series"), rare)
+        touched += [forget_beliefs(connection, series, slice_name(key, value)) for series, key, value in rare]
         write_restated(connection, touched)
     numbers, rows = np.unique(integers_of(gone, "series"), return_counts=True)
     return Erased(

@@ -150,6 +150,10 @@ class Join:
             self._values.write(connection)
         return work.touched
 
+    def reread_concept(self) -> None:
+        """Read what is known of concept drift again: streams of slices were deleted."""
+        self._concept.reread()
+
     def refold(self) -> None:
         """Make the performance of a series anew when its classes are not the ones it was folded over."""
         for series in self._series:

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pyarrow as pa
 from driftline.baseline import Baseline
+from driftline.bins import RARE
 from driftline.fold import Counted
 from driftline.pane import Pane
 from driftline.slices import MOST_VALUES, OTHER, Slices, places_of, slice_name, values_of
@@ -26,6 +27,7 @@ from driftline.tables import F64, I64, Column, PredictionTable
 from driftline_processor.core.beside import Sliced
 from driftline_processor.core.compared.derived import derived
 from driftline_processor.core.evaluation import Window
+from driftline_processor.core.sent import ERASED
 from driftline_processor.core.window import PANE, parse, window_of
 
 from .panes import SLICED, PaneChanges, part_width, read_window
@@ -105,6 +107,38 @@ class SliceValues:
             series, keys, values = zip(*new, strict=True)
             rows = {"series": pa.array(series, pa.int32()), "key": list(keys), "value": list(values)}
             insert(connection, "slice_values", pa.table(rows))
+
+
+def forget_rare_values(connection: Connection, series: Sequence[int]) -> list[tuple[int, str, str]]:
+    """Count values of slices under ``other`` of which rows were deleted and fewer than ten are left.
+
+    Inside the caller's transaction, after the deleted rows were counted; the values of :class:`SliceValues` are to be
+    read again. Returns series, key and value of each.
+    """
+    query = (
+        f"SELECT series, fold, coalesce(sum(value) FILTER (part = 'rows'), 0) AS rows,"
+        f" coalesce(sum(value) FILTER (part = '{ERASED}'), 0) AS erased FROM {SLICED}"
+        f" WHERE idx = 0 AND starts_with(fold, '{BETWEEN}') AND list_contains(?, series)"
+        " GROUP BY series, fold HAVING erased > 0 AND rows - erased < ? ORDER BY ALL"
+    )
+    found = []
+    for row in read(connection, query, list(series), RARE).to_pylist():
+        key, _, value = row["fold"].removeprefix(BETWEEN).partition("=")
+        if value == OTHER:
+            continue
+        found.append((row["series"], key, value))
+        ends, instead = row["fold"], f"{BETWEEN}{slice_name(key, OTHER)}"
+        connection.execute(
+            f"UPDATE {SLICED} SET fold = left(fold, len(fold) - len($ends)) || $instead"
+            " WHERE series = $series AND suffix(fold, $ends)",
+            {"ends": ends, "instead": instead, "series": row["series"]},
+        )
+        place = [row["series"], key, value]
+        connection.execute("DELETE FROM slice_values WHERE series = ? AND key = ? AND value = ?", place)
+        connection.execute(
+            "DELETE FROM concept WHERE series = ? AND slice = ?", [row["series"], slice_name(key, value)]
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,7 +269,9 @@ class State:
             except BaseException:
                 intake.slices.load(self._connection)
                 raise
-            self._intake.baselines.load(self._connection)
+            intake.baselines.load(self._connection)
+            intake.slices.load(self._connection)
+            self._join.reread_concept()
             self._touched.touch(erased.touched, joined=1)
             self._upkeep.expired.update(erased.series)
         self._join.recount()
