@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from driftline.tables import Task
 from driftline_processor.core.render import iso_time
+from driftline_processor.files.outcome_parts import Columns, parts_of
 from driftline_processor.runtime import label_queue
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.config_values import Keep
@@ -98,6 +101,64 @@ def test_the_sheet_can_be_filled_in_and_sent_back(open_state: Open) -> None:
     state.send(*parsed.rows.tables(NOON + HOUR))
     found = state.view()
     assert (found.outcomes, found.pending) == (20, 0)
+
+
+AWKWARD = [
+    *("=1+1", "+31612345678", "-5", "-2+3+cmd|' /C calc'!A0", "@SUM(A1)", "007", "1e5", "12345678901234567890"),
+    *("2026-01-02", "MAR1", "TRUE", "'quoted", "''=1", "a,b", 'say "x"', "plain", "\u00e9", "=\tx"),
+]
+"""Ids that a program for spreadsheets would run, or make something else of."""
+
+
+@pytest.mark.parametrize("pushed", [False, True])
+def test_a_spreadsheet_runs_no_id_as_a_formula_and_sends_every_id_back(
+    open_state: Open, tmp_path: Path, pushed: bool
+) -> None:
+    state = open_state()
+    state.send(predictions(AWKWARD, [NOON + i for i in range(len(AWKWARD))]))
+    text = client(state).get(URL, params={"format": "spreadsheet"}).text
+    header, *cells = csv.reader(io.StringIO(text, newline=""))
+    assert header == ["'id", "'prediction_time", "weight", "'actual"]
+    assert sorted(row[0] for row in cells) == sorted(f"'{one}" for one in AWKWARD)
+    assert [row[2] for row in cells] == ["1.0"] * len(AWKWARD)
+    assert not [cell for row in (header, *cells) for cell in row if cell.startswith(tuple("=+-@\t\r"))]
+
+    for row in cells:
+        row[3] = "1"  # as typed
+    file = tmp_path / "labels.csv"
+    with file.open("w", newline="") as out:
+        csv.writer(out).writerows([header, *cells])
+    (part,) = parts_of(file, Columns({}), print)
+    body = part.body if pushed else file.read_bytes()
+    parsed = parse_csv(body, "churn", None)
+    assert parsed.rejected == []
+    assert sorted(parsed.rows.id.to_pylist()) == sorted(AWKWARD)
+    state.send(*parsed.rows.tables(NOON + HOUR))
+    assert state.view().outcomes == len(AWKWARD)
+
+
+def test_labels_that_are_texts_come_back_from_a_spreadsheet(open_state: Open) -> None:
+    task = Task("binary", ("=no", "-yes"), "-yes")
+    state = open_state()
+    state.send(predictions(["a", "b", "c"], [NOON, NOON + 1, NOON + 2], [0.4, 0.5, 0.6], task=task))
+    web = client(state)
+    sheet = web.get(URL, params={"format": "spreadsheet"}).text
+    filled = "\n".join([sheet.splitlines()[0], *(f"{line}'-yes" for line in sheet.splitlines()[1:])])
+    state.send(*parse_csv(filled.encode(), "churn", None).rows.tables(NOON + HOUR))
+    state.state.settle()
+    again = list(csv.DictReader(io.StringIO(web.get(URL, params={"format": "spreadsheet"}).text)))
+    assert [row["'actual"] for row in again] == ["'-yes"] * len(again)
+    assert {row["value"] for row in again if "value" in row} <= {""}
+
+
+def test_a_form_that_is_not_known_is_named(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"]))
+    answer = client(state).get(URL, params={"format": "xlsx"})
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"error": "format=xlsx is not known; write json, csv or spreadsheet"},
+    )
 
 
 def weights(state: Opened) -> dict[object, object]:

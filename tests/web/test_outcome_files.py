@@ -338,3 +338,19 @@ def test_relevant_items_of_a_ranking_come_in_columns() -> None:
     assert parsed[0].rejected == [(1, "actual is missing")]
     csv = b'id,actual\na,"[""p17"", ""4""]"\n'
     assert parse_csv(csv, "shelf", None).rows.text.to_pylist() == RELEVANT[:1]
+
+
+def test_a_column_with_the_mark_of_a_spreadsheet_loses_one_apostrophe_of_each_cell() -> None:
+    parsed = parse_csv(b"'id,'actual,weight\n'007,1,2\n''x,'=no,1\nplain,yes,1\n", "churn", None)
+    assert (strings_of(parsed), parsed.rejected) == (["007", "'x", "plain"], [])
+    (table,) = parsed.rows.tables(1)
+    assert (table.actual.labels, table.actual.numbers.tolist()[0]) == (("=no", "yes"), 1.0)  # type: ignore[union-attr]
+
+
+def test_a_column_without_the_mark_keeps_its_apostrophes() -> None:
+    assert strings_of(parse_csv(b"id,actual\n'007,1\n", "churn", None)) == ["'007"]
+
+
+def test_a_column_that_is_there_with_and_without_the_mark_is_refused() -> None:
+    with pytest.raises(MalformedOutcomes, match="the header has 'id' and \"'id\", which is the same; keep one"):
+        parse_csv(b"id,'id,actual\na,a,1\n", "churn", None)

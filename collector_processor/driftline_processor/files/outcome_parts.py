@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from driftline_processor.core.decode.json_text import UnreadableJson, load_json
 from driftline_processor.web.outcome_fields import FIELDS, SLICE
+from driftline_processor.web.outcome_files import MARK
 
 from .errors import BadInput, Say, listed, near
 from .source import check_path, kind_of, readable
@@ -93,8 +94,11 @@ def _csv(path: Path, columns: Columns, say: Say, rows: int) -> _Bodies:
     with _text(path) as lines:
         reader = csv.reader(lines, delimiter="\t" if ".tsv" in path.name.lower() else ",")
         header = next(reader, [])
+        marked = {name[1:] for name in header if name.startswith(MARK)}  # the receiver takes the marks away
+        header = [name.removeprefix(MARK) for name in header]
         chosen = columns.chosen(header, path, say)
-        places = [(header.index(column), field) for column, field in chosen.items()]
+        marks = {column: MARK if column in marked else "" for column in chosen}
+        places = [(header.index(column), f"{marks[column]}{field}") for column, field in chosen.items()]
         torn = [""] * (len(places) + 1)
         cells = (line for line in reader if line)
         while block := list(islice(cells, rows)):

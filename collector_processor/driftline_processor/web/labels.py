@@ -19,6 +19,7 @@ from driftline_processor.runtime.label_queue import LabelQueue, Queue, Reweighte
 from driftline_processor.runtime.view import View
 
 from .outcome_fields import SLICE
+from .outcome_files import MARK
 from .queries import find, moment, number
 
 MOST = 10_000
@@ -37,8 +38,11 @@ def routes(view: View, queue: LabelQueue) -> list[BaseRoute]:
         since = moment(request, "since", until - LAST)
         most = number(request, "limit", 100, MOST)
         found = queue.next(model.key, since, until, most, tuple(_reasons(request.query_params)))
-        if request.query_params.get("format") == "csv":
-            return PlainTextResponse(_csv(found), media_type="text/csv")
+        form = request.query_params.get("format", "json")
+        if form in _SHEETS:
+            return PlainTextResponse(_SHEETS[form](found), media_type="text/csv")
+        if form != "json":
+            raise HTTPException(400, f"format={form[:40]} is not known; write json, {' or '.join(_SHEETS)}")
         return JSONResponse(
             {
                 "model": model.key.model,
@@ -79,19 +83,43 @@ def _outcome(row: Reweighted) -> dict[str, Any]:
 
 def _csv(found: Queue) -> str:
     """A file that can be filled in and sent back to ``POST /v1/outcomes``, whose columns these are."""
+    text = io.StringIO()
+    names, rows = _sheet(found)
+    sheet = csv.writer(text)
+    sheet.writerow(names)
+    sheet.writerows([row.get(name, "") for name in names] for row in rows)
+    return text.getvalue()
+
+
+def _spreadsheet(found: Queue) -> str:
+    """That file with an apostrophe before every text and the names of their columns, but those of numbers.
+
+    So that a program for spreadsheets runs no id as a formula, and makes no number or date of it.
+    """
+    text = io.StringIO()
+    names, rows = _sheet(found)
+    sheet = csv.writer(text)
+    sheet.writerow([name if name in _NUMBERS else f"{MARK}{name}" for name in names])
+    for row in rows:
+        known = ((name, row.get(name, "")) for name in names)
+        sheet.writerow([value if name in _NUMBERS or not value else f"{MARK}{value}" for name, value in known])
+    return text.getvalue()
+
+
+_SHEETS = {"csv": _csv, "spreadsheet": _spreadsheet}
+_NUMBERS = ("weight", "value")
+
+
+def _sheet(found: Queue) -> tuple[list[str], list[dict[str, Any]]]:
+    """The columns, and the cells of each row: of those to label, and of those that have a label."""
     known = [_outcome(row) for row in found.labelled]
     for one, row in zip(known, found.labelled, strict=True):
         one |= {f"{SLICE}{name}": value for name, value in one.pop("slices", {}).items()}
         one["actual"] = number_text(row.actual) if isinstance(row.actual, float) else row.actual
         one["prediction_time"], one["time"] = row.prediction_time, row.time
-    text = io.StringIO()
     names = dict.fromkeys((*_SHEET, *(name for one in known for name in one)))
-    sheet = csv.DictWriter(text, names, lineterminator="\n")
-    sheet.writeheader()
-    for new in found.rows:
-        sheet.writerow({"id": new.id, "prediction_time": new.time, "weight": repr(1 / new.probability)})
-    sheet.writerows({**one, "weight": repr(one["weight"])} for one in known)
-    return text.getvalue()
+    new = [{"id": row.id, "prediction_time": row.time, "weight": 1 / row.probability} for row in found.rows]
+    return list(names), [{**row, "weight": repr(row["weight"])} for row in (*new, *known)]
 
 
 def _reasons(asked: Mapping[str, str]) -> Iterator[Reason]:

@@ -52,6 +52,9 @@ _DEEPEST = 8
 _BLOCK_CELLS = 2**22
 """Arrow makes a column of every key, and a cell of it in every row: 100 KiB of keys come to a gigabyte."""
 
+MARK = "'"
+"""What makes a text of a cell, for programs for spreadsheets."""
+
 _NO_JSON = "this is not JSON"
 
 
@@ -138,7 +141,8 @@ def _lines(block: bytes) -> Iterator[object]:
 def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed:
     """Read a header line of ``id,actual`` and optionally the other fields, then one outcome a line.
 
-    A line with too few or too many cells, or with bytes that are not UTF-8, is rejected alone. Raises
+    A column whose name begins with :data:`MARK` has texts that begin with one, too: the mark is of neither. A line with
+    too few or too many cells, or with bytes that are not UTF-8, is rejected alone. Raises
     :class:`MalformedOutcomes` for a header that lacks ``id`` or ``actual`` or names anything else.
     """
     if b"\0" in body[:1000]:
@@ -169,6 +173,7 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise MalformedOutcomes(f"this is no CSV with a header line such as id,actual,time: {error}") from None
+    table = _unmarked(table)
     checked(table, bare_numbers=True)
     parsed = by_column(table, model, environment, bare_numbers=True, torn=_replaced(table) if odd else None)
     if torn:
@@ -180,6 +185,18 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
         parsed.rejected = parsed.rejected[:SHOWN_REJECTIONS]
         parsed.more = rejections - len(parsed.rejected)
     return parsed
+
+
+def _unmarked(table: pa.Table) -> pa.Table:
+    """Return a table without the marks of a spreadsheet."""
+    for at, name in enumerate(table.column_names):
+        if name.startswith(MARK):
+            if name[1:] in table.column_names:
+                raise MalformedOutcomes(
+                    f"the header has {name[1:][:80]!r} and {name[:80]!r}, which is the same; keep one"
+                )
+            table = table.set_column(at, name[1:], pc.replace_substring_regex(table.column(at), f"^{MARK}", ""))
+    return table
 
 
 def _is_utf8(body: bytes) -> bool:
