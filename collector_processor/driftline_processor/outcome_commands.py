@@ -49,6 +49,9 @@ def push(
         list[str] | None, typer.Option("--slice", metavar="NAME=COLUMN", help="A slice and its column; repeatable.")
     ] = None,
     rejected: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every rejected row as CSV.")] = None,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="How long to try again where a part is not taken.")
+    ] = 60.0,
 ) -> None:
     """Send files of outcomes; run again, it goes on where it stopped, and no row counts twice.
 
@@ -74,7 +77,7 @@ def push(
         columns = Columns(
             given, frozenset({"model"} if model else ()) | frozenset({"environment"} if environment else ())
         )
-        target = Target(endpoint, model, environment)
+        target = Target(endpoint, model, environment, timeout)
         found = []
         for file in named(files):
             with _progress(file) as sent:

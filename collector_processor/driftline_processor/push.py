@@ -14,9 +14,12 @@ import xxhash
 
 from .files.errors import BadInput, Say
 from .files.outcome_parts import ROWS, Columns, Part, parts_of
+from .runtime.transport import RETRYABLE_STATUSES, seconds_to_wait
 
-ATTEMPTS = 8
-"""Of one part: a processor that starts again, or writes its file anew, is given a minute."""
+PATIENCE = 60.0
+"""Seconds for which one part is tried again: a processor that starts again, or writes its file anew, takes less."""
+
+_LONGEST_PAUSE = 15.0
 
 _WAIT = 120.0
 
@@ -33,12 +36,17 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where outcomes go, and whose they are. ``pause``: waits so many seconds before another attempt."""
+    """Where outcomes go, and whose they are. ``timeout``: seconds for which a part is tried again.
+
+    ``pause``: waits so many seconds before another attempt; ``clock``: seconds that only grow.
+    """
 
     url: str
     model: str = ""
     environment: str = ""
+    timeout: float = PATIENCE
     pause: Callable[[float], object] = time.sleep
+    clock: Callable[[], float] = time.monotonic
 
 
 def push(
@@ -52,13 +60,13 @@ def push(
     address = (target.url if "://" in target.url else f"http://{target.url}").rstrip("/")
     upload = upload_of(path, target, columns, rows)
     with httpx.Client(base_url=address, timeout=_WAIT) as client:
-        known = _known(client, upload, target)
+        known = _known(client, upload, target, say)
         done, faulty = int(known.get("next", 0)), set(known.get("parts_with_rejected", ()))
         pushed = Pushed(went_on=done)
         pushed.accepted, pushed.rejected = int(known.get("accepted", 0)), int(known.get("rejected", 0))
         for part in parts_of(path, columns, say, rows):
             if part.number >= done or part.number in faulty:
-                _take(pushed, part, _send(client, upload, part, target))
+                _take(pushed, part, _send(client, upload, part, target, say))
             sent(part.rows)
     return pushed
 
@@ -88,43 +96,61 @@ def _take(pushed: Pushed, part: Part, answer: dict[str, Any]) -> None:
         pushed.rejected += sum(rows for _, rows, _ in rejected)
 
 
-def _known(client: httpx.Client, upload: str, target: Target) -> dict[str, Any]:
-    answer = _answer(lambda: client.get(f"/v1/outcomes/uploads/{upload}"), str(client.base_url), target, "nothing")
+def _known(client: httpx.Client, upload: str, target: Target, say: Say) -> dict[str, Any]:
+    answer = _answer(lambda: client.get(f"/v1/outcomes/uploads/{upload}"), str(client.base_url), target, "nothing", say)
     if answer.status_code == 404 and "nothing of this upload" in answer.text:
         return {}
     return dict(_said(answer, str(client.base_url)))
 
 
-def _send(client: httpx.Client, upload: str, part: Part, target: Target) -> dict[str, Any]:
+def _send(client: httpx.Client, upload: str, part: Part, target: Target, say: Say) -> dict[str, Any]:
     named = {"model": target.model, "environment": target.environment, "upload": upload, "part": str(part.number)}
     parameters = {name: value for name, value in named.items() if value}
     headers = {"content-type": part.kind}
     post = lambda: client.post("/v1/outcomes", params=parameters, content=part.body, headers=headers)  # noqa: E731
     before = f"the first {part.first:,} rows" if part.first else "nothing"
-    return dict(_said(_answer(post, str(client.base_url), target, before), str(client.base_url)))
+    return dict(_said(_answer(post, str(client.base_url), target, before, say), str(client.base_url)))
 
 
-def _answer(ask: Callable[[], httpx.Response], address: str, target: Target, before: str) -> httpx.Response:
-    """Ask until there is an answer that is one; wait longer each time."""
-    for attempt in range(ATTEMPTS):
-        wait = min(0.5 * 2**attempt, 15.0)
+def _answer(ask: Callable[[], httpx.Response], address: str, target: Target, before: str, say: Say) -> httpx.Response:
+    """Ask until there is an answer that is one, or until the time is over; wait longer each time.
+
+    What the OTLP specification calls retryable is asked again, and so is a connection that fails.
+    """
+    end: float | None = None
+    wait = 0.5
+    while True:
+        pause, there = wait, f"{before} are there" if before != "nothing" else ""
         try:
             answer = ask()
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise BadInput(f"--endpoint: {address} is no URL: {error}") from None
-        except httpx.HTTPError:
-            if attempt == 0 and before == "nothing":
-                break  # nobody is there at all
+        except httpx.HTTPError as error:
+            said = f"nothing answers at {address} ({type(error).__name__})"
+            there = there or "start 'driftline up', or name a running one with --endpoint"
         else:
-            if answer.status_code != 503:
+            if answer.status_code not in RETRYABLE_STATUSES:
                 return answer
-            wait = float(answer.headers.get("retry-after", wait))
-        if attempt < ATTEMPTS - 1:
-            target.pause(wait)
-    there = (
-        f"{before} are there" if before != "nothing" else "start 'driftline up', or name a running one with --endpoint"
-    )
-    raise BadInput(f"nothing answers at {address}; {there}; run it again, and it goes on where it stopped")
+            said = f"{address} answers {answer.status_code}{_reason(answer)}"
+            told = seconds_to_wait(answer.headers.get("retry-after"))
+            pause = wait if told is None else told
+        if end is None:
+            end = target.clock() + target.timeout
+        left = end - target.clock()
+        if pause > left:
+            break
+        if wait == 0.5:
+            say(f"{said}; trying again for {left:.0f} s")
+        target.pause(pause)
+        wait = min(2 * wait, _LONGEST_PAUSE)
+    raise BadInput(f"{said}; {there or 'nothing is there'}; run it again, and it goes on where it stopped")
+
+
+def _reason(answer: httpx.Response) -> str:
+    try:
+        return f": {answer.json()['error']}"
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _said(answer: httpx.Response, address: str) -> Any:

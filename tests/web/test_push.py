@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from driftline_processor import push as pushing
 from driftline_processor.commands import app as commands
 from driftline_processor.files.errors import BadInput
 from driftline_processor.files.outcome_parts import Columns, Part, parts_of
-from driftline_processor.push import ATTEMPTS, Pushed, Target, push
+from driftline_processor.push import Pushed, Target, push
 from typer.testing import CliRunner
 
 from tests.runtime.state_rows import HOUR, NOON, Clock, predictions
@@ -101,9 +101,11 @@ def test_run_again_it_sends_nothing_twice_and_tells_again_what_was_rejected(
     numbers: list[int] = []
     send = pushing._send
 
-    def counted(client: httpx.Client, upload: str, part: Part, to: Target) -> dict[str, Any]:
+    def counted(
+        client: httpx.Client, upload: str, part: Part, to: Target, say: Callable[[str], None]
+    ) -> dict[str, Any]:
         numbers.append(part.number)
-        return send(client, upload, part, to)
+        return send(client, upload, part, to, say)
 
     monkeypatch.setattr(pushing, "_send", counted)
     again = push(path, target, Columns({}), quietly, quietly, rows=2)
@@ -116,6 +118,55 @@ def test_run_again_it_sends_nothing_twice_and_tells_again_what_was_rejected(
     numbers.clear()
     assert push(path, Target(url, "churn", "live"), Columns({}), quietly, quietly, rows=2).accepted == 4
     assert numbers == [0, 1, 2]
+
+
+def patient(url: str, waited: list[float]) -> Target:
+    """Send to ``url`` by a clock that only waiting moves; ``waited``: the pauses, seconds."""
+    return Target(url, "churn", pause=waited.append, clock=lambda: sum(waited))
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_retryable_answer_is_asked_again_when_it_says_so(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    waited: list[float] = []
+    heard: list[str] = []
+    get, post = httpx.Client.get, httpx.Client.post
+    faults = iter([{}, {"retry-after": "7"}, None, {"retry-after": "30"}, {}])
+
+    def shaky(real: Callable[..., httpx.Response]) -> Callable[..., httpx.Response]:
+        def ask(client: httpx.Client, path: str, **given: Any) -> httpx.Response:
+            headers = next(faults, None)
+            answer = httpx.Response(status, headers=headers or {}, json={"error": "busy"})
+            return real(client, path, **given) if headers is None else answer
+
+        return ask
+
+    monkeypatch.setattr(httpx.Client, "get", shaky(get))
+    monkeypatch.setattr(httpx.Client, "post", shaky(post))
+    pushed = push(written(tmp_path, "csv"), patient(url, waited), COLUMNS, heard.append, quietly)
+    assert (pushed.accepted, waited) == (25, [0.5, 7.0, 30.0, 1.0])
+    assert [one for one in heard if "again" in one] == [f"{url} answers {status}: busy; trying again for 60 s"] * 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 413, 500])
+def test_another_answer_is_final(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(httpx.Client, "post", lambda *_, **__: httpx.Response(status, json={"error": "no"}))
+    with pytest.raises(BadInput, match=f"{url}: no"):
+        push(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly)
+    assert waited == []
+
+
+def test_who_asks_to_come_again_after_the_deadline_is_not_waited_for(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    busy = httpx.Response(503, headers={"retry-after": "3600"}, json={"error": "busy"})
+    monkeypatch.setattr(httpx.Client, "post", lambda *_, **__: busy)
+    with pytest.raises(BadInput, match=f"{url} answers 503: busy; nothing is there; run it again"):
+        push(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly)
+    assert waited == []
 
 
 def test_overload_and_a_lost_answer_cost_time_and_no_row(
@@ -134,8 +185,7 @@ def test_overload_and_a_lost_answer_cost_time_and_no_row(
         return answer
 
     monkeypatch.setattr(httpx.Client, "post", shaky)
-    target = Target(url, "churn", pause=waited.append)
-    pushed = push(written(tmp_path, "csv"), target, COLUMNS, quietly, quietly, rows=10)
+    pushed = push(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly, rows=10)
     assert waited == [2.0, 1.0, 0.5]
     assert running.rows("SELECT count(*)::INT AS n FROM outcomes") == [(25,)]
     assert pushed.rejected == 0
@@ -157,8 +207,8 @@ def test_a_processor_that_stays_away_is_named_with_what_is_there(
         with pytest.raises(
             BadInput, match="the first 10 rows are there; run it again, and it goes on where it stopped"
         ):
-            push(path, Target(url, "churn", pause=waited.append), COLUMNS, quietly, quietly, rows=10)
-    assert len(waited) == ATTEMPTS - 1
+            push(path, patient(url, waited), COLUMNS, quietly, quietly, rows=10)
+    assert sum(waited) == 45.5  # 0.5, 1, 2, 4, 8, 15, 15; another 15 would be beyond the minute
     assert push(path, Target(url, "churn"), COLUMNS, quietly, quietly, rows=10) == Pushed(accepted=25, went_on=1)
     assert running.rows("SELECT count(*)::INT AS n FROM outcomes") == [(25,)]
 
@@ -201,8 +251,9 @@ def test_what_cannot_be_sent_is_one_sentence(url: str, tmp_path: Path, arguments
 
 def test_nobody_there_and_no_driftline_there_are_told_apart(tmp_path: Path) -> None:
     path = written(tmp_path, "csv")
-    code, said = invoke("http://127.0.0.1:9", path, "--model", "m", *MAPPED)
-    assert (code, "nothing answers at http://127.0.0.1:9; start 'driftline up'" in said) == (2, True)
+    code, said = invoke("http://127.0.0.1:9", path, "--model", "m", "--timeout", 0, *MAPPED)
+    sentence = "nothing answers at http://127.0.0.1:9 (ConnectError); start 'driftline up'"
+    assert (code, sentence in said) == (2, True)
 
 
 def test_parts_are_the_same_bytes_however_a_parquet_file_is_cut_into_row_groups(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ _RETRYABLE_CODES = (
 )
 """OTLP specification, "Failures" of OTLP/gRPC; RESOURCE_EXHAUSTED only together with RetryInfo."""
 
-_RETRYABLE_STATUSES = (429, 502, 503, 504)
+RETRYABLE_STATUSES = (429, 502, 503, 504)
 """OTLP specification, "Retryable Response Codes" of OTLP/HTTP."""
 
 CLOSED = "closed"
@@ -136,8 +136,8 @@ class HttpTransport:
         if response.is_success:
             return _success(response.content)
         kind, message = f"HTTP {response.status_code}", _http_message(response)
-        if response.status_code in _RETRYABLE_STATUSES:
-            return Answer("retry", kind, message, _retry_after(response.headers.get("retry-after")))
+        if response.status_code in RETRYABLE_STATUSES:
+            return Answer("retry", kind, message, seconds_to_wait(response.headers.get("retry-after")))
         return Answer("refused", kind, message)
 
     def close(self) -> None:
@@ -198,7 +198,7 @@ def _retry_info(trailing: Mapping[str, str | bytes]) -> float | None:
     return None
 
 
-def _retry_after(value: str | None) -> float | None:
+def seconds_to_wait(value: str | None) -> float | None:
     """Read a ``Retry-After`` header: seconds, or a date."""
     if value is None:
         return None
