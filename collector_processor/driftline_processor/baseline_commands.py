@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .column_options import takes_columns
+from .files.address import file_or_address
 from .files.errors import BadInput
-from .options import Out, Url, Version, one_sentence, say
+from .options import ROWS, Out, Url, Version, one_sentence, say
 
 if TYPE_CHECKING:
     from driftline.baseline import Baseline
@@ -24,7 +25,8 @@ PAGES = "http://127.0.0.1:8780"
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A built baseline (.json).")]
 Rows = Annotated[
-    list[Path] | None, typer.Argument(metavar="DATA", help="Files of rows: CSV, Parquet or NDJSON; or patterns.")
+    list[Path] | None,
+    typer.Argument(metavar="DATA", help=f"Files of rows: {ROWS}; or patterns.", parser=file_or_address),
 ]
 Name = Annotated[str, typer.Option(metavar="NAME", help="The model's name.")]
 Left = Annotated[Path | None, typer.Option(metavar="DIR", help="The storage of a processor that does not run.")]

@@ -12,6 +12,7 @@ from .baseline_commands import app as baseline_app
 from .column_options import takes_columns
 from .expectation_commands import app as expectations_app
 from .expectation_commands import expectations_of
+from .files.address import file_or_address
 from .options import BAD_INPUT, Data, Url, Version, objectives_of, one_sentence, performance_of, say
 from .outcome_commands import app as outcomes_app
 from .outcome_commands import forget
@@ -86,9 +87,13 @@ def demo(
 def evaluate(
     data: Data,
     baseline: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A built baseline (.json), or rows to compare with.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A built baseline (.json), or rows to compare with.", parser=file_or_address),
     ] = None,
-    outcomes: Annotated[Path | None, typer.Option(metavar="FILE", help="id, actual, and perhaps time, weight.")] = None,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="id, actual, and perhaps time, weight.", parser=file_or_address),
+    ] = None,
     window: Annotated[str, typer.Option(metavar="1d", help="Cut the rows into windows of time, in UTC.")] = "",
     window_rows: Annotated[int | None, typer.Option(metavar="N", help="Cut the rows into windows of N.")] = None,
     reference_last: Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .files.address import file_or_address
 from .files.errors import BadInput
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 BAD_INPUT = 2
 
-Data = Annotated[list[Path], typer.Argument(metavar="DATA", help="Files of rows: CSV, Parquet or NDJSON.")]
+ROWS = "CSV, Parquet, JSON, or sqlite:///FILE?table=NAME"
+Data = Annotated[list[Path], typer.Argument(metavar="DATA", help=f"Files of rows: {ROWS}.", parser=file_or_address)]
 Version = Annotated[str, typer.Option(metavar="V", help="The model's version.")]
 Url = Annotated[str, typer.Option(metavar="URL", help="A running `driftline up`.")]
 Out = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the baseline goes (.json).")]

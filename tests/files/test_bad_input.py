@@ -52,7 +52,8 @@ def evaluate(run: Run, data: str, *options: str) -> tuple[dict[str, Any], list[s
         ("none.csv", None, "none.csv: no such file"),
         ("empty.csv", "", "empty.csv: the file is empty"),
         ("header.csv", "x,c\n", "header.csv: the file has columns but no rows"),
-        ("data.xlsx", "x", "data.xlsx: unknown extension; rows are read from .parquet, .csv and .ndjson"),
+        ("data.xlsx", "x", "data.xlsx: unknown extension; rows are read from .parquet, .csv, .ndjson, "
+         ".json and .log, and from sqlite:///FILE?table=NAME"),
         ("list.ndjson", "[1, 2]", "list.ndjson: no line is a JSON object; NDJSON has one object a line, as in "
          '{"age": 31}'),
         ("other.csv", "y,z\n1,2\n", "other.csv: it has none of the baseline's features c, x"),

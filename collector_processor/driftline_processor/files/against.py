@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from driftline.baseline import Baseline
@@ -18,13 +19,14 @@ from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.quality.checks.missing import CHECK as MISSING
 from driftline_processor.core.quality.checks.missing import never_arrived
 
+from .address import name_of
 from .build import build_from_files
 from .errors import BadInput, Say, listed, near
 from .exact import rows_of
-from .roles import ColumnOptions, find_roles
+from .roles import ColumnOptions, find_roles, has_patterns, matching
 from .rows import Rows, rules_of, tables, texts_of, written_as
 from .sidecar import holds_kept_rows, load_rows
-from .source import Source, open_source
+from .source import Source, is_built, open_source
 
 
 def first_of(data: Sequence[Path], past: Rolling, options: ColumnOptions, say: Say) -> Baseline:
@@ -32,7 +34,7 @@ def first_of(data: Sequence[Path], past: Rolling, options: ColumnOptions, say: S
 
     A provisional one: nobody chose it. Raises :class:`BadInput` when the files cannot be read, or have no times.
     """
-    options = replace(options, model=options.model or data[0].name.split(".")[0])
+    options = replace(options, model=options.model or name_of(data[0]))
     return replace(_comparable(build_from_files(data, options, say, first=past), say), provisional=True)
 
 
@@ -43,8 +45,8 @@ def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -
     decided at another threshold. Raises :class:`BadInput` when the file cannot be read, or an option contradicts what
     the baseline says.
     """
-    if reference.suffix != ".json":
-        options = replace(options, model=options.model or data.name.split(".")[0])
+    if not is_built(reference):
+        options = replace(options, model=options.model or name_of(data))
         return _comparable(build_from_files([reference], options, say), say)
     try:
         baseline = Baseline.load(reference)
@@ -70,11 +72,10 @@ def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -
     if options.features:
         known = baseline.raw_features
         for name in options.features:
-            if name not in known:
+            if name not in known and not (has_patterns([name]) and any(fnmatchcase(one, name) for one in known)):
                 raise BadInput(f"--features: the baseline {reference} has no '{name}'; {near(name, known)}")
-        bins = replace(
-            bins, features={n: b for n, b in bins.features.items() if baseline.raw_name(n) in options.features}
-        )
+        chosen = matching(known, options.features, "--features", str(reference))
+        bins = replace(bins, features={n: b for n, b in bins.features.items() if baseline.raw_name(n) in chosen})
     marks = {} if baseline.extras.marks is None else baseline.extras.marks.of
     for name in (name for name in bins.features if name in marks):
         say(

@@ -26,7 +26,7 @@ from driftline_processor.core.compared.rolling import Rolling
 from .errors import BadInput, Say, rows
 from .lists import relevance_of_batch
 from .notation import Notation, notations_of, remembered, tell_unread
-from .roles import NO_TEXTS, ColumnOptions, Roles, find_roles, id_column, written
+from .roles import NO_TEXTS, ColumnOptions, Roles, find_roles, has_patterns, id_column, matching, rows_with, written
 from .sidecar import save_rows
 from .source import Source, open_sources, readable
 from .times import UNIT_NAMES, read_times
@@ -56,6 +56,11 @@ def build_from_files(
     """
     as_written = written(options, {}, options.task)
     sources = open_sources(paths, {id_column(options, {})}, say, in_memory, as_written)
+    patterns = has_patterns(options.features)
+    if patterns:
+        names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
+        options = replace(options, features=matching(names, options.features, "--features", sources[0].path))
+        sources = rows_with(sources, options.features, say)
     roles = find_roles(sources, options, options.task, {}, say)
     if not roles.features:
         raise BadInput(f"{paths[0]}: it has no column that could be a feature")
@@ -69,7 +74,7 @@ def build_from_files(
         options.positive_class or None,
         0.5 if options.threshold is None else options.threshold,
         [name for name in options.text_features if name != NO_TEXTS] if options.text_features else None,
-        bool(options.features),
+        bool(options.features) and not patterns,
         sample,
         reading.settle,
         seasonality=options.seasons,

@@ -54,11 +54,11 @@ from .notation import Notation
 from .past import cut_past
 from .rankings import with_silence
 from .reading import read_files
-from .roles import ColumnOptions
+from .roles import ColumnOptions, has_patterns
 from .rows import Rows
 from .sliced import Slices
 from .sliced_truth import SlicedTruth, told_apart
-from .source import check_path
+from .source import check_path, is_built
 from .steps import Trails, cut_steps
 from .truth import Truth, all_rows, truths
 from .versions import versions_of
@@ -118,7 +118,7 @@ def evaluate_files(
     built = baseline
     if options.threshold is not None and options.threshold != built.task.threshold:
         baseline = replace(built, task=replace(built.task, threshold=options.threshold))  # as the rows are decided
-    if (reference is not None and reference.suffix != ".json") or outcomes is not None:
+    if (reference is not None and not is_built(reference)) or outcomes is not None:
         options = replace(options, actual="")  # the reference rows had it; the truth of these may come later, or apart
     judging = _Judging(
         ModelKey(baseline.model, options.version or baseline.version),
@@ -130,6 +130,7 @@ def evaluate_files(
     detectors = detectors_of(asked.concept, baseline.task)
     sampled = judging.asked.outcomes == "sampled"
     read = read_files(data, outcomes, baseline, options, say, judging.asked.keys, sampled)
+    options = replace(options, features=() if has_patterns(options.features) else options.features)  # the baseline's
     if options.seasonality and asked.past is not None:
         raise BadInput("--seasonality and --reference-last: choose one of them; 'driftline up' can do both at once")
     if options.seasonality and not all(rows.time is not None for rows in read.rows):

@@ -24,7 +24,7 @@ from .errors import BadInput, Say
 from .roles import ColumnOptions, find_roles
 from .rows import Rows, for_task, read_rows, ruled, rules_of, texts_of, written_as
 from .sidecar import holds_kept_rows, load_rows
-from .source import Source, open_source, readable
+from .source import Source, is_built, open_source, readable
 from .values import is_nested, whole_column
 
 
@@ -36,7 +36,7 @@ def rows_of(reference: Path, option: str) -> Path:
     >>> rows_of(Path("reference.parquet"), "--exact").name
     'reference.parquet'
     """
-    if reference.suffix != ".json":
+    if not is_built(reference):
         return reference
     beside = reference.with_suffix(".rows.parquet")
     if not beside.exists():

@@ -18,7 +18,7 @@ from driftline.tables import F64, I64
 from numpy.typing import NDArray
 
 from .errors import Say, rows
-from .values import is_text, positions, truth_of, valid_of, values_of
+from .values import is_text, mask_of, positions, truth_of, valid_of, values_of
 
 if TYPE_CHECKING:
     from .source import Source
@@ -300,8 +300,8 @@ class _Survey:
             one, other = (found[style] for style in kind)
             apart = one.fits & other.fits & (one.values != other.values)
             self.differ[kind] += int(counts[apart].sum())
-            self.commas |= bool(truth_of(pc.match_substring(texts.filter(_mask(apart)), ",")).any())
-            self.dots |= bool(truth_of(pc.match_substring(texts.filter(_mask(apart)), ".")).any())
+            self.commas |= bool(truth_of(pc.match_substring(texts.filter(mask_of(apart)), ",")).any())
+            self.dots |= bool(truth_of(pc.match_substring(texts.filter(mask_of(apart)), ".")).any())
             for style, parsed in found.items():
                 telling = apart | ~(one.fits & other.fits)
                 if kind == NUMBERS:
@@ -475,7 +475,7 @@ def read_array(array: pa.Array, notation: Notation) -> pa.Array:
     if notation.unread:
         quoted = pc.binary_join_element_wise("'", texts, "'", "")  # 1.5 is none where 1,5 is a number
         own = pc.if_else(pc.match_substring_regex(texts, _PLAIN), quoted, texts)
-        read = pc.if_else(_mask(fits), parsed.written, own)
+        read = pc.if_else(mask_of(fits), parsed.written, own)
         return read.take(_places(codes))
     return _array(pa.float64(), np.append(parsed.values, 0.0)[codes], np.append(fits, False)[codes])
 
@@ -510,9 +510,9 @@ def _read_numbers(texts: pa.Array, style: Style) -> _Parsed:
         minus = pc.if_else(pc.match_substring_regex(some, r"[(\x{2212}-]"), "-", "")
         percent = pc.if_else(pc.match_substring(some, PERCENT), "e-2", "")
         read = pc.binary_join_element_wise(minus, bare, percent, "")
-        written = pc.replace_with_mask(written, _mask(more), read)
+        written = pc.replace_with_mask(written, mask_of(more), read)
         fits = fits | more
-    written = pc.if_else(_mask(fits), written, pa.nulls(len(texts), pa.string()))
+    written = pc.if_else(mask_of(fits), written, pa.nulls(len(texts), pa.string()))
     return _Parsed(fits, values_of(written.cast(pa.float64()), 0.0), unit, units, written)
 
 
@@ -535,7 +535,7 @@ def _read_dates(texts: pa.Array) -> dict[Style, _Parsed]:
         found = pc.extract_regex(texts.take(positions(left)), form)
         there = valid_of(found)
         which = left[there]
-        found = found.filter(_mask(there))
+        found = found.filter(mask_of(there))
         part = {name: pc.struct_field(found, name) for name in _fields(found)}
         for style in DATES if len(which) else ():
             if "one" in part:
@@ -591,11 +591,6 @@ def _distinct(array: pa.Array) -> tuple[I64, pa.Array]:
     if texts.null_count:
         codes = np.where(np.append(valid_of(texts), False)[codes], codes, -1)
     return codes, texts
-
-
-def _mask(which: NDArray[np.bool_]) -> pa.Array:
-    packed = np.packbits(which, bitorder="little").tobytes()
-    return pa.Array.from_buffers(pa.bool_(), len(which), [None, pa.py_buffer(packed)])
 
 
 def _array(kind: pa.DataType, values: NDArray[Any], there: NDArray[np.bool_]) -> pa.Array:

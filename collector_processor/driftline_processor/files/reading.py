@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from driftline.baseline import Baseline
@@ -17,7 +18,7 @@ from .joined import join
 from .notation import Notation, notations_of, tell_unread
 from .outcomes import read_outcomes, slices_in
 from .rankings import join_rankings, with_lists
-from .roles import ColumnOptions, Roles, find_roles
+from .roles import ColumnOptions, Roles, find_roles, has_patterns, rows_with
 from .rows import Rows, for_task, read_rows, texts_of, with_time, written_as
 from .source import Source, open_sources
 from .truth import name_strangers
@@ -61,6 +62,12 @@ def read_files(
     sources = open_sources(data, texts_of(baseline, options), say, written=written_as(baseline, options))
     _name_texts(sources, baseline, say)
     there = features_in(sources, baseline)
+    patterns = options.features if has_patterns(options.features) else ()
+    if patterns:  # of the baseline's features: which it has was chosen when it was built
+        options = replace(options, features=())
+        names = {name for source in sources for name in source.schema.names}
+        if chosen := [name for name in there if name in names]:
+            sources = rows_with(sources, chosen, say)
     shared = [name for name in sources[0].schema.names if all(name in source.schema.names for source in sources)]
     told = () if outcomes is None else slices_in(outcomes, say)
     later = tuple(key for key in dict.fromkeys((*options.slices, *attributes)) if key in told and key not in shared)
@@ -70,6 +77,8 @@ def read_files(
     roles = find_roles(sources, options, task.kind, baseline.columns, say, there, bins.projections)
     groups = tuple(name for name in dict.fromkeys(attributes) if name in shared and name not in roles.slices)
     unknown = tuple(name for name in roles.unknown if name not in groups)
+    if patterns:
+        unknown = tuple(name for name in unknown if any(fnmatchcase(name, pattern) for pattern in patterns))
     roles = replace(roles, slices=(*roles.slices, *groups), unknown=unknown)
     tell_unread(sources, {*roles.features, roles.time}, say)
     reads = [for_task(read_rows(source, roles, task.kind, say), task) for source in sources]

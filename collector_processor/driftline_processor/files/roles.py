@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from driftline.classes import quantile_levels
 from driftline.seasonality import KINDS, Seasonality
 
 from driftline_processor.core.window import time_zone
 
-from .errors import BadInput, Say, listed, near
+from .errors import BadInput, Say, listed, near, rows
 from .notation import Written, known_styles
-from .source import Source
+from .source import RowsWith, Source
 from .values import is_nested, is_time, is_vector
 
 NO_TEXTS = "none"
@@ -98,6 +100,39 @@ class Roles:
 
 Columns = Mapping[str, str | Sequence[str]]
 """Part → the column or columns it had in the reference rows, as a baseline remembers them."""
+
+
+def matching(names: Sequence[str], patterns: Sequence[str], option: str, path: str) -> tuple[str, ...]:
+    """Return which names patterns such as ``features.*`` match, in order; a name matches itself.
+
+    Raises :class:`BadInput` where a pattern matches none.
+
+    >>> matching(["id", "features.age", "features.plan"], ["features.*"], "--features", "log.jsonl")
+    ('features.age', 'features.plan')
+    """
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        matches = [pattern] if pattern in names else [name for name in names if fnmatchcase(name, pattern)]
+        if not matches:
+            raise BadInput(f"{path}: no column '{pattern}' ({option}); {near(pattern, tuple(names))}")
+        found |= dict.fromkeys(matches)
+    return tuple(found)
+
+
+def has_patterns(names: Sequence[str]) -> bool:
+    """Say whether one of some names is a pattern, such as ``features.*``."""
+    return any(glob.has_magic(name) for name in names)
+
+
+def rows_with(sources: Sequence[Source], names: Sequence[str], say: Say) -> list[Source]:
+    """Return the rows that have one of the columns that a pattern matched; the others are counted and named."""
+    found = [RowsWith(source, names) for source in sources]
+    for source in found:
+        if not source.rows:
+            raise BadInput(f"{source.path}: no row has a value in {listed(list(names))}")
+        if source.left_out:
+            say(f"{source.path}: {rows(source.left_out)} without a value in {listed(list(names))} left out")
+    return list(found)
 
 
 def written(options: ColumnOptions, known: Columns, kind: str, numbers: Collection[str] = ()) -> Written:

@@ -1,6 +1,6 @@
-"""Open a file of rows: CSV, Parquet or NDJSON, told by its extension.
+"""Open a file of rows: CSV, Parquet, JSON or SQLite, told by its name.
 
-Parquet is read in batches of rows, only the columns asked for; CSV and NDJSON are parsed once, by Arrow, into columns.
+Parquet is read in batches of rows, only the columns asked for; the others are read once into columns.
 What Arrow cannot take from one line never costs the others: the line is named and left out.
 """
 
@@ -13,20 +13,23 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+from numpy.typing import NDArray
 
+from .address import address_of, is_database
 from .errors import BadInput, Say, listed
 from .mlflow import local
 from .notation import NOTHING_KNOWN, Notation, Written, with_notation
-from .values import is_text
+from .values import is_text, mask_of, valid_of
 
 BATCH = 131_072
 """Rows per batch: 1 MB a column of doubles, which stays in the cache between one step and the next."""
 
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".tsv")
-_NDJSON = (".ndjson", ".jsonl", ".json")
+_NDJSON = (".ndjson", ".jsonl", ".json", ".log")
 
 
 class Source(Protocol):
@@ -51,12 +54,14 @@ class Source(Protocol):
 
 
 def kind_of(path: Path) -> str:
-    """Tell ``"parquet"``, ``"csv"`` or ``"ndjson"`` by the extension (``.gz`` may follow), ``""`` for others.
+    """Tell ``"parquet"``, ``"csv"``, ``"ndjson"`` or ``"sqlite"`` by the name (``.gz`` may follow), ``""`` for others.
 
     >>> kind_of(Path("week.CSV.gz")), kind_of(Path("week.xlsx"))
     ('csv', '')
     """
     name = path.name.lower().removesuffix(".gz")
+    if is_database(path):
+        return "sqlite"
     for kind, suffixes in (("parquet", _PARQUET), ("csv", _CSV), ("ndjson", _NDJSON)):
         if name.endswith(suffixes):
             return kind
@@ -70,21 +75,38 @@ def named(paths: Sequence[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in map(local, paths):
-        matches = [path] if path.exists() or not glob.has_magic(str(path)) else sorted(map(Path, glob.glob(str(path))))
+        plain = path.exists() or is_database(path) or not glob.has_magic(str(path))
+        matches = [path] if plain else sorted(map(Path, glob.glob(str(path))))
         if not matches:
             raise BadInput(f"{path}: no file matches")
         found += matches
     return found
 
 
+def is_built(path: Path) -> bool:
+    """Say whether a file is a built baseline: it ends in ``.json`` and is no list of rows."""
+    if path.suffix != ".json":
+        return False
+    try:
+        with path.open("rb") as file:
+            return not file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+    except OSError:
+        return True
+
+
 def check_path(path: Path) -> None:
     """Raise :class:`BadInput` when a file is not there, empty, or of an unknown kind."""
+    if is_database(path):
+        path = address_of(path).file
     if not path.exists():
         raise BadInput(f"{path}: no such file")
     if not path.is_file():
         raise BadInput(f"{path}: is a directory; name its files, as in {path}/*.parquet")
     if not kind_of(path):
-        raise BadInput(f"{path}: unknown extension; rows are read from .parquet, .csv and .ndjson")
+        raise BadInput(
+            f"{path}: unknown extension; rows are read from .parquet, .csv, .ndjson, .json and .log, and from "
+            "sqlite:///FILE?table=NAME"
+        )
     if path.stat().st_size == 0:
         raise BadInput(f"{path}: the file is empty")
 
@@ -103,7 +125,7 @@ def open_sources(
     """
     found: dict[Path, Source] = {}
     known = set(text)
-    for kind in ("parquet", "ndjson", "csv"):
+    for kind in ("parquet", "sqlite", "ndjson", "csv"):
         for path in paths:
             if path not in found and (kind_of(path) == kind or kind == "csv"):
                 source = found[path] = _open(path, known, say, most)
@@ -145,6 +167,11 @@ def _open(path: Path, text: Collection[str], say: Say, most: int | None) -> Sour
         source: Source
         if kind == "parquet":
             source = ParquetSource(path, text)
+        elif kind == "sqlite":
+            from .sqlite import read_sqlite
+
+            table, mixed = read_sqlite(path, text)
+            source = TableSource(path, table, say, mixed)
         elif most is not None and path.stat().st_size > most:
             from .streamed import CsvStream, NdjsonStream
 
@@ -176,6 +203,33 @@ def readable(path: Path | str) -> Iterator[None]:
     except (pa.ArrowException, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BadInput(f"{path}: cannot be read: {reason}") from error
+
+
+class RowsWith:
+    """The rows of a file that have a value in any of some columns: lines of a log that are about something else go."""
+
+    def __init__(self, source: Source, names: Collection[str]) -> None:
+        self.path, self.schema, self.by_looks = source.path, source.schema, source.by_looks
+        self.notations = source.notations
+        self._source = source
+        self._kept = [_any_value(batch) for batch in source.batches(names)]
+        self.rows = sum(int(kept.sum()) for kept in self._kept)
+        self.left_out = source.rows - self.rows
+
+    def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the named columns of these rows."""
+        for kept, batch in zip(self._kept, self._source.batches(names), strict=True):
+            yield batch.filter(mask_of(kept)) if batch.num_columns else _no_columns(int(kept.sum()))
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return one whole column."""
+        kept = np.concatenate(self._kept) if self._kept else np.zeros(0, np.bool_)
+        return self._source.column(name).filter(mask_of(kept))
+
+
+def _any_value(batch: pa.RecordBatch) -> NDArray[np.bool_]:
+    there = [valid_of(column) for column in batch.columns]
+    return np.any(there, axis=0) if there else np.ones(batch.num_rows, np.bool_)
 
 
 class ParquetSource:

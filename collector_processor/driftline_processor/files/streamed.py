@@ -27,7 +27,7 @@ from .delimited import (
     say_bad_lines,
 )
 from .errors import BadInput, Say
-from .ndjson import Lines, Parsed, parse_lines
+from .ndjson import Lines, Parsed, listed_lines, parse_lines
 from .notation import Notation
 from .source import readable
 from .values import is_text
@@ -199,6 +199,11 @@ class NdjsonStream:
         rest, number = b"", 1
         with pa.input_stream(self.path, compression="detect") as stream:
             while read := stream.read(self._block):
+                if number == 1 and not rest and read.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+                    read += stream.read()
+                    if (found := listed_lines(read)) is not None:
+                        yield found.parse(self._text)
+                        return
                 data = rest + read
                 end = data.rfind(b"\n") + 1
                 data, rest = data[:end], data[end:]

@@ -19,9 +19,9 @@ UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": 
 _LATEST = 2**63 - 1
 _ISO = (
     r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
-    r"([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
+    r"([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
 )
-_ZONED = r":\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)$"
+_ZONED = r":\d\d([.,]\d+)?(Z|[+-]\d\d(:?\d\d)?)$"
 _UNIX = r"^[+-]?\d+(\.\d+)?([eE][+]?\d+)?$"
 
 
@@ -106,7 +106,8 @@ def _texts(array: pa.ChunkedArray) -> Times:
     for which, kind in ((iso & zoned, pa.timestamp("ns", "UTC")), (iso & ~zoned, pa.timestamp("ns"))):
         at = np.flatnonzero(which)
         if len(at):
-            read = _cast(one_array(array.take(positions(at))), kind)
+            texts = pc.replace_substring(one_array(array.take(positions(at))), ",", ".")  # as logging writes fractions
+            read = _cast(texts, kind)
             readable[at] = valid_of(read)
             values[at] = values_of(read.cast(pa.int64()), 0)
     at = np.flatnonzero(unix)

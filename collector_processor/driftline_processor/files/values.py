@@ -159,6 +159,12 @@ def truth_of(array: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
     return _bits(array.buffers()[1], array.offset, len(array)) & valid_of(array)
 
 
+def mask_of(which: NDArray[np.bool_]) -> pa.Array:
+    """Return booleans as Arrow's ``filter`` and ``if_else`` want them."""
+    packed = np.packbits(which, bitorder="little").tobytes()
+    return pa.Array.from_buffers(pa.bool_(), len(which), [None, pa.py_buffer(packed)])
+
+
 def positions(at: NDArray[np.intp]) -> pa.Array:
     """Return positions as Arrow's ``take`` wants them."""
     return pa.Array.from_buffers(pa.int64(), len(at), [None, pa.py_buffer(at.astype(np.int64).tobytes())])

@@ -1,0 +1,64 @@
+"""Names of files, and addresses of what is in a database: `sqlite:///log.db?table=predictions`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import parse_qs, quote, unquote
+
+from .errors import BadInput
+
+SCHEME = "sqlite:"
+_SUFFIXES = (".db", ".sqlite", ".sqlite3")
+
+
+class Address(NamedTuple):
+    """A database, and what is read of it; both empty where it is its only table."""
+
+    file: Path
+    table: str = ""
+    query: str = ""
+
+
+def file_or_address(text: str) -> Path:
+    """Return a path; of an address the slashes and the query in it are kept as a path keeps them.
+
+    >>> str(file_or_address("sqlite:////var/log.db?table=predictions")), str(file_or_address("a.csv"))
+    ('sqlite:/var/log.db?table=predictions', 'a.csv')
+    """
+    if not text.startswith(SCHEME):
+        return Path(text)
+    rest = text.removeprefix(SCHEME)
+    rest = rest.removeprefix("///") if rest.startswith("///") else rest
+    file, sign, what = rest.partition("?")
+    return Path(f"{SCHEME}{file}{sign}{quote(what, safe='=&%+', encoding='utf-8')}")
+
+
+def is_database(path: Path) -> bool:
+    """Say whether a path is a database, or the address of something in one.
+
+    >>> is_database(Path("log.db")), is_database(Path("sqlite:log.db?table=t")), is_database(Path("log.csv"))
+    (True, True, False)
+    """
+    return str(path).startswith(SCHEME) or path.suffix.lower() in _SUFFIXES
+
+
+def address_of(path: Path) -> Address:
+    """Take an address to pieces. Raises :class:`BadInput` for one that is none."""
+    text = str(path)
+    file, _, what = text.removeprefix(SCHEME).partition("?") if text.startswith(SCHEME) else (text, "", "")
+    said = parse_qs(what)
+    wrong = [name for name in said if name not in ("table", "query")]
+    if wrong or len(said) > 1 or (what and not said):
+        raise BadInput(f"{text}: write sqlite:///FILE?table=NAME, or sqlite:///FILE?query=SELECT...")
+    return Address(Path(unquote(file)), said.get("table", [""])[0], said.get("query", [""])[0])
+
+
+def name_of(path: Path) -> str:
+    """Return what a model is called whose rows these are, where nobody says.
+
+    >>> name_of(Path("sqlite:log.db?table=churn")), name_of(Path("logs/week.csv.gz"))
+    ('churn', 'week')
+    """
+    found = address_of(path) if is_database(path) else Address(path)
+    return found.table or found.file.name.split(".")[0]

@@ -1,0 +1,226 @@
+"""Objects within objects as columns: `{"features": {"age": 31}}` has a column `features.age`.
+
+A text that is a JSON object is taken for that object, as logs and databases have them: `message.age`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from driftline_processor.core.decode.json_text import UnreadableJson, load_json
+
+from .errors import BadInput
+from .times import read_times
+from .values import one_array, truth_of
+
+MOST_DEPTH = 8
+"""Objects within each other that become columns; what is deeper stays as it is, and is compared with nothing."""
+
+MOST_COLUMNS = 10_000
+"""Columns of one file: who has more uses ids as keys."""
+
+_OBJECT = r"(?s)^\s*\{.*\}\s*$"
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?")
+
+
+class Columns(NamedTuple):
+    """Columns of n rows. ``mixed``: those that hold several types; all of their values are texts here."""
+
+    arrays: dict[str, pa.Array]
+    mixed: frozenset[str] = frozenset()
+
+
+def columns_of(rows: Iterable[Mapping[str, Any] | None], text: Collection[str] = ()) -> Columns:
+    """Return objects as columns, those within them, too. ``text``: columns whose texts are no times.
+
+    A row without a value, or that is None, has null there. Raises :class:`BadInput` for too many columns.
+
+    >>> columns_of([{"features": {"age": 31}}, None, {"features": {"age": 5}}]).arrays["features.age"].to_pylist()
+    [31, None, 5]
+    """
+    places: dict[str, array[int]] = {}
+    values: dict[str, list[Any]] = {}
+    n = 0
+    for row in rows:
+        for name, value in {} if row is None else dict(_leaves(row)).items():
+            if name not in values:
+                if len(values) >= MOST_COLUMNS:
+                    raise BadInput(
+                        f"there are more than {MOST_COLUMNS:,} columns, such as '{name:.60}': are ids used as keys? "
+                        "Write them as values"
+                    )
+                places[name], values[name] = array("q"), []
+            places[name].append(n)
+            values[name].append(value)
+        n += 1
+    arrays = {name: array_of(found) for name, found in values.items()}
+    mixed = frozenset(name for name, found in arrays.items() if found is None)
+    found = {
+        name: texts_of(values[name]) if own is None else own if name in text else times_of(own)
+        for name, own in arrays.items()
+    }
+    return Columns({name: _spread(own, places[name], n) for name, own in found.items()}, mixed)
+
+
+def _leaves(row: Mapping[str, Any], above: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
+    for key, value in row.items():
+        name = f"{above}{key}"
+        inside = value if isinstance(value, dict) else object_in(value)
+        if inside is None or depth >= MOST_DEPTH:
+            yield name, value
+        else:
+            yield from _leaves(inside, f"{name}.", depth + 1)
+
+
+def object_in(value: object) -> dict[str, Any] | None:
+    """Return the object that a text is in JSON; None where it is none.
+
+    >>> object_in('{"age": 31}'), object_in("started")
+    ({'age': 31}, None)
+    """
+    if not isinstance(value, str) or not (value.startswith("{") and value.endswith("}")):
+        return None
+    try:
+        found = load_json(value.encode("utf-8", "surrogatepass"))
+    except UnreadableJson:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def flattened(table: pa.Table, text: Collection[str] = ()) -> tuple[pa.Table, frozenset[str]]:
+    """Return a table with the fields of its objects as columns, and which of those hold several types.
+
+    ``text``: columns whose texts stay as they are; others that are times become times. Of two columns of one name the
+    first is kept.
+    """
+    for _ in range(MOST_DEPTH - 1):
+        if not any(pa.types.is_struct(field.type) for field in table.schema):
+            break
+        _check(table)
+        table = _first_of_each(table.flatten())
+    mixed: frozenset[str] = frozenset()
+    for name in dict.fromkeys(table.schema.names):
+        found = None if name in text else _inside(table, name, text)
+        if found is None:
+            continue
+        at = table.schema.names.index(name)
+        for inner, values in found.arrays.items():
+            if f"{name}.{inner}" not in table.schema.names:
+                table = table.append_column(f"{name}.{inner}", values)
+        mixed |= {f"{name}.{inner}" for inner in found.mixed}
+        if not _others(table.column(at)):
+            table = table.remove_column(at)
+    _check(table)
+    for at, field in enumerate(table.schema):
+        if pa.types.is_string(field.type) and field.name not in text:
+            table = table.set_column(at, field.name, _times(table.column(at)))
+    return table, mixed
+
+
+def _first_of_each(table: pa.Table) -> pa.Table:
+    """The first of the columns of each name."""
+    names = dict[str, int]()
+    for at, name in enumerate(table.schema.names):
+        names.setdefault(name, at)
+    return table.select(list(names.values()))
+
+
+def _inside(table: pa.Table, name: str, text: Collection[str]) -> Columns | None:
+    """The columns of the objects that texts are; None where no text is one."""
+    own = {one.removeprefix(f"{name}.") for one in text if one.startswith(f"{name}.")}
+    column = table.column(name)
+    if table.schema.names.count(name) > 1 or not pa.types.is_string(column.type):
+        return None
+    which = pc.match_substring_regex(column, _OBJECT)
+    if not pc.any(which).as_py():
+        return None
+    found = columns_of((object_in(value.strip()) if value else None for value in column.to_pylist()), own)
+    return found if found.arrays else None
+
+
+def _others(column: pa.ChunkedArray) -> bool:
+    """Whether a column has texts that are no objects."""
+    return bool((~truth_of(pc.match_substring_regex(column, _OBJECT)) & truth_of(column.is_valid())).any())
+
+
+def _times(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts that are times as Python's `logging` writes them, with a comma, which Arrow does not take for times."""
+    chunks = [chunk for chunk in column.chunks if len(chunk) > chunk.null_count]
+    first = chunks[0].drop_null()[0].as_py() if chunks else ""
+    if not _ISO.fullmatch(first):
+        return column
+    return pa.chunked_array([times_of(one_array(column))])
+
+
+def _check(table: pa.Table) -> None:
+    if table.num_columns > MOST_COLUMNS:
+        raise BadInput(f"there are more than {MOST_COLUMNS:,} columns: are ids used as keys? Write them as values")
+
+
+def _spread(values: pa.Array, places: array[int], n: int) -> pa.Array:
+    """Values at their rows of n, null elsewhere."""
+    if len(values) == n:
+        return values
+    at = np.full(n, -1, np.int64)
+    at[np.frombuffer(places, np.int64)] = np.arange(len(values))
+    packed = np.packbits(at >= 0, bitorder="little").tobytes()
+    return values.take(pa.Array.from_buffers(pa.int64(), n, [pa.py_buffer(packed), pa.py_buffer(at.tobytes())]))
+
+
+def array_of(values: list[Any]) -> pa.Array | None:
+    """Return values as an array; None where they are of several types."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, OverflowError):
+        pass
+    if all(value is None or isinstance(value, int | float) for value in values):
+        return pa.array([None if value is None else _double(value) for value in values])
+    return None
+
+
+def texts_of(values: list[Any]) -> pa.Array:
+    """Return values of several types as texts; what is no text is written as JSON."""
+    return pa.array([None if value is None else _text(value) for value in values], pa.string())
+
+
+def times_of(values: pa.Array) -> pa.Array:
+    """Return texts of which each is a time in ISO 8601 as times, anything else as it is.
+
+    >>> times_of(pa.array(["2026-01-05 12:00:01,5", None])).to_pylist()[0].isoformat()
+    '2026-01-05T12:00:01.500000'
+    >>> times_of(pa.array(["2026-01-05", "soon"])).to_pylist()
+    ['2026-01-05', 'soon']
+    """
+    if not pa.types.is_string(values.type) or values.null_count == len(values):
+        return values
+    given = values.drop_null()
+    if not _ISO.fullmatch(given[0].as_py()):
+        return values
+    if not pc.all(pc.match_substring_regex(given, f"^{_ISO.pattern}$")).as_py():
+        return values
+    times = read_times(pa.chunked_array([values]))
+    if int(times.readable.sum()) != len(given):
+        return values
+    packed = np.packbits(times.readable, bitorder="little").tobytes()
+    return pa.Array.from_buffers(
+        pa.timestamp("ns"), len(values), [pa.py_buffer(packed), pa.py_buffer(times.values.tobytes())]
+    )
+
+
+def _double(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
