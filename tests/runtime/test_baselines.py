@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline.baseline import Baseline
-from driftline.tables import PredictionTable
+from driftline.tables import PredictionTable, Task
 from driftline_processor.runtime.config import Model
 
 from .conftest import Open
-from .state_rows import NOON, Opened, baseline, predictions
+from .state_rows import NOON, Opened, baseline, outcomes, predictions
 
 
 def rows(n: int, start: int = 0, *, version: str = "1", time: int = NOON) -> PredictionTable:
@@ -165,3 +165,19 @@ def test_rows_of_which_no_baseline_can_be_made_do_not_fail_the_next_ones(
     state.send(rows(1_000, 1_100))
     assert state.view().baseline.rows == 1_000  # type: ignore[union-attr]
     assert compared(state) == 100
+
+
+def test_a_class_that_comes_after_the_provisional_baseline_is_learned_all_the_same(open_state: Open) -> None:
+    """The first thousand rows of a rare class had none of it, and nobody declared what the classes are."""
+    state, said = open_state(), Task("binary")
+    scores = [i % 10 / 10 for i in range(1_000)]
+    ids = [f"r{i}" for i in range(1_000)]
+    state.send(predictions(ids, NOON, scores, predicted=["no"] * 1_000, task=said))
+    assert state.view().task.classes == ("no",)
+    state.send(predictions(["rare"], NOON + 1, [0.99], predicted=["yes"], task=said))
+    state.send(outcomes(["rare", "r1"], ["yes", "no"]))
+    view = state.view()
+    assert view.baseline is not None
+    assert (view.baseline.source, view.baseline.rows) == ("provisional", 1_000)
+    assert (view.task.classes, view.outcomes) == (("no", "yes"), 2)
+    assert open_state().view().task.classes == ("no", "yes")

@@ -13,7 +13,7 @@ from driftline.baseline import Baseline
 from driftline.columns import Value, decode, encode
 from driftline.frames import taken, used_labels
 from driftline.ranges import Ranges
-from driftline.tables import I64, Column, ModelKey, PredictionTable, Text
+from driftline.tables import I64, Column, ModelKey, PredictionTable, Task, Text
 from numpy.typing import NDArray
 
 from .learning_points import LearningPoints
@@ -39,6 +39,11 @@ class InForce:
 
     baseline: Baseline
     source: Source
+
+    @property
+    def task(self) -> Task | None:
+        """What somebody said that the model predicts; of a learned baseline nobody did, and classes may yet come."""
+        return None if self.source == "provisional" else self.baseline.task
 
 
 class _Sent(NamedTuple):

@@ -250,7 +250,7 @@ class Intake:
 
     def _take_predictions(self, table: PredictionTable, work: _Work) -> None:
         in_force = self.baselines.in_force(table.key)
-        series = self.series.of(table, in_force.baseline.task if in_force else None)
+        series = self.series.of(table, in_force.task if in_force else None)
         if table.keyed:
             new = self._new_rows(series, table)
             work.unused["row_seen"] += len(table) - len(new)
@@ -298,7 +298,7 @@ class Intake:
             decides = 0.5 if in_force is None else in_force.baseline.task.threshold  # which no metric says
             task = Task(next((point.task for point in points if point.task), ""), threshold=decides)
         rowless = PredictionTable(key, task, _NONE, _NO_TEXTS, predicted=decided_labels(points))
-        series = self.series.of(rowless, in_force.baseline.task if in_force else None)
+        series = self.series.of(rowless, in_force.task if in_force else None)
         taken = [self.streams.take(point, series.number, work.now) for point in points]
         increases = [one for one in taken if one is not None]
         work.unused["point_seen"] += len(taken) - len(increases)
