@@ -40,7 +40,7 @@ def names(service: Service) -> list[str]:
 
 def forget(service: Service) -> None:
     """Forget what left the process so far."""
-    pipeline_of(service.channel).flush(5.0)
+    pipeline_of(service.channel).flush(60.0)
     service.channel.forget()
     service.exporter.clear()
 

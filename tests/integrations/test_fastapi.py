@@ -727,7 +727,7 @@ def test_a_model_without_a_task_has_no_routes(app: FastAPI) -> None:
 
 def test_a_span_ends_though_nothing_is_recorded_any_more(app: FastAPI, service: Service) -> None:
     instrument_ours(app, service)
-    pipeline_of(service.channel).shutdown(5.0)
+    pipeline_of(service.channel).shutdown(60.0)
 
     response = client(app).post("/predict", json=ORDER)
 

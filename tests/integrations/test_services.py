@@ -74,7 +74,7 @@ def test_scenario_4_a_churn_model_behind_fastapi(service: Service, receiver: Rec
     refused = client.post("/churn", json={"customer": "C-10", "age": "old"})
     for i in range(10):
         churn.outcome(answers[i].headers["x-prediction-id"], actual=int(i < 4))
-    assert pipeline_of(wire).flush(10.0)
+    assert pipeline_of(wire).flush(60.0)
 
     expected = [answer.json()["probability"] for answer in answers]
     tables = [table for body in receiver.bodies for table in predictions_of(body)]

@@ -68,7 +68,7 @@ def test_sent_accepted_and_failed_balance(
         for request in ALL:
             forwarding.offer("traces", trace(request), {})
         forwarding.start()
-        forwarding.stop(30)
+        forwarding.stop(60)
     assert sorted(peer.names + list(failed)) == sorted(ALL)
     assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == len(failed)
     assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT) == len(peer.accepted)
@@ -85,7 +85,7 @@ def test_waiting_requests_of_one_signal_travel_as_one(served: Callable[[Peer], A
             forwarding.offer("traces", trace(f"span-{i}"), {})
             forwarding.offer("logs", log(f"log-{i}"), {})
         forwarding.start()
-        forwarding.stop(30)
+        forwarding.stop(60)
     assert peer.accepted == [("traces", ["span-0", "span-1", "span-2"]), ("logs", ["log-0", "log-1", "log-2"])]
 
 
@@ -96,7 +96,7 @@ def test_a_request_above_the_limit_travels_in_pieces(served: Callable[[Peer], An
         forwarding = destination(name, peer, Counters(), max_request=600)
         forwarding.offer("traces", trace(*names), {})
         forwarding.start()
-        forwarding.stop(30)
+        forwarding.stop(60)
     assert peer.names == names
     assert [len(names) for _, names in peer.accepted] == [5] * 4
 
@@ -113,7 +113,7 @@ def test_the_destination_says_how_long_to_wait(served: Callable[[Peer], Any]) ->
         forwarding = destination(name, peer, Counters(), pause=pause)
         forwarding.offer("traces", trace("a"), {})
         forwarding.start()
-        forwarding.stop(30)
+        forwarding.stop(60)
     assert delays == ([1.5] if name.startswith("otlp_grpc") else [2.0])
 
 
@@ -128,7 +128,7 @@ def test_headers_travel_when_listed_and_the_exporters_own_always(served: Callabl
         forwarding.offer("traces", trace("b"), {"x-tenant": "two"})
         forwarding.offer("traces", trace("c"), {"x-tenant": "one"})
         forwarding.start()
-        forwarding.stop(30)
+        forwarding.stop(60)
     assert [names for _, names in peer.accepted] == [["a", "c"], ["b"]]
     assert [headers["x-tenant"] for headers in peer.headers] == ["one", "two"]
     assert {headers["api-key"] for headers in peer.headers} == {"s3cret"}
@@ -153,6 +153,6 @@ def test_records_and_other_logs_go_where_they_are_wanted(
         for event in (events.ML_PREDICTION, "login", events.ML_OUTCOME, ""):
             forwarding.offer("logs", log(event), {})
         forwarding.start()
-        forwarding.stop(30)
+        forwarding.stop(60)
     assert peer.names == arrived
     assert not forwarding.forwards("traces")

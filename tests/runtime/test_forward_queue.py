@@ -47,7 +47,7 @@ def test_a_full_queue_drops_the_oldest_and_counts_them() -> None:
     assert counters.snapshot()[metrics.DRIFTLINE_FORWARD_DROPPED, labels] == 3
     assert counters.snapshot()[metrics.DRIFTLINE_FORWARD_QUEUE_SIZE, labels[:1]] == 3 * size
     forwarding.start()
-    forwarding.stop(30)
+    forwarding.stop(60)
     assert transport.bodies == [trace("c") + trace("d") + trace("e")]
 
 
@@ -65,7 +65,7 @@ def test_nobody_there_is_said_once_and_tried_until_somebody_is(caplog: pytest.Lo
     forwarding = Destination("otlp/x", transport, Counters(), ["traces"], clock=lambda: now[0], pause=pause)
     forwarding.offer("traces", trace("a"), {})
     forwarding.start()
-    forwarding.stop(30)
+    forwarding.stop(60)
     assert transport.bodies == [trace("a")] * 21
     assert all(0.25 <= delay <= 30 for delay in delays)
     assert delays[0] <= 0.5 < 15 <= delays[-1]
@@ -89,7 +89,7 @@ def test_what_is_always_put_off_is_given_up_after_five_minutes() -> None:
     forwarding.offer("traces", trace("a"), {})
     forwarding.offer("traces", trace("b"), {})
     forwarding.start()
-    forwarding.stop(30)
+    forwarding.stop(60)
     assert transport.bodies == [trace("a")] * 32 + [trace("b")]
     assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == 1
     assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT) == 1
@@ -107,7 +107,7 @@ def test_what_the_destination_says_is_kept_within_bounds(said: float, waited: fl
     forwarding = Destination("otlp/x", transport, Counters(), ["traces"], pause=pause)
     forwarding.offer("traces", trace("a"), {})
     forwarding.start()
-    forwarding.stop(30)
+    forwarding.stop(60)
     assert delays == [waited]
 
 
@@ -190,7 +190,7 @@ def test_what_could_not_be_delivered_at_the_end_is_said(caplog: pytest.LogCaptur
         forwarding.offer("traces", trace(name), {})
     forwarding._stopping.set()
     forwarding.start()
-    forwarding.stop(30)
+    forwarding.stop(60)
     forwarding.offer("traces", trace("late"), {})
     assert caplog.records[-1].getMessage() == "otlp/x: 3 requests could not be delivered before the end"
     assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == 3

@@ -42,7 +42,7 @@ def receiver(accept: Accept) -> Iterator[str]:
     serving = GrpcReceiver(ANYWHERE, accept)
     serving.start()
     yield str(serving.address)
-    serving.stop(5)
+    serving.stop(60)
 
 
 @contextmanager

@@ -171,13 +171,13 @@ def test_what_an_http_status_means(
     receiver.answer = (status, headers)
     channel = _http(receiver)
 
-    assert channel.send(b"body", 5.0) == delivery
+    assert channel.send(b"body", 60.0) == delivery
     channel.close()
 
 
 def test_an_http_request_has_the_headers_and_compression_that_were_set(receiver: Receiver) -> None:
     channel = _http(receiver, gzip=True, headers={"api-key": "secret"})
-    channel.send(b"body" * 100, 5.0)
+    channel.send(b"body" * 100, 60.0)
     channel.close()
 
     ((path, headers, body),) = receiver.requests
@@ -192,7 +192,7 @@ def test_an_http_request_has_the_headers_and_compression_that_were_set(receiver:
 def test_a_header_that_cannot_be_sent_is_named_by_its_variable_and_not_by_its_value(receiver: Receiver) -> None:
     channel = _http(receiver, headers={"key": "secret\nx"}, signal="metrics")
 
-    assert channel.send(b"body", 5.0) == Delivery(
+    assert channel.send(b"body", 60.0) == Delivery(
         "refused", "InvalidHeader in OTEL_EXPORTER_OTLP_METRICS_HEADERS or OTEL_EXPORTER_OTLP_HEADERS"
     )
 
@@ -202,7 +202,7 @@ def test_nobody_listening_over_http_is_unreachable(receiver: Receiver) -> None:
     receiver.server_close()
     channel = _http(receiver)
 
-    assert channel.send(b"body", 5.0).state == "unreachable"
+    assert channel.send(b"body", 60.0).state == "unreachable"
 
 
 def test_a_receiver_that_never_answers_costs_no_more_than_the_timeout() -> None:
@@ -259,7 +259,7 @@ def test_the_same_bytes_travel_over_grpc(export: tuple[_Export, int]) -> None:
     handler, port = export
     channel = _grpc(port)
 
-    assert channel.send(b"body", 5.0) == Delivery("delivered")
+    assert channel.send(b"body", 60.0) == Delivery("delivered")
     channel.close()
     assert handler.bodies == [b"body"]
 
@@ -285,7 +285,7 @@ def test_what_a_grpc_status_means(
     handler, port = export
     handler.failure = (getattr(grpc.StatusCode, code), metadata)
     channel = _grpc(port)
-    delivery = channel.send(b"body", 5.0)
+    delivery = channel.send(b"body", 60.0)
     channel.close()
 
     assert (delivery.state, delivery.after) == (state, after)
@@ -318,8 +318,8 @@ def test_what_a_receiver_says_of_a_request_that_it_took(
     receiver.content = export[0].content = content
     over_http, over_grpc = _http(receiver), _grpc(export[1])
 
-    assert over_http.send(b"body", 5.0) == delivery
-    assert over_grpc.send(b"body", 5.0) == delivery
+    assert over_http.send(b"body", 60.0) == delivery
+    assert over_grpc.send(b"body", 60.0) == delivery
     over_http.close()
     over_grpc.close()
 
@@ -329,7 +329,7 @@ def test_nobody_listening_over_grpc_is_unreachable(receiver: Receiver) -> None:
     receiver.server_close()
     channel = _grpc(receiver.server_port)
 
-    assert channel.send(b"body", 5.0).state == "unreachable"
+    assert channel.send(b"body", 60.0).state == "unreachable"
     channel.close()
 
 
@@ -342,8 +342,8 @@ def test_a_proxy_of_the_environment_is_passed_by_for_this_machine(
         monkeypatch.delenv(variable, raising=False)
     over_http, over_grpc = _http(receiver), _grpc(export[1])
 
-    assert over_http.send(b"body", 5.0) == Delivery("delivered")
-    assert over_grpc.send(b"body", 5.0) == Delivery("delivered")
+    assert over_http.send(b"body", 60.0) == Delivery("delivered")
+    assert over_grpc.send(b"body", 60.0) == Delivery("delivered")
     over_http.close()
     over_grpc.close()
 
@@ -354,7 +354,7 @@ def test_a_receiver_elsewhere_is_reached_through_the_proxy(receiver: Receiver, m
         monkeypatch.delenv(variable, raising=False)
     channel = HttpChannel(Endpoint("http://elsewhere.invalid", "http://elsewhere.invalid/v1/logs"))
 
-    assert channel.send(b"body", 5.0) == Delivery("delivered")
+    assert channel.send(b"body", 60.0) == Delivery("delivered")
     channel.close()
     assert receiver.requests[0][0] == "http://elsewhere.invalid/v1/logs"
 

@@ -221,7 +221,7 @@ def test_rare_texts_are_not_named(service: Service) -> None:
     assert found == {("plan", "basic"): 12, ("plan", "gold"): 10}
 
     score({"plan": "platinum"})
-    pipeline_of(service.channel).shutdown(5.0)
+    pipeline_of(service.channel).shutdown(60.0)
     found = sums(arrived(service), "ml.feature.categories", "ml.feature.name", "ml.feature.category")
     assert found == {("plan", "basic"): 12, ("plan", "gold"): 10, ("plan", "other"): 1, ("remark", "other"): 12}
 

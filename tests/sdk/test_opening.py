@@ -223,7 +223,7 @@ def test_the_span_of_one_that_a_full_buffer_drops_ends_with_what_is_known(servic
 
 
 def test_one_that_comes_after_the_end_is_read_at_once(service: Service) -> None:
-    pipeline_of(service.channel).shutdown(5.0)
+    pipeline_of(service.channel).shutdown(60.0)
     predict(Place(service.model()))
 
     assert [one["ml.prediction.score"] for one in attributes(service)] == [0.75]

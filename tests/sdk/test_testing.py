@@ -233,7 +233,7 @@ def test_what_was_recorded_before_and_after_goes_where_it_went(service: Service)
     with capture() as captured:
         score({**ROW, "order_id": "inside"})
         assert [row.id for row in captured.predictions] == ["inside"]
-        assert driftline.flush(5.0)
+        assert driftline.flush(60.0)
         assert service.channel.bodies == []
     score({**ROW, "order_id": "after"})
     assert ids(service) == ["before", "after"]
