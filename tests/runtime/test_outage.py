@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import ENOSPC
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import grpc
@@ -16,7 +17,8 @@ import pytest
 from driftline_processor.runtime import intake, state
 from driftline_processor.runtime.protocol import METHODS
 from driftline_processor.runtime.service import Service
-from driftline_processor.runtime.store import Connection, Store, transaction
+from driftline_processor.runtime.signals import StorageOutage
+from driftline_processor.runtime.store import Connection, StorageError, Store, transaction
 from google.rpc.error_details_pb2 import RetryInfo
 
 from .test_service import get, prediction, running, url
@@ -129,6 +131,47 @@ def test_a_full_disk_is_said_once_and_everything_goes_on_when_there_is_room(
         until(joined)
         assert [record.exc_info for record in caplog.records] == [None, None]
         assert f"{tmp_path} is used again, after " in caplog.text
+
+
+def test_a_disk_that_is_full_again_and_again_is_said_once_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now, disk = [1000.0], Disk(FULL["invalidated"], late=False)
+    monkeypatch.setattr(Store, "_check_room", disk.check_room)
+    monkeypatch.setattr("driftline_processor.runtime.store.time", SimpleNamespace(monotonic=lambda: now[0]))
+    store = Store(tmp_path)
+
+    def fail() -> None:
+        disk.full = True
+        with pytest.raises(StorageOutage), store.watched():
+            raise disk.error
+        with pytest.raises(StorageError, match="make room on its disk"):
+            store.reopen()
+
+    def mend() -> None:
+        disk.full = False
+        store.reopen()
+        store.recover()
+
+    fail()
+    now[0] += 5
+    mend()
+    now[0] += 5
+    fail()
+    now[0] += 5
+    mend()
+    now[0] += 5
+    fail()
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+    now[0] += 50  # this one lasts
+    with pytest.raises(StorageError):
+        store.reopen()
+    now[0] += 100
+    mend()
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING", "ERROR", "WARNING"]
+    assert caplog.records[-1].getMessage().endswith("is used again, after 150 s")
+    assert [path.name for path in tmp_path.glob("driftline.room")] == []
+    store.close()
 
 
 def test_a_processor_stops_in_order_while_its_disk_is_full(

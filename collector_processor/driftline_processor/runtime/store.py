@@ -160,7 +160,7 @@ class Store:
         self._gate = threading.Condition()
         self._handles: dict[_Handle, bool] = {}
         self._swapping = False
-        self._said, self._since = -_SAID_EVERY, 0.0
+        self._said, self._since, self._told = -_SAID_EVERY, 0.0, False
         self.outage: str | None = None
         """Why nothing can be written or read until :meth:`reopen`; None while all is well."""
         self.gap: str | None = None
@@ -319,9 +319,14 @@ class Store:
         if self.outage is not None:
             return
         self.outage = _outage(self.path.parent, str(error))
-        self._since = time.monotonic()
-        if self._since - self._said >= _SAID_EVERY:
-            self._said = self._since
+        self._since, self._told = time.monotonic(), False
+        self._tell()
+
+    def _tell(self) -> None:
+        """Log an outage, once; soon after another one only if it lasts."""
+        now = time.monotonic()
+        if not self._told and now - self._said >= _SAID_EVERY:
+            self._said, self._told = now, True
             _log.error("driftline: %s", self.outage)
 
     def reopen(self) -> None:
@@ -344,12 +349,13 @@ class Store:
             self._root.execute("CHECKPOINT")  # a file that takes the whole log can be written again
         except (duckdb.Error, OSError) as error:
             self.outage = _outage(self.path.parent, str(error))
+            self._tell()
             raise StorageError(self.outage) from error
 
     def recover(self) -> None:
         """End an outage: whoever uses the file has a connection to what :meth:`reopen` opened."""
         self.outage = None
-        if self._said == self._since:
+        if self._told:
             lasted = time.monotonic() - self._since
             _log.warning("driftline: storage.directory: %s is used again, after %.0f s", self.path.parent, lasted)
 
@@ -357,15 +363,14 @@ class Store:
         """Write what the log needs to become part of the file; OSError where there is no room for it."""
         log = self.path.with_name(f"{self.path.name}.wal")
         needed = _MARGIN + (log.stat().st_size if log.exists() else 0)
-        probe = self.path.with_name("driftline.room")
         try:
-            with probe.open("wb") as out:
+            with self._room.open("wb") as out:
                 for _ in range(-(-needed // _MARGIN)):
                     out.write(bytes(_MARGIN))
                 out.flush()
                 os.fsync(out.fileno())
         finally:
-            probe.unlink(missing_ok=True)
+            self._room.unlink(missing_ok=True)
 
     def connect(self, *, lasting: bool = False) -> Connection:
         """Return a connection for one thread; close it when the thread ends.
@@ -469,9 +474,14 @@ class Store:
 
     def _drop_fresh(self) -> Path:
         """Remove what a rewriting that was killed has left, and return where the next one writes."""
-        for end in ("", *_LOGS):
-            Path(f"{self._fresh}{end}").unlink(missing_ok=True)
+        for left in (*(Path(f"{self._fresh}{end}") for end in ("", *_LOGS)), self._room):
+            left.unlink(missing_ok=True)
         return self._fresh
+
+    @property
+    def _room(self) -> Path:
+        """What :meth:`_check_room` writes."""
+        return self.path.with_name("driftline.room")
 
     @property
     def _fresh(self) -> Path:
