@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from driftline.tables import OutcomeTable
@@ -31,6 +31,9 @@ QUEUE_BYTES = 64 << 20
 """How many bytes of requests may wait; beyond that senders are told to come again."""
 
 _TOGETHER_BYTES = 16 << 20
+_LARGE, _TOGETHER = 1 << 20, 2
+"""Bytes of a large request, and how many such are decoded together: protobuf makes up to fifty bytes of one."""
+
 _ROW_BYTES = 64  # an outcome that came over HTTP, roughly
 
 _Waiting = tuple[Request, int, "Future[Receipt]"]
@@ -58,6 +61,7 @@ class Ingest:
         self._queue: deque[_Waiting] = deque()
         self._ready = threading.Condition()
         self._stopping = self._abandoned = False
+        self._decoding = threading.BoundedSemaphore(_TOGETHER)
         self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="driftline-ingest", daemon=True)
 
@@ -109,7 +113,8 @@ class Ingest:
         StorageOutage, too.
         """
         self._check(len(body))
-        decoded = self._decoders[signal](body, self._clock())
+        with self._decoding if len(body) > _LARGE else nullcontext():
+            decoded = self._decoders[signal](body, self._clock())
         request = Request(
             digest_of(body),
             decoded.predictions,

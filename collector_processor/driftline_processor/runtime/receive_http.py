@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.decode import Malformed
+from driftline_processor.core.decode import Malformed, TooManyMessages
 from driftline_processor.web.bodies import Body, MalformedBody, TooLarge, UnknownEncoding, receive_body
 
 from .otlp_json import protobuf_of
@@ -70,7 +70,7 @@ def _route(signal: Signal, accept: Accept) -> Route:
             return Response(as_json(answer, signal) if kind == JSON else answer, media_type=kind)
         except (_UnknownType, UnknownEncoding) as refused:
             return otlp_refusal(request.scope, 415, str(refused))
-        except TooLarge as refused:
+        except (TooLarge, TooManyMessages) as refused:
             return otlp_refusal(request.scope, 413, str(refused))
         except (Malformed, MalformedBody) as error:
             return otlp_refusal(request.scope, 400, str(error))

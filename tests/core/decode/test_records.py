@@ -13,7 +13,7 @@ from driftline.convert import list_of
 from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables import Column, ModelKey, Task
-from driftline_processor.core.decode import Decoded, Malformed, columnar, decode_logs
+from driftline_processor.core.decode import MAX_MESSAGES, Decoded, Malformed, TooManyMessages, columnar, decode_logs
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from .requests import FEATURE, NOW, SLICE, logs, record
@@ -385,3 +385,31 @@ def test_a_list_of_relevant_items_is_the_text_of_its_json() -> None:
     (table,) = decoded.outcomes
     assert list_of(table.actual) == ['["p17", 4]', "[]", many]
     assert decoded.rejected == {"too_long:ml.outcome.actual": 1, "no_actual": 1}
+
+
+@pytest.mark.parametrize(
+    ("outer", "field"),
+    [((), 1), ((1,), 2), ((1, 2), 2), ((1, 2, 2), 6), ((1, 2, 2, 6, 2, 5), 1)],
+    ids=["resources", "scopes", "records", "attributes", "values"],
+)
+def test_a_request_of_millions_of_empty_messages_is_refused_before_they_are_made(
+    outer: tuple[int, ...], field: int
+) -> None:
+    # 20 MiB of empty spans, 20 KB when packed, came to 2.1 GB
+    def nested(body: bytes) -> bytes:
+        for number in reversed(outer):
+            size, digits = len(body), b""
+            while size > 127:
+                digits, size = digits + bytes([size & 127 | 128]), size >> 7
+            body = bytes([number << 3 | 2]) + digits + bytes([size]) + body
+        return body
+
+    with pytest.raises(TooManyMessages, match="more than 500,000 spans, records or metrics"):
+        decode_logs(nested(bytes([field << 3 | 2, 0]) * (MAX_MESSAGES + 30_000)), NOW)
+
+
+def test_a_column_whose_bytes_look_like_messages_is_a_column() -> None:
+    rows = MAX_MESSAGES + 40_000
+    numbers = np.full(rows, 10, np.int16)  # 0a 00, an empty message of field 1, for each
+    decoded = batch({FEATURE + "a": encode_column(numbers), a.ML_PREDICTION_SCORE: encode_column(np.ones(rows))}, rows)
+    assert [len(table) for table in decoded.predictions] == [rows]

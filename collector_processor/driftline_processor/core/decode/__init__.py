@@ -23,21 +23,40 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from . import columnar, mapped, outcomes, points, predictions, rows
+from . import columnar, mapped, outcomes, points, predictions, rows, wire
 from .mapped import Mappings
 from .points import Point
 from .values import rows_rejected
 
 Request = TypeVar("Request", bound=Message)
 
-__all__ = ["Decoded", "Malformed", "Mappings", "Point", "decode_logs", "decode_metrics", "decode_traces"]
+__all__ = [
+    "Decoded",
+    "Malformed",
+    "Mappings",
+    "Point",
+    "TooManyMessages",
+    "decode_logs",
+    "decode_metrics",
+    "decode_traces",
+]
 
 
 NONE_MAPPED: Mappings = {}
 
+MAX_MESSAGES = 500_000
+"""Spans, log records or metrics of one request: 40 bytes each of the largest. A span has 50 before its attributes."""
+
+_SMALL = 2**20
+"""Bytes of a request that is not counted: of half a million empty spans it makes 100 MB."""
+
 
 class Malformed(ValueError):  # noqa: N818 - the state of a request, and what its sender is told
     """The body is not the protobuf message it should be; nothing of it was used."""
+
+
+class TooManyMessages(Malformed):
+    """The body holds more than is decoded at once; nothing of it was used."""
 
 
 @dataclass(slots=True)
@@ -108,6 +127,10 @@ def decode_metrics(body: bytes, now: int, mappings: Mappings = NONE_MAPPED) -> D
 
 
 def _parsed(kind: type[Request], body: bytes) -> Request:
+    if len(body) > _SMALL and wire.count_messages(body, MAX_MESSAGES) > MAX_MESSAGES:
+        raise TooManyMessages(
+            f"the request holds more than {MAX_MESSAGES:,} spans, records or metrics; send it in smaller parts"
+        )
     try:
         request: Request = kind.FromString(body)
     except DecodeError as error:

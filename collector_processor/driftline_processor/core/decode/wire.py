@@ -5,7 +5,8 @@ through these descriptors yield one ``bytes`` per span and, in it, one per attri
 The field numbers are those of ``opentelemetry/proto/{trace,logs}/v1``; ``ResourceSpans`` / ``ResourceLogs`` and
 ``ScopeSpans`` / ``ScopeLogs`` number theirs alike, so one envelope serves both.
 
-Only a request that the generated classes parsed may be read this way: nothing in here checks UTF-8 or nesting.
+Only a request that the generated classes parsed may be read this way: nothing in here checks UTF-8 or nesting. But how
+many messages it holds is counted before: two bytes are an empty span, of which the generated classes make 200.
 """
 
 from __future__ import annotations
@@ -14,6 +15,14 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol, cast
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+_REPEATED = (1, 2, 5, 6, 7, 9, 10, 11, 13)
+"""Numbers of the fields, in any message of OTLP, that repeat or hold what repeats: spans, events, points, values."""
+
+_ROWS, _DEEPEST, _SUM = 2, 8, 7
+_LARGE = 2**16
+"""Bytes of a row, or of a part of one, whose parts are counted, too."""
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _PACKAGE = "driftline.wire"
@@ -60,6 +69,7 @@ def _pool() -> descriptor_pool.DescriptorPool:
     _message(file, "Request", [("resources", 1, _Field.TYPE_MESSAGE, True, "Resource")])
     _message(file, "Resource", [("scopes", 2, _Field.TYPE_MESSAGE, True, "Scope")])
     _message(file, "Scope", [("rows", 2, _Field.TYPE_BYTES, True, "")])
+    _message(file, "Outline", [(f"field_{number}", number, _Field.TYPE_BYTES, True, "") for number in _REPEATED])
     _message(
         file,
         "Span",
@@ -90,10 +100,32 @@ def _pool() -> descriptor_pool.DescriptorPool:
 
 
 _POOL = _pool()
-_Request, _Span, _Record = (
+_Request, _Span, _Record, _Outline = (
     message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-    for name in ("Request", "Span", "Record")
+    for name in ("Request", "Span", "Record", "Outline")
 )
+
+
+def count_messages(body: bytes, most: int) -> int:
+    """Count resources, scopes and rows of a request, and what a large row holds; stop beyond ``most``.
+
+    >>> count_messages(b"\\x0a\\x00" * 500_000, 1_000_000)
+    500000
+    """
+    counted, waiting = 0, [(body, 0)]
+    while waiting and counted <= most:
+        data, depth = waiting.pop()
+        try:
+            outline = _Outline.FromString(data)
+        except DecodeError:
+            continue  # a text or a number: what is no message is refused, or kept, by who reads it whole
+        for field, parts in outline.ListFields():
+            if field.number == _SUM and depth != _ROWS + 1:
+                continue  # the bytes of a column, which may look like anything
+            counted += len(parts)
+            if depth < _DEEPEST:
+                waiting += [(part, depth + 1) for part in parts if depth < _ROWS or len(part) > _LARGE]
+    return counted
 
 
 def envelope(body: bytes) -> Iterator[Iterator[Sequence[bytes]]]:
