@@ -24,7 +24,7 @@ from rich.console import Console
 from starlette.testclient import TestClient
 
 from .conftest import Open
-from .state_rows import DAY, NOON, Clock, Opened, outcomes, predictions
+from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
 
 ROWS, DAYS = 200, 8
 MIDNIGHT = NOON - NOON % DAY
@@ -141,6 +141,24 @@ def test_windows_that_turn_out_to_be_young_are_judged_anew(open_state: Open, clo
     state.send(outcomes(first["id"].tolist(), first["actual"].tolist(), first["known"].tolist()))
     maturity = [one.maturity for one in state.view().windows["1d"] if one.closed]
     assert maturity == ["mature"] * (DAYS - 2) + ["immature"] * 2
+
+
+def test_windows_whose_panes_were_rolled_up_stay_as_believed(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("5m",)))
+    first, later = NOON, NOON + 15 * DAY
+    for at, rows in ((first, 40), (first + 5 * MINUTE, 60), (first + HOUR, 300)):
+        state.send(predictions([f"{at}-{row}" for row in range(rows)], at))
+        clock.now = at + 10 * MINUTE
+    assert [one.rows for one in state.view().windows["5m"]][:2] == [40, 60]
+    clock.now = later + HOUR
+    state.send(predictions([f"later-{row}" for row in range(300)], later))
+    state.state.settle()
+    state.state.tidy_now()
+    assert state.rows(f"SELECT DISTINCT span FROM panes WHERE pane < {first + HOUR}") == [(HOUR,)]
+    state.send(outcomes([f"later-{row}" for row in range(30)], [1] * 30, later + 40 * DAY))
+    view = state.view()
+    assert view.outcome_delay.nanoseconds >= 40 * DAY
+    assert [one.rows for one in view.windows["5m"]][:2] == [40, 60]
 
 
 def test_files_learn_the_same_delay(open_state: Open, clock: Clock, tmp_path: Path) -> None:

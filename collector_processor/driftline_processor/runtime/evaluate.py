@@ -131,9 +131,15 @@ class Evaluator:
         self.waiting.publish()
 
     def _has_aged(self, series: Series, evaluation: Evaluation, watermark: int) -> bool:
-        """Whether the outcomes of a window have had their time since it was evaluated, or turn out to take longer."""
+        """Whether the outcomes of a window have had their time since it was evaluated, or turn out to take longer.
+
+        Not of one shorter than what panes of its age are rolled up to: what was believed of it stays.
+        """
+        window, timezone = evaluation.window, self._series.settings(series.key.model).timezone
+        if stored_unit(window.start, watermark, timezone).end > window.end:
+            return False
         delay = self.delays.of(series)
-        waits = watermark - evaluation.window.end < delay.nanoseconds and not delay.complete(evaluation.coverage)
+        waits = watermark - window.end < delay.nanoseconds and not delay.complete(evaluation.coverage)
         return evaluation.young != waits
 
     def _evaluate(self, series: Series, window: Window) -> Evaluation | None:
