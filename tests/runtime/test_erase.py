@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from driftline.baseline import Baseline
 from driftline.ranges import Ranges
+from driftline.tables import Task
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.erase import ROWS, SUMS, Order, Orders
 
@@ -270,3 +271,21 @@ def test_a_baseline_that_an_older_version_learned_goes_with_a_subject_and_anothe
     view = state.view()
     assert view.baseline is not None
     assert view.baseline.learned == 1
+
+
+def test_losses_that_wait_for_a_scale_lose_those_of_deleted_rows(open_state: Open) -> None:
+    state = open_state(churn=DAILY)
+    ids, times, task = ["a", "b", "c"], [NOON, NOON + MINUTE, NOON + 2 * MINUTE], Task("regression")
+    state.send(predictions(ids, times, [1.0, 2.0, 3.0], task=task), outcomes(ids, [1.5, 31339.25, 3.5]))
+    state.state.settle()
+
+    def waiting() -> list[list[float]]:
+        ((text,),) = state.rows("SELECT state FROM concept")
+        return [list(one[:2]) for one in json.loads(str(text))["waiting"]]
+
+    assert waiting() == [[0.5, NOON], [31337.25, NOON + MINUTE], [0.5, NOON + 2 * MINUTE]]
+    state.state.erase(by_id("b"))
+    assert waiting() == [[0.5, NOON], [0.5, NOON + 2 * MINUTE]]
+    state.send(predictions(["d"], NOON + 3 * MINUTE, [4.0], task=task), outcomes(["d"], [4.25]))
+    state.state.settle()
+    assert waiting() == [[0.5, NOON], [0.5, NOON + 2 * MINUTE], [0.25, NOON + 3 * MINUTE]]

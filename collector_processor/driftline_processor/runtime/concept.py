@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 from driftline.slices import OTHER, places_of, slice_name
-from driftline.tables import ModelKey
+from driftline.tables import I64, ModelKey
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept import Settings, Stream, errors_of, reference_loss
@@ -198,3 +198,21 @@ def _in_order(rows: pa.Table) -> pa.Table:
 def _fed(stream: Stream, series: Series, rows: pa.Table) -> list[Change]:
     errors = errors_of(series.task, *said_of(series.task, rows), actual_of(rows))
     return stream.feed(errors, integers_of(rows, "time"), integers_of(rows, "outcome_time"))
+
+
+def forget_losses(connection: Connection, series: I64, times: I64) -> None:
+    """Take the losses of deleted predictions out of those that wait for a scale; int64 (n,) each, times of predictions.
+
+    Inside the caller's transaction; :meth:`ConceptWatch.reread` after it. What detectors have been fed stays.
+    """
+    for row in read(connection, "SELECT * FROM concept WHERE list_contains(?, series)", series.tolist()).to_pylist():
+        try:
+            state = json.loads(row["state"])
+            gone = set(times[series == row["series"]].tolist())
+            stays = [one for one in state["waiting"] if one[1] not in gone]
+        except (ValueError, TypeError, KeyError, IndexError):
+            continue  # it cannot be read, and begins anew
+        if len(stays) < len(state["waiting"]):
+            text = json.dumps({**state, "waiting": stays}, separators=(",", ":"))
+            changed = "UPDATE concept SET state = ? WHERE series = ? AND slice = ?"
+            connection.execute(changed, [text, row["series"], row["slice"]])

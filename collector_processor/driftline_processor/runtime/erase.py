@@ -27,6 +27,7 @@ from driftline_processor.core.window import PANE
 
 from .baselines import Baselines
 from .beliefs import forget_beliefs
+from .concept import forget_losses
 from .erased import add_erased, write_restated
 from .pairs import Pairs
 from .panes import PaneChanges
@@ -195,6 +196,7 @@ def erase(
         changes.write(connection)
         sliced.write(connection)
         rare = forget_rare_values(connection, np.unique(integers_of(gone, "series")).tolist())
+        forget_losses(connection, integers_of(gone, "series"), integers_of(gone, "time"))
         baselines.forget_values(connection, register, integers_of(gone, "series"), rare)
         touched += [forget_beliefs(connection, series, slice_name(key, value)) for series, key, value in rare]
         write_restated(connection, touched)
