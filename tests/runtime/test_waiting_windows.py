@@ -65,6 +65,7 @@ def test_how_many_windows_wait_and_since_when_is_a_metric_a_problem_and_a_hint(
         return counters[m.DRIFTLINE_WINDOWS_PENDING, ()], counters[m.DRIFTLINE_WINDOWS_PENDING_AGE, ()]
 
     assert waiting() == (2, 0)
+    assert state.state.view.models()[0].waiting == 2
     assert state.state.health.problems() == []
     assert "wait to be evaluated" not in str(state.state.view.models()[0].hints)
     clock.now += 5 * MINUTE
