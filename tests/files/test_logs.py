@@ -196,6 +196,14 @@ def test_a_key_with_a_dot_stays_and_the_first_of_one_name_is_read(tmp_path: Path
     }
 
 
+def test_a_text_that_only_looks_like_an_object_stays(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"m": text}) + "\n" for text in ('{"a": 1}', "{name}")))
+    source = open_source(path, (), silent)
+    assert source.column("m").to_pylist() == ['{"a": 1}', "{name}"]
+    assert source.column("m.a").to_pylist() == [1, None]
+
+
 @pytest.mark.parametrize("noise", ["", "no object\n"])
 def test_objects_are_taken_apart_to_a_depth(tmp_path: Path, noise: str) -> None:
     path = tmp_path / "rows.jsonl"

@@ -19,7 +19,7 @@ from driftline_processor.core.decode.json_text import UnreadableJson, load_json
 
 from .errors import BadInput
 from .times import read_times
-from .values import one_array, truth_of
+from .values import one_array
 
 MOST_DEPTH = 8
 """Objects within each other that become columns; what is deeper stays as it is, and is compared with nothing."""
@@ -108,7 +108,7 @@ def flattened(table: pa.Table, text: Collection[str] = ()) -> tuple[pa.Table, fr
         table = _first_of_each(table.flatten())
     mixed: frozenset[str] = frozenset()
     for name in dict.fromkeys(table.schema.names):
-        found = None if name in text else _inside(table, name, text)
+        found, whole = (None, False) if name in text else _inside(table, name, text)
         if found is None:
             continue
         at = table.schema.names.index(name)
@@ -116,7 +116,7 @@ def flattened(table: pa.Table, text: Collection[str] = ()) -> tuple[pa.Table, fr
             if f"{name}.{inner}" not in table.schema.names:
                 table = table.append_column(f"{name}.{inner}", values)
         mixed |= {f"{name}.{inner}" for inner in found.mixed}
-        if not _others(table.column(at)):
+        if whole:
             table = table.remove_column(at)
     _check(table)
     for at, field in enumerate(table.schema):
@@ -133,22 +133,18 @@ def _first_of_each(table: pa.Table) -> pa.Table:
     return table.select(list(names.values()))
 
 
-def _inside(table: pa.Table, name: str, text: Collection[str]) -> Columns | None:
-    """The columns of the objects that texts are; None where no text is one."""
-    own = {one.removeprefix(f"{name}.") for one in text if one.startswith(f"{name}.")}
+def _inside(table: pa.Table, name: str, text: Collection[str]) -> tuple[Columns | None, bool]:
+    """The columns of the objects that texts are, None where no text is one; and whether every text is one."""
+    if table.schema.names.count(name) > 1 or not pa.types.is_string(table.schema.field(name).type):
+        return None, False
     column = table.column(name)
-    if table.schema.names.count(name) > 1 or not pa.types.is_string(column.type):
-        return None
-    which = pc.match_substring_regex(column, _OBJECT)
-    if not pc.any(which).as_py():
-        return None
-    found = columns_of((object_in(value.strip()) if value else None for value in column.to_pylist()), own)
-    return found if found.arrays else None
-
-
-def _others(column: pa.ChunkedArray) -> bool:
-    """Whether a column has texts that are no objects."""
-    return bool((~truth_of(pc.match_substring_regex(column, _OBJECT)) & truth_of(column.is_valid())).any())
+    if not pc.any(pc.match_substring_regex(column, _OBJECT)).as_py():
+        return None, False
+    objects = [object_in(value.strip()) if value else None for value in column.to_pylist()]
+    own = {one.removeprefix(f"{name}.") for one in text if one.startswith(f"{name}.")}
+    found = columns_of(objects, own)
+    whole = sum(one is not None for one in objects) == len(column) - column.null_count
+    return (found if found.arrays else None), whole
 
 
 def _times(column: pa.ChunkedArray) -> pa.ChunkedArray:
