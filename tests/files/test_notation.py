@@ -356,3 +356,20 @@ def test_a_feature_that_a_built_baseline_compares_with_nothing_is_named(
         f"driftline: order: compared with nothing: to the baseline {path}, it is an identifier; if it is none, build "
         "the baseline anew and name it in --features"
     ) in said
+
+
+@pytest.mark.parametrize(
+    ("factor", "decided"), [(1_000, ("decimal_comma", "baseline")), (1, ("decimal_point", "baseline"))]
+)
+def test_the_numbers_of_a_baseline_that_was_never_written_decide(
+    run: Run, tmp_path: Path, factor: int, decided: tuple[str, str]
+) -> None:
+    whole = np.random.default_rng(5).integers(1_001, 9_999, N)
+    pd.DataFrame({"a": whole / 1_000 * factor, "b": whole}).to_parquet(tmp_path / "ref.parquet")
+    lines = [f"{value // 1_000}.{value % 1_000:03d},{value}" for value in whole.tolist()]
+    (tmp_path / "now.csv").write_text("a,b\n" + "\n".join(lines))
+    options = ("--features", "a,b")
+    answer, _ = evaluate(run, tmp_path / "now.csv", "--baseline", tmp_path / "ref.parquet", *options)
+    told = answer["notations"]["a"]
+    assert (told["style"], told["decided_by"]) == decided
+    assert answer["windows"][0]["drift"]["features"]["a"]["state"] == "ok"

@@ -87,7 +87,8 @@ class Written:
     """What is known of how columns are written before they are read.
 
     ``decimal``: "." or ",", ``day_first``: what an option says, "" and None where none does. ``known``: column → the
-    style that the baseline's rows had. ``numbers``: columns that are numbers however few of their texts are.
+    style that the baseline's rows had. ``sizes``: column → the size of a usual value in the baseline, which decides
+    where nobody knows the style. ``numbers``: columns that are numbers however few of their texts are.
     ``times``: those that are times. ``as_they_are``: texts that stand for themselves: classes, slices, versions.
     """
 
@@ -97,6 +98,7 @@ class Written:
     numbers: Collection[str] = ()
     times: Collection[str] = ()
     as_they_are: Collection[str] = ()
+    sizes: Mapping[str, float] = field(default_factory=dict)
 
 
 NOTHING_KNOWN = Written()
@@ -282,6 +284,7 @@ class _Survey:
     digits: int = 0
     commas: bool = False
     dots: bool = False
+    sizes: dict[Style, float] = field(default_factory=dict)
     examples: dict[tuple[Style, str], str] = field(default_factory=dict)
     first: dict[tuple[Style, str | None], Place] = field(default_factory=dict)
 
@@ -300,6 +303,8 @@ class _Survey:
             one, other = (found[style] for style in kind)
             apart = one.fits & other.fits & (one.values != other.values)
             self.differ[kind] += int(counts[apart].sum())
+            if kind == NUMBERS and apart.any() and not self.sizes:
+                self.sizes = {style: _size(parsed.values[apart]) for style, parsed in found.items()}
             self.commas |= bool(truth_of(pc.match_substring(texts.filter(mask_of(apart)), ",")).any())
             self.dots |= bool(truth_of(pc.match_substring(texts.filter(mask_of(apart)), ".")).any())
             for style, parsed in found.items():
@@ -363,7 +368,7 @@ class _Survey:
         best, decided_by, other = max(kind, key=self._fits), "values", ""
         equal = self._fits(first) == self._fits(second)
         if equal and self.differ[kind]:
-            best, decided_by = self._decide(kind, written, written.known.get(name, ""), votes, semicolons)
+            best, decided_by = self._decide(kind, name, written, votes, semicolons)
             other = second if best == first else first
         accepted = self._accepted(best)
         named = [self.examples[best, unit] for unit in accepted if (best, unit) in self.examples]
@@ -384,7 +389,7 @@ class _Survey:
         )
 
     def _decide(
-        self, kind: tuple[Style, ...], written: Written, known: str, votes: Mapping[Style, int], semicolons: bool
+        self, kind: tuple[Style, ...], name: str, written: Written, votes: Mapping[Style, int], semicolons: bool
     ) -> tuple[Style, str]:
         first, second = kind
         if kind == NUMBERS and written.decimal:
@@ -392,8 +397,13 @@ class _Survey:
         if kind == DATES and written.day_first is not None:
             return ("day_first", "--dayfirst") if written.day_first else ("month_first", "--monthfirst")
         for style in kind:
-            if known == style:
+            if written.known.get(name) == style:
                 return style, "baseline"
+        if kind == NUMBERS and (usual := written.sizes.get(name, 0.0)) > 0 and self.sizes:
+            apart = {style: abs(np.log10(max(size, 1e-300) / usual)) for style, size in self.sizes.items()}
+            nearer = min(apart, key=lambda style: apart[style])
+            if apart[nearer] <= 1.0:  # within a factor of ten, where the other reading is a thousand times apart
+                return nearer, "baseline"
         if bool(votes[first]) != bool(votes[second]):
             return (first if votes[first] else second), "other columns"
         if kind == NUMBERS:
@@ -410,6 +420,10 @@ class _Survey:
             return (PERCENT,)
         currencies = [unit for unit in counts if unit not in ("", PERCENT)]
         return ("", *sorted(currencies, key=lambda unit: -counts[unit])[:1])
+
+
+def _size(values: F64 | I64) -> float:
+    return float(np.median(np.abs(values)))
 
 
 class NotedSource:

@@ -130,8 +130,10 @@ def texts_of(baseline: Baseline, options: ColumnOptions) -> set[str]:
 
 def written_as(baseline: Baseline, options: ColumnOptions) -> Written:
     """Return what is known of how rows are written that are compared with a baseline."""
-    numbers = {name for name, over in baseline.bins.features.items() if isinstance(over, NumberBins)}
-    return written(options, baseline.columns, baseline.task.kind, numbers.difference(baseline.texts))
+    edges = {name: over.edges for name, over in baseline.bins.features.items() if isinstance(over, NumberBins)}
+    sizes = {name: float(np.median(np.abs(some))) for name, some in edges.items() if len(some)}
+    known = written(options, baseline.columns, baseline.task.kind, set(edges).difference(baseline.texts))
+    return replace(known, sizes=sizes)
 
 
 def rules_of(baseline: Baseline) -> dict[str, Rule | None]:
