@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
+import duckdb
 import numpy as np
 import pytest
 from driftline.baseline import Baseline
@@ -15,6 +16,7 @@ from driftline.ranges import Ranges
 from driftline.tables import Task
 from driftline_processor.runtime.config import Model
 from driftline_processor.runtime.erase import ROWS, SUMS, Order, Orders
+from driftline_processor.runtime.store import Store
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
@@ -162,6 +164,32 @@ def test_an_order_that_could_not_be_finished_is_finished_later(
     state.state.tidy_now()
     assert found_on_disk(tmp_path) == []
     assert state.view().rows == 50
+
+
+def test_a_copy_that_finds_no_room_costs_neither_the_storage_nor_the_next_start(
+    open_state: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = f'Failed to commit: Could not write file "{tmp_path}/driftline.fresh.duckdb.wal": No space left on device'
+
+    def full(_: Store) -> None:
+        raise duckdb.TransactionException(said)
+
+    state = filled(open_state)
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "rewrite", full)
+        with pytest.raises(duckdb.TransactionException, match="No space left"):
+            state.state.erase(by_id(MARK))
+        state.send(predictions(["new"], NOON))
+        state = open_state(churn=DAILY)
+        assert state.view().rows == 51
+        assert list(Orders(tmp_path / "state")) == [by_id(MARK)]
+    (logged,) = caplog.records
+    assert (logged.exc_info, logged.getMessage()) == (
+        None,
+        f"driftline: a deletion is not finished ({said}); it is tried again every ten minutes",
+    )
+    state.state.tidy_now()
+    assert (found_on_disk(tmp_path), list(Orders(tmp_path / "state"))) == ([], [])
 
 
 def test_every_table_is_known_to_hold_rows_or_not_to(open_state: Open) -> None:

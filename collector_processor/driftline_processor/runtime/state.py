@@ -113,7 +113,14 @@ class State:
         self.labels = cast(LabelQueue, _Current(lambda: self._labels))
         self.weak = cast(WeakRows, _Current(lambda: self._weak))
         self.view = cast(View, _Current(lambda: self._view))
-        self._finish()
+        try:
+            with self._store.watched():
+                self._finish()
+        except StorageOutage as outage:
+            raise StorageError(str(outage)) from outage
+        except (DatabaseError, StorageError) as error:  # there is no room for a copy of the file, and it can wait
+            said = str(error).splitlines()[0]
+            _log.warning("driftline: a deletion is not finished (%s); it is tried again every ten minutes", said)
 
     def _read_intake(self) -> Intake:
         """Make the way in, which knows what is in the file by heart."""

@@ -533,13 +533,13 @@ class _Handle:
 def _ends_use(error: duckdb.Error) -> bool:
     """Whether nothing more can be done with the file before it is opened again, or nothing should be."""
     text = str(error)
-    if isinstance(error, duckdb.FatalException) or "has been invalidated" in text:
+    if isinstance(error, duckdb.FatalException):
         return True
-    if "duckdb_temp" in text:  # a large query found no room beside the file, which itself is well
-        return False
-    return _FAULT_OF_THE_DISK.search(text) is not None or (
-        isinstance(error, duckdb.IOException) and _DAMAGE.search(text) is not None
-    )
+    if re.search(r'duckdb_temp|driftline\.fresh\.duckdb|database "fresh"', text):
+        return False  # a large query, or a copy, found no room beside the file, which itself is well
+    if "has been invalidated" in text or _FAULT_OF_THE_DISK.search(text) is not None:
+        return True
+    return isinstance(error, duckdb.IOException) and _DAMAGE.search(text) is not None
 
 
 def _outage(directory: Path, text: str) -> str:
