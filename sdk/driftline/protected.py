@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,7 +12,6 @@ from .baseline import Baseline
 from .baseline_json import Columns
 from .bins import Bins
 from .descriptors import SUFFIXES, raw_names
-from .identity import Capture
 from .joint import PARTS
 from .leaving import Leaving
 from .pane import Pane
@@ -19,6 +19,9 @@ from .privacy import Privacy
 from .ruled import HASHED, ROUNDED, Ruled
 from .rules import COMMON_VALUES, DENY, Hash, Rule
 from .strays import PREFIXES
+
+if TYPE_CHECKING:
+    from .identity import Capture  # which loads OpenTelemetry, and files need none
 
 
 def protected(baseline: Baseline, privacy: Privacy, capture: Capture = "features") -> Baseline:
