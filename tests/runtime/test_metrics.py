@@ -157,7 +157,7 @@ def test_an_evaluation_with_its_curves_is_read_back_from_the_archive_whole(open_
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("metrics: [f1_score]", "'f1_score' is no metric; there are accuracy"),
+        ("metrics: [f1_score]", "'f1_score' is no metric; did you mean 'f1'"),
         ("metrics: fbeta", "'fbeta' needs a beta above 0, as in 'fbeta@2'"),
         ('metrics: ["recall[*]"]', "'recall[*]' is not told of single classes"),
         ("costs: {2: {0: 1}}", "2 is not in classes (0, 1); write one of them"),

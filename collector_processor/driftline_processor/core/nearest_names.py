@@ -24,15 +24,16 @@ def near(name: str, names: Sequence[str], most: int = 12) -> str:
 
 
 def nearest(name: str, names: Sequence[str], most: int = 3) -> list[str]:
-    """Return which of ``names`` are written nearly as ``name``, or have all of its words; capitals do not matter.
+    """Return which of ``names`` share all words with ``name``, then which are written nearly so; capitals do not matter.
 
-    >>> nearest("Age", ["age_years", "income", "page"])
-    ['page', 'age_years']
+    >>> nearest("Age", ["age_years", "income", "page"]), nearest("f1_score", ["mean_score", "f1"])
+    (['age_years', 'page'], ['f1', 'mean_score'])
     """
     lowered = {other.lower(): other for other in reversed(names)}
-    close = get_close_matches(name.lower(), lowered, n=most, cutoff=0.6)
     words = _words(name)
-    close += [other for other in lowered if other not in close and _share(words, _words(other))]
+    shared = [other for other in lowered if _share(words, _words(other))]
+    close = get_close_matches(name.lower(), shared, n=most, cutoff=0.0)
+    close += [other for other in get_close_matches(name.lower(), lowered, n=most, cutoff=0.6) if other not in close]
     return [lowered[match] for match in close[:most]]
 
 
