@@ -14,7 +14,10 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 from driftline_processor.core.decode.values import MAX_ROWS
-from driftline_processor.web.bodies import TooLarge
+from driftline_processor.runtime.http_server import HOLDING
+from driftline_processor.runtime.request_memory import RequestMemory
+from driftline_processor.runtime.signals import Overloaded
+from driftline_processor.web.bodies import Body, TooLarge
 from driftline_processor.web.outcome_arrow import parse_arrow, parse_parquet
 from driftline_processor.web.outcome_fields import MalformedOutcomes
 from driftline_processor.web.outcome_files import MAX_CELLS, MAX_COLUMNS, MAX_LINE, parse_csv, parse_json, parse_ndjson
@@ -252,6 +255,16 @@ EMPTY = gzip.compress(b"", mtime=0)
 def test_a_packed_body_is_bounded(body: bytes, encoding: str, status: int, sentence: str) -> None:
     answer = post(Recorder(), body, "application/x-ndjson", content_encoding=encoding)
     assert (answer.status_code, answer.json()["error"][: len(sentence)]) == (status, sentence)
+
+
+def test_what_a_body_unpacks_to_counts_as_bytes_under_way() -> None:
+    data = gzip.compress(b" " * 2**21)
+    memory = RequestMemory(limit=2**22)
+    assert len(Body(data, "gzip", 2**24, {HOLDING: memory.open()}).unpacked()) == memory.used == 2**21
+    with pytest.raises(Overloaded):
+        Body(data, "gzip", 2**24, {HOLDING: memory.open()}).unpacked()
+    with pytest.raises(TooLarge, match=r"limits\.request_bytes"):
+        Body(data, "gzip", 2**24, {HOLDING: RequestMemory(limit=2**20).open()}).unpacked()
 
 
 def test_members_that_follow_on_each_other_and_padding_are_one_body() -> None:

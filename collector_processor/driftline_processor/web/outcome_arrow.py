@@ -102,7 +102,7 @@ def _bounded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 def _check_offsets(batch: pa.RecordBatch) -> None:
     """Raise ``ArrowInvalid`` where lengths lie, which nothing in Arrow looks at before it reads memory by them.
 
-    That texts are UTF-8 is looked at row by row, later.
+    That texts are UTF-8 is looked at where they are read.
     """
     for column in batch.columns:
         text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
