@@ -110,6 +110,10 @@ def test_an_endpoint_in_code_is_sent_the_headers_of_the_environment(signal: Sign
     assert resolve("http://given:4318", own, signal).headers == {"key": "ours"}
 
 
+FOR_EVER = 100_000.0
+"""Seconds: a test that waits so long for its receiver has failed."""
+
+
 class Receiver(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -207,7 +211,7 @@ def test_nobody_listening_over_http_is_unreachable(receiver: Receiver) -> None:
 
 def test_a_receiver_that_never_answers_costs_no_more_than_the_timeout() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as silent:  # nobody accepts
-        channel = HttpChannel(Endpoint("x", f"http://127.0.0.1:{silent.server_port}/v1/logs"))
+        channel = HttpChannel(Endpoint("x", f"http://127.0.0.1:{silent.server_port}/v1/logs", timeout=FOR_EVER))
         delivery = channel.send(b"body", 0.2)
         channel.close()
 

@@ -36,15 +36,19 @@ READ = (
 )
 
 
-def run(script: str, endpoint: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+PATIENT = {"OTEL_EXPORTER_OTLP_TIMEOUT": "100000"}
+"""Seconds: an exit that waited for the receiver would take a day."""
+
+
+def run(script: str, endpoint: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a program that predicts."""
-    environment = {**os.environ, "DRIFTLINE_ENDPOINT": endpoint}
+    environment = {**os.environ, "DRIFTLINE_ENDPOINT": endpoint, **more}
     return subprocess.run(
         [sys.executable, "-c", HEAD + textwrap.dedent(script)],
         env=environment,
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=300,
         check=False,
     )
 
@@ -177,7 +181,7 @@ def test_the_exit_does_not_wait_for_a_receiver_that_is_not_there(receiver: Recei
     port = receiver.server_port
     receiver.shutdown()
     receiver.server_close()
-    done = run(f'score({{"id": "a"}}); score({{"id": "b"}}); {end}', f"http://127.0.0.1:{port}")
+    done = run(f'score({{"id": "a"}}); score({{"id": "b"}}); {end}', f"http://127.0.0.1:{port}", **PATIENT)
 
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
@@ -189,7 +193,7 @@ def test_the_exit_does_not_wait_for_a_receiver_that_is_not_there(receiver: Recei
 
 def test_the_exit_is_bounded_by_a_receiver_that_never_answers() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as silent:  # nobody accepts
-        done = run('score({"id": "a"})', f"http://127.0.0.1:{silent.server_port}")
+        done = run('score({"id": "a"})', f"http://127.0.0.1:{silent.server_port}", **PATIENT)
 
     assert done.returncode == 0
     assert "rows not delivered" in done.stderr
@@ -333,7 +337,7 @@ def test_one_404_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
             score({"id": "b"}); churn.outcome("b", 1)
             print(driftline.flush(60))
         """
-        done = run(script, f"http://127.0.0.1:{server.server_port}", timeout=200)
+        done = run(script, f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
 
     assert (done.returncode, done.stdout) == (0, "True\nTrue\n"), done.stderr

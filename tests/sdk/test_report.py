@@ -32,14 +32,14 @@ def score(row):
 
 
 def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a program that predicts; it ends by itself, or the test fails."""
+    """Run a program that predicts."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "DRIFTLINE_"))}
     return subprocess.run(
         [sys.executable, "-c", HEAD + textwrap.dedent(script)],
         env={**clean, **environment},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=300,
         check=False,
     )
 
@@ -127,20 +127,27 @@ def test_a_receiver_of_metrics_that_never_answers_holds_up_neither_records_nor_t
 
     class Hang(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            let_go.wait(60)
+            let_go.wait(600)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Hang) as hung:
         hung.daemon_threads = True
         Thread(target=hung.serve_forever, daemon=True).start()
         script = """
+            from driftline.pipelines import pipeline_of
+            records, distributions = pipeline_of(None), pipeline_of(None)._reporter
             for i in range(3):
                 score({"id": f"{i}", "x": 1.0})
-                time.sleep(1.2)  # a report each where nothing else runs, of which the first is still under way
+                while records._rows.rows or records._queue.rows:
+                    time.sleep(0.01)
+                while distributions._lock.acquire(blocking=False):  # until the first report is under way, for good
+                    distributions._lock.release()
+                    time.sleep(0.01)
         """
         done = run(
             script,
             DRIFTLINE_ENDPOINT=url(receiver),
             OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=url(hung),
+            OTEL_EXPORTER_OTLP_METRICS_TIMEOUT="100000",
             OTEL_METRIC_EXPORT_INTERVAL="100",
         )
         let_go.set()
@@ -148,6 +155,7 @@ def test_a_receiver_of_metrics_that_never_answers_holds_up_neither_records_nor_t
 
     assert done.returncode == 0
     assert receiver.ids() == ["0", "1", "2"]
+    assert receiver.paths["/v1/logs"] == 3
 
 
 def test_nothing_listening_is_one_line(receiver: Receiver) -> None:

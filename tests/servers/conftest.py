@@ -86,7 +86,7 @@ class Server:
     def _ask(self, name: str) -> int:
         for _ in range(100):  # a worker that is being replaced takes no connection for a moment
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=60) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=120) as answer:
                     return int(answer.read())
             except (ConnectionError, urllib.error.URLError):
                 time.sleep(0.1)
@@ -107,7 +107,7 @@ class Server:
     def stop(self) -> None:
         """Ask it to end, and wait until it has."""
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(60) in (0, -signal.SIGTERM), self.log
+        assert self.process.wait(120) in (0, -signal.SIGTERM), self.log
         assert not re.search(r"internal error|not delivered|Thread\(driftline", self.log), self.log
         others = self.log.count("<Thread(Otel")  # a greenlet of OpenTelemetry's that gevent copies into a forked worker
         assert self.log.count("Traceback") == others, self.log

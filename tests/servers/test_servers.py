@@ -152,7 +152,7 @@ def test_an_application_that_ends_its_own_providers_has_the_last_second_in_them(
     port = free_port()
     with running(["uvicorn", "farewell:app", "--port", str(port)], port, environment(books), tmp_path) as shop:
         shop.wait_until_it_listens()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/17", timeout=60) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/17", timeout=120) as answer:
             assert answer.status == 200
         shop.stop()
 
@@ -267,10 +267,12 @@ def test_the_end_is_bounded_when_the_collector_is_away(tmp_path: Path) -> None:
     port, nobody = free_port(), free_port()
     env = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{nobody}"}
     env["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), env.get("PYTHONPATH", "")])
-    with running(command("gunicorn, prefork", port, tmp_path), port, env, tmp_path) as shop:
+    patient = {**env, "OTEL_EXPORTER_OTLP_TIMEOUT": "100000"}  # an end that waited for exporters would take a day
+    serve = [*command("gunicorn, prefork", port, tmp_path), "--graceful-timeout", "100"]
+    with running(serve, port, patient, tmp_path) as shop:
         shop.wait_until_it_listens()
         shop.ask(*CUSTOMERS)
         shop.process.send_signal(signal.SIGTERM)
-        assert shop.process.wait(60) == 0
+        assert shop.process.wait(200) == 0
         assert "rows not delivered" in shop.log
-        assert "SIGKILL" not in shop.log  # which is what gunicorn sends after 30 seconds
+        assert "SIGKILL" not in shop.log  # which is what gunicorn sends after its timeout
