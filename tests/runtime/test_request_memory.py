@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 import httpx
 import pytest
 from driftline_processor.runtime.config_values import Address
 from driftline_processor.runtime.connections import Connections
+from driftline_processor.runtime.health import Counters
 from driftline_processor.runtime.http_server import HttpServers
 from driftline_processor.runtime.receive_http import otlp_app
 from driftline_processor.runtime.request_memory import SILENT, RequestMemory, TooLargeEver
 from driftline_processor.runtime.signals import Overloaded
+from driftline_processor.web import outcomes
+from driftline_processor.web.bodies import Body, TooLarge
+from starlette.applications import Starlette
 
 from .fake_intake import FakeIntake
 
@@ -120,6 +126,37 @@ def test_half_sent_bodies_do_not_keep_others_out() -> None:
 def test_a_request_above_the_limit_is_told_to_come_in_parts() -> None:
     memory = RequestMemory(4 * MIB)
     with receiver(memory) as address, half_sent(address, 4 * MIB, 3 * MIB + 1) as sender:
-        answer = sender.recv(1000)
+        answer = b""
+        while not answer.endswith(b"send it in parts"):
+            answer += (more := sender.recv(1000))
+            assert more, answer
     assert answer.startswith(b"HTTP/1.1 413")
-    assert b"larger than 3 MiB, the most that limits.request_bytes leaves to one; send it in parts" in answer
+    assert b"larger than 3 MiB, the most that limits.request_bytes leaves to one" in answer
+
+
+def test_what_unpacking_makes_counts_as_well() -> None:
+    memory = RequestMemory(8 * MIB)
+    packed = gzip.compress(bytes(3 * MIB))
+    first, second = memory.open(), memory.open()
+    assert len(Body(packed, "gzip", 20 * MIB, first.grow).unpacked()) == memory.used == 3 * MIB
+    with pytest.raises(Overloaded):
+        Body(gzip.compress(bytes(4 * MIB)), "gzip", 20 * MIB, second.grow).unpacked()
+    first.close()
+    second.close()
+    with pytest.raises(TooLarge, match=r"limits\.request_bytes"):
+        Body(gzip.compress(bytes(7 * MIB)), "gzip", 20 * MIB, memory.open().grow).unpacked()
+
+
+def test_a_packed_request_that_finds_no_room_may_come_again() -> None:
+    memory = RequestMemory(8 * MIB)
+    other = memory.open()
+    other.grow(4 * MIB)
+    servers = HttpServers(Connections(100), memory)
+    address = servers.bind(Address("127.0.0.1", 0), "web.endpoint")
+    servers.start([Starlette(routes=outcomes.routes(lambda *_: Future(), Counters()))], grace=1)
+    rows = gzip.compress(b"id,actual\n" + b"a,1\n" * (3 * MIB // 4))
+    headers = {"content-type": "text/csv", "content-encoding": "gzip"}
+    answer = httpx.post(f"http://{address}/v1/outcomes?model=m", content=rows, headers=headers, trust_env=False)
+    servers.stop()
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert memory.used == 4 * MIB

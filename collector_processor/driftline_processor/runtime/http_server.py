@@ -22,7 +22,7 @@ from .config_values import Address
 from .connections import Connections
 from .ports import bind
 from .protocol import refusal
-from .request_memory import Holding, RequestMemory, TooLargeEver
+from .request_memory import HOLDING, RequestMemory, TooLargeEver
 from .signals import Overloaded
 
 
@@ -148,24 +148,13 @@ class BoundedBodies:
             holding.close()
 
     async def _refuse(self, reason: Exception, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {"connection": "close"}
+        # The connection stays: a sender reads the answer when all is sent, and what still comes is held nowhere.
         if isinstance(reason, TooLargeEver):
             sentence = (
                 f"the request is larger than {self._memory.largest // 2**20} MiB, the most that limits.request_bytes "
                 "leaves to one; send it in parts"
             )
-            await refusal(scope, 413, sentence, headers)(scope, receive, send)
+            await refusal(scope, 413, sentence)(scope, receive, send)
             return
         sentence = "too many bytes of requests are under way (limits.request_bytes); send it again"
-        await refusal(scope, 503, sentence, {**headers, "retry-after": "1"})(scope, receive, send)
-
-
-HOLDING = "driftline.holding"
-"""Where a request's :class:`~.request_memory.Holding` is found in its scope."""
-
-
-def hold(scope: Scope, size: int) -> None:
-    """Count ``size`` bytes more for a request, such as what unpacking made of it. Raises Overloaded, TooLargeEver."""
-    holding = scope.get(HOLDING)
-    if isinstance(holding, Holding):
-        holding.grow(size)
+        await refusal(scope, 503, sentence, {"retry-after": "1"})(scope, receive, send)

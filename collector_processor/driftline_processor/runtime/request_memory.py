@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from .signals import Overloaded
 
@@ -18,6 +19,10 @@ _SMALL = 2**20
 
 SILENT = 2.0
 """Seconds without a byte after which a request is ended where others need its room."""
+
+
+HOLDING = "driftline.holding"
+"""Where an HTTP request's holding is found in its ASGI scope."""
 
 
 class TooLargeEver(Exception):  # noqa: N818 - what the answer says
@@ -107,3 +112,10 @@ class RequestMemory:
 
     def _room(self, wanted: int) -> int:
         return self.limit if wanted <= _SMALL else self.limit * 3 // 4
+
+
+def hold(scope: Mapping[str, Any], size: int) -> None:
+    """Count ``size`` bytes more for an HTTP request, such as unpacking made. Raises Overloaded, TooLargeEver."""
+    holding = scope.get(HOLDING)
+    if isinstance(holding, Holding):
+        holding.grow(size)

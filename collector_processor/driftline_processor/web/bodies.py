@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.types import Scope
 
-from driftline_processor.runtime.http_server import hold
 from driftline_processor.runtime.protocol import retry_after
-from driftline_processor.runtime.request_memory import TooLargeEver
+from driftline_processor.runtime.request_memory import TooLargeEver, hold
 from driftline_processor.runtime.signals import Overloaded
 
 MAX_MEMBERS = 10_000
@@ -40,23 +40,23 @@ class UnknownEncoding(MalformedBody):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What was received. ``limit``: bytes, packed and unpacked. ``scope``: of the request that holds them."""
+    """What was received. ``limit``: bytes, packed and unpacked. ``hold``: counts bytes that unpacking makes."""
 
     data: bytes
     encoding: str
     limit: int
-    scope: Scope = field(default_factory=dict)
+    hold: Callable[[int], None] = lambda _: None
 
     def unpacked(self) -> bytes:
         """Unpack the body, on another thread than the event loop's. Raises TooLarge, MalformedBody, Overloaded."""
         if self.encoding in _PLAIN:
             return self.data
-        data = _unpack(self.data, self.encoding, self.limit)
         try:
-            hold(self.scope, len(data))
+            return _unpack(self.data, self.encoding, self.limit, self.hold)
         except TooLargeEver:
-            raise TooLarge("the request unpacks to more than limits.request_bytes leaves to one; send parts") from None
-        return data
+            raise TooLarge(
+                "unpacked, the request is larger than limits.request_bytes allows; send it in parts"
+            ) from None
 
 
 async def receive_body(request: Request, limit: int) -> Body:
@@ -69,24 +69,26 @@ async def receive_body(request: Request, limit: int) -> Body:
         data += chunk
         if len(data) > limit:
             raise _too_large(limit)
-    return Body(bytes(data), encoding, limit, request.scope)
+    return Body(bytes(data), encoding, limit, partial(hold, request.scope))
 
 
-def _unpack(data: bytes, encoding: str, limit: int) -> bytes:
+def _unpack(data: bytes, encoding: str, limit: int, hold: Callable[[int], None]) -> bytes:
     view, at, members = memoryview(data), 0, 0
     body = bytearray()
     while at < len(view) or not members:
         if members and (encoding != "gzip" or members == MAX_MEMBERS):
             many = f"has more than {MAX_MEMBERS:,} members" if encoding == "gzip" else "goes on behind its end"
             raise MalformedBody(f"the {encoding} stream {many}; pack the body as one")
-        at = _unpack_member(view, at, body, encoding, limit)
+        at = _unpack_member(view, at, body, encoding, limit, hold)
         members += 1
         if not any(view[at : at + _BLOCK]) and not any(view[at:]):
             break  # what fills up the last block of a tape or a disk
     return bytes(body)
 
 
-def _unpack_member(view: memoryview, at: int, body: bytearray, encoding: str, limit: int) -> int:
+def _unpack_member(
+    view: memoryview, at: int, body: bytearray, encoding: str, limit: int, hold: Callable[[int], None]
+) -> int:
     """Unpack one member that begins at ``at``, append it to ``body``, and return where it ends."""
     member = zlib.decompressobj(_WINDOW_BITS[encoding])
     while not member.eof:
@@ -95,9 +97,11 @@ def _unpack_member(view: memoryview, at: int, body: bytearray, encoding: str, li
             raise MalformedBody(f"the {encoding} stream ends too early")
         try:
             # A kilobyte can unpack to megabytes: never make more of it than the limit leaves.
-            body += member.decompress(block, limit + 1 - len(body))
+            made = member.decompress(block, limit + 1 - len(body))
         except zlib.error as error:
             raise MalformedBody(f"the {encoding} stream is damaged: {error}") from None
+        hold(len(made))
+        body += made
         if len(body) > limit:
             raise _too_large(limit)
         at += len(block) - len(member.unconsumed_tail) - len(member.unused_data)

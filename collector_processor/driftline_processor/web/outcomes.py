@@ -100,12 +100,12 @@ def routes(
             )
         except TooLarge as reason:
             return _error(413, str(reason))
-        except Overloaded as overloaded:
-            return come_again(overloaded)
         except UnknownEncoding as reason:
             return _error(415, str(reason))
         except (MalformedBody, MalformedOutcomes, Unusable) as reason:
             return _error(400, str(reason))
+        except Overloaded as overloaded:
+            return come_again(overloaded)
         except ClientDisconnect:
             return Response(status_code=400)
         parsed, tables = read.parsed, read.tables
