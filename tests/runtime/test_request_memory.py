@@ -19,7 +19,6 @@ from driftline_processor.runtime.receive_http import otlp_app
 from driftline_processor.runtime.request_memory import SILENT, RequestMemory, TooLargeEver
 from driftline_processor.runtime.signals import Overloaded
 from driftline_processor.web import outcomes
-from driftline_processor.web.bodies import Body, TooLarge
 from starlette.applications import Starlette
 
 from .fake_intake import FakeIntake
@@ -132,19 +131,6 @@ def test_a_request_above_the_limit_is_told_to_come_in_parts() -> None:
             assert more, answer
     assert answer.startswith(b"HTTP/1.1 413")
     assert b"larger than 3 MiB, the most that limits.request_bytes leaves to one" in answer
-
-
-def test_what_unpacking_makes_counts_as_well() -> None:
-    memory = RequestMemory(8 * MIB)
-    packed = gzip.compress(bytes(3 * MIB))
-    first, second = memory.open(), memory.open()
-    assert len(Body(packed, "gzip", 20 * MIB, first.grow).unpacked()) == memory.used == 3 * MIB
-    with pytest.raises(Overloaded):
-        Body(gzip.compress(bytes(4 * MIB)), "gzip", 20 * MIB, second.grow).unpacked()
-    first.close()
-    second.close()
-    with pytest.raises(TooLarge, match=r"limits\.request_bytes"):
-        Body(gzip.compress(bytes(7 * MIB)), "gzip", 20 * MIB, memory.open().grow).unpacked()
 
 
 def test_a_packed_request_that_finds_no_room_may_come_again() -> None:

@@ -14,8 +14,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 from driftline_processor.core.decode.values import MAX_ROWS
-from driftline_processor.runtime.http_server import HOLDING
-from driftline_processor.runtime.request_memory import RequestMemory
+from driftline_processor.runtime.request_memory import HOLDING, RequestMemory
 from driftline_processor.runtime.signals import Overloaded
 from driftline_processor.web.bodies import Body, TooLarge
 from driftline_processor.web.outcome_arrow import parse_arrow, parse_parquet

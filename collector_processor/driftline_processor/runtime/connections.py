@@ -81,7 +81,7 @@ class Connections:
         self._most = most
         self._open: set[Connection] = set()
         self._closing: set[Connection] = set()
-        self._said: float | None = None
+        self._said: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -97,8 +97,9 @@ class Connections:
             silent = self._most_silent()
             if silent is None:
                 self._say(
+                    "refused",
                     f"{len(self._open)} HTTP connections are open and new ones are answered 503; "
-                    "raise limits.connections, or the limit on open files (ulimit -n)"
+                    "raise limits.connections, or the limit on open files (ulimit -n)",
                 )
                 return False
             silent.end(503)
@@ -135,16 +136,19 @@ class Connections:
         error = context.get("exception")
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
             self._say(
+                "not accepted",
                 f"HTTP connections cannot be accepted: {error.strerror} (the limit is {most_files()} files); "
-                "raise the limit on open files (ulimit -n)"
+                "raise the limit on open files (ulimit -n)",
             )
             return
+        if isinstance(error, ValueError) and "_start_serving" in str(context.get("message")):
+            return  # asyncio tries again to accept on a socket that was closed meanwhile, because everything stops
         loop.default_exception_handler(context)
 
-    def _say(self, sentence: str) -> None:
+    def _say(self, kind: str, sentence: str) -> None:
         now = self.clock()
-        if self._said is None or now - self._said >= _SAY_EVERY:
-            self._said = now
+        if kind not in self._said or now - self._said[kind] >= _SAY_EVERY:
+            self._said[kind] = now
             _log.warning(sentence)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.types import Scope
 
 from driftline_processor.runtime.protocol import retry_after
 from driftline_processor.runtime.request_memory import TooLargeEver, hold
@@ -40,23 +41,21 @@ class UnknownEncoding(MalformedBody):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What was received. ``limit``: bytes, packed and unpacked. ``hold``: counts bytes that unpacking makes."""
+    """What was received. ``limit``: bytes, packed and unpacked. ``scope``: of the request that holds them."""
 
     data: bytes
     encoding: str
     limit: int
-    hold: Callable[[int], None] = lambda _: None
+    scope: Scope = field(default_factory=dict)
 
     def unpacked(self) -> bytes:
         """Unpack the body, on another thread than the event loop's. Raises TooLarge, MalformedBody, Overloaded."""
         if self.encoding in _PLAIN:
             return self.data
         try:
-            return _unpack(self.data, self.encoding, self.limit, self.hold)
+            return _unpack(self.data, self.encoding, self.limit, partial(hold, self.scope))
         except TooLargeEver:
-            raise TooLarge(
-                "unpacked, the request is larger than limits.request_bytes allows; send it in parts"
-            ) from None
+            raise TooLarge("the request unpacks to more than limits.request_bytes leaves to one; send parts") from None
 
 
 async def receive_body(request: Request, limit: int) -> Body:
@@ -69,7 +68,7 @@ async def receive_body(request: Request, limit: int) -> Body:
         data += chunk
         if len(data) > limit:
             raise _too_large(limit)
-    return Body(bytes(data), encoding, limit, partial(hold, request.scope))
+    return Body(bytes(data), encoding, limit, request.scope)
 
 
 def _unpack(data: bytes, encoding: str, limit: int, hold: Callable[[int], None]) -> bytes:
