@@ -266,12 +266,23 @@ class Pipeline:
             if mine:  # while the interpreter ends, some imports and all thread pools are refused
                 self._open()
                 resource.own_attributes()
-        while not self._must_end():
+        while not self._ended():
             try:
                 self._tick()
             except Exception as error:
                 with contextlib.suppress(Exception):
                     FAULTS.swallow("flush", error)
+
+    def _ended(self) -> bool:
+        """Say whether the thread is over; from then on the next row starts another, also where a fork gave up."""
+        if not self._must_end():
+            return False
+        with self._start_lock:
+            if not self._must_end():
+                return False
+            if self._thread is threading.current_thread():
+                self._thread = None
+            return True
 
     def _must_end(self) -> bool:
         """Say whether the thread is to end: for good, or for a fork."""

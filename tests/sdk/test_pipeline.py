@@ -444,6 +444,31 @@ def test_the_thread_sends_by_itself(service: Service, monkeypatch: pytest.Monkey
     assert arrived.wait(60)
 
 
+def test_a_thread_that_was_to_end_for_a_fork_that_gave_up_goes_on(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "GATHER_SECONDS", 0.01)
+    background = pipeline_of(service.channel)
+    must_end = background._must_end
+    asked: list[bool] = []
+
+    def answer() -> bool:
+        asked.append(len(asked) == 1 or must_end())  # the second time: before its first row
+        return asked[-1]
+
+    def send(body: bytes, timeout: float) -> Delivery:
+        arrived.set()
+        return Delivery("delivered")
+
+    arrived = threading.Event()
+    monkeypatch.setattr(background, "_must_end", answer)
+    monkeypatch.setattr(service.channel, "send", send)
+    service.model().predict(returns(0.5))({"x": 1.0})
+
+    assert arrived.wait(60)
+    assert asked[1]
+
+
 def test_disabled_means_nothing_but_the_call(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     churn = service.model()
