@@ -15,7 +15,7 @@ from driftline_processor.runtime.intake import Request
 from driftline_processor.runtime.model_limits import REASON
 
 from .conftest import Open
-from .state_rows import NOON, Opened, baseline, outcomes, predictions
+from .state_rows import DAY, NOON, Clock, Opened, baseline, outcomes, predictions
 
 
 def limited(state: Opened, limit: str) -> float:
@@ -86,6 +86,20 @@ def test_a_version_that_the_configuration_names_is_no_other(open_state: Open) ->
     for version in ("1", "2", "8", "9"):
         state.send(predictions(["a"], NOON, version=version))
     assert sorted(view.key.version for view in state.state.view.models()) == ["1", "8", "9", "other"]
+
+
+def test_a_model_that_is_deployed_every_day_never_runs_out_of_places(open_state: Open, clock: Clock) -> None:
+    limits = Limits(versions=3)
+    state = open_state(limits=limits)
+    for day in range(8):
+        clock.now = NOON + day * DAY
+        state.send(predictions([f"of-{day}"], clock.now, version=f"day-{day}"))
+    clock.now += DAY - 1
+    state = open_state(limits=limits)  # who has been idle since when is known after a restart, too
+    for version in ("day-7", "new", "another", "third"):
+        state.send(predictions([f"of-{version}"], clock.now, version=version))
+    views = {view.key.version: view.rows for view in state.state.view.models()}
+    assert views == {**{f"day-{day}": 1 for day in range(7)}, "day-7": 2, "new": 1, "another": 1, "other": 1}
 
 
 def test_further_environments_are_kept_as_one_and_their_outcomes_join(open_state: Open) -> None:

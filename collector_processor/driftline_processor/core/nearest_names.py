@@ -24,7 +24,7 @@ def near(name: str, names: Sequence[str], most: int = 12) -> str:
 
 
 def nearest(name: str, names: Sequence[str], most: int = 3) -> list[str]:
-    """Return which of ``names`` share all words with ``name``, then which are written nearly so; capitals do not matter.
+    """Return which of ``names`` share all words with ``name``, then which are written nearly so, in any case.
 
     >>> nearest("Age", ["age_years", "income", "page"]), nearest("f1_score", ["mean_score", "f1"])
     (['age_years', 'page'], ['f1', 'mean_score'])

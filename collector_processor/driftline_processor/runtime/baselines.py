@@ -50,6 +50,7 @@ class _Sent(NamedTuple):
     version: str
     digest: str
     source: Literal["event", "push"]
+    received: int
 
 
 class Baselines:
@@ -80,7 +81,9 @@ class Baselines:
             by_digest[row["digest"]] = baseline
             by_fold[baseline.fold] = baseline
             if row["source"] in ("event", "push"):
-                sent.setdefault(row["model"], []).append(_Sent(row["version"], row["digest"], row["source"]))
+                sent.setdefault(row["model"], []).append(
+                    _Sent(row["version"], row["digest"], row["source"], row["received"])
+                )
             elif row["source"] == "provisional":
                 provisional[ModelKey(row["model"], row["version"], row["environment"])] = row["digest"]
         kept = (
@@ -93,9 +96,9 @@ class Baselines:
         self._sent, self._provisional, self._learning = sent, provisional, learning
         self._points = LearningPoints(connection)
 
-    def sent(self) -> list[tuple[str, str]]:
-        """Return the models and versions of which a service, or somebody, sent a baseline."""
-        return [(model, one.version) for model, sent in self._sent.items() for one in sent]
+    def sent(self) -> list[tuple[str, str, int]]:
+        """Return the models and versions of which a service, or somebody, sent a baseline, and when (unix ns)."""
+        return [(model, one.version, one.received) for model, sent in self._sent.items() for one in sent]
 
     def in_force(self, key: ModelKey) -> InForce | None:
         """Return the baseline a series is compared with now; None while it is learning."""
@@ -142,7 +145,7 @@ class Baselines:
             return
         _check_readable(baseline)
         self._remember(baseline)
-        sent.append(_Sent(baseline.version, baseline.digest, source))
+        sent.append(_Sent(baseline.version, baseline.digest, source, received))
         self._store(connection, baseline, source, ModelKey(baseline.model, baseline.version), received)
 
     def learn(

@@ -115,13 +115,14 @@ class Intake:
     def _load(self) -> None:
         """Read what is known by heart."""
         connection, now = self._connection, self._clock()
-        self.limits.load([series.key for series in self.series], self.baselines.sent())
         self._requests = Seen(connection, "requests", REQUESTS_KEPT, now)
         self._batches = Seen(connection, "batches", BATCHES_KEPT, now)
         self.uploads = Uploads(connection, now)
         self.offsets = read_offsets(connection)
         self.watermarks: Watermarks = read_watermarks(connection)
         self.totals = read_totals(connection)
+        heard = {one.key: self.totals.get(one.number, Totals()).received for one in self.series}
+        self.limits.load(heard, self.baselines.sent())
         self.streams = Streams(connection, now)
         self.balances = Balances(connection, now)
         self._prediction_seq = _last(connection, "predictions")
@@ -192,7 +193,7 @@ class Intake:
             try:
                 check_json(text.encode())
                 baseline = Baseline.from_json(text)
-                if self.limits.place_baseline(baseline.model, baseline.version):
+                if self.limits.place_baseline(baseline.model, baseline.version, work.now):
                     self.baselines.receive(self._connection, baseline, work.now, source)
                 else:
                     rejected[REASON] += 1
@@ -209,7 +210,7 @@ class Intake:
             table = table if len(usable) == len(table) else take_predictions(table, usable)
             if not len(table):
                 continue
-            key = self.limits.place(table.key, len(table))
+            key = self.limits.place(table.key, len(table), work.now)
             if key is None:
                 rejected[REASON] += len(table)
             else:
@@ -229,7 +230,7 @@ class Intake:
         for point in request.points:
             if point.end >= work.now + LATEST:
                 rejected["time_out_of_range"] += 1
-            elif (key := self.limits.place(point.key, 1)) is None:
+            elif (key := self.limits.place(point.key, 1, work.now)) is None:
                 rejected[REASON] += 1
             else:
                 work.points.setdefault(key, []).append(point)

@@ -7,7 +7,8 @@ configuration have a place of their own. Beyond the limit
 - rows and outcomes of a further model are counted under ``driftline.limited.rows`` and not kept,
 - rows of a further version or environment are kept as those of the one called ``other``.
 
-``driftline forget --model NAME`` gives a place back.
+``driftline forget --model NAME`` gives a place back. A version of which nothing has come for a day gives its place to a
+new one: a model that is deployed every day never runs out of them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
@@ -31,6 +33,10 @@ OTHER = "other"
 REASON = "model_limit"
 """Under which rows of a model without a place are rejected."""
 
+IDLE = 24 * 3600 * 10**9
+"""Nanoseconds without a row after which a version gives its place to a new one."""
+
+_NOTHING: Mapping[ModelKey, int] = MappingProxyType({})
 _SHOWN = 3
 _MOST_NAMES = 10_000
 """Names without a place that are told apart, so that the sentence can say how many there are."""
@@ -40,11 +46,13 @@ class ModelLimits:
     """Who has a place. One thread uses it; any may read :meth:`sentence`.
 
     >>> limits = ModelLimits(Limits(models=1, versions=1), {}, Counters())
-    >>> limits.place(ModelKey("churn", "1"), rows=1)
+    >>> limits.place(ModelKey("churn", "1"), rows=1, now=0)
     ModelKey(model='churn', version='1', environment='')
-    >>> limits.place(ModelKey("churn", "2"), rows=1)
+    >>> limits.place(ModelKey("churn", "2"), rows=1, now=0)
     ModelKey(model='churn', version='other', environment='')
-    >>> limits.place(ModelKey("fraud", "1"), rows=1) is None
+    >>> limits.place(ModelKey("churn", "2"), rows=1, now=IDLE)
+    ModelKey(model='churn', version='2', environment='')
+    >>> limits.place(ModelKey("fraud", "1"), rows=1, now=0) is None
     True
     """
 
@@ -54,15 +62,17 @@ class ModelLimits:
         self._beyond: dict[str, dict[str, None]] = {"models": {}, "versions": {}, "environments": {}}
         self.load()
 
-    def load(self, series: Collection[ModelKey] = (), baselines: Collection[tuple[str, str]] = ()) -> None:
+    def load(self, heard: Mapping[ModelKey, int] = _NOTHING, baselines: Collection[tuple[str, str, int]] = ()) -> None:
         """Give a place to all that is in the state, and to nothing else.
 
-        ``series``: of which rows have come. ``baselines``: models and versions of which a baseline has come.
+        ``heard``: when the newest rows of each series came, unix nanoseconds. ``baselines``: models and versions of
+        which a baseline came, and when.
         """
-        self._versions: dict[str, set[str]] = {}
-        self._environments = {key.environment for key in series}
-        for model, version in (*((key.model, key.version) for key in series), *baselines):
-            self._versions.setdefault(model, set()).add(version)
+        self._versions: dict[str, dict[str, int]] = {}
+        self._environments = {key.environment for key in heard}
+        for model, version, at in (*((key.model, key.version, at) for key, at in heard.items()), *baselines):
+            known = self._versions.setdefault(model, {})
+            known[version] = max(at, known.get(version, 0))
         self._others = sum(name not in self._models for name in self._versions)
         self._rows = Counter[str]()
 
@@ -72,11 +82,14 @@ class ModelLimits:
             self._counters.add(m.DRIFTLINE_LIMITED_ROWS, rows, {a.DRIFTLINE_LIMIT: limit})
         self._rows = Counter[str]()
 
-    def place(self, key: ModelKey, rows: int) -> ModelKey | None:
-        """Return under which key rows of ``key`` are kept, taking a place; None where they are not."""
+    def place(self, key: ModelKey, rows: int, now: int) -> ModelKey | None:
+        """Return under which key rows of ``key`` are kept, taking a place; None where they are not.
+
+        ``now``: unix nanoseconds.
+        """
         if not self._admit_model(key.model, rows):
             return None
-        version = self._version(key.model, key.version, rows)
+        version = self._version(key.model, key.version, rows, now)
         environment = self._environment(key.environment, rows, take=True)
         return (
             key
@@ -84,9 +97,9 @@ class ModelLimits:
             else ModelKey(key.model, version, environment)
         )
 
-    def place_baseline(self, model: str, version: str) -> bool:
+    def place_baseline(self, model: str, version: str, now: int) -> bool:
         """Say whether a baseline is kept: one of a model and version that have a place."""
-        return self._admit_model(model, 1) and self._version(model, version, 1) == version
+        return self._admit_model(model, 1) and self._version(model, version, 1, now) == version
 
     def place_outcomes(self, outcomes: OutcomeTable) -> OutcomeTable | None:
         """Return outcomes as they are kept, None where they are not; they take no place."""
@@ -127,18 +140,31 @@ class ModelLimits:
             if not self._has_room(model):
                 self._count("models", model, rows)
                 return False
-            self._versions[model] = set()
+            self._versions[model] = {}
             self._others += model not in self._models
         return True
 
-    def _version(self, model: str, version: str, rows: int) -> str:
+    def _version(self, model: str, version: str, rows: int, now: int) -> str:
         known = self._versions[model]
-        if version not in known:
-            if len(known - {OTHER}) >= self._limits.versions and version not in self._named(model):
+        if version not in known and version not in self._named(model):
+            self._free_places(model, now)
+            if self._taken(model) >= self._limits.versions:
                 self._count("versions", f"{model} {version}", rows)
                 version = OTHER
-            known.add(version)
+        known[version] = now
         return version
+
+    def _free_places(self, model: str, now: int) -> None:
+        """Take places back from versions of which nothing came for a day, the longest idle first, until one is free."""
+        known = self._versions[model]
+        for version in sorted(known, key=known.__getitem__):
+            if self._taken(model) < self._limits.versions or now - known[version] < IDLE:
+                return
+            if version != OTHER and version not in self._named(model):
+                del known[version]
+
+    def _taken(self, model: str) -> int:
+        return len(self._versions[model].keys() - {OTHER, *self._named(model)})
 
     def _named(self, model: str) -> tuple[str, ...]:
         """The versions that the configuration names."""
