@@ -9,8 +9,8 @@ from .channel import Delivery, State
 
 LONGEST_PAUSE = 30.0
 """Seconds between two attempts of the background where a receiver is long away."""
-LONGEST_AFTER = 300.0
-"""Seconds that a receiver may ask for: one that says "come again next year" does not end recording."""
+SHORTEST_AFTER, LONGEST_AFTER = 0.25, 300.0
+"""Seconds that a receiver may ask for: "at once" is no reason to send without a pause, nor "next year" not to send."""
 FLUSH_PAUSES = (0.25, 0.5, 1.0)
 """Seconds between the attempts of a flush, for which somebody waits; the last holds for all further ones."""
 TEMPORARY: frozenset[State] = frozenset(("unreachable", "retry", "unsupported"))
@@ -36,7 +36,9 @@ class Backoff:
     def fail(self, after: float | None = None) -> None:
         """Wait longer than before. ``after``: as many seconds as the receiver asks for, if it does."""
         self.pause = min(LONGEST_PAUSE, max(1.0, 2 * self.pause))
-        self._until = time.monotonic() + (self.pause if after is None else min(after, LONGEST_AFTER))
+        self._until = time.monotonic() + (
+            self.pause if after is None else min(max(SHORTEST_AFTER, after), LONGEST_AFTER)
+        )
 
     def succeed(self) -> None:
         """Begin with the shortest pause after the next failure."""
@@ -68,7 +70,7 @@ def attempt_until(
     pauses = list(FLUSH_PAUSES)
     while (failure := attempt()) is not None and failure.state in again:
         pause = pauses.pop(0) if len(pauses) > 1 else pauses[0]
-        pause = pause if failure.after is None else failure.after
+        pause = pause if failure.after is None else max(SHORTEST_AFTER, failure.after)
         if time.monotonic() + pause >= deadline:
             break
         sleep(pause)

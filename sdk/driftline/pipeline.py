@@ -428,12 +428,13 @@ class Pipeline:
 
     def _heed(self, frame: Frame, delivery: Delivery) -> None:
         """Act on what a receiver says of a frame that it took; what it rejects must not be sent again."""
-        if delivery.rejected:
-            self._lose(min(delivery.rejected, frame.rows), "rejected")
+        if delivery.rejected:  # so many log records: of predictions one holds all rows, of outcomes each holds one
+            lost = frame.rows if frame.predictions else min(delivery.rejected, frame.rows)
+            self._lose(lost, "rejected")
             self._warn(
                 "rejected",
-                f"driftline: {self._name()} rejected {delivery.rejected} of a record of {frame.rows} rows: "
-                f"{delivery.reason}; further ones are only counted",
+                f"driftline: {self._name()} rejected {lost} of {frame.rows} rows: {delivery.reason}; further ones are "
+                "only counted",
             )
         elif delivery.reason:
             self._warn("warning", f"driftline: {self._name()} took a record and warns: {delivery.reason}")

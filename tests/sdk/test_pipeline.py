@@ -302,6 +302,16 @@ def test_a_receiver_that_asks_for_a_year_is_asked_sooner() -> None:
     assert 0.0 < patient.seconds() <= backoff.LONGEST_AFTER
 
 
+def test_a_receiver_that_asks_for_another_attempt_at_once_is_not_asked_without_a_pause() -> None:
+    paused: list[float] = []
+    answers = [Delivery("retry", "503", after=0.0)] * 3 + [None]
+    assert backoff.attempt_until(float("inf"), lambda: answers.pop(0), backoff.TEMPORARY, sleep=paused.append) is None
+    assert paused == [backoff.SHORTEST_AFTER] * 3
+    background = backoff.Backoff()
+    background.fail(after=0.0)
+    assert background.seconds() > 0.0
+
+
 def test_a_channel_that_cannot_be_made_is_one_line_and_tried_again(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -348,17 +358,29 @@ def test_rows_that_a_receiver_rejects_are_counted_once_and_not_sent_again(
     service: Service, caplog: pytest.LogCaptureFixture, dropped: Callable[[], dict[str, int]]
 ) -> None:
     score = service.model().predict(returns(np.zeros(3)))
-    service.channel.answers = [Delivery("delivered", "bad_time (2)", rejected=2)] * 2
+    service.channel.answers = [Delivery("delivered", "model_limit (3)", rejected=1)] * 2  # records, of three rows each
     for _ in range(2):
         score(np.zeros((3, 1)))
         assert not service.flush()  # not all of it arrived
 
     assert service.flush()
     assert len(service.channel.bodies) == 2
-    assert dropped() == {"rejected": 4}
+    assert dropped() == {"rejected": 6}
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "driftline: memory rejected 2 of a record of 3 rows: bad_time (2); further ones are only counted"
+        "driftline: memory rejected 3 of 3 rows: model_limit (3); further ones are only counted"
     ]
+
+
+def test_of_outcomes_as_many_are_lost_as_records_are_rejected(
+    service: Service, dropped: Callable[[], dict[str, int]]
+) -> None:
+    service.channel.answers = [Delivery("delivered", "no_actual (2)", rejected=2)]
+    churn = service.model()
+    for row in range(3):
+        churn.outcome(f"A-{row}", actual=1)
+
+    assert not service.flush()
+    assert dropped() == {"rejected": 2}
 
 
 def test_no_more_rows_are_lost_than_were_sent(service: Service, dropped: Callable[[], dict[str, int]]) -> None:
