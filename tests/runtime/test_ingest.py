@@ -14,7 +14,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables import Task, Text
 from driftline_processor.core.decode import Malformed
-from driftline_processor.runtime.config import Model
+from driftline_processor.runtime.config import Limits, Model
 from driftline_processor.runtime.protocol import export_response
 from driftline_processor.runtime.seen import digest_of
 from driftline_processor.runtime.signals import Overloaded, Receipt, Signal
@@ -197,6 +197,17 @@ def test_log_records_of_which_no_row_is_kept_are_counted_as_rejected_and_not_the
     assert receipt.rejected == {"time_out_of_range": 5, "no_model_name": 2, "no_actual": 1}
     partial = ExportLogsServiceResponse.FromString(export_response(receipt)).partial_success
     assert partial.rejected_log_records == 3
+
+
+def test_a_log_record_of_a_model_without_a_place_is_one_rejected_record(open_state: Open) -> None:
+    state = open_state(limits=Limits(models=1))
+    state.send(predictions(["a"], model="first"))
+    far = NOON + 400 * DAY
+    sent = [batch_record(["a", "b", "c"], [NOON] * 3), batch_record(["d", "e", "f"], [far, NOON, NOON])]
+    receipt = state.state.submit("logs", logs(sent)).result(30)
+    assert (receipt.accepted, receipt.rejected) == (0, {"model_limit": 5, "time_out_of_range": 1})
+    partial = ExportLogsServiceResponse.FromString(export_response(receipt)).partial_success
+    assert partial.rejected_log_records == 2
 
 
 def test_a_bad_baseline_is_counted_and_its_neighbours_are_kept(open_state: Open) -> None:

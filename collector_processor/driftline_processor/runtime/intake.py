@@ -213,6 +213,7 @@ class Intake:
             key = self.limits.place(table.key, len(table), work.now)
             if key is None:
                 rejected[REASON] += len(table)
+                beside += len(table) - 1 if at < request.columnar else 0
             else:
                 table = table if key is table.key else replace(table, key=key)
                 work.tables.setdefault(likeness(table), []).append(table)
