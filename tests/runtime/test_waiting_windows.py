@@ -127,3 +127,11 @@ def test_progress_is_told_up_to_the_oldest_round_of_which_something_waits() -> N
     waiting.remove(1, day)
     assert waiting.finished() == Reached(20, 0, 0)
     assert waiting.finished() is None
+
+
+def test_rounds_in_which_nothing_waits_are_not_kept() -> None:
+    waiting = WaitingWindows()
+    for predictions_seen in range(1_000):
+        waiting.begin_round(Reached(predictions_seen, 0, 0))
+    assert len(waiting._reached) == 1
+    assert waiting.finished() == Reached(999, 0, 0)

@@ -124,23 +124,24 @@ class Evaluator:
         for which, series in by_number.items():
             watermark = self._watermark(series)
             ripe = {one.window for one in self._beliefs.open(which) if is_closed(one.window, watermark)}
-            ripe |= {one.window for one in self._beliefs.closed(which) if self._has_aged(series, one, watermark)}
+            ripe |= self._aged(series, watermark)
             for window in ripe:
                 if (which, window) not in self._failed:
                     self.waiting.add(which, window, self._clock())
         self.waiting.publish()
 
-    def _has_aged(self, series: Series, evaluation: Evaluation, watermark: int) -> bool:
-        """Whether the outcomes of a window have had their time since it was evaluated, or turn out to take longer.
+    def _aged(self, series: Series, watermark: int) -> set[Window]:
+        """Return windows whose outcomes have had their time since they were evaluated, or turn out to take longer.
 
-        Not of one shorter than what panes of its age are rolled up to: what was believed of it stays.
+        Not those shorter than what panes of their age are rolled up to: what was believed of them stays.
         """
-        window, timezone = evaluation.window, self._series.settings(series.key.model).timezone
-        if stored_unit(window.start, watermark, timezone).end > window.end:
-            return False
-        delay = self.delays.of(series)
-        waits = watermark - window.end < delay.nanoseconds and not delay.complete(evaluation.coverage)
-        return evaluation.young != waits
+        delay, timezone = self.delays.of(series), self._series.settings(series.key.model).timezone
+
+        def waits(one: Evaluation) -> bool:
+            return watermark - one.window.end < delay.nanoseconds and not delay.complete(one.coverage)
+
+        aged = {one.window for one in self._beliefs.closed(series.number) if one.young != waits(one)}
+        return {one for one in aged if stored_unit(one.start, watermark, timezone).end <= one.end}
 
     def _evaluate(self, series: Series, window: Window) -> Evaluation | None:
         try:

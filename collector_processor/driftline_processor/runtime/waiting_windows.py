@@ -100,6 +100,8 @@ class WaitingWindows:
 
     def begin_round(self, reached: Reached) -> None:
         """Say how far the tables had come with what is added from now on."""
+        if not self._entries:
+            self._reached.clear()  # of rounds that are over only the newest counts
         self._round += 1
         self._reached[self._round] = reached
 
