@@ -40,3 +40,11 @@ def test_every_page_is_told_of() -> None:
     told = set(map(bare, re.findall(r"^## `(/[^`]*)`", (ROOT / "docs" / "pages.md").read_text(encoding="utf-8"), re.M)))
     assert told >= PAGES
     assert {path for _, path in routes()} >= PAGES
+
+
+def test_every_problem_that_readyz_tells_is_in_the_documentation() -> None:
+    text = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(\w+)` \|", text.partition("\n## `GET /readyz`")[2].partition("\n## ")[0], re.MULTILINE)
+    source = "\n".join(file.read_text(encoding="utf-8") for file in sorted((WEB.parent / "runtime").glob("*.py")))
+    reported = re.findall(r'self\.health\.(?:report|watch)\(\s*"(\w+)"', source)
+    assert sorted(told) == sorted(set(reported))
