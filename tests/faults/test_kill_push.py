@@ -38,7 +38,7 @@ def test_a_file_is_taken_once_though_client_and_processor_are_killed(tmp_path: P
             if next(seen) == 15:
                 first.send_signal(signal.SIGKILL)
 
-        target = Target(url, "churn", pause=lambda _: None)
+        target = Target(url, "churn", timeout=1.0)
         with pytest.raises(BadInput, match="run it again, and it goes on where it stopped"):
             push(file, target, Columns({}), print, sent, ROWS)
     with process(tmp_path) as second:

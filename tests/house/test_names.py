@@ -37,6 +37,7 @@ def generator() -> ModuleType:
     return module
 
 
+@cache
 def constants(module: ModuleType) -> dict[str, str]:
     return {key: value for key, value in vars(module).items() if key.isupper() and isinstance(value, str)}
 
@@ -69,6 +70,7 @@ def test_prometheus_names_are_the_ones_that_outsiders_rely_on() -> None:
     assert {name: metrics.PROMETHEUS[name] for name in promised} == promised
 
 
+@cache
 def emitted_by(who: str) -> set[str]:
     """Return the constants of the metrics that the SDK, or the processor, sends."""
     found = [metric for metric in generator().read().metrics if metric["annotations"]["emitter"] == who]
