@@ -149,3 +149,9 @@ def test_the_commands_of_the_readme_bring_a_prediction_and_its_outcome_to_the_pa
     assert joined["pending"] == 0
     hint = re.findall(r"^    • (churn 1 .*)\n      (.*)$", section(), re.MULTILINE)
     assert [" ".join(hint[0])] == [text for text in joined["hints"] if "baseline" in text]
+
+
+def test_the_readme_says_nothing_twice() -> None:
+    """Two changes of one paragraph, merged, can leave both: the second time as it was before."""
+    paragraphs = [one.strip() for one in (ROOT / "README.md").read_text(encoding="utf-8").split("\n\n")]
+    assert [one for one in set(paragraphs) if paragraphs.count(one) > 1] == []
