@@ -17,7 +17,7 @@ from driftline_processor.runtime.config_values import Address
 from driftline_processor.runtime.ports import PortInUse
 from driftline_processor.runtime.protocol import MAX_REQUEST
 from driftline_processor.runtime.receive_grpc import Accept, Arrivals, GrpcReceiver
-from driftline_processor.runtime.request_memory import RequestMemory
+from driftline_processor.runtime.request_memory import SILENT, RequestMemory
 from driftline_processor.runtime.signals import Overloaded, Receipt, Signal
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
@@ -223,7 +223,8 @@ class Awaited:
     """Messages that are awaited, at a time that a test moves."""
 
     def __init__(self, limit: int = 80 * 2**20) -> None:
-        self.clock, self.memory = Seconds(), RequestMemory(limit)
+        self.clock = Seconds()
+        self.memory = RequestMemory(limit, self.clock)
         self.arrivals = Arrivals(self.memory, self.clock)
         self.cancelled: list[str] = []
         self._waiting = ExitStack()
@@ -269,3 +270,13 @@ def test_the_slowest_makes_room_and_none_is_awaited_for_ever() -> None:
     assert awaited.cancelled == ["a"]
     awaited.look(Arrivals.DEADLINE)
     assert {"b", "c", "d"} <= set(awaited.cancelled)
+
+
+def test_slow_messages_make_room_for_requests_of_other_receivers() -> None:
+    awaited = Awaited()
+    awaited.begin("a", "b", "c")
+    awaited.look(Arrivals.QUICK)
+    awaited.clock.now += SILENT
+    with pytest.raises(Overloaded):  # its sender comes again
+        awaited.memory.open().grow(2**20 + 1)
+    assert sorted(awaited.cancelled) == ["a", "b", "c"]

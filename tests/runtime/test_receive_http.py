@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from driftline_processor.core.decode import Malformed
+from driftline_processor.core.decode import MAX_MESSAGES, Malformed
 from driftline_processor.runtime.config_values import Address
 from driftline_processor.runtime.http_server import HttpServers
 from driftline_processor.runtime.ports import PortInUse
@@ -199,6 +199,16 @@ def test_json_that_is_no_otlp_is_a_400_with_a_status_in_json(body: bytes) -> Non
         answer = post(url, body, "/v1/traces", content_type=JSON)
     assert (answer.status_code, answer.headers["content-type"], answer.json()["code"]) == (400, JSON, 3)
     assert answer.json()["message"].startswith("not an OTLP/JSON request of traces: ")
+    assert intake.taken == []
+
+
+def test_json_of_millions_of_empty_objects_is_refused_before_they_are_made() -> None:
+    # six requests of 6 KB, packed, took every thread of the port for a minute
+    intake, body = FakeIntake(), b'{"resourceSpans":[' + b"{}," * MAX_MESSAGES + b"{}]}"
+    with receiver(intake) as url:
+        answer = post(url, gzip.compress(body), "/v1/traces", content_type=JSON, content_encoding="gzip")
+    sentence = "the request holds more than 500,000 objects; send it in smaller parts"
+    assert (answer.status_code, answer.json()) == (413, {"code": 3, "message": sentence})
     assert intake.taken == []
 
 

@@ -214,7 +214,9 @@ class Arrivals:
             arrival.cancel()
 
     def _hold(self, arrival: _Arrival) -> bool:
-        holding = self._memory.open()
+        if not self._memory.has_room(MAX_REQUEST):  # which of the messages makes room is for look() to say
+            return False
+        holding = self._memory.open(arrival.cancel)
         try:
             holding.grow(MAX_REQUEST)
         except (Overloaded, TooLargeEver):

@@ -85,6 +85,11 @@ class RequestMemory:
         """Return the holding of a request that has begun. ``end``: see :class:`Holding`."""
         return Holding(self, end, self._clock())
 
+    def has_room(self, size: int) -> bool:
+        """Say whether a request of ``size`` bytes would be taken now."""
+        with self._lock:
+            return self.used + size <= self._room(size)
+
     def take(self, holding: Holding, size: int) -> None:
         """Let ``holding`` grow by ``size`` bytes, see :meth:`Holding.grow`."""
         now = self._clock()

@@ -14,6 +14,11 @@ from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables import Column, ModelKey, Task
 from driftline_processor.core.decode import MAX_MESSAGES, Decoded, Malformed, TooManyMessages, columnar, decode_logs
+from driftline_processor.core.decode.wire import count_messages
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from .requests import FEATURE, NOW, SLICE, logs, record
@@ -406,6 +411,20 @@ def test_a_request_of_millions_of_empty_messages_is_refused_before_they_are_made
 
     with pytest.raises(TooManyMessages, match="more than 500,000 spans, records or metrics"):
         decode_logs(nested(bytes([field << 3 | 2, 0]) * (MAX_MESSAGES + 30_000)), NOW)
+
+
+@pytest.mark.parametrize("kind", [ExportLogsServiceRequest, ExportMetricsServiceRequest, ExportTraceServiceRequest])
+def test_every_repeated_message_of_otlp_counts(kind: type[Message]) -> None:
+    waiting, seen = [kind.DESCRIPTOR], set[str]()
+    while waiting:
+        for field in waiting.pop().fields:
+            if field.message_type is not None and field.message_type.full_name not in seen:
+                seen.add(field.message_type.full_name)
+                waiting.append(field.message_type)
+            if field.message_type is not None and field.default_value == []:
+                # 10 million empty exemplars of a histogram, 20 KB when packed, were not counted
+                body, columns = bytes([field.number << 3 | 2, 0]) * 100, kind is not ExportMetricsServiceRequest
+                assert count_messages(body, 50, columns) > 50, field.full_name
 
 
 def test_a_column_whose_bytes_look_like_messages_is_a_column() -> None:

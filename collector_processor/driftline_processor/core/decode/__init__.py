@@ -127,7 +127,8 @@ def decode_metrics(body: bytes, now: int, mappings: Mappings = NONE_MAPPED) -> D
 
 
 def _parsed(kind: type[Request], body: bytes) -> Request:
-    if len(body) > _SMALL and wire.count_messages(body, MAX_MESSAGES) > MAX_MESSAGES:
+    columns = kind is not ExportMetricsServiceRequest
+    if len(body) > _SMALL and wire.count_messages(body, MAX_MESSAGES, columns) > MAX_MESSAGES:
         raise TooManyMessages(
             f"the request holds more than {MAX_MESSAGES:,} spans, records or metrics; send it in smaller parts"
         )

@@ -17,10 +17,10 @@ from typing import Protocol, cast
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-_REPEATED = (1, 2, 5, 6, 7, 9, 10, 11, 13)
-"""Numbers of the fields, in any message of OTLP, that repeat or hold what repeats: spans, events, points, values."""
+_REPEATED = tuple(range(1, 14))
+"""Numbers of the fields, in any message of OTLP, that repeat or hold what repeats: spans, events, points, exemplars."""
 
-_ROWS, _DEEPEST, _SUM = 2, 8, 7
+_ROWS, _DEEPEST, _BYTES = 2, 8, 7
 _LARGE = 2**16
 """Bytes of a row, or of a part of one, whose parts are counted, too."""
 
@@ -106,23 +106,28 @@ _Request, _Span, _Record, _Outline = (
 )
 
 
-def count_messages(body: bytes, most: int) -> int:
+def count_messages(body: bytes, most: int, columns: bool = True) -> int:
     """Count resources, scopes and rows of a request, and what a large row holds; stop beyond ``most``.
+
+    ``columns``: whether field 7, wherever it stands, is the bytes of a column, which may look like anything. In metrics
+    it is a sum, or the attributes of a point.
 
     >>> count_messages(b"\\x0a\\x00" * 500_000, 1_000_000)
     500000
     """
     counted, waiting = 0, [(body, 0)]
-    while waiting and counted <= most:
+    while waiting:
         data, depth = waiting.pop()
         try:
             outline = _Outline.FromString(data)
         except DecodeError:
             continue  # a text or a number: what is no message is refused, or kept, by who reads it whole
         for field, parts in outline.ListFields():
-            if field.number == _SUM and depth != _ROWS + 1:
-                continue  # the bytes of a column, which may look like anything
+            if columns and field.number == _BYTES:
+                continue
             counted += len(parts)
+            if counted > most:
+                return counted  # before millions of empty parts are objects
             if depth < _DEEPEST:
                 waiting += [(part, depth + 1) for part in parts if depth < _ROWS or len(part) > _LARGE]
     return counted
