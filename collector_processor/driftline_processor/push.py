@@ -19,7 +19,7 @@ from .runtime.transport import RETRYABLE_STATUSES, seconds_to_wait
 PATIENCE = 60.0
 """Seconds for which one part is tried again: a processor that starts again, or writes its file anew, takes less."""
 
-_LONGEST_PAUSE = 15.0
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 
 _WAIT = 120.0
 
@@ -118,7 +118,7 @@ def _answer(ask: Callable[[], httpx.Response], address: str, target: Target, bef
     What the OTLP specification calls retryable is asked again, and so is a connection that fails.
     """
     end: float | None = None
-    wait = 0.5
+    wait = _SHORTEST_PAUSE
     while True:
         pause, there = wait, f"{before} are there" if before != "nothing" else ""
         try:
@@ -133,13 +133,13 @@ def _answer(ask: Callable[[], httpx.Response], address: str, target: Target, bef
                 return answer
             said = f"{address} answers {answer.status_code}{_reason(answer)}"
             told = seconds_to_wait(answer.headers.get("retry-after"))
-            pause = wait if told is None else told
+            pause = wait if told is None else max(told, _SHORTEST_PAUSE)
         if end is None:
             end = target.clock() + target.timeout
         left = end - target.clock()
         if pause > left:
             break
-        if wait == 0.5:
+        if wait == _SHORTEST_PAUSE:
             say(f"{said}; trying again for {left:.0f} s")
         target.pause(pause)
         wait = min(2 * wait, _LONGEST_PAUSE)

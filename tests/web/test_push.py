@@ -169,6 +169,17 @@ def test_who_asks_to_come_again_after_the_deadline_is_not_waited_for(
     assert waited == []
 
 
+def test_who_asks_to_come_again_at_once_is_not_asked_without_a_pause(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    answers = iter([httpx.Response(503, headers={"retry-after": "0"})] * 3)
+    post = httpx.Client.post
+    monkeypatch.setattr(httpx.Client, "post", lambda *a, **k: next(answers, None) or post(*a, **k))
+    assert push(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly).accepted == 25
+    assert waited == [0.5] * 3
+
+
 def test_overload_and_a_lost_answer_cost_time_and_no_row(
     running: Running, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
