@@ -114,6 +114,10 @@ def parse(text: str, where: str) -> Fields:
         raise ValueError(f"{where}: this is no JSON ({error}): the file is cut off or edited; {_REBUILD}") from None
     except RecursionError:
         raise ValueError(f"{where}: this is no baseline: it is nested too deeply; {_REBUILD}") from None
+    if isinstance(root, dict) and "schema" not in root:
+        raise ValueError(
+            f"{where}: this is no baseline, for it has no 'schema'; rows in JSON are a list of objects, or one a line"
+        )
     schema = root.get("schema") if isinstance(root, dict) else None
     if schema not in (SCHEMA, SCHEMA_WITH_TEXTS, SCHEMA_WITH_EXTRAS):
         newer = isinstance(schema, str) and schema.startswith("driftline.baseline/")

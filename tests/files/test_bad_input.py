@@ -102,7 +102,10 @@ def test_a_directory(run: Run, folder: Path) -> None:
         (["--window", "1d", "--window-rows", "5"], "--window and --window-rows: choose one of them"),
         (["--outcomes", "none.csv"], "none.csv: no such file"),
         (["--outcomes", "ref.parquet"], "ref.parquet: no id column to join ref.parquet with; name it with --id COL"),
-        (["--fail-on", "drift.share"], "--fail-on 'drift.share': write PATH OP NUMBER, as in 'drift.share > 0.3'"),
+        (
+            ["--fail-on", "drift.share"],
+            "--fail-on 'drift.share': write PATH OP NUMBER, as in 'drift.share > 0.3' or 'any feature.psi > 0.25'",
+        ),
         (["--fail-on", "drift.share > much"], "--fail-on 'drift.share > much': 'much' is no number"),
         (["--fail-on", "drift.features.y.rows > 1"], "--fail-on 'drift.features.y.rows > 1': no feature 'y'; "
          "there are x, c"),
@@ -196,6 +199,20 @@ def test_no_readable_time_at_all(run: Run, folder: Path) -> None:
     result = run("evaluate", "week.csv", "--baseline", "ref.parquet")
     assert result.exit_code == 2
     assert result.stderr == "driftline: week.csv: time: no value can be read as a time; the first is 'soon'\n"
+
+
+def test_a_file_without_times_that_nobody_asked_for_is_compared(run: Run, folder: Path) -> None:
+    """A date that no row of this week has, as of a first order, is no reason to compare nothing."""
+    columns = rows()
+    columns["since"] = columns.pop("time")
+    (folder / "before.csv").write_text("\n".join(csv(columns)))
+    columns["since"] = [""] * N
+    (folder / "week.csv").write_text("\n".join(csv(columns)))
+    compared = run("evaluate", "week.csv", "--baseline", "before.csv", "--json")
+    assert compared.exit_code == 0, compared.stderr
+    assert json.loads(compared.stdout)["windows"][0]["rows"] == N
+    assert "no value in 'since', where the baseline had its times" in compared.stderr
+    assert run("evaluate", "week.csv", "--baseline", "before.csv", "--time", "since").exit_code == 2
 
 
 def test_a_text_in_a_number_feature_is_invalid_and_the_rest_counts(run: Run, folder: Path) -> None:

@@ -80,8 +80,8 @@ def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("drift.share", "write PATH OP NUMBER, as in 'drift.share > 0.3'"),
-        ("> 3", "write PATH OP NUMBER, as in 'drift.share > 0.3'"),
+        ("drift.share", "write PATH OP NUMBER, as in 'drift.share > 0.3' or 'any feature.psi > 0.25'"),
+        ("> 3", "write PATH OP NUMBER, as in 'drift.share > 0.3' or 'any feature.psi > 0.25'"),
         ("drift.share > x", "'x' is no number"),
         ("drift.features.tmp.rows > 1", "no feature 'tmp'; did you mean 'temp'?"),
         ("drift.score.state == 1", "'state' is a word; compare a number, such as methods.psi.value or drift.share"),
@@ -219,3 +219,9 @@ def test_any_feature_ends_a_pipeline(run: Run, files: Path) -> None:
     result = run(*command, "any feature.psi > 0.25")
     assert (result.exit_code, "where it is 0.5056 (region)" in result.stderr) == (3, True)
     assert run(*command, "any feature.psi > 0.9").exit_code == 0
+
+
+@pytest.mark.parametrize("text", ["any feature drifts", "any feature psi > 0.25", "any feature > 0.25", "drfit > 1"])
+def test_who_writes_a_condition_wrongly_is_told_of_any_feature(text: str) -> None:
+    with pytest.raises(BadInput, match=r"any feature\.psi"):
+        parse(text, ["a"], "")

@@ -294,6 +294,10 @@ def _set(*keys: str, to: Any) -> Callable[[dict[str, Any]], None]:
             _set("schema", to="driftline.baseline/9"),
             "schema: 'driftline.baseline/9' is not 'driftline.baseline/1'; a new",
         ),
+        (
+            lambda root: root.pop("schema"),
+            "this is no baseline, for it has no 'schema'; rows in JSON are a list of obj",
+        ),
         (_set("schema", to=None), "schema: None is not 'driftline.baseline/1'; build the baseline anew"),
         (_set("model", to=7), "model: must be a text, not int; the file is damaged or edited: build the baseline anew"),
         (lambda root: root.pop("version"), "version: is missing"),

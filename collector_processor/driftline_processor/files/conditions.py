@@ -151,7 +151,9 @@ def parse(
     """
     match = _CONDITION.fullmatch(text)
     if match is None:
-        raise BadInput(f"--fail-on {text!r}: write PATH OP NUMBER, as in 'drift.share > 0.3'")
+        raise BadInput(
+            f"--fail-on {text!r}: write PATH OP NUMBER, as in 'drift.share > 0.3' or 'any feature.psi > 0.25'"
+        )
     path, sign, number = match.groups()
     try:
         value = float(number)
@@ -215,8 +217,8 @@ def _keys(
         below = ".".join(parts[2:])
         return (*parts[:2], *_target_keys(below, features if parts[1] == "features" else None, methods))
     raise LookupError(
-        f"there is no '{path}' in a window; there are rows, drift.share, drift.features.NAME... "
-        "(* for any), drift.score..., "
+        f"there is no '{path}' in a window; there are rows, drift.share, any feature.METHOD (as in any feature.psi), "
+        "drift.features.NAME... (* for any), drift.score..., "
         "drift.class..., drift.incident, drift.drifted_slices, drift.slices.KEY=VALUE..., "
         "drift.multivariate.METHOD.value, performance.realized.METRIC.value, estimated.METRIC.value, "
         "slices.KEY=VALUE.METRIC, outcomes.rows, outcomes.coverage, quality.found, quality.critical, quality.broken, "

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+import pyarrow as pa
 from driftline.classes import quantile_levels
 from driftline.seasonality import KINDS, Seasonality
 
@@ -207,6 +208,9 @@ def find_roles(
     if task and features is None and not score and not predicted:
         say("neither a score nor a predicted class: only features are compared")
     time = find("time", _some(options.time), "--time")
+    if time and not options.time and _holds_nothing(sources, time[0]):
+        say(f"no value in '{time[0]}', where the baseline had its times: what needs them is unknown")
+        time = ()
     if not time and (time := _only_time(sources, shared, reserved)):
         say(f"time is read from '{time[0]}', the only column of times")
     ids = find("id", _some(options.id), "--id")
@@ -286,10 +290,18 @@ def _silent(sentence: str) -> None:
 
 
 def _only_time(sources: Sequence[Source], shared: Sequence[str], reserved: Collection[str]) -> tuple[str, ...]:
-    """The one column whose type says that it holds times, where there is exactly one."""
+    """The one column whose type says that it holds times, where there is exactly one, and every file has some of it.
+
+    What was guessed must not end an evaluation: a column of which a file has no value is that file's finding.
+    """
     schema = sources[0].schema
     times = [name for name in shared if name not in reserved and is_time(schema.field(name).type)]
-    return tuple(times) if len(times) == 1 else ()
+    return tuple(times) if len(times) == 1 and not _holds_nothing(sources, times[0]) else ()
+
+
+def _holds_nothing(sources: Sequence[Source], name: str) -> bool:
+    """Say whether one of the files has this column but, by its type, no value of it."""
+    return any(pa.types.is_null(source.schema.field(name).type) for source in sources)
 
 
 def _remembered(known: Columns, part: str) -> tuple[str, ...]:
