@@ -121,6 +121,14 @@ def test_a_slow_and_steady_body_arrives() -> None:
         assert answer(client) == (b"HTTP/1.1 200 OK", b"30000")
 
 
+def test_the_body_of_an_answer_is_sent_without_waiting_for_its_head_to_be_confirmed() -> None:
+    with serving() as server, server.open(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") as client:
+        assert client.recv(100)
+        (connection,) = server.connections._open
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_an_idle_connection_outlives_the_minute_between_two_exports() -> None:
     with serving() as server, server.open() as client:
         for _ in range(3):
