@@ -135,3 +135,21 @@ def test_a_deletion_that_cannot_be_finished_says_so_and_is_finished_later(
     assert found_on_disk(tmp_path) != []
     pages(state).delete(f"/v1/predictions?model=fraud&id={MARK}")
     assert found_on_disk(tmp_path) == []
+
+
+def test_an_order_that_cannot_be_written_down_is_said_to_delete_nothing(
+    state: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("driftline_processor.runtime.erase.os.fsync", full)
+        answer = pages(state).delete(f"/v1/predictions?model=churn&id={MARK}")
+    sentence = (
+        "nothing is deleted, since the order could not be written down: No space left on device; make room on the "
+        "disk of storage.directory and give the order again"
+    )
+    assert (answer.status_code, answer.json()) == (503, {"error": sentence})
+    assert not list((tmp_path / "state").glob("erase.*"))
+    assert pages(state).delete(f"/v1/predictions?model=churn&id={MARK}").json()["predictions"] == 1

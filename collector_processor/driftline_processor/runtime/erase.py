@@ -118,6 +118,16 @@ class NoModel(ValueError):  # noqa: N818 - an answer, not a fault
         super().__init__(f"nothing is known of {order.model}{of}{place}; GET /api/v1/models lists what there is")
 
 
+class NotOrdered(Exception):  # noqa: N818 - an answer, not a fault of the processor
+    """An order could not be written down, so that nothing will be deleted."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"nothing is deleted, since the order could not be written down: {error.strerror}; make room on the disk "
+            "of storage.directory and give the order again"
+        )
+
+
 class Orders:
     """The orders that are not finished, in a file beside the state's."""
 
@@ -139,14 +149,18 @@ class Orders:
             return iter(())
 
     def add(self, order: Order) -> None:
-        """Write an order down, with fsync."""
+        """Write an order down, with fsync. Raises NotOrdered where there is no room, or no right, to do so."""
         text = json.dumps([asdict(one) for one in (*self, order)])
         draft = self._file.with_suffix(".draft")
-        with draft.open("w") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(draft, self._file)
+        try:
+            with draft.open("w") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+            os.replace(draft, self._file)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise NotOrdered(error) from error
         synced(self._file.parent)
 
     def done(self) -> None:

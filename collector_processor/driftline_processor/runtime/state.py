@@ -250,8 +250,8 @@ class State:
 
         Requests wait meanwhile. Raises what the store raised, such as a full disk: the rows have left the tables then,
         and the file is written anew at the next tidying, or at the next start; NoSubject where the model has none;
-        NoModel where nothing is known of it; StorageOutage, with nothing written down, while the storage cannot be
-        used.
+        NoModel where nothing is known of it; NotOrdered where the order cannot be written down; StorageOutage, with
+        nothing written down, while the storage cannot be used.
         """
         if order.by == "subject" and self._intake.series.settings(order.model).subject is None:
             raise NoSubject(order.model)

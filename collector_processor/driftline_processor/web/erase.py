@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.runtime.erase import Erased, NoModel, NoSubject, Order
+from driftline_processor.runtime.erase import Erased, NoModel, NoSubject, NotOrdered, Order
 from driftline_processor.runtime.signals import StorageOutage
 
 from .bodies import come_again
@@ -52,6 +52,8 @@ def routes(erase: Erase) -> list[BaseRoute]:
             return _error(400, str(reason))
         except NoModel as reason:
             return _error(404, str(reason))
+        except NotOrdered as reason:
+            return _error(503, str(reason))
         except StorageOutage as outage:
             return come_again(outage)
         except Exception as error:  # a full disk, or readers that do not end
