@@ -42,10 +42,6 @@ class Holding:
         """Hold ``size`` bytes more. Raises Overloaded where there is no room, TooLargeEver where there never is."""
         self._memory.take(self, size)
 
-    def resize(self, size: int) -> None:
-        """Hold ``size`` bytes from now on. Raises as :meth:`grow` does."""
-        self._memory.take(self, size - self.size)
-
     def close(self) -> None:
         """Hold nothing any more; once is enough."""
         self._memory.give_back(self)
@@ -98,7 +94,7 @@ class RequestMemory:
             wanted = holding.size + size
             if wanted > self.largest:
                 raise TooLargeEver
-            if size <= 0 or self.used + size <= self._room(wanted):
+            if not size or self.used + size <= self._room(wanted):
                 holding.size = wanted
                 self.used += size
                 self._holdings.add(holding)
