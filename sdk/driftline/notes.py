@@ -121,8 +121,10 @@ def _warn_absent(plan: Plan, names: tuple[str, ...], what: str, field: str, then
         )
         shown = ", ".join(map(repr, near)) + (", ..." if len(names) > _MOST_FIELDS else "")
         logger.warning(
-            "driftline: %s.%s takes %s from the field %r, but was given %s; %s",
-            plan.identity.name, plan.name, what, field, f"the fields {shown}" if names else "no fields", then,
+            "driftline: %s.%s takes %s from the field %r, but %s %s; %s",
+            plan.identity.name, plan.name, what, field,
+            "no argument has it, and features= gave" if plan.inputs.as_given else "was given",
+            f"the fields {shown}" if names else "no fields", then,
         )  # fmt: skip
 
 

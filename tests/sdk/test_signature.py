@@ -157,9 +157,9 @@ def test_fields_that_neither_the_input_nor_what_is_made_of_it_has_are_named(
     service.flush()
     warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert [line.partition(";")[0].partition("takes ")[2] for line in warned] == [
-        "ids from the field 'number', but was given the fields 'log'",
-        "times from the field 'when', but was given the fields 'log'",
-        "slices from the field 'city', but was given the fields 'log'",
+        "ids from the field 'number', but no argument has it, and features= gave the fields 'log'",
+        "times from the field 'when', but no argument has it, and features= gave the fields 'log'",
+        "slices from the field 'city', but no argument has it, and features= gave the fields 'log'",
     ]
 
 
