@@ -10,6 +10,7 @@ from driftline_processor.core.decode.points import Point
 from driftline_processor.core.histogram import Explicit
 from driftline_processor.runtime.config import Limits, Model
 from driftline_processor.runtime.config_versions import Versions
+from driftline_processor.runtime.derived import points
 from driftline_processor.runtime.erase import Order
 from driftline_processor.runtime.intake import Request
 from driftline_processor.runtime.model_limits import REASON
@@ -100,6 +101,8 @@ def test_a_model_that_is_deployed_every_day_never_runs_out_of_places(open_state:
         state.send(predictions([f"of-{version}"], clock.now, version=version))
     views = {view.key.version: view.rows for view in state.state.view.models()}
     assert views == {**{f"day-{day}": 1 for day in range(7)}, "day-7": 2, "new": 1, "another": 1, "other": 1}
+    shown = {dict(point.attributes).get(a.ML_MODEL_VERSION) for point in points(state.state.view)}
+    assert shown - {None} == {"day-7", "new", "another", "other"}  # so that metrics stay as many as there are places
 
 
 def test_further_environments_are_kept_as_one_and_their_outcomes_join(open_state: Open) -> None:

@@ -55,7 +55,7 @@ _log = logging.getLogger("driftline")
 
 def points(view: View) -> list[Point]:
     """Return everything there is to say in metrics; counters as they stand since the state began."""
-    models = view.models()
+    models = [model for model in view.models() if not model.retired]
     made = [*_counted(models), *_evaluated(models), *_compared(models), *_own(view)]
     return [point for point in made if math.isfinite(point.value)]
 

@@ -122,7 +122,7 @@ class Intake:
         self.watermarks: Watermarks = read_watermarks(connection)
         self.totals = read_totals(connection)
         heard = {one.key: self.totals.get(one.number, Totals()).received for one in self.series}
-        self.limits.load(heard, self.baselines.sent())
+        self.limits.load(heard, self.baselines.sent(), now)
         self.streams = Streams(connection, now)
         self.balances = Balances(connection, now)
         self._prediction_seq = _last(connection, "predictions")

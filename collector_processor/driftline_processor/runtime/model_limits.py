@@ -8,7 +8,7 @@ configuration have a place of their own. Beyond the limit
 - rows of a further version or environment are kept as those of the one called ``other``.
 
 ``driftline forget --model NAME`` gives a place back. A version of which nothing has come for a day gives its place to a
-new one: a model that is deployed every day never runs out of them.
+new one: a model that is deployed every day never runs out of them. Pages and API keep its history, metrics do not.
 """
 
 from __future__ import annotations
@@ -62,8 +62,13 @@ class ModelLimits:
         self._beyond: dict[str, dict[str, None]] = {"models": {}, "versions": {}, "environments": {}}
         self.load()
 
-    def load(self, heard: Mapping[ModelKey, int] = _NOTHING, baselines: Collection[tuple[str, str, int]] = ()) -> None:
-        """Give a place to all that is in the state, and to nothing else.
+    def load(
+        self,
+        heard: Mapping[ModelKey, int] = _NOTHING,
+        baselines: Collection[tuple[str, str, int]] = (),
+        now: int = 0,
+    ) -> None:
+        """Give a place to all that is in the state, but for idle versions beyond the limit, and to nothing else.
 
         ``heard``: when the newest rows of each series came, unix nanoseconds. ``baselines``: models and versions of
         which a baseline came, and when.
@@ -73,6 +78,8 @@ class ModelLimits:
         for model, version, at in (*((key.model, key.version, at) for key, at in heard.items()), *baselines):
             known = self._versions.setdefault(model, {})
             known[version] = max(at, known.get(version, 0))
+        for model in self._versions:
+            self._free_places(model, now, self._limits.versions)
         self._others = sum(name not in self._models for name in self._versions)
         self._rows = Counter[str]()
 
@@ -96,6 +103,10 @@ class ModelLimits:
             if (version, environment) == (key.version, key.environment)
             else ModelKey(key.model, version, environment)
         )
+
+    def holds(self, key: ModelKey) -> bool:
+        """Say whether a version has a place still."""
+        return key.version in self._versions.get(key.model, ())
 
     def place_baseline(self, model: str, version: str, now: int) -> bool:
         """Say whether a baseline is kept: one of a model and version that have a place."""
@@ -147,18 +158,18 @@ class ModelLimits:
     def _version(self, model: str, version: str, rows: int, now: int) -> str:
         known = self._versions[model]
         if version not in known and version not in self._named(model):
-            self._free_places(model, now)
+            self._free_places(model, now, self._limits.versions - 1)
             if self._taken(model) >= self._limits.versions:
                 self._count("versions", f"{model} {version}", rows)
                 version = OTHER
         known[version] = now
         return version
 
-    def _free_places(self, model: str, now: int) -> None:
-        """Take places back from versions of which nothing came for a day, the longest idle first, until one is free."""
+    def _free_places(self, model: str, now: int, most: int) -> None:
+        """Take places back from versions that were idle for a day, the longest first, until ``most`` are left."""
         known = self._versions[model]
         for version in sorted(known, key=known.__getitem__):
-            if self._taken(model) < self._limits.versions or now - known[version] < IDLE:
+            if self._taken(model) <= most or now - known[version] < IDLE:
                 return
             if version != OTHER and version not in self._named(model):
                 del known[version]

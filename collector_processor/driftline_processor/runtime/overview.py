@@ -100,6 +100,7 @@ class Overview:
             timezone=settings.timezone,
             outcome_delay=self._delays.of(series),
             waiting=backlog.windows,
+            retired=not self._intake.limits.holds(key),
             distributed=totals.distributed,
             balance=balance,
             windows=windows,

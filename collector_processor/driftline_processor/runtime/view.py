@@ -79,6 +79,8 @@ class ModelView:
     versions: tuple[SideBySide, ...] = ()
     pending_since: int = 0
     waiting: int = 0
+    retired: bool = False
+    """Its version gave its place to a new one (``limits.versions``), so that metrics speak of it no more."""
     hints: tuple[str, ...] = ()
 
     def mature(self, evaluation: Evaluation) -> bool:
