@@ -434,7 +434,8 @@ def test_a_baseline_is_looked_for_beside_the_file_and_must_load(tmp_path: Path) 
     ]
     (tmp_path / "churn.baseline.json").write_text("{}")
     [problem] = validate_file(tmp_path / "driftline.yaml")
-    assert problem.startswith(f"models.churn.baseline: {tmp_path / 'churn.baseline.json'}: schema")
+    said = f"models.churn.baseline: {tmp_path / 'churn.baseline.json'}: this is no baseline, for it has no 'schema'"
+    assert problem.startswith(said)
 
 
 def test_a_baseline_of_another_task_or_other_classes_is_found(tmp_path: Path) -> None:
