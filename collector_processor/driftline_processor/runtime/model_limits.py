@@ -43,7 +43,7 @@ _MOST_NAMES = 10_000
 
 
 class ModelLimits:
-    """Who has a place. One thread uses it; any may read :meth:`sentence`.
+    """Who has a place. One thread uses it; any may ask :meth:`sentence` and :meth:`holds`.
 
     >>> limits = ModelLimits(Limits(models=1, versions=1), {}, Counters())
     >>> limits.place(ModelKey("churn", "1"), rows=1, now=0)
@@ -73,12 +73,13 @@ class ModelLimits:
         ``heard``: when the newest rows of each series came, unix nanoseconds. ``baselines``: models and versions of
         which a baseline came, and when.
         """
-        self._versions: dict[str, dict[str, int]] = {}
+        versions: dict[str, dict[str, int]] = {}
         self._environments = {key.environment for key in heard}
         for model, version, at in (*((key.model, key.version, at) for key, at in heard.items()), *baselines):
-            known = self._versions.setdefault(model, {})
+            known = versions.setdefault(model, {})
             known[version] = max(at, known.get(version, 0))
-        for model in self._versions:
+        self._versions = versions  # all at once: a scrape meanwhile must not find that nobody has a place
+        for model in versions:
             self._free_places(model, now, self._limits.versions)
         self._others = sum(name not in self._models for name in self._versions)
         self._rows = Counter[str]()
