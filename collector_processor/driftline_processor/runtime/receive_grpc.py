@@ -140,14 +140,16 @@ class _Arrival:
 
     began: float
     cancel: Callable[[], object]
+    quick: bool = True
     holding: Holding | None = None
 
 
 class Arrivals:
     """Messages whose call has begun and that are not there yet: each may take a thread only for a while.
 
-    The usual message is there at once. One that is not holds the room of the largest message, since gRPC says nothing
-    of what has arrived of it; where there is no room, or no thread to spare, the one that is awaited the longest is
+    The usual message is there at once, so a few are read at a time and the others wait unread: gRPC lets a message in
+    as soon as it is read. One that is not there holds the room of the largest message, since gRPC says nothing of what
+    has arrived of it; where there is no room, or no thread to spare, the one that is awaited the longest is
     cancelled, and after :data:`DEADLINE` each. Exporters send again what was CANCELLED.
 
     ``clock``: seconds that only grow.
@@ -156,8 +158,11 @@ class Arrivals:
     DEADLINE = 60.0
     """Seconds. 20 MiB in that time is 3 Mbit/s, the 64 KiB of a usual request are 9 kbit/s."""
 
-    QUICK = 0.25
-    """Seconds in which a message costs nothing but its thread."""
+    QUICK = 0.1
+    """Seconds in which a message costs nothing but its thread and one of the places of :data:`MOST_QUICK`."""
+
+    MOST_QUICK = 8
+    """Messages that may arrive at once without holding room: 160 MiB of the largest."""
 
     LEAST = 2.0
     """Seconds that a message gets in any case, once it has its room."""
@@ -169,6 +174,7 @@ class Arrivals:
         self._clock = clock
         self._awaited: dict[_Arrival, None] = {}
         self._lock = threading.Lock()
+        self._places = threading.Semaphore(self.MOST_QUICK)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="driftline-grpc-arrivals", daemon=True)
 
@@ -185,6 +191,7 @@ class Arrivals:
     @contextmanager
     def awaited(self, cancel: Callable[[], object]) -> Iterator[None]:
         """Wait for a message within a ``with`` block; ``cancel`` ends its call, and with it the waiting."""
+        self._places.acquire()
         arrival = _Arrival(self._clock(), cancel)
         with self._lock:
             self._awaited[arrival] = None
@@ -193,6 +200,7 @@ class Arrivals:
         finally:
             with self._lock:
                 self._awaited.pop(arrival, None)
+                self._leave_place(arrival)
             if arrival.holding is not None:
                 arrival.holding.close()
 
@@ -222,7 +230,13 @@ class Arrivals:
         except (Overloaded, TooLargeEver):
             return False
         arrival.holding = holding
+        self._leave_place(arrival)
         return True
+
+    def _leave_place(self, arrival: _Arrival) -> None:
+        if arrival.quick:
+            arrival.quick = False
+            self._places.release()
 
     def _watch(self) -> None:
         while not self._stopping.wait(self.QUICK):
