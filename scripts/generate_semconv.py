@@ -18,7 +18,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "sdk" / "driftline" / "semconv"
-PAGE = ROOT / "docs" / "semconv.md"
+PAGE = ROOT / "docs" / "reference" / "semconv.md"
 
 Group = dict[str, Any]
 

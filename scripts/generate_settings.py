@@ -1,4 +1,4 @@
-"""Write the table of docs/settings.md from the list of variables in sdk/driftline/settings.py.
+"""Write the table of docs/reference/settings.md from the list of variables in sdk/driftline/settings.py.
 
 python scripts/generate_settings.py            write the page
 python scripts/generate_settings.py --check    exit 1 where it differs
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from driftline.settings import SETTINGS, Setting
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "settings.md"
 HEAD = "| variable | in code | default | meaning |\n|---|---|---|---|\n"
 
 
@@ -24,10 +24,10 @@ def main(arguments: list[str]) -> int:
     if after == before:
         return 0
     if "--check" in arguments:
-        print("docs/settings.md is not what settings.py says; run: python scripts/generate_settings.py")
+        print("docs/reference/settings.md is not what settings.py says; run: python scripts/generate_settings.py")
         return 1
     PAGE.write_text(after, encoding="utf-8")
-    print("wrote docs/settings.md")
+    print("wrote docs/reference/settings.md")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""docs/evaluate.md: its commands run, and no option is missing from it."""
+"""docs/how-to/evaluate-files.md: its commands run, and no option is missing from it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from .conftest import Run
 
-PAGE = (Path(__file__).parents[2] / "docs" / "evaluate.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "evaluate-files.md").read_text(encoding="utf-8")
 
 
 def test_every_command_on_the_page_runs(run: Run, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_the_table_on_the_page_is_what_is_printed(run: Run, files: Path) -> None
 
 
 def test_the_commands_of_baselines_run(run: Run, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "baselines.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "build-a-baseline.md").read_text(encoding="utf-8")
     monkeypatch.chdir(files)
     for name, rows in (("old", "reference"), ("new", "reference"), ("churn.baseline", "reference")):
         built = run(

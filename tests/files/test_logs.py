@@ -22,7 +22,7 @@ from driftline_processor.files.streamed import NdjsonStream
 
 from .conftest import Run
 
-PAGE = (Path(__file__).parents[2] / "docs" / "evaluate.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "evaluate-files.md").read_text(encoding="utf-8")
 SECTION = PAGE.partition("\n## Logs and databases\n")[2].partition("\n## ")[0]
 
 N = 300

@@ -25,7 +25,7 @@ def test_a_framework_has_an_extra_an_instrumentor_and_an_explicit_form(framework
     assert (
         PROJECT["entry-points"]["driftline_integration"][framework] == f"driftline_integrations.{framework}:instrument"
     )
-    assert (ROOT / f"docs/integrations/{framework}.md").exists()
+    assert (ROOT / f"docs/how-to/integrations/{framework}.md").exists()
 
 
 @pytest.mark.parametrize("value", INSTRUMENTORS.values())

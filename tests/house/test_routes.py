@@ -9,9 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "collector_processor" / "driftline_processor" / "web"
-TABLE = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8").split("\n## ")[0]
+TABLE = (ROOT / "docs" / "reference" / "http-api.md").read_text(encoding="utf-8").split("\n## ")[0]
 PAGES = {"/", "/models/{}"}
-"""What is a page, and stands in docs/pages.md."""
+"""What is a page, and stands in docs/reference/pages.md."""
 
 
 def bare(path: str) -> str:
@@ -37,13 +37,18 @@ def test_every_route_is_in_the_table_of_the_http_api() -> None:
 
 
 def test_every_page_is_told_of() -> None:
-    told = set(map(bare, re.findall(r"^## `(/[^`]*)`", (ROOT / "docs" / "pages.md").read_text(encoding="utf-8"), re.M)))
+    told = set(
+        map(
+            bare,
+            re.findall(r"^## `(/[^`]*)`", (ROOT / "docs" / "reference" / "pages.md").read_text(encoding="utf-8"), re.M),
+        )
+    )
     assert told >= PAGES
     assert {path for _, path in routes()} >= PAGES
 
 
 def test_every_problem_that_readyz_tells_is_in_the_documentation() -> None:
-    text = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "http-api.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `(\w+)` \|", text.partition("\n## `GET /readyz`")[2].partition("\n## ")[0], re.MULTILINE)
     source = "\n".join(file.read_text(encoding="utf-8") for file in sorted((WEB.parent / "runtime").glob("*.py")))
     reported = re.findall(r'self\.health\.(?:report|watch)\(\s*"(\w+)"', source)

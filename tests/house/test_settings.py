@@ -14,7 +14,7 @@ from driftline.settings import SETTINGS
 
 from .modules import ROOT, Module, modules, within
 
-PAGE = ROOT / "docs/settings.md"
+PAGE = ROOT / "docs/reference/settings.md"
 OURS = [
     m for m in modules() if within(m.name, "driftline", "driftline_integrations") and m.name != "driftline.settings"
 ]

@@ -1,4 +1,4 @@
-"""docs/integrations: what a page tells people to write, run and expect is what happens."""
+"""docs/how-to/integrations: what a page tells people to write, run and expect is what happens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.sdk.receiver import Receiver, predictions_of
 
 from .test_zero_code import environment_of, free_port, posted, running, wait_for
 
-DOCS = Path(__file__).parents[2] / "docs/integrations"
+DOCS = Path(__file__).parents[2] / "docs/how-to/integrations"
 CLIENTS = {
     "fastapi": "from fastapi.testclient import TestClient\npost = TestClient(app).post\n",
     "flask": "post = app.test_client().post\n",
@@ -109,7 +109,7 @@ def test_every_page_is_in_the_table() -> None:
 
 
 def test_what_the_readme_says_of_a_service_its_handlers_and_its_tests_runs(tmp_path: Path) -> None:
-    readme = (DOCS.parents[1] / "README.md").read_text(encoding="utf-8")
+    readme = (DOCS.parents[2] / "README.md").read_text(encoding="utf-8")
     service, untouched, test = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     classifier = LogisticRegression().fit([[20, 1], [60, 9]], [1, 0])
     joblib.dump(classifier, tmp_path / "churn.joblib")

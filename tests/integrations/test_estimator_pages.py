@@ -13,7 +13,7 @@ from tests.sdk.receiver import Receiver
 
 from .process import INSTRUMENT, run, tables
 
-DOCS = Path(__file__).parents[2] / "docs/integrations"
+DOCS = Path(__file__).parents[2] / "docs/how-to/integrations"
 PAGES = [
     ("sklearn", 2, ["age", "visits"]),
     ("xgboost", 101, ["age", "visits"]),

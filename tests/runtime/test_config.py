@@ -525,13 +525,13 @@ def keys_of(section: type[BaseModel], prefix: str = "") -> list[str]:
     ],
 )
 def test_every_key_is_documented(heading: str, section: type[BaseModel], prefix: str) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
     chapter = page.partition(heading)[2].partition("\n##")[0]
     assert [key for key in keys_of(section, prefix) if f"`{key}`" not in chapter] == []
 
 
 def test_every_section_is_documented() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
     chapter = page.partition("### Who may connect")[2].partition("\n##")[0]
     assert [key for key in ("insecure_anonymous", "allowed_hosts") if f"`{key}`" not in chapter] == []
     protocols = [f"receivers.otlp.protocols.{name}" for name in ("grpc", "http")]

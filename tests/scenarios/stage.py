@@ -1,5 +1,5 @@
-"""What every scenario needs: the blocks of its section of docs/scenarios.md, a processor on real ports, and the same
-rows in files; and the one comparison, number by number, of what is said live and of files.
+"""What every scenario needs: the blocks of its section of docs/tutorials/scenarios.md, a processor on real
+ports, the same rows in files; and the one comparison, number by number, of what is said live and of files.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from driftline_processor.runtime.config import load
 from driftline_processor.runtime.service import Service
 from typer.testing import CliRunner, Result
 
-PAGE = Path(__file__).parents[2] / "docs" / "scenarios.md"
+PAGE = Path(__file__).parents[2] / "docs" / "tutorials" / "scenarios.md"
 PATIENCE = 120.0
 """Seconds until windows that are not there are a failure; a machine under load is slow, not wrong."""
 

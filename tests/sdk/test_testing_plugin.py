@@ -138,7 +138,7 @@ def test_the_result_is_read(driftline_capture):
     score({"amount": 17.5})
     driftline_capture.assert_nothing_lost()
 """
-PAGE = Path(__file__).parents[2] / "docs/testing.md"
+PAGE = Path(__file__).parents[2] / "docs/how-to/test-your-service.md"
 
 
 def blocks(language: str) -> list[str]:

@@ -110,7 +110,7 @@ def test_a_name_with_slashes_and_spaces_has_an_address(browse: Browse) -> None:
 
 
 def test_the_documentation_names_every_field(browse: Browse) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "http-api.md").read_text()
     client = browse(many())
     model = client.get("/api/v1/models").json()["models"][0]
     window = client.get("/api/v1/models/flights/evaluations?window=1mo").json()
