@@ -20,7 +20,7 @@ help:
 	@echo "make oldest    what touches OpenTelemetry, FastAPI and Flask, with the oldest versions that are supported"
 	@echo "make lint      ruff, mypy, generated files up to date"
 	@echo "make format    ruff's formatter and its safe fixes"
-	@echo "make semconv   constants and reference page from the registry of telemetry names"
+	@echo "make semconv   constants of telemetry names, and the generated pages of docs/reference"
 	@echo "make bench     each speed promise against its reference, in one run"
 	@echo "make bench-peers Driftline beside OpenInference, traceloop, logfire, bentoml, whylogs, prometheus_client (.venv-peers/)"
 	@echo "make bench-peers-drift a million rows compared with their reference, beside Evidently (.venv-peers/)"
@@ -63,7 +63,7 @@ lint:
 	$(PY) -m ruff check $(SOURCES) || failed=1; \
 	$(PY) -m ruff format --check $(SOURCES) || failed=1; \
 	$(PY) -m mypy $(SOURCES) || failed=1; \
-	$(PY) scripts/generate_semconv.py --check || failed=1; \
+	for script in semconv settings cli api; do $(PY) scripts/generate_$$script.py --check || failed=1; done; \
 	exit $$failed
 
 format:
@@ -73,8 +73,7 @@ format:
 
 semconv:
 	@sh scripts/setup.sh dev
-	@$(PY) scripts/generate_semconv.py
-	@$(PY) scripts/generate_settings.py
+	@for script in semconv settings cli api; do $(PY) scripts/generate_$$script.py || exit 1; done
 
 bench:
 	@sh scripts/setup.sh dev

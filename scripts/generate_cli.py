@@ -1,0 +1,74 @@
+"""Write docs/reference/cli.md from the commands themselves: each with its arguments, options and defaults.
+
+python scripts/generate_cli.py            write the page
+python scripts/generate_cli.py --check    exit 1 where it differs
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from driftline_processor.commands import app
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "cli.md"
+HEAD = """# Which commands and options are there?
+
+Generated from the commands by `scripts/generate_cli.py` (`make semconv`); do not edit. `driftline COMMAND --help` says
+the same. Bad input ends a command with exit code 2 and one sentence on stderr.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the page; return the exit code."""
+    page = "\n".join([HEAD, *sections(typer.main.get_command(app), "driftline", None)])
+    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page:
+        return 0
+    if "--check" in arguments:
+        print("docs/reference/cli.md is not what the commands say; run: python scripts/generate_cli.py")
+        return 1
+    PAGE.write_text(page, encoding="utf-8")
+    print("wrote docs/reference/cli.md")
+    return 0
+
+
+def sections(command: Any, path: str, parent: Any) -> Iterator[str]:
+    """Yield the section of a command, or those of the commands in its group. ``parent``: click's context."""
+    context = typer.Context(command, info_name=path.rpartition(" ")[2], parent=parent)
+    children = getattr(command, "commands", {})
+    if not children:
+        yield f"## `{path}`\n\n{command.help}\n\n    {path} {' '.join(command.collect_usage_pieces(context))}\n"
+        rows = [row(*record) for record in records(command, context)]
+        yield "\n".join(["| option | default | meaning |", "|---|---|---|", *rows, ""])
+    for name in sorted(children):
+        yield from sections(children[name], f"{path} {name}", context)
+
+
+def records(command: Any, context: Any) -> Iterator[tuple[str, str]]:
+    """Yield how each argument and option is written, and its help."""
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record is not None and parameter.name != "help":
+            yield record
+
+
+def row(written: str, meaning: str) -> str:
+    """Return the line of the table that shows an option.
+
+    >>> row("--url URL", "A running processor.  [default: http://127.0.0.1:8780]")
+    '| `--url URL` | `http://127.0.0.1:8780` | A running processor. |'
+    """
+    meaning, _, rest = meaning.partition("  [")
+    default = re.sub(r"[;\]].*", "", rest).removeprefix("default: ")
+    shown = f"`{default}`" if rest and default != "required" else default
+    written = re.sub(r" <[^>]*>$", "", written)
+    cells = (f"`{written}`", shown, meaning)
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
