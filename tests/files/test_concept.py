@@ -82,6 +82,6 @@ def test_without_river_only_who_asks_for_it_is_told(
 
 
 def test_detectors_are_named_as_in_the_documentation() -> None:
-    page = (Path(__file__).parents[2] / "docs/how-to/evaluate-files.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/reference/evaluate.md").read_text(encoding="utf-8")
     row = next(line for line in page.splitlines() if line.startswith("| `--concept"))
     assert [name for name in DETECTORS if f"`{name}`" in row] == list(DETECTORS)

@@ -1,4 +1,4 @@
-"""docs/how-to/evaluate-files.md: its commands run, and no option is missing from it."""
+"""The pages about files: their commands run, and no option is missing from them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import pytest
 
 from .conftest import Run
 
-PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "evaluate-files.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("tutorials/two-files", "how-to/evaluate-files", "how-to/check-in-a-pipeline", "reference/evaluate")
+PAGE = "\n".join((DOCS / f"{name}.md").read_text(encoding="utf-8") for name in (*PAGES, "how-to/build-a-baseline"))
 
 
 def test_every_command_on_the_page_runs(run: Run, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (files / "week.parquet").rename(files / "lastweek.parquet")
     monkeypatch.chdir(files)
-    written = [shlex.split(line)[1:] for line in PAGE.splitlines() if line.startswith("    driftline ")]
+    text = PAGE.partition("# How do I build what a model is compared with?")[0]
+    written = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("    driftline ")]
     others = ("lists.parquet", "features.*", "message.features.*")  # rankings and logs have files of their own
     commands = [command for command in written if not set(others).intersection(command)]
     assert len(commands) == 9
@@ -41,7 +44,8 @@ def test_the_table_on_the_page_is_what_is_printed(run: Run, files: Path) -> None
 
 
 def test_the_commands_of_baselines_run(run: Run, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "how-to" / "build-a-baseline.md").read_text(encoding="utf-8")
+    pages = ("how-to/compare-with-the-last-days", "how-to/build-a-baseline")
+    page = "\n".join((DOCS / f"{name}.md").read_text(encoding="utf-8") for name in pages)
     monkeypatch.chdir(files)
     for name, rows in (("old", "reference"), ("new", "reference"), ("churn.baseline", "reference")):
         built = run(
