@@ -117,7 +117,7 @@ def test_every_method_is_a_value_of_the_telemetry_attribute() -> None:
 
 
 def test_the_documentation_has_a_row_and_a_section_for_every_method() -> None:
-    page = (ROOT / "docs/methods.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/reference/drift-methods.md").read_text(encoding="utf-8")
     for name, method in METHODS.items():
         effect = "" if method.min_effect is None else f"{method.min_effect:g}"
         kinds = ", ".join(kind for kind in ("number", "category", "boolean", "embedding") if kind in method.kinds)

@@ -328,8 +328,7 @@ def test_on_the_rows_of_that_comparison_the_same_chunk_drifts() -> None:
 
 
 def test_the_examples_of_the_page_are_true() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
-    section = page.partition("## Features together")[2].partition("\n## ")[0]
-    examples = doctest.DocTestParser().get_doctest(section, {}, "methods.md", None, 0)
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "features-together.md").read_text(encoding="utf-8")
+    examples = doctest.DocTestParser().get_doctest(page, {}, "features-together.md", None, 0)
     assert len(examples.examples) >= 10
     assert doctest.DocTestRunner().run(examples).failed == 0

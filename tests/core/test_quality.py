@@ -379,7 +379,7 @@ def test_severity_goes_by_the_share_of_rows() -> None:
 
 
 def test_every_check_is_on_its_page() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "data-quality.md").read_text(encoding="utf-8")
     assert [name for name in CHECKS if f"| `{name}` |" not in page] == []
 
 

@@ -1,4 +1,4 @@
-"""Plant every fault fifty times, keep what came of it, and write the table into docs/explain.md: ten minutes.
+"""Plant every fault fifty times, keep what came of it, and write the table into docs/data/explanations.md: ten minutes.
 
 python -m tests.explained                 # all
 python -m tests.explained mean quiet      # some

@@ -1,4 +1,4 @@
-"""What came of the planted faults, kept as a golden file, and the table of it in docs/explain.md."""
+"""What came of the planted faults, kept as a golden file, and the table of it in docs/data/explanations.md."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .faults import FAULTS, Planted, quiet
 
 RUNS = 50
 KEPT = Path(__file__).parents[1] / "golden" / "explained.json"
-PAGE = Path(__file__).parents[2] / "docs" / "explain.md"
+PAGE = Path(__file__).parents[2] / "docs" / "data" / "explanations.md"
 BEGIN, END = "<!-- faults: python -m tests.explained -->\n", "<!-- end of faults -->\n"
 
 Figures = Mapping[str, float]

@@ -13,7 +13,7 @@ from driftline_processor.custom_metrics import GROUP, load_custom_metrics
 
 from .conftest import Run
 
-DOCS = Path(__file__).parents[2] / "docs/performance.md"
+DOCS = Path(__file__).parents[2] / "docs/how-to/write-a-metric.md"
 
 
 def install(folder: Path, code: str, **points: str) -> None:

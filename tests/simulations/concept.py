@@ -1,4 +1,4 @@
-"""How often detectors of concept drift cry wolf, and how soon they find a rise: the tables of docs/methods.md."""
+"""How often detectors of concept drift cry wolf, and how soon they find a rise: docs/data/concept-drift.md."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from driftline_processor.core.concept.errors import standardised
 from driftline_processor.core.concept.stream import DELTA
 from driftline_processor.files.words import percent
 
-from .frame import ROOT, Figures, Random, Row, Table, markdown
+from .frame import DATA, Figures, Random, Row, Table, markdown
 
 LENGTH = 100_000
 Draw = Callable[[np.random.Generator, int], F64]
@@ -143,4 +143,4 @@ def _delay(figures: Figures | None) -> str:
     return within if figures["median"] is None else f"{figures['median']:,.0f} {within}"
 
 
-CONCEPT = Table("concept", ROOT / "docs" / "methods.md", {row.name: row for row in _rows()}, text)
+CONCEPT = Table("concept", DATA / "concept-drift.md", {row.name: row for row in _rows()}, text)

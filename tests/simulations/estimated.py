@@ -1,4 +1,4 @@
-"""How often intervals of estimates hold what is realized, through the code itself; the table is in docs/performance.md.
+"""How often intervals of estimates hold what is realized, through the code itself: docs/data/estimates.md.
 
 Every window has a baseline of its own, and outcomes as likely in both as features say: what estimates assume. Rows of a
 shifted window are as far from the baseline's as is said, in standard deviations of what matters most.
@@ -22,7 +22,7 @@ from driftline_processor.core.estimate.weighted import Joined, ratios, weighted
 from driftline_processor.core.histogram import Explicit
 from driftline_processor.core.performance.realized import from_rows
 
-from .frame import ROOT, Figures, Random, Row, Table, percent, table_of
+from .frame import DATA, Figures, Random, Row, Table, percent, table_of
 
 BINARY = Task("binary", ("0", "1"), "1")
 CLASSES = ("a", "b", "c")
@@ -284,4 +284,4 @@ def _told(_: Held, found: Figures) -> list[str]:
     return [given, whole, f"{percent(found['least'])} ({found['metric']})"]
 
 
-ESTIMATES = Table("estimates", ROOT / "docs" / "performance.md", ROWS, table_of(ROWS, HEAD, _told))
+ESTIMATES = Table("estimates", DATA / "estimates.md", ROWS, table_of(ROWS, HEAD, _told))

@@ -1,4 +1,4 @@
-"""How often fast labels are said to differ from slow ones, and whether they do; the table is in docs/performance.md."""
+"""How often fast labels are said to differ from slow ones, and whether they do: docs/data/label-age.md."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from driftline.pane import Pane, merge
 from driftline.tables import F64, Column, Task
 from driftline_processor.core.performance.fast_labels import FastLabels, fast_labels
 
-from .frame import ROOT, Figures, Random, Row, Table, percent, table_of
+from .frame import DATA, Figures, Random, Row, Table, percent, table_of
 
 BINARY = Task("binary", ("0", "1"), "1")
 REGRESSION = Task("regression")
@@ -123,4 +123,4 @@ def _told(row: Told, found: Figures) -> list[str]:
 
 
 TEXT = table_of(ROWS, ["what", "promised", "said to differ"], _told)
-FAST = Table("fast", ROOT / "docs" / "performance.md", ROWS, TEXT)
+FAST = Table("fast", DATA / "label-age.md", ROWS, TEXT)

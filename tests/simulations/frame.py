@@ -21,6 +21,8 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "simulated"
+DATA = ROOT / "docs" / "data"
+"""The pages that have a table each."""
 
 Figures = Mapping[str, Any]
 Random = np.random.Generator

@@ -1,4 +1,4 @@
-"""Which method finds which change: the table behind "How to choose a method" in docs/methods.md.
+"""Which method finds which change: the table of docs/data/drift-methods.md.
 
 Windows of 1,000 rows and 20 features, the first of which changes, are judged by the product's own rule against a
 reference of 100,000 rows, each method deciding in turn of the same windows. Drawn as bin counts, a fresh reference for
@@ -20,7 +20,7 @@ from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.choice import Choice, Choices
 from numpy.typing import NDArray
 
-from .frame import ROOT, Figures, Random, Row, Table, markdown, percent
+from .frame import DATA, Figures, Random, Row, Table, markdown, percent
 from .many import draws, verdicts
 from .worlds import EDGES, Counted, normal
 
@@ -192,4 +192,4 @@ SLOW = {"choose-many": 2_000}
 
 ROWS_OF = {name: Row(name, one.measure, SLOW.get(name, WINDOWS)) for name, one in CHANGES.items()}
 ROWS_OF |= {name: Row(name, one.measure, VECTOR_WINDOWS) for name, one in EMBEDDINGS.items()}
-METHODS = Table("methods", ROOT / "docs" / "methods.md", ROWS_OF, text)
+METHODS = Table("methods", DATA / "drift-methods.md", ROWS_OF, text)

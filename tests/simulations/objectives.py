@@ -15,7 +15,7 @@ from driftline_processor.core.performance.known import Known
 from driftline_processor.core.performance.objective import Objective
 from driftline_processor.core.performance.objectives import judge_objectives
 
-from .frame import ROOT, Figures, Random, Table
+from .frame import DATA, Figures, Random, Table
 from .promised import Promise, text
 
 BINARY = Task("binary", ("0", "1"), "1")
@@ -77,4 +77,4 @@ def _claims() -> Iterator[Promise]:
 
 CLAIMS = {claim.name: claim for claim in _claims()}
 
-OBJECTIVES = Table("objectives", ROOT / "docs" / "performance.md", CLAIMS, text(CLAIMS))
+OBJECTIVES = Table("objectives", DATA / "objectives.md", CLAIMS, text(CLAIMS))

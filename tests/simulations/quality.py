@@ -1,4 +1,4 @@
-"""The tables of docs/quality.md: false alarms, power, and drift that is no fault."""
+"""The tables of docs/data/data-quality.md: false alarms, power, and drift that is no fault."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from driftline_processor.core.quality import quality
 
 from tests.core import test_quality as planted
 
-from .frame import ROOT, Figures, Random, Row, Table, markdown
+from .frame import DATA, Figures, Random, Row, Table, markdown
 
 Frame = dict[str, Any]
 
@@ -211,4 +211,4 @@ def _rows() -> list[Row]:
     return rows + [Row(f"drift: {name}", drifting(change), 12) for name, change in DRIFTS.items()]
 
 
-QUALITY = Table("quality", ROOT / "docs" / "quality.md", {row.name: row for row in _rows()}, text)
+QUALITY = Table("quality", DATA / "data-quality.md", {row.name: row for row in _rows()}, text)

@@ -13,7 +13,7 @@ from driftline.slices import Slices, slice_name
 from driftline.tables import F64, Task
 from driftline_processor.core.drift.by_slice import drift_with_slices
 
-from .frame import ROOT, Figures, Random, Table, percent
+from .frame import DATA, Figures, Random, Table, percent
 from .promised import Promise, text
 from .worlds import REFERENCE, Counted, normal, pane_of
 
@@ -94,4 +94,4 @@ def _by_all_rows(one: Figures) -> str:
     return f", by all rows {percent(one['whole'])}"
 
 
-SLICES = Table("slices", ROOT / "docs" / "methods.md", CLAIMS, text(CLAIMS, _by_all_rows))
+SLICES = Table("slices", DATA / "drift-in-slices.md", CLAIMS, text(CLAIMS, _by_all_rows))

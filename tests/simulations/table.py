@@ -1,4 +1,4 @@
-"""The table of drift in docs/methods.md, made of what the simulations and the peers said."""
+"""The table of drift in docs/data/drift-alarms.md, made of what the simulations and the peers said."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .claims import CLAIMS, Claim
-from .frame import GOLDEN, ROOT, Figures, Table, markdown, percent
+from .frame import DATA, GOLDEN, Figures, Table, markdown, percent
 
 PEERS = GOLDEN / "peers.json"
 NAMES = ("evidently", "nannyml", "whylogs")
@@ -58,4 +58,4 @@ def _said(claim: Claim, figures: Mapping[str, Any] | None, *, peer: bool = True)
     return f"{percent(figures['alarm'])}{alone}{unsure}{many}"
 
 
-DRIFT = Table("drift", ROOT / "docs" / "methods.md", CLAIMS, text)
+DRIFT = Table("drift", DATA / "drift-alarms.md", CLAIMS, text)

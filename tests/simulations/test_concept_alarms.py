@@ -1,4 +1,4 @@
-"""What docs/methods.md promises of concept drift is what was measured, and a short measurement agrees with it."""
+"""What docs/data/concept-drift.md says was measured, and a short measurement agrees with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/performance.md promises of intervals is what was measured, and a short measurement agrees with it."""
+"""What docs/data/intervals.md promises of intervals is what was measured, and a short measurement agrees with it."""
 
 from __future__ import annotations
 

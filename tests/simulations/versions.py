@@ -1,4 +1,4 @@
-"""How often equal versions are told apart, and how soon one that is worse is: the tables of docs/performance.md.
+"""How often equal versions are told apart, and how soon one that is worse is: the tables of docs/data/versions.md.
 
 Somebody looks after every row. Evidence against the null is at most what the best single bet would have, so looks at
 which even that is not enough are left out; all others go through the product's own functions.
@@ -16,7 +16,7 @@ from driftline_processor.core.versions import normal, wagers
 from driftline_processor.core.versions.compare import CONFIDENCE, typical
 from driftline_processor.core.versions.sums import Alone, Sums, by_stretch
 
-from .frame import ROOT, Figures, Random, Row, Table, markdown, percent
+from .frame import DATA, Figures, Random, Row, Table, markdown, percent
 
 LOOKS = 10_000
 FOUND = 5_000
@@ -363,4 +363,4 @@ def text(figures: Mapping[str, Figures]) -> str:
     return first + "\n" + markdown(["row", "worse", "found within 5,000 rows", "half are found within"], worse)
 
 
-VERSIONS = Table("versions", ROOT / "docs" / "performance.md", {row.name: row for row in _rows()}, text)
+VERSIONS = Table("versions", DATA / "versions.md", {row.name: row for row in _rows()}, text)

@@ -14,7 +14,7 @@ from driftline_processor.core.performance.weak import WeakSearch, weak_slices
 from driftline_processor.core.performance.weak.found import By
 from numpy.typing import NDArray
 
-from .frame import ROOT, Figures, Random, Table
+from .frame import DATA, Figures, Random, Table
 from .promised import Promise, text
 
 NUMBERS, CATEGORIES = 16, 4
@@ -147,4 +147,4 @@ def _claims() -> dict[str, Promise]:
 
 CLAIMS = _claims()
 
-WEAK = Table("weak", ROOT / "docs" / "performance.md", CLAIMS, text(CLAIMS))
+WEAK = Table("weak", DATA / "weak-slices.md", CLAIMS, text(CLAIMS))
