@@ -164,7 +164,7 @@ def type_name(attribute: Group) -> str:
 def page(registry: Registry) -> str:
     """Return the reference page."""
     lines = [
-        "# Semantic conventions",
+        "# Which telemetry names are there?",
         "",
         "<!-- Generated from sdk/driftline/semconv/registry by scripts/generate_semconv.py; do not edit. -->",
         "",
